@@ -5,20 +5,41 @@
 export const ERRORS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   no_image: { status: 400, title: 'The request holds no image' },
-  malformed_multipart: { status: 400, title: 'The multipart body cannot be read' },
+  malformed_multipart: {
+    status: 400,
+    title: 'The multipart body cannot be read',
+  },
   model_not_found: { status: 404, title: 'There is no such model' },
   route_not_found: { status: 404, title: 'There is no such route' },
-  method_not_allowed: { status: 405, title: 'The route does not take this method' },
-  request_timeout: { status: 408, title: 'The request took too long to arrive' },
+  method_not_allowed: {
+    status: 405,
+    title: 'The route does not take this method',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'The request took too long to arrive',
+  },
   body_too_large: { status: 413, title: 'The body is larger than the limit' },
   too_many_images: { status: 413, title: 'The request holds too many images' },
-  image_too_large: { status: 413, title: 'The image has more pixels than the limit' },
-  unsupported_media_type: { status: 415, title: 'The body is of a type that is not taken' },
-  unsupported_image: { status: 415, title: 'The file is not an image of a supported format' },
+  image_too_large: {
+    status: 413,
+    title: 'The image has more pixels than the limit',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body is of a type that is not taken',
+  },
+  unsupported_image: {
+    status: 415,
+    title: 'The file is not an image of a supported format',
+  },
   corrupt_image: { status: 422, title: 'The image cannot be decoded' },
   queue_full: { status: 429, title: 'The server is busy' },
   internal: { status: 500, title: 'The server failed' },
-  engine_lost: { status: 503, title: 'The engine stopped while it held the request' },
+  engine_lost: {
+    status: 503,
+    title: 'The engine stopped while it held the request',
+  },
   model_unavailable: { status: 503, title: 'The model cannot be loaded' },
   shutting_down: { status: 503, title: 'The server is shutting down' },
 } as const satisfies Record<string, { status: number; title: string }>;
