@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { LOG_LEVELS } from './logger.ts';
+
+const MEBIBYTE = 1024 * 1024;
+
+const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+
+/**
+ * Every setting of the server, read from the environment: its range, its default and what it is for.
+ * README's table is held against this one by a test.
+ */
+export const settingsSchema = z.object({
+  PORT: integer(0, 65_535).default(8080).describe('TCP port; 0 takes a free one'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 opens the server to the network'),
+  DATA_DIR: z.string().default('./data').describe('Folder for converted models and everything else that is kept'),
+  DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model that answers when a request names none'),
+  ENGINE_THREADS: integer(1, 256)
+    .default(1)
+    .describe('Threads that compute one batch; as many engines run as fit the cores'),
+  MAX_BATCH_SIZE: integer(1, 256).default(16).describe('Images that ride in one batch at most'),
+  MAX_DELAY_MS: integer(0, 1_000).default(0).describe('Milliseconds that a batch may wait for company'),
+  QUEUE_LIMIT: integer(1, 100_000)
+    .default(256)
+    .describe('Images that may be decoded or wait at once, over all models; more get 429'),
+  MAX_IMAGE_BYTES: integer(1, 512 * MEBIBYTE)
+    .default(20 * MEBIBYTE)
+    .describe('Bytes of one uploaded image'),
+  MAX_IMAGES: integer(1, 1_000).default(64).describe('Images in one request'),
+  MAX_IMAGE_PIXELS: integer(1, 1_000_000_000).default(50_000_000).describe('Width times height of one image'),
+  REQUEST_TIMEOUT_MS: integer(100, 3_600_000)
+    .default(30_000)
+    .describe('Milliseconds in which a request must have arrived whole'),
+  SHUTDOWN_TIMEOUT_MS: integer(100, 600_000)
+    .default(10_000)
+    .describe('Milliseconds that requests in flight get after SIGTERM'),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe(LOG_LEVELS.join(', ')),
+});
+
+/** Everything the server is told from outside. */
+export interface Config extends z.output<typeof settingsSchema> {
+  /** Read-only seed of the zoo: manifests, embedded weights, labels. */
+  readonly zooDir: string;
+  readonly cores: number;
+}
+
+/** The folder that holds package.json, whether this file runs from `src` or from `dist/src`. */
+function packageRoot(): string {
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error(`no package.json above ${import.meta.dirname}`);
+    folder = parent;
+  }
+  return folder;
+}
+
+/**
+ * Reads the settings out of an environment; an empty value counts as unset.
+ * @throws Error that names every setting that is wrong, what was given and what would be right
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = settingsSchema.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      ({ path: [name], message }) => `${String(name)}=${given[String(name)]}: ${message}`,
+    );
+    throw new Error(`settings are wrong:\n  ${problems.join('\n  ')}`);
+  }
+  return {
+    ...parsed.data,
+    DATA_DIR: resolve(parsed.data.DATA_DIR),
+    zooDir: join(packageRoot(), 'zoo'),
+    cores: availableParallelism(),
+  };
+}
