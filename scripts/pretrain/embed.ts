@@ -31,10 +31,7 @@ const cardSchema = z.object({
   num_features: z.number(),
   parameters: z.number(),
   training: z.record(z.string(), z.json()),
-  accuracy: z.record(
-    z.string(),
-    z.object({ top1: z.number(), top5: z.number(), ece_15_bins: z.number().optional() }),
-  ),
+  accuracy: z.record(z.string(), z.object({ top1: z.number(), top5: z.number(), ece_15_bins: z.number().optional() })),
 });
 
 const [folder] = process.argv.slice(2);
@@ -65,7 +62,10 @@ const manifest = manifestSchema.parse({
   labels,
   license,
   training,
-  accuracy: Object.entries(accuracy).map(([set, figures]) => ({ ...(EVALUATION_SETS[set] ?? { dataset: set }), ...figures })),
+  accuracy: Object.entries(accuracy).map(([set, figures]) => ({
+    ...(EVALUATION_SETS[set] ?? { dataset: set }),
+    ...figures,
+  })),
 });
 await writeFile(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
 console.log(`${name}: ${weights.byteLength} bytes, ${manifest.weights.sha256}`);

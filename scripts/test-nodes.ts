@@ -1,0 +1,60 @@
+/**
+ * Installs and tests the committed project on every Node it claims: npm run test:nodes [-- 20 26]
+ *
+ * Each Node and each npm comes from the npm registry (the packages `node-<platform>-<arch>` and `npm`), so nothing but
+ * that registry is needed. A fresh clone in a temporary folder is installed with `npm ci` and tested with `npm test`.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/** Node's major versions, each with the npm major to install with: together they cover npm 10, 11 and 12. */
+const NPM_FOR_NODE: Readonly<Record<string, string>> = { 20: '10', 22: '10', 24: '11', 26: '12' };
+
+/** Downloads a package's tarball through npm and unpacks it; gives the unpacked folder. */
+function unpack(spec: string, cache: string): string {
+  const folder = join(cache, spec.replace('@', '-'));
+  mkdirSync(folder, { recursive: true });
+  execFileSync('npm', ['pack', '--silent', spec, '--pack-destination', folder], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const tarball = readdirSync(folder).find((file) => file.endsWith('.tgz'));
+  if (tarball === undefined) throw new Error(`npm pack ${spec} left no tarball`);
+  execFileSync('tar', ['-xzf', join(folder, tarball), '-C', folder]);
+  return join(folder, 'package');
+}
+
+/** Runs one command in the clone, printing what it prints; true when it succeeded. */
+function succeeds(command: string, args: readonly string[], cwd: string, path: string): boolean {
+  return spawnSync(command, args, { cwd, stdio: 'inherit', env: { ...process.env, PATH: path } }).status === 0;
+}
+
+function testOn(nodeMajor: string, npmMajor: string, cache: string): string {
+  const node = join(unpack(`node-${process.platform}-${process.arch}@${nodeMajor}`, cache), 'bin', 'node');
+  const npm = join(unpack(`npm@${npmMajor}`, cache), 'bin', 'npm-cli.js');
+  const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
+  const clone = join(cache, `clone-${nodeMajor}`);
+  execFileSync('git', ['clone', '--quiet', '.', clone]);
+  const path = [join(node, '..'), process.env.PATH].join(delimiter);
+  console.log(`\n== Node ${version} with npm ${npmMajor}`);
+  const passed =
+    succeeds(node, [npm, 'ci', '--no-audit', '--no-fund'], clone, path) && succeeds(node, [npm, 'test'], clone, path);
+  rmSync(clone, { recursive: true, force: true });
+  return `${passed ? 'passed' : 'FAILED'}  Node ${version}, npm ${npmMajor}`;
+}
+
+const asked = process.argv.slice(2);
+const cache = mkdtempSync(join(tmpdir(), 'menagerie-nodes-'));
+const results: string[] = [];
+try {
+  for (const [node, npm] of Object.entries(NPM_FOR_NODE)) {
+    if (asked.length === 0 || asked.includes(node)) results.push(testOn(node, npm, cache));
+  }
+} finally {
+  rmSync(cache, { recursive: true, force: true });
+}
+console.log(`\n${results.join('\n')}`);
+if (results.length === 0)
+  console.error(`no such Node: ${asked.join(', ')}; known: ${Object.keys(NPM_FOR_NODE).join(', ')}`);
+process.exitCode = results.length > 0 && results.every((line) => line.startsWith('passed')) ? 0 : 1;
