@@ -19,12 +19,14 @@ export const ERRORS = {
     status: 408,
     title: 'The request took too long to arrive',
   },
+  archive_too_large: { status: 413, title: 'The archive is larger than a limit' },
   body_too_large: { status: 413, title: 'The body is larger than the limit' },
   too_many_images: { status: 413, title: 'The request holds too many images' },
   image_too_large: {
     status: 413,
     title: 'The image has more pixels than the limit',
   },
+  unsupported_archive: { status: 415, title: 'The archive is not a zip that can be read' },
   unsupported_media_type: {
     status: 415,
     title: 'The body is of a type that is not taken',
@@ -33,7 +35,13 @@ export const ERRORS = {
     status: 415,
     title: 'The file is not an image of a supported format',
   },
+  archive_bomb: { status: 422, title: 'The archive expands beyond any set of photos' },
+  archive_corrupt: { status: 422, title: 'The archive is damaged' },
+  archive_encrypted: { status: 422, title: 'The archive is encrypted' },
+  archive_unsafe: { status: 422, title: 'The archive holds names that lead out of it' },
   corrupt_image: { status: 422, title: 'The image cannot be decoded' },
+  dataset_layout: { status: 422, title: 'The labels of the images cannot be told' },
+  dataset_too_small: { status: 422, title: 'There are too few images to learn from' },
   queue_full: { status: 429, title: 'The server is busy' },
   internal: { status: 500, title: 'The server failed' },
   engine_lost: {
