@@ -1,0 +1,63 @@
+import { AppError } from '../errors.ts';
+import type { Manifest } from './manifest.ts';
+
+/** One version of one model, as it lies on disk. Embedded and pulled models have version 1. */
+export interface ModelVersion {
+  readonly name: string;
+  readonly version: number;
+  readonly manifest: Manifest;
+  /** The weights, whose SHA-256 is the manifest's. */
+  readonly weightsPath: string;
+}
+
+/** Everything known of one model: its versions, oldest first, and which one each alias points at. */
+export interface RegisteredModel {
+  readonly name: string;
+  readonly versions: readonly ModelVersion[];
+  readonly aliases: Readonly<Record<string, number>>;
+}
+
+/** The alias that a bare name stands for; without it a bare name is the newest version. */
+export const SERVING_ALIAS = 'production';
+
+/** The models of this process: found by `name`, `name@version` or `name@alias`. */
+export class Registry {
+  readonly #models = new Map<string, RegisteredModel>();
+
+  /** Adds a model or replaces what was known of it, at once. */
+  set(model: RegisteredModel): void {
+    this.#models.set(model.name, model);
+  }
+
+  delete(name: string): void {
+    this.#models.delete(name);
+  }
+
+  /** All models, by name. */
+  list(): RegisteredModel[] {
+    return [...this.#models.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** @throws AppError `model_not_found` that lists the names there are */
+  get(name: string): RegisteredModel {
+    const model = this.#models.get(name);
+    if (model === undefined) {
+      const names = this.list().map((known) => known.name);
+      throw new AppError('model_not_found', `there is no model "${name}"; there are ${names.join(', ')}`);
+    }
+    return model;
+  }
+
+  /** @throws AppError `model_not_found` that says which names, versions and aliases there are */
+  resolve(reference: string): ModelVersion {
+    const [name = '', wanted = SERVING_ALIAS] = reference.split('@', 2);
+    const { versions, aliases } = this.get(name);
+    const number = /^\d+$/.test(wanted) ? Number(wanted) : aliases[wanted];
+    const found = versions.find(({ version }) => version === number);
+    if (found !== undefined) return found;
+    const newest = versions.at(-1);
+    if (!reference.includes('@') && newest !== undefined) return newest;
+    const known = [...versions.map(({ version }) => version), ...Object.keys(aliases)];
+    throw new AppError('model_not_found', `model "${name}" has no "${wanted}"; it has ${known.join(', ')}`);
+  }
+}
