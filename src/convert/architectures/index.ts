@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { Checkpoint } from '../checkpoint.ts';
+import { ConversionError } from '../conversion-error.ts';
+import type { Graph } from '../graph.ts';
+import { type MapNode, normalize, pixels, type VectorNode } from '../ir.ts';
+import { attachHead, type DenseWeights, HEAD_INPUTS, pooled } from '../rewrites/replace-head.ts';
+import type { TensorSource } from '../tensors.ts';
+import type { Pair } from '../windows.ts';
+import { buildGooglenet, GOOGLENETS, googlenetSchema } from './googlenet.ts';
+import { type Backbone, denseWeights } from './modules.ts';
+import { buildResnet, RESNETS, resnetSchema } from './resnet.ts';
+import { buildVgg, VGGS, vggSchema } from './vgg.ts';
+
+/** A head of one's own in place of the family's: tensors `head.0`, `head.1`, ... `.weight` and `.bias`. */
+const headSchema = z.strictObject({
+  from: z.enum(HEAD_INPUTS).default('features'),
+  /** Widths of the dense layers before the last, each followed by a relu. */
+  hidden: z.array(z.int().positive()).default([]),
+});
+
+const withHead = { head: headSchema.optional() };
+const architectureSchema = z.discriminatedUnion('family', [
+  resnetSchema.extend(withHead),
+  vggSchema.extend(withHead),
+  googlenetSchema.extend(withHead),
+]);
+
+/** A family and its widths, as it stands in a manifest; JSON all through. */
+export type Architecture = z.infer<typeof architectureSchema>;
+
+/** Tables that have a name. */
+export const NAMED_ARCHITECTURES: Readonly<Record<string, z.input<typeof architectureSchema>>> = {
+  ...RESNETS,
+  ...VGGS,
+  ...GOOGLENETS,
+};
+
+/**
+ * The architecture of a manifest: a name of `NAMED_ARCHITECTURES`, or a table of its own.
+ *
+ * @throws ConversionError that names the field
+ */
+export function parseArchitecture(value: unknown): Architecture {
+  if (typeof value === 'string' && !Object.hasOwn(NAMED_ARCHITECTURES, value)) {
+    const known = Object.keys(NAMED_ARCHITECTURES).join(', ');
+    throw new ConversionError(`there is no architecture "${value}"; the known ones are ${known}`);
+  }
+  const table = typeof value === 'string' ? NAMED_ARCHITECTURES[value] : value;
+  const parsed = architectureSchema.safeParse(table);
+  if (!parsed.success) throw new ConversionError(`the architecture is not valid:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+/** How pixels enter a network, and how many classes leave it. */
+export interface NetworkOptions {
+  readonly inputSize: Pair;
+  /** Of red, green and blue, in units of 255. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** As many as the checkpoint has, when absent. */
+  readonly numClasses?: number | undefined;
+}
+
+/**
+ * The layer graph of an architecture over the tensors of a checkpoint.
+ *
+ * @throws ConversionError when a tensor is missing, misshapen or left over
+ */
+export function buildNetwork(architecture: Architecture, tensors: TensorSource, options: NetworkOptions): Graph {
+  const checkpoint = new Checkpoint(tensors);
+  const input = pixels(options.inputSize);
+  const backbone = buildBackbone(architecture, checkpoint, normalize('normalize', input, options.mean, options.std));
+  const { entering, layers } = headOf(architecture, backbone, checkpoint, options.numClasses);
+  checkpoint.expectAllUsed();
+  return attachHead(input, backbone.activations, entering, layers);
+}
+
+function buildBackbone(architecture: Architecture, checkpoint: Checkpoint, input: MapNode): Backbone {
+  switch (architecture.family) {
+    case 'resnet':
+      return buildResnet(architecture, checkpoint, input);
+    case 'vgg':
+      return buildVgg(architecture, checkpoint, input);
+    case 'googlenet':
+      return buildGooglenet(architecture, checkpoint, input);
+  }
+}
+
+function headOf(
+  { head }: Architecture,
+  { features, activations, classifier }: Backbone,
+  checkpoint: Checkpoint,
+  numClasses: number | undefined,
+): { entering: VectorNode; layers: DenseWeights[] } {
+  const entering = head?.from === 'activations' ? pooled(activations) : features();
+  const names = head === undefined ? [classifier] : [...head.hidden, 'last'].map((_, index) => `head.${index}`);
+  const classes = numClasses ?? checkpoint.outputs(`${names.at(-1)}.weight`);
+  const sizes = [entering.shape.length, ...(head?.hidden ?? []), classes];
+  const layers = names.map((name, index) => denseWeights(checkpoint, name, sizes[index] ?? 0, sizes[index + 1] ?? 0));
+  return { entering, layers };
+}

@@ -1,0 +1,65 @@
+import type { Checkpoint } from '../checkpoint.ts';
+import { activation, batchNorm, conv2d, type MapNode, type VectorNode, type WindowOptions } from '../ir.ts';
+import type { DenseWeights } from '../rewrites/replace-head.ts';
+import { type Pair, pair } from '../windows.ts';
+
+/** A network up to its last dense layer, as a family of architectures builds it. */
+export interface Backbone {
+  readonly activations: MapNode;
+  /** Deferred, since a head upon the activations needs none of the layers behind them, nor their tensors. */
+  readonly features: () => VectorNode;
+  /** The last dense layer: its tensors are `<classifier>.weight` and `<classifier>.bias`. */
+  readonly classifier: string;
+}
+
+export interface ConvolutionModule extends WindowOptions {
+  /** Channels out. */
+  readonly width: number;
+  readonly kernel: number | Pair;
+  readonly groups?: number;
+  /** Whether the checkpoint has `<name>.bias`. */
+  readonly bias?: boolean;
+}
+
+/** A convolution by the name of its module: `<name>.weight`, and `<name>.bias` if it has one. */
+export function convolution(checkpoint: Checkpoint, name: string, x: MapNode, module: ConvolutionModule): MapNode {
+  const { width, kernel, groups = 1, bias = false, ...window } = module;
+  return conv2d(name, x, {
+    ...window,
+    groups,
+    weight: checkpoint.weight(`${name}.weight`, [width, x.shape.channels / groups, ...pair(kernel)]),
+    bias: bias ? checkpoint.weight(`${name}.bias`, [width]) : undefined,
+  });
+}
+
+/** A batch norm by the name of its module, with PyTorch's names for its four tensors. */
+export function normalization(checkpoint: Checkpoint, name: string, x: MapNode, epsilon: number): MapNode {
+  const tensor = (suffix: string) => checkpoint.weight(`${name}.${suffix}`, [x.shape.channels]);
+  return batchNorm(name, x, {
+    scale: tensor('weight'),
+    shift: tensor('bias'),
+    mean: tensor('running_mean'),
+    variance: tensor('running_var'),
+    epsilon,
+  });
+}
+
+/** Inception's building stone: `<name>.conv` without bias, `<name>.bn`, relu. */
+export function basicConvolution(
+  checkpoint: Checkpoint,
+  name: string,
+  x: MapNode,
+  module: ConvolutionModule,
+  epsilon: number,
+): MapNode {
+  const convolved = convolution(checkpoint, `${name}.conv`, x, module);
+  return activation(`${name}.relu`, normalization(checkpoint, `${name}.bn`, convolved, epsilon), 'relu');
+}
+
+/** The two tensors of a dense layer by the name of its module. */
+export function denseWeights(checkpoint: Checkpoint, name: string, inputs: number, outputs: number): DenseWeights {
+  return {
+    weight: checkpoint.weight(`${name}.weight`, [outputs, inputs]),
+    bias: checkpoint.weight(`${name}.bias`, [outputs]),
+  };
+}

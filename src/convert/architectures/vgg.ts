@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import type { Checkpoint } from '../checkpoint.ts';
+import {
+  activation,
+  averagePool,
+  dense,
+  flatten,
+  globalAveragePool,
+  type MapNode,
+  maxPool,
+  type VectorNode,
+} from '../ir.ts';
+import { adaptiveWindow } from '../windows.ts';
+import { type Backbone, convolution, denseWeights, normalization } from './modules.ts';
+
+const EPSILON = 1e-5;
+
+/** VGG: https://arxiv.org/abs/1409.1556 */
+export const vggSchema = z.strictObject({
+  family: z.literal('vgg'),
+  /** Widths of the 3x3 convolutions, and `M` where a 2x2 max pool halves the map. */
+  features: z.array(z.union([z.int().positive(), z.literal('M')])).min(1),
+  batch_norm: z.boolean().default(false),
+  /** Side of the map that the dense layers read; 1 is the mean of each channel. */
+  pool: z.int().positive().default(7),
+  /** Widths of the dense layers before the last. */
+  hidden: z.array(z.int().positive()).default([4096, 4096]),
+});
+export type Vgg = z.infer<typeof vggSchema>;
+
+/** `counts` convolutions in each of the five stages, with a max pool behind each. */
+const deep = (counts: number[], batch_norm: boolean): z.input<typeof vggSchema> => ({
+  family: 'vgg',
+  features: counts.flatMap((count, stage) => [
+    ...Array<number>(count).fill(Math.min(64 * 2 ** stage, 512)),
+    'M' as const,
+  ]),
+  batch_norm,
+});
+
+export const VGGS = {
+  vgg11: deep([1, 1, 2, 2, 2], false),
+  vgg11_bn: deep([1, 1, 2, 2, 2], true),
+  vgg11_bn_slim: {
+    family: 'vgg',
+    features: [32, 'M', 64, 'M', 128, 128, 'M', 256, 256, 'M', 256, 256],
+    batch_norm: true,
+    pool: 1,
+    hidden: [],
+  },
+  vgg13: deep([2, 2, 2, 2, 2], false),
+  vgg13_bn: deep([2, 2, 2, 2, 2], true),
+  vgg16: deep([2, 2, 3, 3, 3], false),
+  vgg16_bn: deep([2, 2, 3, 3, 3], true),
+  vgg19: deep([2, 2, 4, 4, 4], false),
+  vgg19_bn: deep([2, 2, 4, 4, 4], true),
+} satisfies Record<string, z.input<typeof vggSchema>>;
+
+export function buildVgg(config: Vgg, checkpoint: Checkpoint, input: MapNode): Backbone {
+  const { last, activations } = convolutions(config, checkpoint, input);
+  const names = denseNames(config, checkpoint);
+  return {
+    activations,
+    features: () => hiddenLayers(config, checkpoint, names, pooled(config, last)),
+    classifier: names(config.hidden.length),
+  };
+}
+
+/** Modules are numbered as they stand in torchvision's list: a relu and a pool take a number too. */
+function convolutions(config: Vgg, checkpoint: Checkpoint, input: MapNode) {
+  let [x, activations, index] = [input, input, 0];
+  for (const width of config.features) {
+    if (width === 'M') {
+      x = maxPool(`features.${index}`, x, { kernel: 2, stride: 2 });
+      index += 1;
+      continue;
+    }
+    x = convolution(checkpoint, `features.${index}`, x, { width, kernel: 3, padding: 1, bias: true });
+    if (config.batch_norm) {
+      index += 1;
+      x = normalization(checkpoint, `features.${index}`, x, EPSILON);
+    }
+    x = activation(`features.${index + 1}`, x, 'relu');
+    activations = x;
+    index += 2;
+  }
+  return { last: x, activations };
+}
+
+function pooled({ pool }: Vgg, x: MapNode): VectorNode {
+  if (pool === 1) return globalAveragePool('avgpool', x);
+  const { height, width } = x.shape;
+  if (height === pool && width === pool) return flatten('flatten', x);
+  const window = adaptiveWindow([height, width], [pool, pool]);
+  return flatten('flatten', averagePool('avgpool', x, { ...window, countPadding: false }));
+}
+
+function hiddenLayers(
+  { hidden }: Vgg,
+  checkpoint: Checkpoint,
+  names: (index: number) => string,
+  pooled: VectorNode,
+): VectorNode {
+  return hidden.reduce((x, width, index) => {
+    const name = names(index);
+    const weights = denseWeights(checkpoint, name, x.shape.length, width);
+    return activation(`${name}.relu`, dense(name, x, weights), 'relu');
+  }, pooled);
+}
+
+/** torchvision counts a relu and a dropout between dense layers; timm names them, and stores the first two as convolutions. */
+function denseNames({ hidden }: Vgg, checkpoint: Checkpoint): (index: number) => string {
+  if (!checkpoint.has('head.fc.weight') && !checkpoint.has('pre_logits.fc1.weight'))
+    return (index) => `classifier.${3 * index}`;
+  return (index) => (index === hidden.length ? 'head.fc' : `pre_logits.fc${index + 1}`);
+}

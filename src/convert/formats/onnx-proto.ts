@@ -1,0 +1,198 @@
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+
+/**
+ * The part of ONNX's messages that a classifier needs, as tables of field numbers:
+ * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. One writer and one reader serve every table; fields that are
+ * not listed are skipped on reading.
+ */
+interface ValueType<T> {
+  readonly wire: WireType;
+  write(writer: BinaryWriter, value: T): void;
+  read(reader: BinaryReader): T;
+}
+
+interface Field<T = unknown, R extends boolean = boolean> {
+  readonly number: number;
+  readonly repeated: R;
+  readonly type: ValueType<T>;
+}
+type Fields = Readonly<Record<string, Field>>;
+
+/** What a table describes: repeated fields are arrays, the others may be absent. */
+type Message<F extends Fields> = {
+  readonly [K in keyof F]?: F[K] extends Field<infer T, infer R> ? (R extends true ? readonly T[] : T) : never;
+};
+
+/** A message: a table of fields, which is a type of value too, since messages nest. */
+interface MessageType<F extends Fields> extends ValueType<Message<F>> {
+  readonly fields: F;
+}
+type ValueOf<T> = T extends ValueType<infer V> ? V : never;
+
+const integer: ValueType<number> = {
+  wire: WireType.Varint,
+  write: (writer, value) => writer.int64(value),
+  read: (reader) => Number(reader.int64()),
+};
+const float: ValueType<number> = {
+  wire: WireType.Bit32,
+  write: (writer, value) => writer.float(value),
+  read: (reader) => reader.float(),
+};
+const text: ValueType<string> = {
+  wire: WireType.LengthDelimited,
+  write: (writer, value) => writer.string(value),
+  read: (reader) => reader.string(),
+};
+const bytes: ValueType<Uint8Array> = {
+  wire: WireType.LengthDelimited,
+  write: (writer, value) => writer.bytes(value),
+  read: (reader) => reader.bytes(),
+};
+
+function one<T>(number: number, type: ValueType<T>): Field<T, false> {
+  return { number, repeated: false, type };
+}
+
+function many<T>(number: number, type: ValueType<T>): Field<T, true> {
+  return { number, repeated: true, type };
+}
+
+function message<F extends Fields>(fields: F): MessageType<F> {
+  return {
+    fields,
+    wire: WireType.LengthDelimited,
+    write: (writer, value) => {
+      writer.fork();
+      writeFields(writer, fields, value);
+      writer.join();
+    },
+    read: (reader) => readFields(reader, fields, reader.uint32()),
+  };
+}
+
+const stringStringEntry = message({ key: one(1, text), value: one(2, text) });
+const dimension = message({ value: one(1, integer), parameter: one(2, text) });
+const tensorShape = message({ dims: many(1, dimension) });
+const tensorType = message({ elementType: one(1, integer), shape: one(2, tensorShape) });
+const valueType = message({ tensor: one(1, tensorType) });
+const valueInfo = message({ name: one(1, text), type: one(2, valueType) });
+const operatorSet = message({ domain: one(1, text), version: one(2, integer) });
+
+export const tensorProto = message({
+  dims: many(1, integer),
+  dataType: one(2, integer),
+  floatData: many(4, float),
+  int64Data: many(7, integer),
+  name: one(8, text),
+  rawData: one(9, bytes),
+  externalData: many(13, stringStringEntry),
+  dataLocation: one(14, integer),
+});
+
+const attribute = message({
+  name: one(1, text),
+  float: one(2, float),
+  integer: one(3, integer),
+  string: one(4, bytes),
+  tensor: one(5, tensorProto),
+  floats: many(7, float),
+  integers: many(8, integer),
+  type: one(20, integer),
+});
+
+const node = message({
+  inputs: many(1, text),
+  outputs: many(2, text),
+  name: one(3, text),
+  operator: one(4, text),
+  attributes: many(5, attribute),
+  domain: one(7, text),
+});
+
+export const graphProto = message({
+  nodes: many(1, node),
+  name: one(2, text),
+  initializers: many(5, tensorProto),
+  inputs: many(11, valueInfo),
+  outputs: many(12, valueInfo),
+});
+
+export const modelProto = message({
+  irVersion: one(1, integer),
+  producer: one(2, text),
+  graph: one(7, graphProto),
+  operatorSets: many(8, operatorSet),
+});
+
+export type TensorProto = ValueOf<typeof tensorProto>;
+export type AttributeProto = ValueOf<typeof attribute>;
+export type NodeProto = ValueOf<typeof node>;
+export type ValueInfoProto = ValueOf<typeof valueInfo>;
+export type GraphProto = ValueOf<typeof graphProto>;
+export type ModelProto = ValueOf<typeof modelProto>;
+
+/** `TensorProto.DataType` */
+export const DATA_TYPE = { float: 1, uint8: 2, int64: 7 } as const;
+/** `AttributeProto.AttributeType` */
+export const ATTRIBUTE_TYPE = { float: 1, integer: 2, integers: 7 } as const;
+/** `TensorProto.DataLocation` */
+export const DATA_LOCATION = { external: 1 } as const;
+
+export function encode<F extends Fields>(type: MessageType<F>, value: Message<F>): Uint8Array {
+  const writer = new BinaryWriter();
+  writeFields(writer, type.fields, value);
+  return writer.finish();
+}
+
+/** Byte fields of the result are views of `buffer`. @throws RangeError or Error when the bytes are not a message. */
+export function decode<F extends Fields>(type: MessageType<F>, buffer: Uint8Array): Message<F> {
+  return readFields(new BinaryReader(buffer), type.fields, buffer.length);
+}
+
+/** What stands before `length` bytes that are the value of a field, so that they can be written apart. */
+export function fieldHead(field: Field, length: number): Uint8Array {
+  return new BinaryWriter().tag(field.number, WireType.LengthDelimited).uint32(length).finish();
+}
+
+function writeFields<F extends Fields>(writer: BinaryWriter, fields: F, value: Message<F>): void {
+  for (const [name, { number, repeated, type }] of Object.entries(fields)) {
+    const given: unknown = value[name];
+    if (given === undefined) continue;
+    const items: readonly unknown[] = repeated && Array.isArray(given) ? given : [given];
+    for (const item of items) {
+      writer.tag(number, type.wire);
+      type.write(writer, item);
+    }
+  }
+}
+
+function readFields<F extends Fields>(reader: BinaryReader, fields: F, length: number): Message<F> {
+  const byNumber = new Map(Object.entries(fields).map(([name, field]) => [field.number, { name, ...field }]));
+  const value: Record<string, unknown> = {};
+  const end = reader.pos + length;
+  while (reader.pos < end) {
+    const [number, wire] = reader.tag();
+    const field = byNumber.get(number);
+    if (field === undefined) {
+      reader.skip(wire, number);
+      continue;
+    }
+    const items = wire === field.type.wire ? [field.type.read(reader)] : readPacked(reader, field.type, wire);
+    const before = value[field.name];
+    if (!field.repeated) value[field.name] = items.at(-1);
+    else value[field.name] = Array.isArray(before) ? [...before, ...items] : items;
+  }
+  if (reader.pos !== end) throw new RangeError('a message ends after its length');
+  return value as Message<F>;
+}
+
+/** Repeated numbers may also be stored as one run of bytes. */
+function readPacked(reader: BinaryReader, type: ValueType<unknown>, wire: WireType): unknown[] {
+  if (wire !== WireType.LengthDelimited) throw new RangeError(`a field has wire type ${wire}, not ${type.wire}`);
+  const items: unknown[] = [];
+  const length = reader.uint32();
+  const end = reader.pos + length;
+  while (reader.pos < end) items.push(type.read(reader));
+  return items;
+}
