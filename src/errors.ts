@@ -5,6 +5,7 @@
 export const ERRORS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   no_image: { status: 400, title: 'The request holds no image' },
+  empty_image: { status: 400, title: 'The image file is empty' },
   malformed_multipart: {
     status: 400,
     title: 'The multipart body cannot be read',
