@@ -27,13 +27,13 @@ export const labelsFileSchema = z.object({
 
 /**
  * `manifest.json` on disk: what a model is, in the words of the field (timm's `pretrained_cfg`, model cards).
- * `architecture` is interpreted by the converter, which knows the families.
+ * `architecture` is a name or a table of widths, for the converter, which knows the families.
  */
 export const manifestSchema = z.strictObject({
   schema: z.literal(1),
   name: z.string().regex(MODEL_NAME, 'a name such as resnet50.tv_in1k: lower-case letters, digits, _ and -'),
   title: z.string().min(1),
-  architecture: z.looseObject({ family: z.string().min(1) }),
+  architecture: z.union([z.string().min(1), z.looseObject({ family: z.string().min(1) })]),
   weights: z.strictObject({ file: z.string().regex(/^[\w.-]+$/), sha256, size_bytes: count }),
   input_size: z.tuple([z.literal(3), count, count]),
   mean: perChannel,
