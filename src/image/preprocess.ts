@@ -12,7 +12,7 @@ export interface Preprocessing {
 }
 
 /** A photo as a model takes it, and what it was before. */
-export interface PreparedImage {
+export interface PreprocessedImage {
   /** RGB, row by row: `height * width * 3` bytes of the model's input size. */
   readonly pixels: Uint8Array;
   /** Of the upright original. */
@@ -43,7 +43,7 @@ export async function preprocessImage(
   bytes: Uint8Array,
   recipe: Preprocessing,
   maxPixels: number,
-): Promise<PreparedImage> {
+): Promise<PreprocessedImage> {
   const header = await readHeader(bytes, maxPixels);
   const seen = middle(header, MAX_ASPECT);
   const resized = resizedTo(seen, recipe);
@@ -120,11 +120,12 @@ async function reduce(
   const whole = seen.width === header.width && seen.height === header.height;
   const shrinkOnLoad = whole && header.width * header.height >= SHRINK_ON_LOAD_FROM_PIXELS;
   const image = shrinkOnLoad ? opened : cutTo(opened, seen, header);
-  const resized = image
-    .autoOrient()
-    .resize(width, height, { fit: 'fill', kernel: LIBVIPS_KERNELS[interpolation], fastShrinkOnLoad: false })
-    .extract({ left: crop.left, top: 0, width: crop.width, height });
   // All rows are asked for, so that a file cut short is noticed wherever the cut is; the crop's rows lie together.
+  // sharp takes both sizes for those of the upright image; named last, the turn is made on the small one.
+  const resized = image
+    .resize(width, height, { fit: 'fill', kernel: LIBVIPS_KERNELS[interpolation], fastShrinkOnLoad: false })
+    .extract({ left: crop.left, top: 0, width: crop.width, height })
+    .autoOrient();
   const { pixels } = await toPixels(resized);
   return pixels.subarray(crop.top * crop.width * 3, (crop.top + crop.height) * crop.width * 3);
 }

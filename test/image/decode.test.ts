@@ -1,0 +1,148 @@
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import type { AppError } from '../../src/errors.ts';
+import { decodeImage, readHeader } from '../../src/image/decode.ts';
+import { blackPng, picture, redOverBlue, waves } from './pictures.ts';
+
+const MAX_PIXELS = 50_000_000;
+const decode = (bytes: Uint8Array) => decodeImage(bytes, MAX_PIXELS);
+const refusal = async (bytes: Uint8Array): Promise<AppError> =>
+  decode(bytes).then(
+    () => expect.unreachable('it was decoded'),
+    (error) => error,
+  );
+
+describe('decodeImage', () => {
+  it.each(['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const)('reads %s', async (format) => {
+    const image = await decode(
+      await picture(40, 30, () => [200, 100, 50])
+        .toFormat(format)
+        .toBuffer(),
+    );
+    expect(image).toMatchObject({ format, width: 40, height: 30 });
+    expect(image.pixels).toHaveLength(40 * 30 * 3);
+    const [red = 0, green = 0, blue = 0] = image.pixels;
+    expect([red - 200, green - 100, blue - 50].map(Math.abs).every((off) => off <= 8)).toBe(true);
+  });
+
+  it('gives the very pixels of a lossless file', async () => {
+    const source = picture(31, 17, waves);
+    const raw = await source.clone().raw().toBuffer();
+    expect(Buffer.compare((await decode(await source.png().toBuffer())).pixels, raw)).toBe(0);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('turns a photo of EXIF orientation %i upright', async (orientation) => {
+    // The upright picture is red above blue, 20 wide and 12 high; it is stored as a camera held that way would.
+    const turns = [0, 0, 0, 180, 180, 270, 270, 90, 90][orientation] ?? 0;
+    const stored = await picture(20, 12, redOverBlue(12)).rotate(turns).png().toBuffer();
+    const image = await decode(await sharp(stored).withMetadata({ orientation }).jpeg({ quality: 95 }).toBuffer());
+    expect([image.width, image.height]).toEqual([20, 12]);
+    const pixel = (x: number, y: number) => [...image.pixels.subarray((y * 20 + x) * 3, (y * 20 + x) * 3 + 3)];
+    expect(pixel(10, 1)[0]).toBeGreaterThan(200);
+    expect(pixel(10, 10)[2]).toBeGreaterThan(200);
+  });
+
+  it('repeats grey as RGB, and shows white where a picture is transparent', async () => {
+    const greyAlpha = Buffer.from([90, 255, 90, 0]);
+    const file = await sharp(greyAlpha, { raw: { width: 2, height: 1, channels: 2 } })
+      .toColourspace('b-w')
+      .png()
+      .toBuffer();
+    expect([...(await decode(file)).pixels]).toEqual([90, 90, 90, 255, 255, 255]);
+  });
+
+  it('brings 16 bits to 8', async () => {
+    const file = await picture(8, 8, () => [10, 128, 250])
+      .toColourspace('rgb16')
+      .png()
+      .toBuffer();
+    expect((await sharp(file).metadata()).depth).toBe('ushort');
+    expect([...(await decode(file)).pixels.subarray(0, 3)]).toEqual([10, 128, 250]);
+  });
+
+  it('brings CMYK to RGB', async () => {
+    const file = await picture(16, 16, () => [200, 30, 30])
+      .toColourspace('cmyk')
+      .jpeg()
+      .toBuffer();
+    expect((await sharp(file).metadata()).space).toBe('cmyk');
+    const [red = 0, green = 0, blue = 0] = (await decode(file)).pixels;
+    expect(red).toBeGreaterThan(150);
+    expect(Math.max(green, blue)).toBeLessThan(90);
+  });
+
+  it('ignores colour profiles, as the training of the networks did', async () => {
+    const plain = await picture(16, 16, waves).png().toBuffer();
+    const tagged = await sharp(plain).withIccProfile('p3', { attach: true }).png().toBuffer();
+    const stored = await sharp(tagged, { ignoreIcc: true }).raw().toBuffer();
+    expect(Buffer.compare((await decode(tagged)).pixels, stored)).toBe(0);
+  });
+
+  it('takes the first frame of an animation', async () => {
+    const frames = await Promise.all(
+      (['#ff0000', '#0000ff'] as const).map((background) =>
+        sharp({ create: { width: 10, height: 10, channels: 3, background } })
+          .png()
+          .toBuffer(),
+      ),
+    );
+    const gif = await sharp(frames, { join: { animated: true } })
+      .gif()
+      .toBuffer();
+    expect((await sharp(gif).metadata()).pages).toBe(2);
+    const image = await decode(gif);
+    expect([image.width, image.height, ...image.pixels.subarray(0, 3)]).toEqual([10, 10, 255, 0, 0]);
+  });
+});
+
+describe('files that are refused', () => {
+  it('an empty one', async () => {
+    expect(await refusal(new Uint8Array(0))).toMatchObject({ code: 'empty_image' });
+  });
+
+  it('text, and says which formats are taken', async () => {
+    const error = await refusal(Buffer.from('this is no photograph\n'));
+    expect(error.code).toBe('unsupported_image');
+    expect(error.message).toBe('The file is text; JPEG, PNG, WebP, GIF, TIFF and AVIF are taken.');
+  });
+
+  it('bytes of no format', async () => {
+    expect(await refusal(Buffer.from([0, 1, 2, 3, 4, 250]))).toMatchObject({ code: 'unsupported_image' });
+  });
+
+  it('an SVG drawing, with or without a prologue', async () => {
+    const drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>';
+    for (const text of [drawing, `<?xml version="1.0"?>\n${drawing}`]) {
+      const error = await refusal(Buffer.from(text));
+      expect(error.code).toBe('unsupported_image');
+      expect(error.message).toContain('an SVG drawing');
+    }
+  });
+
+  it.each(['jpeg', 'png', 'webp', 'gif', 'avif'] as const)('a %s cut short anywhere', async (format) => {
+    const file = await picture(90, 120, waves).toFormat(format).toBuffer();
+    for (const share of [0.05, 0.5, 0.98]) {
+      const error = await refusal(file.subarray(0, Math.floor(file.length * share)));
+      expect(error.code).toBe('corrupt_image');
+      expect(error.message).toContain('cut short');
+    }
+  });
+
+  it('a TIFF whose directory is lost is a damaged one, not an unknown format', async () => {
+    const file = await picture(20, 20, waves).tiff().toBuffer();
+    expect(await refusal(file.subarray(0, file.length >> 1))).toMatchObject({ code: 'corrupt_image' });
+  });
+
+  it('too many pixels, before any is decoded', async () => {
+    const error = await refusal(blackPng(30_000, 2_000).subarray(0, 200));
+    expect(error.code).toBe('image_too_large');
+    expect(error.message).toContain('30000 x 2000 = 60000000 pixels; at most 50000000');
+    expect(error.context).toMatchObject({ width: 30_000, height: 2_000, max_pixels: MAX_PIXELS });
+  });
+
+  it('one that is exactly as large as the limit is taken', async () => {
+    const file = await picture(10, 10, waves).png().toBuffer();
+    await expect(readHeader(file, 100)).resolves.toMatchObject({ width: 10, height: 10 });
+    await expect(readHeader(file, 99)).rejects.toMatchObject({ code: 'image_too_large' });
+  });
+});

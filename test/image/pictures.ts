@@ -1,0 +1,51 @@
+import { crc32, deflateSync } from 'node:zlib';
+import sharp from 'sharp';
+
+/** RGB of one pixel at a place. */
+type Paint = (x: number, y: number) => readonly [number, number, number];
+
+/** An RGB picture to be encoded. */
+export function picture(width: number, height: number, paint: Paint): sharp.Sharp {
+  const pixels = Buffer.alloc(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) pixels.set(paint(x, y), (y * width + x) * 3);
+  }
+  return sharp(pixels, { raw: { width, height, channels: 3 } });
+}
+
+/** Smooth waves with some texture: compresses like a photo and shows every shift. */
+export const waves: Paint = (x, y) => [
+  Math.round(128 + 90 * Math.sin(x / 9) + 30 * Math.sin((x * y) / 50)),
+  Math.round(128 + 90 * Math.cos(y / 7) + 30 * Math.sin(x / 2)),
+  Math.round(128 + 100 * Math.sin((x + y) / 15)),
+];
+
+/** Red above, blue below. */
+export const redOverBlue =
+  (height: number): Paint =>
+  (_, y) =>
+    y < height / 2 ? [255, 0, 0] : [0, 0, 255];
+
+/** A grey PNG of `width` x `height` black pixels, written by hand: a picture of any size out of few bytes. */
+export function blackPng(width: number, height: number): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([1, 0, 0, 0, 0], 8);
+  const rows = Buffer.alloc((Math.ceil(width / 8) + 1) * height);
+  return Buffer.concat([
+    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(rows, { level: 1 })),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
+function chunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const frame = Buffer.alloc(body.length + 8);
+  frame.writeUInt32BE(data.length, 0);
+  frame.set(body, 4);
+  frame.writeUInt32BE(crc32(body), body.length + 4);
+  return frame;
+}

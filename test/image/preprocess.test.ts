@@ -1,0 +1,173 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { decodeImage } from '../../src/image/decode.ts';
+import { type Preprocessing, preprocessImage } from '../../src/image/preprocess.ts';
+import { resample } from '../../src/image/resample.ts';
+import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
+import { picture, redOverBlue, waves } from './pictures.ts';
+
+const MAX_PIXELS = 50_000_000;
+const recipe = (size: number, cropPct = 1, interpolation: Preprocessing['interpolation'] = 'bilinear') => ({
+  inputSize: [size, size] as const,
+  cropPct,
+  interpolation,
+});
+const prepare = (bytes: Uint8Array, how: Preprocessing) => preprocessImage(bytes, how, MAX_PIXELS);
+
+/** Mean difference in grey levels. */
+function distance(a: Uint8Array, b: Uint8Array): number {
+  expect(a.length).toBe(b.length);
+  return a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? 0)), 0) / a.length;
+}
+
+/** The same preparation by Pillow's arithmetic, which `resample` has bit for bit. */
+async function byPillow(bytes: Uint8Array, size: number, cropPct: number, kernel: 'bilinear' | 'bicubic' | 'lanczos') {
+  const image = await decodeImage(bytes, MAX_PIXELS);
+  const side = Math.round(size / cropPct);
+  const [width, height] =
+    image.width <= image.height
+      ? [side, Math.floor((side * image.height) / image.width)]
+      : [Math.floor((side * image.width) / image.height), side];
+  const corner = (whole: number) => {
+    const half = (whole - size) / 2;
+    return half % 1 === 0.5 ? 2 * Math.round(half / 2) : half;
+  };
+  const window = { left: corner(width), top: corner(height), width: size, height: size };
+  return resample(image, width, height, window, kernel);
+}
+
+describe('preprocessImage', () => {
+  it('gives height x width x 3 bytes, and the size and format of the upright original', async () => {
+    const file = await picture(120, 80, waves).jpeg().toBuffer();
+    const image = await prepare(file, { inputSize: [48, 64], cropPct: 0.9, interpolation: 'bicubic' });
+    expect(image.pixels).toBeInstanceOf(Uint8Array);
+    expect(image.pixels).toHaveLength(48 * 64 * 3);
+    expect(image).toMatchObject({ width: 120, height: 80, format: 'jpeg' });
+  });
+
+  it('takes the middle', async () => {
+    // Three bands; only the middle one can reach a square crop.
+    const file = await picture(300, 100, (x) => (x >= 100 && x < 200 ? [0, 255, 0] : [255, 0, 0]))
+      .png()
+      .toBuffer();
+    const { pixels } = await prepare(file, recipe(50));
+    const middle = pixels.subarray((25 * 50 + 3) * 3, (25 * 50 + 47) * 3);
+    expect(middle.every((value, i) => value === (i % 3 === 1 ? 255 : 0))).toBe(true);
+  });
+
+  it('shows less of the picture the smaller crop_pct is', async () => {
+    const frame = picture(100, 100, (x, y) =>
+      Math.min(x, y) < 12 || Math.max(x, y) >= 88 ? [255, 255, 255] : [0, 0, 0],
+    );
+    const file = await frame.png().toBuffer();
+    const whole = await prepare(file, recipe(40, 1));
+    const cropped = await prepare(file, recipe(40, 0.7));
+    expect(whole.pixels[0]).toBe(255);
+    expect(Math.max(...cropped.pixels)).toBe(0);
+  });
+
+  it('prepares a photo that the camera stored lying down as the upright one', async () => {
+    const upright = await picture(90, 150, redOverBlue(150)).png().toBuffer();
+    const lying = await sharp(upright).rotate(270).withMetadata({ orientation: 6 }).png().toBuffer();
+    const [expected, turned] = await Promise.all([prepare(upright, recipe(32)), prepare(lying, recipe(32))]);
+    expect([turned.width, turned.height]).toEqual([90, 150]);
+    expect(distance(turned.pixels, expected.pixels)).toBeLessThan(0.5);
+  });
+
+  it('prepares a large photo alike, however the camera was held', async () => {
+    const upright = picture(1500, 1800, (x, y) => waves(x / 20, y / 20));
+    const stored = upright.clone().rotate(270).withMetadata({ orientation: 6 });
+    const [expected, turned] = await Promise.all(
+      [upright, stored].map(async (image) => prepare(await image.jpeg({ quality: 95 }).toBuffer(), recipe(64))),
+    );
+    expect(distance(turned?.pixels ?? new Uint8Array(), expected?.pixels ?? new Uint8Array())).toBeLessThan(3);
+  });
+
+  it.each([
+    [1, 1],
+    [5000, 1],
+    [1, 5000],
+    [3, 700],
+    [7, 5],
+  ])('takes an image of %i x %i', async (width, height) => {
+    const file = await picture(width, height, () => [10, 200, 90])
+      .png()
+      .toBuffer();
+    for (const how of [recipe(64), recipe(224, 0.875, 'bicubic'), recipe(32, 1, 'nearest')]) {
+      const image = await prepare(file, how);
+      expect(image.pixels).toHaveLength(how.inputSize[0] ** 2 * 3);
+      expect([...image.pixels.subarray(0, 3)]).toEqual([10, 200, 90]);
+      expect([image.width, image.height]).toEqual([width, height]);
+    }
+  });
+
+  it('cuts a very long image around its middle', async () => {
+    const file = await picture(5000, 1, (x) => (x >= 2490 && x < 2510 ? [0, 0, 255] : [255, 0, 0]))
+      .png()
+      .toBuffer();
+    const { pixels } = await prepare(file, recipe(16));
+    expect([...pixels.subarray(0, 3)]).toEqual([0, 0, 255]);
+    const lying = await sharp(file).withMetadata({ orientation: 6 }).png().toBuffer();
+    expect([...(await prepare(lying, recipe(16))).pixels.subarray(0, 3)]).toEqual([0, 0, 255]);
+  });
+
+  it.each(['jpeg', 'png', 'webp', 'gif', 'avif'] as const)(
+    'refuses a tall %s whose last rows are missing, though the crop needs none of them',
+    async (format) => {
+      const file = await picture(100, 300, waves).toFormat(format).toBuffer();
+      const cut = prepare(file.subarray(0, Math.floor(file.length * 0.93)), recipe(32));
+      await expect(cut).rejects.toMatchObject({ code: 'corrupt_image' });
+    },
+  );
+});
+
+describe('the pixels are those of Pillow and torchvision', () => {
+  it.each(['bilinear', 'bicubic', 'lanczos'] as const)(
+    'bit for bit where an image is enlarged by %s',
+    async (kernel) => {
+      const file = await picture(57, 40, waves).png().toBuffer();
+      const { pixels } = await prepare(file, recipe(96, 0.875, kernel));
+      expect(Buffer.compare(pixels, await byPillow(file, 96, 0.875, kernel))).toBe(0);
+    },
+  );
+
+  it('bit for bit where nothing is to be resized', async () => {
+    const file = await picture(64, 64, waves).png().toBuffer();
+    const { pixels } = await prepare(file, recipe(64));
+    expect(Buffer.compare(pixels, (await decodeImage(file, MAX_PIXELS)).pixels)).toBe(0);
+  });
+
+  const photos = sharedPath('data', 'photos');
+  it.skipIf(photos === undefined)(
+    `within a grey level on photos${photos === undefined ? ` (${SHARED_ABSENT})` : ''}`,
+    async () => {
+      const files = readdirSync(photos ?? '')
+        .filter((name) => name.endsWith('.JPEG'))
+        .slice(0, 8)
+        .map((name) => readFileSync(join(photos ?? '', name)));
+      for (const [size, cropPct, kernel] of [
+        [64, 1, 'bilinear'],
+        [224, 0.875, 'bicubic'],
+      ] as const) {
+        const distances = await Promise.all(
+          files.map(async (file) => {
+            const { pixels } = await prepare(file, recipe(size, cropPct, kernel));
+            return distance(pixels, await byPillow(file, size, cropPct, kernel));
+          }),
+        );
+        expect(distances.reduce((sum, value) => sum + value, 0) / distances.length).toBeLessThan(0.8);
+        expect(Math.max(...distances)).toBeLessThan(1.5);
+      }
+    },
+  );
+
+  it('within a grey level and a half where a large JPEG is decoded at a fraction of its size', async () => {
+    const file = await picture(2000, 1500, (x, y) => waves(x / 20, y / 20))
+      .jpeg({ quality: 92 })
+      .toBuffer();
+    const { pixels } = await prepare(file, recipe(64));
+    expect(distance(pixels, await byPillow(file, 64, 1, 'bilinear'))).toBeLessThan(1.5);
+  });
+});
