@@ -1,3 +1,5 @@
+import { elementCount } from '../tensor.ts';
+
 /**
  * Where tensors come from: a safetensors file, a checkpoint of another format, a generator in a test. Shapes are known
  * at once, values are read when they are asked for, so that no more than a tensor or two is in memory.
@@ -18,4 +20,22 @@ export interface Weight {
   readonly name: string;
   readonly shape: readonly number[];
   read(): Promise<Float32Array>;
+}
+
+/** Bytes of a weight's values. */
+export function byteLength({ shape }: Pick<Weight, 'shape'>): number {
+  return elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
+}
+
+/** Tells how far a walk over weights has come: call the result with each weight that is done. */
+export function progressOver(
+  weights: readonly Weight[],
+  onProgress: (fraction: number) => void,
+): (weight: Weight) => void {
+  const total = weights.reduce((sum, weight) => sum + byteLength(weight), 0);
+  let done = 0;
+  return (weight) => {
+    done += byteLength(weight);
+    onProgress(done / total);
+  };
 }

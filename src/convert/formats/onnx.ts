@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
-import { elementCount } from '../../tensor.ts';
 import type { Graph, GraphOutputs } from '../graph.ts';
 import type { Node, Shape } from '../ir.ts';
-import type { Weight } from '../tensors.ts';
+import { byteLength, progressOver, type Weight } from '../tensors.ts';
 import { bytesOf, type FileSink, type WrittenFile, writeFileThrough } from './file-sink.ts';
 import { type Constant, emitChannelsLast, emitNode } from './onnx-nodes.ts';
 import {
@@ -30,8 +29,8 @@ export interface OnnxOptions {
   readonly pixelType?: 'uint8' | 'float32';
   /** Weights larger than this in all go to `<path>.data`; 1.9 GB when absent. */
   readonly externalAboveBytes?: number;
-  /** Called with the bytes of each weight that is written. */
-  readonly onBytes?: (bytes: number) => void;
+  /** Called with the share of the weights that is written, 0..1. */
+  readonly onProgress?: (fraction: number) => void;
 }
 
 /**
@@ -41,14 +40,15 @@ export interface OnnxOptions {
  * @returns the files: the model, and `<path>.data` if it is that large
  */
 export async function writeOnnx(graph: Graph, path: string, options: OnnxOptions = {}): Promise<WrittenFile[]> {
-  const { externalAboveBytes = EXTERNAL_ABOVE_BYTES, onBytes = () => {} } = options;
+  const { externalAboveBytes = EXTERNAL_ABOVE_BYTES, onProgress = () => {} } = options;
   const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
+  const onWritten = progressOver(weights, onProgress);
   const total = weights.reduce((sum, weight) => sum + byteLength(weight), 0);
-  if (total <= externalAboveBytes) return [await writeWhole(path, proto, weights, onBytes)];
+  if (total <= externalAboveBytes) return [await writeWhole(path, proto, weights, onWritten)];
   const dataPath = `${path}.data`;
-  const data = await writeFileThrough(dataPath, (sink) => writeWeights(sink, weights, onBytes));
+  const data = await writeFileThrough(dataPath, (sink) => writeWeights(sink, weights, onWritten));
   const initializers = [...(proto.initializers ?? []), ...externalTensors(weights, basename(dataPath))];
-  return [await writeWhole(path, { ...proto, initializers }, [], onBytes), data];
+  return [await writeWhole(path, { ...proto, initializers }, [], onWritten), data];
 }
 
 /** The graph without its weights, and these in the order in which they are used. */
@@ -89,7 +89,7 @@ async function writeWhole(
   path: string,
   proto: GraphProto,
   weights: readonly Weight[],
-  onBytes: (bytes: number) => void,
+  onWritten: (weight: Weight) => void,
 ): Promise<WrittenFile> {
   const head = encode(modelProto, { irVersion: IR_VERSION, producer: 'menagerie', operatorSets: [{ version: OPSET }] });
   const body = encode(graphProto, proto);
@@ -102,7 +102,7 @@ async function writeWhole(
     for (const part of [head, fieldHead(modelProto.fields.graph, graphLength), body]) await sink.write(part);
     for (const [index, weight] of weights.entries()) {
       await sink.write(tensorHeads[index] ?? new Uint8Array());
-      await writeWeights(sink, [weight], onBytes);
+      await writeWeights(sink, [weight], onWritten);
     }
   });
 }
@@ -118,13 +118,13 @@ function initializerHead(weight: Weight): Uint8Array {
 async function writeWeights(
   sink: FileSink,
   weights: readonly Weight[],
-  onBytes: (bytes: number) => void,
+  onWritten: (weight: Weight) => void,
 ): Promise<void> {
   for (const weight of weights) {
     const bytes = bytesOf(await weight.read());
     if (bytes.length !== byteLength(weight)) throw new Error(`weight "${weight.name}" is not of its own shape`);
     await sink.write(bytes);
-    onBytes(bytes.length);
+    onWritten(weight);
   }
 }
 
@@ -153,8 +153,4 @@ function valueInfo(name: string, shape: Shape, elementType: number): ValueInfoPr
   const sizes = shape.kind === 'map' ? [shape.height, shape.width, shape.channels] : [shape.length];
   const dims = [{ parameter: 'batch' }, ...sizes.map((value) => ({ value }))];
   return { name, type: { tensor: { elementType, shape: { dims } } } };
-}
-
-function byteLength({ shape }: Weight): number {
-  return elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
 }

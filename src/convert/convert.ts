@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
+import { z } from 'zod';
+import { buildNetwork, parseArchitecture } from './architectures/index.ts';
+import type { WrittenFile } from './formats/file-sink.ts';
+import { writeOnnx } from './formats/onnx.ts';
+import { SafetensorsFile } from './formats/safetensors.ts';
+import { writeTfjs } from './formats/tfjs.ts';
+import type { WeightStorage } from './formats/tfjs-weights.ts';
+import type { Graph } from './graph.ts';
+import { foldBatchNorm } from './rewrites/fold-batch-norm.ts';
+import type { Pair } from './windows.ts';
+
+export { conversionKey, converterDigest } from './digest.ts';
+
+/** What a model is made from; plain data, so that it can be sent to another process. */
+export interface ConversionSource {
+  /** A safetensors file. */
+  readonly weightsPath: string;
+  /** A name or a table, as `parseArchitecture` takes it. */
+  readonly architecture: unknown;
+  readonly inputSize: Pair;
+  /** Of red, green and blue, in units of 255. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** Checked against the tensors. As many as these have, when absent. */
+  readonly numClasses?: number;
+  /** How the kernels of the TF.js model are stored; float32 when absent. */
+  readonly tfjsStorage?: WeightStorage;
+}
+
+/** A model in one format. */
+export interface ConvertedFormat {
+  /** The file that a runtime opens. */
+  readonly path: string;
+  /** Bytes of all its files. */
+  readonly size: number;
+  /** Of its only file; of several, the digest of their list as `sha256sum` prints it. */
+  readonly sha256: string;
+}
+
+/** A model in both formats. */
+export interface Conversion {
+  readonly inputSize: Pair;
+  readonly numClasses: number;
+  readonly featureSize: number;
+  /** Height, width and channels. */
+  readonly activationShape: readonly [number, number, number];
+  readonly onnx: ConvertedFormat;
+  readonly tfjs: ConvertedFormat;
+}
+
+export interface ConversionProgress {
+  readonly format: 'onnx' | 'tfjs';
+  /** Share of this format that is written, 0..1; ONNX comes first. */
+  readonly fraction: number;
+}
+
+/**
+ * Makes `model.onnx`, `tfjs/model.json` and `conversion.json` in a folder that appears whole or not at all. When the
+ * folder is there by the end, made by somebody else at the same time, that one stays.
+ *
+ * @throws ConversionError when architecture, weights and options do not fit each other
+ */
+export async function convertModel(
+  source: ConversionSource,
+  outDir: string,
+  onProgress: (progress: ConversionProgress) => void = () => {},
+): Promise<Conversion> {
+  const architecture = parseArchitecture(source.architecture);
+  const weights = await SafetensorsFile.open(source.weightsPath);
+  try {
+    return await convertGraph(buildNetwork(architecture, weights, source), outDir, source.tfjsStorage, onProgress);
+  } finally {
+    await weights.close();
+  }
+}
+
+/** As `convertModel`, of a graph that was built or imported elsewhere. */
+export async function convertGraph(
+  graph: Graph,
+  outDir: string,
+  tfjsStorage: WeightStorage = 'float32',
+  onProgress: (progress: ConversionProgress) => void = () => {},
+): Promise<Conversion> {
+  await mkdir(dirname(outDir), { recursive: true });
+  const temporary = await mkdtemp(join(dirname(outDir), `.${basename(outDir)}-`));
+  try {
+    await writeFormats(foldBatchNorm(graph), temporary, tfjsStorage, onProgress);
+    await moveInto(temporary, outDir);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  const conversion = await readConversion(outDir);
+  if (conversion === undefined) throw new Error(`${outDir} is there, but holds no conversion`);
+  return conversion;
+}
+
+/** The conversion in a folder; undefined when there is none, or when a model file is missing or of another size. */
+export async function readConversion(outDir: string): Promise<Conversion | undefined> {
+  const json = await readFile(join(outDir, RECORD_FILE), 'utf8').catch(() => undefined);
+  if (json === undefined) return undefined;
+  const record = recordSchema.parse(JSON.parse(json));
+  for (const { path, size } of [...record.onnx, ...record.tfjs]) {
+    const found = await stat(join(outDir, path)).catch(() => undefined);
+    if (found?.size !== size) return undefined;
+  }
+  return {
+    inputSize: record.input_size,
+    numClasses: record.num_classes,
+    featureSize: record.feature_size,
+    activationShape: record.activation_shape,
+    onnx: formatOf(record.onnx, outDir),
+    tfjs: formatOf(record.tfjs, outDir),
+  };
+}
+
+const RECORD_FILE = 'conversion.json';
+
+const filesSchema = z.array(z.object({ path: z.string(), size: z.int(), sha256: z.string() })).min(1);
+const size = z.int().positive();
+
+/** `conversion.json`: the files of each format, with that first which a runtime opens. */
+const recordSchema = z.object({
+  input_size: z.tuple([size, size]),
+  num_classes: size,
+  feature_size: size,
+  activation_shape: z.tuple([size, size, size]),
+  onnx: filesSchema,
+  tfjs: filesSchema,
+});
+
+async function writeFormats(
+  graph: Graph,
+  folder: string,
+  storage: WeightStorage,
+  onProgress: (progress: ConversionProgress) => void,
+): Promise<void> {
+  const onnx = await writeOnnx(graph, join(folder, 'model.onnx'), {
+    onProgress: (fraction) => onProgress({ format: 'onnx', fraction }),
+  });
+  const tfjs = await writeTfjs(graph, join(folder, 'tfjs'), {
+    storage,
+    onProgress: (fraction) => onProgress({ format: 'tfjs', fraction }),
+  });
+  const { height, width, channels } = graph.outputs.activations.shape;
+  const record: z.infer<typeof recordSchema> = {
+    input_size: [graph.input.shape.height, graph.input.shape.width],
+    num_classes: graph.outputs.logits.shape.length,
+    feature_size: graph.outputs.features.shape.length,
+    activation_shape: [height, width, channels],
+    onnx: onnx.map((file) => relativeTo(folder, file)),
+    tfjs: tfjs.map((file) => relativeTo(folder, file)),
+  };
+  await writeFile(join(folder, RECORD_FILE), `${JSON.stringify(record, undefined, 2)}\n`);
+}
+
+function relativeTo(folder: string, file: WrittenFile): WrittenFile {
+  return { ...file, path: relative(folder, file.path) };
+}
+
+/** Renames a folder; a whole conversion that is in its place already stays, anything else there gives way. */
+async function moveInto(folder: string, target: string): Promise<void> {
+  try {
+    await rename(folder, target);
+  } catch (error) {
+    if (!(await stat(target).catch(() => undefined))?.isDirectory()) throw error;
+    if ((await readConversion(target)) !== undefined) return;
+    await rm(target, { recursive: true });
+    await rename(folder, target);
+  }
+}
+
+function formatOf(files: readonly WrittenFile[], outDir: string): ConvertedFormat {
+  const [first, ...others] = files;
+  if (first === undefined) throw new Error('a format without files');
+  const list = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
+  return {
+    path: join(outDir, first.path),
+    size: files.reduce((sum, file) => sum + file.size, 0),
+    sha256: others.length === 0 ? first.sha256 : createHash('sha256').update(list).digest('hex'),
+  };
+}

@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import * as ort from 'onnxruntime-node';
+import { OUTPUT_NAMES, type OutputName } from '../../src/runtime/session.ts';
+import { elementCount, type Tensor } from '../../src/tensor.ts';
+
+/** Opens emitted models with the runtimes themselves, without any code of `src/runtime`. */
+export type Answers = Readonly<Record<OutputName, Tensor>>;
+type Input = Tensor<Uint8Array> | Tensor<Float32Array>;
+
+/** Runs an ONNX model on what its input takes: bytes, or floats. */
+export async function runOnnx(path: string, input: Input): Promise<Answers> {
+  const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 2 });
+  const feed =
+    input.data instanceof Uint8Array
+      ? new ort.Tensor('uint8', input.data, input.shape)
+      : new ort.Tensor('float32', input.data, input.shape);
+  const results = await session.run({ pixels: feed });
+  const answers = answersOf((name) => {
+    const result = results[name];
+    if (!(result?.data instanceof Float32Array)) throw new Error(`no float output "${name}"`);
+    return { data: result.data, shape: result.dims };
+  });
+  await session.release();
+  return answers;
+}
+
+/** Runs a TF.js layers model on WebAssembly, opened as `tf.loadLayersModel` opens it anywhere. */
+export async function runTfjs(path: string, input: Input): Promise<Answers> {
+  const { model, forget } = await loadTfjs(path);
+  const x = tf.tensor4d(Float32Array.from(input.data), fourSizes(input.shape));
+  const outputs = model.predict(x);
+  if (!Array.isArray(outputs)) throw new Error('a model of one output');
+  const answers = answersOf((name) => {
+    const output = outputs[model.outputNames.indexOf(name)];
+    const data = output?.dataSync();
+    if (output === undefined || !(data instanceof Float32Array)) throw new Error(`no float output "${name}"`);
+    return { data: data.slice(), shape: output.shape };
+  });
+  tf.dispose([x, outputs]);
+  forget();
+  return answers;
+}
+
+/** The model as TF.js has it; `forget` gives back its memory. */
+export async function loadTfjs(path: string): Promise<{ model: tf.LayersModel; forget: () => void }> {
+  setWasmPaths(join(process.cwd(), 'node_modules/@tensorflow/tfjs-backend-wasm/dist/'));
+  await tf.setBackend('wasm');
+  const model = await tf.loadLayersModel({ load: () => readArtifacts(path) });
+  return { model, forget: () => model.dispose() };
+}
+
+async function readArtifacts(path: string): Promise<tf.io.ModelArtifacts> {
+  const json = JSON.parse(await readFile(path, 'utf8'));
+  const [group] = json.weightsManifest;
+  const shards: Buffer[] = [];
+  for (const shard of group.paths) shards.push(await readFile(join(dirname(path), shard)));
+  const weights = Buffer.concat(shards);
+  return {
+    modelTopology: json.modelTopology,
+    weightSpecs: group.weights,
+    weightData: weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.byteLength) as ArrayBuffer,
+  };
+}
+
+function answersOf(read: (name: OutputName) => Tensor): Answers {
+  const [probabilities, logits, features, activations] = OUTPUT_NAMES.map(read);
+  if (!probabilities || !logits || !features || !activations) throw new Error('an output is missing');
+  return { probabilities, logits, features, activations };
+}
+
+function fourSizes(shape: readonly number[]): [number, number, number, number] {
+  const [n = 0, height = 0, width = 0, channels = 0] = shape;
+  return [n, height, width, channels];
+}
+
+/** The largest difference of two tensors. @throws when their shapes differ */
+export function maxDifference(a: Tensor, b: Tensor): number {
+  if (a.shape.join() !== b.shape.join() || a.data.length !== elementCount(b.shape)) {
+    throw new Error(`shapes [${a.shape}] and [${b.shape}] differ`);
+  }
+  return a.data.reduce((most, value, index) => Math.max(most, Math.abs(value - (b.data[index] ?? Number.NaN))), 0);
+}

@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Conversion, convertModel } from '../../src/convert/convert.ts';
+import type { PixelTensor, Tensor } from '../../src/tensor.ts';
+import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
+import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
+
+/** The three embedded models against the framework that trained them, on four real images. */
+const EMBEDDED = ['resnet18_slim', 'vgg11_bn_slim', 'inception_v1_slim'].map((architecture) => {
+  const id = `${architecture}.tiny200`;
+  const embedded = fileURLToPath(new URL(`../../zoo/${id}/weights.safetensors`, import.meta.url));
+  return {
+    architecture,
+    weightsPath: existsSync(embedded) ? embedded : sharedPath('pretrained', id, 'weights.safetensors'),
+    goldenPath: sharedPath('pretrained', id, 'golden.json'),
+  };
+});
+
+describe.each(EMBEDDED)('$architecture', ({ architecture, weightsPath, goldenPath }) => {
+  if (weightsPath === undefined || goldenPath === undefined) {
+    test.skip(SHARED_ABSENT, () => {});
+    return;
+  }
+  let folder: string;
+  let conversion: Conversion;
+  let golden: Golden;
+  let onnx: Answers;
+  let tfjs: Answers;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'menagerie-embedded-'));
+    golden = await readGolden(goldenPath);
+    const preprocessing = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], inputSize: [64, 64] as const };
+    conversion = await convertModel({ architecture, weightsPath, ...preprocessing }, join(folder, 'model'));
+    onnx = await runOnnx(conversion.onnx.path, golden.pixels);
+    tfjs = await runTfjs(conversion.tfjs.path, golden.pixels);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test('ONNX and TF.js answer as the training framework did', () => {
+    for (const answers of [onnx, tfjs]) {
+      expect(maxDifference(answers.logits, golden.logits)).toBeLessThan(1e-3);
+      expect(maxDifference(answers.features, golden.features)).toBeLessThan(1e-3);
+    }
+  });
+
+  test('ONNX and TF.js agree in every output', () => {
+    for (const name of ['probabilities', 'logits', 'features', 'activations'] as const) {
+      expect(maxDifference(onnx[name], tfjs[name])).toBeLessThan(1e-4);
+    }
+  });
+
+  test('activations are the map whose mean is the features', () => {
+    const [images = 0, height = 0, width = 0, channels = 0] = onnx.activations.shape;
+    expect(conversion.activationShape).toEqual([height, width, channels]);
+    const means = new Float32Array(images * channels);
+    for (const [index, value] of onnx.activations.data.entries()) {
+      const image = Math.floor(index / (height * width * channels));
+      const mean = image * channels + (index % channels);
+      means[mean] = (means[mean] ?? 0) + value / (height * width);
+    }
+    expect(maxDifference({ data: means, shape: [images, channels] }, onnx.features)).toBeLessThan(1e-4);
+  });
+});
+
+interface Golden {
+  readonly pixels: PixelTensor;
+  readonly logits: Tensor;
+  readonly features: Tensor;
+}
+
+async function readGolden(path: string): Promise<Golden> {
+  const json = JSON.parse(await readFile(path, 'utf8'));
+  const floats = (name: string) => {
+    const bytes = Uint8Array.from(Buffer.from(json[`${name}_f32_base64`], 'base64'));
+    return { data: new Float32Array(bytes.buffer), shape: json[`${name}_shape`] };
+  };
+  const pixels = { data: Uint8Array.from(Buffer.from(json.pixels_u8_base64, 'base64')), shape: json.pixels_shape_nhwc };
+  return { pixels, logits: floats('logits'), features: floats('features') };
+}
