@@ -1,0 +1,202 @@
+/**
+ * Our server against the floor and against the plain way: npm run bench [-- --models a,b --seconds 2 --rounds 3 --photos folder]
+ *
+ * - floor: the same decoding and sessions called directly, one process for each core (scripts/bench/floor-process.ts)
+ * - plain: decode and `session.run` inside an Express handler, default options (scripts/bench/plain-server.ts)
+ * - ours: `npm start`'s server over HTTP
+ *
+ * The three take turns within each round, and ratios are taken within a round, so that a machine whose speed drifts
+ * drifts for all of them. Figures are medians over the rounds.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readConfig } from '../src/config.ts';
+import { createLogger } from '../src/logger.ts';
+import { createServices } from '../src/server.ts';
+import type { BenchModel } from './bench/bench-model.ts';
+import { cpuSeconds } from './bench/cpu-time.ts';
+import type { FloorResult, FloorTask } from './bench/floor-process.ts';
+import type { LoadResult, LoadTask } from './bench/load-client.ts';
+
+const CONCURRENCIES = [1, 8, 64];
+const { values: options } = parseArgs({
+  options: {
+    models: { type: 'string', default: 'resnet18_slim.tiny200,vgg11_bn_slim.tiny200,inception_v1_slim.tiny200' },
+    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '5' },
+    photos: { type: 'string', default: existsSync('../shared/data/photos') ? '../shared/data/photos' : '' },
+  },
+});
+const seconds = Number(options.seconds);
+const rounds = Number(options.rounds);
+const photos = options.photos === '' ? '' : resolve(options.photos);
+const cores = availableParallelism();
+const dataDir = await mkdtemp(join(tmpdir(), 'menagerie-bench-'));
+
+/** One way of serving in one round. */
+interface Measurement {
+  readonly throughput: number;
+  readonly latencies: readonly number[];
+  /** 99th percentile in milliseconds; the floor has no event loop to keep free. */
+  readonly eventLoopDelay?: number;
+  /** Milliseconds of CPU an image: of the process itself, of its children, of the load client. */
+  readonly cpu?: { readonly own: number; readonly children: number; readonly client: number };
+}
+
+function start(script: string, args: readonly string[] = []): ChildProcess {
+  return fork(join(import.meta.dirname, 'bench', script), args, { serialization: 'advanced' });
+}
+
+async function ask<Reply>(child: ChildProcess, message: object | string): Promise<Reply> {
+  const reply = once(child, 'message');
+  child.send(message);
+  return (await reply)[0] as Reply;
+}
+
+const client = start('load-client.js', [photos]);
+const floors = Array.from({ length: cores }, () => start('floor-process.js', [photos]));
+await Promise.all([client, ...floors].map((child) => once(child, 'message')));
+
+async function measureFloor(model: BenchModel, concurrency: number): Promise<Measurement> {
+  const processes = floors.slice(0, Math.min(cores, concurrency));
+  const task: FloorTask = {
+    model,
+    inFlight: Math.ceil(concurrency / processes.length),
+    maxBatch: readConfig({}).MAX_BATCH_SIZE,
+    threads: Math.floor(cores / processes.length),
+    seconds,
+  };
+  const results = await Promise.all(processes.map((child) => ask<FloorResult>(child, task)));
+  return {
+    throughput: results.reduce((sum, { throughput }) => sum + throughput, 0),
+    latencies: results.flatMap(({ latencies }) => latencies).sort((a, b) => a - b),
+  };
+}
+
+async function load(server: ChildProcess, task: LoadTask): Promise<Measurement> {
+  const pids = [server.pid ?? 0, client.pid ?? 0];
+  const before = pids.map(cpuSeconds);
+  const { throughput, latencies, failures } = await ask<LoadResult>(client, task);
+  const after = pids.map(cpuSeconds);
+  if (Object.keys(failures).length > 0) throw new Error(`unexpected answers: ${JSON.stringify(failures)}`);
+  const each = (index: number, whose: 'own' | 'children'): number =>
+    (((after[index]?.[whose] ?? 0) - (before[index]?.[whose] ?? 0)) * 1000) / latencies.length;
+  return {
+    throughput,
+    latencies,
+    cpu: { own: each(0, 'own'), children: each(0, 'children'), client: each(1, 'own') },
+  };
+}
+
+async function startOurs(): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(join(import.meta.dirname, '../src/main.js'), {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: { ...process.env, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'info' },
+  });
+  let text = '';
+  for await (const chunk of child.stdout ?? []) {
+    text += chunk;
+    const port = /"port":(\d+)/.exec(text)?.[1];
+    if (port !== undefined) {
+      child.stdout?.resume();
+      return { child, port: Number(port) };
+    }
+  }
+  throw new Error(`the server did not start:\n${text}`);
+}
+
+/** 99th percentile of the server's event-loop delay since it was last asked, from its own metrics. */
+async function ourEventLoopDelay(port: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return Number(/^nodejs_eventloop_lag_p99_seconds ([\d.e+-]+)/m.exec(text)?.[1]) * 1000;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}
+
+function row(name: string, measurements: readonly Measurement[], floor: readonly Measurement[]): string {
+  const of = (value: (m: Measurement) => number) => median(measurements.map(value));
+  const ratio = median(measurements.map((m, round) => m.throughput / (floor[round]?.throughput ?? Number.NaN)));
+  const cells = [
+    name.padEnd(6),
+    of((m) => m.throughput)
+      .toFixed(0)
+      .padStart(7),
+    of((m) => percentile(m.latencies, 0.5))
+      .toFixed(1)
+      .padStart(8),
+    of((m) => percentile(m.latencies, 0.95))
+      .toFixed(1)
+      .padStart(8),
+    of((m) => percentile(m.latencies, 0.99))
+      .toFixed(1)
+      .padStart(8),
+    name === 'floor'
+      ? '       -'
+      : of((m) => m.eventLoopDelay ?? Number.NaN)
+          .toFixed(1)
+          .padStart(8),
+    ratio.toFixed(2).padStart(8),
+  ];
+  return cells.join(' ');
+}
+
+console.log(`${cpus()[0]?.model.trim()} x ${cores}, Node ${process.version}; ${rounds} rounds of ${seconds} s each`);
+const services = await createServices(readConfig({ DATA_DIR: dataDir }), createLogger('silent'));
+const ours = await startOurs();
+try {
+  for (const name of options.models.split(',')) {
+    const version = services.registry.resolve(name);
+    const { onnx } = await services.conversions.get(version);
+    const { preprocessing, labels } = version.manifest;
+    const model = { name, onnxPath: onnx.path, preprocessing, labels: labels.map(({ label }) => label) };
+    const plain = start('plain-server.js');
+    const plainPort = await ask<number>(plain, model);
+    const ourPath = `/classify?model=${name}`;
+    for (const warm of [plain, ours.child]) {
+      await load(warm, { port: warm === plain ? plainPort : ours.port, path: ourPath, concurrency: 8, seconds: 1 });
+    }
+    console.log(`\n${name}\n    c        img/s      p50      p95      p99  loop p99  ratio to the floor`);
+    for (const concurrency of CONCURRENCIES) {
+      const results: Record<'floor' | 'plain' | 'ours', Measurement[]> = { floor: [], plain: [], ours: [] };
+      for (let round = 0; round < rounds; round++) {
+        results.floor.push(await measureFloor(model, concurrency));
+        await ask<number>(plain, 'event-loop-delay');
+        const plainly = await load(plain, { port: plainPort, path: '/classify', concurrency, seconds });
+        results.plain.push({ ...plainly, eventLoopDelay: await ask<number>(plain, 'event-loop-delay') });
+        await ourEventLoopDelay(ours.port);
+        const own = await load(ours.child, { port: ours.port, path: ourPath, concurrency, seconds });
+        results.ours.push({ ...own, eventLoopDelay: await ourEventLoopDelay(ours.port) });
+      }
+      for (const [way, measurements] of Object.entries(results)) {
+        console.log(`${String(concurrency).padStart(5)} ${row(way, measurements, results.floor)}`);
+      }
+      const toPlain = results.ours.map((m, round) => m.throughput / (results.plain[round]?.throughput ?? Number.NaN));
+      const cpu = (whose: 'own' | 'children' | 'client') =>
+        median(results.ours.map((m) => m.cpu?.[whose] ?? 0)).toFixed(2);
+      const floorMs = median(results.floor.map(({ throughput }) => (1000 * Math.min(cores, concurrency)) / throughput));
+      console.log(
+        `      ours / plain ${median(toPlain).toFixed(2)}; CPU ms an image: floor ${floorMs.toFixed(2)}; ` +
+          `ours ${cpu('own')} server (HTTP and decoding) + ${cpu('children')} engines + ${cpu('client')} load client`,
+      );
+    }
+    plain.disconnect();
+  }
+} finally {
+  ours.child.kill();
+  client.disconnect();
+  for (const floor of floors) floor.disconnect();
+  await services.close();
+  await rm(dataDir, { recursive: true, force: true });
+}

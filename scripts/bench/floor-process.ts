@@ -1,0 +1,84 @@
+/**
+ * The floor: the same decoding and the same session, called directly, one process for each core. Photos are decoded on
+ * the thread pool while the session computes the batch of those that are ready: no HTTP, no queue, no second process.
+ */
+import * as ort from 'onnxruntime-node';
+import { preprocessImage } from '../../src/image/preprocess.ts';
+import type { BenchModel } from './bench-model.ts';
+import { loadPhotos } from './photos.ts';
+
+export interface FloorTask {
+  readonly model: BenchModel;
+  /** Photos that are decoded or computed at once in this process. */
+  readonly inFlight: number;
+  readonly maxBatch: number;
+  /** Of the session; one, but where the process is alone. */
+  readonly threads: number;
+  readonly seconds: number;
+}
+
+export interface FloorResult {
+  /** Images a second. */
+  readonly throughput: number;
+  /** Milliseconds from the start of decoding to the end of the batch, sorted. */
+  readonly latencies: readonly number[];
+}
+
+interface Decoded {
+  readonly pixels: Uint8Array;
+  readonly start: number;
+}
+
+async function measure(task: FloorTask, session: ort.InferenceSession): Promise<FloorResult> {
+  const [height, width] = task.model.preprocessing.inputSize;
+  const latencies: number[] = [];
+  const ready: Decoded[] = [];
+  let wake = (): void => {};
+  let next = 0;
+  const decode = async (): Promise<void> => {
+    const start = performance.now();
+    const photo = photos[next++ % photos.length] as Buffer;
+    const { pixels } = await preprocessImage(photo, task.model.preprocessing, 50_000_000);
+    ready.push({ pixels, start });
+    wake();
+  };
+  const start = performance.now();
+  const end = start + task.seconds * 1000;
+  let underWay = task.inFlight;
+  for (let i = 0; i < task.inFlight; i++) void decode();
+  while (underWay > 0) {
+    if (ready.length === 0)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    const batch = ready.splice(0, task.maxBatch);
+    const data = new Uint8Array(batch.length * height * width * 3);
+    batch.forEach(({ pixels }, index) => data.set(pixels, index * pixels.length));
+    await session.run({ pixels: new ort.Tensor('uint8', data, [batch.length, height, width, 3]) }, ['probabilities']);
+    const now = performance.now();
+    for (const { start } of batch) latencies.push(now - start);
+    for (const _ of batch) {
+      if (now < end) void decode();
+      else underWay--;
+    }
+  }
+  const seconds = (performance.now() - start) / 1000;
+  return { throughput: latencies.length / seconds, latencies: latencies.sort((a, b) => a - b) };
+}
+
+const photos = await loadPhotos(process.argv[2] || undefined);
+const sessions = new Map<string, Promise<ort.InferenceSession>>();
+process.on('message', async (task: FloorTask) => {
+  const key = `${task.threads} ${task.model.onnxPath}`;
+  const session =
+    sessions.get(key) ??
+    ort.InferenceSession.create(task.model.onnxPath, {
+      intraOpNumThreads: task.threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+    });
+  sessions.set(key, session);
+  process.send?.(await measure(task, await session));
+});
+process.on('disconnect', () => process.exit(0));
+process.send?.('ready');

@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+
+/** Size of a made-up photo: what the field's test sets have, about 500 x 375. */
+const WIDTH = 500;
+const HEIGHT = 375;
+const COUNT = 50;
+
+/** The JPEGs of a folder; without a folder, as many smooth random pictures of a photo's size. */
+export async function loadPhotos(folder: string | undefined): Promise<Buffer[]> {
+  if (folder === undefined) return Promise.all(Array.from({ length: COUNT }, madeUpPhoto));
+  const files = (await readdir(folder)).filter((file) => /\.jpe?g$/i.test(file)).sort();
+  if (files.length === 0) throw new Error(`no .jpg in ${folder}`);
+  return Promise.all(files.map((file) => readFile(join(folder, file))));
+}
+
+/** Coarse noise enlarged, with fine noise on top: as many bytes and as much work for a decoder as a photo. */
+async function madeUpPhoto(): Promise<Buffer> {
+  const coarse = await sharp(randomBytes(16 * 12 * 3), { raw: { width: 16, height: 12, channels: 3 } })
+    .resize(WIDTH, HEIGHT, { kernel: 'cubic' })
+    .raw()
+    .toBuffer();
+  const fine = randomBytes(coarse.length);
+  const mixed = coarse.map((value, index) => Math.round(value * 0.9 + (fine[index] ?? 0) * 0.1));
+  return sharp(mixed, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } })
+    .jpeg({ quality: 85 })
+    .toBuffer();
+}

@@ -1,0 +1,40 @@
+/**
+ * The plain way to serve a model, as a tutorial shows it: decode and `session.run` inside an Express handler, with the
+ * runtime's default options. Same decoding and same model as ours, so that only the way of serving differs.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import express from 'express';
+import * as ort from 'onnxruntime-node';
+import { preprocessImage } from '../../src/image/preprocess.ts';
+import { topK } from '../../src/inference/postprocess.ts';
+import type { BenchModel } from './bench-model.ts';
+
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+const app = express();
+let session: ort.InferenceSession;
+let model: BenchModel;
+
+app.post('/classify', express.raw({ type: 'image/*', limit: '20mb' }), async (request, response) => {
+  const [height, width] = model.preprocessing.inputSize;
+  const { pixels } = await preprocessImage(request.body, model.preprocessing, 50_000_000);
+  const input = new ort.Tensor('uint8', pixels, [1, height, width, 3]);
+  const { probabilities } = await session.run({ pixels: input }, ['probabilities']);
+  const predictions = topK(probabilities?.data as Float32Array, 5, 0);
+  response.json({ predictions: predictions.map(({ index, score }) => ({ label: model.labels[index], score })) });
+});
+
+process.on('message', async (message: BenchModel | 'event-loop-delay') => {
+  if (message === 'event-loop-delay') {
+    process.send?.(delay.percentile(99) / 1e6);
+    delay.reset();
+    return;
+  }
+  model = message;
+  session = await ort.InferenceSession.create(model.onnxPath);
+  const server = app.listen(0, '127.0.0.1', () => {
+    const address = server.address();
+    process.send?.(typeof address === 'object' ? address?.port : undefined);
+  });
+});
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import { childrenOf, type ServerProcess, startServer, temporaryDataDir, untilReady } from './server-process.ts';
+
+let server: ServerProcess;
+let data: Awaited<ReturnType<typeof temporaryDataDir>>;
+
+beforeAll(async () => {
+  data = await temporaryDataDir();
+  server = await startServer(data.path);
+  await untilReady(server);
+});
+
+afterAll(async () => {
+  server.child.kill('SIGTERM');
+  await server.exit;
+  await data.remove();
+});
+
+async function classify(png: Buffer, query: string) {
+  const response = await fetch(`${server.url}/classify?${query}`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png' },
+    body: new Uint8Array(png),
+  });
+  expect(response.status).toBe(200);
+  return response.json();
+}
+
+describe.each(EMBEDDED)('%s over HTTP', (model) => {
+  test.each(['onnx', 'tfjs'])('names what the training framework names, through %s', async (runtime) => {
+    for (const { png, top1 } of await goldenPictures(model)) {
+      const answer = await classify(png, `model=${model}&runtime=${runtime}`);
+      expect(answer).toMatchObject({ model, version: 1, runtime });
+      expect(answer.results[0].predictions).toHaveLength(5);
+      expect(answer.results[0].predictions[0]).toMatchObject({
+        index: top1,
+        synset: expect.stringMatching(/^n\d{8}$/),
+      });
+    }
+  });
+});
+
+describe('an engine killed in the middle of requests', () => {
+  test('costs its own batch at most, and the server serves on', async () => {
+    const [picture] = await goldenPictures(EMBEDDED[0]);
+    const form = new FormData();
+    for (let i = 0; i < 64; i++) form.append('image', new Blob([new Uint8Array(picture?.png ?? [])]), `${i}.png`);
+    const requests = Array.from({ length: 4 }, () => fetch(`${server.url}/classify`, { method: 'POST', body: form }));
+    const [engine] = childrenOf(server.child.pid ?? 0);
+    if (engine !== undefined) process.kill(engine, 'SIGKILL');
+    for (const response of await Promise.all(requests)) {
+      if (response.status !== 200) continue;
+      for (const result of (await response.json()).results) {
+        if (result.error === undefined) expect(result.predictions[0].index).toBe(picture?.top1);
+        else expect(result.error.code).toBe('engine_lost');
+      }
+    }
+    const answer = await classify(picture?.png ?? Buffer.alloc(0), 'top_k=1');
+    expect(answer.results[0].predictions[0].index).toBe(picture?.top1);
+  });
+});

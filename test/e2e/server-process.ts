@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A server in a process of its own, as `npm start` runs it. */
+export interface ServerProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** What it has logged so far. */
+  readonly log: () => string;
+  /** Settles with the exit code, or the signal that ended it. */
+  readonly exit: Promise<number | string>;
+}
+
+/** A folder for the data of some servers, removed by `remove`. */
+export async function temporaryDataDir(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'menagerie-test-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+/** Starts the compiled server on a free port and waits until it listens. */
+export async function startServer(dataDir: string, settings: Record<string, string> = {}): Promise<ServerProcess> {
+  const child = spawn(process.execPath, ['dist/src/main.js'], {
+    env: { ...process.env, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'info', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exit = once(child, 'exit').then(([code, signal]) => code ?? signal);
+  let log = '';
+  const port = await new Promise<string>((resolve, reject) => {
+    const read = (chunk: Buffer): void => {
+      log += chunk.toString();
+      const found = /"port":(\d+)/.exec(log)?.[1];
+      if (found !== undefined) resolve(found);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.on('exit', () => reject(new Error(`the server ended at once:\n${log}`)));
+  });
+  return { child, url: `http://127.0.0.1:${port}`, log: () => log, exit };
+}
+
+/** Waits until the server says that it is ready. */
+export async function untilReady({ url }: ServerProcess): Promise<void> {
+  await until(async () => (await fetch(`${url}/v2/health/ready`)).ok);
+}
+
+/** Polls a condition of another process, for which there is no event to wait on. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await delay(20);
+}
+
+/** Ids of the running children of a process; empty where there is no `/proc`. */
+export function childrenOf(pid: number): number[] {
+  return processes()
+    .filter(({ parent }) => parent === pid)
+    .map(({ id }) => id);
+}
+
+/** Whether a process runs (a zombie that nobody has reaped yet does not). */
+export function isAlive(pid: number): boolean {
+  return processes().some(({ id }) => id === pid);
+}
+
+function processes(): { id: number; parent: number }[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((entry) => {
+      try {
+        const fields = readFileSync(`/proc/${entry}/stat`, 'utf8')
+          .replace(/^.*\) /s, '')
+          .split(' ');
+        return fields[0] === 'Z' ? [] : [{ id: Number(entry), parent: Number(fields[1]) }];
+      } catch {
+        return [];
+      }
+    });
+}

@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import {
+  childrenOf,
+  isAlive,
+  type ServerProcess,
+  startServer,
+  temporaryDataDir,
+  until,
+  untilReady,
+} from './server-process.ts';
+
+/** Processes are looked up in `/proc`. */
+const onLinux = existsSync('/proc/self/stat');
+
+let data: Awaited<ReturnType<typeof temporaryDataDir>>;
+
+beforeAll(async () => {
+  data = await temporaryDataDir();
+});
+
+afterAll(() => data.remove());
+
+/** A request of many images, so that it is under way for a while. */
+async function longRequest({ url }: ServerProcess): Promise<Response> {
+  const [picture] = await goldenPictures(EMBEDDED[0]);
+  const form = new FormData();
+  for (let i = 0; i < 64; i++) form.append('image', new Blob([new Uint8Array(picture?.png ?? [])]), `${i}.png`);
+  return fetch(`${url}/classify`, { method: 'POST', body: form });
+}
+
+async function startReady(settings: Record<string, string> = {}): Promise<ServerProcess> {
+  const server = await startServer(data.path, settings);
+  await untilReady(server);
+  return server;
+}
+
+/** The number of images that are under way, from the metrics. */
+async function imagesUnderWay({ url }: ServerProcess): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^menagerie_images_in_flight(?:\{.*\})? (\d+)/m.exec(text)?.[1]);
+}
+
+test.skipIf(!onLinux)('SIGTERM: what is in flight is answered, the children end, the exit code is 0', async () => {
+  const server = await startReady();
+  const children = childrenOf(server.child.pid ?? 0);
+  expect(children.length).toBeGreaterThan(0);
+  const request = longRequest(server);
+  await until(async () => (await imagesUnderWay(server)) > 0);
+  server.child.kill('SIGTERM');
+  const response = await request;
+  expect(response.status).toBe(200);
+  expect((await response.json()).results).toHaveLength(64);
+  expect(await server.exit).toBe(0);
+  expect(children.filter(isAlive)).toEqual([]);
+  await expect(fetch(`${server.url}/v2/health/live`)).rejects.toThrow();
+});
+
+test('a second signal ends it at once', async () => {
+  const server = await startReady();
+  // A client that never finishes its request would otherwise be waited for.
+  const stalled = fetch(`${server.url}/classify`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png' },
+    body: new ReadableStream({ pull: () => new Promise(() => undefined) }),
+    duplex: 'half',
+  } as RequestInit).catch(() => undefined);
+  server.child.kill('SIGTERM');
+  await until(() => server.log().includes('stopping'));
+  server.child.kill('SIGTERM');
+  expect(await server.exit).toBe(143);
+  await stalled;
+});
+
+test.skipIf(!onLinux)('no child outlives a server that is killed', async () => {
+  const server = await startReady();
+  const children = childrenOf(server.child.pid ?? 0);
+  expect(children.length).toBeGreaterThan(0);
+  server.child.kill('SIGKILL');
+  expect(await server.exit).toBe('SIGKILL');
+  await until(() => !children.some(isAlive));
+});
