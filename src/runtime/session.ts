@@ -1,4 +1,4 @@
-import type { PixelTensor, Tensor } from '../tensor.ts';
+import { elementCount, type PixelTensor, type Tensor } from '../tensor.ts';
 
 /**
  * What every converted model can answer, each with the batch first:
@@ -14,11 +14,25 @@ export type Outputs = Readonly<Partial<Record<OutputName, Tensor>>>;
 export const RUNTIME_NAMES = ['onnx', 'tfjs'] as const;
 export type RuntimeName = (typeof RUNTIME_NAMES)[number];
 
+/** What TensorFlow.js can compute with, fastest first: the native library, WebAssembly, plain JavaScript. */
+export const TENSORFLOW_BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
+export type TensorFlowBackend = (typeof TENSORFLOW_BACKENDS)[number];
+
+/** A backend that was tried and could not be used. */
+export interface RejectedBackend {
+  readonly backend: string;
+  readonly reason: string;
+}
+
 /** A loaded model. Not re-entrant: one `run` at a time. */
 export interface Session {
   readonly runtime: RuntimeName;
   /** What computes: `cpu` of ONNX Runtime; `tensorflow`, `wasm` or `cpu` of TensorFlow.js. */
   readonly backend: string;
+  /** Version of the runtime's library. */
+  readonly version: string;
+  /** Faster backends that were passed over, and why. */
+  readonly rejected: readonly RejectedBackend[];
   /** Computes only what `outputs` names. @throws when the pixels do not fit the model's input. */
   run(pixels: PixelTensor, outputs: readonly OutputName[]): Promise<Outputs>;
   close(): Promise<void>;
@@ -30,4 +44,20 @@ export interface SessionSource {
   /** `model.onnx`, or the `model.json` of a TF.js layers model. */
   readonly path: string;
   readonly threads: number;
+  /** Only this TensorFlow.js backend will do; without it the fastest that works is taken. */
+  readonly backend?: TensorFlowBackend;
+}
+
+/**
+ * Checks pixels against a model's `[height, width, channels]` before native code sees them.
+ * @throws when they differ, when the batch is empty or when the data are not as long as the shape says.
+ */
+export function requireFittingPixels({ data, shape }: PixelTensor, inputShape: readonly number[]): void {
+  const [batch, ...image] = shape;
+  if (batch === undefined || batch < 1 || image.join() !== inputShape.join()) {
+    throw new Error(`pixels have shape [${shape.join(', ')}]; the model takes [n, ${inputShape.join(', ')}], n >= 1`);
+  }
+  if (data.length !== elementCount(shape)) {
+    throw new Error(`${data.length} pixel values do not fill the shape [${shape.join(', ')}]`);
+  }
 }

@@ -1,0 +1,64 @@
+/** Entry of an engine: a process that holds sessions and computes what the server sends, one request at a time. */
+import { setPriority } from 'node:os';
+import { messageOf } from '../errors.ts';
+import { openSession } from '../runtime/open-session.ts';
+import type { Session } from '../runtime/session.ts';
+import type { EngineReply, EngineRequest } from './messages.ts';
+
+const sessions = new Map<string, Session>();
+let turn: Promise<void> = Promise.resolve();
+
+setPriority(Number(process.argv[2]));
+process.on('message', (request: EngineRequest) => {
+  // Sessions are not re-entrant, so requests queue here too.
+  turn = turn.then(() => answer(request));
+});
+// The server ends engines itself, after they have finished: a Ctrl-C in its terminal reaches the whole process group.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+// The channel closes when the server lets go, and also when it is killed: no engine outlives it.
+process.on('disconnect', () => process.exit(0));
+reply({ type: 'ready', rss: process.memoryUsage.rss() });
+
+async function answer(request: EngineRequest): Promise<void> {
+  try {
+    reply(await handle(request));
+  } catch (error) {
+    reply({ type: 'failed', id: request.id, reason: messageOf(error), rss: process.memoryUsage.rss() });
+  }
+}
+
+async function handle(request: EngineRequest): Promise<EngineReply> {
+  const { id } = request;
+  switch (request.type) {
+    case 'load': {
+      const { key } = request.model;
+      const { runtime, backend, version, rejected } = await load(key, request.model);
+      const model = { key, runtime, backend, version, rejected };
+      return { type: 'loaded', id, model, rss: process.memoryUsage.rss() };
+    }
+    case 'run': {
+      const session = sessions.get(request.key);
+      if (session === undefined) throw new Error(`model ${request.key} is not loaded`);
+      const outputs = await session.run(request.pixels, request.outputs);
+      return { type: 'ran', id, outputs, rss: process.memoryUsage.rss() };
+    }
+    case 'unload': {
+      const session = sessions.get(request.key);
+      sessions.delete(request.key);
+      await session?.close();
+      return { type: 'unloaded', id, rss: process.memoryUsage.rss() };
+    }
+  }
+}
+
+async function load(key: string, source: Parameters<typeof openSession>[0]): Promise<Session> {
+  const session = sessions.get(key) ?? (await openSession(source));
+  sessions.set(key, session);
+  return session;
+}
+
+function reply(message: EngineReply): void {
+  // Without a callback a send after the server is gone would throw before `disconnect` ends this process.
+  process.send?.(message, undefined, undefined, () => undefined);
+}

@@ -1,0 +1,38 @@
+import type { OutputName, Outputs, RejectedBackend, SessionSource } from '../runtime/session.ts';
+import type { PixelTensor } from '../tensor.ts';
+
+/** A model as engines know it. Same `key`, same file: a new version of a model has a new key. */
+export interface EngineModel extends SessionSource {
+  readonly key: string;
+}
+
+/** How a model came up in an engine. */
+export interface LoadedModel {
+  readonly key: string;
+  readonly runtime: string;
+  /** What computes it: see `Session.backend`. */
+  readonly backend: string;
+  /** Version of the runtime's library. */
+  readonly version: string;
+  readonly rejected: readonly RejectedBackend[];
+}
+
+/** From the server to an engine. `id` comes back with the reply. */
+export type EngineRequest =
+  | { readonly type: 'load'; readonly id: number; readonly model: EngineModel }
+  | {
+      readonly type: 'run';
+      readonly id: number;
+      readonly key: string;
+      readonly pixels: PixelTensor;
+      readonly outputs: readonly OutputName[];
+    }
+  | { readonly type: 'unload'; readonly id: number; readonly key: string };
+
+/** From an engine to the server. `rss` is the engine's resident memory in bytes. */
+export type EngineReply =
+  | { readonly type: 'ready'; readonly rss: number }
+  | { readonly type: 'loaded'; readonly id: number; readonly model: LoadedModel; readonly rss: number }
+  | { readonly type: 'ran'; readonly id: number; readonly outputs: Outputs; readonly rss: number }
+  | { readonly type: 'unloaded'; readonly id: number; readonly rss: number }
+  | { readonly type: 'failed'; readonly id: number; readonly reason: string; readonly rss: number };

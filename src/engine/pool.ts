@@ -1,0 +1,237 @@
+import { availableParallelism } from 'node:os';
+import { AppError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { PRIORITIES, type Priority } from '../priority.ts';
+import type { OutputName, Outputs } from '../runtime/session.ts';
+import type { PixelTensor } from '../tensor.ts';
+import { EngineProcess } from './engine-process.ts';
+import type { EngineModel, LoadedModel } from './messages.ts';
+
+/** An engine dies this often in a row, at once after its start, before waiting requests are told. */
+const HOPELESS_STARTS = 5;
+const LONGEST_BACKOFF_MS = 10_000;
+
+export interface EnginePoolOptions {
+  /** Number of processes; `engineCount` says how many fit the machine. */
+  readonly size: number;
+  /** Added to the processes' scheduling priority, 0 to 19: above 0 the HTTP thread goes first. */
+  readonly niceness: number;
+  readonly logger: Logger;
+}
+
+/** An engine, held by one caller until `release`. */
+export interface EngineLease {
+  /** Runs a batch; loads the model first if this engine does not hold it yet. @throws see `EngineProcess.run`. */
+  run(pixels: PixelTensor, outputs: readonly OutputName[]): Promise<Outputs>;
+  release(): void;
+}
+
+/** What `report` says of one engine. */
+export interface EngineReport {
+  readonly index: number;
+  readonly pid: number | undefined;
+  readonly state: 'starting' | 'idle' | 'busy';
+  /** Resident memory in bytes when it last answered; 0 before that. */
+  readonly rss: number;
+  /** How often this engine has died and been started again. */
+  readonly restarts: number;
+  readonly models: readonly LoadedModel[];
+}
+
+interface Slot {
+  readonly index: number;
+  engine: EngineProcess | undefined;
+  ready: boolean;
+  leased: boolean;
+  restarts: number;
+  /** Ends since it last answered a run. */
+  failures: number;
+  restart: NodeJS.Timeout | undefined;
+}
+
+interface Waiter {
+  readonly model: EngineModel;
+  readonly resolve: (lease: EngineLease) => void;
+  readonly reject: (error: AppError) => void;
+}
+
+/** How many engines of `threads` threads the cores of this machine can run side by side, at least one. */
+export function engineCount(threads: number): number {
+  return Math.max(1, Math.floor(availableParallelism() / threads));
+}
+
+/**
+ * A fixed number of engine processes, lent to one caller each. Callers queue by priority, first come first served
+ * inside one. An engine that dies takes its own batch with it and nothing else, and is started again.
+ */
+export class EnginePool {
+  readonly size: number;
+  readonly #niceness: number;
+  readonly #logger: Logger;
+  readonly #slots: readonly Slot[];
+  readonly #waiting: Readonly<Record<Priority, Waiter[]>> = { interactive: [], bulk: [], training: [] };
+  #closing = false;
+  #onAllReturned: (() => void) | undefined;
+
+  constructor({ size, niceness, logger }: EnginePoolOptions) {
+    this.size = size;
+    this.#niceness = niceness;
+    this.#logger = logger;
+    this.#slots = Array.from({ length: size }, (_, index) => ({
+      index,
+      engine: undefined,
+      ready: false,
+      leased: false,
+      restarts: 0,
+      failures: 0,
+      restart: undefined,
+    }));
+    for (const slot of this.#slots) this.#start(slot);
+  }
+
+  /** Waits for a free engine, by preference one that holds the model. @throws AppError shutting_down, engine_lost. */
+  acquire(model: EngineModel, priority: Priority): Promise<EngineLease> {
+    if (this.#closing) return Promise.reject(shuttingDown());
+    return new Promise((resolve, reject) => {
+      this.#waiting[priority].push({ model, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  /**
+   * Loads a model into every engine, one after the other so that the rest serve on.
+   * @throws AppError model_unavailable with the reason, engine_lost.
+   */
+  async load(model: EngineModel): Promise<readonly LoadedModel[]> {
+    const loaded: LoadedModel[] = [];
+    for (const slot of this.#slots) {
+      await slot.engine?.ready;
+      if (slot.engine) loaded.push(await slot.engine.load(model));
+    }
+    return loaded;
+  }
+
+  /** Frees a model in every engine, behind what runs there. */
+  async unload(key: string): Promise<void> {
+    const unloads = this.#slots.map(({ engine }) => engine?.unload(key));
+    // An engine that dies meanwhile has forgotten the model too.
+    await Promise.allSettled(unloads);
+  }
+
+  report(): readonly EngineReport[] {
+    return this.#slots.map(({ index, engine, ready, leased, restarts }) => ({
+      index,
+      pid: engine?.pid,
+      state: ready ? (leased ? 'busy' : 'idle') : 'starting',
+      rss: engine?.rss ?? 0,
+      restarts,
+      models: engine?.loaded ?? [],
+    }));
+  }
+
+  /** Takes no more, lets the lent engines finish, ends them all; after `graceMs` by SIGKILL. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    this.#rejectWaiting(shuttingDown());
+    const deadline = Date.now() + graceMs;
+    await this.#allReturned(graceMs);
+    const left = Math.max(0, deadline - Date.now());
+    await Promise.all(
+      this.#slots.map(({ engine, restart }) => {
+        clearTimeout(restart);
+        return engine?.end(left);
+      }),
+    );
+  }
+
+  #start(slot: Slot): void {
+    const engine = new EngineProcess(this.#niceness, this.#logger);
+    slot.engine = engine;
+    engine.ready.then(
+      () => {
+        slot.ready = true;
+        this.#dispatch();
+      },
+      () => undefined,
+    );
+    void engine.exited.then((why) => this.#onExit(slot, why));
+  }
+
+  #onExit(slot: Slot, why: string): void {
+    const { pid } = slot.engine ?? {};
+    slot.engine = undefined;
+    slot.ready = false;
+    if (this.#closing) return;
+    // At once the first time, since most ends are accidents; ever later when it keeps happening.
+    const delay = slot.failures === 0 ? 0 : Math.min(LONGEST_BACKOFF_MS, 100 * 2 ** (slot.failures - 1));
+    slot.failures += 1;
+    slot.restarts += 1;
+    this.#logger.error({ engine: slot.index, pid, delay }, `an engine ${why}; it is started again`);
+    slot.restart = setTimeout(() => this.#start(slot), delay);
+    if (this.#slots.every(({ ready, failures }) => !ready && failures >= HOPELESS_STARTS)) {
+      this.#rejectWaiting(new AppError('engine_lost', 'no engine stays up; the log says why', { retryAfter: 10 }));
+    }
+  }
+
+  #dispatch(): void {
+    for (const priority of PRIORITIES) {
+      const queue = this.#waiting[priority];
+      for (let waiter = queue[0]; waiter !== undefined; waiter = queue[0]) {
+        const slot = this.#bestSlot(waiter.model);
+        if (slot === undefined) return;
+        queue.shift();
+        waiter.resolve(this.#lend(slot, waiter.model));
+      }
+    }
+  }
+
+  /** A free engine: one that holds the model, else one that is not busy loading another, else any. */
+  #bestSlot({ key }: EngineModel): Slot | undefined {
+    const free = this.#slots.filter(({ ready, leased }) => ready && !leased);
+    const holds = (slot: Slot): boolean => slot.engine?.loaded.some((model) => model.key === key) ?? false;
+    const idle = free.filter((slot) => slot.engine?.loading === false);
+    return idle.find(holds) ?? idle[0] ?? free[0];
+  }
+
+  #lend(slot: Slot, model: EngineModel): EngineLease {
+    slot.leased = true;
+    const { engine } = slot;
+    let returned = false;
+    return {
+      run: async (pixels, outputs) => {
+        if (engine === undefined || returned) throw new Error('this engine has been returned');
+        const answer = await engine.run(model, pixels, outputs);
+        slot.failures = 0;
+        return answer;
+      },
+      release: () => {
+        if (returned) return;
+        returned = true;
+        slot.leased = false;
+        if (this.#slots.every(({ leased }) => !leased)) this.#onAllReturned?.();
+        this.#dispatch();
+      },
+    };
+  }
+
+  #allReturned(timeoutMs: number): Promise<void> {
+    if (this.#slots.every(({ leased }) => !leased)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#onAllReturned = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #rejectWaiting(error: AppError): void {
+    for (const priority of PRIORITIES) {
+      for (const { reject } of this.#waiting[priority].splice(0)) reject(error);
+    }
+  }
+}
+
+function shuttingDown(): AppError {
+  return new AppError('shutting_down', 'the server is stopping and takes no more work');
+}

@@ -1,0 +1,53 @@
+import { env, InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import type { PixelTensor } from '../tensor.ts';
+import { type OutputName, type Outputs, requireFittingPixels, type Session, type SessionSource } from './session.ts';
+
+/** Opens an emitted ONNX model. Blocks this thread while the graph is optimised. @throws when the file is not one. */
+export async function openOnnxSession({ path, threads }: SessionSource): Promise<Session> {
+  const session = await InferenceSession.create(path, {
+    executionProviders: ['cpu'],
+    executionMode: 'sequential',
+    interOpNumThreads: 1,
+    intraOpNumThreads: threads,
+    graphOptimizationLevel: 'all',
+    // Errors only: its warnings about constant folding go to stderr outside our log.
+    logSeverityLevel: 3,
+    // Idle compute threads would otherwise spin on cores that decoding and the HTTP thread need.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  });
+  const inputShape = pixelShape(session);
+  return {
+    runtime: 'onnx',
+    backend: 'cpu',
+    version: env.versions.node ?? env.versions.common,
+    rejected: [],
+    run: async (pixels, outputs) => {
+      requireFittingPixels(pixels, inputShape);
+      return collect(await session.run({ pixels: toOnnx(pixels) }, outputs), outputs);
+    },
+    close: () => session.release(),
+  };
+}
+
+/** `[height, width, channels]` of the model's input. */
+function pixelShape(session: InferenceSession): number[] {
+  const input = session.inputMetadata.find(({ name }) => name === 'pixels');
+  if (input === undefined || !input.isTensor || input.type !== 'uint8' || input.shape.length !== 4) {
+    throw new Error('the ONNX model has no input named pixels of type uint8 and shape [n, height, width, 3]');
+  }
+  return input.shape.slice(1).map(Number);
+}
+
+function toOnnx({ data, shape }: PixelTensor): OnnxTensor {
+  return new OnnxTensor('uint8', data, [...shape]);
+}
+
+function collect(results: InferenceSession.ReturnType, names: readonly OutputName[]): Outputs {
+  return Object.fromEntries(
+    names.map((name) => {
+      const result = results[name];
+      if (!(result?.data instanceof Float32Array)) throw new Error(`the ONNX model has no float output named ${name}`);
+      return [name, { data: result.data, shape: result.dims }];
+    }),
+  );
+}
