@@ -28,6 +28,9 @@ export const settingsSchema = z.object({
   MAX_IMAGE_BYTES: integer(1, 512 * MEBIBYTE)
     .default(20 * MEBIBYTE)
     .describe('Bytes of one uploaded image'),
+  MAX_BODY_BYTES: integer(1, 2048 * MEBIBYTE)
+    .default(100 * MEBIBYTE)
+    .describe('Bytes of a whole request to classify'),
   MAX_IMAGES: integer(1, 1_000).default(64).describe('Images in one request'),
   MAX_IMAGE_PIXELS: integer(1, 1_000_000_000).default(50_000_000).describe('Width times height of one image'),
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000)

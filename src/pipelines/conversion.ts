@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { compiledEntry } from '../compiled.ts';
+import {
+  type Conversion,
+  type ConversionProgress,
+  type ConversionSource,
+  conversionKey,
+  readConversion,
+} from '../convert/convert.ts';
+import { AppError, messageOf } from '../errors.ts';
+import type { ModelVersion } from '../registry/registry.ts';
+
+/** What the worker is told. */
+export interface ConversionTask {
+  readonly source: ConversionSource;
+  /** What the weights' SHA-256 must be. */
+  readonly sha256: string;
+  readonly outDir: string;
+}
+
+/** What the worker tells. */
+export type ConversionMessage =
+  | { readonly type: 'progress'; readonly progress: ConversionProgress }
+  | { readonly type: 'done'; readonly conversion: Conversion };
+
+/** A model in both formats, under a key that is another one when anything of it is. */
+export interface ConvertedModel extends Conversion {
+  readonly key: string;
+}
+
+/**
+ * Converted models in a folder of their own, by digest: made when they are first asked for, and again when weights,
+ * architecture, preprocessing or the converter itself have changed.
+ */
+export class ConversionCache {
+  readonly #folder: string;
+  readonly #onProgress: (model: ModelVersion, progress: ConversionProgress) => void;
+  readonly #pending = new Map<string, Promise<ConvertedModel>>();
+
+  constructor(folder: string, onProgress: (model: ModelVersion, progress: ConversionProgress) => void = () => {}) {
+    this.#folder = folder;
+    this.#onProgress = onProgress;
+  }
+
+  /**
+   * The model, converted. Those who ask for one at the same time share its conversion.
+   * @throws AppError `model_unavailable` with the reason, such as weights of another digest
+   */
+  async get(model: ModelVersion): Promise<ConvertedModel> {
+    const source = sourceOf(model);
+    const key = await keyOf(model, source);
+    const pending = this.#pending.get(key) ?? this.#convert(model, source, key);
+    this.#pending.set(key, pending);
+    try {
+      return await pending;
+    } catch (thrown) {
+      throw new AppError('model_unavailable', `model "${model.name}" cannot be converted: ${messageOf(thrown)}`, {
+        cause: thrown,
+      });
+    } finally {
+      this.#pending.delete(key);
+    }
+  }
+
+  /** The model if it has been converted, without converting it. */
+  async peek(model: ModelVersion): Promise<ConvertedModel | undefined> {
+    const key = await keyOf(model, sourceOf(model));
+    const cached = await readConversion(join(this.#folder, key));
+    return cached && { key, ...cached };
+  }
+
+  async #convert(model: ModelVersion, source: ConversionSource, key: string): Promise<ConvertedModel> {
+    const outDir = join(this.#folder, key);
+    const cached = await readConversion(outDir);
+    if (cached !== undefined) return { key, ...cached };
+    const task: ConversionTask = { source, sha256: model.manifest.file.weights.sha256, outDir };
+    const conversion = await new Promise<Conversion>((resolve, reject) => {
+      const worker = new Worker(compiledEntry(import.meta.url, 'conversion-worker.js'), { workerData: task });
+      worker.on('message', (message: ConversionMessage) => {
+        if (message.type === 'done') resolve(message.conversion);
+        else this.#onProgress(model, message.progress);
+      });
+      worker.on('error', reject);
+      worker.on('exit', (code) => reject(new Error(`the converter ended with code ${code}`)));
+    });
+    return { key, ...conversion };
+  }
+}
+
+function sourceOf({ weightsPath, manifest: { file, preprocessing } }: ModelVersion): ConversionSource {
+  return {
+    weightsPath,
+    architecture: file.architecture,
+    inputSize: preprocessing.inputSize,
+    mean: file.mean,
+    std: file.std,
+    numClasses: file.num_classes,
+  };
+}
+
+function keyOf({ manifest }: ModelVersion, source: ConversionSource): Promise<string> {
+  return conversionKey({ ...source, weightsSha256: manifest.file.weights.sha256 });
+}

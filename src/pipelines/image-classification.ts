@@ -1,0 +1,169 @@
+import { AppError } from '../errors.ts';
+import type { PreprocessedImage, Preprocessing } from '../image/preprocess.ts';
+import type { BatchItem, BatchResult } from '../inference/batcher.ts';
+import { topK } from '../inference/postprocess.ts';
+import type { Label } from '../registry/manifest.ts';
+import type { ModelVersion } from '../registry/registry.ts';
+import type { RuntimeName } from '../runtime/session.ts';
+
+/** One uploaded file. `filename` is text to show, never a path. */
+export interface UploadedImage {
+  readonly filename: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What a client asks for. */
+export interface ClassificationRequest {
+  /** `name`, `name@version` or `name@alias`; the default model when absent. */
+  readonly model?: string;
+  readonly runtime: RuntimeName;
+  /** How many classes to name, from the likeliest. */
+  readonly topK: number;
+  /** Classes of a lower score are not named; 0..1. */
+  readonly threshold: number;
+  readonly images: readonly UploadedImage[];
+  /** Aborted when the client is gone: images that still wait are dropped. */
+  readonly signal: AbortSignal;
+}
+
+/** A class and its probability. */
+export interface Prediction extends Label {
+  readonly score: number;
+  readonly index: number;
+}
+
+/** Where the time of one image went, in milliseconds, and how many images rode in its batch. */
+export interface ImageTimings {
+  readonly decodeMs: number;
+  readonly queueMs: number;
+  readonly inferenceMs: number;
+  readonly batchSize: number;
+}
+
+export type ImageResult =
+  | { readonly filename: string; readonly predictions: readonly Prediction[]; readonly timings: ImageTimings }
+  | { readonly filename: string; readonly error: AppError };
+
+/** The answer to one request; `results` in the order of the images. */
+export interface Classification {
+  readonly model: string;
+  readonly version: number;
+  readonly runtime: RuntimeName;
+  readonly results: readonly ImageResult[];
+  readonly timings: { readonly totalMs: number };
+}
+
+/** What the pipeline stands on; `server.ts` puts it together. */
+export interface ClassifierParts {
+  readonly resolve: (reference: string) => ModelVersion;
+  readonly defaultModel: string;
+  /** The queue of a model, converted and ready to run. */
+  readonly batcher: (model: ModelVersion, runtime: RuntimeName) => Promise<ImageQueue>;
+  readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
+  /** Images that may be in the pipeline at once. */
+  readonly limit: number;
+  /** Told of each image that was classified, for metrics. */
+  readonly onImage: (model: ModelVersion, runtime: RuntimeName, timings: ImageTimings) => void;
+}
+
+/** The part of a batcher that the pipeline uses. */
+export interface ImageQueue {
+  submit(pixels: Uint8Array, item: BatchItem): Promise<BatchResult>;
+}
+
+/** Errors that concern one image alone; any other fails the whole request. */
+const IMAGE_ERRORS: ReadonlySet<string> = new Set([
+  'unsupported_image',
+  'corrupt_image',
+  'image_too_large',
+  'empty_image',
+  'engine_lost',
+]);
+
+/** decode -> preprocess -> batcher -> engine -> postprocess, for requests of one or many images. */
+export class ImageClassifier {
+  readonly #parts: ClassifierParts;
+  #inFlight = 0;
+
+  constructor(parts: ClassifierParts) {
+    this.#parts = parts;
+  }
+
+  /** Images that are being decoded, wait or are being computed. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /**
+   * Classifies the images of one request. An image that cannot be read spoils no other: its result is its error.
+   * @throws AppError when the request fails as a whole: `model_not_found`, `queue_full`, `model_unavailable`, ...
+   */
+  async classify(request: ClassificationRequest): Promise<Classification> {
+    const start = performance.now();
+    const { images, runtime, signal } = request;
+    const model = this.#parts.resolve(request.model ?? this.#parts.defaultModel);
+    this.#admit(images.length);
+    try {
+      const queue = await this.#parts.batcher(model, runtime);
+      const results = await Promise.all(images.map((image) => this.#classifyImage(image, model, queue, request)));
+      signal.throwIfAborted();
+      const timings = { totalMs: performance.now() - start };
+      return { model: model.name, version: model.version, runtime, results, timings };
+    } finally {
+      this.#inFlight -= images.length;
+    }
+  }
+
+  #admit(images: number): void {
+    const { limit } = this.#parts;
+    if (this.#inFlight + images > limit && this.#inFlight > 0) {
+      throw new AppError(
+        'queue_full',
+        `${this.#inFlight} images are under way and ${limit} may be: try again shortly`,
+        {
+          retryAfter: 1,
+          context: { limit },
+        },
+      );
+    }
+    this.#inFlight += images;
+  }
+
+  async #classifyImage(
+    { filename, bytes }: UploadedImage,
+    model: ModelVersion,
+    queue: ImageQueue,
+    request: ClassificationRequest,
+  ): Promise<ImageResult> {
+    const start = performance.now();
+    try {
+      const { pixels } = await this.#parts.preprocess(bytes, model.manifest.preprocessing);
+      const decodeMs = performance.now() - start;
+      const { outputs, queueMs, inferenceMs, batchSize } = await queue.submit(pixels, {
+        priority: request.images.length === 1 ? 'interactive' : 'bulk',
+        signal: request.signal,
+        outputs: ['probabilities'],
+      });
+      const timings = { decodeMs, queueMs, inferenceMs, batchSize };
+      this.#parts.onImage(model, request.runtime, timings);
+      return { filename, predictions: predictionsOf(outputs.probabilities, model.manifest.labels, request), timings };
+    } catch (thrown) {
+      if (thrown instanceof AppError && IMAGE_ERRORS.has(thrown.code)) return { filename, error: thrown };
+      throw thrown;
+    }
+  }
+}
+
+function predictionsOf(
+  probabilities: Float32Array | undefined,
+  labels: readonly Label[],
+  { topK: count, threshold }: ClassificationRequest,
+): Prediction[] {
+  if (probabilities === undefined) throw new Error('the engine gave no probabilities');
+  return topK(probabilities, count, threshold).map(({ index, score }) => ({
+    label: `class ${index}`,
+    ...labels[index],
+    score,
+    index,
+  }));
+}

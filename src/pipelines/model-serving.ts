@@ -1,0 +1,95 @@
+import type { EnginePool } from '../engine/pool.ts';
+import { AppError } from '../errors.ts';
+import { Batcher } from '../inference/batcher.ts';
+import type { ModelVersion } from '../registry/registry.ts';
+import type { RuntimeName } from '../runtime/session.ts';
+import type { ConversionCache } from './conversion.ts';
+
+export interface ModelServingOptions {
+  readonly conversions: ConversionCache;
+  readonly engines: EnginePool;
+  /** Threads of one session. */
+  readonly threads: number;
+  readonly maxBatchSize: number;
+  readonly maxDelayMs: number;
+  /** Images that may wait for one model. */
+  readonly queueLimit: number;
+  /** Told of each batch that was answered, for metrics. */
+  readonly onBatch: (model: ModelVersion, runtime: RuntimeName, images: number) => void;
+}
+
+/** Images that wait for one model on one runtime. */
+export interface WaitingImages {
+  readonly model: string;
+  readonly runtime: RuntimeName;
+  readonly depth: number;
+}
+
+interface ServedModel {
+  readonly model: ModelVersion;
+  readonly runtime: RuntimeName;
+  readonly batcher: Promise<Batcher>;
+  /** Once there is a batcher: images that wait in it. */
+  depth: () => number;
+}
+
+/** The queues of the models that are served, each made on first use: converted, and bound to the engines. */
+export class ModelServing {
+  readonly #options: ModelServingOptions;
+  readonly #served = new Map<string, ServedModel>();
+  #closing = false;
+
+  constructor(options: ModelServingOptions) {
+    this.#options = options;
+  }
+
+  /** The queue of a model; who asks while it is being converted waits for the same conversion. */
+  batcher(model: ModelVersion, runtime: RuntimeName): Promise<Batcher> {
+    if (this.#closing) return Promise.reject(new AppError('shutting_down', 'the server takes no new requests'));
+    const key = `${model.name}@${model.version}/${runtime}`;
+    const served = this.#served.get(key) ?? this.#serve(key, model, runtime);
+    return served.batcher;
+  }
+
+  waiting(): WaitingImages[] {
+    return [...this.#served.values()].map(({ model, runtime, depth }) => ({
+      model: model.name,
+      runtime,
+      depth: depth(),
+    }));
+  }
+
+  /** Takes no more images and settles when those already taken are answered. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const batchers = await Promise.allSettled([...this.#served.values()].map(({ batcher }) => batcher));
+    await Promise.all(batchers.map((result) => (result.status === 'fulfilled' ? result.value.close() : undefined)));
+  }
+
+  #serve(key: string, model: ModelVersion, runtime: RuntimeName): ServedModel {
+    const served: ServedModel = { model, runtime, batcher: this.#createBatcher(model, runtime), depth: () => 0 };
+    this.#served.set(key, served);
+    served.batcher.then(
+      (batcher) => {
+        served.depth = () => batcher.queued;
+      },
+      // The next request tries again: a missing file may have been put in place meanwhile.
+      () => this.#served.delete(key),
+    );
+    return served;
+  }
+
+  async #createBatcher(model: ModelVersion, runtime: RuntimeName): Promise<Batcher> {
+    const { conversions, engines, threads, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
+    const converted = await conversions.get(model);
+    const engineModel = { key: `${converted.key}/${runtime}`, runtime, path: converted[runtime].path, threads };
+    return new Batcher({
+      engines: { size: engines.size, acquire: (priority) => engines.acquire(engineModel, priority) },
+      imageShape: [...model.manifest.preprocessing.inputSize, 3],
+      maxBatchSize,
+      maxDelayMs,
+      queueLimit,
+      onBatch: ({ batchSize }) => onBatch(model, runtime, batchSize),
+    });
+  }
+}

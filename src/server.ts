@@ -1,0 +1,169 @@
+/** The composition root: builds every object of the server, starts it and ends it. It alone knows everyone. */
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import { EnginePool, engineCount } from './engine/pool.ts';
+import { AppError, messageOf } from './errors.ts';
+import { createApp } from './http/app.ts';
+import type { Readiness } from './http/dependencies.ts';
+import { createHttpServer } from './http/http-server.ts';
+import { createMetrics, type Metrics } from './http/metrics.ts';
+import { preprocessImage } from './image/preprocess.ts';
+import type { Logger } from './logger.ts';
+import { ConversionCache } from './pipelines/conversion.ts';
+import { ImageClassifier } from './pipelines/image-classification.ts';
+import { ModelCatalogue } from './pipelines/model-catalogue.ts';
+import { ModelServing } from './pipelines/model-serving.ts';
+import { Registry } from './registry/registry.ts';
+import { readZoo } from './registry/zoo.ts';
+
+/** How much lower than the server engines stand in the system's scheduling (`nice`): requests are read first. */
+const ENGINE_NICENESS = 5;
+/** Part of the time for stopping that is kept for the engines, once the requests are answered. */
+const ENGINE_GRACE_MS = 2_000;
+
+/** Everything that classifies, without HTTP: what the server and the command lines share. */
+export interface Services {
+  readonly registry: Registry;
+  readonly conversions: ConversionCache;
+  readonly engines: EnginePool;
+  readonly serving: ModelServing;
+  readonly classifier: ImageClassifier;
+  readonly metrics: Metrics;
+  /** Lets what was taken finish, then ends the engines. */
+  close(): Promise<void>;
+}
+
+/** A server that has not started to listen. */
+export interface MenagerieServer {
+  /** Listens, then makes the models ready. Settles when the default model answers, or is known not to. */
+  start(): Promise<void>;
+  /** Stops intake, lets what is in flight finish and ends the children, within `SHUTDOWN_TIMEOUT_MS`. */
+  close(): Promise<void>;
+}
+
+export async function createServices(config: Config, logger: Logger): Promise<Services> {
+  const registry = new Registry();
+  const { models, problems } = await readZoo(config.zooDir);
+  for (const { folder, reason } of problems) logger.error({ folder, reason }, 'a manifest of the zoo is broken');
+  for (const model of models) registry.set({ name: model.name, versions: [model], aliases: {} });
+
+  const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), (model, { format, fraction }) => {
+    if (fraction === 0 || fraction === 1) logger.info({ model: model.name, format, fraction }, 'converting');
+  });
+  const engines = new EnginePool({ size: engineCount(config.ENGINE_THREADS), niceness: ENGINE_NICENESS, logger });
+  const metrics = createMetrics({
+    version: await packageVersion(config),
+    memory: () => [
+      { process: 'server', rssBytes: process.memoryUsage.rss() },
+      ...engines.report().map(({ index, rss }) => ({ process: `engine-${index}`, rssBytes: rss })),
+    ],
+    queues: () => serving.waiting(),
+    runtimes: () => engines.report().flatMap((engine) => engine.models),
+  });
+  const serving = new ModelServing({
+    conversions,
+    engines,
+    threads: config.ENGINE_THREADS,
+    maxBatchSize: config.MAX_BATCH_SIZE,
+    maxDelayMs: config.MAX_DELAY_MS,
+    queueLimit: config.QUEUE_LIMIT,
+    onBatch: (model, runtime, images) => metrics.observeBatch(model.name, runtime, images),
+  });
+  const classifier = new ImageClassifier({
+    resolve: (reference) => registry.resolve(reference),
+    defaultModel: config.DEFAULT_MODEL,
+    batcher: (model, runtime) => serving.batcher(model, runtime),
+    preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
+    limit: config.QUEUE_LIMIT,
+    onImage: (model, runtime, timings) => metrics.observeImage(model.name, runtime, timings),
+  });
+  return {
+    registry,
+    conversions,
+    engines,
+    serving,
+    classifier,
+    metrics,
+    close: async () => {
+      await serving.close();
+      await engines.close(ENGINE_GRACE_MS);
+      metrics.close();
+    },
+  };
+}
+
+export async function createServer(config: Config, logger: Logger): Promise<MenagerieServer> {
+  const services = await createServices(config, logger);
+  const limits = {
+    maxImageBytes: config.MAX_IMAGE_BYTES,
+    maxImages: config.MAX_IMAGES,
+    maxBodyBytes: config.MAX_BODY_BYTES,
+    requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
+  };
+  let readiness: Readiness = { ready: false, reason: 'it is being loaded' };
+  let shuttingDown = false;
+  const app = createApp({
+    classifier: services.classifier,
+    models: new ModelCatalogue(services.registry, services.conversions, config.DEFAULT_MODEL),
+    readiness: () => readiness,
+    isShuttingDown: () => shuttingDown,
+    metrics: services.metrics,
+    limits,
+    logger,
+    openapi: await readFile(join(config.zooDir, '..', 'openapi.yaml'), 'utf8'),
+    version: await packageVersion(config),
+  });
+  const { server, drain } = createHttpServer(app, limits);
+
+  return {
+    start: async () => {
+      server.listen(config.PORT, config.HOST);
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      logger.info({ host: config.HOST, port }, `listening on http://${config.HOST}:${port}`);
+      try {
+        await warmUp(services, config.DEFAULT_MODEL);
+        readiness = { ready: true };
+        logger.info({ model: config.DEFAULT_MODEL }, 'ready');
+      } catch (thrown) {
+        if (shuttingDown) return;
+        readiness = { ready: false, reason: messageOf(thrown) };
+        logger.error({ model: config.DEFAULT_MODEL, reason: messageOf(thrown) }, 'the default model does not answer');
+      }
+      await convertOthers(services, logger);
+    },
+    close: async () => {
+      shuttingDown = true;
+      await drain(Math.max(0, config.SHUTDOWN_TIMEOUT_MS - ENGINE_GRACE_MS));
+      await services.close();
+    },
+  };
+}
+
+/** Runs one black picture through the model, so that it is converted and loaded when the first request comes. */
+async function warmUp({ registry, serving }: Services, reference: string): Promise<void> {
+  const model = registry.resolve(reference);
+  const [height, width] = model.manifest.preprocessing.inputSize;
+  const batcher = await serving.batcher(model, 'onnx');
+  await batcher.submit(new Uint8Array(height * width * 3), { priority: 'interactive', outputs: ['probabilities'] });
+}
+
+/** Converts the rest of the zoo ahead of the first request for it; one that fails is told of and costs only itself. */
+async function convertOthers({ registry, conversions }: Services, logger: Logger): Promise<void> {
+  for (const { name } of registry.list()) {
+    try {
+      await conversions.get(registry.resolve(name));
+    } catch (thrown) {
+      if (!(thrown instanceof AppError)) throw thrown;
+      logger.error({ model: name, reason: thrown.message }, 'a model of the zoo cannot be converted');
+    }
+  }
+}
+
+async function packageVersion({ zooDir }: Config): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(zooDir, '..', 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
