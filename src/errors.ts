@@ -10,7 +10,10 @@ export const ERRORS = {
     status: 400,
     title: 'The multipart body cannot be read',
   },
+  malformed_request: { status: 400, title: 'The request is no HTTP that can be read' },
+  job_not_found: { status: 404, title: 'There is no such job' },
   model_not_found: { status: 404, title: 'There is no such model' },
+  version_not_found: { status: 404, title: 'The model has no such version' },
   route_not_found: { status: 404, title: 'There is no such route' },
   method_not_allowed: {
     status: 405,
@@ -21,6 +24,8 @@ export const ERRORS = {
     title: 'The request took too long to arrive',
   },
   archive_too_large: { status: 413, title: 'The archive is larger than a limit' },
+  job_finished: { status: 409, title: 'The job has ended already' },
+  version_in_use: { status: 409, title: 'An alias points at the version' },
   body_too_large: { status: 413, title: 'The body is larger than the limit' },
   too_many_images: { status: 413, title: 'The request holds too many images' },
   image_too_large: {
@@ -43,7 +48,9 @@ export const ERRORS = {
   corrupt_image: { status: 422, title: 'The image cannot be decoded' },
   dataset_layout: { status: 422, title: 'The labels of the images cannot be told' },
   dataset_too_small: { status: 422, title: 'There are too few images to learn from' },
+  job_queue_full: { status: 429, title: 'Too many jobs are waiting' },
   queue_full: { status: 429, title: 'The server is busy' },
+  headers_too_large: { status: 431, title: 'The head of the request is too large' },
   internal: { status: 500, title: 'The server failed' },
   engine_lost: {
     status: 503,

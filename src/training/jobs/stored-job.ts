@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import type { StoredJob } from './job-journal.ts';
+import { JOB_STATES, type JobEvent } from './job-queue.ts';
+
+/** Ids of embedded queues: milliseconds since 1970 in hex, then chance. Nothing else becomes a folder's name. */
+export const JOB_ID = /^[0-9a-f]{12}-[0-9a-f]{8}$/;
+
+const progressSchema = z.object({ phase: z.string() }).catchall(z.json());
+const failureSchema = z.object({ code: z.string(), message: z.string() });
+const stateSchema = z.enum(JOB_STATES);
+
+/** `job.json` on disk. */
+const jobFileSchema = z.object({
+  schema: z.literal(1),
+  id: z.string().regex(JOB_ID),
+  state: stateSchema,
+  payload: z.json(),
+  attempts: z.number().int().nonnegative(),
+  cancel_requested: z.boolean(),
+  created_at: z.string(),
+  started_at: z.string().nullable(),
+  finished_at: z.string().nullable(),
+  progress: progressSchema.nullable(),
+  result: z.json(),
+  failure: failureSchema.nullable(),
+  state_event_id: z.number().int().nonnegative(),
+});
+
+/** A line of `events.jsonl` on disk. */
+const eventSchema = z.object({
+  id: z.number().int().positive(),
+  at: z.string(),
+  data: z.discriminatedUnion('type', [
+    z.object({ type: z.literal('state'), state: stateSchema, failure: failureSchema.nullable() }),
+    z.object({ type: z.literal('progress'), progress: progressSchema }),
+  ]),
+});
+
+/** The text of `job.json`. */
+export function formatJob({ job, stateEventId }: StoredJob): string {
+  const file: z.input<typeof jobFileSchema> = {
+    schema: 1,
+    id: job.id,
+    state: job.state,
+    payload: z.json().parse(job.payload),
+    attempts: job.attempts,
+    cancel_requested: job.cancelRequested,
+    created_at: job.createdAt,
+    started_at: job.startedAt,
+    finished_at: job.finishedAt,
+    progress: progressSchema.nullable().parse(job.progress),
+    result: z.json().parse(job.result),
+    failure: job.failure,
+    state_event_id: stateEventId,
+  };
+  return JSON.stringify(file);
+}
+
+/** Parses `job.json`. @throws when the text is not one */
+export function parseJob(text: string): StoredJob {
+  const file = jobFileSchema.parse(JSON.parse(text));
+  return {
+    job: {
+      id: file.id,
+      state: file.state,
+      payload: file.payload,
+      attempts: file.attempts,
+      cancelRequested: file.cancel_requested,
+      createdAt: file.created_at,
+      startedAt: file.started_at,
+      finishedAt: file.finished_at,
+      progress: file.progress,
+      result: file.result,
+      failure: file.failure,
+    },
+    stateEventId: file.state_event_id,
+  };
+}
+
+/**
+ * An event as a line of `events.jsonl`. The line break comes first: a line that a crash or a full disk has cut short
+ * then never swallows the next one.
+ */
+export function formatEvent(event: JobEvent): string {
+  return `\n${JSON.stringify(event)}`;
+}
+
+/** Reads `events.jsonl`, without the lines that cannot be read, and counts those. */
+export function parseEvents(text: string): { events: readonly JobEvent[]; unreadable: number } {
+  const events: JobEvent[] = [];
+  let unreadable = 0;
+  for (const line of text.split('\n')) {
+    if (line === '') continue;
+    const event = parseEvent(line);
+    // Ids must rise, since readers go on from the last one they saw.
+    if (event !== undefined && event.id > (events.at(-1)?.id ?? 0)) events.push(event);
+    else unreadable += 1;
+  }
+  return { events, unreadable };
+}
+
+function parseEvent(line: string): JobEvent | undefined {
+  try {
+    return eventSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}

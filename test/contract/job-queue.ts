@@ -1,0 +1,435 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Claim, ClaimLostError, JobCancelledError, type JobQueue } from '../../src/training/jobs/job-queue.ts';
+
+/** What the suite must be able to bring about. Names are those of the embedded queues' limits. */
+export interface JobQueueConditions {
+  readonly maxQueued?: number;
+  readonly maxAttempts?: number;
+  readonly leaseMs?: number;
+  readonly cancelGraceMs?: number;
+  readonly keepFinished?: number;
+  readonly maxEvents?: number;
+}
+
+/** One place where jobs are kept, of which queues can be opened one after the other. */
+export interface JobQueueHarness {
+  open(conditions?: JobQueueConditions): Promise<JobQueue>;
+  dispose(): Promise<void>;
+}
+
+/** What every job queue must do. */
+export function describeJobQueue(name: string, createHarness: () => Promise<JobQueueHarness>): void {
+  describe(`job queue: ${name}`, () => {
+    let harness: JobQueueHarness;
+    let folder: string;
+    let opened: JobQueue[];
+
+    async function open(conditions?: JobQueueConditions): Promise<JobQueue> {
+      const queue = await harness.open(conditions);
+      opened.push(queue);
+      return queue;
+    }
+
+    beforeEach(async () => {
+      harness = await createHarness();
+      folder = await mkdtemp(join(tmpdir(), 'job-queue-'));
+      opened = [];
+    });
+
+    afterEach(async () => {
+      for (const queue of opened) await queue.close();
+      await harness.dispose();
+      await rm(folder, { recursive: true });
+    });
+
+    async function upload(content: string): Promise<string> {
+      const path = join(folder, `${content}.zip`);
+      await writeFile(path, content);
+      return path;
+    }
+
+    describe('a job', () => {
+      test('goes from queued over running to succeeded, with its progress and result', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: { name: 'flowers', epochs: [1, 2] } });
+        expect(await queue.get(id)).toMatchObject({ state: 'queued', attempts: 0, startedAt: null, progress: null });
+
+        const claim = await claimed(queue);
+        expect(claim.job).toMatchObject({ id, state: 'running', attempts: 1 });
+        expect(claim.job.payload).toEqual({ name: 'flowers', epochs: [1, 2] });
+
+        await queue.report(claim, { type: 'progress', progress: { phase: 'train', epoch: 3 } });
+        expect((await queue.get(id)).progress).toEqual({ phase: 'train', epoch: 3 });
+
+        await queue.report(claim, { type: 'succeeded', result: { version: 1 } });
+        const job = await queue.get(id);
+        expect(job).toMatchObject({ state: 'succeeded', result: { version: 1 }, failure: null });
+        expect(Date.parse(job.finishedAt ?? '')).toBeGreaterThanOrEqual(Date.parse(job.createdAt));
+        expect(claim.signal.aborted).toBe(false);
+      });
+
+      test('that fails says why', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null });
+        const failure = { code: 'too_few_images', message: '3 images of rose' };
+        await queue.report(await claimed(queue), { type: 'failed', failure });
+        expect(await queue.get(id)).toMatchObject({ state: 'failed', failure, result: null });
+      });
+
+      test('has an id that is safe in a URL and sorts by creation; the list is newest first', async () => {
+        const queue = await open();
+        const ids: string[] = [];
+        for (let i = 0; i < 10; i += 1) ids.push((await queue.enqueue({ payload: i })).id);
+        expect(ids).toEqual([...ids].sort());
+        for (const id of ids) expect(id).toBe(encodeURIComponent(id));
+        expect((await queue.list()).map(({ payload }) => payload)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+      });
+
+      test('that nobody knows is a 404', async () => {
+        const queue = await open();
+        const unknown = expect.objectContaining({ code: 'job_not_found' });
+        await expect(queue.get('../etc/passwd')).rejects.toEqual(unknown);
+        await expect(queue.cancel('nothing')).rejects.toEqual(unknown);
+        await expect(collect(queue.events('nothing'))).rejects.toEqual(unknown);
+      });
+    });
+
+    describe('the archive', () => {
+      test('moves into the queue, is there for the worker, and goes when the job ends', async () => {
+        const queue = await open();
+        const uploaded = await upload('photos');
+        await queue.enqueue({ payload: null, archivePath: uploaded });
+        const claim = await claimed(queue);
+        const path = await claim.archivePath();
+        expect(path && (await readFile(path, 'utf8'))).toBe('photos');
+        await queue.report(claim, { type: 'succeeded', result: null });
+        expect(existsSync(String(path))).toBe(false);
+        expect(existsSync(uploaded)).toBe(false);
+      });
+
+      test('of a cancelled job is gone when the cancelling is acknowledged', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null, archivePath: await upload('photos') });
+        const claim = await claimed(queue);
+        const path = String(await claim.archivePath());
+        const cancelling = queue.cancel(id);
+        await aborted(claim.signal);
+        await queue.report(claim, { type: 'cancelled' });
+        await cancelling;
+        expect(existsSync(path)).toBe(false);
+      });
+
+      test('is still there after a restart', async () => {
+        const before = await open();
+        await before.enqueue({ payload: null, archivePath: await upload('photos') });
+        await before.close();
+        const claim = await claimed(await open());
+        expect(await readFile(String(await claim.archivePath()), 'utf8')).toBe('photos');
+      });
+
+      test('is not there where none was given', async () => {
+        const queue = await open();
+        await queue.enqueue({ payload: null });
+        expect(await (await claimed(queue)).archivePath()).toBeUndefined();
+      });
+    });
+
+    describe('a full queue', () => {
+      test('refuses with a time to come back, and leaves the upload where it is', async () => {
+        const queue = await open({ maxQueued: 2 });
+        await queue.enqueue({ payload: 1 });
+        await queue.enqueue({ payload: 2 });
+        const archivePath = await upload('photos');
+        await expect(queue.enqueue({ payload: 3, archivePath })).rejects.toMatchObject({
+          code: 'job_queue_full',
+          status: 429,
+          retryAfter: expect.any(Number),
+        });
+        expect(existsSync(archivePath)).toBe(true);
+      });
+
+      test('counts only what waits', async () => {
+        const queue = await open({ maxQueued: 1 });
+        await queue.enqueue({ payload: 1 });
+        await claimed(queue);
+        await expect(queue.enqueue({ payload: 2 })).resolves.toMatchObject({ state: 'queued' });
+      });
+    });
+
+    describe('claiming', () => {
+      test('takes the oldest first, each for one worker alone', async () => {
+        const queue = await open();
+        for (let i = 0; i < 6; i += 1) await queue.enqueue({ payload: i });
+        const claims = await Promise.all(Array.from({ length: 6 }, () => claimed(queue)));
+        expect(claims.map(({ job }) => job.payload)).toEqual([0, 1, 2, 3, 4, 5]);
+        expect(await queue.claim(AbortSignal.abort())).toBeUndefined();
+      });
+
+      test('waits for a job', async () => {
+        const queue = await open();
+        const waiting = [claimed(queue), claimed(queue)];
+        const jobs = [await queue.enqueue({ payload: 1 }), await queue.enqueue({ payload: 2 })];
+        const claims = await Promise.all(waiting);
+        expect(claims.map(({ job }) => job.id).sort()).toEqual(jobs.map(({ id }) => id));
+      });
+
+      test('ends with undefined when its signal fires or the queue closes', async () => {
+        const queue = await open();
+        const controller = new AbortController();
+        const first = queue.claim(controller.signal);
+        const second = queue.claim();
+        controller.abort();
+        expect(await first).toBeUndefined();
+        await queue.close();
+        expect(await second).toBeUndefined();
+      });
+
+      test('gives a job whose worker fell silent to another, and the first can no longer report', async () => {
+        const queue = await open({ leaseMs: 20 });
+        const { id } = await queue.enqueue({ payload: null });
+        const silent = await claimed(queue);
+        const next = await claimed(queue);
+        expect(next.job).toMatchObject({ id, attempts: 2 });
+        expect(silent.signal.reason).toBeInstanceOf(ClaimLostError);
+        await expect(queue.report(silent, { type: 'succeeded', result: 'stale' })).rejects.toThrow(ClaimLostError);
+        expect((await queue.get(id)).result).toBeNull();
+      });
+
+      test('gives up after too many lost workers', async () => {
+        const queue = await open({ leaseMs: 10, maxAttempts: 2 });
+        const { id } = await queue.enqueue({ payload: null });
+        await claimed(queue);
+        await claimed(queue);
+        await collect(queue.events(id));
+        expect(await queue.get(id)).toMatchObject({ state: 'failed', attempts: 2, failure: { code: 'worker_lost' } });
+      });
+
+      test('lasts as long as the worker reports', async () => {
+        const queue = await open({ leaseMs: 200 });
+        await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        const end = Date.now() + 500;
+        while (Date.now() < end) {
+          await queue.report(claim, { type: 'heartbeat' });
+          await new Promise(setImmediate);
+        }
+        await queue.report(claim, { type: 'succeeded', result: null });
+      });
+    });
+
+    describe('cancelling', () => {
+      test('ends a job that waits at once', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null });
+        expect(await queue.cancel(id)).toMatchObject({ id, state: 'cancelled' });
+        expect(await queue.claim(AbortSignal.abort())).toBeUndefined();
+      });
+
+      test('tells the worker and waits for its answer', async () => {
+        const queue = await open({ cancelGraceMs: 60_000 });
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        const cancelling = queue.cancel(id);
+        expect(await aborted(claim.signal)).toBeInstanceOf(JobCancelledError);
+        expect(await queue.get(id)).toMatchObject({ state: 'running', cancelRequested: true });
+        await queue.report(claim, { type: 'cancelled' });
+        expect((await cancelling).state).toBe('cancelled');
+      });
+
+      test('takes the failure of the worker that was told to stop for its answer', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        const cancelling = queue.cancel(id);
+        await aborted(claim.signal);
+        await queue.report(claim, { type: 'failed', failure: { code: 'internal', message: 'aborted' } });
+        expect(await cancelling).toMatchObject({ state: 'cancelled', failure: null });
+      });
+
+      test('does not wait for a worker that does not answer', async () => {
+        const queue = await open({ cancelGraceMs: 10 });
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        expect((await queue.cancel(id)).state).toBe('cancelled');
+        await expect(queue.report(claim, { type: 'heartbeat' })).rejects.toThrow(ClaimLostError);
+      });
+
+      test('twice at the same time is one cancelling', async () => {
+        const queue = await open({ cancelGraceMs: 10 });
+        const { id } = await queue.enqueue({ payload: null });
+        await claimed(queue);
+        const jobs = await Promise.all([queue.cancel(id), queue.cancel(id)]);
+        expect(jobs.map(({ state }) => state)).toEqual(['cancelled', 'cancelled']);
+      });
+
+      test('a finished job is a conflict, also when it finishes meanwhile', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        const cancelling = queue.cancel(id);
+        await queue.report(claim, { type: 'succeeded', result: 'done' });
+        await expect(cancelling).rejects.toMatchObject({ code: 'job_finished' });
+        await expect(queue.cancel(id)).rejects.toMatchObject({ code: 'job_finished', status: 409 });
+        expect(await queue.get(id)).toMatchObject({ state: 'succeeded', result: 'done' });
+      });
+
+      test('cannot be claimed by a worker that nobody told to stop', async () => {
+        const queue = await open();
+        await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        await expect(queue.report(claim, { type: 'cancelled' })).rejects.toThrow(/nobody asked/);
+      });
+    });
+
+    describe('events', () => {
+      test('are replayed, then followed to the end', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        await queue.report(claim, { type: 'progress', progress: { phase: 'features', done: 1 } });
+        const reading = collect(queue.events(id));
+        await queue.report(claim, { type: 'progress', progress: { phase: 'train', epoch: 1 } });
+        await queue.report(claim, { type: 'failed', failure: { code: 'x', message: 'y' } });
+        const events = await reading;
+        expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5]);
+        expect(events.map(({ data }) => data)).toEqual([
+          { type: 'state', state: 'queued', failure: null },
+          { type: 'state', state: 'running', failure: null },
+          { type: 'progress', progress: { phase: 'features', done: 1 } },
+          { type: 'progress', progress: { phase: 'train', epoch: 1 } },
+          { type: 'state', state: 'failed', failure: { code: 'x', message: 'y' } },
+        ]);
+      });
+
+      test('go on after the last one that was seen, before and after the end, and after a restart', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        const reading = collect(queue.events(id, 1));
+        await queue.report(claim, { type: 'succeeded', result: null });
+        expect((await reading).map(({ id }) => id)).toEqual([2, 3]);
+        expect((await collect(queue.events(id, 2))).map(({ id }) => id)).toEqual([3]);
+        expect(await collect(queue.events(id, 3))).toEqual([]);
+        await queue.close();
+        expect((await collect((await open()).events(id, 1))).map(({ id }) => id)).toEqual([2, 3]);
+      });
+
+      test('all come when the reader names one that never was', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null });
+        await queue.cancel(id);
+        expect(await collect(queue.events(id, 99))).toHaveLength(2);
+      });
+
+      test('end when the signal fires and when the queue closes', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: null });
+        const controller = new AbortController();
+        const one = collect(queue.events(id, 0, controller.signal));
+        const other = collect(queue.events(id));
+        // The reader has seen the first event and waits for the next when this answers.
+        await queue.list();
+        controller.abort();
+        expect((await one).length).toBeLessThanOrEqual(1);
+        await queue.close();
+        expect(await other).toHaveLength(1);
+      });
+
+      test('are bounded: old ones go, ids count on', async () => {
+        const queue = await open({ maxEvents: 10 });
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        for (let step = 1; step <= 50; step += 1) {
+          await queue.report(claim, { type: 'progress', progress: { phase: 'train', step } });
+        }
+        await queue.report(claim, { type: 'succeeded', result: null });
+        const ids = (await collect(queue.events(id))).map(({ id }) => id);
+        expect(ids.length).toBeGreaterThanOrEqual(5);
+        expect(ids.length).toBeLessThanOrEqual(10);
+        expect(ids.at(-1)).toBe(53);
+        expect(ids).toEqual(ids.map((_, index) => (ids[0] ?? 0) + index));
+      });
+    });
+
+    describe('a restart', () => {
+      test('keeps what waits and what has ended', async () => {
+        const before = await open();
+        const done = await before.enqueue({ payload: 'done' });
+        await before.report(await claimed(before), { type: 'succeeded', result: 7 });
+        const waiting = await before.enqueue({ payload: 'waiting' });
+        const cancelled = await before.enqueue({ payload: 'cancelled' });
+        await before.cancel(cancelled.id);
+        const jobs = await before.list();
+        await before.close();
+
+        const after = await open();
+        expect(await after.list()).toEqual(jobs);
+        expect((await claimed(after)).job.id).toBe(waiting.id);
+        expect((await after.get(done.id)).result).toBe(7);
+      });
+
+      test('that was orderly gives a running job back without costing it an attempt', async () => {
+        const before = await open({ maxAttempts: 1 });
+        const { id } = await before.enqueue({ payload: null });
+        const claim = await claimed(before);
+        await before.report(claim, { type: 'progress', progress: { phase: 'train', epoch: 2 } });
+        await before.close();
+        expect(claim.signal.reason).toBeInstanceOf(ClaimLostError);
+        await expect(before.report(claim, { type: 'succeeded', result: null })).rejects.toThrow(ClaimLostError);
+
+        const next = await claimed(await open({ maxAttempts: 1 }));
+        expect(next.job).toMatchObject({ id, attempts: 1, progress: { phase: 'train', epoch: 2 } });
+      });
+
+      test('goes on with ids that sort after the old ones', async () => {
+        const before = await open();
+        const { id } = await before.enqueue({ payload: null });
+        await before.close();
+        expect((await (await open()).enqueue({ payload: null })).id > id).toBe(true);
+      });
+    });
+
+    test('a closed queue takes no job', async () => {
+      const queue = await open();
+      await queue.close();
+      await expect(queue.enqueue({ payload: null })).rejects.toMatchObject({ code: 'shutting_down' });
+      expect(await queue.claim()).toBeUndefined();
+    });
+
+    test('only so many finished jobs are kept, the last to finish', async () => {
+      const queue = await open({ keepFinished: 2 });
+      const ids: string[] = [];
+      for (let i = 0; i < 4; i += 1) {
+        const { id } = await queue.enqueue({ payload: i });
+        await queue.cancel(id);
+        ids.push(id);
+      }
+      expect((await queue.list()).map(({ payload }) => payload)).toEqual([3, 2]);
+      await expect(queue.get(String(ids[0]))).rejects.toMatchObject({ code: 'job_not_found' });
+    });
+  });
+}
+
+async function claimed(queue: JobQueue): Promise<Claim> {
+  const claim = await queue.claim();
+  if (claim === undefined) throw new Error('nothing to claim');
+  return claim;
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+/** Resolves with the reason when the signal fires. */
+function aborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    else signal.addEventListener('abort', () => resolve(signal.reason));
+  });
+}
