@@ -48,7 +48,7 @@ async function load(candidates: readonly TensorFlowBackend[], threads: number): 
     try {
       return { tf: await activate(backend, threads), backend, rejected };
     } catch (error) {
-      rejected.push({ backend, reason: messageOf(error).replaceAll(/\s+/g, ' ').trim() });
+      rejected.push({ backend, reason: firstSentence(messageOf(error)) });
     }
   }
   const reasons = rejected.map(({ backend, reason }) => `${backend}: ${reason}`).join('; ');
@@ -78,4 +78,9 @@ function requireNative(threads: number): void {
   functions['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
   functions['isArray'] ??= Array.isArray;
   require('@tensorflow/tfjs-node');
+}
+
+/** tfjs-node's message goes on for lines about compilers and other systems. */
+function firstSentence(text: string): string {
+  return text.split(/(?<=\.)\s/)[0]?.trim() ?? text;
 }

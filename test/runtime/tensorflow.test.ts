@@ -1,0 +1,22 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import { nativeIsBuilt } from '../native-tensorflow.ts';
+
+afterEach(() => vi.restoreAllMocks());
+
+it('takes the fastest backend there is, says why it passed over others, and is silent about it', async () => {
+  const warn = vi.spyOn(console, 'warn');
+  const { tf, backend, rejected } = await loadTensorFlow({ threads: 1 });
+  expect(backend).toBe(nativeIsBuilt() ? 'tensorflow' : 'wasm');
+  expect(tf.getBackend()).toBe(backend);
+  if (!nativeIsBuilt()) {
+    expect(rejected).toEqual([{ backend: 'tensorflow', reason: expect.stringMatching(/tfjs_binding|tfjs-node/) }]);
+  }
+  tf.tidy(() => tf.tensor1d([1, 2]).square().dataSync());
+  expect(warn).not.toHaveBeenCalled();
+});
+
+it('is one for the whole process', async () => {
+  const { backend } = await loadTensorFlow({ threads: 1 });
+  await expect(loadTensorFlow({ threads: 1, backend: 'cpu' })).rejects.toThrow(`computes on ${backend}`);
+});
