@@ -43,24 +43,21 @@ function sameEnds(size: number, kernel: number, stride: number): Pair {
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
 
-/**
- * PyTorch's `ceil_mode` as explicit padding: the last, incomplete window counts too, unless it would begin in the
- * padding behind the map.
- */
-export function ceilPadding(size: Pair, kernel: Pair, stride: Pair, amount: number | Pair): Padding {
-  const [rows, columns] = pair(amount);
+/** PyTorch's `ceil_mode` as padding behind the map: the last window counts even where it is not whole. */
+export function ceilPadding(size: Pair, kernel: Pair, stride: Pair): Padding {
   return {
-    top: rows,
-    bottom: ceilEnd(size[0], kernel[0], stride[0], rows),
-    left: columns,
-    right: ceilEnd(size[1], kernel[1], stride[1], columns),
+    top: 0,
+    bottom: ceilEnd(size[0], kernel[0], stride[0]),
+    left: 0,
+    right: ceilEnd(size[1], kernel[1], stride[1]),
   };
 }
 
-function ceilEnd(size: number, kernel: number, stride: number, begin: number): number {
-  const windows = Math.ceil((size + 2 * begin - kernel) / stride) + 1;
-  const last = (windows - 1) * stride >= size + begin ? windows - 2 : windows - 1;
-  return Math.max(last * stride + kernel - size - begin, 0);
+/** A window that would begin behind the map does not count: a stride may be longer than its kernel. */
+function ceilEnd(size: number, kernel: number, stride: number): number {
+  const windows = Math.ceil((size - kernel) / stride) + 1;
+  const last = (windows - 1) * stride >= size ? windows - 2 : windows - 1;
+  return Math.max(last * stride + kernel - size, 0);
 }
 
 /**

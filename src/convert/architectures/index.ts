@@ -6,7 +6,12 @@ import { type MapNode, normalize, pixels, type VectorNode } from '../ir.ts';
 import { attachHead, type DenseWeights, HEAD_INPUTS, pooled } from '../rewrites/replace-head.ts';
 import type { TensorSource } from '../tensors.ts';
 import type { Pair } from '../windows.ts';
-import { buildGooglenet, GOOGLENETS, googlenetSchema } from './googlenet.ts';
+import { ALEXNETS, alexnetSchema, buildAlexnet } from './alexnet.ts';
+import { buildDensenet, DENSENETS, densenetSchema } from './densenet.ts';
+import { buildEfficientnet, EFFICIENTNETS, efficientnetSchema } from './efficientnet.ts';
+import { GOOGLENETS } from './googlenet.ts';
+import { buildInception, inceptionSchema } from './inception.ts';
+import { INCEPTIONS_V3 } from './inception-v3.ts';
 import { type Backbone, denseWeights } from './modules.ts';
 import { buildResnet, RESNETS, resnetSchema } from './resnet.ts';
 import { buildVgg, VGGS, vggSchema } from './vgg.ts';
@@ -22,7 +27,10 @@ const withHead = { head: headSchema.optional() };
 const architectureSchema = z.discriminatedUnion('family', [
   resnetSchema.extend(withHead),
   vggSchema.extend(withHead),
-  googlenetSchema.extend(withHead),
+  inceptionSchema.extend(withHead),
+  densenetSchema.extend(withHead),
+  alexnetSchema.extend(withHead),
+  efficientnetSchema.extend(withHead),
 ]);
 
 /** A family and its widths, as it stands in a manifest; JSON all through. */
@@ -33,6 +41,10 @@ export const NAMED_ARCHITECTURES: Readonly<Record<string, z.input<typeof archite
   ...RESNETS,
   ...VGGS,
   ...GOOGLENETS,
+  ...INCEPTIONS_V3,
+  ...DENSENETS,
+  ...ALEXNETS,
+  ...EFFICIENTNETS,
 };
 
 /**
@@ -71,7 +83,7 @@ export function buildNetwork(architecture: Architecture, tensors: TensorSource, 
   const input = pixels(options.inputSize);
   const backbone = buildBackbone(architecture, checkpoint, normalize('normalize', input, options.mean, options.std));
   const { entering, layers } = headOf(architecture, backbone, checkpoint, options.numClasses);
-  checkpoint.expectAllUsed();
+  checkpoint.expectAllUsed(backbone.trainingOnly);
   return attachHead(input, backbone.activations, entering, layers);
 }
 
@@ -81,8 +93,14 @@ function buildBackbone(architecture: Architecture, checkpoint: Checkpoint, input
       return buildResnet(architecture, checkpoint, input);
     case 'vgg':
       return buildVgg(architecture, checkpoint, input);
-    case 'googlenet':
-      return buildGooglenet(architecture, checkpoint, input);
+    case 'inception':
+      return buildInception(architecture, checkpoint, input);
+    case 'densenet':
+      return buildDensenet(architecture, checkpoint, input);
+    case 'alexnet':
+      return buildAlexnet(architecture, checkpoint, input);
+    case 'efficientnet_lite':
+      return buildEfficientnet(architecture, checkpoint, input);
   }
 }
 

@@ -1,7 +1,18 @@
 import type { Checkpoint } from '../checkpoint.ts';
-import { activation, batchNorm, conv2d, type MapNode, type VectorNode, type WindowOptions } from '../ir.ts';
+import {
+  activation,
+  averagePool,
+  batchNorm,
+  conv2d,
+  dense,
+  flatten,
+  globalAveragePool,
+  type MapNode,
+  type VectorNode,
+  type WindowOptions,
+} from '../ir.ts';
 import type { DenseWeights } from '../rewrites/replace-head.ts';
-import { type Pair, pair } from '../windows.ts';
+import { adaptiveWindow, type Pair, pair } from '../windows.ts';
 
 /** A network up to its last dense layer, as a family of architectures builds it. */
 export interface Backbone {
@@ -10,6 +21,8 @@ export interface Backbone {
   readonly features: () => VectorNode;
   /** The last dense layer: its tensors are `<classifier>.weight` and `<classifier>.bias`. */
   readonly classifier: string;
+  /** Tensors that a checkpoint may have beside those of the network, for training alone. */
+  readonly trainingOnly?: RegExp;
 }
 
 export interface ConvolutionModule extends WindowOptions {
@@ -44,22 +57,32 @@ export function normalization(checkpoint: Checkpoint, name: string, x: MapNode, 
   });
 }
 
-/** Inception's building stone: `<name>.conv` without bias, `<name>.bn`, relu. */
-export function basicConvolution(
-  checkpoint: Checkpoint,
-  name: string,
-  x: MapNode,
-  module: ConvolutionModule,
-  epsilon: number,
-): MapNode {
-  const convolved = convolution(checkpoint, `${name}.conv`, x, module);
-  return activation(`${name}.relu`, normalization(checkpoint, `${name}.bn`, convolved, epsilon), 'relu');
-}
-
 /** The two tensors of a dense layer by the name of its module. */
 export function denseWeights(checkpoint: Checkpoint, name: string, inputs: number, outputs: number): DenseWeights {
   return {
     weight: checkpoint.weight(`${name}.weight`, [outputs, inputs]),
     bias: checkpoint.weight(`${name}.bias`, [outputs]),
   };
+}
+
+/** Dense layers with a relu behind each, by the names of their modules. */
+export function hiddenLayers(
+  checkpoint: Checkpoint,
+  names: readonly string[],
+  widths: readonly number[],
+  input: VectorNode,
+): VectorNode {
+  return names.reduce((x, name, index) => {
+    const weights = denseWeights(checkpoint, name, x.shape.length, widths[index] ?? 0);
+    return activation(`${name}.relu`, dense(name, x, weights), 'relu');
+  }, input);
+}
+
+/** A map pooled to `side` x `side` and flattened; its mean when that is 1. */
+export function pooledTo(side: number, x: MapNode): VectorNode {
+  if (side === 1) return globalAveragePool('avgpool', x);
+  const { height, width } = x.shape;
+  if (height === side && width === side) return flatten('flatten', x);
+  const window = adaptiveWindow([height, width], [side, side]);
+  return flatten('flatten', averagePool('avgpool', x, { ...window, countPadding: false }));
 }

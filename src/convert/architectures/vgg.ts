@@ -1,17 +1,7 @@
 import { z } from 'zod';
 import type { Checkpoint } from '../checkpoint.ts';
-import {
-  activation,
-  averagePool,
-  dense,
-  flatten,
-  globalAveragePool,
-  type MapNode,
-  maxPool,
-  type VectorNode,
-} from '../ir.ts';
-import { adaptiveWindow } from '../windows.ts';
-import { type Backbone, convolution, denseWeights, normalization } from './modules.ts';
+import { activation, type MapNode, maxPool } from '../ir.ts';
+import { type Backbone, convolution, hiddenLayers, normalization, pooledTo } from './modules.ts';
 
 const EPSILON = 1e-5;
 
@@ -61,8 +51,8 @@ export function buildVgg(config: Vgg, checkpoint: Checkpoint, input: MapNode): B
   const names = denseNames(config, checkpoint);
   return {
     activations,
-    features: () => hiddenLayers(config, checkpoint, names, pooled(config, last)),
-    classifier: names(config.hidden.length),
+    features: () => hiddenLayers(checkpoint, names.hidden, config.hidden, pooledTo(config.pool, last)),
+    classifier: names.last,
   };
 }
 
@@ -87,30 +77,10 @@ function convolutions(config: Vgg, checkpoint: Checkpoint, input: MapNode) {
   return { last: x, activations };
 }
 
-function pooled({ pool }: Vgg, x: MapNode): VectorNode {
-  if (pool === 1) return globalAveragePool('avgpool', x);
-  const { height, width } = x.shape;
-  if (height === pool && width === pool) return flatten('flatten', x);
-  const window = adaptiveWindow([height, width], [pool, pool]);
-  return flatten('flatten', averagePool('avgpool', x, { ...window, countPadding: false }));
-}
-
-function hiddenLayers(
-  { hidden }: Vgg,
-  checkpoint: Checkpoint,
-  names: (index: number) => string,
-  pooled: VectorNode,
-): VectorNode {
-  return hidden.reduce((x, width, index) => {
-    const name = names(index);
-    const weights = denseWeights(checkpoint, name, x.shape.length, width);
-    return activation(`${name}.relu`, dense(name, x, weights), 'relu');
-  }, pooled);
-}
-
-/** torchvision counts a relu and a dropout between dense layers; timm names them, and stores the first two as convolutions. */
-function denseNames({ hidden }: Vgg, checkpoint: Checkpoint): (index: number) => string {
-  if (!checkpoint.has('head.fc.weight') && !checkpoint.has('pre_logits.fc1.weight'))
-    return (index) => `classifier.${3 * index}`;
-  return (index) => (index === hidden.length ? 'head.fc' : `pre_logits.fc${index + 1}`);
+/** torchvision counts a relu and a dropout between dense layers; timm names the layers. The last name is the classifier's. */
+function denseNames({ hidden }: Vgg, checkpoint: Checkpoint): { hidden: string[]; last: string } {
+  if (checkpoint.has('pre_logits.fc1.weight')) {
+    return { hidden: hidden.map((_, index) => `pre_logits.fc${index + 1}`), last: 'head.fc' };
+  }
+  return { hidden: hidden.map((_, index) => `classifier.${3 * index}`), last: `classifier.${3 * hidden.length}` };
 }

@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import type { Checkpoint } from '../checkpoint.ts';
+import { activation, averagePool, concat, globalAveragePool, type MapNode, maxPool } from '../ir.ts';
+import { ceilPadding, type Pair, pair } from '../windows.ts';
+import { type Backbone, convolution, normalization } from './modules.ts';
+
+const EPSILON = 1e-3;
+
+/** Classifiers half-way through, which only training uses: one in Inception v3, two in GoogLeNet. */
+const AUXILIARY = /^(AuxLogits|aux1|aux2)\./;
+
+const size = z.int().positive();
+
+/** A convolution without bias, batch norm and relu: tensors `<conv>.conv` and `<conv>.bn`. */
+const convSchema = z.strictObject({
+  conv: z.string(),
+  width: size,
+  kernel: z.union([size, z.tuple([size, size])]),
+  stride: size.default(1),
+  /** Padded by half the kernel on each side, or not at all. */
+  pad: z.boolean().default(true),
+});
+const maxPoolSchema = z.strictObject({
+  max_pool: size,
+  stride: size.default(2),
+  pad: z.boolean().default(false),
+  /** Whether a last window counts that is not whole; not together with `pad`. */
+  ceil: z.boolean().default(false),
+});
+/** Of stride 1, padded by half the window, counting the padding. */
+const averagePoolSchema = z.strictObject({ average_pool: size });
+/** Branches over the same map, concatenated. The name, if there is one, is part of their layers' names. */
+const parallelSchema = z.strictObject({
+  name: z.string().optional(),
+  parallel: z.lazy(() => z.array(z.array(layerSchema).min(1)).min(1)),
+});
+
+type Conv = z.output<typeof convSchema>;
+type MaxPool = z.output<typeof maxPoolSchema>;
+type AveragePool = z.output<typeof averagePoolSchema>;
+interface Parallel {
+  name?: string | undefined;
+  parallel: Layer[][];
+}
+type Layer = Conv | MaxPool | AveragePool | Parallel;
+
+/** A layer as a table writes it, without what goes without saying. */
+export type LayerRow =
+  | z.input<typeof convSchema>
+  | z.input<typeof maxPoolSchema>
+  | AveragePool
+  | { name?: string | undefined; parallel: LayerRow[][] };
+
+const layerSchema: z.ZodType<Layer, LayerRow> = z.union([convSchema, maxPoolSchema, averagePoolSchema, parallelSchema]);
+
+/** Inception v1 (GoogLeNet), v3, and whatever else is made of convolutions side by side. */
+export const inceptionSchema = z.strictObject({
+  family: z.literal('inception'),
+  layers: z.array(layerSchema).min(1),
+});
+export type Inception = z.output<typeof inceptionSchema>;
+export type InceptionTable = z.input<typeof inceptionSchema>;
+
+export function buildInception({ layers }: Inception, checkpoint: Checkpoint, input: MapNode): Backbone {
+  const activations = sequence(layers, { checkpoint, prefix: '', path: '' }, input);
+  return {
+    activations,
+    features: () => globalAveragePool('avgpool', activations),
+    classifier: 'fc',
+    trainingOnly: AUXILIARY,
+  };
+}
+
+/** Where a layer stands: `prefix` begins its tensors' names, `path` the names of layers that have no tensors. */
+interface Place {
+  readonly checkpoint: Checkpoint;
+  readonly prefix: string;
+  readonly path: string;
+}
+
+function sequence(layers: readonly Layer[], place: Place, input: MapNode): MapNode {
+  return layers.reduce((x, layer, index) => {
+    const name = `${place.path}${index}`;
+    if ('conv' in layer) return convNormRelu(layer, place, x);
+    if ('max_pool' in layer) return maxPool(`pool${name}`, x, maxPoolWindow(layer, x));
+    if ('average_pool' in layer) {
+      const padding = Math.floor(layer.average_pool / 2);
+      return averagePool(`pool${name}`, x, { kernel: layer.average_pool, padding, countPadding: true });
+    }
+    return branched(layer, { ...place, path: `${name}.` }, x);
+  }, input);
+}
+
+function convNormRelu({ conv, width, kernel, stride, pad }: Conv, { checkpoint, prefix }: Place, x: MapNode): MapNode {
+  const name = `${prefix}${conv}`;
+  const padding = pad ? halfOf(kernel) : 0;
+  const convolved = convolution(checkpoint, `${name}.conv`, x, { width, kernel, stride, padding });
+  return activation(`${name}.relu`, normalization(checkpoint, `${name}.bn`, convolved, EPSILON), 'relu');
+}
+
+function maxPoolWindow({ max_pool: kernel, stride, pad, ceil }: MaxPool, { shape }: MapNode) {
+  const map: Pair = [shape.height, shape.width];
+  const padding = ceil ? ceilPadding(map, pair(kernel), pair(stride)) : pad ? halfOf(kernel) : 0;
+  return { kernel, stride, padding };
+}
+
+function branched({ name, parallel }: Parallel, { checkpoint, prefix, path }: Place, x: MapNode): MapNode {
+  const inner = name === undefined ? prefix : `${prefix}${name}.`;
+  const branches = parallel.map((layers, branch) =>
+    sequence(layers, { checkpoint, prefix: inner, path: `${path}${branch}.` }, x),
+  );
+  return concat(name === undefined ? `concat${path}out` : `${prefix}${name}`, branches);
+}
+
+function halfOf(kernel: number | Pair): Pair {
+  const [height, width] = pair(kernel);
+  return [Math.floor(height / 2), Math.floor(width / 2)];
+}
