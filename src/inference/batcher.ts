@@ -79,7 +79,7 @@ export class Batcher {
   readonly #onFull: Partial<Record<Priority, () => void>> = {};
   #running = 0;
   #closing = false;
-  #onIdle: (() => void) | undefined;
+  readonly #onIdle: (() => void)[] = [];
 
   constructor(options: BatcherOptions) {
     this.#options = options;
@@ -133,7 +133,7 @@ export class Batcher {
     this.#closing = true;
     for (const priority of PRIORITIES) this.#onFull[priority]?.();
     return new Promise((resolve) => {
-      this.#onIdle = resolve;
+      this.#onIdle.push(resolve);
       this.#settleIdle();
     });
   }
@@ -231,6 +231,8 @@ export class Batcher {
   }
 
   #settleIdle(): void {
-    if (this.#closing && this.queued === 0 && this.#running === 0) this.#onIdle?.();
+    if (this.#closing && this.queued === 0 && this.#running === 0) {
+      for (const resolve of this.#onIdle.splice(0)) resolve();
+    }
   }
 }
