@@ -1,0 +1,66 @@
+import express, { type Express, type RequestHandler } from 'express';
+import { AppError } from '../errors.ts';
+import type { HttpDependencies } from './dependencies.ts';
+import { errorHandler, methodNotAllowed, routeNotFound } from './middleware/errors.ts';
+import { requestState } from './middleware/request-state.ts';
+import { DOCUMENT_POLICY, securityHeaders } from './middleware/security-headers.ts';
+import { classifyRoutes } from './routes/classify.ts';
+import { docsAssets, docsRoutes } from './routes/docs.ts';
+import { modelRoutes } from './routes/models.ts';
+import { operationsRoutes } from './routes/operations.ts';
+import type { Route } from './routes/route.ts';
+
+/** Every operation of the interface. A contract test holds this table and `openapi.yaml` together, both ways. */
+export function createRoutes(dependencies: HttpDependencies): Route[] {
+  return [
+    ...classifyRoutes(dependencies),
+    ...modelRoutes(dependencies),
+    ...operationsRoutes(dependencies),
+    ...docsRoutes(dependencies),
+  ];
+}
+
+/** The HTTP interface over what answers its requests. It does not listen: `createHttpServer` does. */
+export function createApp(dependencies: HttpDependencies): Express {
+  const { logger, metrics, isShuttingDown } = dependencies;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(requestState(logger, metrics), securityHeaders);
+  for (const [path, routes] of byPath(createRoutes(dependencies))) mount(app, path, routes, isShuttingDown);
+  app.use(docsAssets.path, documentHeaders, ...docsAssets.handlers);
+  app.use(routeNotFound, errorHandler(logger));
+  return app;
+}
+
+function byPath(routes: readonly Route[]): Map<string, Route[]> {
+  const paths = new Map<string, Route[]>();
+  for (const route of routes) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
+  return paths;
+}
+
+function mount(app: Express, path: string, routes: readonly Route[], isShuttingDown: () => boolean): void {
+  const mounted = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
+  mounted.all((_request, response, next) => {
+    response.locals['route'] = path;
+    next();
+  });
+  for (const { method, handle, whileShuttingDown } of routes) {
+    mounted[method]((request, response) => {
+      if (!whileShuttingDown && isShuttingDown()) {
+        response.setHeader('Connection', 'close');
+        throw new AppError('shutting_down', 'The server takes no new requests; try again in a moment.');
+      }
+      return handle(request, response as Parameters<typeof handle>[1]);
+    });
+  }
+  const methods = routes.map(({ method }) => method.toUpperCase());
+  mounted.all(methodNotAllowed([...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ')));
+}
+
+/** The docs' files change only with the server: a browser may keep them for a while. */
+const documentHeaders: RequestHandler = (_request, response, next) => {
+  response.setHeader('Content-Security-Policy', DOCUMENT_POLICY);
+  response.setHeader('Cache-Control', 'public, max-age=3600');
+  next();
+};

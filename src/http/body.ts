@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http';
+import { AppError } from '../errors.ts';
+import { ClientGone } from './problem.ts';
+
+/** @throws AppError `body_too_large` when the announced length is over the limit, before a byte is read */
+export function checkLength(request: IncomingMessage, maxBytes: number): void {
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > maxBytes) throw tooLarge(maxBytes, announced);
+}
+
+/** The error of a body over the limit. */
+export function tooLarge(maxBytes: number, announced?: number): AppError {
+  const size = announced === undefined ? `more than ${maxBytes}` : String(announced);
+  return new AppError('body_too_large', `The body has ${size} bytes; at most ${maxBytes} are taken.`, {
+    context: { max_bytes: maxBytes },
+  });
+}
+
+/**
+ * Watches a body arrive, whoever reads it.
+ * @param fail told once, when more than `maxBytes` have come, `timeoutMs` have passed, or the client has hung up
+ * @returns stops the watch; to be called when the body has been read
+ */
+export function watchBody(
+  request: IncomingMessage,
+  { maxBytes, timeoutMs }: { maxBytes: number; timeoutMs: number },
+  fail: (error: Error) => void,
+): () => void {
+  let received = 0;
+  const stop = (): void => {
+    clearTimeout(timer);
+    request.off('data', count);
+    request.off('close', hungUp);
+  };
+  const failWith = (error: Error): void => {
+    stop();
+    fail(error);
+  };
+  const count = (chunk: Buffer): void => {
+    received += chunk.length;
+    if (received > maxBytes) failWith(tooLarge(maxBytes));
+  };
+  const hungUp = (): void => {
+    if (!request.readableEnded) failWith(new ClientGone());
+  };
+  const timer = setTimeout(() => {
+    failWith(
+      new AppError(
+        'request_timeout',
+        `${received} bytes of the body came in ${timeoutMs} ms and it is not complete; send it faster or smaller.`,
+        { context: { timeout_ms: timeoutMs } },
+      ),
+    );
+  }, timeoutMs);
+  request.on('data', count);
+  request.on('close', hungUp);
+  return stop;
+}
+
+/**
+ * Reads a body into memory.
+ * @throws AppError `body_too_large` or `request_timeout`; ClientGone
+ */
+export function readBody(request: IncomingMessage, maxBytes: number, timeoutMs: number): Promise<Buffer> {
+  checkLength(request, maxBytes);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const keep = (chunk: Buffer): void => {
+      chunks.push(chunk);
+    };
+    const done = (): void => {
+      stop();
+      const [first] = chunks;
+      resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
+    };
+    const stop = watchBody(request, { maxBytes, timeoutMs }, (error) => {
+      request.off('data', keep);
+      request.off('end', done);
+      reject(error);
+    });
+    request.on('data', keep);
+    request.once('end', done);
+  });
+}
