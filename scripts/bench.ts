@@ -113,7 +113,7 @@ async function startOurs(): Promise<{ child: ChildProcess; port: number }> {
 /** 99th percentile of the server's event-loop delay since it was last asked, from its own metrics. */
 async function ourEventLoopDelay(port: number): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(/^nodejs_eventloop_lag_p99_seconds ([\d.e+-]+)/m.exec(text)?.[1]) * 1000;
+  return Number(/^menagerie_event_loop_delay_seconds\{quantile="0.99"\} ([\d.e+-]+)/m.exec(text)?.[1]) * 1000;
 }
 
 function median(values: readonly number[]): number {

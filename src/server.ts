@@ -61,6 +61,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
       ...engines.report().map(({ index, rss }) => ({ process: `engine-${index}`, rssBytes: rss })),
     ],
     queues: () => serving.waiting(),
+    imagesInFlight: () => classifier.inFlight,
     runtimes: () => engines.report().flatMap((engine) => engine.models),
   });
   const serving = new ModelServing({
