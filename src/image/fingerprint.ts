@@ -5,47 +5,53 @@ import type { RgbImage } from './resample.ts';
 export interface Fingerprint {
   /** SHA-256 of size and pixels, in hex: equal for copies, whatever the file format and its metadata. */
   readonly pixelDigest: string;
-  /** 64 bits in 16 hex digits; few of them change with size, compression, brightness or contrast. */
+  /** 128 bits in 32 hex digits; few of them change with size, compression, brightness or contrast. */
   readonly differenceHash: string;
 }
 
-const COLUMNS = 9;
-const ROWS = 8;
+const FIELDS = 8;
 
 /**
- * Takes the fingerprints of an upright decoded image. The difference hash is that of the field (dHash, N. Krawetz):
- * the image as 9 x 8 fields of mean grey, and for each pair of neighbours in a row whether the right one is brighter.
+ * Takes the fingerprints of an upright decoded image. The difference hash is that of the field (dHash, N. Krawetz), in
+ * both directions: the image as fields of mean grey, and for each of 8 x 8 pairs of neighbours whether the right one is
+ * brighter, then the same for the lower one. One direction alone takes different objects on one background for the same.
  */
 export function fingerprint(image: RgbImage): Fingerprint {
   const { pixels, width, height } = image;
   const pixelDigest = createHash('sha256').update(`${width}x${height}:`).update(pixels).digest('hex');
-  const fields = meanGrey(image);
-  let differenceHash = '';
-  for (let row = 0; row < ROWS; row++) {
+  const across = rises(meanGrey(image, FIELDS + 1, FIELDS), FIELDS + 1, 1);
+  const down = rises(meanGrey(image, FIELDS, FIELDS + 1), FIELDS, FIELDS);
+  return { pixelDigest, differenceHash: across + down };
+}
+
+/** 8 x 8 bits in hex: whether the field that lies `step` further on in a grid of `columns` is brighter. */
+function rises(fields: Float64Array, columns: number, step: number): string {
+  let hex = '';
+  for (let row = 0; row < FIELDS; row++) {
     let byte = 0;
-    for (let column = 0; column + 1 < COLUMNS; column++) {
-      const at = row * COLUMNS + column;
-      byte = byte * 2 + ((fields[at + 1] ?? 0) > (fields[at] ?? 0) ? 1 : 0);
+    for (let column = 0; column < FIELDS; column++) {
+      const at = row * columns + column;
+      byte = byte * 2 + ((fields[at + step] ?? 0) > (fields[at] ?? 0) ? 1 : 0);
     }
-    differenceHash += byte.toString(16).padStart(2, '0');
+    hex += byte.toString(16).padStart(2, '0');
   }
-  return { pixelDigest, differenceHash };
+  return hex;
 }
 
 /** Mean luma of each field, rounded to whole grey levels so that flat areas compare as equal. */
-function meanGrey({ pixels, width, height }: RgbImage): Float64Array {
-  const means = new Float64Array(COLUMNS * ROWS);
-  for (let row = 0; row < ROWS; row++) {
-    const [top, bottom] = range(row, ROWS, height);
-    for (let column = 0; column < COLUMNS; column++) {
-      const [left, right] = range(column, COLUMNS, width);
+function meanGrey({ pixels, width, height }: RgbImage, columns: number, rows: number): Float64Array {
+  const means = new Float64Array(columns * rows);
+  for (let row = 0; row < rows; row++) {
+    const [top, bottom] = range(row, rows, height);
+    for (let column = 0; column < columns; column++) {
+      const [left, right] = range(column, columns, width);
       let sum = 0;
       for (let y = top; y < bottom; y++) {
         for (let at = (y * width + left) * 3; at < (y * width + right) * 3; at += 3) {
           sum += 299 * (pixels[at] ?? 0) + 587 * (pixels[at + 1] ?? 0) + 114 * (pixels[at + 2] ?? 0);
         }
       }
-      means[row * COLUMNS + column] = Math.round(sum / 1000 / ((bottom - top) * (right - left)));
+      means[row * columns + column] = Math.round(sum / 1000 / ((bottom - top) * (right - left)));
     }
   }
   return means;

@@ -13,7 +13,7 @@ export interface ImageFacts {
   readonly height: number;
   /** SHA-256 of size and upright 8-bit RGB pixels, in hex: equal for copies in whatever lossless wrapping. */
   readonly pixelDigest: string;
-  /** Difference hash of 64 bits in 16 hex digits: close for pictures that look alike. */
+  /** Difference hash of 128 bits in 32 hex digits: close for pictures that look alike. */
   readonly differenceHash: string;
 }
 

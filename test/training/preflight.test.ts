@@ -19,7 +19,7 @@ const inspect: InspectImage = async (content) => {
   const pixelDigest = createHash('sha256').update(picture).digest('hex');
   const [, look = pixelDigest] = picture.split(' looks ');
   const side = picture.startsWith('tiny') ? 10 : 300;
-  const differenceHash = look === pixelDigest ? pixelDigest.slice(0, 16) : look;
+  const differenceHash = look === pixelDigest ? pixelDigest.slice(0, 32) : look.padStart(32, '0');
   return { width: side, height: 300, pixelDigest, differenceHash };
 };
 
@@ -276,9 +276,9 @@ test('pictures that merely look alike are a warning and are used', async () => {
   const result = await preflight(
     photos('cat', 60),
     photos('dog', 60),
-    { name: 'cat/burst1.jpg', content: 'a looks 00000000000000ff' },
-    { name: 'cat/burst2.jpg', content: 'b looks 00000000000100fc' },
-    { name: 'cat/other.jpg', content: 'c looks 000000000003000f' },
+    { name: 'cat/burst1.jpg', content: 'a looks 00ff' },
+    { name: 'cat/burst2.jpg', content: 'b looks 000100fc' },
+    { name: 'cat/other.jpg', content: 'c looks 003f000f' },
   );
   expect(codes(result)).toEqual(['near_duplicates']);
   expect(result.report.near_duplicates.examples.map((pair) => pair.map(({ file }) => file))).toEqual([
