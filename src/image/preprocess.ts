@@ -1,6 +1,6 @@
-import type { Sharp } from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { type DecodedImage, type ImageHeader, openImage, readHeader, toPixels } from './decode.ts';
-import { type Kernel, resample, type Window } from './resample.ts';
+import { type Kernel, type RgbImage, resample, type Window } from './resample.ts';
 
 /** How a photo becomes a model's pixels: timm's words for it. */
 export interface Preprocessing {
@@ -54,6 +54,20 @@ export async function preprocessImage(
   return { pixels, width: header.width, height: header.height, format: header.format };
 }
 
+/**
+ * As `preprocessImage`, of an image that has been decoded already: the same pixels, but where a large JPEG would have
+ * been shrunk while it was decoded (see `SHRINK_ON_LOAD_FROM_PIXELS`).
+ */
+export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing): Promise<Uint8Array> {
+  const seen = middle(image, MAX_ASPECT);
+  const resized = resizedTo(seen, recipe);
+  const raw = sharp(image.pixels, { raw: { width: image.width, height: image.height, channels: 3 } }).extract(seen);
+  if (resized.scale > 1 && recipe.interpolation !== 'nearest') {
+    return enlarge(await toPixels(raw), resized, recipe.interpolation);
+  }
+  return cropRows(await toPixels(shrink(raw, resized, recipe.interpolation)), resized);
+}
+
 /** The size to resize to, and the middle of it that is the model's input. */
 interface Resized {
   readonly scale: number;
@@ -84,7 +98,7 @@ function evenRound(value: number): number {
 }
 
 /** The middle of an upright image, no longer than `aspect` times its shorter side. */
-function middle({ width, height }: ImageHeader, aspect: number): Window {
+function middle({ width, height }: { readonly width: number; readonly height: number }, aspect: number): Window {
   const keep = (side: number, other: number): number => {
     const excess = side - other * aspect;
     // The same number of pixels goes at both ends, so that the middle stays the middle.
@@ -112,7 +126,7 @@ async function reduce(
   bytes: Uint8Array,
   header: ImageHeader,
   seen: Window,
-  { width, height, crop }: Resized,
+  resized: Resized,
   { interpolation }: Preprocessing,
 ): Promise<Uint8Array> {
   const opened = openImage(bytes);
@@ -120,12 +134,18 @@ async function reduce(
   const whole = seen.width === header.width && seen.height === header.height;
   const shrinkOnLoad = whole && header.width * header.height >= SHRINK_ON_LOAD_FROM_PIXELS;
   const image = shrinkOnLoad ? opened : cutTo(opened, seen, header);
-  // All rows are asked for, so that a file cut short is noticed wherever the cut is; the crop's rows lie together.
   // sharp takes both sizes for those of the upright image; named last, the turn is made on the small one.
-  const resized = image
-    .resize(width, height, { fit: 'fill', kernel: LIBVIPS_KERNELS[interpolation], fastShrinkOnLoad: false })
-    .extract({ left: crop.left, top: 0, width: crop.width, height })
-    .autoOrient();
-  const { pixels } = await toPixels(resized);
+  return cropRows(await toPixels(shrink(image, resized, interpolation).autoOrient()), resized);
+}
+
+/** Resizes and takes the crop's columns, in all rows, so that a file cut short is noticed wherever the cut is. */
+function shrink(image: Sharp, { width, height, crop }: Resized, kernel: Preprocessing['interpolation']): Sharp {
+  return image
+    .resize(width, height, { fit: 'fill', kernel: LIBVIPS_KERNELS[kernel], fastShrinkOnLoad: false })
+    .extract({ left: crop.left, top: 0, width: crop.width, height });
+}
+
+/** The crop's rows, which lie together. */
+function cropRows({ pixels }: { readonly pixels: Uint8Array }, { crop }: Resized): Uint8Array {
   return pixels.subarray(crop.top * crop.width * 3, (crop.top + crop.height) * crop.width * 3);
 }

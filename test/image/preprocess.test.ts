@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/image/decode.ts';
-import { type Preprocessing, preprocessImage } from '../../src/image/preprocess.ts';
+import { type Preprocessing, preprocessDecoded, preprocessImage } from '../../src/image/preprocess.ts';
 import { resample } from '../../src/image/resample.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 import { picture, redOverBlue, waves } from './pictures.ts';
@@ -169,5 +169,20 @@ describe('the pixels are those of Pillow and torchvision', () => {
       .toBuffer();
     const { pixels } = await prepare(file, recipe(64));
     expect(distance(pixels, await byPillow(file, 64, 1, 'bilinear'))).toBeLessThan(1.5);
+  });
+});
+
+describe('an image that is decoded already', () => {
+  it.each([
+    ['shrunk', 300, 200, recipe(64)],
+    ['cropped', 300, 200, recipe(64, 0.875, 'bicubic')],
+    ['enlarged', 40, 60, recipe(64)],
+    ['very long', 1200, 40, recipe(32)],
+  ] as const)('becomes the pixels that serving makes of its file, bit for bit (%s)', async (_, width, height, how) => {
+    const file = await picture(width, height, (x, y) => waves(x / 9, y / 7))
+      .jpeg({ quality: 90 })
+      .toBuffer();
+    const decoded = await decodeImage(file, MAX_PIXELS);
+    expect(distance(await preprocessDecoded(decoded, how), (await prepare(file, how)).pixels)).toBe(0);
   });
 });
