@@ -33,23 +33,27 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits):
     },
     listener,
   );
-  const inFlight = new Set<ServerResponse>();
-  server.on('request', (_request, response) => {
-    inFlight.add(response);
-    response.once('close', () => inFlight.delete(response));
+  const inFlight = new Map<Duplex, ServerResponse>();
+  server.on('request', ({ socket }, response) => {
+    inFlight.set(socket, response);
+    response.once('close', () => inFlight.delete(socket));
   });
   // A client that asks first whether its body is welcome is refused before it sends a byte.
   server.on('checkContinue', (request, response) => {
     if (Number(request.headers['content-length'] ?? 0) <= limits.maxBodyBytes) response.writeContinue();
     server.emit('request', request, response);
   });
-  server.on('clientError', answerClientError);
+  server.on('clientError', (error, socket) => {
+    // Where an answer has begun, another one behind it would only confuse.
+    if (inFlight.get(socket)?.headersSent) socket.destroy();
+    else answerClientError(error, socket);
+  });
   return { server, drain: (graceMs) => drain(server, inFlight, graceMs) };
 }
 
-async function drain(server: Server, inFlight: ReadonlySet<ServerResponse>, graceMs: number): Promise<void> {
+async function drain(server: Server, inFlight: ReadonlyMap<Duplex, ServerResponse>, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  for (const response of inFlight) if (!response.headersSent) response.setHeader('Connection', 'close');
+  for (const response of inFlight.values()) if (!response.headersSent) response.setHeader('Connection', 'close');
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;

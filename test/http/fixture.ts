@@ -8,10 +8,13 @@ import { createHttpServer, type HttpServer } from '../../src/http/http-server.ts
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import type { Classification, ClassificationRequest, ImageResult } from '../../src/pipelines/image-classification.ts';
+import { readContract } from './contract.ts';
 
 export const OPENAPI = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
 
-const MODEL = 'tiny.test';
+const contract = readContract(OPENAPI);
+
+export const MODEL = 'tiny.test';
 const LABELS = ['red', 'green', 'blue'] as const;
 
 /** Decodes for real, then tells how red, green and blue the middle of the picture is. */
@@ -93,8 +96,8 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
   const metrics = createMetrics({
     version: '0.0.0',
     memory: () => [{ process: 'server', rssBytes: process.memoryUsage.rss() }],
-    imagesInFlight: () => 0,
     queues: () => [{ model: MODEL, runtime: 'onnx', depth: 0 }],
+    imagesInFlight: () => 0,
     runtimes: () => [{ runtime: 'onnx', backend: 'cpu', version: '1.30.0' }],
   });
   const dependencies: HttpDependencies = {
@@ -141,17 +144,98 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
   };
 }
 
-/** A connection on which a test speaks HTTP by hand. */
-export async function openSocket(port: number): Promise<{ socket: Socket; everything: Promise<string> }> {
-  const socket = connect(port, '127.0.0.1');
-  const chunks: Buffer[] = [];
-  const everything = new Promise<string>((resolve) => {
-    socket.on('data', (chunk) => chunks.push(chunk));
-    socket.on('error', () => {});
-    socket.on('close', () => resolve(Buffer.concat(chunks).toString()));
+/** A promise and what settles it. */
+export function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
   });
+  return { promise, resolve };
+}
+
+/** A connection on which a test speaks HTTP by hand. */
+export interface Line {
+  readonly socket: Socket;
+  /** The first answer, once its whole body is here. */
+  readonly answer: Promise<{ status: number; head: string; body: unknown }>;
+  readonly closed: Promise<void>;
+}
+
+export async function openLine(port: number): Promise<Line> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const answer = new Promise<{ status: number; head: string; body: unknown }>((resolve, reject) => {
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+      text = text.replace(/^HTTP\/1.1 100 Continue\r\n\r\n/, '');
+      const [head = '', body] = text.split('\r\n\r\n', 2);
+      const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+      if (!head || body === undefined || Buffer.byteLength(body) < length) return;
+      resolve({ status: Number(head.split(' ')[1]), head, body: JSON.parse(body.slice(0, length)) });
+    });
+    socket.once('close', () => reject(new Error(`closed after: ${text}`)));
+  });
+  answer.catch(() => {});
   await new Promise<void>((resolve) => socket.once('connect', resolve));
-  return { socket, everything };
+  return { socket, answer, closed };
+}
+
+/** The members that tests look at; which of them an answer has is the contract's to check. */
+export interface AnswerBody {
+  readonly code: string;
+  readonly detail: string;
+  readonly request_id: string;
+  readonly context: Readonly<Record<string, unknown>>;
+  readonly model: string;
+  readonly runtime: string;
+  readonly timings: Readonly<Record<string, number>>;
+  readonly results: readonly {
+    readonly filename: string;
+    readonly predictions: readonly { readonly label: string; readonly score: number; readonly synset: string | null }[];
+    readonly timings: Readonly<Record<string, number>>;
+    readonly error?: { readonly code: string; readonly request_id: string };
+  }[];
+}
+
+/** What a test reads of an answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: AnswerBody;
+  readonly text: string;
+}
+
+/** Sends a request, and holds its answer against `openapi.yaml`. */
+export async function ask({ url }: TestServer, path: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(url + path, { redirect: 'manual', ...init });
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  const { status, headers } = response;
+  const body: unknown = isJson ? JSON.parse(text) : text;
+  contract.check(init.method ?? 'GET', path, { status, headers, body });
+  return { status, headers, body: body as AnswerBody, text };
+}
+
+/** Sends a form of images to be classified. */
+export function classify(
+  server: TestServer,
+  images: Readonly<Record<string, Uint8Array>>,
+  { query = '', fields = {} }: { query?: string; fields?: Readonly<Record<string, string>> } = {},
+): Promise<Answer> {
+  return ask(server, `/classify${query}`, { method: 'POST', body: form(images, fields) });
+}
+
+/** Sends a body under a type to be classified. */
+export function classifyRaw(
+  server: TestServer,
+  body: Uint8Array | string,
+  type = 'image/jpeg',
+  query = '',
+): Promise<Answer> {
+  const bytes = typeof body === 'string' ? body : Uint8Array.from(body);
+  return ask(server, `/classify${query}`, { method: 'POST', body: bytes, headers: { 'Content-Type': type } });
 }
 
 /** A form of images under their file names, and of fields. */

@@ -1,0 +1,72 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ERRORS, type ErrorCode } from '../../src/errors.ts';
+import { createRoutes } from '../../src/http/app.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
+import { createLogger } from '../../src/logger.ts';
+import { type Contract, readContract } from '../http/contract.ts';
+import { colourClassifier, LIMITS, OPENAPI } from '../http/fixture.ts';
+
+/**
+ * `openapi.yaml` is written by hand. Here it is held against the routes and the error table; every answer of the tests
+ * in `test/http` is held against its schemas as well.
+ */
+let contract: Contract;
+beforeAll(() => {
+  contract = readContract(OPENAPI);
+});
+
+const sorted = (names: readonly string[]) => [...names].sort();
+
+describe('openapi.yaml', () => {
+  it('has every route, and no other', () => {
+    const metrics = createMetrics({
+      version: '0',
+      memory: () => [],
+      queues: () => [],
+      imagesInFlight: () => 0,
+      runtimes: () => [],
+    });
+    const routes = createRoutes({
+      classifier: colourClassifier,
+      models: { list: () => [], describe: () => ({}) },
+      readiness: () => ({ ready: true }),
+      isShuttingDown: () => false,
+      metrics,
+      limits: LIMITS,
+      logger: createLogger('silent'),
+      openapi: OPENAPI,
+      version: '0',
+    });
+    metrics.close();
+    const served = routes.map(({ method, path }) => `${method} ${path}`);
+    expect(sorted(served)).toEqual(sorted(contract.operations.map(({ method, path }) => `${method} ${path}`)));
+  });
+
+  it('has every code of the error table, and no other', () => {
+    expect(sorted(contract.errorCodes)).toEqual(sorted(Object.keys(ERRORS)));
+  });
+
+  it('shows each error under its own status', () => {
+    for (const { method, path, status, codes } of contract.documented) {
+      for (const code of codes) {
+        expect(ERRORS[code as ErrorCode]?.status, `${code} of ${method} ${path}`).toBe(status);
+      }
+    }
+  });
+
+  it('names the errors of each answer that is one', () => {
+    const silent = contract.documented.filter(({ status, codes }) => status >= 400 && codes.length === 0);
+    expect(silent).toEqual([]);
+  });
+
+  it('has examples that fit their schemas', () => {
+    expect(contract.unfitExamples()).toEqual([]);
+  });
+
+  it('has examples of errors with the titles of the table', () => {
+    for (const [code, { title }] of Object.entries(ERRORS)) {
+      const shown = new RegExp(`problem-type:menagerie:${code}\\n +title: (.*)`).exec(OPENAPI)?.[1];
+      if (shown !== undefined) expect(shown).toBe(title);
+    }
+  });
+});

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/errors.ts';
+import type { ClassificationRequest } from '../../src/pipelines/image-classification.ts';
+import { picture } from '../image/pictures.ts';
+import {
+  classify,
+  classifyRaw,
+  colourClassifier,
+  deferred,
+  openLine,
+  startServer,
+  type TestServer,
+} from './fixture.ts';
+
+const colour = (red: number, green: number, blue: number) =>
+  picture(40, 30, () => [red, green, blue])
+    .png()
+    .toBuffer();
+
+let server: TestServer;
+let reddish: Buffer;
+let blue: Buffer;
+
+beforeAll(async () => {
+  server = await startServer();
+  [reddish, blue] = await Promise.all([colour(200, 100, 50), colour(0, 0, 255)]);
+});
+afterAll(() => server.close());
+
+describe('POST /classify', () => {
+  it('answers a form of one image', async () => {
+    const { status, body } = await classify(server, { 'photo.png': reddish });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ model: 'tiny.test', version: 1, runtime: 'onnx' });
+    expect(body.results).toHaveLength(1);
+    expect(body.results[0]).toMatchObject({
+      filename: 'photo.png',
+      timings: { decode_ms: 1.23, queue_ms: 0, inference_ms: 2, batch_size: 1 },
+    });
+    expect(body.results[0]?.predictions.map(({ label }) => label)).toEqual(['red', 'green', 'blue']);
+    expect(body.results[0]?.predictions[0]).toMatchObject({ index: 0, synset: null });
+    expect(body.timings['total_ms']).toBeGreaterThan(body.timings['receive_ms'] ?? Number.NaN);
+  });
+
+  it('answers many images in their order', async () => {
+    const { body } = await classify(server, { 'b.png': blue, 'r.png': reddish, 'b2.png': blue });
+    expect(body.results.map(({ filename, predictions }) => [filename, predictions[0]?.label])).toEqual([
+      ['b.png', 'blue'],
+      ['r.png', 'red'],
+      ['b2.png', 'blue'],
+    ]);
+  });
+
+  it.each(['image/png', 'image/jpeg', 'application/octet-stream', 'IMAGE/PNG; q=1'])(
+    'answers the bytes of an image sent as %s',
+    async (type) => {
+      const { status, body } = await classifyRaw(server, blue, type);
+      expect(status).toBe(200);
+      expect(body.results[0]).toMatchObject({ filename: 'image', predictions: [{ label: 'blue' }, {}, {}] });
+    },
+  );
+
+  it('names as many classes as asked, or all', async () => {
+    for (const [topK, count] of [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [1000, 3],
+    ]) {
+      const { body } = await classifyRaw(server, reddish, 'image/png', `?top_k=${topK}`);
+      expect(body.results[0]?.predictions).toHaveLength(count ?? 0);
+    }
+  });
+
+  it('names no class below the threshold', async () => {
+    const { body } = await classifyRaw(server, reddish, 'image/png', '?threshold=0.5');
+    expect(body.results[0]?.predictions.map(({ label }) => label)).toEqual(['red']);
+  });
+
+  it('reads options from the form as from the query', async () => {
+    const fields = { top_k: '1', runtime: 'tfjs', model: 'tiny.test', threshold: '0.1' };
+    const inForm = await classify(server, { a: reddish }, { fields });
+    const inQuery = await classify(server, { a: reddish }, { query: `?${new URLSearchParams(fields)}` });
+    const inBoth = await classify(server, { a: reddish }, { fields, query: '?top_k=1' });
+    for (const { body } of [inForm, inQuery, inBoth]) {
+      expect(body).toMatchObject({ model: 'tiny.test', runtime: 'tfjs' });
+      expect(body.results[0]?.predictions).toHaveLength(1);
+    }
+  });
+
+  it('refuses an option that the form and the query give differently', async () => {
+    const { status, body } = await classify(server, { a: reddish }, { fields: { top_k: '1' }, query: '?top_k=2' });
+    expect([status, body.code]).toEqual([400, 'invalid_request']);
+    expect(body.detail).toContain('"2" in the query and "1" in the form');
+  });
+});
+
+describe('errors of the classifier', () => {
+  const failing = (error: Error) => startServer({ classifier: { classify: () => Promise.reject(error) } });
+
+  it.each([
+    ['queue_full', 429],
+    ['model_unavailable', 503],
+    ['engine_lost', 503],
+    ['shutting_down', 503],
+  ] as const)('%s is a %i that says when to retry', async (code, status) => {
+    const failed = await failing(new AppError(code, 'not now', { retryAfter: 7 }));
+    const answer = await classifyRaw(failed, blue);
+    expect(answer).toMatchObject({ status, body: { code, detail: 'not now' } });
+    expect(answer.headers.get('retry-after')).toBe('7');
+    await failed.close();
+  });
+
+  it('a failure of the program tells the client nothing but where to look', async () => {
+    const failed = await failing(new Error('secret: /etc/key'));
+    const { status, body, headers } = await classifyRaw(failed, blue);
+    expect([status, body.code]).toEqual([500, 'internal']);
+    expect(JSON.stringify(body)).not.toContain('secret');
+    expect(body.request_id).toBe(headers.get('x-request-id'));
+    const logged = failed.log.find(({ level }) => Number(level) >= 50);
+    expect(logged).toMatchObject({ requestId: body.request_id, err: { message: 'secret: /etc/key' } });
+    await failed.close();
+  });
+});
+
+describe('a client that hangs up', () => {
+  const head = (length: number) =>
+    `POST /classify HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: ${length}\r\n\r\n`;
+
+  it('half-way through its body is dropped, and nothing is classified', async () => {
+    let asked = 0;
+    const watched = await startServer({
+      classifier: {
+        classify: (request) => {
+          asked++;
+          return colourClassifier.classify(request);
+        },
+      },
+    });
+    const multipart = head(10_000).replace('image/png', 'multipart/form-data; boundary=x');
+    for (const start of [
+      head(10_000),
+      `${multipart}--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n`,
+    ]) {
+      const line = await openLine(watched.port);
+      line.socket.write(`${start}half`);
+      line.socket.end();
+      await line.closed;
+    }
+    await expect.poll(() => watched.log.length).toBe(2);
+    expect(watched.log.map(({ status }) => status)).toEqual([499, 499]);
+    expect(watched.log.every(({ level }) => Number(level) < 40)).toBe(true);
+    expect(asked).toBe(0);
+    expect((await classifyRaw(watched, blue)).status).toBe(200);
+    await watched.close();
+  });
+
+  it('while it waits for its answer has its work aborted', async () => {
+    const started = deferred<ClassificationRequest>();
+    const waiting = await startServer({
+      classifier: {
+        classify: (request) => {
+          started.resolve(request);
+          return new Promise((_, reject) =>
+            request.signal.addEventListener('abort', () => reject(request.signal.reason)),
+          );
+        },
+      },
+    });
+    const line = await openLine(waiting.port);
+    line.socket.write(head(blue.length));
+    line.socket.write(blue);
+    const { signal } = await started.promise;
+    expect(signal.aborted).toBe(false);
+    line.socket.destroy();
+    await expect.poll(() => signal.aborted).toBe(true);
+    await expect.poll(() => waiting.log).toEqual([expect.objectContaining({ status: 499, level: 30 })]);
+    await waiting.close();
+  });
+});
