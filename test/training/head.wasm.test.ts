@@ -1,0 +1,3 @@
+import { describeHead } from './head-suite.ts';
+
+describeHead('wasm');
