@@ -42,19 +42,16 @@ export function assignSplits(images: readonly SplittableImage[], options: SplitO
   for (const members of indicesByLabel(images).values()) {
     const pictures = groupPictures(members, images).sort((a, b) => (rank(a.digest) < rank(b.digest) ? -1 : 1));
     const part = (split: Split) => pictures.filter(({ indices: [first = 0] }) => splits[first] === split);
-    const move = (from: Split, to: Split, share: number): void => {
-      for (const { indices } of heldOut(part(from), share)) for (const index of indices) splits[index] = to;
+    const sizeOf = (split: Split) => part(split).reduce((sum, { indices }) => sum + indices.length, 0);
+    const move = (from: Split, to: Split, count: number): void => {
+      for (const { indices } of heldOut(part(from), count)) for (const index of indices) splits[index] = to;
     };
-    const whole = part('train').length;
+    const whole = sizeOf('train');
     if (!given.has('test')) {
-      if (given.has('validation')) move('validation', 'test', 0.5);
-      else move('train', 'test', options.testShare);
+      if (given.has('validation')) move('validation', 'test', sizeOf('validation') / 2);
+      else move('train', 'test', whole * options.testShare);
     }
-    if (!given.has('validation')) {
-      // The share is one of the whole class, of which the test part may be gone already.
-      const left = part('train').length;
-      move('train', 'validation', (options.validationShare * whole) / Math.max(1, left));
-    }
+    if (!given.has('validation')) move('train', 'validation', whole * options.validationShare);
   }
   return splits;
 }
@@ -86,19 +83,17 @@ function groupPictures(members: readonly number[], images: readonly SplittableIm
   return [...pictures.values()];
 }
 
-/** The first pictures that fill a share of the images; never the last one, and copies count as often as they are there. */
-function heldOut(pictures: readonly Picture[], share: number): Picture[] {
-  if (share <= 0 || pictures.length < 2) return [];
-  const images = pictures.reduce((sum, { indices }) => sum + indices.length, 0);
-  // A hair is added because a share of a share, such as 0.15 / 0.85 * 0.85 * 20, may fall just short of an integer.
-  const quota = Math.max(1, Math.floor(images * share + 1e-9));
+/** The first pictures that fill `count` images, copies counted; one picture at least, but never the only one. */
+function heldOut(pictures: readonly Picture[], count: number): Picture[] {
+  if (count <= 0 || pictures.length < 2) return [];
+  // A hair is added because 0.29 * 100 falls just short of 29.
+  const quota = Math.max(1, Math.floor(count + 1e-9));
   const taken: Picture[] = [];
-  let count = 0;
+  let filled = 0;
   for (const picture of pictures) {
-    if (taken.length === pictures.length - 1) break;
-    if (count + picture.indices.length > quota) continue;
+    if (filled + picture.indices.length > quota) continue;
     taken.push(picture);
-    count += picture.indices.length;
+    filled += picture.indices.length;
   }
   if (taken.length > 0) return taken;
   // Every picture has more copies than fit: the one with the fewest then.

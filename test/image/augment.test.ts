@@ -151,6 +151,14 @@ describe('rotation', () => {
   });
 });
 
+test('what lies beyond the border is the image mirrored, not its last row smeared', () => {
+  const framed = grey(32, 32, (x, y) => (x === 0 || y === 0 || x === 31 || y === 31 ? 255 : 100));
+  const corners = copies(framed, { rotation: 60 }).flatMap((pixels) =>
+    [0, 31, 32 * 31, 32 * 32 - 1].map((at) => greys(pixels)[at] ?? 0),
+  );
+  expect(corners.filter((value) => value < 120).length).toBeGreaterThan(corners.length / 2);
+});
+
 test('random crops keep at least the share asked for, and not always the same', () => {
   const spans = copies(
     grey(64, 64, (x) => x * 4),

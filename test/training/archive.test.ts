@@ -204,6 +204,17 @@ test('zip64 reads like any other', async () => {
   expect((await firstFile(zip)).toString()).toBe('photo');
 });
 
+test('a local header may carry fields that the central directory does not', async () => {
+  const zip = await zipOf([{ name: 'cat/1.jpg', content: 'photo' }]);
+  const extra = Buffer.from('ZZ\x04\x00four', 'latin1');
+  const nameEnd = 30 + 'cat/1.jpg'.length;
+  const longer = Buffer.concat([zip.subarray(0, nameEnd), extra, zip.subarray(nameEnd)]);
+  longer.writeUInt16LE(extra.length, 28);
+  // The end record tells where the central directory begins.
+  longer.writeUInt32LE(longer.readUInt32LE(longer.length - 6) + extra.length, longer.length - 6);
+  expect((await firstFile(longer)).toString()).toBe('photo');
+});
+
 test('stored entries read like compressed ones', async () => {
   expect((await firstFile(await zipOf([{ name: 'a.jpg', content: 'as it is', compress: false }]))).toString()).toBe(
     'as it is',

@@ -36,6 +36,15 @@ describe('without splits in the data set', () => {
     expect(countsOf(...imagesOf('cat', count))).toEqual({ cat: expected });
   });
 
+  test.each([
+    [0.29, 0.29, '42 / 29 / 29'],
+    [0.5, 0, '50 / 50 / 0'],
+    [0, 0, '100 / 0 / 0'],
+  ])('with shares of %d and %d a hundred become %s', (validationShare, testShare, expected) => {
+    const images = imagesOf('cat', 100);
+    expect(counts(images, assignSplits(images, { seed: 1, validationShare, testShare }))).toEqual({ cat: expected });
+  });
+
   test('each class is divided for itself', () => {
     expect(countsOf(...imagesOf('cat', 100), ...imagesOf('dog', 20))).toEqual({
       cat: '70 / 15 / 15',

@@ -28,6 +28,12 @@ test('pairs that differ in seven of 128 bits at most are found, wherever the bit
   expect(names(nearDuplicates(images, 100))).toEqual(['a same', 'a seven', 'seven same']);
 });
 
+test.each([0, 1, 2, 3, 4, 5, 6, 7])('band %i alone unharmed is enough to be found by', (band) => {
+  const others = [0, 1, 2, 3, 4, 5, 6, 7].filter((other) => other !== band);
+  const changed = others.reduce((value, other) => value ^ (1n << BigInt(other * 16 + other)), someBits(0));
+  expect(nearDuplicates([hashed('a', someBits(0)), hashed('b', changed)], 100)).toHaveLength(1);
+});
+
 test('exact copies are not told again', () => {
   expect(nearDuplicates([hashed('a', 1n), hashed('a', 1n)], 100)).toEqual([]);
 });

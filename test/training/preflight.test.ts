@@ -95,6 +95,8 @@ describe('a sound data set', () => {
     const dogs = photos('dog', 9).map((entry) => ({ ...entry, name: `pets/${entry.name}` }));
     const { datasetDigest } = await preflight(photos('cat', 9), photos('dog', 9));
     expect((await preflight(dogs.reverse(), wrapped)).datasetDigest).toBe(datasetDigest);
+    const shuffled = photos('dog', 9).map((entry, index) => ({ ...entry, name: `dog/${(index * 4) % 9}.jpg` }));
+    expect((await preflight(photos('cat', 9), shuffled)).datasetDigest).toBe(datasetDigest);
     const renamed = photos('dog', 9).map((entry) => ({ ...entry, name: entry.name.replace('dog', 'wolf') }));
     expect((await preflight(photos('cat', 9), renamed)).datasetDigest).not.toBe(datasetDigest);
   });
