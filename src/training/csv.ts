@@ -4,15 +4,10 @@ export interface CsvRow {
   readonly cells: readonly string[];
 }
 
-/** A table that breaks the rules of its quotes. */
-export class CsvError extends Error {
-  override readonly name = 'CsvError';
-}
-
 /**
  * Reads comma-separated values by RFC 4180, with LF or CRLF: cells may stand in double quotes, in which commas, line
  * breaks and doubled quotes are text. Blank lines are skipped; unquoted cells are trimmed.
- * @throws CsvError for a quote that is never closed, or that is followed by anything but a comma or a line's end
+ * @throws SyntaxError for a quote that is never closed, or that is followed by anything but a comma or a line's end
  */
 export function parseCsv(text: string): CsvRow[] {
   // One cell with what ends it; sticky, so that whatever does not fit is found where it stands.
@@ -23,7 +18,7 @@ export function parseCsv(text: string): CsvRow[] {
   let rowLine = 1;
   while (cell.lastIndex < text.length || cells.length > 0) {
     const found = cell.exec(text);
-    if (found === null) throw new CsvError(`line ${line}: a quote is not closed, or text follows it`);
+    if (found === null) throw new SyntaxError(`line ${line}: a quote is not closed, or text follows it`);
     const [whole, quoted, plain = '', end] = found;
     cells.push(quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"'));
     line += whole.split('\n').length - 1;

@@ -7,15 +7,15 @@ import type { DatasetImage, InspectedImage, PreflightOptions, UnreadableImage } 
 import { preflightWarnings } from './preflight-warnings.ts';
 
 /** Fewer images than these teach nothing that could be measured. */
-export const MIN_CLASSES = 2;
-export const MIN_IMAGES_PER_CLASS = 5;
+const MIN_CLASSES = 2;
+const MIN_IMAGES_PER_CLASS = 5;
 
 /** Longest list of files that the report gives for one finding; counts are always whole. */
 const MAX_EXAMPLES = 100;
 const MAX_IGNORED_EXAMPLES = 5;
 
 /** An image as the report names it. */
-export interface ReportedFile {
+interface ReportedFile {
   readonly file: string;
   readonly label: string;
   /** As the data set gives it. */
