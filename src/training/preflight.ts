@@ -8,7 +8,7 @@ import type { ImageSource } from './image-source.ts';
 import { buildReport, type PreflightReport, refuseTooSmall } from './preflight-report.ts';
 
 /** What decoding tells of an image. */
-interface ImageFacts {
+export interface ImageFacts {
   readonly width: number;
   readonly height: number;
   /** SHA-256 of size and upright 8-bit RGB pixels, in hex: equal for copies in whatever lossless wrapping. */
