@@ -34,7 +34,7 @@ const SHRINK_ON_LOAD_FROM_PIXELS = 2_000_000;
 const MAX_ASPECT = 8;
 
 /**
- * Decodes an image and prepares it as torchvision's `Resize` and `CenterCrop` do: upright, the shorter side resized to
+ * Decodes an image and prepares it as the field does (torchvision's `Resize` and `CenterCrop`): upright, the shorter side resized to
  * `round(input / cropPct)` with antialiasing, the middle taken. What is smaller than that is enlarged.
  * @param maxPixels the most that width times height of the image may be
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
@@ -76,25 +76,23 @@ interface Resized {
   readonly crop: Window;
 }
 
-/** torchvision's arithmetic: the longer side is rounded down, the crop's corner to the nearest even. */
+/**
+ * Both sides are rounded to whole pixels, the crop's corner down: so the embedded models were measured. (torchvision
+ * rounds the longer side down and the corner to the nearest even; that moves a photo by less than a pixel.)
+ */
 function resizedTo(image: { width: number; height: number }, { inputSize, cropPct }: Preprocessing): Resized {
   const [height, width] = inputSize;
   const toWidth = Math.round(width / cropPct);
   const toHeight = Math.round(height / cropPct);
   const byWidth = toWidth * image.height >= toHeight * image.width;
   const size = byWidth
-    ? { width: toWidth, height: Math.floor((toWidth * image.height) / image.width) }
-    : { width: Math.floor((toHeight * image.width) / image.height), height: toHeight };
+    ? { width: toWidth, height: Math.round((toWidth * image.height) / image.width) }
+    : { width: Math.round((toHeight * image.width) / image.height), height: toHeight };
   return {
     ...size,
     scale: byWidth ? toWidth / image.width : toHeight / image.height,
-    crop: { left: evenRound((size.width - width) / 2), top: evenRound((size.height - height) / 2), width, height },
+    crop: { left: (size.width - width) >> 1, top: (size.height - height) >> 1, width, height },
   };
-}
-
-function evenRound(value: number): number {
-  const below = Math.floor(value);
-  return value - below === 0.5 ? below + (below % 2) : Math.round(value);
 }
 
 /** The middle of an upright image, no longer than `aspect` times its shorter side. */

@@ -28,12 +28,9 @@ async function byPillow(bytes: Uint8Array, size: number, cropPct: number, kernel
   const side = Math.round(size / cropPct);
   const [width, height] =
     image.width <= image.height
-      ? [side, Math.floor((side * image.height) / image.width)]
-      : [Math.floor((side * image.width) / image.height), side];
-  const corner = (whole: number) => {
-    const half = (whole - size) / 2;
-    return half % 1 === 0.5 ? 2 * Math.round(half / 2) : half;
-  };
+      ? [side, Math.round((side * image.height) / image.width)]
+      : [Math.round((side * image.width) / image.height), side];
+  const corner = (whole: number) => Math.floor((whole - size) / 2);
   const window = { left: corner(width), top: corner(height), width: size, height: size };
   return resample(image, width, height, window, kernel);
 }
