@@ -44,32 +44,29 @@ export const colourClassifier: Classifier = {
   },
 };
 
-export const CARD = {
+const SUMMARY = {
   id: MODEL,
   title: 'A model for tests',
   version: 1,
   versions: [1],
-  aliases: {},
+  aliases: { production: 1 },
   default: true,
-  architecture: { family: 'resnet' },
-  input: { height: 32, width: 32, channels: 3, layout: 'NHWC', dtype: 'uint8' },
-  preprocessing: {
-    resize: 32,
-    crop: [32, 32],
-    crop_pct: 1,
-    interpolation: 'bilinear',
-    mean: [0.485, 0.456, 0.406],
-    std: [0.229, 0.224, 0.225],
-  },
-  outputs: ['probabilities', 'logits', 'features', 'activations'],
   num_classes: 3,
   num_features: 8,
   parameters: 1000,
-  classes: LABELS.map((label, index) => ({ index, label, synset: null })),
-  accuracy: [{ dataset: 'three colours', images: 3, top1: 100 }],
+  input_size: [3, 32, 32],
   license: 'Apache-2.0',
+};
+
+export const CARD = {
+  ...SUMMARY,
+  architecture: { family: 'resnet' },
+  input: { height: 32, width: 32, channels: 3, layout: 'NHWC', dtype: 'uint8', range: [0, 255], colour: 'RGB' },
+  preprocessing: { crop_pct: 1, interpolation: 'bilinear', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+  classes: LABELS.map((label, index) => ({ index, label })),
+  accuracy: [{ dataset: 'three colours', images: 3, top1: 100 }],
   weights: { sha256: 'a'.repeat(64), size_bytes: 4000 },
-  formats: [{ runtime: 'onnx', state: 'ready', sha256: 'b'.repeat(64), size_bytes: 4100 }],
+  formats: { onnx: { sha256: 'b'.repeat(64), size_bytes: 4100 } },
 };
 
 export const LIMITS: HttpLimits = {
@@ -103,17 +100,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
   const dependencies: HttpDependencies = {
     classifier: colourClassifier,
     models: {
-      list: () =>
-        [CARD].map(({ id, title, version, num_classes, license }) => ({
-          id,
-          title,
-          version,
-          default: true,
-          architecture: 'resnet',
-          num_classes,
-          parameters: 1000,
-          license,
-        })),
+      list: () => [SUMMARY],
       describe: (id) => {
         if (id !== MODEL) throw new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
         return CARD;
