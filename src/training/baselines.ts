@@ -3,21 +3,36 @@ import { type Interval, wilsonInterval } from './evaluation.ts';
 import type { Samples } from './head.ts';
 import { countEqual } from './head-trainer.ts';
 
-/** One row of the table that shows what a model is worth. */
-export interface ScoredRow {
-  readonly name: string;
+/** Share of right answers, and the bounds between which it lies with 95 % confidence. */
+export interface Score {
   readonly accuracy: number;
   readonly interval: Interval;
+}
+
+/** What can be had without training, on the images that the model is judged by. */
+export interface Baselines {
+  /** Answers `label` whatever the image. */
+  readonly majorityClass: Score & { readonly label: number };
+  readonly nearestNeighbours: Score;
 }
 
 const NEIGHBOURS = 5;
 /** Training samples compared at once: bounds the memory, whatever their number. */
 const CHUNK_ROWS = 512;
 
-/** A row for predictions of `labels`. */
-export function scoreRow(name: string, predicted: Int32Array, labels: Int32Array): ScoredRow {
+/** Share of `predicted` that equals `labels`, of which there is at least one. */
+export function scorePredictions(predicted: Int32Array, labels: Int32Array): Score {
   const correct = countEqual(predicted, labels);
-  return { name, accuracy: correct / labels.length, interval: wilsonInterval(correct, labels.length) };
+  return { accuracy: correct / labels.length, interval: wilsonInterval(correct, labels.length) };
+}
+
+/** Scores both baselines on `test`, of which there is at least one sample. Features as they enter the head. */
+export function scoreBaselines(tf: TensorFlow, train: Samples, test: Samples, classes: number): Baselines {
+  const label = majorityClass(train.labels, classes);
+  return {
+    majorityClass: { label, ...scorePredictions(new Int32Array(test.labels.length).fill(label), test.labels) },
+    nearestNeighbours: scorePredictions(nearestNeighbours(tf, train, test.features, classes), test.labels),
+  };
 }
 
 /** Answers the most frequent training class, whatever the image; the first of equals. */

@@ -33,6 +33,8 @@ export interface Confusion {
   readonly count: number;
   /** `count` over the images of the class `label`. */
   readonly share: number;
+  /** Ids of some of them, most certain answer first. */
+  readonly examples: readonly string[];
 }
 
 /** One image and its answer. */
@@ -64,6 +66,8 @@ export interface Evaluation {
 
 /** Longest list of pairs or images that an evaluation gives. */
 const MAX_EXAMPLES = 12;
+/** Images shown for each pair of classes. */
+const MAX_EXAMPLES_PER_PAIR = 4;
 
 /** Judges answers, of which there is at least one. */
 export function evaluate({ probabilities, labels, classes, ids }: Answers): Evaluation {
@@ -76,6 +80,9 @@ export function evaluate({ probabilities, labels, classes, ids }: Answers): Eval
     const answer = predicted[row] ?? 0;
     return { id, label: labels[row] ?? 0, predicted: answer, confidence: probabilities[row * classes + answer] ?? 0 };
   });
+  const mistakes = judged
+    .filter((image) => image.label !== image.predicted)
+    .sort((a, b) => b.confidence - a.confidence);
   return {
     count: labels.length,
     accuracy: correct / labels.length,
@@ -83,12 +90,9 @@ export function evaluate({ probabilities, labels, classes, ids }: Answers): Eval
     macroF1: seen.reduce((sum, { f1 }) => sum + f1, 0) / seen.length,
     confusion,
     perClass,
-    confusedPairs: confusedPairs(confusion),
+    confusedPairs: confusedPairs(confusion, mistakes),
     leastCertain: judged.toSorted((a, b) => a.confidence - b.confidence).slice(0, MAX_EXAMPLES),
-    worstMistakes: judged
-      .filter((image) => image.label !== image.predicted)
-      .sort((a, b) => b.confidence - a.confidence)
-      .slice(0, MAX_EXAMPLES),
+    worstMistakes: mistakes.slice(0, MAX_EXAMPLES),
   };
 }
 
@@ -130,7 +134,8 @@ function scoreClass(confusion: readonly (readonly number[])[], label: number): C
   };
 }
 
-function confusedPairs(confusion: readonly (readonly number[])[]): Confusion[] {
+/** @param mistakes most certain first */
+function confusedPairs(confusion: readonly (readonly number[])[], mistakes: readonly JudgedImage[]): Confusion[] {
   return confusion
     .flatMap((row, label) => {
       const support = row.reduce((sum, count) => sum + count, 0);
@@ -138,5 +143,12 @@ function confusedPairs(confusion: readonly (readonly number[])[]): Confusion[] {
     })
     .filter(({ label, predicted, count }) => label !== predicted && count > 0)
     .sort((a, b) => b.count - a.count || b.share - a.share)
-    .slice(0, MAX_EXAMPLES);
+    .slice(0, MAX_EXAMPLES)
+    .map((pair) => ({
+      ...pair,
+      examples: mistakes
+        .filter(({ label, predicted }) => label === pair.label && predicted === pair.predicted)
+        .slice(0, MAX_EXAMPLES_PER_PAIR)
+        .map(({ id }) => id),
+    }));
 }

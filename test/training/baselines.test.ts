@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTensorFlow, type TensorFlow } from '../../src/runtime/tensorflow.ts';
-import { majorityClass, nearestNeighbours, scoreRow } from '../../src/training/baselines.ts';
+import { majorityClass, nearestNeighbours, scoreBaselines } from '../../src/training/baselines.ts';
 import { blobs } from './blobs.ts';
 
 describe('baselines', () => {
@@ -59,9 +59,10 @@ describe('baselines', () => {
     const train = blobs({ ...shape, perClass: 400, seed: 1 });
     const test = blobs({ ...shape, perClass: 20, seed: 2 });
     const before = tf.memory().numTensors;
-    const row = scoreRow('5 nearest neighbours', nearestNeighbours(tf, train, test.features, 3), test.labels);
-    expect(row).toMatchObject({ name: '5 nearest neighbours', accuracy: 1 });
-    expect(row.interval.low).toBeGreaterThan(0.9);
+    const baselines = scoreBaselines(tf, train, test, 3);
+    expect(baselines.nearestNeighbours.accuracy).toBe(1);
+    expect(baselines.nearestNeighbours.interval.low).toBeGreaterThan(0.9);
+    expect(baselines.majorityClass).toMatchObject({ label: 0, accuracy: 1 / 3 });
     expect(tf.memory().numTensors).toBe(before);
   });
 });

@@ -40,8 +40,8 @@ describe('evaluate', () => {
 
   it('names what is mistaken for what', () => {
     expect(result.confusedPairs).toEqual([
-      { label: 1, predicted: 2, count: 1, share: 0.5 },
-      { label: 0, predicted: 1, count: 1, share: 1 / 3 },
+      { label: 1, predicted: 2, count: 1, share: 0.5, examples: ['e.jpg'] },
+      { label: 0, predicted: 1, count: 1, share: 1 / 3, examples: ['c.jpg'] },
     ]);
   });
 
