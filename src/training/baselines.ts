@@ -9,6 +9,11 @@ export interface Score {
   readonly interval: Interval;
 }
 
+/** One row of a table of scores. */
+export interface ScoredRow extends Score {
+  readonly name: string;
+}
+
 /** What can be had without training, on the images that the model is judged by. */
 export interface Baselines {
   /** Answers `label` whatever the image. */
@@ -20,8 +25,12 @@ const NEIGHBOURS = 5;
 /** Training samples compared at once: bounds the memory, whatever their number. */
 const CHUNK_ROWS = 512;
 
-/** Share of `predicted` that equals `labels`, of which there is at least one. */
-export function scorePredictions(predicted: Int32Array, labels: Int32Array): Score {
+/** A row for predictions of `labels`, of which there is at least one. */
+export function scoreRow(name: string, predicted: Int32Array, labels: Int32Array): ScoredRow {
+  return { name, ...score(predicted, labels) };
+}
+
+function score(predicted: Int32Array, labels: Int32Array): Score {
   const correct = countEqual(predicted, labels);
   return { accuracy: correct / labels.length, interval: wilsonInterval(correct, labels.length) };
 }
@@ -30,8 +39,8 @@ export function scorePredictions(predicted: Int32Array, labels: Int32Array): Sco
 export function scoreBaselines(tf: TensorFlow, train: Samples, test: Samples, classes: number): Baselines {
   const label = majorityClass(train.labels, classes);
   return {
-    majorityClass: { label, ...scorePredictions(new Int32Array(test.labels.length).fill(label), test.labels) },
-    nearestNeighbours: scorePredictions(nearestNeighbours(tf, train, test.features, classes), test.labels),
+    majorityClass: { label, ...score(new Int32Array(test.labels.length).fill(label), test.labels) },
+    nearestNeighbours: score(nearestNeighbours(tf, train, test.features, classes), test.labels),
   };
 }
 
@@ -49,6 +58,7 @@ export function majorityClass(trainLabels: Int32Array, classes: number): number 
 export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Float32Array, classes: number): Int32Array {
   const dimension = train.features.length / train.labels.length;
   const queries = features.length / dimension;
+  if (queries === 0) return new Int32Array(0);
   // A plain matrix product is the fast one, so the queries are transposed: once, and they are fewer.
   const transposed = tf.tidy(() => tf.tensor2d(unitRows(features, dimension), [queries, dimension]).transpose());
   const nearest = Array.from({ length: queries }, (): Neighbour[] => []);
