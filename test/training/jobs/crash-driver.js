@@ -22,12 +22,23 @@ async function client() {
     const label = `${round}.${i}`;
     const archivePath = join(folder, `upload-${label}`);
     writeFileSync(archivePath, label);
+    const { id } = await enqueueOnceThereIsRoom({ payload: { label }, archivePath });
+    acknowledged({ enqueued: id, label });
+    if (i % 3 !== 2) continue;
     try {
-      const { id } = await queue.enqueue({ payload: { label }, archivePath });
-      acknowledged({ enqueued: id, label });
-      if (i % 5 === 4) acknowledged({ ended: (await queue.cancel(id)).id, state: 'cancelled' });
+      acknowledged({ ended: (await queue.cancel(id)).id, state: 'cancelled' });
     } catch (thrown) {
-      if (thrown.code !== 'job_queue_full' && thrown.code !== 'job_finished') throw thrown;
+      if (thrown.code !== 'job_finished') throw thrown;
+    }
+  }
+}
+
+async function enqueueOnceThereIsRoom(request) {
+  for (;;) {
+    try {
+      return await queue.enqueue(request);
+    } catch (thrown) {
+      if (thrown.code !== 'job_queue_full') throw thrown;
       await new Promise(setImmediate);
     }
   }

@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf } from '../errors.ts';
+import type { ArtifactStore, StoredModel } from './artifact-store.ts';
+import { parseManifest } from './manifest.ts';
+import type { ModelVersion, RegisteredModel } from './registry.ts';
+import { type NamedLabels, readNamedLabels, readZoo } from './zoo.ts';
+
+/** The file of a stored version that says what the model is. */
+export const MANIFEST_FILE = 'manifest.json';
+
+/** Something that is not served, and why. */
+interface RepositoryProblem {
+  /** A folder of the zoo, or `name/version` of the store. */
+  readonly where: string;
+  readonly reason: string;
+}
+
+/** What is there to be served. */
+export interface RepositoryListing {
+  readonly models: readonly RegisteredModel[];
+  readonly problems: readonly RepositoryProblem[];
+}
+
+/**
+ * Everything that can be served, out of two places: the seed of the zoo, which is read-only and has one version of each
+ * model, and the store of what was made here. A broken model or version costs itself alone.
+ */
+export class Repository {
+  readonly #zooDir: string;
+  readonly #store: ArtifactStore;
+
+  constructor(zooDir: string, store: ArtifactStore) {
+    this.#zooDir = zooDir;
+    this.#store = store;
+  }
+
+  async list(): Promise<RepositoryListing> {
+    const zoo = await readZoo(this.#zooDir);
+    const labels = await readNamedLabels(this.#zooDir);
+    const stored = await Promise.all((await this.#store.list()).map((model) => this.#read(model, labels)));
+    return {
+      models: [
+        ...zoo.models.map((model) => ({ name: model.name, versions: [model], aliases: {} })),
+        ...stored.flatMap(({ models }) => models),
+      ],
+      problems: [
+        ...zoo.problems.map(({ folder, reason }) => ({ where: folder, reason })),
+        ...stored.flatMap(({ problems }) => problems),
+      ],
+    };
+  }
+
+  /**
+   * One model of the store, as it is now: after a version was put or removed, or an alias moved. No model when none of
+   * its versions can be served. @throws AppError `model_not_found`
+   */
+  async readStored(name: string): Promise<RepositoryListing> {
+    return this.#read(await this.#store.get(name), await readNamedLabels(this.#zooDir));
+  }
+
+  async #read({ name, versions, aliases }: StoredModel, labels: NamedLabels): Promise<RepositoryListing> {
+    const sound: ModelVersion[] = [];
+    const problems: RepositoryProblem[] = [];
+    for (const version of versions) {
+      try {
+        sound.push(await this.#readVersion(name, version, labels));
+      } catch (thrown) {
+        problems.push({ where: `${name}/${version}`, reason: messageOf(thrown) });
+      }
+    }
+    return { models: sound.length === 0 ? [] : [{ name, versions: sound, aliases }], problems };
+  }
+
+  async #readVersion(name: string, version: number, labels: NamedLabels): Promise<ModelVersion> {
+    const text = await readFile(await this.#store.localFile(name, version, MANIFEST_FILE), 'utf8');
+    const manifest = parseManifest(text, labels);
+    if (manifest.name !== name) throw new Error(`name: "${manifest.name}", but the store has it as "${name}"`);
+    const weightsPath = await this.#store.localFile(name, version, manifest.file.weights.file);
+    return { name, version, manifest, weightsPath };
+  }
+}

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { writeFileDurably } from '../durable-files.ts';
+import { describeIssues } from './manifest.ts';
+
+const RECORD_FILE = 'version.json';
+
+/** File names of a version: each is one segment of a path, and none is hidden. */
+const VERSION_FILE = /^[A-Za-z0-9][\w.-]{0,127}$/;
+
+const fileRecordSchema = z.object({
+  file: z.string().regex(VERSION_FILE),
+  size_bytes: z.number().int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Modification time in milliseconds. A file of this time and size is taken to be the one that was put. */
+  mtime_ms: z.number(),
+});
+
+/** `version.json` on disk: what a version was put for, and its files. */
+const versionRecordSchema = z.object({
+  schema: z.literal(1),
+  key: z.string(),
+  created_at: z.string(),
+  files: z.array(fileRecordSchema),
+});
+
+/** A parsed `version.json`. */
+export type VersionRecord = z.output<typeof versionRecordSchema>;
+
+/** One file of a parsed `version.json`. */
+export type FileRecord = z.output<typeof fileRecordSchema>;
+
+/** Reads the record of a version's folder. @throws Error that names each field that is wrong */
+export async function readVersionRecord(folder: string): Promise<VersionRecord> {
+  const parsed = versionRecordSchema.safeParse(JSON.parse(await readFile(join(folder, RECORD_FILE), 'utf8')));
+  if (!parsed.success) throw new Error(`${RECORD_FILE}: ${describeIssues(parsed.error)}`);
+  return parsed.data;
+}
+
+/**
+ * Copies the files of a folder into an empty one, with the record that describes them, and waits until all of it is on
+ * the disk.
+ * @throws Error when the folder is empty or holds anything but plain files
+ */
+export async function writeVersionFolder(from: string, to: string, key: string): Promise<void> {
+  const entries = await readdir(from, { withFileTypes: true });
+  if (entries.length === 0) throw new Error(`${from} is empty: a version needs files`);
+  const files: FileRecord[] = [];
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (!entry.isFile() || !VERSION_FILE.test(entry.name) || entry.name === RECORD_FILE) {
+      throw new Error(`${entry.name} in ${from} cannot be part of a version: plain files alone, none ${RECORD_FILE}`);
+    }
+    files.push(await copyFile(from, to, entry.name));
+  }
+  const record: VersionRecord = { schema: 1, key, created_at: new Date().toISOString(), files };
+  await writeFileDurably(join(to, RECORD_FILE), JSON.stringify(record, null, 2));
+}
+
+/** Copies and hashes in one pass. */
+async function copyFile(from: string, to: string, file: string): Promise<FileRecord> {
+  const hash = createHash('sha256');
+  const hashed = async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  const target = join(to, file);
+  await pipeline(createReadStream(join(from, file)), hashed, createWriteStream(target, { flags: 'wx', flush: true }));
+  const { size, mtimeMs } = await stat(target);
+  return { file, size_bytes: size, sha256: hash.digest('hex'), mtime_ms: mtimeMs };
+}
+
+/** Knows which files are what was put, and hashes only those that have changed since they were found right. */
+export class FileVerifier {
+  /** Size and time of files with the right digest but another time than the record's: restored from a backup, say. */
+  readonly #found = new Map<string, string>();
+
+  /** @throws Error that says how the file differs from its record */
+  async verify(path: string, { sha256, size_bytes, mtime_ms }: FileRecord): Promise<void> {
+    const { size, mtimeMs } = await stat(path);
+    if (size !== size_bytes) throw new Error(`it has ${size} bytes, not ${size_bytes}`);
+    const state = `${size} ${mtimeMs}`;
+    if (mtimeMs === mtime_ms || this.#found.get(path) === state) return;
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(path), hash);
+    const found = hash.digest('hex');
+    if (found !== sha256) throw new Error(`its SHA-256 is ${found}, not ${sha256}`);
+    this.#found.set(path, state);
+  }
+}

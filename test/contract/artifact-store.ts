@@ -1,0 +1,240 @@
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ArtifactStore } from '../../src/registry/artifact-store.ts';
+
+/** One place where versions are kept, which can be opened several times. */
+export interface ArtifactStoreHarness {
+  open(): Promise<ArtifactStore>;
+  dispose(): Promise<void>;
+}
+
+/** What every artifact store must do. */
+export function describeArtifactStore(name: string, createHarness: () => Promise<ArtifactStoreHarness>): void {
+  describe(`artifact store: ${name}`, () => {
+    let harness: ArtifactStoreHarness;
+    let store: ArtifactStore;
+    let temporary: string;
+    let keys = 0;
+
+    beforeEach(async () => {
+      harness = await createHarness();
+      store = await harness.open();
+      temporary = await mkdtemp(join(tmpdir(), 'version-'));
+    });
+
+    afterEach(async () => {
+      await harness.dispose();
+      await rm(temporary, { recursive: true });
+    });
+
+    async function folderOf(files: Record<string, string>): Promise<string> {
+      const folder = await mkdtemp(join(temporary, 'files-'));
+      for (const [file, content] of Object.entries(files)) await writeFile(join(folder, file), content);
+      return folder;
+    }
+
+    async function put(model: string, content = 'weights', key = `key-${keys++}`): Promise<number> {
+      return store.putVersion(model, await folderOf({ 'weights.safetensors': content }), key);
+    }
+
+    async function contentOf(model: string, version: number, file = 'weights.safetensors'): Promise<string> {
+      return readFile(await store.localFile(model, version, file), 'utf8');
+    }
+
+    describe('putting', () => {
+      test('a folder makes version 1, then 2; each keeps its files, with their digests', async () => {
+        const folder = await folderOf({ 'manifest.json': '{}', 'weights.safetensors': 'abc' });
+        expect(await store.putVersion('flowers', folder, 'job-1')).toBe(1);
+        expect(await put('flowers', 'second')).toBe(2);
+
+        expect(await contentOf('flowers', 1)).toBe('abc');
+        expect(await contentOf('flowers', 2)).toBe('second');
+        const version = await store.getVersion('flowers', 1);
+        expect(version).toMatchObject({ name: 'flowers', version: 1, key: 'job-1' });
+        expect(Date.parse(version.createdAt)).toBeGreaterThan(0);
+        expect(version.files).toEqual([
+          { file: 'manifest.json', sizeBytes: 2, sha256: expect.stringMatching(/^44136fa3/) },
+          { file: 'weights.safetensors', sizeBytes: 3, sha256: expect.stringMatching(/^ba7816bf/) },
+        ]);
+      });
+
+      test('leaves the folder as it was, and does not follow what becomes of it', async () => {
+        const folder = await folderOf({ 'weights.safetensors': 'abc' });
+        await store.putVersion('flowers', folder, 'job-1');
+        expect(await readFile(join(folder, 'weights.safetensors'), 'utf8')).toBe('abc');
+        await writeFile(join(folder, 'weights.safetensors'), 'changed');
+        expect(await contentOf('flowers', 1)).toBe('abc');
+      });
+
+      test('at the same time gives each its own number', async () => {
+        const versions = await Promise.all(Array.from({ length: 8 }, (_, i) => put('flowers', `content ${i}`)));
+        expect([...versions].sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+        for (const [i, version] of versions.entries()) expect(await contentOf('flowers', version)).toBe(`content ${i}`);
+      });
+
+      test('the same key again is the version that it got, also when that happens at the same time', async () => {
+        const versions = await Promise.all([
+          put('flowers', 'a', 'job-1'),
+          put('flowers', 'a', 'job-1'),
+          put('flowers', 'b', 'job-2'),
+        ]);
+        expect(versions[0]).toBe(versions[1]);
+        expect(versions[2]).not.toBe(versions[0]);
+        expect(await put('flowers', 'a', 'job-1')).toBe(versions[0]);
+        expect((await store.get('flowers')).versions).toHaveLength(2);
+      });
+
+      test.each([
+        '',
+        '.',
+        '..',
+        '../etc',
+        'a/b',
+        'a\\b',
+        'a\0',
+        'A',
+        'resnet18.mine',
+        '-a',
+        '.staging',
+        'ä',
+        'a'.repeat(65),
+      ])('a name like %j is refused', async (bad) => {
+        await expect(put(bad)).rejects.toMatchObject({ code: 'invalid_request', status: 400 });
+        expect(await store.list()).toEqual([]);
+      });
+
+      test('takes plain files alone', async () => {
+        const withFolder = await folderOf({ a: 'a' });
+        await mkdir(join(withFolder, 'inner'));
+        const withLink = await folderOf({ a: 'a' });
+        await symlink('/etc/hostname', join(withLink, 'link'));
+        for (const folder of [withFolder, withLink, await folderOf({})]) {
+          await expect(store.putVersion('flowers', folder, 'key')).rejects.toThrow();
+        }
+        expect(await store.list()).toEqual([]);
+        expect(await put('flowers')).toBe(1);
+      });
+    });
+
+    describe('reading', () => {
+      test('lists models by name with their versions and aliases', async () => {
+        await put('flowers');
+        await put('flowers');
+        await put('birds');
+        await store.setAlias('flowers', 'production', 2);
+        expect(await store.list()).toEqual([
+          { name: 'birds', versions: [1], aliases: {} },
+          { name: 'flowers', versions: [1, 2], aliases: { production: 2 } },
+        ]);
+        expect(await store.get('birds')).toEqual({ name: 'birds', versions: [1], aliases: {} });
+      });
+
+      test('what is not there is a 404 that says what is', async () => {
+        await put('flowers');
+        for (const absent of ['trees', '../flowers', 'constructor', '']) {
+          await expect(store.get(absent)).rejects.toMatchObject({ code: 'model_not_found', status: 404 });
+          await expect(store.localFile(absent, 1, 'x')).rejects.toMatchObject({ code: 'model_not_found' });
+        }
+        for (const absent of [0, 2, -1, 1.5, Number.NaN]) {
+          await expect(store.getVersion('flowers', absent)).rejects.toMatchObject({
+            code: 'version_not_found',
+            message: expect.stringContaining('it has 1'),
+          });
+        }
+        await expect(store.localFile('flowers', 1, '../1/weights.safetensors')).rejects.toThrow(/never had a file/);
+      });
+
+      test('another opening sees the same', async () => {
+        await put('flowers', 'abc');
+        await store.setAlias('flowers', 'production', 1);
+        const other = await harness.open();
+        expect(await other.list()).toEqual(await store.list());
+        expect(await readFile(await other.localFile('flowers', 1, 'weights.safetensors'), 'utf8')).toBe('abc');
+      });
+    });
+
+    describe('aliases', () => {
+      beforeEach(async () => {
+        await put('flowers');
+        await put('flowers');
+      });
+
+      test('move forth and back', async () => {
+        await store.setAlias('flowers', 'production', 2);
+        expect((await store.get('flowers')).aliases).toEqual({ production: 2 });
+        await store.setAlias('flowers', 'production', 1);
+        await store.setAlias('flowers', 'constructor', 2);
+        expect((await store.get('flowers')).aliases).toEqual({ constructor: 2, production: 1 });
+      });
+
+      test('point at versions that are there', async () => {
+        await expect(store.setAlias('flowers', 'production', 3)).rejects.toMatchObject({ code: 'version_not_found' });
+        await expect(store.setAlias('trees', 'production', 1)).rejects.toMatchObject({ code: 'model_not_found' });
+        expect((await store.get('flowers')).aliases).toEqual({});
+      });
+
+      test.each(['', '3', '../x', 'a.b', 'A'])('cannot be called %j', async (alias) => {
+        await expect(store.setAlias('flowers', alias, 1)).rejects.toMatchObject({ code: 'invalid_request' });
+      });
+
+      test('can be removed, once or more', async () => {
+        await store.setAlias('flowers', 'production', 1);
+        for (const alias of ['production', 'production', 'toString', '../1/weights.safetensors']) {
+          await store.removeAlias('flowers', alias);
+        }
+        expect((await store.get('flowers')).aliases).toEqual({});
+        expect(await contentOf('flowers', 1)).toBe('weights');
+      });
+    });
+
+    describe('removing', () => {
+      test('a version leaves the others, and its number is never used again', async () => {
+        for (const _ of [1, 2, 3]) await put('flowers');
+        await store.removeVersion('flowers', 1);
+        await store.removeVersion('flowers', 3);
+        expect((await store.get('flowers')).versions).toEqual([2]);
+        await expect(store.localFile('flowers', 3, 'weights.safetensors')).rejects.toMatchObject({
+          code: 'version_not_found',
+        });
+        expect(await put('flowers')).toBe(4);
+      });
+
+      test('the last version removes the model, but not the memory of its numbers', async () => {
+        await put('flowers');
+        await store.removeVersion('flowers', 1);
+        expect(await store.list()).toEqual([]);
+        await expect(store.get('flowers')).rejects.toMatchObject({ code: 'model_not_found' });
+        expect(await put('flowers')).toBe(2);
+      });
+
+      test('what an alias points at is a conflict', async () => {
+        await put('flowers');
+        await store.setAlias('flowers', 'production', 1);
+        await expect(store.removeVersion('flowers', 1)).rejects.toMatchObject({
+          code: 'version_in_use',
+          status: 409,
+          message: expect.stringContaining('production'),
+        });
+        expect(await contentOf('flowers', 1)).toBe('weights');
+        await store.removeAlias('flowers', 'production');
+        await store.removeVersion('flowers', 1);
+      });
+
+      test('at the same time as pointing an alias at it never leaves an alias to nothing', async () => {
+        await put('flowers');
+        await put('flowers');
+        await Promise.allSettled([store.removeVersion('flowers', 1), store.setAlias('flowers', 'production', 1)]);
+        const { versions, aliases } = await store.get('flowers');
+        for (const version of Object.values(aliases)) expect(versions).toContain(version);
+      });
+
+      test('what is not there is a 404', async () => {
+        await expect(store.removeVersion('flowers', 1)).rejects.toMatchObject({ code: 'model_not_found' });
+        await put('flowers');
+        await expect(store.removeVersion('flowers', 2)).rejects.toMatchObject({ code: 'version_not_found' });
+      });
+    });
+  });
+}

@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/logger.ts';
+import { processStamp } from '../../src/process-stamp.ts';
+import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
+import { describeArtifactStore } from '../contract/artifact-store.ts';
+
+const DRIVER = new URL('crash-driver.js', import.meta.url).pathname;
+
+function open(folder: string): Promise<FileArtifactStore> {
+  return FileArtifactStore.open(folder, createLogger('silent'));
+}
+
+describeArtifactStore('files', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'models-'));
+  return { open: () => open(folder), dispose: () => rm(folder, { recursive: true }) };
+});
+
+describe('files of a store', () => {
+  let temporary: string;
+  let folder: string;
+  let store: FileArtifactStore;
+
+  beforeEach(async () => {
+    temporary = await mkdtemp(join(tmpdir(), 'models-'));
+    folder = join(temporary, 'models');
+    store = await open(folder);
+    const files = join(temporary, 'files');
+    await mkdir(files);
+    await writeFile(join(files, 'weights.safetensors'), 'weights');
+    await store.putVersion('flowers', files, 'job-1');
+  });
+
+  afterEach(() => rm(temporary, { recursive: true }));
+
+  const weights = () => join(folder, 'flowers', '1', 'weights.safetensors');
+
+  test('lie under the name and the version, beside their record; nothing unfinished is left', async () => {
+    expect((await readdir(join(folder, 'flowers', '1'))).sort()).toEqual(['version.json', 'weights.safetensors']);
+    expect(await readdir(join(folder, '.staging'))).toEqual([]);
+    const record = JSON.parse(await readFile(join(folder, 'flowers', '1', 'version.json'), 'utf8'));
+    expect(record).toMatchObject({ schema: 1, key: 'job-1', files: [{ file: 'weights.safetensors', size_bytes: 7 }] });
+  });
+
+  test.each([
+    [
+      'other bytes',
+      () => writeFile(weights(), 'WEIGHTS'),
+      /flowers\/1\/weights\.safetensors .*SHA-256 is [0-9a-f]{64}/,
+    ],
+    ['more bytes', () => appendFile(weights(), '!'), /it has 8 bytes, not 7/],
+    ['none at all', () => rm(weights()), /weights\.safetensors is damaged: ENOENT/],
+  ])('with %s than were put are not handed out', async (_what, damage, message) => {
+    await damage();
+    const reading = store.localFile('flowers', 1, 'weights.safetensors');
+    await expect(reading).rejects.toMatchObject({ code: 'model_unavailable', message: expect.stringMatching(message) });
+  });
+
+  test('that were restored from a backup, with another time, are hashed and handed out', async () => {
+    await utimes(weights(), 1, 1);
+    expect(await store.localFile('flowers', 1, 'weights.safetensors')).toBe(weights());
+    // Found right once, this very state is trusted; the next change is not.
+    expect(await store.localFile('flowers', 1, 'weights.safetensors')).toBe(weights());
+    await writeFile(weights(), 'WEIGHTS');
+    await expect(store.localFile('flowers', 1, 'weights.safetensors')).rejects.toThrow(/SHA-256/);
+  });
+
+  test('without a readable record make that version alone unavailable', async () => {
+    await store.putVersion('flowers', join(temporary, 'files'), 'job-2');
+    await writeFile(join(folder, 'flowers', '1', 'version.json'), '{"schema": 1');
+    await expect(store.getVersion('flowers', 1)).rejects.toMatchObject({ code: 'model_unavailable' });
+    expect((await store.getVersion('flowers', 2)).key).toBe('job-2');
+    expect(await store.putVersion('flowers', join(temporary, 'files'), 'job-3')).toBe(3);
+  });
+
+  test('an alias that cannot be read is left out', async () => {
+    await store.setAlias('flowers', 'production', 1);
+    await writeFile(join(folder, 'flowers', '.aliases', 'production'), 'one');
+    expect((await store.get('flowers')).aliases).toEqual({});
+  });
+
+  test('what dead processes were writing is cleared away; what living ones write is left', async () => {
+    const living = `${processStamp()}_a`;
+    for (const name of [living, '999999999-1_b', `${process.pid}-1_c`, 'strange']) {
+      await mkdir(join(folder, '.staging', name));
+    }
+    await open(folder);
+    expect(await readdir(join(folder, '.staging'))).toEqual([living]);
+  });
+
+  test('two openings of one folder never give the same number', async () => {
+    const stores = [store, await open(folder), await open(folder)];
+    const files = join(temporary, 'files');
+    const versions = await Promise.all(
+      Array.from({ length: 9 }, (_, i) => stores[i % 3]?.putVersion('birds', files, `key-${i}`)),
+    );
+    expect(new Set(versions).size).toBe(9);
+    expect((await store.get('birds')).versions).toHaveLength(9);
+  });
+
+  test('a store killed in mid-work keeps what it acknowledged, and nothing half-written', async () => {
+    const put = new Map<number, string>();
+    let aliased = 0;
+    for (let round = 0; round < 8; round += 1) {
+      const child = spawn(process.execPath, [DRIVER, temporary, String(round)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const killedBy = new Promise((resolve) => child.once('close', (_code, signal) => resolve(signal)));
+      let lines = 0;
+      for await (const line of createInterface(child.stdout)) {
+        const fact: { version: number; key?: string } = JSON.parse(line);
+        if (fact.key === undefined) aliased = fact.version;
+        else put.set(fact.version, fact.key);
+        lines += 1;
+        if (lines === 1 + ((round * 5) % 12)) child.kill('SIGKILL');
+      }
+      expect(await killedBy).toBe('SIGKILL');
+    }
+
+    const reopened = await open(folder);
+    const { versions, aliases } = await reopened.get('trees');
+    for (const [version, key] of put) expect(await reopened.getVersion('trees', version)).toMatchObject({ key });
+    for (const version of versions) {
+      const { key, files } = await reopened.getVersion('trees', version);
+      const path = await reopened.localFile('trees', version, 'weights.safetensors');
+      expect(await readFile(path, 'utf8')).toBe(key.repeat(10_000));
+      expect((await stat(path)).size).toBe(files[0]?.sizeBytes);
+    }
+    expect(aliases['production']).toBeGreaterThanOrEqual(aliased);
+    expect(versions).toContain(aliases['production']);
+    expect(await readdir(join(folder, '.staging'))).toEqual([]);
+  });
+});

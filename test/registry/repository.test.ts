@@ -1,0 +1,91 @@
+import { cpSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Repository } from '../../src/registry/repository.ts';
+import { MemoryArtifactStore } from './memory-artifact-store.ts';
+
+const resnet = JSON.parse(readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8'));
+
+describe('repository', () => {
+  let folder: string;
+  let store: MemoryArtifactStore;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'repository-'));
+    store = new MemoryArtifactStore();
+  });
+
+  afterEach(async () => {
+    await store.dispose();
+    await rm(folder, { recursive: true });
+  });
+
+  /** Puts a version whose manifest is the ResNet's with some fields replaced. */
+  async function put(name: string, fields: Record<string, unknown>, weights = 'weights.safetensors'): Promise<number> {
+    const files = await mkdtemp(join(folder, 'files-'));
+    await writeFile(join(files, 'manifest.json'), JSON.stringify({ ...resnet, ...fields }));
+    await writeFile(join(files, weights), 'weights');
+    return store.putVersion(name, files, files);
+  }
+
+  const flowers = { name: 'flowers', labels: [{ label: 'rose' }, { label: 'tulip' }], num_classes: 2 };
+
+  test('lists the seed of the zoo and what is in the store', async () => {
+    await put('flowers', flowers);
+    await put('flowers', flowers);
+    await store.setAlias('flowers', 'production', 1);
+    const { models, problems } = await new Repository('zoo', store).list();
+    expect(problems).toEqual([]);
+    expect(models.map(({ name }) => name)).toEqual(expect.arrayContaining(['resnet18_slim.tiny200', 'flowers']));
+
+    const found = models.find(({ name }) => name === 'flowers');
+    expect(found?.aliases).toEqual({ production: 1 });
+    expect(found?.versions.map(({ version }) => version)).toEqual([1, 2]);
+    expect(found?.versions[0]?.manifest.labels).toEqual([{ label: 'rose' }, { label: 'tulip' }]);
+    expect(readFileSync(String(found?.versions[0]?.weightsPath), 'utf8')).toBe('weights');
+  });
+
+  test('reads one model of the store anew', async () => {
+    const repository = new Repository('zoo', store);
+    await expect(repository.readStored('flowers')).rejects.toMatchObject({ code: 'model_not_found' });
+    await put('flowers', { ...flowers, labels: 'tiny200', num_classes: 200 });
+    const { models } = await repository.readStored('flowers');
+    expect(models).toHaveLength(1);
+    expect(models[0]?.versions[0]?.manifest.labels[0]).toEqual({ label: 'goldfish', synset: 'n01443537' });
+  });
+
+  test('a version that is broken costs itself alone, and says why', async () => {
+    await put('flowers', { ...flowers, crop_pct: 7 });
+    await put('flowers', flowers);
+    await put('flowers', { ...flowers, name: 'trees' });
+    await put('flowers', flowers, 'other.safetensors');
+    await put('birds', { ...flowers, name: 'birds', num_classes: 3 });
+    const { models, problems } = await new Repository('zoo', store).list();
+    expect(models.find(({ name }) => name === 'flowers')?.versions.map(({ version }) => version)).toEqual([2]);
+    expect(models.some(({ name }) => name === 'birds')).toBe(false);
+    expect(problems).toEqual([
+      { where: 'birds/1', reason: 'labels: 2 of them, but num_classes is 3' },
+      { where: 'flowers/1', reason: expect.stringMatching(/^crop_pct: /) },
+      { where: 'flowers/3', reason: 'name: "trees", but the store has it as "flowers"' },
+      { where: 'flowers/4', reason: expect.stringContaining('never had a file weights.safetensors') },
+    ]);
+  });
+
+  test('a manifest or labels file of the zoo that is broken costs its models alone', async () => {
+    const zoo = join(folder, 'zoo');
+    for (const name of ['a.b', 'c.d', 'e.f', 'g.h']) {
+      await mkdir(join(zoo, name), { recursive: true });
+      await writeFile(join(zoo, name, 'manifest.json'), JSON.stringify({ ...resnet, name }));
+    }
+    cpSync('zoo/labels', join(zoo, 'labels'), { recursive: true });
+    await writeFile(join(zoo, 'labels', 'broken.json'), '{');
+    await writeFile(join(zoo, 'a.b', 'manifest.json'), 'not JSON');
+    await writeFile(join(zoo, 'c.d', 'manifest.json'), JSON.stringify({ ...resnet, name: 'c.d', labels: 'broken' }));
+    await rm(join(zoo, 'e.f', 'manifest.json'));
+    const { models, problems } = await new Repository(zoo, store).list();
+    expect(models.map(({ name }) => name)).toEqual(['g.h']);
+    expect(problems.map(({ where }) => where)).toEqual(['a.b', 'c.d', 'e.f']);
+  });
+});
