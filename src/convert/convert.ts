@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { buildNetwork, parseArchitecture } from './architectures/index.ts';
-import type { WrittenFile } from './formats/file-sink.ts';
+import { type WrittenFile, writeFileThrough } from './formats/file-sink.ts';
 import { writeOnnx } from './formats/onnx.ts';
 import { SafetensorsFile } from './formats/safetensors.ts';
 import { writeTfjs } from './formats/tfjs.ts';
@@ -97,11 +97,13 @@ export async function convertGraph(
   return conversion;
 }
 
-/** The conversion in a folder; undefined when there is none, or when a model file is missing or of another size. */
+/**
+ * The conversion in a folder; undefined when there is none, when its record cannot be read, or when a model file is
+ * missing or of another size.
+ */
 export async function readConversion(outDir: string): Promise<Conversion | undefined> {
-  const json = await readFile(join(outDir, RECORD_FILE), 'utf8').catch(() => undefined);
-  if (json === undefined) return undefined;
-  const record = recordSchema.parse(JSON.parse(json));
+  const record = await readRecord(join(outDir, RECORD_FILE));
+  if (record === undefined) return undefined;
   for (const { path, size } of [...record.onnx, ...record.tfjs]) {
     const found = await stat(join(outDir, path)).catch(() => undefined);
     if (found?.size !== size) return undefined;
@@ -131,6 +133,16 @@ const recordSchema = z.object({
   tfjs: filesSchema,
 });
 
+type ConversionRecord = z.infer<typeof recordSchema>;
+
+async function readRecord(path: string): Promise<ConversionRecord | undefined> {
+  try {
+    return recordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
 async function writeFormats(
   graph: Graph,
   folder: string,
@@ -145,7 +157,7 @@ async function writeFormats(
     onProgress: (fraction) => onProgress({ format: 'tfjs', fraction }),
   });
   const { height, width, channels } = graph.outputs.activations.shape;
-  const record: z.infer<typeof recordSchema> = {
+  const record: ConversionRecord = {
     input_size: [graph.input.shape.height, graph.input.shape.width],
     num_classes: graph.outputs.logits.shape.length,
     feature_size: graph.outputs.features.shape.length,
@@ -153,7 +165,8 @@ async function writeFormats(
     onnx: onnx.map((file) => relativeTo(folder, file)),
     tfjs: tfjs.map((file) => relativeTo(folder, file)),
   };
-  await writeFile(join(folder, RECORD_FILE), `${JSON.stringify(record, undefined, 2)}\n`);
+  const json = Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
+  await writeFileThrough(join(folder, RECORD_FILE), (sink) => sink.write(json));
 }
 
 function relativeTo(folder: string, file: WrittenFile): WrittenFile {

@@ -22,7 +22,7 @@ export interface Graph {
 
 /** @throws ConversionError when two layers have one name, or when one is two outputs. */
 export function createGraph(input: MapNode, outputs: GraphOutputs): Graph {
-  const nodes = inOrder(Object.values(outputs));
+  const nodes = nodesUpTo(Object.values(outputs));
   const names = new Set<string>();
   for (const { name } of nodes) {
     if (names.has(name)) throw new ConversionError(`two layers are called "${name}"`);
@@ -56,8 +56,8 @@ export function weightsOf({ operation }: Node): Weight[] {
   }
 }
 
-/** Depth first, without recursion over long chains being a worry: a CNN is some hundreds of layers deep. */
-function inOrder(roots: readonly Node[]): Node[] {
+/** The given nodes and all that they stand on: each once, after its inputs. */
+export function nodesUpTo(roots: readonly Node[]): Node[] {
   const seen = new Set<Node>();
   const nodes: Node[] = [];
   const visit = (node: Node): void => {

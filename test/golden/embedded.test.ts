@@ -1,30 +1,14 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Conversion, convertModel } from '../../src/convert/convert.ts';
 import type { PixelTensor, Tensor } from '../../src/tensor.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
-import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
+import { EMBEDDED } from './pictures.ts';
 
 /** The three embedded models against the framework that trained them, on four real images. */
-const EMBEDDED = ['resnet18_slim', 'vgg11_bn_slim', 'inception_v1_slim'].map((architecture) => {
-  const id = `${architecture}.tiny200`;
-  const embedded = fileURLToPath(new URL(`../../zoo/${id}/weights.safetensors`, import.meta.url));
-  return {
-    architecture,
-    weightsPath: existsSync(embedded) ? embedded : sharedPath('pretrained', id, 'weights.safetensors'),
-    goldenPath: sharedPath('pretrained', id, 'golden.json'),
-  };
-});
-
-describe.each(EMBEDDED)('$architecture', ({ architecture, weightsPath, goldenPath }) => {
-  if (weightsPath === undefined || goldenPath === undefined) {
-    test.skip(SHARED_ABSENT, () => {});
-    return;
-  }
+describe.each(EMBEDDED)('%s', (id) => {
   let folder: string;
   let conversion: Conversion;
   let golden: Golden;
@@ -33,9 +17,14 @@ describe.each(EMBEDDED)('$architecture', ({ architecture, weightsPath, goldenPat
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'menagerie-embedded-'));
-    golden = await readGolden(goldenPath);
-    const preprocessing = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], inputSize: [64, 64] as const };
-    conversion = await convertModel({ architecture, weightsPath, ...preprocessing }, join(folder, 'model'));
+    golden = await readGolden(`test/golden/${id}.json`);
+    const { architecture, mean, std, input_size, num_classes } = JSON.parse(
+      await readFile(`zoo/${id}/manifest.json`, 'utf8'),
+    );
+    const [, ...inputSize] = input_size;
+    const weightsPath = `zoo/${id}/weights.safetensors`;
+    const source = { architecture, weightsPath, inputSize, mean, std, numClasses: num_classes };
+    conversion = await convertModel(source, join(folder, 'model'));
     onnx = await runOnnx(conversion.onnx.path, golden.pixels);
     tfjs = await runTfjs(conversion.tfjs.path, golden.pixels);
   });

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { Checkpoint } from '../checkpoint.ts';
 import { ConversionError } from '../conversion-error.ts';
 import type { Graph } from '../graph.ts';
+import { attachHead, type DenseWeights, HEAD_INPUTS, headInput } from '../head.ts';
 import { type MapNode, normalize, pixels, type VectorNode } from '../ir.ts';
-import { attachHead, type DenseWeights, HEAD_INPUTS, pooled } from '../rewrites/replace-head.ts';
 import type { TensorSource } from '../tensors.ts';
 import type { Pair } from '../windows.ts';
 import { ALEXNETS, alexnetSchema, buildAlexnet } from './alexnet.ts';
@@ -87,7 +87,8 @@ export function buildNetwork(architecture: Architecture, tensors: TensorSource, 
   return attachHead(input, backbone.activations, entering, layers);
 }
 
-function buildBackbone(architecture: Architecture, checkpoint: Checkpoint, input: MapNode): Backbone {
+/** The layers of a family up to its last dense layer. */
+export function buildBackbone(architecture: Architecture, checkpoint: Checkpoint, input: MapNode): Backbone {
   switch (architecture.family) {
     case 'resnet':
       return buildResnet(architecture, checkpoint, input);
@@ -104,16 +105,18 @@ function buildBackbone(architecture: Architecture, checkpoint: Checkpoint, input
   }
 }
 
+/** The dense layers of the architecture: the family's last one, or those of a head of its own. */
 function headOf(
   { head }: Architecture,
-  { features, activations, classifier }: Backbone,
+  backbone: Backbone,
   checkpoint: Checkpoint,
   numClasses: number | undefined,
 ): { entering: VectorNode; layers: DenseWeights[] } {
-  const entering = head?.from === 'activations' ? pooled(activations) : features();
-  const names = head === undefined ? [classifier] : [...head.hidden, 'last'].map((_, index) => `head.${index}`);
+  const entering = headInput(backbone, head?.from ?? 'features');
+  const hidden = head?.hidden ?? [];
+  const names = head === undefined ? [backbone.classifier] : [...hidden.keys(), hidden.length].map((i) => `head.${i}`);
   const classes = numClasses ?? checkpoint.outputs(`${names.at(-1)}.weight`);
-  const sizes = [entering.shape.length, ...(head?.hidden ?? []), classes];
-  const layers = names.map((name, index) => denseWeights(checkpoint, name, sizes[index] ?? 0, sizes[index + 1] ?? 0));
+  const widths = [entering.shape.length, ...hidden, classes];
+  const layers = names.map((name, index) => denseWeights(checkpoint, name, widths[index] ?? 0, widths[index + 1] ?? 0));
   return { entering, layers };
 }

@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../checkpoint.ts';
+import type { Body, DenseWeights } from '../head.ts';
 import {
   activation,
   averagePool,
@@ -11,14 +12,10 @@ import {
   type VectorNode,
   type WindowOptions,
 } from '../ir.ts';
-import type { DenseWeights } from '../rewrites/replace-head.ts';
 import { adaptiveWindow, type Pair, pair } from '../windows.ts';
 
 /** A network up to its last dense layer, as a family of architectures builds it. */
-export interface Backbone {
-  readonly activations: MapNode;
-  /** Deferred, since a head upon the activations needs none of the layers behind them, nor their tensors. */
-  readonly features: () => VectorNode;
+export interface Backbone extends Body {
   /** The last dense layer: its tensors are `<classifier>.weight` and `<classifier>.bias`. */
   readonly classifier: string;
   /** Tensors that a checkpoint may have beside those of the network, for training alone. */

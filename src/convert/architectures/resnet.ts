@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Checkpoint } from '../checkpoint.ts';
+import { ConversionError } from '../conversion-error.ts';
 import { activation, add, globalAveragePool, type MapNode, maxPool } from '../ir.ts';
 import { type Backbone, convolution, normalization } from './modules.ts';
 
@@ -46,6 +47,7 @@ export const RESNETS = {
 } satisfies Record<string, z.input<typeof resnetSchema>>;
 
 export function buildResnet(config: Resnet, checkpoint: Checkpoint, input: MapNode): Backbone {
+  expectConsistent(config);
   const block = config.block === 'basic' ? basicBlock : bottleneck;
   let x = stem(config, checkpoint, input);
   for (const [stage, blocks] of config.layers.entries()) {
@@ -57,6 +59,15 @@ export function buildResnet(config: Resnet, checkpoint: Checkpoint, input: MapNo
     }
   }
   return { activations: x, features: () => globalAveragePool('avgpool', x), classifier: 'fc' };
+}
+
+function expectConsistent({ block, layers, widths, groups, group_width }: Resnet): void {
+  if (widths.length < layers.length) {
+    throw new ConversionError(`a resnet of ${layers.length} stages needs as many widths, not ${widths.length}`);
+  }
+  if (block === 'basic' && (groups !== 1 || group_width !== 64)) {
+    throw new ConversionError('groups and group_width of a resnet are for the block "bottleneck"');
+  }
 }
 
 function stem({ stem, widths }: Resnet, checkpoint: Checkpoint, input: MapNode): MapNode {

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { elementCount } from '../../tensor.ts';
-import { byteLength, type Dtype, type SafetensorsFile } from './safetensors.ts';
+import type { SafetensorsFile } from './safetensors.ts';
+import { byteLength, type Dtype } from './safetensors-header.ts';
 
 /** A tensor to write; `read` is called once, when its turn comes. */
 export interface TensorToWrite {

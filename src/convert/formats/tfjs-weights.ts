@@ -59,12 +59,18 @@ function store(values: Float32Array, storage: WeightStorage): Stored {
       return { bytes: bytesOf(values) };
     case 'float16':
       return {
-        bytes: bytesOf(Uint16Array.from(values, floatToHalf)),
+        bytes: bytesOf(halvesOf(values)),
         quantization: { quantization: { dtype: 'float16', original_dtype: 'float32' } },
       };
     case 'uint8':
       return quantized(values);
   }
+}
+
+function halvesOf(values: Float32Array): Uint16Array {
+  const halves = new Uint16Array(values.length);
+  for (let index = 0; index < values.length; index += 1) halves[index] = floatToHalf(values[index] ?? 0);
+  return halves;
 }
 
 /** Affine, `q * scale + min`, with zero on the grid: what is zero stays zero. */
@@ -76,8 +82,11 @@ function quantized(values: Float32Array): Stored {
   }
   const scale = high > low ? (high - low) / 255 : 1;
   const zero = Math.round(-low / scale);
+  // Clamped: it rounds to the nearest, ties to even, and stops at 0 and 255.
+  const bytes = new Uint8ClampedArray(values.length);
+  for (let index = 0; index < values.length; index += 1) bytes[index] = (values[index] ?? 0) / scale + zero;
   return {
-    bytes: Uint8Array.from(values, (value) => Math.min(Math.max(Math.round(value / scale) + zero, 0), 255)),
+    bytes: bytesOf(bytes),
     quantization: { quantization: { dtype: 'uint8', original_dtype: 'float32', min: -zero * scale, scale } },
   };
 }

@@ -3,7 +3,8 @@ import { basename, join } from 'node:path';
 import { countReaders, type Graph } from '../graph.ts';
 import type { Node } from '../ir.ts';
 import { type WrittenFile, writeFileThrough } from './file-sink.ts';
-import { absorbsRelu, emitLayers, type KerasLayer } from './tfjs-layers.ts';
+import type { KerasLayer } from './keras-layer.ts';
+import { absorbsRelu, emitLayers } from './tfjs-layers.ts';
 import { type WeightStorage, type WrittenWeights, writeWeights } from './tfjs-weights.ts';
 
 /** The outputs in the order in which the model has them; their layers have these names. */

@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { elementCount } from '../../tensor.ts';
+import { ConversionError } from '../conversion-error.ts';
+
+/** The header's length is the first eight bytes; the format's own limit keeps a damaged length from taking memory. */
+const MAX_HEADER_BYTES = 100_000_000;
+const LENGTH_BYTES = 8;
+
+/** Bytes of one element. The floating types become float32; the others are skipped over but never read. */
+const ELEMENT_BYTES = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  U16: 2,
+  I16: 2,
+  F16: 2,
+  BF16: 2,
+  U32: 4,
+  I32: 4,
+  F32: 4,
+  U64: 8,
+  I64: 8,
+  F64: 8,
+} as const;
+
+/** Element types of the format. */
+export type Dtype = keyof typeof ELEMENT_BYTES;
+
+/** Bytes that a tensor takes. */
+export function byteLength(tensor: { readonly dtype: Dtype; readonly shape: readonly number[] }): number {
+  return elementCount(tensor.shape) * ELEMENT_BYTES[tensor.dtype];
+}
+
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(z.int().nonnegative()),
+  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
+});
+const headerSchema = z.record(z.string(), z.unknown());
+const metadataSchema = z.record(z.string(), z.string());
+
+/** Where a tensor lies: `begin` and `end` are bytes from the start of the file. */
+export interface TensorEntry {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Random access to the bytes of a file, or of a buffer. */
+export interface ByteSource {
+  readonly size: number;
+  read(begin: number, end: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** What the beginning of a file says. */
+export interface Header {
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads and checks the header whole, before anything else is read.
+ *
+ * @throws ConversionError that says what is wrong
+ */
+export async function readHeader(bytes: ByteSource): Promise<Header> {
+  if (bytes.size < LENGTH_BYTES) {
+    throw new ConversionError(`${bytes.size} bytes are too few for a safetensors file, which begins with 8 of length`);
+  }
+  const prefix = await bytes.read(0, LENGTH_BYTES);
+  const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES)) {
+    throw new ConversionError(`the header claims ${length} bytes; at most ${MAX_HEADER_BYTES} are allowed`);
+  }
+  const dataStart = LENGTH_BYTES + Number(length);
+  if (dataStart > bytes.size) {
+    throw new ConversionError(`the header claims ${length} bytes, but the file has only ${bytes.size}`);
+  }
+  const text = decodeUtf8(await bytes.read(LENGTH_BYTES, dataStart));
+  const names = topLevelNames(text);
+  const raw = parseJson(text);
+  const { __metadata__: metadata, ...tensors } = raw;
+  if (names.length !== Object.keys(raw).length) {
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    throw new ConversionError(`the header lists tensor "${twice}" twice`);
+  }
+  const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, parseEntry(name, entry, dataStart)]));
+  checkLayout(entries, dataStart, bytes.size);
+  return { entries, metadata: metadata === undefined ? {} : parseMetadata(metadata) };
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new ConversionError('the header is not UTF-8', { cause });
+  }
+}
+
+function parseJson(text: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new ConversionError('the header is not JSON', { cause });
+  }
+  const header = headerSchema.safeParse(parsed);
+  if (!header.success) throw new ConversionError('the header is not a JSON object');
+  return header.data;
+}
+
+/** The keys of the outermost object, repeated ones too: `JSON.parse` keeps the last of them and says nothing. */
+function topLevelNames(text: string): string[] {
+  const names: string[] = [];
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*:?|[{}[\]]/gs)) {
+    if (token === '{' || token === '[') depth += 1;
+    else if (token === '}' || token === ']') depth -= 1;
+    else if (depth === 1 && token.endsWith(':')) names.push(token.slice(1, token.lastIndexOf('"')));
+  }
+  return names;
+}
+
+function parseMetadata(value: unknown): Record<string, string> {
+  const metadata = metadataSchema.safeParse(value);
+  if (!metadata.success) throw new ConversionError('"__metadata__" of the header is not an object of strings');
+  return metadata.data;
+}
+
+function parseEntry(name: string, value: unknown, dataStart: number): TensorEntry {
+  const parsed = entrySchema.safeParse(value);
+  if (!parsed.success) {
+    throw new ConversionError(`the header's entry of tensor "${name}" is wrong: ${z.prettifyError(parsed.error)}`);
+  }
+  const { dtype, shape, data_offsets } = parsed.data;
+  if (!isDtype(dtype)) throw new ConversionError(`tensor "${name}" is of an unknown type "${dtype}"`);
+  const [begin, end] = data_offsets;
+  const bytes = byteLength({ dtype, shape });
+  if (end - begin !== bytes) {
+    throw new ConversionError(
+      `tensor "${name}" is ${dtype} of shape [${shape}], ${bytes} bytes, but its offsets ${begin} to ${end} hold ${end - begin}`,
+    );
+  }
+  return { dtype, shape, begin: dataStart + begin, end: dataStart + end };
+}
+
+function isDtype(name: string): name is Dtype {
+  return Object.hasOwn(ELEMENT_BYTES, name);
+}
+
+/** Tensors follow each other without gap or overlap, from the header's end to the file's. */
+function checkLayout(entries: ReadonlyMap<string, TensorEntry>, dataStart: number, size: number): void {
+  const inOrder = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  let position = dataStart;
+  for (const [name, { begin, end }] of inOrder) {
+    if (begin !== position) {
+      throw new ConversionError(`tensor "${name}" begins at byte ${begin} of the file; byte ${position} is next`);
+    }
+    position = end;
+  }
+  if (position !== size) {
+    throw new ConversionError(`the tensors end at byte ${position}, but the file has ${size} bytes`);
+  }
+}

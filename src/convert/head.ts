@@ -1,0 +1,46 @@
+import { ConversionError } from './conversion-error.ts';
+import { createGraph, type Graph } from './graph.ts';
+import { activation, dense, globalAveragePool, type MapNode, softmax, type VectorNode } from './ir.ts';
+import type { Weight } from './tensors.ts';
+
+/** Where a head begins: at the features, or at the mean of each channel of the activations. */
+export const HEAD_INPUTS = ['features', 'activations'] as const;
+export type HeadInput = (typeof HEAD_INPUTS)[number];
+
+export interface DenseWeights {
+  /** `[out, in]` */
+  readonly weight: Weight;
+  /** `[out]` */
+  readonly bias: Weight;
+}
+
+/** A network without its last dense layer. */
+export interface Body {
+  readonly activations: MapNode;
+  /** Deferred, since a head upon the activations needs none of the layers behind them, nor their tensors. */
+  readonly features: () => VectorNode;
+}
+
+/** What the first dense layer of a head reads. */
+export function headInput({ activations, features }: Body, from: HeadInput): VectorNode {
+  return from === 'features' ? features() : globalAveragePool('pooled_activations', activations);
+}
+
+/**
+ * Closes a network to a classifier by dense layers with a relu between them, of which the last makes the logits. So
+ * a fine-tuned model is made: its backbone, and other layers than the backbone's own.
+ */
+export function attachHead(
+  input: MapNode,
+  activations: MapNode,
+  entering: VectorNode,
+  layers: readonly DenseWeights[],
+): Graph {
+  const last = layers.at(-1);
+  if (last === undefined) throw new ConversionError('a head needs at least one dense layer');
+  const features = layers
+    .slice(0, -1)
+    .reduce((x, layer, index) => activation(`head.${index}.relu`, dense(`head.${index}`, x, layer), 'relu'), entering);
+  const logits = dense('head', features, last);
+  return createGraph(input, { probabilities: softmax('softmax', logits), logits, features, activations });
+}

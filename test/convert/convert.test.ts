@@ -1,0 +1,140 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type ConversionProgress,
+  conversionKey,
+  converterDigest,
+  convertModel,
+  readConversion,
+} from '../../src/convert/convert.ts';
+import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors-writer.ts';
+import { elementCount } from '../../src/tensor.ts';
+import { stream } from '../golden/generated.ts';
+
+let folder: string;
+let outDir: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-convert-'));
+  outDir = join(folder, 'cache', 'model');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe('a conversion', () => {
+  test('is a folder with both formats and their record', async () => {
+    const conversion = await convertModel(await tinySource(), outDir);
+    expect(conversion).toMatchObject({
+      inputSize: [8, 10],
+      numClasses: 3,
+      featureSize: 4,
+      activationShape: [8, 10, 4],
+      onnx: { path: join(outDir, 'model.onnx') },
+      tfjs: { path: join(outDir, 'tfjs', 'model.json') },
+    });
+    expect((await readdir(outDir)).sort()).toEqual(['conversion.json', 'model.onnx', 'tfjs']);
+    expect((await readFile(conversion.onnx.path)).length).toBe(conversion.onnx.size);
+    expect(await readConversion(outDir)).toEqual(conversion);
+  });
+
+  test('is the same each time', async () => {
+    const source = await tinySource();
+    const [first, second] = [await convertModel(source, outDir), await convertModel(source, join(folder, 'again'))];
+    expect(second.onnx.sha256).toBe(first.onnx.sha256);
+    expect(second.tfjs.sha256).toBe(first.tfjs.sha256);
+  });
+
+  test('tells how far it is', async () => {
+    const seen: ConversionProgress[] = [];
+    await convertModel(await tinySource(), outDir, (progress) => seen.push(progress));
+    expect(seen.map(({ format }) => format)).toContain('tfjs');
+    expect(seen.filter(({ format }) => format === 'onnx').at(-1)?.fraction).toBe(1);
+    expect(seen.at(-1)).toEqual({ format: 'tfjs', fraction: 1 });
+  });
+
+  test('that fails leaves nothing behind', async () => {
+    await expect(convertModel({ ...(await tinySource()), numClasses: 4 }, outDir)).rejects.toThrow(
+      'classifier.0.weight',
+    );
+    const broken = await tinySource();
+    await truncate(broken.weightsPath, 300);
+    await expect(convertModel(broken, outDir)).rejects.toThrow('the file has only 300');
+    expect(await readdir(folder)).toEqual(['tiny.safetensors']);
+  });
+
+  test('takes the place of a broken one, but never of a whole one', async () => {
+    const source = await tinySource();
+    await mkdir(outDir, { recursive: true });
+    await writeFile(join(outDir, 'conversion.json'), '');
+    await convertModel(source, outDir);
+    await writeFile(join(outDir, 'mark'), '');
+    await convertModel(source, outDir);
+    expect(await readdir(outDir)).toContain('mark');
+    expect(await readdir(join(folder, 'cache'))).toEqual(['model']);
+  });
+
+  test('made twice at once is made once for both', async () => {
+    const source = await tinySource();
+    const [first, second] = await Promise.all([convertModel(source, outDir), convertModel(source, outDir)]);
+    expect(second).toEqual(first);
+    expect(await readdir(join(folder, 'cache'))).toEqual(['model']);
+  });
+});
+
+describe('a cached conversion does not count', () => {
+  test('where there is none', async () => {
+    expect(await readConversion(outDir)).toBeUndefined();
+  });
+
+  test('when a file is gone or cut short', async () => {
+    const { onnx } = await convertModel(await tinySource(), outDir);
+    await truncate(onnx.path, 10);
+    expect(await readConversion(outDir)).toBeUndefined();
+    await rm(onnx.path);
+    expect(await readConversion(outDir)).toBeUndefined();
+  });
+
+  test('when its record cannot be read', async () => {
+    await convertModel(await tinySource(), outDir);
+    await writeFile(join(outDir, 'conversion.json'), '{"onnx":');
+    expect(await readConversion(outDir)).toBeUndefined();
+  });
+});
+
+test('the key of a conversion is another one when anything that decides it is', async () => {
+  const source = { weightsSha256: 'a', architecture: 'resnet18', inputSize: [8, 8], mean: [0], std: [1] };
+  const variants = [
+    source,
+    { ...source, weightsSha256: 'b' },
+    { ...source, architecture: 'resnet34' },
+    { ...source, inputSize: [8, 9] },
+    { ...source, mean: [0.5] },
+    { ...source, std: [2] },
+  ];
+  const keys = await Promise.all(variants.map(conversionKey));
+  expect(new Set(keys).size).toBe(variants.length);
+  expect(await conversionKey({ ...source })).toBe(keys[0]);
+});
+
+test("the converter's digest is of its own code", async () => {
+  expect(await converterDigest()).toMatch(/^[0-9a-f]{64}$/);
+  expect(await converterDigest()).toBe(await converterDigest());
+});
+
+/** One convolution, its mean, three classes. */
+async function tinySource() {
+  const weightsPath = join(folder, 'tiny.safetensors');
+  const shapes = {
+    'features.0.weight': [4, 3, 3, 3],
+    'features.0.bias': [4],
+    'classifier.0.weight': [3, 4],
+    'classifier.0.bias': [3],
+  };
+  const tensors = Object.entries(shapes).map(([name, shape]) =>
+    float32Tensor(name, shape, stream(name, elementCount(shape), -1, 1)),
+  );
+  await rm(weightsPath, { force: true });
+  await writeSafetensors(weightsPath, tensors);
+  const architecture = { family: 'vgg', features: [4], pool: 1, hidden: [] };
+  return { weightsPath, architecture, inputSize: [8, 10] as const, mean: [0, 0, 0], std: [1, 1, 1] };
+}

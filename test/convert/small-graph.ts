@@ -1,0 +1,15 @@
+import type { Graph } from '../../src/convert/graph.ts';
+import { attachHead } from '../../src/convert/head.ts';
+import { flatten, globalAveragePool, type MapNode, pixels, type VectorNode } from '../../src/convert/ir.ts';
+import type { Pair } from '../../src/convert/windows.ts';
+import { constantWeight } from './constant-weight.ts';
+
+/** A classifier of three classes around the layers under test: pixels, `body`, pooling or flattening, a dense layer. */
+export function smallGraph(size: Pair, body: (x: MapNode) => MapNode, ending: 'pool' | 'flatten' = 'pool'): Graph {
+  const input = pixels(size);
+  const activations = body(input);
+  const entering: VectorNode =
+    ending === 'pool' ? globalAveragePool('mean', activations) : flatten('flat', activations);
+  const weight = constantWeight('fc.weight', [3, entering.shape.length]);
+  return attachHead(input, activations, entering, [{ weight, bias: constantWeight('fc.bias', [3]) }]);
+}
