@@ -146,14 +146,16 @@ export interface Line {
   /** The first answer, once its whole body is here. */
   readonly answer: Promise<{ status: number; head: string; body: unknown }>;
   readonly closed: Promise<void>;
+  /** All that came, interim answers aside. */
+  readonly received: () => string;
 }
 
 export async function openLine(port: number): Promise<Line> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  let text = '';
   const answer = new Promise<{ status: number; head: string; body: unknown }>((resolve, reject) => {
-    let text = '';
     socket.on('data', (chunk) => {
       text += chunk;
       text = text.replace(/^HTTP\/1.1 100 Continue\r\n\r\n/, '');
@@ -166,7 +168,7 @@ export async function openLine(port: number): Promise<Line> {
   });
   answer.catch(() => {});
   await new Promise<void>((resolve) => socket.once('connect', resolve));
-  return { socket, answer, closed };
+  return { socket, answer, closed, received: () => text };
 }
 
 /** The members that tests look at; which of them an answer has is the contract's to check. */

@@ -84,6 +84,8 @@ describe('bodies over the limit', () => {
     expect(await codeOf(line)).toEqual([413, 'body_too_large']);
     line.socket.end();
     await line.closed;
+    // The body that never came is not complained of as well.
+    expect(line.received().match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
   it('are refused before they are sent when the client asks', async () => {
