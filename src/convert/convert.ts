@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { z } from 'zod';
+import { UNFINISHED } from '../durable-files.ts';
 import { buildNetwork, parseArchitecture } from './architectures/index.ts';
 import { type WrittenFile, writeFileThrough } from './formats/file-sink.ts';
 import { writeOnnx } from './formats/onnx.ts';
@@ -31,7 +32,7 @@ export interface ConversionSource {
 }
 
 /** A model in one format. */
-export interface ConvertedFormat {
+interface ConvertedFormat {
   /** The file that a runtime opens. */
   readonly path: string;
   /** Bytes of all its files. */
@@ -58,8 +59,9 @@ export interface ConversionProgress {
 }
 
 /**
- * Makes `model.onnx`, `tfjs/model.json` and `conversion.json` in a folder that appears whole or not at all. When the
- * folder is there by the end, made by somebody else at the same time, that one stays.
+ * Makes `model.onnx`, `tfjs/model.json` and `conversion.json` in a folder that appears whole or not at all; a crash
+ * leaves a folder beside it whose name ends in `UNFINISHED`. When the folder is there by the end, made by somebody else
+ * at the same time, that one stays.
  *
  * @throws ConversionError when architecture, weights and options do not fit each other
  */
@@ -84,8 +86,8 @@ export async function convertGraph(
   tfjsStorage: WeightStorage = 'float32',
   onProgress: (progress: ConversionProgress) => void = () => {},
 ): Promise<Conversion> {
-  await mkdir(dirname(outDir), { recursive: true });
-  const temporary = await mkdtemp(join(dirname(outDir), `.${basename(outDir)}-`));
+  const temporary = `${outDir}.${randomUUID()}${UNFINISHED}`;
+  await mkdir(temporary, { recursive: true });
   try {
     await writeFormats(foldBatchNorm(graph), temporary, tfjsStorage, onProgress);
     await moveInto(temporary, outDir);

@@ -6,7 +6,7 @@ import { nodesUpTo, weightsOf } from './graph.ts';
 import { type HeadInput, headInput } from './head.ts';
 
 /** A trained dense layer: `y = weight x + bias`, weight `[outputs, inputs]` row by row, bias `[outputs]`. */
-export interface TrainedLayer {
+interface TrainedLayer {
   readonly inputs: number;
   readonly outputs: number;
   readonly weight: Float32Array;

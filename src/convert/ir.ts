@@ -48,13 +48,13 @@ export type ActivationFunction = 'relu' | 'relu6';
 
 /** Shape of a value, without the batch. */
 export type Shape = MapShape | VectorShape;
-export interface MapShape {
+interface MapShape {
   readonly kind: 'map';
   readonly height: number;
   readonly width: number;
   readonly channels: number;
 }
-export interface VectorShape {
+interface VectorShape {
   readonly kind: 'vector';
   readonly length: number;
 }

@@ -45,7 +45,7 @@ export async function runTfjs(path: string, input: Input): Promise<Answers> {
 }
 
 /** The model as TF.js has it; `forget` gives back its memory. */
-export async function loadTfjs(path: string): Promise<{ model: tf.LayersModel; forget: () => void }> {
+async function loadTfjs(path: string): Promise<{ model: tf.LayersModel; forget: () => void }> {
   setWasmPaths(join(process.cwd(), 'node_modules/@tensorflow/tfjs-backend-wasm/dist/'));
   await tf.setBackend('wasm');
   const model = await tf.loadLayersModel({ load: () => readArtifacts(path) });

@@ -130,7 +130,6 @@ export type AttributeProto = ValueOf<typeof attribute>;
 export type NodeProto = ValueOf<typeof node>;
 export type ValueInfoProto = ValueOf<typeof valueInfo>;
 export type GraphProto = ValueOf<typeof graphProto>;
-export type ModelProto = ValueOf<typeof modelProto>;
 
 /** `TensorProto.DataType` */
 export const DATA_TYPE = { float: 1, uint8: 2, int64: 7 } as const;

@@ -5,14 +5,13 @@ import { bytesOf, FileSink, type WrittenFile } from './file-sink.ts';
 import { floatToHalf } from './half.ts';
 
 /** How kernels are stored; vectors, which are small and sensitive, are always float32. */
-export const WEIGHT_STORAGES = ['float32', 'float16', 'uint8'] as const;
-export type WeightStorage = (typeof WEIGHT_STORAGES)[number];
+export type WeightStorage = 'float32' | 'float16' | 'uint8';
 
 /** Browsers cache files of this size; it is the shard size of TensorFlow's own converter. */
 const SHARD_BYTES = 4 * 2 ** 20;
 
 /** An entry of TF.js's weights manifest: https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts */
-export interface WeightEntry {
+interface WeightEntry {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'float32';
