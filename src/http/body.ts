@@ -9,7 +9,7 @@ export function checkLength(request: IncomingMessage, maxBytes: number): void {
 }
 
 /** The error of a body over the limit. */
-export function tooLarge(maxBytes: number, announced?: number): AppError {
+function tooLarge(maxBytes: number, announced?: number): AppError {
   const size = announced === undefined ? `more than ${maxBytes}` : String(announced);
   return new AppError('body_too_large', `The body has ${size} bytes; at most ${maxBytes} are taken.`, {
     context: { max_bytes: maxBytes },

@@ -3,7 +3,7 @@ import type { Classification, ClassificationRequest } from '../pipelines/image-c
 import type { Metrics } from './metrics.ts';
 
 /** JSON as it is sent. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
 export type JsonObject = Readonly<Record<string, Json | undefined>>;
 
 export interface Classifier {
@@ -12,7 +12,7 @@ export interface Classifier {
 }
 
 /** What is told of models. Cards are as `openapi.yaml` has them: `ModelSummary` and `ModelCard`. */
-export interface ModelCatalogue {
+interface ModelCatalogue {
   list(): readonly JsonObject[];
   /** @throws AppError `model_not_found` */
   describe(id: string): JsonObject | Promise<JsonObject>;

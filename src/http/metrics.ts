@@ -3,21 +3,21 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ImageTimings } from '../pipelines/image-classification.ts';
 
 /** A process of the server and the memory it holds. */
-export interface ProcessMemory {
+interface ProcessMemory {
   /** `server`, `engine-0`, ... */
   readonly process: string;
   readonly rssBytes: number;
 }
 
 /** Images that wait for one model on one runtime. */
-export interface QueueDepth {
+interface QueueDepth {
   readonly model: string;
   readonly runtime: string;
   readonly depth: number;
 }
 
 /** What computes: a runtime, the backend it took and the version of its library. */
-export interface RuntimeInfo {
+interface RuntimeInfo {
   readonly runtime: string;
   readonly backend: string;
   readonly version: string;
@@ -34,7 +34,7 @@ export interface MetricsSources {
 }
 
 /** Which request it was, in few enough words for a label each. */
-export interface RequestLabels {
+interface RequestLabels {
   /** The path as `openapi.yaml` writes it, or `none`. */
   readonly route: string;
   readonly method: string;

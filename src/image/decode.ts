@@ -2,7 +2,7 @@ import sharp, { type Metadata, type Sharp } from 'sharp';
 import { AppError, messageOf } from '../errors.ts';
 
 /** The formats that are taken, in the words shown to clients. */
-export const IMAGE_FORMATS = ['JPEG', 'PNG', 'WebP', 'GIF', 'TIFF', 'AVIF'] as const;
+const IMAGE_FORMATS = ['JPEG', 'PNG', 'WebP', 'GIF', 'TIFF', 'AVIF'] as const;
 
 // Everything is off but the loaders named here: SVG above all, which can pull in other files and costs what it likes.
 sharp.block({ operation: ['VipsForeignLoad'] });

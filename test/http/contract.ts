@@ -33,7 +33,7 @@ const ANYWHERE: ReadonlySet<string> = new Set([
 ]);
 
 /** One documented answer. */
-export interface Documented {
+interface Documented {
   readonly method: string;
   readonly path: string;
   readonly status: number;

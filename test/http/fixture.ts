@@ -14,7 +14,7 @@ export const OPENAPI = readFileSync(new URL('../../openapi.yaml', import.meta.ur
 
 const contract = readContract(OPENAPI);
 
-export const MODEL = 'tiny.test';
+const MODEL = 'tiny.test';
 const LABELS = ['red', 'green', 'blue'] as const;
 
 /** Decodes for real, then tells how red, green and blue the middle of the picture is. */
@@ -172,7 +172,7 @@ export async function openLine(port: number): Promise<Line> {
 }
 
 /** The members that tests look at; which of them an answer has is the contract's to check. */
-export interface AnswerBody {
+interface AnswerBody {
   readonly code: string;
   readonly detail: string;
   readonly request_id: string;
@@ -228,7 +228,7 @@ export function classifyRaw(
 }
 
 /** A form of images under their file names, and of fields. */
-export function form(
+function form(
   images: Readonly<Record<string, Uint8Array>>,
   fields: Readonly<Record<string, string>> = {},
 ): FormData {

@@ -9,7 +9,7 @@ export interface RequestState extends Record<string, unknown> {
   route?: string;
 }
 
-export type Handler = (request: Request, response: Response<unknown, RequestState>) => void | Promise<void>;
+type Handler = (request: Request, response: Response<unknown, RequestState>) => void | Promise<void>;
 
 /** One operation of `openapi.yaml`. */
 export interface Route {
