@@ -228,10 +228,7 @@ export function classifyRaw(
 }
 
 /** A form of images under their file names, and of fields. */
-function form(
-  images: Readonly<Record<string, Uint8Array>>,
-  fields: Readonly<Record<string, string>> = {},
-): FormData {
+function form(images: Readonly<Record<string, Uint8Array>>, fields: Readonly<Record<string, string>> = {}): FormData {
   const data = new FormData();
   for (const [name, bytes] of Object.entries(images)) data.append('image', new Blob([Uint8Array.from(bytes)]), name);
   for (const [name, value] of Object.entries(fields)) data.append(name, value);
