@@ -17,6 +17,10 @@ export const settingsSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 opens the server to the network'),
   DATA_DIR: z.string().default('./data').describe('Folder for converted models and everything else that is kept'),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model that answers when a request names none'),
+  DEFAULT_BACKBONE: z
+    .string()
+    .default('resnet18_slim.tiny200')
+    .describe('Model that a fine-tune stands on when it names none'),
   ENGINE_THREADS: integer(1, 256)
     .default(1)
     .describe('Threads that compute one batch; as many engines run as fit the cores'),
@@ -33,6 +37,7 @@ export const settingsSchema = z.object({
     .describe('Bytes of a whole request to classify'),
   MAX_IMAGES: integer(1, 1_000).default(64).describe('Images in one request'),
   MAX_IMAGE_PIXELS: integer(1, 1_000_000_000).default(50_000_000).describe('Width times height of one image'),
+  JOB_QUEUE_LIMIT: integer(1, 1_000).default(16).describe('Fine-tunes that may wait; more get 429'),
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000)
     .default(30_000)
     .describe('Milliseconds in which a request must have arrived whole'),

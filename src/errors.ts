@@ -52,6 +52,7 @@ export const ERRORS = {
   queue_full: { status: 429, title: 'The server is busy' },
   headers_too_large: { status: 431, title: 'The head of the request is too large' },
   internal: { status: 500, title: 'The server failed' },
+  training_lost: { status: 503, title: 'The training stopped before it was done' },
   engine_lost: {
     status: 503,
     title: 'The engine stopped while it held the request',

@@ -1,6 +1,6 @@
 /** The composition root: builds every object of the server, starts it and ends it. It alone knows everyone. */
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
@@ -13,11 +13,15 @@ import { createMetrics, type Metrics } from './http/metrics.ts';
 import { preprocessImage } from './image/preprocess.ts';
 import type { Logger } from './logger.ts';
 import { ConversionCache } from './pipelines/conversion.ts';
+import { Finetuning } from './pipelines/finetune.ts';
 import { ImageClassifier } from './pipelines/image-classification.ts';
 import { ModelCatalogue } from './pipelines/model-catalogue.ts';
 import { ModelServing } from './pipelines/model-serving.ts';
+import type { ArtifactStore } from './registry/artifact-store.ts';
+import { FileArtifactStore } from './registry/file-artifact-store.ts';
 import { Registry } from './registry/registry.ts';
-import { readZoo } from './registry/zoo.ts';
+import { Repository } from './registry/repository.ts';
+import { openFileJobQueue } from './training/jobs/file-job-queue.ts';
 
 /** How much lower than the server engines stand in the system's scheduling (`nice`): requests are read first. */
 const ENGINE_NICENESS = 5;
@@ -27,6 +31,8 @@ const ENGINE_GRACE_MS = 2_000;
 /** Everything that classifies, without HTTP: what the server and the command lines share. */
 export interface Services {
   readonly registry: Registry;
+  readonly repository: Repository;
+  readonly store: ArtifactStore;
   readonly conversions: ConversionCache;
   readonly engines: EnginePool;
   readonly serving: ModelServing;
@@ -34,6 +40,30 @@ export interface Services {
   readonly metrics: Metrics;
   /** Lets what was taken finish, then ends the engines. */
   close(): Promise<void>;
+}
+
+/** Fine-tuning on top of the services, with jobs under `DATA_DIR/jobs`: one process at a time. */
+export async function createFinetuning(
+  { registry, repository, store, conversions }: Services,
+  config: Config,
+  logger: Logger,
+): Promise<Finetuning> {
+  const workDir = join(config.DATA_DIR, 'work');
+  // What is left there belongs to nobody: versions are published by then, or made again.
+  await rm(workDir, { recursive: true, force: true });
+  await mkdir(workDir, { recursive: true });
+  return new Finetuning({
+    registry,
+    repository,
+    store,
+    queue: await openFileJobQueue(join(config.DATA_DIR, 'jobs'), logger, { maxQueued: config.JOB_QUEUE_LIMIT }),
+    conversions,
+    logger,
+    defaultBackbone: config.DEFAULT_BACKBONE,
+    featureDir: join(config.DATA_DIR, 'features'),
+    workDir,
+    maxImagePixels: config.MAX_IMAGE_PIXELS,
+  });
 }
 
 /** A server that has not started to listen. */
@@ -45,15 +75,22 @@ export interface MenagerieServer {
 }
 
 export async function createServices(config: Config, logger: Logger): Promise<Services> {
+  const store = await FileArtifactStore.open(join(config.DATA_DIR, 'models'), logger);
+  const repository = new Repository(config.zooDir, store);
   const registry = new Registry();
-  const { models, problems } = await readZoo(config.zooDir);
-  for (const { folder, reason } of problems) logger.error({ folder, reason }, 'a manifest of the zoo is broken');
-  for (const model of models) registry.set({ name: model.name, versions: [model], aliases: {} });
+  const { models, problems } = await repository.list();
+  for (const { where, reason } of problems) logger.error({ where, reason }, 'a model is broken and not served');
+  for (const model of models) registry.set(model);
 
   const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), (model, { format, fraction }) => {
     if (fraction === 0 || fraction === 1) logger.info({ model: model.name, format, fraction }, 'converting');
   });
-  const engines = new EnginePool({ size: engineCount(config.ENGINE_THREADS), niceness: ENGINE_NICENESS, logger });
+  const engines = new EnginePool({
+    size: engineCount(config.ENGINE_THREADS),
+    threads: config.cores,
+    niceness: ENGINE_NICENESS,
+    logger,
+  });
   const metrics = createMetrics({
     version: await packageVersion(config),
     memory: () => [
@@ -83,6 +120,8 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   });
   return {
     registry,
+    repository,
+    store,
     conversions,
     engines,
     serving,

@@ -1,10 +1,7 @@
+import type { JsonObject } from '../json.ts';
 import type { Logger } from '../logger.ts';
 import type { Classification, ClassificationRequest } from '../pipelines/image-classification.ts';
 import type { Metrics } from './metrics.ts';
-
-/** JSON as it is sent. */
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
-export type JsonObject = Readonly<Record<string, Json | undefined>>;
 
 export interface Classifier {
   /** @throws AppError when the request fails as a whole; an image that fails alone is a result with its error */

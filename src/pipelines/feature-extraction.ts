@@ -148,7 +148,7 @@ class FeatureCache {
 
 /** Facts in a `DigestCache`: width and height as 32-bit integers, then the two fingerprints. */
 class FactsCache {
-  static readonly #BYTES = 4 + 4 + 32 + 8;
+  static readonly #BYTES = 4 + 4 + 32 + 16;
   readonly #cache: DigestCache;
 
   constructor(path: string) {
@@ -162,7 +162,7 @@ class FactsCache {
         width: payload.readUInt32LE(0),
         height: payload.readUInt32LE(4),
         pixelDigest: payload.toString('hex', 8, 40),
-        differenceHash: payload.toString('hex', 40, 48),
+        differenceHash: payload.toString('hex', 40, 56),
       }
     );
   }

@@ -1,10 +1,7 @@
+import type { JsonObject, JsonValue } from '../json.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type ModelVersion, type RegisteredModel, SERVING_ALIAS } from '../registry/registry.ts';
 import type { ConversionCache } from './conversion.ts';
-
-/** JSON as it is sent to clients, in snake_case. */
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
-type JsonObject = Readonly<Record<string, Json | undefined>>;
 
 /** What clients are told of the models: `ModelSummary` and `ModelCard` of `openapi.yaml`. */
 export class ModelCatalogue {
@@ -29,7 +26,7 @@ export class ModelCatalogue {
     const [height, width] = preprocessing.inputSize;
     return {
       ...this.#summary(this.#registry.get(version.name), version),
-      architecture: file.architecture as Json,
+      architecture: file.architecture as JsonValue,
       input: { height, width, channels: 3, layout: 'NHWC', dtype: 'uint8', range: [0, 255], colour: 'RGB' },
       preprocessing: {
         crop_pct: file.crop_pct,

@@ -4,6 +4,7 @@ import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 import { type Dataset, readDataset } from '../training/dataset.ts';
 import { openImageSource } from '../training/open-image-source.ts';
+import { forEachConcurrently } from './concurrency.ts';
 import type { Classification, ClassificationRequest } from './image-classification.ts';
 
 /** What to measure, and on which images. */
@@ -98,12 +99,4 @@ function knownFiles(dataset: Dataset, labels: readonly Label[]): { files: KnownF
     );
   }
   return { files, unknownClasses: dataset.classes.filter((label) => !indices.has(label)) };
-}
-
-async function forEachConcurrently<T>(items: readonly T[], limit: number, task: (item: T) => Promise<void>) {
-  const waiting = items.values();
-  const work = async (): Promise<void> => {
-    for (const item of waiting) await task(item);
-  };
-  await Promise.all(Array.from({ length: limit }, work));
 }

@@ -84,7 +84,10 @@ export class ModelServing {
     const converted = await conversions.get(model);
     const engineModel = { key: `${converted.key}/${runtime}`, runtime, path: converted[runtime].path, threads };
     return new Batcher({
-      engines: { size: engines.size, acquire: (priority) => engines.acquire(engineModel, priority) },
+      engines: {
+        size: engines.concurrency(engineModel),
+        acquire: (priority) => engines.acquire(engineModel, priority),
+      },
       imageShape: [...model.manifest.preprocessing.inputSize, 3],
       maxBatchSize,
       maxDelayMs,

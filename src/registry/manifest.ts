@@ -58,6 +58,10 @@ export const manifestSchema = z.strictObject({
       }),
     )
     .default([]),
+  /** Of a fine-tuned model: an answer less probable than this is `unknown`. */
+  unknown_threshold: z.number().min(0).max(1).optional(),
+  /** Of a fine-tuned model: what one needs to know to make it again. */
+  provenance: z.record(z.string(), z.string()).optional(),
 });
 
 /** A parsed `manifest.json`, in its on-disk words. */

@@ -38,6 +38,10 @@ export class Registry {
     return [...this.#models.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  find(name: string): RegisteredModel | undefined {
+    return this.#models.get(name);
+  }
+
   /** @throws AppError `model_not_found` that lists the names there are */
   get(name: string): RegisteredModel {
     const model = this.#models.get(name);

@@ -1,5 +1,4 @@
-/** What can be written as JSON. */
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+import type { JsonValue } from '../../json.ts';
 
 export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobState = (typeof JOB_STATES)[number];
@@ -12,7 +11,7 @@ export function isFinished(state: JobState): boolean {
 /** How far a job is: the phase, and whatever numbers go with it. */
 export interface JobProgress {
   readonly phase: string;
-  readonly [key: string]: JsonValue;
+  readonly [key: string]: JsonValue | undefined;
 }
 
 /** Why a job failed. `code` is stable; `worker_lost` is the queue's own. */

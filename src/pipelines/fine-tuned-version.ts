@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { writeFineTuned } from '../convert/fine-tuned.ts';
+import { type ManifestFile, manifestSchema } from '../registry/manifest.ts';
+import type { Preflight } from '../training/preflight.ts';
+import { buildTrainingReport, summarizeReport } from '../training/report.ts';
+import { renderReport } from '../training/report-html.ts';
+import type { TrainingReport } from '../training/report-schema.ts';
+import type { TrainedHead } from './head-training.ts';
+import type { TrainingResult, TrainingTask } from './training-task.ts';
+
+const WEIGHTS_FILE = 'weights.safetensors';
+/** What a version's report is called in the store. */
+export const REPORT_FILE = 'report.json';
+export const REPORT_PAGE = 'report.html';
+
+/** Everything that a new version is written from. */
+export interface VersionParts {
+  readonly task: TrainingTask;
+  readonly preflight: Preflight;
+  readonly trained: TrainedHead;
+  /** The TensorFlow.js backend that trained the head, and the versions of what computed. */
+  readonly backend: { readonly name: string; readonly libraries: Readonly<Record<string, string>> };
+  /** Seconds by phase. */
+  readonly durations: Readonly<Record<string, number>>;
+  /** Of the version that serves now, on the same test images. */
+  readonly currentAccuracy: number | undefined;
+}
+
+/** Writes weights, manifest and report of a fine-tuned model into the task's folder; gives the report's summary. */
+export async function writeVersion(parts: VersionParts): Promise<TrainingResult['summary']> {
+  const { task, preflight, trained } = parts;
+  const { backbone, options, outDir } = task;
+  const base = backbone.manifest;
+  const weightsPath = join(outDir, WEIGHTS_FILE);
+  const architecture = await writeFineTuned(
+    {
+      weightsPath: backbone.weightsPath,
+      architecture: base.architecture,
+      inputSize: backbone.preprocessing.inputSize,
+      mean: base.mean,
+      std: base.std,
+    },
+    { from: 'features', layers: trained.layers },
+    weightsPath,
+    { backbone: `${backbone.name}@${backbone.version}` },
+  );
+  const report = reportOf(parts);
+  const headParameters = trained.layers.reduce((sum, { weight, bias }) => sum + weight.length + bias.length, 0);
+  const manifest: ManifestFile = {
+    ...base,
+    name: options.name,
+    title: `${options.name}, on ${base.title}`,
+    architecture,
+    weights: {
+      file: WEIGHTS_FILE,
+      sha256: await sha256Of(weightsPath),
+      size_bytes: (await stat(weightsPath)).size,
+    },
+    num_classes: preflight.classes.length,
+    num_features: trained.layers.at(-1)?.inputs ?? base.num_features,
+    parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
+    labels: preflight.classes.map((label) => ({ label })),
+    unknown_threshold: trained.unknownThreshold,
+    training: z.record(z.string(), z.json()).parse(task.options),
+    accuracy:
+      report.test === null
+        ? []
+        : [
+            {
+              dataset: 'held-out images of its own data set',
+              images: report.test.images,
+              top1: 100 * report.test.accuracy,
+              ece_15_bins: report.test.calibration.after.error,
+            },
+          ],
+    provenance: {
+      backbone: `${backbone.name}@${backbone.version}`,
+      backbone_sha256: base.weights.sha256,
+      dataset_sha256: preflight.datasetDigest,
+      tensorflow_backend: parts.backend.name,
+    },
+  };
+  await writeFile(join(outDir, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(outDir, 'manifest.json'), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
+  await writeFile(join(outDir, REPORT_PAGE), renderReport(report));
+  return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
+}
+
+function reportOf({ task, preflight, trained, backend, currentAccuracy, durations }: VersionParts): TrainingReport {
+  const { options, backbone, current } = task;
+  const { settings, head, test, search } = trained;
+  return buildTrainingReport({
+    model: { name: options.name, version: task.version },
+    backbone: { name: backbone.name, version: backbone.version, sha256: backbone.manifest.weights.sha256 },
+    classes: preflight.classes,
+    datasetSha256: preflight.datasetDigest,
+    preflight: preflight.report,
+    training: { settings, history: head.history, bestEpoch: head.bestEpoch, search },
+    test: test && {
+      ...test,
+      ...(current !== undefined &&
+        currentAccuracy !== undefined && {
+          current: { model: current.name, version: current.version, accuracy: currentAccuracy },
+        }),
+    },
+    provenance: {
+      seed: options.seed,
+      options,
+      libraries: { node: process.versions.node, ...backend.libraries },
+      tensorflowBackend: backend.name,
+      durations,
+    },
+    createdAt: new Date(),
+  });
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}

@@ -1,0 +1,219 @@
+import { decodeImage } from '../image/decode.ts';
+import { preprocessDecoded } from '../image/preprocess.ts';
+import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import { readDataset } from '../training/dataset.ts';
+import type { Split } from '../training/dataset-layout.ts';
+import type { ImageSource } from '../training/image-source.ts';
+import { openImageSource } from '../training/open-image-source.ts';
+import { type DatasetImage, type Preflight, runPreflight } from '../training/preflight.ts';
+import { forEachConcurrently } from './concurrency.ts';
+import { FeatureExtraction } from './feature-extraction.ts';
+import { writeVersion } from './fine-tuned-version.ts';
+import { type DatasetFeatures, trainAndJudge } from './head-training.ts';
+import { type LocalModel, openLocalModel } from './local-model.ts';
+import type { PreflightTask, TrainingProgress, TrainingResult, TrainingTask } from './training-task.ts';
+
+/** Images on their way through decoding and the backbone at once: one batch computes while the next one is decoded. */
+const IN_FLIGHT = 32;
+/** Of the native TensorFlow.js backend: a job leaves the other cores to those who wait for answers. */
+const THREADS = 1;
+
+/** Told how far a job is. */
+export type OnProgress = (progress: TrainingProgress) => void;
+
+/**
+ * From a labelled archive to the files of a new version: archive -> dataset -> features -> head -> export. Runs in a
+ * process of its own, at low priority; ending that process is how it is cancelled.
+ * @throws AppError when the data set cannot be trained on
+ */
+export function transferLearning(task: TrainingTask, tell: OnProgress): Promise<TrainingResult> {
+  const clock = new PhaseClock();
+  const onProgress: OnProgress = (progress) => {
+    clock.enter(progress.phase);
+    tell(progress);
+  };
+  return withDataset(task, onProgress, async ({ source, preflight, extraction, onnxVersion }) => {
+    const features = await datasetFeatures(preflight, source, extraction, onProgress);
+    const { tf, backend } = await loadTensorFlow({ threads: THREADS });
+    const libraries = { 'onnxruntime-node': onnxVersion, '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown' };
+    const trained = await trainAndJudge(tf, features, preflight.classes.length, task.options, onProgress);
+    const currentAccuracy = await scoreCurrent(task, preflight, source);
+    onProgress({ phase: 'exporting' });
+    const durations = clock.seconds();
+    const used = { name: backend, libraries };
+    const summary = await writeVersion({ task, preflight, trained, backend: used, durations, currentAccuracy });
+    return { accuracy: trained.test?.evaluation.accuracy, currentAccuracy, summary };
+  });
+}
+
+/**
+ * Looks at a data set as `transferLearning` would, and trains nothing.
+ * @throws AppError when the data set cannot be trained on
+ */
+export function inspectDataset(task: PreflightTask, onProgress: OnProgress): Promise<Preflight['report']> {
+  return withDataset(task, onProgress, async ({ preflight }) => preflight.report);
+}
+
+interface OpenDataset {
+  readonly source: ImageSource;
+  readonly preflight: Preflight;
+  readonly extraction: FeatureExtraction;
+  readonly onnxVersion: string;
+}
+
+async function withDataset<T>(
+  task: PreflightTask,
+  onProgress: OnProgress,
+  use: (dataset: OpenDataset) => Promise<T>,
+): Promise<T> {
+  onProgress({ phase: 'reading' });
+  const { options, backbone, maxImagePixels: maxPixels, featureDir: cacheDir } = task;
+  const source = await openImageSource(task.datasetPath);
+  let model: LocalModel | undefined;
+  let extraction: FeatureExtraction | undefined;
+  try {
+    const dataset = await readDataset(source);
+    const opened = await openLocalModel(backbone.onnxPath, backbone.preprocessing);
+    model = opened;
+    extraction = new FeatureExtraction({
+      backbone: {
+        key: backbone.key,
+        preprocessing: backbone.preprocessing,
+        featureSize: backbone.manifest.num_features,
+        compute: (pixels) => opened.compute(pixels, 'features'),
+      },
+      augmentation: options.augmentation,
+      seed: options.seed,
+      cacheDir,
+      maxPixels,
+    });
+    const inspecting = extraction;
+    const timer = new PhaseTimer();
+    const preflight = await runPreflight(dataset, source, {
+      split: { seed: options.seed, validationShare: options.validation_share, testShare: options.test_share },
+      inputSize: backbone.preprocessing.inputSize,
+      inspect: (content, digest) => inspecting.inspect(content, digest),
+      concurrency: IN_FLIGHT,
+      onProgress: (done, total) => {
+        onProgress({ phase: 'inspecting', done, total, ...timer.secondsLeft(done, total) });
+      },
+    });
+    return await use({ source, preflight, extraction, onnxVersion: opened.version });
+  } finally {
+    extraction?.close();
+    await model?.close();
+    await source.close();
+  }
+}
+
+/** Features of every image, and of the copies of those that are trained on; all in the order of the data set. */
+async function datasetFeatures(
+  { images }: Preflight,
+  source: ImageSource,
+  extraction: FeatureExtraction,
+  onProgress: OnProgress,
+): Promise<DatasetFeatures> {
+  const of = (split: Split): DatasetImage[] => images.filter((image) => image.split === split);
+  const labels = (chosen: readonly DatasetImage[]) => Int32Array.from(chosen, ({ classIndex }) => classIndex);
+  const originals = (chosen: readonly DatasetImage[]) =>
+    rowsToMatrix(chosen.map(({ digest }) => extraction.original(digest)));
+
+  const [train, validation, test] = [of('train'), of('validation'), of('test')];
+  const copies = await copiesOf(train, source, extraction, onProgress);
+  const sources = Int32Array.from(copies.flatMap((rows, image) => rows.map(() => image)));
+  return {
+    train: {
+      set: {
+        name: 'features',
+        dimension: extraction.original(train[0]?.digest ?? '').length,
+        originals: originals(train),
+        ...(sources.length > 0 && { copies: { features: rowsToMatrix(copies.flat()), sources } }),
+      },
+      labels: labels(train),
+    },
+    validation: { features: originals(validation), labels: labels(validation) },
+    test: { features: originals(test), labels: labels(test) },
+    testNames: test.map(({ file }) => file.name),
+  };
+}
+
+/** For each image the features of its copies. */
+async function copiesOf(
+  images: readonly DatasetImage[],
+  source: ImageSource,
+  extraction: FeatureExtraction,
+  onProgress: OnProgress,
+): Promise<Float32Array[][]> {
+  const copies: Float32Array[][] = [];
+  const timer = new PhaseTimer();
+  let done = 0;
+  await forEachConcurrently(images.entries(), IN_FLIGHT, async ([index, { digest, file }]) => {
+    copies[index] = await extraction.copies(digest, () => source.read(file));
+    done += 1;
+    onProgress({ phase: 'augmenting', done, total: images.length, ...timer.secondsLeft(done, images.length) });
+  });
+  return copies;
+}
+
+function rowsToMatrix(rows: readonly Float32Array[]): Float32Array {
+  const dimension = rows[0]?.length ?? 0;
+  const matrix = new Float32Array(rows.length * dimension);
+  for (const [index, row] of rows.entries()) matrix.set(row, index * dimension);
+  return matrix;
+}
+
+/** Accuracy of the version that serves now, on the new version's test images; undefined when its classes differ. */
+async function scoreCurrent(
+  { current, maxImagePixels }: TrainingTask,
+  { classes, images }: Preflight,
+  source: ImageSource,
+): Promise<number | undefined> {
+  if (current === undefined || current.labels.length !== classes.length) return undefined;
+  const { labels, preprocessing } = current;
+  if (!classes.every((name) => labels.includes(name))) return undefined;
+  const model = await openLocalModel(current.onnxPath, preprocessing);
+  try {
+    const test = images.filter(({ split }) => split === 'test');
+    let correct = 0;
+    await forEachConcurrently(test, IN_FLIGHT, async ({ file, label }) => {
+      const image = await decodeImage(await source.read(file), maxImagePixels);
+      const scores = await model.compute(await preprocessDecoded(image, preprocessing), 'probabilities');
+      if (labels[scores.indexOf(Math.max(...scores))] === label) correct += 1;
+    });
+    return correct / test.length;
+  } finally {
+    await model.close();
+  }
+}
+
+/** Time left of a phase, by its speed so far. */
+class PhaseTimer {
+  readonly #start = performance.now();
+
+  secondsLeft(done: number, total: number): { seconds_left: number } {
+    const perItem = (performance.now() - this.#start) / done;
+    return { seconds_left: Math.round((perItem * (total - done)) / 100) / 10 };
+  }
+}
+
+/** Seconds that each phase took. */
+class PhaseClock {
+  readonly #seconds: Record<string, number> = {};
+  #phase = 'reading';
+  #since = performance.now();
+
+  enter(phase: string): void {
+    if (phase === this.#phase) return;
+    const now = performance.now();
+    this.#seconds[this.#phase] = (this.#seconds[this.#phase] ?? 0) + (now - this.#since) / 1000;
+    this.#phase = phase;
+    this.#since = now;
+  }
+
+  /** Of the phases that are over, to a millisecond. */
+  seconds(): Record<string, number> {
+    return Object.fromEntries(
+      Object.entries(this.#seconds).map(([phase, seconds]) => [phase, Math.round(seconds * 1000) / 1000]),
+    );
+  }
+}
