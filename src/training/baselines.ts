@@ -9,11 +9,6 @@ export interface Score {
   readonly interval: Interval;
 }
 
-/** One row of a table of scores. */
-export interface ScoredRow extends Score {
-  readonly name: string;
-}
-
 /** What can be had without training, on the images that the model is judged by. */
 export interface Baselines {
   /** Answers `label` whatever the image. */
@@ -24,16 +19,6 @@ export interface Baselines {
 const NEIGHBOURS = 5;
 /** Training samples compared at once: bounds the memory, whatever their number. */
 const CHUNK_ROWS = 512;
-
-/** A row for predictions of `labels`, of which there is at least one. */
-export function scoreRow(name: string, predicted: Int32Array, labels: Int32Array): ScoredRow {
-  return { name, ...score(predicted, labels) };
-}
-
-function score(predicted: Int32Array, labels: Int32Array): Score {
-  const correct = countEqual(predicted, labels);
-  return { accuracy: correct / labels.length, interval: wilsonInterval(correct, labels.length) };
-}
 
 /** Scores both baselines on `test`, of which there is at least one sample. Features as they enter the head. */
 export function scoreBaselines(tf: TensorFlow, train: Samples, test: Samples, classes: number): Baselines {
@@ -58,7 +43,6 @@ export function majorityClass(trainLabels: Int32Array, classes: number): number 
 export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Float32Array, classes: number): Int32Array {
   const dimension = train.features.length / train.labels.length;
   const queries = features.length / dimension;
-  if (queries === 0) return new Int32Array(0);
   // A plain matrix product is the fast one, so the queries are transposed: once, and they are fewer.
   const transposed = tf.tidy(() => tf.tensor2d(unitRows(features, dimension), [queries, dimension]).transpose());
   const nearest = Array.from({ length: queries }, (): Neighbour[] => []);
@@ -76,6 +60,11 @@ export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Floa
   }
   tf.dispose(transposed);
   return Int32Array.from(nearest, (neighbours) => vote(neighbours, classes));
+}
+
+function score(predicted: Int32Array, labels: Int32Array): Score {
+  const correct = countEqual(predicted, labels);
+  return { accuracy: correct / labels.length, interval: wilsonInterval(correct, labels.length) };
 }
 
 interface Neighbour {
