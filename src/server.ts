@@ -82,9 +82,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   for (const { where, reason } of problems) logger.error({ where, reason }, 'a model is broken and not served');
   for (const model of models) registry.set(model);
 
-  const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), (model, { format, fraction }) => {
-    if (fraction === 0 || fraction === 1) logger.info({ model: model.name, format, fraction }, 'converting');
-  });
+  const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger);
   const engines = new EnginePool({
     size: engineCount(config.ENGINE_THREADS),
     threads: config.cores,

@@ -77,23 +77,13 @@ export class EngineProcess {
     return [...this.#loaded.values()];
   }
 
-  /** Whether a model is being loaded, so that a run would have to wait for it. */
-  get loading(): boolean {
-    return this.#models.size > this.#loaded.size;
-  }
-
-  /** Loads a model once, however many ask. @throws AppError model_unavailable with the reason; engine_lost. */
-  load(model: EngineModel): Promise<LoadedModel> {
-    const known = this.#models.get(model.key);
-    if (known !== undefined) return known;
-    const loading = this.#load(model);
-    this.#models.set(model.key, loading);
-    return loading;
-  }
-
-  /** @throws AppError engine_lost when the process ends first, model_unavailable; Error when the pixels do not fit. */
+  /**
+   * Runs a batch; loads the model before that if it is not here yet.
+   * @throws AppError engine_lost when the process ends first, model_unavailable with the reason; Error when the pixels do
+   * not fit the model.
+   */
   async run(model: EngineModel, pixels: PixelTensor, outputs: readonly OutputName[]): Promise<Outputs> {
-    await this.load(model);
+    await this.#loadOnce(model);
     const answer = await this.#request({ type: 'run', key: model.key, pixels, outputs });
     if (answer.type !== 'ran') throw new Error(`an engine answered run with ${answer.type}`);
     return answer.outputs;
@@ -117,6 +107,14 @@ export class EngineProcess {
   /** Ends the process at once; what it was doing fails with engine_lost. */
   kill(): void {
     this.#child.kill('SIGKILL');
+  }
+
+  #loadOnce(model: EngineModel): Promise<LoadedModel> {
+    const known = this.#models.get(model.key);
+    if (known !== undefined) return known;
+    const loading = this.#load(model);
+    this.#models.set(model.key, loading);
+    return loading;
   }
 
   async #load(model: EngineModel): Promise<LoadedModel> {

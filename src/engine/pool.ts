@@ -12,8 +12,10 @@ const HOPELESS_STARTS = 5;
 const LONGEST_BACKOFF_MS = 10_000;
 
 export interface EnginePoolOptions {
-  /** Number of processes; `engineCount` says how many fit the machine. */
+  /** Number of processes; `engineCount` says how many suit the machine. */
   readonly size: number;
+  /** Threads that may compute at once, over all processes: the cores that engines may have. */
+  readonly threads: number;
   /** Added to the processes' scheduling priority, 0 to 19: above 0 the HTTP thread goes first. */
   readonly niceness: number;
   readonly logger: Logger;
@@ -42,7 +44,8 @@ interface Slot {
   readonly index: number;
   engine: EngineProcess | undefined;
   ready: boolean;
-  leased: boolean;
+  /** Threads of the model it is lent for; 0 when it is free. */
+  threads: number;
   restarts: number;
   /** Ends since it last answered a run. */
   failures: number;
@@ -55,17 +58,22 @@ interface Waiter {
   readonly reject: (error: AppError) => void;
 }
 
-/** How many engines of `threads` threads the cores of this machine can run side by side, at least one. */
+/**
+ * How many engines suit this machine when a model is computed by `threads` threads: as many as its cores can run side by
+ * side, and at least two where it has two cores. The second takes over at once while the first is started again.
+ */
 export function engineCount(threads: number): number {
-  return Math.max(1, Math.floor(availableParallelism() / threads));
+  const cores = availableParallelism();
+  return Math.max(Math.min(cores, 2), Math.floor(cores / threads));
 }
 
 /**
- * A fixed number of engine processes, lent to one caller each. Callers queue by priority, first come first served
- * inside one. An engine that dies takes its own batch with it and nothing else, and is started again.
+ * A fixed number of engine processes, lent to one caller each, as long as the models they run have threads enough.
+ * Callers queue by priority, first come first served inside one. An engine that dies takes its own batch with it and
+ * nothing else, and is started again.
  */
 export class EnginePool {
-  readonly size: number;
+  readonly #threads: number;
   readonly #niceness: number;
   readonly #logger: Logger;
   readonly #slots: readonly Slot[];
@@ -73,15 +81,15 @@ export class EnginePool {
   #closing = false;
   #onAllReturned: (() => void) | undefined;
 
-  constructor({ size, niceness, logger }: EnginePoolOptions) {
-    this.size = size;
+  constructor({ size, threads, niceness, logger }: EnginePoolOptions) {
+    this.#threads = threads;
     this.#niceness = niceness;
     this.#logger = logger;
     this.#slots = Array.from({ length: size }, (_, index) => ({
       index,
       engine: undefined,
       ready: false,
-      leased: false,
+      threads: 0,
       restarts: 0,
       failures: 0,
       restart: undefined,
@@ -98,17 +106,9 @@ export class EnginePool {
     });
   }
 
-  /**
-   * Loads a model into every engine, one after the other so that the rest serve on.
-   * @throws AppError model_unavailable with the reason, engine_lost.
-   */
-  async load(model: EngineModel): Promise<readonly LoadedModel[]> {
-    const loaded: LoadedModel[] = [];
-    for (const slot of this.#slots) {
-      await slot.engine?.ready;
-      if (slot.engine) loaded.push(await slot.engine.load(model));
-    }
-    return loaded;
+  /** How many batches of a model can run at the same time, at least one. */
+  concurrency({ threads }: EngineModel): number {
+    return Math.max(1, Math.min(this.#slots.length, Math.floor(this.#threads / threads)));
   }
 
   /** Frees a model in every engine, behind what runs there. */
@@ -119,10 +119,10 @@ export class EnginePool {
   }
 
   report(): readonly EngineReport[] {
-    return this.#slots.map(({ index, engine, ready, leased, restarts }) => ({
+    return this.#slots.map(({ index, engine, ready, threads, restarts }) => ({
       index,
       pid: engine?.pid,
-      state: ready ? (leased ? 'busy' : 'idle') : 'starting',
+      state: ready ? (threads > 0 ? 'busy' : 'idle') : 'starting',
       rss: engine?.rss ?? 0,
       restarts,
       models: engine?.loaded ?? [],
@@ -185,16 +185,20 @@ export class EnginePool {
     }
   }
 
-  /** A free engine: one that holds the model, else one that is not busy loading another, else any. */
-  #bestSlot({ key }: EngineModel): Slot | undefined {
-    const free = this.#slots.filter(({ ready, leased }) => ready && !leased);
-    const holds = (slot: Slot): boolean => slot.engine?.loaded.some((model) => model.key === key) ?? false;
-    const idle = free.filter((slot) => slot.engine?.loading === false);
-    return idle.find(holds) ?? idle[0] ?? free[0];
+  /** A free engine, by preference one that holds the model; none while the model's threads are not free. */
+  #bestSlot({ key, threads }: EngineModel): Slot | undefined {
+    const inUse = this.#threadsInUse();
+    if (inUse > 0 && inUse + threads > this.#threads) return undefined;
+    const free = this.#slots.filter((slot) => slot.ready && slot.threads === 0);
+    return free.find(({ engine }) => engine?.loaded.some((model) => model.key === key)) ?? free[0];
+  }
+
+  #threadsInUse(): number {
+    return this.#slots.reduce((sum, { threads }) => sum + threads, 0);
   }
 
   #lend(slot: Slot, model: EngineModel): EngineLease {
-    slot.leased = true;
+    slot.threads = model.threads;
     const { engine } = slot;
     let returned = false;
     return {
@@ -207,15 +211,15 @@ export class EnginePool {
       release: () => {
         if (returned) return;
         returned = true;
-        slot.leased = false;
-        if (this.#slots.every(({ leased }) => !leased)) this.#onAllReturned?.();
+        slot.threads = 0;
+        if (this.#threadsInUse() === 0) this.#onAllReturned?.();
         this.#dispatch();
       },
     };
   }
 
   #allReturned(timeoutMs: number): Promise<void> {
-    if (this.#slots.every(({ leased }) => !leased)) return Promise.resolve();
+    if (this.#threadsInUse() === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
       this.#onAllReturned = () => {

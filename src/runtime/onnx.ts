@@ -12,8 +12,9 @@ export async function openOnnxSession({ path, threads }: SessionSource): Promise
     graphOptimizationLevel: 'all',
     // Errors only: its warnings about constant folding go to stderr outside our log.
     logSeverityLevel: 3,
-    // Idle compute threads would otherwise spin on cores that decoding and the HTTP thread need.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    // Threads spin this long between two layers, then sleep. Without spinning a lone image gains nothing from a second
+    // thread; with the default, of milliseconds, idle threads hold cores that decoding and the HTTP thread need.
+    extra: { session: { intra_op: { spin_duration_us: '50' } } },
   });
   const inputShape = pixelShape(session);
   return {

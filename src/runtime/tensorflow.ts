@@ -73,10 +73,10 @@ function requireNative(threads: number): void {
   process.env['TF_CPP_MIN_LOG_LEVEL'] = '2';
   process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
   process.env['TF_NUM_INTEROP_THREADS'] = '1';
-  // tfjs-node 4.22 calls two functions that Node 23 removed, and works with them put back.
+  // tfjs-node 4.22 calls two functions that Node 22 warns of and Node 23 removed. It works with them put back.
   const functions: Record<string, unknown> = util;
-  functions['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
-  functions['isArray'] ??= Array.isArray;
+  functions['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
+  functions['isArray'] = Array.isArray;
   require('@tensorflow/tfjs-node');
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EngineModel } from '../../src/engine/messages.ts';
-import { EnginePool } from '../../src/engine/pool.ts';
+import { type EngineLease, EnginePool } from '../../src/engine/pool.ts';
 import { createLogger } from '../../src/logger.ts';
 import type { PixelTensor } from '../../src/tensor.ts';
 import { plainImage, writeColourModel } from '../colour-model.ts';
@@ -30,8 +30,8 @@ afterEach(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function poolOf(size: number): EnginePool {
-  const pool = new EnginePool({ size, niceness: 5, logger });
+function poolOf(size: number, threads = size): EnginePool {
+  const pool = new EnginePool({ size, threads, niceness: 5, logger });
   pools.push(pool);
   return pool;
 }
@@ -40,14 +40,27 @@ const red: PixelTensor = { data: plainImage([255, 0, 0]), shape: [1, 4, 4, 3] };
 /** Takes an engine a good part of a second. */
 const long: PixelTensor = { data: new Uint8Array(64 * SIDE * SIDE * 3), shape: [64, SIDE, SIDE, 3] };
 
+/** Has every engine hold a model, by running one image on all of them at once. */
+async function loadEverywhere(pool: EnginePool, model: EngineModel): Promise<void> {
+  const side = model === large ? SIDE : 4;
+  const image = { data: new Uint8Array(side * side * 3), shape: [1, side, side, 3] };
+  const engines = await Promise.all(pool.report().map(() => pool.acquire(model, 'interactive')));
+  await Promise.all(engines.map((engine) => engine.run(image, ['logits'])));
+  for (const engine of engines) engine.release();
+}
+
 async function redLogits(pool: EnginePool, model = small): Promise<number[]> {
   const engine = await pool.acquire(model, 'interactive');
   try {
-    const { logits } = await engine.run(red, ['logits']);
-    return [...(logits?.data ?? [])].map((value) => Math.round(value * 1000) / 1000);
+    return await redRun(engine);
   } finally {
     engine.release();
   }
+}
+
+async function redRun(engine: EngineLease): Promise<number[]> {
+  const { logits } = await engine.run(red, ['logits']);
+  return [...(logits?.data ?? [])].map((value) => Math.round(value * 1000) / 1000);
 }
 
 describe('a pool of engines', () => {
@@ -124,6 +137,33 @@ describe('a pool of engines', () => {
     expect(order).toEqual(['person 1', 'person 2', 'bulk 1', 'bulk 2', 'training']);
   });
 
+  it('lends no more engines than there are threads for their models', async () => {
+    const pool = poolOf(2, 2);
+    const wide = { ...small, key: 'wide', threads: 2 };
+    expect([pool.concurrency(small), pool.concurrency(wide)]).toEqual([2, 1]);
+    const order: string[] = [];
+    const engine = await pool.acquire(small, 'interactive');
+    const wideEngine = pool.acquire(wide, 'interactive').then((lent) => {
+      order.push('wide');
+      return lent;
+    });
+    // Behind the wide one, which needs both threads, this one waits too: else a wide one might wait for ever.
+    const third = pool.acquire(small, 'interactive').then((lent) => {
+      order.push('third');
+      return lent;
+    });
+    await redRun(engine);
+    expect(order).toEqual([]);
+    engine.release();
+    (await wideEngine).release();
+    (await third).release();
+    expect(order).toEqual(['wide', 'third']);
+  });
+
+  it('runs a model that wants more threads than there are, by itself', async () => {
+    expect(await redLogits(poolOf(1, 1), { ...small, key: 'wide', threads: 2 })).toEqual([4, 0, 0]);
+  });
+
   it('tells why pixels cannot be run, and serves on', async () => {
     const pool = poolOf(1);
     const engine = await pool.acquire(small, 'interactive');
@@ -134,20 +174,12 @@ describe('a pool of engines', () => {
 });
 
 describe('loading and unloading', () => {
-  it('puts a model into every engine before anybody asks, once', async () => {
-    const pool = poolOf(2);
-    const [loaded, again] = await Promise.all([pool.load(small), pool.load(small)]);
-    expect(loaded.map(({ key }) => key)).toEqual(['small', 'small']);
-    expect(again).toEqual(loaded);
-    expect(pool.report().map(({ models }) => models.length)).toEqual([1, 1]);
-  });
-
   it('says why a model cannot be loaded, each time it is asked, until it can', async () => {
     const pool = poolOf(1);
     const path = join(folder, 'later.onnx');
     const later = { ...small, key: 'later', path };
     const unavailable = { code: 'model_unavailable', message: expect.stringContaining('later.onnx') };
-    await expect(pool.load(later)).rejects.toMatchObject(unavailable);
+    await expect(redLogits(pool, later)).rejects.toMatchObject(unavailable);
     await expect(redLogits(pool, later)).rejects.toMatchObject(unavailable);
     await writeFile(path, readFileSync(small.path));
     expect(await redLogits(pool, later)).toEqual([4, 0, 0]);
@@ -155,7 +187,8 @@ describe('loading and unloading', () => {
 
   it('forgets a model that is taken out of service', async () => {
     const pool = poolOf(2);
-    await pool.load(small);
+    await loadEverywhere(pool, small);
+    expect(pool.report().map(({ models }) => models.length)).toEqual([1, 1]);
     await pool.unload('small');
     expect(pool.report().map(({ models }) => models)).toEqual([[], []]);
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
@@ -165,7 +198,7 @@ describe('loading and unloading', () => {
 describe('an engine that dies', () => {
   it('takes its batch with it, nobody else, and comes back', async () => {
     const pool = poolOf(2);
-    await pool.load(large);
+    await loadEverywhere(pool, large);
     const [doomed, other] = await Promise.all([pool.acquire(large, 'interactive'), pool.acquire(large, 'interactive')]);
     const [first, second] = pool.report();
     const runs = Promise.allSettled([doomed.run(long, ['logits']), other.run(long, ['logits'])]);
@@ -193,7 +226,7 @@ describe('an engine that dies', () => {
 describe('close', () => {
   it('finishes what runs, refuses the rest and ends every process', async () => {
     const pool = poolOf(2);
-    await pool.load(large);
+    await loadEverywhere(pool, large);
     const engine = await pool.acquire(large, 'interactive');
     const answer = engine.run(long, ['features']).finally(() => engine.release());
     const pids = pool.report().map(({ pid }) => pid);
@@ -220,9 +253,10 @@ it('leaves no engine behind when the server is killed', async () => {
     '--eval',
     `import { EnginePool } from ${built('engine/pool.js')};
      import { createLogger } from ${built('logger.js')};
-     const pool = new EnginePool({ size: 2, niceness: 5, logger: createLogger('silent') });
+     const pool = new EnginePool({ size: 2, threads: 2, niceness: 5, logger: createLogger('silent') });
      const model = ${JSON.stringify(small)};
-     await pool.load(model);
+     const engine = await pool.acquire(model, 'interactive');
+     await engine.run({ data: new Uint8Array(48), shape: [1, 4, 4, 3] }, ['logits']);
      console.log(JSON.stringify(pool.report().map(({ pid }) => pid)));`,
   ]);
   const [line] = await once(createInterface(server.stdout), 'line');
