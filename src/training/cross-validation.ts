@@ -41,8 +41,9 @@ export interface CrossValidationInput {
 export async function crossValidate(tf: TensorFlow, input: CrossValidationInput): Promise<CrossValidation> {
   const { set, labels, classes, folds, settingsFor, signal } = input;
   const right = new Array<boolean>(labels.length).fill(false);
+  const foldCount = 1 + folds.reduce((most, fold) => Math.max(most, fold), 0);
   let loss = 0;
-  for (let fold = 0; fold <= Math.max(...folds); fold++) {
+  for (let fold = 0; fold < foldCount; fold++) {
     const train = trainingPart(input, fold);
     const settings = settingsFor(train.labels.length, set.dimension);
     const { layers } = await trainHead(tf, { classes, train, ...(signal && { signal }) }, settings);
@@ -73,7 +74,10 @@ function trainingPart({ set, augmented, labels, folds }: CrossValidationInput, f
   const features = new Float32Array(images.features.length + more.features.length);
   features.set(images.features);
   features.set(more.features, images.features.length);
-  return { features, labels: Int32Array.of(...images.labels, ...more.labels) };
+  const joined = new Int32Array(images.labels.length + more.labels.length);
+  joined.set(images.labels);
+  joined.set(more.labels, images.labels.length);
+  return { features, labels: joined };
 }
 
 function indicesWhere(values: Int32Array, accept: (value: number) => boolean): Int32Array {
