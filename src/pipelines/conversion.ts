@@ -9,6 +9,7 @@ import {
   readConversion,
 } from '../convert/convert.ts';
 import { AppError, messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 
 /** What the worker is told. */
@@ -35,12 +36,12 @@ export interface ConvertedModel extends Conversion {
  */
 export class ConversionCache {
   readonly #folder: string;
-  readonly #onProgress: (model: ModelVersion, progress: ConversionProgress) => void;
+  readonly #logger: Logger;
   readonly #pending = new Map<string, Promise<ConvertedModel>>();
 
-  constructor(folder: string, onProgress: (model: ModelVersion, progress: ConversionProgress) => void = () => {}) {
+  constructor(folder: string, logger: Logger) {
     this.#folder = folder;
-    this.#onProgress = onProgress;
+    this.#logger = logger;
   }
 
   /**
@@ -75,16 +76,30 @@ export class ConversionCache {
     const cached = await readConversion(outDir);
     if (cached !== undefined) return { key, ...cached };
     const task: ConversionTask = { source, sha256: model.manifest.file.weights.sha256, outDir };
+    const start = performance.now();
+    const onProgress = this.#logProgress(model.name);
     const conversion = await new Promise<Conversion>((resolve, reject) => {
       const worker = new Worker(compiledEntry(import.meta.url, 'conversion-worker.js'), { workerData: task });
       worker.on('message', (message: ConversionMessage) => {
         if (message.type === 'done') resolve(message.conversion);
-        else this.#onProgress(model, message.progress);
+        else onProgress(message.progress);
       });
       worker.on('error', reject);
       worker.on('exit', (code) => reject(new Error(`the converter ended with code ${code}`)));
     });
+    this.#logger.info({ model: model.name, ms: Math.round(performance.now() - start) }, 'converted');
     return { key, ...conversion };
+  }
+
+  /** A line at every quarter of the way: the formats are written one after the other, and take about as long. */
+  #logProgress(model: string): (progress: ConversionProgress) => void {
+    let told = 0;
+    return ({ format, fraction }) => {
+      const percent = 50 * (format === 'onnx' ? fraction : 1 + fraction);
+      if (percent < told + 25) return;
+      told = 25 * Math.floor(percent / 25);
+      this.#logger.info({ model, percent: told }, 'converting');
+    };
   }
 }
 
