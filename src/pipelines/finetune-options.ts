@@ -5,9 +5,9 @@ import { describeIssues, MODEL_NAME } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from '../training/dataset-split.ts';
 
 /** How the best settings are looked for, beside the defaults that need no tuning. */
-export const SEARCHES = ['none', 'quick', 'thorough'] as const;
+const SEARCHES = ['none', 'quick', 'thorough'] as const;
 /** When a new version serves under the model's bare name. */
-export const PROMOTIONS = ['always', 'if_better', 'never'] as const;
+const PROMOTIONS = ['always', 'if_better', 'never'] as const;
 
 const share = z.number().min(0).max(0.5);
 

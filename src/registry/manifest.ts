@@ -20,7 +20,7 @@ const labelSchema = z.object({
 export type Label = z.output<typeof labelSchema>;
 
 /** `zoo/labels/<name>.json` on disk. */
-export const labelsFileSchema = z.object({
+const labelsFileSchema = z.object({
   source: z.string(),
   classes: z.array(labelSchema.extend({ index: z.number().int().nonnegative() })).min(2),
 });

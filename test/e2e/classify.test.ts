@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import type { ClassifyAnswer } from './answers.ts';
 import { childrenOf, type ServerProcess, startServer, temporaryDataDir, untilReady } from './server-process.ts';
 
 let server: ServerProcess;
@@ -17,14 +18,14 @@ afterAll(async () => {
   await data.remove();
 });
 
-async function classify(png: Buffer, query: string) {
+async function classify(png: Buffer, query: string): Promise<ClassifyAnswer> {
   const response = await fetch(`${server.url}/classify?${query}`, {
     method: 'POST',
     headers: { 'content-type': 'image/png' },
     body: new Uint8Array(png),
   });
   expect(response.status).toBe(200);
-  return response.json();
+  return (await response.json()) as ClassifyAnswer;
 }
 
 describe.each(EMBEDDED)('%s over HTTP', (model) => {
@@ -32,8 +33,8 @@ describe.each(EMBEDDED)('%s over HTTP', (model) => {
     for (const { png, top1 } of await goldenPictures(model)) {
       const answer = await classify(png, `model=${model}&runtime=${runtime}`);
       expect(answer).toMatchObject({ model, version: 1, runtime });
-      expect(answer.results[0].predictions).toHaveLength(5);
-      expect(answer.results[0].predictions[0]).toMatchObject({
+      expect(answer.results[0]?.predictions).toHaveLength(5);
+      expect(answer.results[0]?.predictions?.[0]).toMatchObject({
         index: top1,
         synset: expect.stringMatching(/^n\d{8}$/),
       });
@@ -51,12 +52,12 @@ describe('an engine killed in the middle of requests', () => {
     if (engine !== undefined) process.kill(engine, 'SIGKILL');
     for (const response of await Promise.all(requests)) {
       if (response.status !== 200) continue;
-      for (const result of (await response.json()).results) {
-        if (result.error === undefined) expect(result.predictions[0].index).toBe(picture?.top1);
+      for (const result of ((await response.json()) as ClassifyAnswer).results) {
+        if (result.error === undefined) expect(result.predictions?.[0]?.index).toBe(picture?.top1);
         else expect(result.error.code).toBe('engine_lost');
       }
     }
     const answer = await classify(picture?.png ?? Buffer.alloc(0), 'top_k=1');
-    expect(answer.results[0].predictions[0].index).toBe(picture?.top1);
+    expect(answer.results[0]?.predictions?.[0]?.index).toBe(picture?.top1);
   });
 });

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import type { ClassifyAnswer } from './answers.ts';
 import {
   childrenOf,
   isAlive,
@@ -51,7 +52,7 @@ test.skipIf(!onLinux)('SIGTERM: what is in flight is answered, the children end,
   server.child.kill('SIGTERM');
   const response = await request;
   expect(response.status).toBe(200);
-  expect((await response.json()).results).toHaveLength(64);
+  expect(((await response.json()) as ClassifyAnswer).results).toHaveLength(64);
   expect(await server.exit).toBe(0);
   expect(children.filter(isAlive)).toEqual([]);
   await expect(fetch(`${server.url}/v2/health/live`)).rejects.toThrow();
