@@ -46,11 +46,15 @@ ${provenance(report)}
 function headline(test: TestReport | null): string {
   if (test === null) return 'Nobody knows yet how often it is right';
   const percentage = Math.round(test.accuracy * 100);
+  const right = `ight about ${percentage} times in 100`;
+  const { majority_class: majority, nearest_neighbours: nearest } = test.baselines;
+  if (test.accuracy <= majority.accuracy) return `No better than guessing: r${right}`;
+  if (test.interval[1] < nearest.accuracy) return `R${right}, less often than without training`;
   if (percentage === 100 && test.accuracy < 1) return 'Right more than 99 times in 100';
   if (percentage === 100) return `Right on all ${test.images} test images`;
   const [pair] = test.confused_pairs;
   const confusion = pair && pair.count > 1 ? `; most often it takes ${pair.label} for ${pair.predicted}` : '';
-  return `Right about ${percentage} times in 100${confusion}`;
+  return `R${right}${confusion}`;
 }
 
 function steps(list: readonly string[]): Markup {
@@ -84,11 +88,11 @@ function comparison({ baselines, current, ...test }: TestReport, title: string):
     { accuracy, interval: [low, high] }: Pick<TestReport, 'accuracy' | 'interval'>,
     ours: boolean,
   ) =>
-    html`<tr class="${ours ? 'ours' : ''}"><th scope="row">${name}</th><td>${percent(accuracy)}</td><td>${percent(low)} – ${percent(high)}</td><td>${intervalBar(accuracy, low, high, ours ? 'accent' : 'muted')}</td></tr>`;
+    html`<tr class="${ours ? 'ours' : ''}"><th scope="row">${name}</th><td>${percent(accuracy)}</td><td>${percent(low)} – ${percent(high)}</td><td class="wide">${intervalBar(accuracy, low, high, ours ? 'accent' : 'muted')}</td></tr>`;
   return html`<section><h2>Against the simplest rivals</h2>
 <p>All on the same ${test.images} test images. A model that does not beat them is not worth its keep.</p>
 <div class="scroll"><table>
-<thead><tr><th scope="col">Model</th><th scope="col">Accuracy</th><th scope="col">95% confidence</th><th scope="col">0 to 100%</th></tr></thead>
+<thead><tr><th scope="col">Model</th><th scope="col">Accuracy</th><th scope="col">95% confidence</th><th scope="col" class="wide">0 to 100%</th></tr></thead>
 <tbody>
 ${row(title, test, true)}
 ${current ? row(`${current.model}, version ${current.version}`, current, false) : undefined}
@@ -99,8 +103,10 @@ ${row(`Always “${majority.class}”`, majority, false)}
 
 function mistakes(test: TestReport, thumbnails: Thumbnails): Markup {
   return html`<section><h2>What it confuses</h2>
-${confusionMatrix(test)}
-<h3>Most confused</h3>${confusedPairs(test, thumbnails)}
+<div class="beside">
+<div><h3>Every answer</h3>${confusionMatrix(test)}</div>
+<div><h3>Most confused</h3>${confusedPairs(test, thumbnails)}</div>
+</div>
 <h3>Wrong and sure of it</h3>
 <p class="note">Wrong answers, the most certain first: often wrong labels or unusual photos.</p>
 ${imageList(test.worst_mistakes, thumbnails, 'No test image was answered wrong.')}
@@ -197,7 +203,7 @@ function dataset({ dataset: { preflight } }: TrainingReport): Markup {
   const notes = [
     `${images.used} of ${images.labelled} labelled images are used: ${images.unreadable} cannot be read, ${images.left_out} are left out as contradictory or as copies across splits.`,
     preflight.ignored.count > 0 ? `${preflight.ignored.count} other files are ignored.` : '',
-    imbalance === null ? '' : `The largest class has ${imbalance} times the images of the smallest.`,
+    imbalance === null || imbalance === 1 ? '' : `The largest class has ${imbalance} times the images of the smallest.`,
   ];
   return html`<section><h2>What it learnt from</h2>
 <p>${notes.filter((note) => note !== '').join(' ')}</p>
@@ -218,8 +224,10 @@ function provenance(report: TrainingReport): Markup {
     ([phase, value]) => [phase, `${value.toFixed(1)} s`] as const,
   );
   return html`<section><h2>How to make it again</h2>
-<h3>Settings of the head</h3>${definitions(Object.entries(training.settings))}
-<h3>Options of the request</h3>${definitions(Object.entries(provenance.options))}
+<div class="columns">
+<div><h3>Settings of the head</h3>${definitions(Object.entries(training.settings))}</div>
+<div><h3>Options of the request</h3>${definitions(Object.entries(provenance.options))}</div>
+</div>
 <h3>Origin</h3>${definitions([
     ['backbone', `${backbone.name}, version ${backbone.version}`],
     ['backbone SHA-256', backbone.sha256],
@@ -234,7 +242,10 @@ ${seconds.length > 0 ? html`<h3>Time</h3>${definitions(seconds)}` : undefined}
 }
 
 function definitions(entries: readonly (readonly [name: string, value: unknown])[]): Markup {
-  const shown = (value: unknown): Content => (typeof value === 'string' ? value : JSON.stringify(value));
+  const shown = (value: unknown): Content => {
+    if (typeof value === 'number' && !Number.isInteger(value)) return String(Number(value.toPrecision(4)));
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  };
   return html`<dl class="settings">${entries
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => html`<dt>${name}</dt><dd>${shown(value)}</dd>`)}</dl>`;

@@ -7,6 +7,8 @@ export type Thumbnails = ReadonlyMap<string, string>;
 
 /** More classes than these make a table that nobody can read: then those with the most mistakes are shown. */
 const MAX_MATRIX_CLASSES = 20;
+/** More classes than these need smaller cells to stand side by side. */
+const DENSE_FROM = 12;
 /** From this share on a cell is dark enough for the inverse colour of text. */
 const DARK_CELL = 0.6;
 
@@ -29,7 +31,7 @@ export function confusionMatrix({ confusion, per_class }: TestReport): Markup {
     return html`<tr><th scope="row" title="${name(label)}">${name(label)}</th>${cells}</tr>`;
   };
   const cut = shown.length < confusion.length;
-  return html`<div class="scroll"><table class="matrix">
+  return html`<div class="scroll"><table class="${shown.length > DENSE_FROM ? 'matrix dense' : 'matrix'}">
 <caption>A row for each class as it is, a column for each answer; the diagonal is right.${cut ? ` The ${shown.length} of ${confusion.length} classes with the most mistakes.` : ''}</caption>
 <thead><tr><td></td>${shown.map((index) => html`<th scope="col" title="${name(index)}"><span>${name(index)}</span></th>`)}</tr></thead>
 <tbody>${shown.map(row)}</tbody></table></div>`;
@@ -43,7 +45,8 @@ export function confusedPairs({ confused_pairs }: TestReport, thumbnails: Thumbn
       const source = thumbnails.get(image);
       return source === undefined ? [] : [html`<img src="${source}" alt="${image}" title="${image}">`];
     });
-    const shown: Content = pictures.length > 0 ? html`<span class="samples">${pictures}</span>` : examples[0];
+    const shown: Content =
+      pictures.length > 0 ? html`<span class="samples">${pictures}</span>` : examples.slice(0, 2).join(', ');
     return html`<tr><th scope="row">${label} → ${predicted}</th><td>${count}</td><td>${percent(share)}</td><td class="text file">${shown}</td></tr>`;
   });
   return html`<div class="scroll"><table>

@@ -43,7 +43,7 @@ export interface Bin {
 const WIDTH = 400;
 const HEIGHT = 260;
 /** Room for the ticks and titles of the axes, in units of the drawing. */
-const PLOT = { left: 48, right: 388, top: 14, bottom: 216 };
+const PLOT = { left: 56, right: 382, top: 14, bottom: 212 };
 
 /** Draws lines with axes, and a legend where there are several. */
 export function linePlot({ title, x, y, series, marker }: LinePlot): Markup {
@@ -104,7 +104,7 @@ function frame(x: Axis, y: Axis): Markup {
     (value) =>
       html`<path class="grid" d="M${PLOT.left} ${scale.y(value)}H${PLOT.right}"/><text x="${PLOT.left - 6}" y="${scale.y(value) + 4}" text-anchor="end">${y.format(value)}</text>`,
   )}${ticksOf(x).map(
-    (value) => html`<text x="${scale.x(value)}" y="${PLOT.bottom + 18}" text-anchor="middle">${x.format(value)}</text>`,
+    (value) => html`<text x="${scale.x(value)}" y="${PLOT.bottom + 17}" text-anchor="middle">${x.format(value)}</text>`,
   )}<text x="${middle}" y="${HEIGHT - 6}" text-anchor="middle">${x.title}</text><text transform="translate(11 ${(PLOT.top + PLOT.bottom) / 2}) rotate(-90)" text-anchor="middle">${y.title}</text>`;
 }
 

@@ -24,6 +24,8 @@ p { margin: 0 0 .75rem; max-width: 42em; }
 .facts dd { margin: 0; }
 .facts .figure { font-size: var(--large); font-weight: 600; font-variant-numeric: tabular-nums; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem 2.5rem; }
+.beside { display: flex; flex-wrap: wrap; gap: 0 3rem; }
+.beside > div { max-width: 100%; min-width: 0; }
 .findings, .steps { margin: 0; padding: 0; list-style: none; max-width: 44em; }
 .findings li, .steps li { position: relative; padding: 0 0 .5rem 2rem; }
 .findings li::before, .steps li::before { position: absolute; left: 0; top: .1em; width: 1.35em; height: 1.35em; border-radius: 50%; border: 1px solid var(--line); text-align: center; line-height: 1.25em; font-size: var(--small); font-weight: 700; }
@@ -37,13 +39,14 @@ p { margin: 0 0 .75rem; max-width: 42em; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { padding: .35rem .75rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 8rem; }
-td.text { text-align: left; white-space: normal; }
-th { font-weight: 500; vertical-align: bottom; }
+td.text, th.text { text-align: left; white-space: normal; }
+th { font-weight: 500; }
+thead th { vertical-align: bottom; }
 tbody th { color: var(--ink); font-size: var(--body); font-weight: 400; }
 tr.ours td, tr.ours th { font-weight: 600; }
 td .interval { display: block; width: 11rem; height: auto; }
 .matrix { font-size: var(--small); }
-.matrix td, .matrix th, .matrix td:first-child { padding: 0 .25rem; border: 2px solid var(--paper); text-align: center; min-width: 2.4rem; height: 2.4rem; }
+.matrix td, .matrix th, .matrix td:first-child { padding: 0 .25rem; border: 2px solid var(--paper); text-align: center; min-width: 3rem; height: 3rem; }
 .matrix th[scope=col] { vertical-align: bottom; height: auto; padding-bottom: .35rem; }
 .matrix th[scope=col] span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9rem; overflow: hidden; }
 .matrix tbody th { font-size: var(--small); text-align: right; min-width: 5rem; max-width: 10rem; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
@@ -51,6 +54,7 @@ td .interval { display: block; width: 11rem; height: auto; }
 .matrix td.full { color: var(--on-accent); }
 .matrix td.none { color: transparent; }
 .matrix td.right { font-weight: 700; }
+.matrix.dense td, .matrix.dense th { min-width: 2.1rem; height: 2.1rem; }
 .matrix caption { caption-side: bottom; text-align: left; padding-top: .5rem; color: var(--muted); }
 figure { margin: 1rem 0 0; min-width: 0; }
 figcaption { display: flex; flex-wrap: wrap; gap: .1rem 1rem; color: var(--ink); font-weight: 600; }
@@ -79,9 +83,13 @@ figcaption { display: flex; flex-wrap: wrap; gap: .1rem 1rem; color: var(--ink);
 .settings dt { color: var(--muted); }
 .settings dd { margin: 0; font-family: ui-monospace, monospace; }
 @media (max-width: 30rem) {
+  :root { --huge: 1.6rem; }
   main { padding: 1.25rem 1rem 3rem; }
   .facts { grid-template-columns: 1fr 1fr; }
   .images { grid-template-columns: 1fr 1fr; }
+  th, td { padding: .35rem .4rem; }
+  .wide { display: none; }
+  .matrix td, .matrix th { min-width: 2.4rem; height: 2.4rem; }
   .settings { grid-template-columns: 1fr; gap: 0; }
   .settings dd { margin-bottom: .5rem; }
 }

@@ -96,6 +96,7 @@ function againstGuessing({ accuracy, interval, baselines: { majority_class: gues
 function againstNeighbours({ accuracy, interval, baselines: { nearest_neighbours: nearest } }: TestReport): Finding[] {
   const rival = `the 5 most similar training images (${percent(nearest.accuracy)}), which takes no training`;
   if (interval[0] > nearest.accuracy) return [{ level: 'good', text: `It is clearly better than a vote of ${rival}.` }];
+  if (interval[1] < nearest.accuracy) return [{ level: 'bad', text: `It is clearly worse than a vote of ${rival}.` }];
   return [
     accuracy > nearest.accuracy
       ? { level: 'good', text: `It is a little better than a vote of ${rival}; that may be chance.` }
@@ -148,7 +149,7 @@ function confusions(test: TestReport): Finding[] {
       others.length === 0 ? '' : ` ${others.length} more ${others.length === 1 ? 'class is' : 'classes are'} weak.`;
     findings.push({
       level: 'caution',
-      text: `It finds only ${percent(worst.recall)} of the ${worst.support} test images of “${worst.class}”.${more}`,
+      text: `It finds ${Math.round(worst.recall * worst.support)} of the ${worst.support} test images of “${worst.class}”.${more}`,
     });
   }
   return findings;

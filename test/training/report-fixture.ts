@@ -94,7 +94,7 @@ function draw(classes: number, perClass: number, skill: number, seed: number) {
   const logits = new Float32Array(labels.length * classes);
   labels.forEach((label, row) => {
     for (let k = 0; k < classes; k++) {
-      const confused = label === 1 && k === 3 && row % 3 === 0 ? skill : 0;
+      const confused = label === 1 && k === 3 && row % 3 === 0 ? Math.min(skill, 3) : 0;
       logits[row * classes + k] = 2 * ((k === label ? skill : confused) + 1.2 * random.normal());
     }
   });
