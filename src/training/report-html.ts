@@ -49,7 +49,7 @@ function headline(test: TestReport | null): string {
   const right = `ight about ${percentage} times in 100`;
   const { majority_class: majority, nearest_neighbours: nearest } = test.baselines;
   if (test.accuracy <= majority.accuracy) return `No better than guessing: r${right}`;
-  if (test.interval[1] < nearest.accuracy) return `R${right}, less often than without training`;
+  if (test.interval[1] < nearest.accuracy) return `R${right}; a method without any training does better`;
   if (percentage === 100 && test.accuracy < 1) return 'Right more than 99 times in 100';
   if (percentage === 100) return `Right on all ${test.images} test images`;
   const [pair] = test.confused_pairs;

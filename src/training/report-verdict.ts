@@ -44,6 +44,11 @@ export function percent(share: number): string {
 export function nextSteps({ test, training, dataset }: Facts): string[] {
   if (test === null) return ['Keep some images for testing (test_share), and train again.'];
   const steps: string[] = [];
+  if (test.interval[1] < test.baselines.nearest_neighbours.accuracy) {
+    steps.push(
+      'Let the settings be searched for (search), or try another backbone: the features can do better than this.',
+    );
+  }
   const [pair] = test.confused_pairs;
   if (pair && pair.count > 1) {
     steps.push(
@@ -78,7 +83,8 @@ export function nextSteps({ test, training, dataset }: Facts): string[] {
 function headline(name: string, { accuracy, interval, images, baselines }: TestReport): Finding {
   const [low, high] = interval;
   return {
-    level: low > baselines.majority_class.accuracy ? 'good' : 'caution',
+    level:
+      low > baselines.majority_class.accuracy && high >= baselines.nearest_neighbours.accuracy ? 'good' : 'caution',
     text:
       `${name} is right on ${percent(accuracy)} of ${images} test images that it never saw in training; ` +
       `on many more such images it would very likely be between ${percent(low)} and ${percent(high)}.`,
