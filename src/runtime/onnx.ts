@@ -14,7 +14,7 @@ export async function openOnnxSession({ path, threads }: SessionSource): Promise
     logSeverityLevel: 3,
     // Threads spin this long between two layers, then sleep. Without spinning a lone image gains nothing from a second
     // thread; with the default, of milliseconds, idle threads hold cores that decoding and the HTTP thread need.
-    extra: { session: { intra_op: { spin_duration_us: '50' } } },
+    extra: { session: { intra_op: { spin_duration_us: '20' } } },
   });
   const inputShape = pixelShape(session);
   return {

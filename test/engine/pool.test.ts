@@ -243,6 +243,7 @@ describe('close', () => {
     const lost = expect(engine.run(long, ['features'])).rejects.toMatchObject({ code: 'engine_lost' });
     await pool.close(1);
     await lost;
+    engine.release();
   });
 });
 
