@@ -88,10 +88,7 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
   return { ...facts, verdict: verdictOf(facts), next_steps: nextSteps(facts) };
 }
 
-/** The figures of a report that a list of models can carry; null when no image was kept for testing. */
-export type ReportSummary = ReturnType<typeof summarizeReport>;
-
-/** Takes the few figures of a report by which models are compared. */
+/** The few figures of a report by which models are compared; null when no image was kept for testing. */
 export function summarizeReport({ test }: TrainingReport) {
   if (test === null) return null;
   const { calibration, unknown, baselines } = test;
