@@ -4,12 +4,9 @@ import { createGraph } from '../src/convert/graph.ts';
 import { activation, conv2d, dense, globalAveragePool, normalize, pixels, softmax } from '../src/convert/ir.ts';
 import type { Weight } from '../src/convert/tensors.ts';
 
-/** The classes of the colour model. */
-export const COLOURS = ['red', 'green', 'blue'] as const;
-
 /**
  * The smallest classifier whose answers can be worked out by hand. Its features are the means of red, green and blue in
- * 0..1, its logits four times those, its activations the image itself in 0..1.
+ * 0..1, its three logits four times those, its activations the image itself in 0..1.
  *
  * @returns paths of the model in both formats
  */
