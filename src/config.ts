@@ -37,6 +37,12 @@ export const settingsSchema = z.object({
     .describe('Bytes of a whole request to classify'),
   MAX_IMAGES: integer(1, 1_000).default(64).describe('Images in one request'),
   MAX_IMAGE_PIXELS: integer(1, 1_000_000_000).default(50_000_000).describe('Width times height of one image'),
+  MAX_ARCHIVE_BYTES: integer(1, 2048 * MEBIBYTE)
+    .default(2048 * MEBIBYTE)
+    .describe('Bytes of an uploaded data set'),
+  UPLOAD_TIMEOUT_MS: integer(100, 86_400_000)
+    .default(1_800_000)
+    .describe('Milliseconds in which an uploaded data set must have arrived whole'),
   JOB_QUEUE_LIMIT: integer(1, 1_000).default(16).describe('Fine-tunes that may wait; more get 429'),
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000)
     .default(30_000)

@@ -11,8 +11,10 @@ export const ERRORS = {
     title: 'The multipart body cannot be read',
   },
   malformed_request: { status: 400, title: 'The request is no HTTP that can be read' },
+  cross_origin: { status: 403, title: 'A page of another origin may not change anything here' },
   job_not_found: { status: 404, title: 'There is no such job' },
   model_not_found: { status: 404, title: 'There is no such model' },
+  report_not_found: { status: 404, title: 'The model has no report' },
   version_not_found: { status: 404, title: 'The model has no such version' },
   route_not_found: { status: 404, title: 'There is no such route' },
   method_not_allowed: {
@@ -23,9 +25,10 @@ export const ERRORS = {
     status: 408,
     title: 'The request took too long to arrive',
   },
-  archive_too_large: { status: 413, title: 'The archive is larger than a limit' },
   job_finished: { status: 409, title: 'The job has ended already' },
+  model_read_only: { status: 409, title: 'The model belongs to the zoo and stays as it is' },
   version_in_use: { status: 409, title: 'An alias points at the version' },
+  archive_too_large: { status: 413, title: 'The archive is larger than a limit' },
   body_too_large: { status: 413, title: 'The body is larger than the limit' },
   too_many_images: { status: 413, title: 'The request holds too many images' },
   image_too_large: {

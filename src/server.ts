@@ -15,6 +15,7 @@ import type { Logger } from './logger.ts';
 import { ConversionCache } from './pipelines/conversion.ts';
 import { Finetuning } from './pipelines/finetune.ts';
 import { ImageClassifier } from './pipelines/image-classification.ts';
+import { ModelAdministration } from './pipelines/model-administration.ts';
 import { ModelCatalogue } from './pipelines/model-catalogue.ts';
 import { ModelServing } from './pipelines/model-serving.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
@@ -49,14 +50,15 @@ export async function createFinetuning(
   logger: Logger,
 ): Promise<Finetuning> {
   const workDir = join(config.DATA_DIR, 'work');
+  // Opened first: it refuses when another process works in this folder.
+  const queue = await openFileJobQueue(join(config.DATA_DIR, 'jobs'), logger, { maxQueued: config.JOB_QUEUE_LIMIT });
   // What is left there belongs to nobody: versions are published by then, or made again.
-  await rm(workDir, { recursive: true, force: true });
-  await mkdir(workDir, { recursive: true });
+  await makeEmpty(workDir);
   return new Finetuning({
     registry,
     repository,
     store,
-    queue: await openFileJobQueue(join(config.DATA_DIR, 'jobs'), logger, { maxQueued: config.JOB_QUEUE_LIMIT }),
+    queue,
     conversions,
     logger,
     defaultBackbone: config.DEFAULT_BACKBONE,
@@ -135,17 +137,32 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
 
 export async function createServer(config: Config, logger: Logger): Promise<MenagerieServer> {
   const services = await createServices(config, logger);
+  const finetuning = await createFinetuning(services, config, logger);
+  const uploadDir = join(config.DATA_DIR, 'uploads');
+  // Whoever sent what a crash has left there was never told that it arrived.
+  await makeEmpty(uploadDir);
+  const { registry, store, conversions, serving } = services;
   const limits = {
     maxImageBytes: config.MAX_IMAGE_BYTES,
     maxImages: config.MAX_IMAGES,
     maxBodyBytes: config.MAX_BODY_BYTES,
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
+    maxArchiveBytes: config.MAX_ARCHIVE_BYTES,
+    uploadTimeoutMs: config.UPLOAD_TIMEOUT_MS,
   };
   let readiness: Readiness = { ready: false, reason: 'it is being loaded' };
   let shuttingDown = false;
   const app = createApp({
     classifier: services.classifier,
-    models: new ModelCatalogue(services.registry, services.conversions, config.DEFAULT_MODEL),
+    models: new ModelCatalogue({ registry, store, conversions, defaultModel: config.DEFAULT_MODEL }),
+    administration: new ModelAdministration({
+      registry,
+      store,
+      refresh: (name) => finetuning.refresh(name),
+      release: (model) => serving.release(model),
+    }),
+    finetuning,
+    uploadDir,
     readiness: () => readiness,
     isShuttingDown: () => shuttingDown,
     metrics: services.metrics,
@@ -171,14 +188,24 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
         readiness = { ready: false, reason: messageOf(thrown) };
         logger.error({ model: config.DEFAULT_MODEL, reason: messageOf(thrown) }, 'the default model does not answer');
       }
+      if (shuttingDown) return;
+      finetuning.start();
       await convertOthers(services, logger);
     },
     close: async () => {
       shuttingDown = true;
-      await drain(Math.max(0, config.SHUTDOWN_TIMEOUT_MS - ENGINE_GRACE_MS));
+      // Streams of events end when the jobs are given back.
+      const drained = drain(Math.max(0, config.SHUTDOWN_TIMEOUT_MS - ENGINE_GRACE_MS));
+      await finetuning.close();
+      await drained;
       await services.close();
     },
   };
+}
+
+async function makeEmpty(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
 }
 
 /** Runs one black picture through the model, so that it is converted and loaded when the first request comes. */

@@ -1,11 +1,15 @@
 import express, { type Express, type RequestHandler } from 'express';
 import { AppError } from '../errors.ts';
 import type { HttpDependencies } from './dependencies.ts';
+import { refuseCrossOrigin } from './middleware/cross-origin.ts';
 import { errorHandler, methodNotAllowed, routeNotFound } from './middleware/errors.ts';
 import { requestState } from './middleware/request-state.ts';
 import { DOCUMENT_POLICY, securityHeaders } from './middleware/security-headers.ts';
 import { classifyRoutes } from './routes/classify.ts';
 import { docsAssets, docsRoutes } from './routes/docs.ts';
+import { finetuneRoutes } from './routes/finetune.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { modelChangeRoutes } from './routes/model-changes.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import type { Route } from './routes/route.ts';
@@ -14,7 +18,10 @@ import type { Route } from './routes/route.ts';
 export function createRoutes(dependencies: HttpDependencies): Route[] {
   return [
     ...classifyRoutes(dependencies),
+    ...finetuneRoutes(dependencies),
+    ...jobRoutes(dependencies),
     ...modelRoutes(dependencies),
+    ...modelChangeRoutes(dependencies),
     ...operationsRoutes(dependencies),
     ...docsRoutes(dependencies),
   ];
@@ -26,7 +33,7 @@ export function createApp(dependencies: HttpDependencies): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(requestState(logger, metrics), securityHeaders);
+  app.use(requestState(logger, metrics), securityHeaders, refuseCrossOrigin);
   for (const [path, routes] of byPath(createRoutes(dependencies))) mount(app, path, routes, isShuttingDown);
   app.use(docsAssets.path, documentHeaders, ...docsAssets.handlers);
   app.use(routeNotFound, errorHandler(logger));

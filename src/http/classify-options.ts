@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { AppError } from '../errors.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
+import { invalidOptions, mergeOptions } from './options.ts';
 
 const DEFAULT_TOP_K = 5;
 
@@ -33,16 +33,10 @@ export function parseClassifyOptions(
   query: Readonly<Record<string, unknown>>,
   fields: Readonly<Record<string, unknown>>,
 ): ClassifyOptions {
-  for (const [name, value] of Object.entries(fields)) {
-    const other = query[name];
-    if (other !== undefined && other !== value) {
-      throw invalid([{ field: name, message: `is "${other}" in the query and "${value}" in the form; give it once` }]);
-    }
-  }
-  const given: Record<string, unknown> = { ...query, ...fields };
+  const given = mergeOptions(query, fields);
   const parsed = optionsSchema.safeParse(given);
   if (parsed.success) return parsed.data;
-  throw invalid(
+  throw invalidOptions(
     parsed.error.issues.flatMap((issue) => {
       if (issue.code === 'unrecognized_keys') {
         return issue.keys.map((field) => ({ field, message: `is not known; there are ${KNOWN}` }));
@@ -53,9 +47,4 @@ export function parseClassifyOptions(
       return [{ field, message }];
     }),
   );
-}
-
-function invalid(errors: readonly { field: string; message: string }[]): AppError {
-  const detail = errors.map(({ field, message }) => `${field} ${message}`).join('; ');
-  return new AppError('invalid_request', `${detail}.`, { context: { errors } });
 }

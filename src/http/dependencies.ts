@@ -1,6 +1,11 @@
 import type { JsonObject } from '../json.ts';
 import type { Logger } from '../logger.ts';
+import type { ExportFormat } from '../pipelines/export-format.ts';
+import type { FinetuneOptions, FinetuneRequest } from '../pipelines/finetune-options.ts';
 import type { Classification, ClassificationRequest } from '../pipelines/image-classification.ts';
+import type { ReportFormat } from '../pipelines/model-catalogue.ts';
+import type { ModelExport } from '../pipelines/model-export.ts';
+import type { Job, JobQueue } from '../training/jobs/job-queue.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface Classifier {
@@ -8,11 +13,31 @@ export interface Classifier {
   classify(request: ClassificationRequest): Promise<Classification>;
 }
 
-/** What is told of models. Cards are as `openapi.yaml` has them: `ModelSummary` and `ModelCard`. */
-interface ModelCatalogue {
+/** What is told of models, and given away. Cards are as `openapi.yaml` has them: `ModelSummary` and `ModelCard`. */
+export interface Catalogue {
   list(): readonly JsonObject[];
   /** @throws AppError `model_not_found` */
   describe(id: string): JsonObject | Promise<JsonObject>;
+  /** @throws AppError `model_not_found`, `report_not_found`, `model_unavailable` */
+  report(id: string, format: ReportFormat): Promise<string>;
+  /** @throws AppError `model_not_found`, `model_unavailable` */
+  export(id: string, format: ExportFormat): Promise<ModelExport>;
+}
+
+/** What may be changed of models. Each throws an AppError for what is not there or cannot be changed. */
+export interface Administration {
+  setAlias(id: string, alias: string, version: number): Promise<void>;
+  removeAlias(id: string, alias: string): Promise<void>;
+  removeVersion(id: string): Promise<void>;
+}
+
+/** Where data sets become models. */
+export interface Trainer {
+  /** @throws AppError for a data set that cannot be trained on, `model_not_found`, `job_queue_full` */
+  submit(request: FinetuneRequest, archivePath: string): Promise<Job>;
+  /** The preflight report. @throws as `submit` */
+  inspect(options: FinetuneOptions, archivePath: string, signal: AbortSignal): Promise<unknown>;
+  readonly jobs: Pick<JobQueue, 'get' | 'list' | 'cancel' | 'events'>;
 }
 
 /** Whether the default model answers, and if not, why. */
@@ -28,12 +53,20 @@ export interface HttpLimits {
   readonly maxBodyBytes: number;
   /** Milliseconds in which a request must have arrived whole. */
   readonly requestTimeoutMs: number;
+  /** Bytes of a data set. */
+  readonly maxArchiveBytes: number;
+  /** Milliseconds in which a data set must have arrived whole. */
+  readonly uploadTimeoutMs: number;
 }
 
 /** What the interface stands on; `server.ts` puts it together. */
 export interface HttpDependencies {
   readonly classifier: Classifier;
-  readonly models: ModelCatalogue;
+  readonly models: Catalogue;
+  readonly administration: Administration;
+  readonly finetuning: Trainer;
+  /** A folder for data sets that are arriving, on the disk where jobs are kept. */
+  readonly uploadDir: string;
   readonly readiness: () => Readiness | Promise<Readiness>;
   readonly isShuttingDown: () => boolean;
   readonly metrics: Metrics;

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../errors.ts';
+import { bodyLimits } from './body-limits.ts';
 import type { HttpLimits } from './dependencies.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
@@ -9,6 +17,8 @@ import { PROBLEM_TYPE, problemOf } from './problem.ts';
 const HEADERS_TIMEOUT_MS = 10_000;
 /** How often Node looks for requests that have run out of time. */
 const CHECK_INTERVAL_MS = 1_000;
+/** Node's own, of the deadline that it keeps for all requests alike. */
+const REQUEST_TIMEOUT_CODE = 'ERR_HTTP_REQUEST_TIMEOUT';
 /** Beyond the deadline that the routes keep, for bodies that no route reads. */
 const REQUEST_TIMEOUT_MARGIN_MS = 5_000;
 
@@ -28,27 +38,47 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits):
   const server = createServer(
     {
       headersTimeout: Math.min(HEADERS_TIMEOUT_MS, limits.requestTimeoutMs),
-      requestTimeout: limits.requestTimeoutMs + REQUEST_TIMEOUT_MARGIN_MS,
+      // Uploads may take this long; what goes elsewhere has its own clock below.
+      requestTimeout: limits.uploadTimeoutMs + REQUEST_TIMEOUT_MARGIN_MS,
       connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.requestTimeoutMs),
     },
     listener,
   );
   const inFlight = new Map<Duplex, ServerResponse>();
-  server.on('request', ({ socket }, response) => {
-    inFlight.set(socket, response);
-    response.once('close', () => inFlight.delete(socket));
-  });
-  // A client that asks first whether its body is welcome is refused before it sends a byte.
-  server.on('checkContinue', (request, response) => {
-    if (Number(request.headers['content-length'] ?? 0) <= limits.maxBodyBytes) response.writeContinue();
-    server.emit('request', request, response);
-  });
-  server.on('clientError', (error, socket) => {
+  const refuse = (error: NodeJS.ErrnoException, socket: Duplex): void => {
     // Where an answer has begun, another one behind it would only confuse.
     if (inFlight.get(socket)?.headersSent) socket.destroy();
     else answerClientError(error, socket);
+  };
+  server.on('request', (request, response) => {
+    const { socket } = request;
+    inFlight.set(socket, response);
+    response.once('close', () => inFlight.delete(socket));
+    if (!request.complete) watchArrival(request, bodyLimits(request.url, limits).timeoutMs, refuse);
   });
+  // A client that asks first whether its body is welcome is refused before it sends a byte.
+  server.on('checkContinue', (request, response) => {
+    const { maxBytes } = bodyLimits(request.url, limits);
+    if (Number(request.headers['content-length'] ?? 0) <= maxBytes) response.writeContinue();
+    server.emit('request', request, response);
+  });
+  server.on('clientError', refuse);
   return { server, drain: (graceMs) => drain(server, inFlight, graceMs) };
+}
+
+/** Ends the connection of a request that has not arrived whole a moment after the deadline that its route keeps. */
+function watchArrival(
+  request: IncomingMessage,
+  timeoutMs: number,
+  refuse: (error: NodeJS.ErrnoException, socket: Duplex) => void,
+): void {
+  const timer = setTimeout(() => {
+    const error: NodeJS.ErrnoException = new Error('the body did not arrive in time');
+    error.code = REQUEST_TIMEOUT_CODE;
+    if (!request.complete) refuse(error, request.socket);
+  }, timeoutMs + REQUEST_TIMEOUT_MARGIN_MS);
+  timer.unref();
+  request.once('close', () => clearTimeout(timer));
 }
 
 async function drain(server: Server, inFlight: ReadonlyMap<Duplex, ServerResponse>, graceMs: number): Promise<void> {
@@ -75,7 +105,7 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
 
 function clientErrorOf({ code, message }: NodeJS.ErrnoException): { status: number; body: string } {
   const error =
-    code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    code === REQUEST_TIMEOUT_CODE
       ? new AppError('request_timeout', 'The request did not arrive whole in time; send it faster or smaller.')
       : code === 'HPE_HEADER_OVERFLOW'
         ? new AppError('headers_too_large', 'The head of the request is too large; send fewer or shorter headers.')

@@ -73,15 +73,18 @@ function wrongField(field: string): AppError {
   });
 }
 
+/** The error of a form that broke off or is none; what is an error for the client already stays. */
+export function unreadableForm(thrown: unknown): Error {
+  if (thrown instanceof AppError || thrown instanceof ClientGone) return thrown;
+  // multer's words for a connection that broke; all else is busboy's, of a body that is no form.
+  if (/^Request (aborted|closed)$/.test(messageOf(thrown))) return new ClientGone();
+  return new AppError('malformed_multipart', `The body is no multipart form (${messageOf(thrown)}).`, {
+    cause: thrown,
+  });
+}
+
 function formError(thrown: unknown, { maxImages, maxImageBytes }: HttpLimits): Error {
-  if (thrown instanceof AppError) return thrown;
-  if (!(thrown instanceof MulterError)) {
-    // multer's words for a connection that broke; all else is busboy's, of a body that is no form.
-    if (/^Request (aborted|closed)$/.test(messageOf(thrown))) return new ClientGone();
-    return new AppError('malformed_multipart', `The body is no multipart form (${messageOf(thrown)}).`, {
-      cause: thrown,
-    });
-  }
+  if (!(thrown instanceof MulterError)) return unreadableForm(thrown);
   switch (thrown.code) {
     case 'LIMIT_FILE_SIZE':
       return new AppError('body_too_large', `An image has more than ${maxImageBytes} bytes, the most that are taken.`, {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type ErrorCode, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { Mutex } from '../mutex.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -34,6 +35,8 @@ export interface FinetuningParts {
 
 /** Progress is written to the job's log at most this often within a phase, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 200;
+/** Data sets that are looked at side by side, each in a process of its own, while jobs run beside them. */
+const MAX_INSPECTIONS = 2;
 /** Well within the lease of a claim. */
 const HEARTBEAT_MS = 10_000;
 
@@ -41,10 +44,17 @@ const HEARTBEAT_MS = 10_000;
 export class Finetuning {
   readonly #parts: FinetuningParts;
   readonly #stop = new AbortController();
+  #inspections = 0;
+  readonly #refreshing = new Mutex();
   #working: Promise<void> | undefined;
 
   constructor(parts: FinetuningParts) {
     this.#parts = parts;
+  }
+
+  /** What was submitted. */
+  get jobs(): Pick<JobQueue, 'get' | 'list' | 'cancel' | 'events'> {
+    return this.#parts.queue;
   }
 
   /** Begins to work on jobs: those that are queued already, and those that a dead server left. */
@@ -69,10 +79,25 @@ export class Finetuning {
     return this.#parts.queue.enqueue({ payload: request, archivePath });
   }
 
-  /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on */
+  /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on; `queue_full` */
   async inspect(options: FinetuneOptions, datasetPath: string, signal: AbortSignal): Promise<Preflight['report']> {
     const task = await this.#preflightTask(options, datasetPath);
-    return runInspection(task, { logger: this.#parts.logger, onProgress: () => {}, signal });
+    if (this.#inspections >= MAX_INSPECTIONS) {
+      throw new AppError('queue_full', `${MAX_INSPECTIONS} data sets are being looked at: try again shortly`, {
+        retryAfter: 5,
+        context: { limit: MAX_INSPECTIONS },
+      });
+    }
+    this.#inspections += 1;
+    try {
+      return await runInspection(task, {
+        logger: this.#parts.logger,
+        onProgress: () => {},
+        signal: AbortSignal.any([signal, this.#stop.signal]),
+      });
+    } finally {
+      this.#inspections -= 1;
+    }
   }
 
   /**
@@ -108,12 +133,20 @@ export class Finetuning {
   }
 
   /** Reads a model of the store again, after its versions or aliases changed. */
-  async refresh(name: string): Promise<void> {
+  refresh(name: string): Promise<void> {
     const { registry, repository } = this.#parts;
-    const { models } = await repository.readStored(name);
-    const [model] = models;
-    if (model === undefined) registry.delete(name);
-    else registry.set(model);
+    // One after the other: the last to read is the last to write.
+    return this.#refreshing.run(async () => {
+      const [model] = await repository.readStored(name).then(
+        ({ models }) => models,
+        (thrown: unknown) => {
+          if (thrown instanceof AppError && thrown.code === 'model_not_found') return [];
+          throw thrown;
+        },
+      );
+      if (model === undefined) registry.delete(name);
+      else registry.set(model);
+    });
   }
 
   async #work(): Promise<void> {

@@ -41,7 +41,13 @@ export interface ImageTimings {
 }
 
 export type ImageResult =
-  | { readonly filename: string; readonly predictions: readonly Prediction[]; readonly timings: ImageTimings }
+  | {
+      readonly filename: string;
+      readonly predictions: readonly Prediction[];
+      /** Of a model that knows its limits: whether it is too unsure for its answer to count. */
+      readonly unknown?: boolean;
+      readonly timings: ImageTimings;
+    }
   | { readonly filename: string; readonly error: AppError };
 
 /** The answer to one request; `results` in the order of the images. */
@@ -146,7 +152,15 @@ export class ImageClassifier {
       });
       const timings = { decodeMs, queueMs, inferenceMs, batchSize };
       this.#parts.onImage(model, request.runtime, timings);
-      return { filename, predictions: predictionsOf(outputs.probabilities, model.manifest.labels, request), timings };
+      const { labels, file } = model.manifest;
+      const { probabilities } = outputs;
+      if (probabilities === undefined) throw new Error('the engine gave no probabilities');
+      return {
+        filename,
+        predictions: predictionsOf(probabilities, labels, request),
+        ...(file.unknown_threshold !== undefined && { unknown: Math.max(...probabilities) < file.unknown_threshold }),
+        timings,
+      };
     } catch (thrown) {
       if (thrown instanceof AppError && IMAGE_ERRORS.has(thrown.code)) return { filename, error: thrown };
       throw thrown;
@@ -155,11 +169,10 @@ export class ImageClassifier {
 }
 
 function predictionsOf(
-  probabilities: Float32Array | undefined,
+  probabilities: Float32Array,
   labels: readonly Label[],
   { topK: count, threshold }: ClassificationRequest,
 ): Prediction[] {
-  if (probabilities === undefined) throw new Error('the engine gave no probabilities');
   return topK(probabilities, count, threshold).map(({ index, score }) => ({
     label: `class ${index}`,
     ...labels[index],

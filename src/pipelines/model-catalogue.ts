@@ -1,31 +1,49 @@
+import { readFile } from 'node:fs/promises';
+import { AppError } from '../errors.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
-import type { Registry } from '../registry/registry.ts';
-import { type ModelVersion, type RegisteredModel, SERVING_ALIAS } from '../registry/registry.ts';
+import { type ArtifactStore, isStoredName } from '../registry/artifact-store.ts';
+import { type ModelVersion, type RegisteredModel, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
+import { summarizeReport } from '../training/report.ts';
+import { parseTrainingReport } from '../training/report-schema.ts';
 import type { ConversionCache } from './conversion.ts';
+import type { ExportFormat } from './export-format.ts';
+import { REPORT_FILE, REPORT_PAGE } from './fine-tuned-version.ts';
+import { exportModel, type ModelExport } from './model-export.ts';
+
+/** What the catalogue stands on; `server.ts` puts it together. */
+export interface CatalogueParts {
+  readonly registry: Registry;
+  readonly store: ArtifactStore;
+  readonly conversions: ConversionCache;
+  readonly defaultModel: string;
+}
+
+/** How a report can be read: by programs or by people. */
+export type ReportFormat = 'json' | 'html';
+
+const REPORT_FILES: Readonly<Record<ReportFormat, string>> = { json: REPORT_FILE, html: REPORT_PAGE };
 
 /** What clients are told of the models: `ModelSummary` and `ModelCard` of `openapi.yaml`. */
 export class ModelCatalogue {
-  readonly #registry: Registry;
-  readonly #conversions: ConversionCache;
-  readonly #defaultModel: string;
+  readonly #parts: CatalogueParts;
 
-  constructor(registry: Registry, conversions: ConversionCache, defaultModel: string) {
-    this.#registry = registry;
-    this.#conversions = conversions;
-    this.#defaultModel = defaultModel;
+  constructor(parts: CatalogueParts) {
+    this.#parts = parts;
   }
 
   list(): JsonObject[] {
-    return this.#registry.list().map((model) => this.#summary(model, this.#registry.resolve(model.name)));
+    const { registry } = this.#parts;
+    return registry.list().map((model) => this.#summary(model, registry.resolve(model.name)));
   }
 
   /** The card of `name`, `name@version` or `name@alias`. @throws AppError `model_not_found` */
   async describe(reference: string): Promise<JsonObject> {
-    const version = this.#registry.resolve(reference);
+    const { registry } = this.#parts;
+    const version = registry.resolve(reference);
     const { file, labels, preprocessing } = version.manifest;
     const [height, width] = preprocessing.inputSize;
     return {
-      ...this.#summary(this.#registry.get(version.name), version),
+      ...this.#summary(registry.get(version.name), version),
       architecture: file.architecture as JsonValue,
       input: { height, width, channels: 3, layout: 'NHWC', dtype: 'uint8', range: [0, 255], colour: 'RGB' },
       preprocessing: {
@@ -37,9 +55,50 @@ export class ModelCatalogue {
       classes: labels.map(({ label, synset }, index) => ({ index, label, synset })),
       accuracy: file.accuracy,
       training: file.training,
+      unknown_threshold: file.unknown_threshold,
+      provenance: file.provenance,
+      report: await this.#reportSummary(version),
       weights: { sha256: file.weights.sha256, size_bytes: file.weights.size_bytes },
       formats: await this.#formats(version),
     };
+  }
+
+  /**
+   * The text of a fine-tuned version's report.
+   * @throws AppError `model_not_found`; `report_not_found` of the models of the zoo; `model_unavailable`
+   */
+  async report(reference: string, format: ReportFormat): Promise<string> {
+    const version = this.#parts.registry.resolve(reference);
+    const text = await this.#reportText(version, REPORT_FILES[format]);
+    if (text !== undefined) return text;
+    throw new AppError(
+      'report_not_found',
+      `model "${version.name}" was not trained here: only fine-tuned models have a report; the card has what is known`,
+    );
+  }
+
+  /** Packs a model to be taken away. @throws AppError `model_not_found`, `model_unavailable` */
+  async export(reference: string, format: ExportFormat): Promise<ModelExport> {
+    const version = this.#parts.registry.resolve(reference);
+    const converted = await this.#parts.conversions.get(version);
+    const card = await this.describe(`${version.name}@${version.version}`);
+    return exportModel(version, converted, card, format);
+  }
+
+  async #reportSummary(version: ModelVersion): Promise<JsonObject | undefined> {
+    const text = await this.#reportText(version, REPORT_FILE);
+    if (text === undefined) return undefined;
+    const report = parseTrainingReport(text);
+    return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
+  }
+
+  /** Undefined where the version has no such file. */
+  async #reportText({ name, version }: ModelVersion, file: string): Promise<string | undefined> {
+    const { store } = this.#parts;
+    if (!isStoredName(name)) return undefined;
+    const { files } = await store.getVersion(name, version);
+    if (!files.some((each) => each.file === file)) return undefined;
+    return readFile(await store.localFile(name, version, file), 'utf8');
   }
 
   #summary({ name, versions, aliases }: RegisteredModel, { version, manifest }: ModelVersion): JsonObject {
@@ -49,8 +108,8 @@ export class ModelCatalogue {
       title: file.title,
       version,
       versions: versions.map((known) => known.version),
-      aliases: { [SERVING_ALIAS]: this.#registry.resolve(name).version, ...aliases },
-      default: name === this.#defaultModel,
+      aliases: { [SERVING_ALIAS]: this.#parts.registry.resolve(name).version, ...aliases },
+      default: name === this.#parts.defaultModel,
       num_classes: file.num_classes,
       num_features: file.num_features,
       parameters: file.parameters,
@@ -61,7 +120,7 @@ export class ModelCatalogue {
 
   /** The converted files as far as they are there already: a card converts nothing. */
   async #formats(version: ModelVersion): Promise<JsonObject> {
-    const converted = await this.#conversions.peek(version);
+    const converted = await this.#parts.conversions.peek(version);
     if (converted === undefined) return {};
     const { onnx, tfjs } = converted;
     return {

@@ -2,8 +2,8 @@ import type { EnginePool } from '../engine/pool.ts';
 import { AppError } from '../errors.ts';
 import { Batcher } from '../inference/batcher.ts';
 import type { ModelVersion } from '../registry/registry.ts';
-import type { RuntimeName } from '../runtime/session.ts';
-import type { ConversionCache } from './conversion.ts';
+import { RUNTIME_NAMES, type RuntimeName } from '../runtime/session.ts';
+import type { ConversionCache, ConvertedModel } from './conversion.ts';
 
 export interface ModelServingOptions {
   readonly conversions: ConversionCache;
@@ -29,6 +29,8 @@ interface ServedModel {
   readonly model: ModelVersion;
   readonly runtime: RuntimeName;
   readonly batcher: Promise<Batcher>;
+  /** What engines call the model, once it is converted; versions of the same weights share it. */
+  engineKey: string | undefined;
   /** Once there is a batcher: images that wait in it. */
   depth: () => number;
 }
@@ -46,7 +48,7 @@ export class ModelServing {
   /** The queue of a model; who asks while it is being converted waits for the same conversion. */
   batcher(model: ModelVersion, runtime: RuntimeName): Promise<Batcher> {
     if (this.#closing) return Promise.reject(new AppError('shutting_down', 'the server takes no new requests'));
-    const key = `${model.name}@${model.version}/${runtime}`;
+    const key = servedKey(model, runtime);
     const served = this.#served.get(key) ?? this.#serve(key, model, runtime);
     return served.batcher;
   }
@@ -59,6 +61,17 @@ export class ModelServing {
     }));
   }
 
+  /** Forgets the queues of a version that was removed; engines free it behind what they run. */
+  async release(model: ModelVersion): Promise<void> {
+    const keys = RUNTIME_NAMES.map((runtime) => servedKey(model, runtime));
+    const released = keys.flatMap((key) => this.#served.get(key) ?? []);
+    for (const key of keys) this.#served.delete(key);
+    const stillServed = new Set([...this.#served.values()].map(({ engineKey }) => engineKey));
+    for (const { engineKey } of released) {
+      if (engineKey !== undefined && !stillServed.has(engineKey)) await this.#options.engines.unload(engineKey);
+    }
+  }
+
   /** Takes no more images and settles when those already taken are answered. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -67,10 +80,18 @@ export class ModelServing {
   }
 
   #serve(key: string, model: ModelVersion, runtime: RuntimeName): ServedModel {
-    const served: ServedModel = { model, runtime, batcher: this.#createBatcher(model, runtime), depth: () => 0 };
+    const converted = this.#options.conversions.get(model);
+    const served: ServedModel = {
+      model,
+      runtime,
+      batcher: converted.then((conversion) => this.#createBatcher(model, runtime, conversion)),
+      engineKey: undefined,
+      depth: () => 0,
+    };
     this.#served.set(key, served);
-    served.batcher.then(
-      (batcher) => {
+    Promise.all([converted, served.batcher]).then(
+      ([conversion, batcher]) => {
+        served.engineKey = engineKey(conversion, runtime);
         served.depth = () => batcher.queued;
       },
       // The next request tries again: a missing file may have been put in place meanwhile.
@@ -79,10 +100,9 @@ export class ModelServing {
     return served;
   }
 
-  async #createBatcher(model: ModelVersion, runtime: RuntimeName): Promise<Batcher> {
-    const { conversions, engines, threads, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
-    const converted = await conversions.get(model);
-    const engineModel = { key: `${converted.key}/${runtime}`, runtime, path: converted[runtime].path, threads };
+  #createBatcher(model: ModelVersion, runtime: RuntimeName, converted: ConvertedModel): Batcher {
+    const { engines, threads, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
+    const engineModel = { key: engineKey(converted, runtime), runtime, path: converted[runtime].path, threads };
     return new Batcher({
       engines: {
         size: engines.concurrency(engineModel),
@@ -95,4 +115,12 @@ export class ModelServing {
       onBatch: ({ batchSize }) => onBatch(model, runtime, batchSize),
     });
   }
+}
+
+function servedKey({ name, version }: ModelVersion, runtime: RuntimeName): string {
+  return `${name}@${version}/${runtime}`;
+}
+
+function engineKey({ key }: ConvertedModel, runtime: RuntimeName): string {
+  return `${key}/${runtime}`;
 }

@@ -4,7 +4,7 @@ import { createRoutes } from '../../src/http/app.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { createLogger } from '../../src/logger.ts';
 import { type Contract, readContract } from '../http/contract.ts';
-import { colourClassifier, LIMITS, OPENAPI } from '../http/fixture.ts';
+import { colourClassifier, idleDependencies, LIMITS, OPENAPI } from '../http/fixture.ts';
 
 /**
  * `openapi.yaml` is written by hand. Here it is held against the routes and the error table; every answer of the tests
@@ -28,7 +28,7 @@ describe('openapi.yaml', () => {
     });
     const routes = createRoutes({
       classifier: colourClassifier,
-      models: { list: () => [], describe: () => ({}) },
+      ...idleDependencies(),
       readiness: () => ({ ready: true }),
       isShuttingDown: () => false,
       metrics,

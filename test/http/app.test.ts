@@ -47,7 +47,7 @@ describe('what is not there', () => {
     ['/classify', 'GET', 'POST'],
     ['/classify', 'DELETE', 'POST'],
     ['/models', 'POST', 'GET, HEAD'],
-    ['/models/tiny.test', 'PUT', 'GET, HEAD'],
+    ['/models/tiny.test', 'PUT', 'GET, DELETE, HEAD'],
     ['/docs', 'POST', 'GET, HEAD'],
   ])('a method: %s by %s', async (path, method, allow) => {
     const { status, headers, body } = await ask(server, path, { method });

@@ -74,6 +74,8 @@ export const LIMITS: HttpLimits = {
   maxImages: 64,
   maxBodyBytes: 1_000_000,
   requestTimeoutMs: 10_000,
+  maxArchiveBytes: 2_000_000,
+  uploadTimeoutMs: 20_000,
 };
 
 /** A running server and how to reach it. */
@@ -85,6 +87,33 @@ export interface TestServer {
   /** Parsed log lines, oldest first. */
   readonly log: readonly Record<string, unknown>[];
   close(): Promise<void>;
+}
+
+/** Dependencies that are asked for nothing but routes, or are replaced by a test that asks more. */
+export function idleDependencies(): Pick<HttpDependencies, 'models' | 'administration' | 'finetuning' | 'uploadDir'> {
+  const unknown = (id: string): AppError =>
+    new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
+  const unasked = (): never => {
+    throw new Error('nobody should ask for this here');
+  };
+  return {
+    models: {
+      list: () => [SUMMARY],
+      describe: (id) => {
+        if (id !== MODEL) throw unknown(id);
+        return CARD;
+      },
+      report: unasked,
+      export: unasked,
+    },
+    administration: { setAlias: unasked, removeAlias: unasked, removeVersion: unasked },
+    finetuning: {
+      submit: unasked,
+      inspect: unasked,
+      jobs: { get: unasked, list: unasked, cancel: unasked, events: unasked },
+    },
+    uploadDir: '/nowhere',
+  };
 }
 
 /** Serves the interface over a fake classifier on a free port. */
@@ -99,13 +128,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
   });
   const dependencies: HttpDependencies = {
     classifier: colourClassifier,
-    models: {
-      list: () => [SUMMARY],
-      describe: (id) => {
-        if (id !== MODEL) throw new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
-        return CARD;
-      },
-    },
+    ...idleDependencies(),
     readiness: () => ({ ready: true }),
     isShuttingDown: () => false,
     metrics,

@@ -3,9 +3,10 @@ import { AppError } from '../../errors.ts';
 import type { Classification, ImageResult, UploadedImage } from '../../pipelines/image-classification.ts';
 import { readBody } from '../body.ts';
 import { parseClassifyOptions } from '../classify-options.ts';
+import { clientSignal } from '../client-signal.ts';
 import type { HttpDependencies, HttpLimits } from '../dependencies.ts';
 import { createFormReader, type Form, IMAGE_FIELD } from '../multipart.ts';
-import { ClientGone, problemOf } from '../problem.ts';
+import { problemOf } from '../problem.ts';
 import { sendJson } from '../respond.ts';
 import type { Route } from './route.ts';
 
@@ -30,7 +31,7 @@ export function classifyRoutes({ classifier, limits }: Pick<HttpDependencies, 'c
           topK,
           threshold,
           images,
-          signal: signalOf(response),
+          signal: clientSignal(response),
         });
         const [only] = classification.results;
         if (images.length === 1 && only !== undefined && 'error' in only) throw only.error;
@@ -69,15 +70,6 @@ async function receive(
   );
 }
 
-/** Aborted when the client hangs up before it has its answer. */
-function signalOf(response: Response): AbortSignal {
-  const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) controller.abort(new ClientGone());
-  });
-  return controller.signal;
-}
-
 interface Moments {
   readonly startedAt: number;
   readonly receivedAt: number;
@@ -108,6 +100,7 @@ function resultOf(result: ImageResult, requestId: string) {
   return {
     filename,
     predictions: result.predictions.map(({ label, score, index, synset = null }) => ({ label, score, index, synset })),
+    ...(result.unknown !== undefined && { unknown: result.unknown }),
     timings: {
       decode_ms: hundredths(decodeMs),
       queue_ms: hundredths(queueMs),

@@ -27,7 +27,15 @@ export function docsRoutes({ openapi, version }: Pick<HttpDependencies, 'openapi
         response.setHeader('Vary', 'Accept');
         if (request.accepts(['json', 'html']) === 'html') response.redirect(302, DOCS);
         else {
-          const links = { docs: DOCS, openapi: OPENAPI, classify: '/classify', models: '/models', metrics: '/metrics' };
+          const links = {
+            docs: DOCS,
+            openapi: OPENAPI,
+            classify: '/classify',
+            finetune: '/finetune',
+            jobs: '/jobs',
+            models: '/models',
+            metrics: '/metrics',
+          };
           sendJson(response, 200, { name: 'menagerie', version, links });
         }
       },

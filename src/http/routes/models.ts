@@ -1,8 +1,16 @@
+import { pipeline } from 'node:stream/promises';
+import type { Request } from 'express';
+import { AppError } from '../../errors.ts';
+import { EXPORT_FORMATS, type ExportFormat } from '../../pipelines/export-format.ts';
+import type { ReportFormat } from '../../pipelines/model-catalogue.ts';
 import type { HttpDependencies } from '../dependencies.ts';
-import { sendJson } from '../respond.ts';
+import { REPORT_POLICY } from '../middleware/security-headers.ts';
+import { send, sendJson } from '../respond.ts';
 import type { Route } from './route.ts';
 
-/** What the zoo holds, in short and in full. */
+const REPORT_TYPES = { json: 'application/json; charset=utf-8', html: 'text/html; charset=utf-8' } as const;
+
+/** What the zoo holds, in short and in full, and to take away. */
 export function modelRoutes({ models }: Pick<HttpDependencies, 'models'>): Route[] {
   return [
     {
@@ -13,7 +21,57 @@ export function modelRoutes({ models }: Pick<HttpDependencies, 'models'>): Route
     {
       method: 'get',
       path: '/models/{id}',
-      handle: async (request, response) => sendJson(response, 200, await models.describe(String(request.params['id']))),
+      handle: async (request, response) => sendJson(response, 200, await models.describe(idOf(request))),
+    },
+    {
+      method: 'get',
+      path: '/models/{id}/report',
+      handle: async (request, response) => {
+        const format = reportFormat(request);
+        const text = await models.report(idOf(request), format);
+        response.setHeader('Vary', 'Accept');
+        if (format === 'html') response.setHeader('Content-Security-Policy', REPORT_POLICY);
+        send(response, REPORT_TYPES[format], text);
+      },
+    },
+    {
+      method: 'get',
+      path: '/models/{id}/export',
+      handle: async (request, response) => {
+        const { filename, zip } = await models.export(idOf(request), exportFormat(request));
+        response.setHeader('Content-Type', 'application/zip');
+        response.setHeader('Content-Disposition', `attachment; filename="${filename}"`);
+        // A server that stops does not wait for what might follow a long download.
+        response.setHeader('Connection', 'close');
+        if (request.method !== 'HEAD') await pipeline(zip, response);
+        else {
+          zip.destroy();
+          response.end();
+        }
+      },
     },
   ];
+}
+
+function idOf(request: Request): string {
+  return String(request.params['id']);
+}
+
+function reportFormat(request: Request): ReportFormat {
+  const { format } = request.query;
+  if (format === 'json' || format === 'html') return format;
+  if (format !== undefined) throw wrongFormat(format, ['json', 'html']);
+  return request.accepts(['json', 'html']) === 'html' ? 'html' : 'json';
+}
+
+function exportFormat(request: Request): ExportFormat {
+  const { format = 'onnx' } = request.query;
+  const known = EXPORT_FORMATS.find((each) => each === format);
+  if (known === undefined) throw wrongFormat(format, EXPORT_FORMATS);
+  return known;
+}
+
+function wrongFormat(given: unknown, known: readonly string[]): AppError {
+  const message = `must be ${known.join(' or ')}, not "${given}"`;
+  return new AppError('invalid_request', `format ${message}.`, { context: { errors: [{ field: 'format', message }] } });
 }

@@ -13,7 +13,7 @@ type Handler = (request: Request, response: Response<unknown, RequestState>) => 
 
 /** One operation of `openapi.yaml`. */
 export interface Route {
-  readonly method: 'get' | 'post' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'delete';
   /** As in `openapi.yaml`: `/models/{id}`. */
   readonly path: string;
   readonly handle: Handler;

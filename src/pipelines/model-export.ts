@@ -1,0 +1,112 @@
+import { createReadStream, type ReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
+import { ZipFile } from 'yazl';
+import { AppError } from '../errors.ts';
+import type { JsonObject } from '../json.ts';
+import type { ModelVersion } from '../registry/registry.ts';
+import type { ConvertedModel } from './conversion.ts';
+import type { ExportFormat } from './export-format.ts';
+import { exportReadme } from './export-readme.ts';
+
+/** A zip that is made while it is read. */
+export interface ModelExport {
+  /** `name-version-format.zip`, of letters, digits, `_`, `-` and dots. */
+  readonly filename: string;
+  /** Destroying it gives back the files. */
+  readonly zip: Readable;
+}
+
+/** An entry of the zip: a text, or a file of this machine. */
+interface ExportedFile {
+  readonly name: string;
+  readonly content: { readonly text: string } | { readonly path: string; readonly size: number };
+}
+
+/**
+ * Packs a model with its classes, its card and a note on how to run it.
+ * @param card as the API has it
+ * @throws AppError `model_unavailable` when a file of the model is gone
+ */
+export async function exportModel(
+  model: ModelVersion,
+  converted: ConvertedModel,
+  card: JsonObject,
+  format: ExportFormat,
+): Promise<ModelExport> {
+  const { name, version, manifest } = model;
+  const { labels } = manifest;
+  const classes = labels.map(({ label, synset }, index) => ({ index, label, synset }));
+  const files: ExportedFile[] = [
+    textFile('README.txt', exportReadme(model, format)),
+    jsonFile('card.json', card),
+    jsonFile('labels.json', classes),
+    // A line break inside a label would shift every line behind it.
+    textFile('labels.txt', labels.map(({ label }) => `${label.replaceAll(/[\r\n]+/g, ' ')}\n`).join('')),
+    ...(await modelFiles(model, converted, format)),
+  ];
+  return { filename: `${name}-${version}-${format}.zip`, zip: zipOf(files) };
+}
+
+async function modelFiles(
+  { name, manifest: { file }, weightsPath }: ModelVersion,
+  { onnx, tfjs }: ConvertedModel,
+  format: ExportFormat,
+): Promise<ExportedFile[]> {
+  const { architecture, input_size, mean, std, num_classes, num_features } = file;
+  try {
+    switch (format) {
+      case 'onnx':
+        return [await diskFile('model.onnx', onnx.path)];
+      case 'tfjs': {
+        const folder = dirname(tfjs.path);
+        // model.json first: whoever reads the zip as it comes learns what the shards are.
+        const shards = (await readdir(folder)).filter((each) => each !== basename(tfjs.path)).sort();
+        return await Promise.all(['model.json', ...shards].map((each) => diskFile(each, join(folder, each))));
+      }
+      case 'safetensors':
+        return [
+          await diskFile('model.safetensors', weightsPath),
+          jsonFile('architecture.json', { architecture, input_size, mean, std, num_classes, num_features }),
+        ];
+    }
+  } catch (thrown) {
+    throw new AppError('model_unavailable', `a file of model "${name}" cannot be read`, { cause: thrown });
+  }
+}
+
+async function diskFile(name: string, path: string): Promise<ExportedFile> {
+  const { size } = await stat(path);
+  return { name, content: { path, size } };
+}
+
+function textFile(name: string, text: string): ExportedFile {
+  return { name, content: { text } };
+}
+
+function jsonFile(name: string, value: unknown): ExportedFile {
+  return textFile(name, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Weights hardly shrink, so that everything is stored as it is: the network is the limit, not the processor. */
+function zipOf(files: readonly ExportedFile[]): Readable {
+  const zip = new ZipFile();
+  const output = new PassThrough();
+  let open: ReadStream | undefined;
+  for (const { name, content } of files) {
+    if ('text' in content) {
+      zip.addBuffer(Buffer.from(content.text), name, { compress: false });
+      continue;
+    }
+    zip.addReadStreamLazy(name, { compress: false, size: content.size }, (give) => {
+      open = createReadStream(content.path);
+      open.once('error', (error) => output.destroy(error));
+      give(null, open);
+    });
+  }
+  zip.on('error', (error: Error) => output.destroy(error));
+  pipeline(zip.outputStream, output, () => open?.destroy());
+  zip.end();
+  return output;
+}
