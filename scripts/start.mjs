@@ -1,7 +1,10 @@
-// What `npm start` runs: compiles what has changed, then serves from this very process, so that a signal sent to it
-// (by a terminal, npm, systemd or Docker) reaches the server. Plain JavaScript, since nothing is compiled before it.
+// What `npm start` runs: compiles what has changed, then serves from this very process. Plain JavaScript, since nothing is
+// compiled before it.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+
+/** How soon the end of the shell is noticed, in milliseconds. */
+const CHECK_MS = 250;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '--build'], {
@@ -9,4 +12,16 @@ const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc
   stdio: 'inherit',
 });
 if (status !== 0) process.exit(status ?? 1);
+
+// npm passes SIGTERM to the shell between itself and this process; some shells die of it and tell nobody.
+if (process.env.npm_lifecycle_event === 'start') {
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, CHECK_MS);
+  timer.unref();
+}
+
 await import('../dist/src/main.js');

@@ -29,6 +29,8 @@ export interface VersionParts {
   readonly durations: Readonly<Record<string, number>>;
   /** Of the version that serves now, on the same test images. */
   readonly currentAccuracy: number | undefined;
+  /** Pictures of some test images as data URIs, by their names. */
+  readonly thumbnails: ReadonlyMap<string, string>;
 }
 
 /** Writes weights, manifest and report of a fine-tuned model into the task's folder; gives the report's summary. */
@@ -66,7 +68,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
     labels: preflight.classes.map((label) => ({ label })),
     unknown_threshold: trained.unknownThreshold,
-    training: z.record(z.string(), z.json()).parse(task.options),
+    training: z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(options))),
     accuracy:
       report.test === null
         ? []
@@ -87,7 +89,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
   };
   await writeFile(join(outDir, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
   await writeFile(join(outDir, 'manifest.json'), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
-  await writeFile(join(outDir, REPORT_PAGE), renderReport(report));
+  await writeFile(join(outDir, REPORT_PAGE), renderReport(report, parts.thumbnails));
   return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
 }
 

@@ -1,11 +1,13 @@
 import { decodeImage } from '../image/decode.ts';
 import { preprocessDecoded } from '../image/preprocess.ts';
+import { thumbnail } from '../image/thumbnail.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
 import { readDataset } from '../training/dataset.ts';
 import type { Split } from '../training/dataset-layout.ts';
 import type { ImageSource } from '../training/image-source.ts';
 import { openImageSource } from '../training/open-image-source.ts';
 import { type DatasetImage, type Preflight, runPreflight } from '../training/preflight.ts';
+import type { TestResult } from '../training/report.ts';
 import { forEachConcurrently } from './concurrency.ts';
 import { FeatureExtraction } from './feature-extraction.ts';
 import { writeVersion } from './fine-tuned-version.ts';
@@ -17,6 +19,8 @@ import type { PreflightTask, TrainingProgress, TrainingResult, TrainingTask } fr
 const IN_FLIGHT = 32;
 /** Of the native TensorFlow.js backend: a job leaves the other cores to those who wait for answers. */
 const THREADS = 1;
+/** Of the report's pictures, in pixels. */
+const THUMBNAIL_SIDE = 96;
 
 /** Told how far a job is. */
 export type OnProgress = (progress: TrainingProgress) => void;
@@ -39,9 +43,18 @@ export function transferLearning(task: TrainingTask, tell: OnProgress): Promise<
     const trained = await trainAndJudge(tf, features, preflight.classes.length, task.options, onProgress);
     const currentAccuracy = await scoreCurrent(task, preflight, source);
     onProgress({ phase: 'exporting' });
+    const thumbnails = await thumbnailsOf(trained.test, preflight, source, task.maxImagePixels);
     const durations = clock.seconds();
     const used = { name: backend, libraries };
-    const summary = await writeVersion({ task, preflight, trained, backend: used, durations, currentAccuracy });
+    const summary = await writeVersion({
+      task,
+      preflight,
+      trained,
+      backend: used,
+      durations,
+      currentAccuracy,
+      thumbnails,
+    });
     return { accuracy: trained.test?.evaluation.accuracy, currentAccuracy, summary };
   });
 }
@@ -184,6 +197,27 @@ async function scoreCurrent(
   } finally {
     await model.close();
   }
+}
+
+/** Small pictures of the images that the report names. */
+async function thumbnailsOf(
+  test: TestResult | undefined,
+  { images }: Preflight,
+  source: ImageSource,
+  maxPixels: number,
+): Promise<ReadonlyMap<string, string>> {
+  const thumbnails = new Map<string, string>();
+  if (test === undefined) return thumbnails;
+  const { worstMistakes, leastCertain, confusedPairs } = test.evaluation;
+  const named = new Set([
+    ...[...worstMistakes, ...leastCertain].map(({ id }) => id),
+    ...confusedPairs.flatMap(({ examples }) => examples),
+  ]);
+  const shown = images.filter(({ file }) => named.has(file.name));
+  await forEachConcurrently(shown, IN_FLIGHT, async ({ file }) => {
+    thumbnails.set(file.name, await thumbnail(await source.read(file), THUMBNAIL_SIDE, maxPixels));
+  });
+  return thumbnails;
 }
 
 /** Time left of a phase, by its speed so far. */

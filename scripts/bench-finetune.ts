@@ -1,0 +1,124 @@
+/**
+ * A whole fine-tune against its floor: npm run bench:finetune -- <zip> [--backbone a] [--rounds 3]
+ *
+ * The floor is decoding, varying and one forward pass (scripts/bench/finetune-floor.ts); job and floor take turns. Then the
+ * same job again, on cached features; and what a running job does to the latency of `/classify`.
+ */
+import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readConfig } from '../src/config.ts';
+import { createLogger } from '../src/logger.ts';
+import { parseFinetuneOptions } from '../src/pipelines/finetune-options.ts';
+import { createFinetuning, createServices } from '../src/server.ts';
+import type { FinetuneFloorTask } from './bench/finetune-floor.ts';
+import { loadPhotos } from './bench/photos.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { backbone: { type: 'string' }, rounds: { type: 'string', default: '3' } },
+});
+const [dataset] = positionals;
+if (dataset === undefined) {
+  console.error('usage: npm run bench:finetune -- <zip> [--backbone <model>] [--rounds 3]');
+  process.exit(2);
+}
+
+const dataDir = await mkdtemp(join(tmpdir(), 'menagerie-bench-'));
+const config = readConfig({ ...process.env, DATA_DIR: dataDir });
+const logger = createLogger('error');
+const services = await createServices(config, logger);
+const finetuning = await createFinetuning(services, config, logger);
+const options = parseFinetuneOptions({ name: 'bench', backbone: values.backbone });
+const backbone = services.registry.resolve(options.backbone ?? config.DEFAULT_BACKBONE);
+const { onnx } = await services.conversions.get(backbone);
+const { signal } = new AbortController();
+
+function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}
+
+/** Seconds of a whole job, from the archive to the published version. */
+async function runJob(): Promise<number> {
+  const start = performance.now();
+  await finetuning.run(options, dataset ?? '', randomUUID(), { onProgress: () => {}, signal });
+  return (performance.now() - start) / 1000;
+}
+
+async function runFloor(varied: number): Promise<number> {
+  const child = fork(join(import.meta.dirname, 'bench/finetune-floor.js'));
+  const task: FinetuneFloorTask = {
+    model: { name: backbone.name, onnxPath: onnx.path, preprocessing: backbone.manifest.preprocessing, labels: [] },
+    datasetPath: dataset ?? '',
+    augmentation: options.augmentation,
+    varied,
+  };
+  child.send(task);
+  const [seconds] = await once(child, 'message');
+  child.disconnect();
+  return seconds;
+}
+
+/** Milliseconds of each request, one after the other, until told to stop. */
+async function latencies(photos: readonly Buffer[], stop: () => boolean): Promise<number[]> {
+  const measured: number[] = [];
+  for (let i = 0; !stop(); i++) {
+    const bytes = photos[i % photos.length] ?? Buffer.alloc(0);
+    const start = performance.now();
+    await services.classifier.classify({
+      runtime: 'onnx',
+      topK: 5,
+      threshold: 0,
+      images: [{ filename: 'photo', bytes }],
+      signal,
+    });
+    measured.push(performance.now() - start);
+  }
+  return measured;
+}
+
+try {
+  const report = await finetuning.inspect(options, dataset, signal);
+  console.log(
+    `${report.images.used} images, ${report.images.train} of them with ${options.augmentation.copies} copies`,
+  );
+  const floors: number[] = [];
+  const jobs: number[] = [];
+  for (let round = 0; round < Number(values.rounds); round++) {
+    floors.push(await runFloor(report.images.train));
+    await rm(join(dataDir, 'features'), { recursive: true, force: true });
+    jobs.push(await runJob());
+    console.log(`round ${round + 1}: floor ${floors.at(-1)?.toFixed(2)} s, job ${jobs.at(-1)?.toFixed(2)} s`);
+  }
+  const ratio = median(jobs.map((job, round) => job / (floors[round] ?? Number.NaN)));
+  console.log(`job / floor, median of the rounds: ${ratio.toFixed(2)}`);
+  console.log(`again, on cached features: ${(await runJob()).toFixed(2)} s`);
+
+  const photos = await loadPhotos(existsSync('../shared/data/photos') ? '../shared/data/photos' : undefined);
+  const until = (ms: number) => {
+    const end = performance.now() + ms;
+    return () => performance.now() > end;
+  };
+  await latencies(photos, until(1_000));
+  const alone = median(await latencies(photos, until(5_000)));
+  await rm(join(dataDir, 'features'), { recursive: true, force: true });
+  let running = true;
+  const job = runJob().finally(() => {
+    running = false;
+  });
+  const beside = median(await latencies(photos, () => !running));
+  await job;
+  console.log(
+    `classify, one after the other, p50: alone ${alone.toFixed(1)} ms, beside a job ${beside.toFixed(1)} ms ` +
+      `(${(beside / alone).toFixed(2)} times)`,
+  );
+} finally {
+  await finetuning.close();
+  await services.close();
+  await rm(dataDir, { recursive: true, force: true });
+}
