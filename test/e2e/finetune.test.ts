@@ -1,0 +1,160 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readZip } from '../zip-reader.ts';
+import type { ClassifyAnswer } from './answers.ts';
+import { colouredPicture, colourZip } from './labelled-zip.ts';
+import { type ServerProcess, startServer, temporaryDataDir, until, untilReady } from './server-process.ts';
+
+/** A job as the API tells of it, as far as these tests look at it. */
+interface JobAnswer {
+  readonly id: string;
+  readonly state: string;
+  readonly progress: { readonly phase: string } | null;
+  readonly result: { readonly model: string; readonly version: number; readonly promoted: boolean } | null;
+  readonly failure: { readonly code: string; readonly message: string } | null;
+  readonly attempts: number;
+}
+
+let data: Awaited<ReturnType<typeof temporaryDataDir>>;
+let server: ServerProcess;
+let zip: Buffer;
+
+beforeAll(async () => {
+  data = await temporaryDataDir();
+  zip = await colourZip();
+  server = await startServer(data.path);
+  await untilReady(server);
+});
+
+afterAll(async () => {
+  server.child.kill('SIGTERM');
+  await server.exit;
+  await data.remove();
+});
+
+async function finetune(options: Readonly<Record<string, string>>, dataset = zip): Promise<JobAnswer> {
+  const form = new FormData();
+  form.append('dataset', new Blob([new Uint8Array(dataset)]), 'colours.zip');
+  for (const [name, value] of Object.entries(options)) form.append(name, value);
+  const response = await fetch(`${server.url}/finetune`, { method: 'POST', body: form });
+  const job = (await response.json()) as JobAnswer;
+  expect(response.status, JSON.stringify(job)).toBe(202);
+  expect(response.headers.get('location')).toBe(`/jobs/${job.id}`);
+  return job;
+}
+
+async function job(id: string): Promise<JobAnswer> {
+  return (await (await fetch(`${server.url}/jobs/${id}`)).json()) as JobAnswer;
+}
+
+/** Follows a job to its end by its events. */
+async function ended({ id }: JobAnswer): Promise<JobAnswer> {
+  await (await fetch(`${server.url}/jobs/${id}/events`)).text();
+  return job(id);
+}
+
+async function classify(model: string, colour: 'red' | 'green' | 'blue'): Promise<ClassifyAnswer> {
+  const response = await fetch(`${server.url}/classify?model=${model}`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png' },
+    body: new Uint8Array(await colouredPicture(colour, 99)),
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as ClassifyAnswer;
+}
+
+async function setProduction(version: number): Promise<void> {
+  const response = await fetch(`${server.url}/models/colours/aliases/production`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ version }),
+  });
+  expect(response.status).toBe(200);
+}
+
+const FAST = { copies: '1', epochs: '20' };
+
+describe('a labelled zip', () => {
+  test('becomes a model that answers with its classes', async () => {
+    const { state, result, failure } = await ended(await finetune({ name: 'colours', ...FAST }));
+    expect({ state, failure }).toEqual({ state: 'succeeded', failure: null });
+    expect(result).toMatchObject({ model: 'colours', version: 1, promoted: true });
+    for (const colour of ['red', 'green', 'blue'] as const) {
+      const answer = await classify('colours', colour);
+      expect(answer).toMatchObject({ model: 'colours', version: 1, results: [{ unknown: false }] });
+      expect(answer.results[0]?.predictions?.[0]?.label).toBe(colour);
+    }
+  });
+
+  test('sent again becomes the next version; an alias rolls back and forth, for the next request on', async () => {
+    const { result } = await ended(await finetune({ name: 'colours', seed: '2', ...FAST }));
+    expect(result).toMatchObject({ version: 2, promoted: true });
+    expect((await classify('colours', 'red')).version).toBe(2);
+    await setProduction(1);
+    expect((await classify('colours', 'red')).version).toBe(1);
+    expect((await classify('colours@2', 'red')).version).toBe(2);
+    const removed = await fetch(`${server.url}/models/colours@2`, { method: 'DELETE' });
+    expect(removed.status).toBe(204);
+    expect((await fetch(`${server.url}/models/colours@2`)).status).toBe(404);
+  });
+
+  test('can be taken away, and runs in a bare ONNX Runtime', async () => {
+    const response = await fetch(`${server.url}/models/colours/export?format=onnx`);
+    expect(response.headers.get('content-disposition')).toBe('attachment; filename="colours-1-onnx.zip"');
+    const files = await readZip(Buffer.from(await response.arrayBuffer()));
+    const session = await ort.InferenceSession.create(files.get('model.onnx') ?? Buffer.alloc(0));
+    const labels = files.get('labels.txt')?.toString().trim().split('\n') ?? [];
+    const red = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => [210, 40, 40][i % 3] ?? 0);
+    const { probabilities } = await session.run({ pixels: new ort.Tensor('uint8', red, [1, 64, 64, 3]) });
+    const scores = Array.from(probabilities?.data as Float32Array);
+    expect(labels[scores.indexOf(Math.max(...scores))]).toBe('red');
+    await session.release();
+  });
+
+  test('has a report, for programs and for people', async () => {
+    const report = await (await fetch(`${server.url}/models/colours/report`)).json();
+    expect(report).toMatchObject({ model: { name: 'colours', version: 1 }, classes: ['blue', 'green', 'red'] });
+    const page = await fetch(`${server.url}/models/colours/report`, { headers: { accept: 'text/html' } });
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(await page.text()).toContain('colours');
+  });
+});
+
+describe('a job that runs', () => {
+  /** Enough work to be caught in the middle of. */
+  const SLOW = { copies: '30', epochs: '20' };
+
+  async function caughtRunning(name: string): Promise<JobAnswer> {
+    const started = await finetune({ name, seed: '7', ...SLOW });
+    await until(async () => (await job(started.id)).progress?.phase === 'augmenting');
+    return started;
+  }
+
+  test('is cancelled within a second, and leaves nothing', async () => {
+    const { id } = await caughtRunning('cancelled');
+    const start = performance.now();
+    const response = await fetch(`${server.url}/jobs/${id}`, { method: 'DELETE' });
+    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(((await response.json()) as JobAnswer).state).toBe('cancelled');
+    expect((await fetch(`${server.url}/models/cancelled`)).status).toBe(404);
+    await until(() => readdirSync(join(data.path, 'work')).length === 0);
+    expect(readdirSync(join(data.path, 'uploads'))).toEqual([]);
+    expect(readdirSync(join(data.path, 'jobs', id))).not.toContain('archive.zip');
+    expect(readdirSync(join(data.path, 'models'))).not.toContain('cancelled');
+    expect(readdirSync(join(data.path, 'models', '.staging'))).toEqual([]);
+  });
+
+  test.each(['SIGTERM', 'SIGKILL'] as const)('goes on when the server was ended by %s and is back', async (signal) => {
+    const { id } = await caughtRunning(signal.toLowerCase());
+    server.child.kill(signal);
+    await server.exit;
+    server = await startServer(data.path);
+    await untilReady(server);
+    const { state, failure, result } = await ended(await job(id));
+    expect({ state, failure }).toEqual({ state: 'succeeded', failure: null });
+    expect(result).toMatchObject({ model: signal.toLowerCase(), version: 1 });
+    expect((await classify(signal.toLowerCase(), 'green')).results[0]?.predictions?.[0]?.label).toBe('green');
+  });
+});

@@ -1,0 +1,31 @@
+import sharp from 'sharp';
+import { zipOf } from '../training/zip-fixtures.ts';
+
+/** Classes of the zip and the colour of their pictures. */
+const COLOURS = { red: [210, 40, 40], green: [40, 180, 60], blue: [50, 70, 210] } as const;
+
+/** A PNG of a coloured rectangle on grey, its place and size told by `index`. */
+export function colouredPicture(colour: keyof typeof COLOURS, index: number): Promise<Buffer> {
+  const [r, g, b] = COLOURS[colour];
+  const size = 30 + (index % 5) * 4;
+  const shape = sharp({ create: { width: size, height: size, channels: 3, background: { r, g, b } } }).png();
+  const grey = 100 + ((index * 13) % 60);
+  const background = { r: grey, g: grey, b: grey };
+  return shape.toBuffer().then((input) =>
+    sharp({ create: { width: 64, height: 64, channels: 3, background } })
+      .composite([{ input, left: (index * 7) % (64 - size), top: (index * 5) % (64 - size) }])
+      .png()
+      .toBuffer(),
+  );
+}
+
+/** A zip of three colours, a folder each. */
+export async function colourZip(imagesPerClass = 12): Promise<Buffer> {
+  const entries = Object.keys(COLOURS).flatMap((colour) =>
+    Array.from({ length: imagesPerClass }, async (_, index) => ({
+      name: `colours/${colour}/${index}.png`,
+      content: await colouredPicture(colour as keyof typeof COLOURS, index),
+    })),
+  );
+  return zipOf(await Promise.all(entries));
+}
