@@ -69,9 +69,9 @@ export function parseFinetuneForm(
   if (parsed.success && faults.length === 0) {
     return { request: request as FinetuneRequest, options: parsed.data, dryRun };
   }
-  const told = new Set(faults.map(({ field }) => field));
-  const more = (parsed.error?.issues ?? []).flatMap((issue) => faultsOf(issue, given));
-  throw invalidOptions([...faults, ...more.filter(({ field }) => !told.has(field))]);
+  const all = [...faults, ...(parsed.error?.issues ?? []).flatMap((issue) => faultsOf(issue, given))];
+  // One word on each field: a name with a dot, say, breaks two rules.
+  throw invalidOptions(all.filter(({ field }, i) => all.findIndex((other) => other.field === field) === i));
 }
 
 /** Puts variations that came one by one beside those that came together. */

@@ -141,7 +141,7 @@ describe('a job that runs', () => {
     expect((await fetch(`${server.url}/models/cancelled`)).status).toBe(404);
     await until(() => readdirSync(join(data.path, 'work')).length === 0);
     expect(readdirSync(join(data.path, 'uploads'))).toEqual([]);
-    expect(readdirSync(join(data.path, 'jobs', id))).not.toContain('archive.zip');
+    expect(readdirSync(join(data.path, 'jobs', id))).not.toContain('archive');
     expect(readdirSync(join(data.path, 'models'))).not.toContain('cancelled');
     expect(readdirSync(join(data.path, 'models', '.staging'))).toEqual([]);
   });

@@ -24,17 +24,19 @@ export function finetuneRoutes({ finetuning, limits, uploadDir }: Needs): Route[
           `a multipart/form-data form with a zip in the part "${DATASET_FIELD}"`,
         );
         const signal = clientSignal(response);
-        await withUpload(request, response, { uploadDir, limits }, async (upload) => {
+        // Answered once nothing of the upload is left.
+        const answer = await withUpload(request, response, { uploadDir, limits }, async (upload) => {
           const path = requireDataset(upload);
           const { request: asked, options, dryRun } = parseFinetuneForm(request.query, upload.fields);
-          if (dryRun) {
-            sendJson(response, 200, await finetuning.inspect(options, path, signal));
-            return;
-          }
-          const job = await finetuning.submit(asked, path);
-          response.setHeader('Location', `/jobs/${job.id}`);
-          sendJson(response, 202, jobDocument(job));
+          if (dryRun) return { report: await finetuning.inspect(options, path, signal) };
+          return { job: await finetuning.submit(asked, path) };
         });
+        if ('report' in answer) {
+          sendJson(response, 200, answer.report);
+          return;
+        }
+        response.setHeader('Location', `/jobs/${answer.job.id}`);
+        sendJson(response, 202, jobDocument(answer.job));
       },
     },
   ];

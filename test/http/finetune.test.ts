@@ -1,0 +1,322 @@
+import { readdirSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/errors.ts';
+import type { Trainer } from '../../src/http/dependencies.ts';
+import { swapped, zipOf } from '../training/zip-fixtures.ts';
+import { type Answer, ask, deferred, LIMITS, openLine, type TestServer } from './fixture.ts';
+import { BACKBONE, startWorkbench, type Workbench } from './workbench.ts';
+
+let bench: Workbench;
+let zip: Buffer;
+
+beforeAll(async () => {
+  bench = await startWorkbench({}, 3);
+  zip = await zipOf(
+    ['rose', 'tulip'].flatMap((label) =>
+      Array.from({ length: 5 }, (_, i) => ({ name: `${label}/${i}.jpg`, content: `${label}${i}` })),
+    ),
+  );
+});
+afterAll(() => bench.close());
+
+/** Whatever was sent: nothing stays of it but in the queue. */
+afterEach(async () => {
+  expect(readdirSync(bench.uploadDir)).toEqual([]);
+  for (const { id, state } of await bench.queue.list()) if (state === 'queued') await bench.queue.cancel(id);
+  expect(bench.log.filter(({ level }) => Number(level) >= 40)).toEqual([]);
+});
+
+type Fields = Readonly<Record<string, string>>;
+
+function formOf(dataset: Uint8Array | undefined, fields: Fields, part = 'dataset'): FormData {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) body.append(name, value);
+  if (dataset !== undefined) body.append(part, new Blob([Uint8Array.from(dataset)]), 'flowers.zip');
+  return body;
+}
+
+function finetune(fields: Fields, dataset: Uint8Array | undefined = zip, query = '', to: TestServer = bench) {
+  return ask(to, `/finetune${query}`, { method: 'POST', body: formOf(dataset, fields) });
+}
+
+const refused = ({ status, body }: Answer) => ({ status, code: body.code, detail: body.detail });
+
+describe('POST /finetune', () => {
+  it('answers with a job and where to look for it', async () => {
+    const { status, headers, text } = await finetune({ name: 'flowers' });
+    const job = JSON.parse(text);
+    expect(status).toBe(202);
+    expect(headers.get('location')).toBe(`/jobs/${job.id}`);
+    expect(job).toMatchObject({ state: 'queued', progress: null, result: null, options: { name: 'flowers' } });
+  });
+
+  it('takes options as text out of form and query, each in its own type', async () => {
+    const fields = {
+      name: 'flowers',
+      hidden_units: '[64, 32]',
+      copies: '4',
+      horizontal_flip: 'false',
+      promote: 'never',
+    };
+    const { text } = await finetune(fields, zip, '?epochs=7&dropout=0.25&augmentation={"rotation":5}');
+    expect(JSON.parse(text).options).toEqual({
+      name: 'flowers',
+      hidden_units: [64, 32],
+      epochs: 7,
+      dropout: 0.25,
+      promote: 'never',
+      augmentation: { copies: 4, horizontal_flip: false, rotation: 5 },
+    });
+  });
+
+  it('a dry run answers with what was found, needs no name and queues nothing', async () => {
+    const asked: unknown[] = [];
+    const report = {
+      layout: 'folders',
+      will_train: '8 images of 2 classes',
+      classes: [],
+      images: { used: 8 },
+      imbalance: 1,
+      split: {},
+      unreadable: {},
+      ignored: {},
+      warnings: [],
+    };
+    const finetuning: Trainer = {
+      submit: () => Promise.reject(new Error('a dry run submits nothing')),
+      inspect: async (options) => {
+        asked.push(options.seed);
+        return report;
+      },
+      jobs: bench.queue,
+    };
+    const dry = await startWorkbench({ finetuning });
+    const { status, text } = await finetune({ dry_run: 'true', seed: '3' }, zip, '', dry);
+    expect([status, JSON.parse(text), asked]).toEqual([200, report, [3]]);
+    expect(readdirSync(dry.uploadDir)).toEqual([]);
+    await dry.close();
+  });
+
+  it('a dry run is given up when its client leaves, and its zip removed', async () => {
+    const begun = deferred<AbortSignal>();
+    const left = deferred<void>();
+    const finetuning: Trainer = {
+      submit: () => Promise.reject(new Error('a dry run submits nothing')),
+      inspect: (_options, _path, signal) => {
+        begun.resolve(signal);
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(signal.reason);
+            left.resolve();
+          });
+        });
+      },
+      jobs: bench.queue,
+    };
+    const dry = await startWorkbench({ finetuning });
+    const client = new AbortController();
+    const body = formOf(zip, { dry_run: 'true' });
+    const request = fetch(`${dry.url}/finetune`, { method: 'POST', body, signal: client.signal }).catch(
+      () => undefined,
+    );
+    await begun.promise;
+    client.abort();
+    await left.promise;
+    await request;
+    await expect.poll(() => readdirSync(dry.uploadDir)).toEqual([]);
+    await dry.close();
+  });
+});
+
+describe('options that are wrong', () => {
+  it.each<[Fields, string, string]>([
+    [{}, 'name', 'must be given'],
+    [{ name: 'flowers.v2' }, 'name', 'no dot'],
+    [{ name: 'Flowers' }, 'name', 'lower-case letters'],
+    [{ name: '../flowers' }, 'name', 'lower-case letters'],
+    [{ name: 'flowers', epochs: 'many' }, 'epochs', 'must be a number, not "many"'],
+    [{ name: 'flowers', epochs: '0' }, 'epochs', '"0"'],
+    [{ name: 'flowers', epochs: '1.5' }, 'epochs', '"1.5"'],
+    [{ name: 'flowers', horizontal_flip: 'maybe' }, 'horizontal_flip', 'true or false'],
+    [{ name: 'flowers', hidden_units: '64,32' }, 'hidden_units', 'must be JSON'],
+    [{ name: 'flowers', hidden_units: '[0]' }, 'hidden_units.0', '[0]'],
+    [{ name: 'flowers', augmentation: '{"spin": 3}' }, 'augmentation.spin', 'is not known'],
+    [{ name: 'flowers', augmentation: '{"copies": 3}', copies: '2' }, 'copies', 'give it once'],
+    [{ name: 'flowers', copies: '99' }, 'copies', '"99"'],
+    [{ name: 'flowers', search: 'deep' }, 'search', '"deep"'],
+    [{ name: 'flowers', lerning_rate: '0.1' }, 'lerning_rate', 'learning_rate'],
+    [{ name: 'flowers', dry_run: 'yes' }, 'dry_run', 'true or false'],
+  ])('%j', async (fields, field, hint) => {
+    const { status, body } = await finetune(fields);
+    expect([status, body.code]).toEqual([400, 'invalid_request']);
+    expect(body.detail).toContain(hint);
+    expect(body.context['errors']).toEqual([expect.objectContaining({ field })]);
+  });
+
+  it('each is named when there are many', async () => {
+    const { body } = await finetune({ name: 'A', epochs: 'x', nonsense: '1' });
+    const errors = body.context['errors'] as readonly { field: string }[];
+    expect(errors.map(({ field }) => field).sort()).toEqual(['epochs', 'name', 'nonsense']);
+  });
+
+  it('one that stands in query and form with two values', async () => {
+    const { body } = await finetune({ name: 'flowers' }, zip, '?name=trees');
+    expect(body.detail).toMatch(/^name is "trees" in the query and "flowers" in the form/);
+  });
+
+  it('an unknown backbone, with the names there are', async () => {
+    const answer = refused(await finetune({ name: 'flowers', backbone: 'resnet9000' }));
+    expect(answer).toMatchObject({ status: 404, code: 'model_not_found' });
+    expect(answer.detail).toContain(BACKBONE);
+  });
+});
+
+describe('bodies that hold no zip to train on', () => {
+  const flowers = { name: 'flowers' };
+
+  it('no file at all', async () => {
+    const answer = refused(await ask(bench, '/finetune', { method: 'POST', body: formOf(undefined, flowers) }));
+    expect(answer).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(answer.detail).toContain('"dataset"');
+  });
+
+  it('a file in another part, which is named', async () => {
+    const answer = refused(await ask(bench, '/finetune', { method: 'POST', body: formOf(zip, flowers, 'zip') }));
+    expect(answer).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(answer.detail).toContain('"zip"');
+  });
+
+  it('the zip as text of the form', async () => {
+    const body = formOf(undefined, { ...flowers, dataset: 'flowers.zip' });
+    const answer = refused(await ask(bench, '/finetune', { method: 'POST', body }));
+    expect(answer.detail).toContain('as a file');
+  });
+
+  it('two files', async () => {
+    const body = formOf(zip, flowers);
+    body.append('dataset', new Blob([Uint8Array.from(zip)]), 'more.zip');
+    const answer = refused(await ask(bench, '/finetune', { method: 'POST', body }));
+    expect(answer).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(answer.detail).toContain('one file');
+  });
+
+  it('a body that is no form', async () => {
+    const init = { method: 'POST', body: Uint8Array.from(zip), headers: { 'Content-Type': 'application/zip' } };
+    const answer = refused(await ask(bench, '/finetune?name=flowers', init));
+    expect(answer).toMatchObject({ status: 415, code: 'unsupported_media_type' });
+    expect(answer.detail).toContain('multipart/form-data');
+  });
+
+  it('text called .zip', async () => {
+    const answer = refused(await finetune(flowers, Buffer.from('not a zip')));
+    expect(answer).toMatchObject({ status: 415, code: 'unsupported_archive' });
+  });
+
+  it('an empty file', async () => {
+    const answer = refused(await finetune(flowers, Buffer.alloc(0)));
+    expect(answer).toMatchObject({ status: 422, code: 'archive_corrupt' });
+  });
+
+  it('a zip that is cut short', async () => {
+    const answer = await finetune(flowers, zip.subarray(0, zip.length - 40));
+    expect(refused(answer)).toMatchObject({ status: 422, code: 'archive_corrupt' });
+  });
+
+  it('a zip whose names lead out of it', async () => {
+    const answer = await finetune(flowers, swapped(zip, 'rose/0.jpg', '../..0.jpg'));
+    expect(refused(answer)).toMatchObject({ status: 422, code: 'archive_unsafe' });
+  });
+
+  it('a bomb', async () => {
+    const bomb = await zipOf([{ name: 'rose/0.png', content: Buffer.alloc(10_000_000) }]);
+    expect(refused(await finetune(flowers, bomb))).toMatchObject({ status: 422, code: 'archive_bomb' });
+  });
+
+  it('too few images, or no labels', async () => {
+    const few = await zipOf([{ name: 'rose/0.jpg', content: 'x' }]);
+    expect(refused(await finetune(flowers, few))).toMatchObject({ status: 422, code: 'dataset_too_small' });
+    const bare = await zipOf([{ name: '0.jpg', content: 'x' }]);
+    expect(refused(await finetune(flowers, bare))).toMatchObject({ status: 422, code: 'dataset_layout' });
+  });
+
+  it('a form that breaks off', async () => {
+    const cut = '--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.zip"\r\n\r\nPK';
+    const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
+    const answer = await ask(bench, '/finetune?name=flowers', { method: 'POST', body: cut, headers });
+    expect(refused(answer)).toMatchObject({ status: 400, code: 'malformed_multipart' });
+  });
+});
+
+describe('limits', () => {
+  it('jobs that wait: one too many is told to come again', async () => {
+    for (let i = 0; i < 3; i++) expect((await finetune({ name: 'flowers' })).status).toBe(202);
+    const answer = await finetune({ name: 'flowers' });
+    expect(refused(answer)).toMatchObject({ status: 429, code: 'job_queue_full' });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
+  it('bytes: a length that is announced is refused at once', async () => {
+    const answer = await finetune({ name: 'flowers' }, Buffer.alloc(LIMITS.maxArchiveBytes * 2));
+    expect(refused(answer)).toMatchObject({ status: 413, code: 'archive_too_large' });
+    expect(answer.body.context['maximum']).toBe(LIMITS.maxArchiveBytes);
+  });
+
+  it('bytes: a length that is not announced is refused when it is passed', async () => {
+    const part = '--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.zip"\r\n\r\n';
+    for (const size of [LIMITS.maxArchiveBytes + 1, LIMITS.maxArchiveBytes * 2]) {
+      async function* chunks() {
+        yield Buffer.from(part);
+        yield Buffer.alloc(size);
+        yield Buffer.from('\r\n--x--\r\n');
+      }
+      const init = { method: 'POST', body: chunks(), duplex: 'half' } as unknown as RequestInit;
+      const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
+      const answer = await ask(bench, '/finetune?name=flowers', { ...init, headers });
+      expect(refused(answer)).toMatchObject({ status: 413, code: 'archive_too_large' });
+    }
+  });
+
+  const head = (length: number) =>
+    'POST /finetune?name=flowers HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n' +
+    `Content-Length: ${length}\r\n\r\n--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.zip"\r\n\r\n`;
+
+  it('a client that hangs up in mid-upload leaves no file', async () => {
+    const line = await openLine(bench.port);
+    line.socket.write(`${head(1_000_000)}${'z'.repeat(100_000)}`);
+    await expect.poll(() => readdirSync(bench.uploadDir)).toHaveLength(1);
+    line.socket.destroy();
+    await expect.poll(() => readdirSync(bench.uploadDir)).toEqual([]);
+  });
+
+  it('time: a zip may take longer than a photo, but not for ever', async () => {
+    const slow = await startWorkbench({ limits: { ...LIMITS, requestTimeoutMs: 100, uploadTimeoutMs: 500 } });
+    const line = await openLine(slow.port);
+    const start = performance.now();
+    line.socket.write(head(1_000_000));
+    const { status, body } = await line.answer;
+    expect([status, (body as { code: string }).code]).toEqual([408, 'request_timeout']);
+    expect(performance.now() - start).toBeGreaterThan(450);
+    await expect.poll(() => readdirSync(slow.uploadDir)).toEqual([]);
+    line.socket.destroy();
+    await slow.close();
+  });
+});
+
+describe('what the trainer throws', () => {
+  it('is told, and the zip is removed', async () => {
+    const finetuning: Trainer = {
+      submit: () => Promise.reject(new AppError('shutting_down', 'the job queue is closed')),
+      inspect: () => Promise.reject(new AppError('training_lost', 'the training process was ended by SIGKILL')),
+      jobs: bench.queue,
+    };
+    const failing = await startWorkbench({ finetuning });
+    expect(refused(await finetune({ name: 'f' }, zip, '', failing))).toMatchObject({
+      status: 503,
+      code: 'shutting_down',
+    });
+    const dry = await finetune({ dry_run: 'true' }, zip, '', failing);
+    expect(refused(dry)).toMatchObject({ status: 503, code: 'training_lost' });
+    expect(readdirSync(failing.uploadDir)).toEqual([]);
+    await failing.close();
+  });
+});

@@ -1,0 +1,94 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { HttpDependencies } from '../../src/http/dependencies.ts';
+import { createLogger } from '../../src/logger.ts';
+import { ConversionCache } from '../../src/pipelines/conversion.ts';
+import { Finetuning } from '../../src/pipelines/finetune.ts';
+import { ModelAdministration } from '../../src/pipelines/model-administration.ts';
+import { ModelCatalogue } from '../../src/pipelines/model-catalogue.ts';
+import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
+import { Repository } from '../../src/registry/repository.ts';
+import type { JobQueue } from '../../src/training/jobs/job-queue.ts';
+import { buildTrainingReport } from '../../src/training/report.ts';
+import { MemoryArtifactStore } from '../registry/memory-artifact-store.ts';
+import { openMemoryJobQueue } from '../training/jobs/memory-job-queue.ts';
+import { reportInput } from '../training/report-fixture.ts';
+import { startServer, type TestServer } from './fixture.ts';
+
+/** The seed of the zoo that these tests may count on. */
+export const BACKBONE = 'resnet18_slim.tiny200';
+
+/** A server over everything of fine-tuning but the training itself: jobs wait until a test takes them. */
+export interface Workbench extends TestServer {
+  readonly queue: JobQueue;
+  readonly registry: Registry;
+  readonly uploadDir: string;
+  /** Versions whose queues were let go. */
+  readonly released: readonly ModelVersion[];
+  /** Publishes a version of a model with a report. */
+  publish(name: string): Promise<number>;
+}
+
+export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, maxQueued = 2): Promise<Workbench> {
+  const folder = mkdtempSync(join(tmpdir(), 'menagerie-http-'));
+  const uploadDir = join(folder, 'uploads');
+  await mkdir(uploadDir);
+  const logger = createLogger('silent');
+  const store = new MemoryArtifactStore();
+  const repository = new Repository('zoo', store);
+  const registry = new Registry();
+  for (const model of (await repository.list()).models) registry.set(model);
+  const conversions = new ConversionCache(join(folder, 'converted'), logger);
+  const queue = await openMemoryJobQueue({ maxQueued });
+  const finetuning = new Finetuning({
+    registry,
+    repository,
+    store,
+    queue,
+    conversions,
+    logger,
+    defaultBackbone: BACKBONE,
+    featureDir: join(folder, 'features'),
+    workDir: folder,
+    maxImagePixels: 50_000_000,
+  });
+  const released: ModelVersion[] = [];
+  const server = await startServer({
+    models: new ModelCatalogue({ registry, store, conversions, defaultModel: BACKBONE }),
+    administration: new ModelAdministration({
+      registry,
+      store,
+      refresh: (name) => finetuning.refresh(name),
+      release: async (model) => void released.push(model),
+    }),
+    finetuning,
+    uploadDir,
+    ...overrides,
+  });
+  const publish = async (name: string): Promise<number> => {
+    const files = await mkdtemp(join(folder, 'version-'));
+    await writeVersion(files, name);
+    const version = await store.putVersion(name, files, files);
+    await finetuning.refresh(name);
+    return version;
+  };
+  const close = async (): Promise<void> => {
+    await finetuning.close();
+    await server.close();
+    await store.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { ...server, queue, registry, uploadDir, released, publish, close };
+}
+
+/** The weights of the backbone under another name, with a report. */
+async function writeVersion(folder: string, name: string): Promise<void> {
+  const manifest = JSON.parse(readFileSync(`zoo/${BACKBONE}/manifest.json`, 'utf8'));
+  await writeFile(join(folder, manifest.weights.file), readFileSync(`zoo/${BACKBONE}/${manifest.weights.file}`));
+  const own = { name, unknown_threshold: 0.4, provenance: { backbone: `${BACKBONE}@1` } };
+  await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, ...own }));
+  await writeFile(join(folder, 'report.json'), JSON.stringify(buildTrainingReport(reportInput())));
+  await writeFile(join(folder, 'report.html'), '<!doctype html><title>Report</title><style>p{color:red}</style>');
+}
