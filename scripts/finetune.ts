@@ -2,12 +2,16 @@
  * Teaches a model new classes: npm run finetune -- <folder or zip> --name flowers [--backbone ...] [--search quick] [--set key=value ...]
  */
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.ts';
 import { messageOf } from '../src/errors.ts';
 import { createLogger } from '../src/logger.ts';
+import { REPORT_FILE, REPORT_PAGE } from '../src/pipelines/fine-tuned-version.ts';
+import type { PublishedVersion } from '../src/pipelines/finetune.ts';
 import { parseFinetuneOptions } from '../src/pipelines/finetune-options.ts';
 import { createFinetuning, createServices } from '../src/server.ts';
+import { parseTrainingReport, type TrainingReport } from '../src/training/report-schema.ts';
 import { ProgressBar } from './progress-bar.ts';
 
 const { values, positionals } = parseArgs({
@@ -27,6 +31,23 @@ if (path === undefined || values.name === undefined) {
       '         [--search quick|thorough] [--promote always|if_better|never] [--set epochs=30] [--set hidden_units=[128]]',
   );
   process.exit(2);
+}
+
+const MARKS = { good: '+', caution: '!', bad: '-' } as const;
+
+/** What one wants to know before trying the model: how good it is, in words, by class, and what to do next. */
+function printSummary(report: TrainingReport, { model, version, promoted }: PublishedVersion, page: string): void {
+  console.log(`${model}, version ${version}: ${promoted ? 'it serves now' : 'the version in service stays'}\n`);
+  for (const { level, text } of report.verdict) console.log(`${MARKS[level]} ${text}`);
+  if (report.test !== null) {
+    console.log(`\n${'class'.padEnd(24)} precision   recall       F1  images`);
+    for (const row of report.test.per_class) {
+      const shares = [row.precision, row.recall, row.f1].map((share) => share.toFixed(2).padStart(9)).join('');
+      console.log(`${row.class.slice(0, 24).padEnd(24)} ${shares}${String(row.support).padStart(8)}`);
+    }
+  }
+  if (report.next_steps.length > 0) console.log(`\nnext\n${report.next_steps.map((step) => `- ${step}`).join('\n')}`);
+  console.log(`\nreport  ${page}\ntry it  npm run classify -- photo.jpg --model ${model}`);
 }
 
 const config = readConfig(process.env);
@@ -54,7 +75,9 @@ try {
   const { signal } = new AbortController();
   const published = await finetuning.run(options, path, randomUUID(), { onProgress, signal });
   bar.end();
-  console.log(JSON.stringify(published, null, 2));
+  const { model, version } = published;
+  const report = await readFile(await services.store.localFile(model, version, REPORT_FILE), 'utf8');
+  printSummary(parseTrainingReport(report), published, await services.store.localFile(model, version, REPORT_PAGE));
   await finetuning.close();
 } catch (thrown) {
   console.error(messageOf(thrown));
