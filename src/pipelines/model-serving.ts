@@ -6,8 +6,8 @@ import { RUNTIME_NAMES, type RuntimeName } from '../runtime/session.ts';
 import type { ConversionCache, ConvertedModel } from './conversion.ts';
 
 export interface ModelServingOptions {
-  readonly conversions: ConversionCache;
-  readonly engines: EnginePool;
+  readonly conversions: Pick<ConversionCache, 'get'>;
+  readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'unload'>;
   /** Threads of one session. */
   readonly threads: number;
   readonly maxBatchSize: number;
@@ -80,18 +80,19 @@ export class ModelServing {
   }
 
   #serve(key: string, model: ModelVersion, runtime: RuntimeName): ServedModel {
-    const converted = this.#options.conversions.get(model);
     const served: ServedModel = {
       model,
       runtime,
-      batcher: converted.then((conversion) => this.#createBatcher(model, runtime, conversion)),
+      batcher: this.#options.conversions.get(model).then((converted) => {
+        served.engineKey = engineKey(converted, runtime);
+        return this.#createBatcher(model, runtime, converted);
+      }),
       engineKey: undefined,
       depth: () => 0,
     };
     this.#served.set(key, served);
-    Promise.all([converted, served.batcher]).then(
-      ([conversion, batcher]) => {
-        served.engineKey = engineKey(conversion, runtime);
+    served.batcher.then(
+      (batcher) => {
         served.depth = () => batcher.queued;
       },
       // The next request tries again: a missing file may have been put in place meanwhile.

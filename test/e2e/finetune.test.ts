@@ -77,6 +77,19 @@ async function setProduction(version: number): Promise<void> {
 const FAST = { copies: '1', epochs: '20' };
 
 describe('a labelled zip', () => {
+  test('is looked at without training, with dry_run', async () => {
+    const form = new FormData();
+    form.append('dataset', new Blob([new Uint8Array(zip)]), 'colours.zip');
+    const response = await fetch(`${server.url}/finetune?dry_run=true`, { method: 'POST', body: form });
+    expect(response.status).toBe(200);
+    const report = (await response.json()) as { classes: { name: string; images: number }[] };
+    expect(report.classes.map(({ name, images }) => [name, images])).toEqual([
+      ['blue', 12],
+      ['green', 12],
+      ['red', 12],
+    ]);
+  });
+
   test('becomes a model that answers with its classes', async () => {
     const { state, result, failure } = await ended(await finetune({ name: 'colours', ...FAST }));
     expect({ state, failure }).toEqual({ state: 'succeeded', failure: null });
@@ -148,7 +161,11 @@ describe('a job that runs', () => {
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('goes on when the server was ended by %s and is back', async (signal) => {
     const { id } = await caughtRunning(signal.toLowerCase());
+    const followed = fetch(`${server.url}/jobs/${id}/events`).then((response) => response.text());
     server.child.kill(signal);
+    // Whoever follows the job is let go by a server that stops in order.
+    if (signal === 'SIGTERM') expect(await followed).toContain('event: progress');
+    else await followed.catch(() => undefined);
     await server.exit;
     server = await startServer(data.path);
     await untilReady(server);

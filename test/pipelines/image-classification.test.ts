@@ -119,3 +119,29 @@ describe('classifying', () => {
     expect(items.every(({ signal }) => signal?.aborted)).toBe(true);
   });
 });
+
+describe('a picture of none of the classes', () => {
+  const knowing = (unknown_threshold: number): ModelVersion => ({
+    ...model,
+    manifest: { ...manifest, file: { ...manifest.file, unknown_threshold } },
+  });
+
+  test.each([
+    [0.9, true],
+    [0.6, false],
+  ])('is told by a best score below the threshold of the model: 0.7 against %d', async (threshold, unknown) => {
+    const { results } = await classifier({ resolve: () => knowing(threshold) }).classify(request('a'));
+    expect(results[0]).toMatchObject({ unknown, predictions: [{ index: 26 }, { index: 27 }] });
+  });
+
+  test('goes by the best score, whatever the client asks to be shown', async () => {
+    const pipeline = classifier({ resolve: () => knowing(0.6) });
+    const { results } = await pipeline.classify({ ...request('a'), threshold: 0.8 });
+    expect(results[0]).toMatchObject({ unknown: false, predictions: [] });
+  });
+
+  test('is not spoken of by models that know no threshold', async () => {
+    const { results } = await classifier().classify(request('a'));
+    expect(results[0]).not.toHaveProperty('unknown');
+  });
+});

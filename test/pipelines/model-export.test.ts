@@ -1,0 +1,98 @@
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer as collect } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createLogger } from '../../src/logger.ts';
+import { ConversionCache } from '../../src/pipelines/conversion.ts';
+import type { ExportFormat } from '../../src/pipelines/export-format.ts';
+import { exportModel } from '../../src/pipelines/model-export.ts';
+import type { ModelVersion } from '../../src/registry/registry.ts';
+import { readZoo } from '../../src/registry/zoo.ts';
+import { maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
+import { EMBEDDED } from '../golden/pictures.ts';
+import { readZip } from '../zip-reader.ts';
+
+let folder: string;
+let models: readonly ModelVersion[];
+let conversions: ConversionCache;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-export-'));
+  conversions = new ConversionCache(join(folder, 'converted'), createLogger('silent'));
+  ({ models } = await readZoo('zoo'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function exported(name: string, format: ExportFormat) {
+  const model = models.find((each) => each.name === name);
+  if (model === undefined) throw new Error(`the zoo has no ${name}`);
+  return { model, ...(await exportModel(model, await conversions.get(model), { id: name }, format)) };
+}
+
+/** Downloads and unpacks. */
+async function unpacked(name: string, format: ExportFormat) {
+  const { zip, filename, model } = await exported(name, format);
+  const files = await readZip(await collect(zip));
+  const into = await mkdtemp(join(folder, `${format}-`));
+  for (const [file, bytes] of files) await writeFile(join(into, file), bytes);
+  return { files, filename, into, model };
+}
+
+describe.each(EMBEDDED)('%s', (name) => {
+  it('taken away runs in both runtimes themselves, with one answer', async () => {
+    const [onnx, tfjs] = [await unpacked(name, 'onnx'), await unpacked(name, 'tfjs')];
+    const [height, width] = onnx.model.manifest.preprocessing.inputSize;
+    const data = Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * 37) % 256);
+    const pixels = { data, shape: [1, height, width, 3] };
+    const byOnnx = await runOnnx(join(onnx.into, 'model.onnx'), pixels);
+    const byTfjs = await runTfjs(join(tfjs.into, 'model.json'), pixels);
+    expect(maxDifference(byOnnx.probabilities, byTfjs.probabilities)).toBeLessThan(1e-4);
+    expect([onnx.filename, tfjs.filename]).toEqual([`${name}-1-onnx.zip`, `${name}-1-tfjs.zip`]);
+  });
+
+  it('names its classes, and says how it is run', async () => {
+    const { files, model } = await unpacked(name, 'safetensors');
+    const labels = JSON.parse(String(files.get('labels.json')));
+    expect(labels).toHaveLength(model.manifest.labels.length);
+    expect(labels[0]).toMatchObject({ index: 0, label: model.manifest.labels[0]?.label });
+    const lines = String(files.get('labels.txt')).split('\n');
+    expect(lines[7]).toBe(model.manifest.labels[7]?.label);
+    const readme = String(files.get('README.txt'));
+    expect(readme).toContain('model.safetensors');
+    expect(readme).toContain(model.manifest.file.license);
+    expect(files.get('model.safetensors')).toHaveLength(model.manifest.file.weights.size_bytes);
+  });
+});
+
+/** Files that this process has open are looked up in `/proc`. */
+const onLinux = existsSync('/proc/self/fd');
+
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return [];
+    }
+  });
+}
+
+describe('a download', () => {
+  it.skipIf(!onLinux)('that is given up gives its file back', async () => {
+    const { zip } = await exported(EMBEDDED[0], 'onnx');
+    const weights = () => openFiles().filter((path) => path.endsWith('model.onnx'));
+    zip.read();
+    await vi.waitFor(() => expect(weights()).toHaveLength(1));
+    zip.destroy();
+    await vi.waitFor(() => expect(weights()).toEqual([]));
+  });
+
+  it('is refused before it begins when a file is gone', async () => {
+    const { model } = await exported(EMBEDDED[0], 'onnx');
+    const lost = { ...model, weightsPath: join(folder, 'nothing') };
+    const download = exportModel(lost, await conversions.get(model), {}, 'safetensors');
+    await expect(download).rejects.toMatchObject({ code: 'model_unavailable' });
+  });
+});
