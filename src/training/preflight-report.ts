@@ -7,8 +7,8 @@ import type { DatasetImage, InspectedImage, PreflightOptions, UnreadableImage } 
 import { preflightWarnings } from './preflight-warnings.ts';
 
 /** Fewer images than these teach nothing that could be measured. */
-const MIN_CLASSES = 2;
-const MIN_IMAGES_PER_CLASS = 5;
+export const MIN_CLASSES = 2;
+export const MIN_IMAGES_PER_CLASS = 5;
 
 /** Longest list of files that the report gives for one finding; counts are always whole. */
 const MAX_EXAMPLES = 100;
