@@ -9,7 +9,7 @@ import { loadTensorFlow, type TensorFlow } from '../src/runtime/tensorflow.ts';
 import { countEqual } from '../src/training/head-trainer.ts';
 import { INPUT_SIZE, NETWORKS } from './baselines/networks.ts';
 import { type PixelSet, predictLabels, trainNetwork } from './baselines/train-network.ts';
-import { addFilterGradient } from './baselines/wasm-convolution.ts';
+import { registerConvolutionGradients } from './baselines/wasm-convolution.ts';
 import { readLabelledImages, scoreLine } from './labelled-images.ts';
 
 const { values, positionals } = parseArgs({
@@ -26,7 +26,7 @@ if (path === undefined || !Number.isSafeInteger(seed) || !Number.isSafeInteger(e
 try {
   const config = readConfig(process.env);
   const { tf, backend } = await loadTensorFlow({ threads: config.ENGINE_THREADS });
-  if (backend === 'wasm') addFilterGradient(tf);
+  if (backend === 'wasm') registerConvolutionGradients(tf);
   const preprocessing = { inputSize: [INPUT_SIZE, INPUT_SIZE], cropPct: 1, interpolation: 'bilinear' } as const;
   const options = { preprocessing, maxPixels: config.MAX_IMAGE_PIXELS, seed };
   const { classes, images } = await readLabelledImages(path, options, (pixels) => pixels);
