@@ -139,14 +139,15 @@ describe('a job that runs', () => {
   /** Enough work to be caught in the middle of. */
   const SLOW = { copies: '30', epochs: '20' };
 
-  async function caughtRunning(name: string): Promise<JobAnswer> {
-    const started = await finetune({ name, seed: '7', ...SLOW });
+  /** @param seed another for each job: copies that were drawn before have their features on the disk */
+  async function caughtRunning(name: string, seed: string): Promise<JobAnswer> {
+    const started = await finetune({ name, seed, ...SLOW });
     await until(async () => (await job(started.id)).progress?.phase === 'augmenting');
     return started;
   }
 
   test('is cancelled within a second, and leaves nothing', async () => {
-    const { id } = await caughtRunning('cancelled');
+    const { id } = await caughtRunning('cancelled', '7');
     const start = performance.now();
     const response = await fetch(`${server.url}/jobs/${id}`, { method: 'DELETE' });
     expect(performance.now() - start).toBeLessThan(1_000);
@@ -159,8 +160,11 @@ describe('a job that runs', () => {
     expect(readdirSync(join(data.path, 'models', '.staging'))).toEqual([]);
   });
 
-  test.each(['SIGTERM', 'SIGKILL'] as const)('goes on when the server was ended by %s and is back', async (signal) => {
-    const { id } = await caughtRunning(signal.toLowerCase());
+  test.each([
+    ['SIGTERM', '8'],
+    ['SIGKILL', '9'],
+  ] as const)('goes on when the server was ended by %s and is back', async (signal, seed) => {
+    const { id } = await caughtRunning(signal.toLowerCase(), seed);
     const followed = fetch(`${server.url}/jobs/${id}/events`).then((response) => response.text());
     server.child.kill(signal);
     // Whoever follows the job is let go by a server that stops in order.
