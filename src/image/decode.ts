@@ -64,12 +64,19 @@ export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<
 }
 
 /**
+ * Up to this many pixels an image is decoded into memory as a whole, 24 MB of it; larger ones are streamed. Streams of
+ * libvips wait for one another: decoded as streams, the photos of two threads take twice as long as in memory.
+ */
+const STREAM_FROM_PIXELS = 8_000_000;
+
+/**
  * Opens an image whose header has been read. Damage (`error`, which includes a file cut short) is refused, harmless
  * oddities that decoders only warn of are not. Embedded colour profiles are ignored, as the loaders that the networks
  * were trained with ignore them.
  */
-export function openImage(bytes: Uint8Array): Sharp {
-  return sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: false, sequentialRead: true });
+export function openImage(bytes: Uint8Array, { width, height }: ImageHeader): Sharp {
+  const sequentialRead = width * height > STREAM_FROM_PIXELS;
+  return sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: false, sequentialRead });
 }
 
 /**
@@ -96,8 +103,8 @@ export async function toPixels(pipeline: Sharp): Promise<Omit<DecodedImage, 'for
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise<DecodedImage> {
-  const { format } = await readHeader(bytes, maxPixels);
-  return { ...(await toPixels(openImage(bytes).autoOrient())), format };
+  const header = await readHeader(bytes, maxPixels);
+  return { ...(await toPixels(openImage(bytes, header).autoOrient())), format: header.format };
 }
 
 function formatName(metadata: Metadata): string {

@@ -49,7 +49,11 @@ export async function preprocessImage(
   const resized = resizedTo(seen, recipe);
   const pixels =
     resized.scale > 1 && recipe.interpolation !== 'nearest'
-      ? enlarge(await toPixels(cutTo(openImage(bytes), seen, header).autoOrient()), resized, recipe.interpolation)
+      ? enlarge(
+          await toPixels(cutTo(openImage(bytes, header), seen, header).autoOrient()),
+          resized,
+          recipe.interpolation,
+        )
       : await reduce(bytes, header, seen, resized, recipe);
   return { pixels, width: header.width, height: header.height, format: header.format };
 }
@@ -127,7 +131,7 @@ async function reduce(
   resized: Resized,
   { interpolation }: Preprocessing,
 ): Promise<Uint8Array> {
-  const opened = openImage(bytes);
+  const opened = openImage(bytes, header);
   // Cutting first keeps the decoder from shrinking.
   const whole = seen.width === header.width && seen.height === header.height;
   const shrinkOnLoad = whole && header.width * header.height >= SHRINK_ON_LOAD_FROM_PIXELS;

@@ -7,8 +7,8 @@ const QUALITY = 70;
  * @throws AppError as `decodeImage` does
  */
 export async function thumbnail(bytes: Uint8Array, side: number, maxPixels: number): Promise<string> {
-  await readHeader(bytes, maxPixels);
-  const jpeg = await openImage(bytes)
+  const header = await readHeader(bytes, maxPixels);
+  const jpeg = await openImage(bytes, header)
     .autoOrient()
     .resize(side, side, { fit: 'inside', withoutEnlargement: true })
     .flatten({ background: '#ffffff' })
