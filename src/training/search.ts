@@ -71,10 +71,10 @@ interface Plan {
 }
 
 const PLANS: Readonly<Record<SearchLevel, Plan>> = {
-  quick: { folds: 3, weightDecay: [0.1, 4], learningRate: [0.3, 3], hiddenUnits: [[128]] },
+  quick: { folds: 3, weightDecay: [0.3, 2.5], learningRate: [0.3, 3], hiddenUnits: [[128]] },
   thorough: {
     folds: 5,
-    weightDecay: [0.01, 0.1, 0.3, 2, 4, 8],
+    weightDecay: [0.03, 0.1, 0.3, 2.5, 6],
     learningRate: [0.1, 0.3, 3, 10],
     hiddenUnits: [[64], [256], [512], [256, 64]],
   },
@@ -88,7 +88,7 @@ const FOLDS = 4;
 /**
  * Looks for better settings than the defaults by stratified cross-validation on cached features, one thing after the
  * other: layer and augmentation together, weight decay, learning rate, hidden units. A candidate replaces the best one so
- * far only when it is right on significantly more images; else the many comparisons would choose by luck, and a search
+ * far only when it is right on significantly more images (weight decay aside); else the many comparisons would choose by luck, and a search
  * would do worse than none.
  * @throws the signal's reason when it is aborted
  */
@@ -110,11 +110,11 @@ export async function searchSettings(tf: TensorFlow, input: SearchInput): Promis
   const total = 1 + stages.reduce((sum, stage) => sum + stage(start).length, 0);
 
   const trials: Trial[] = [];
-  let best = await attempt(start);
+  let best: Attempt = await attempt(start);
   for (const stage of stages) {
     // All of a stage's candidates are variations of the one that the stage began with.
     for (const candidate of stage(best.trial)) {
-      const next = await attempt(candidate, best.right);
+      const next = await attempt(candidate, best);
       if (next.trial.chosen) best = next;
     }
   }
@@ -127,10 +127,7 @@ export async function searchSettings(tf: TensorFlow, input: SearchInput): Promis
     folds: plan.folds,
   };
 
-  async function attempt(
-    candidate: Candidate,
-    incumbent?: readonly boolean[],
-  ): Promise<{ trial: Trial; right: readonly boolean[] }> {
+  async function attempt(candidate: Candidate, incumbent?: Attempt): Promise<Attempt> {
     const set = sets.find(({ name }) => name === candidate.features) ?? first;
     if (set === undefined) throw new Error('a search needs at least one set of features');
     const { right, loss } = await crossValidate(tf, {
@@ -143,11 +140,22 @@ export async function searchSettings(tf: TensorFlow, input: SearchInput): Promis
       ...(signal && { signal }),
     });
     const accuracy = right.filter(Boolean).length / right.length;
-    const trial = { ...candidate, accuracy, loss, chosen: incumbent === undefined || isBetter(right, incumbent) };
+    const trial = {
+      ...candidate,
+      accuracy,
+      loss,
+      chosen: incumbent === undefined || isBetter(right, incumbent.right, marginFor(candidate, incumbent.trial)),
+    };
     trials.push(trial);
     onTrial?.({ trial, done: trials.length, total });
     return { trial, right };
   }
+}
+
+interface Attempt {
+  readonly trial: Trial;
+  /** Whether each image was answered right. */
+  readonly right: readonly boolean[];
 }
 
 type Stage = (best: Candidate) => Candidate[];
@@ -191,11 +199,19 @@ function settingsOf(
 }
 
 /** One-sided 5 % quantile of the standard normal distribution. */
-const Z = 1.645;
+const SIGNIFICANT = 1.645;
 
-/** McNemar's test (1947) with the continuity correction, one-sided at 5 %: are more images won than lost by chance? */
-function isBetter(right: readonly boolean[], incumbent: readonly boolean[]): boolean {
+/**
+ * How many standard errors a candidate must be better by. A handful of weight decays on a smooth path leaves luck little
+ * to choose from, and the best of them is measurably the better choice; everything else must prove itself.
+ */
+function marginFor(candidate: Candidate, best: Candidate): number {
+  return candidate.weightDecayFactor === best.weightDecayFactor ? SIGNIFICANT : 0;
+}
+
+/** McNemar's test (1947) with the continuity correction, one-sided: are more images won than lost by chance? */
+function isBetter(right: readonly boolean[], incumbent: readonly boolean[], margin: number): boolean {
   const won = right.filter((value, i) => value && !incumbent[i]).length;
   const lost = right.filter((value, i) => !value && incumbent[i]).length;
-  return won - lost - 1 > Z * Math.sqrt(won + lost);
+  return won - lost - 1 > margin * Math.sqrt(won + lost);
 }

@@ -59,7 +59,7 @@ describe('searchSettings', () => {
   });
 
   it('keeps the defaults when nothing is better by more than chance', async () => {
-    const { best, trials } = await search({ sets: [bad] });
+    const { best, trials } = await search({ sets: [bad], fixed: { weightDecay: 1 } });
     expect(best).toEqual(trials[0]);
     expect(trials.filter(({ chosen }) => chosen)).toHaveLength(1);
   });
@@ -68,7 +68,7 @@ describe('searchSettings', () => {
     const { trials, settings } = await search({ fixed: { learningRate: 0.01, hiddenUnits: [4], epochs: 3 } });
     expect(settings).toMatchObject({ learningRate: 0.01, hiddenUnits: [4], epochs: 3 });
     expect(trials.every((trial) => trial.learningRateFactor === 1 && trial.hiddenUnits[0] === 4)).toBe(true);
-    expect(trials.map(({ weightDecayFactor }) => weightDecayFactor)).toEqual([1, 0.1, 4]);
+    expect(trials.map(({ weightDecayFactor }) => weightDecayFactor)).toEqual([1, 0.3, 2.5]);
   });
 
   it('says what it tried, as it goes, and how much there is', async () => {
