@@ -14,6 +14,7 @@ import type { Split } from '../src/training/dataset-layout.ts';
 import { headLogits, type Samples, trainHead } from '../src/training/head.ts';
 import { defaultHeadSettings } from '../src/training/head-settings.ts';
 import { countEqual } from '../src/training/head-trainer.ts';
+import { chooseWeightDecay } from '../src/training/weight-decay.ts';
 import { logisticRegressions } from './compare-heads/scikit-learn.ts';
 import { type LabelledImages, readLabelledImages, scoreLine } from './labelled-images.ts';
 
@@ -59,9 +60,11 @@ try {
   ];
   const { tf, backend } = await loadTensorFlow({ threads: config.ENGINE_THREADS });
   const dimension = train.features.length / train.labels.length;
-  const settings = defaultHeadSettings(train.labels.length, dimension, seed);
   const started = performance.now();
-  const { layers } = await trainHead(tf, { classes, train, validation }, settings);
+  const settings = defaultHeadSettings(train.labels.length, dimension, seed);
+  const set = { name: 'features', dimension, originals: train.features };
+  const weightDecay = await chooseWeightDecay(tf, { set, labels: train.labels, classes, settings });
+  const { layers } = await trainHead(tf, { classes, train, validation }, { ...settings, weightDecay });
   const seconds = (performance.now() - started) / 1000;
   const ours = argmaxRows(headLogits(tf, layers, test.features), classes);
   const neighbours = nearestNeighbours(tf, train, test.features, classes);
