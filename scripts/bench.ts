@@ -1,5 +1,5 @@
 /**
- * Our server against the floor and against the plain way: npm run bench [-- --models a,b --seconds 2 --rounds 3 --photos folder]
+ * Our server against the floor and against the plain way: npm run bench [-- --models a,b --concurrency 1,64 --seconds 2 --rounds 3 --photos folder]
  *
  * - floor: the same decoding and sessions called directly, one process for each core (scripts/bench/floor-process.ts)
  * - plain: decode and `session.run` inside an Express handler, default options (scripts/bench/plain-server.ts)
@@ -23,12 +23,12 @@ import { cpuSeconds } from './bench/cpu-time.ts';
 import type { FloorResult, FloorTask } from './bench/floor-process.ts';
 import type { LoadResult, LoadTask } from './bench/load-client.ts';
 
-const CONCURRENCIES = [1, 8, 64];
 const { values: options } = parseArgs({
   options: {
     models: { type: 'string', default: 'resnet18_slim.tiny200,vgg11_bn_slim.tiny200,inception_v1_slim.tiny200' },
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '5' },
+    concurrency: { type: 'string', default: '1,8,64' },
     photos: { type: 'string', default: existsSync('../shared/data/photos') ? '../shared/data/photos' : '' },
   },
 });
@@ -168,7 +168,7 @@ try {
       await load(warm, { port: warm === plain ? plainPort : ours.port, path: ourPath, concurrency: 8, seconds: 1 });
     }
     console.log(`\n${name}\n    c        img/s      p50      p95      p99  loop p99  ratio to the floor`);
-    for (const concurrency of CONCURRENCIES) {
+    for (const concurrency of options.concurrency.split(',').map(Number)) {
       const results: Record<'floor' | 'plain' | 'ours', Measurement[]> = { floor: [], plain: [], ours: [] };
       for (let round = 0; round < rounds; round++) {
         results.floor.push(await measureFloor(model, concurrency));
