@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
 import { parseFinetuneOptions } from '../src/pipelines/finetune-options.ts';
-import { createFinetuning, createServices } from '../src/server.ts';
+import { createFinetuner, createServices } from '../src/server.ts';
 import type { FinetuneFloorTask } from './bench/finetune-floor.ts';
 import { loadPhotos } from './bench/photos.ts';
 
@@ -33,7 +33,7 @@ const dataDir = await mkdtemp(join(tmpdir(), 'menagerie-bench-'));
 const config = readConfig({ ...process.env, DATA_DIR: dataDir });
 const logger = createLogger('error');
 const services = await createServices(config, logger);
-const finetuning = await createFinetuning(services, config, logger);
+const finetuner = createFinetuner(services, config, logger, dataDir);
 const options = parseFinetuneOptions({ name: 'bench', backbone: values.backbone });
 const backbone = services.registry.resolve(options.backbone ?? config.DEFAULT_BACKBONE);
 const { onnx } = await services.conversions.get(backbone);
@@ -46,7 +46,7 @@ function median(numbers: readonly number[]): number {
 /** Seconds of a whole job, from the archive to the published version. */
 async function runJob(): Promise<number> {
   const start = performance.now();
-  await finetuning.run(options, dataset ?? '', randomUUID(), { onProgress: () => {}, signal });
+  await finetuner.train(options, dataset ?? '', randomUUID(), { onProgress: () => {}, signal });
   return (performance.now() - start) / 1000;
 }
 
@@ -83,7 +83,7 @@ async function latencies(photos: readonly Buffer[], stop: () => boolean): Promis
 }
 
 try {
-  const report = await finetuning.inspect(options, dataset, signal);
+  const report = await finetuner.inspect(options, dataset, { onProgress: () => {}, signal });
   console.log(
     `${report.images.used} images, ${report.images.train} of them with ${options.augmentation.copies} copies`,
   );
@@ -118,7 +118,6 @@ try {
       `(${(beside / alone).toFixed(2)} times)`,
   );
 } finally {
-  await finetuning.close();
   await services.close();
   await rm(dataDir, { recursive: true, force: true });
 }

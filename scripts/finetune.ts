@@ -2,15 +2,17 @@
  * Teaches a model new classes: npm run finetune -- <folder or zip> --name flowers [--backbone ...] [--search quick] [--set key=value ...]
  */
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.ts';
 import { messageOf } from '../src/errors.ts';
 import { createLogger } from '../src/logger.ts';
 import { REPORT_FILE, REPORT_PAGE } from '../src/pipelines/fine-tuned-version.ts';
-import type { PublishedVersion } from '../src/pipelines/finetune.ts';
 import { parseFinetuneOptions } from '../src/pipelines/finetune-options.ts';
-import { createFinetuning, createServices } from '../src/server.ts';
+import type { PublishedVersion } from '../src/pipelines/finetuner.ts';
+import { createFinetuner, createServices } from '../src/server.ts';
 import { parseTrainingReport, type TrainingReport } from '../src/training/report-schema.ts';
 import { ProgressBar } from './progress-bar.ts';
 
@@ -33,6 +35,15 @@ if (path === undefined || values.name === undefined) {
   process.exit(2);
 }
 
+/** Numbers, booleans and lists are written as JSON; anything else is text. */
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 const MARKS = { good: '+', caution: '!', bad: '-' } as const;
 
 /** What one wants to know before trying the model: how good it is, in words, by class, and what to do next. */
@@ -53,13 +64,16 @@ function printSummary(report: TrainingReport, { model, version, promoted }: Publ
 const config = readConfig(process.env);
 const logger = createLogger('error');
 const services = await createServices(config, logger);
+const workDir = await mkdtemp(join(tmpdir(), 'menagerie-finetune-'));
+const interrupted = new AbortController();
+process.once('SIGINT', () => interrupted.abort(new Error('cancelled')));
 try {
-  const finetuning = await createFinetuning(services, config, logger);
+  const finetuner = createFinetuner(services, config, logger, workDir);
   const { set, ...named } = values;
   const extra = set.map((pair) => pair.split(/=(.*)/s, 2) as [string, string]);
   const options = parseFinetuneOptions({
     ...named,
-    ...Object.fromEntries(extra.map(([key, value]) => [key, JSON.parse(value)])),
+    ...Object.fromEntries(extra.map(([key, value]) => [key, parseValue(value)])),
   });
   let bar = new ProgressBar('');
   let phase = '';
@@ -72,16 +86,18 @@ try {
     const note = progress.val_accuracy === undefined ? '' : `accuracy ${(100 * progress.val_accuracy).toFixed(1)} %`;
     bar.update(progress.done ?? 0, progress.total ?? 1, note);
   };
-  const { signal } = new AbortController();
-  const published = await finetuning.run(options, path, randomUUID(), { onProgress, signal });
+  const published = await finetuner.train(options, path, randomUUID(), {
+    onProgress,
+    signal: interrupted.signal,
+  });
   bar.end();
   const { model, version } = published;
   const report = await readFile(await services.store.localFile(model, version, REPORT_FILE), 'utf8');
   printSummary(parseTrainingReport(report), published, await services.store.localFile(model, version, REPORT_PAGE));
-  await finetuning.close();
 } catch (thrown) {
   console.error(messageOf(thrown));
   process.exitCode = 1;
 } finally {
+  await rm(workDir, { recursive: true, force: true });
   await services.close();
 }

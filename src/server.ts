@@ -13,7 +13,8 @@ import { createMetrics, type Metrics } from './http/metrics.ts';
 import { preprocessImage } from './image/preprocess.ts';
 import type { Logger } from './logger.ts';
 import { ConversionCache } from './pipelines/conversion.ts';
-import { Finetuning } from './pipelines/finetune.ts';
+import { FinetuneJobs } from './pipelines/finetune-jobs.ts';
+import { Finetuner } from './pipelines/finetuner.ts';
 import { ImageClassifier } from './pipelines/image-classification.ts';
 import { ModelAdministration } from './pipelines/model-administration.ts';
 import { ModelCatalogue } from './pipelines/model-catalogue.ts';
@@ -43,22 +44,13 @@ export interface Services {
   close(): Promise<void>;
 }
 
-/** Fine-tuning on top of the services, with jobs under `DATA_DIR/jobs`: one process at a time. */
-export async function createFinetuning(
-  { registry, repository, store, conversions }: Services,
-  config: Config,
-  logger: Logger,
-): Promise<Finetuning> {
-  const workDir = join(config.DATA_DIR, 'work');
-  // Opened first: it refuses when another process works in this folder.
-  const queue = await openFileJobQueue(join(config.DATA_DIR, 'jobs'), logger, { maxQueued: config.JOB_QUEUE_LIMIT });
-  // What is left there belongs to nobody: versions are published by then, or made again.
-  await makeEmpty(workDir);
-  return new Finetuning({
+/** Fine-tuning on top of the services. @param workDir an existing folder of this process alone */
+export function createFinetuner(services: Services, config: Config, logger: Logger, workDir: string): Finetuner {
+  const { registry, repository, store, conversions } = services;
+  return new Finetuner({
     registry,
     repository,
     store,
-    queue,
     conversions,
     logger,
     defaultBackbone: config.DEFAULT_BACKBONE,
@@ -137,8 +129,15 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
 
 export async function createServer(config: Config, logger: Logger): Promise<MenagerieServer> {
   const services = await createServices(config, logger);
-  const finetuning = await createFinetuning(services, config, logger);
-  const uploadDir = join(config.DATA_DIR, 'uploads');
+  const { DATA_DIR, JOB_QUEUE_LIMIT } = config;
+  const workDir = join(DATA_DIR, 'work');
+  // Opened first: it refuses when another server works in this folder.
+  const queue = await openFileJobQueue(join(DATA_DIR, 'jobs'), logger, { maxQueued: JOB_QUEUE_LIMIT });
+  // What is left there belongs to nobody: versions are published by then, or made again.
+  await makeEmpty(workDir);
+  const finetuner = createFinetuner(services, config, logger, workDir);
+  const jobs = new FinetuneJobs(finetuner, queue, logger);
+  const uploadDir = join(DATA_DIR, 'uploads');
   // Whoever sent what a crash has left there was never told that it arrived.
   await makeEmpty(uploadDir);
   const { registry, store, conversions, serving } = services;
@@ -158,10 +157,10 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     administration: new ModelAdministration({
       registry,
       store,
-      refresh: (name) => finetuning.refresh(name),
+      refresh: (name) => finetuner.refresh(name),
       release: (model) => serving.release(model),
     }),
-    finetuning,
+    finetuning: jobs,
     uploadDir,
     readiness: () => readiness,
     isShuttingDown: () => shuttingDown,
@@ -189,14 +188,14 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
         logger.error({ model: config.DEFAULT_MODEL, reason: messageOf(thrown) }, 'the default model does not answer');
       }
       if (shuttingDown) return;
-      finetuning.start();
+      jobs.start();
       await convertOthers(services, logger);
     },
     close: async () => {
       shuttingDown = true;
       // Streams of events end when the jobs are given back.
       const drained = drain(Math.max(0, config.SHUTDOWN_TIMEOUT_MS - ENGINE_GRACE_MS));
-      await finetuning.close();
+      await jobs.close();
       await drained;
       await services.close();
     },

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { HttpDependencies } from '../../src/http/dependencies.ts';
 import { createLogger } from '../../src/logger.ts';
 import { ConversionCache } from '../../src/pipelines/conversion.ts';
-import { Finetuning } from '../../src/pipelines/finetune.ts';
+import { FinetuneJobs } from '../../src/pipelines/finetune-jobs.ts';
+import { Finetuner } from '../../src/pipelines/finetuner.ts';
 import { ModelAdministration } from '../../src/pipelines/model-administration.ts';
 import { ModelCatalogue } from '../../src/pipelines/model-catalogue.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
@@ -42,11 +43,10 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
   for (const model of (await repository.list()).models) registry.set(model);
   const conversions = new ConversionCache(join(folder, 'converted'), logger);
   const queue = await openMemoryJobQueue({ maxQueued });
-  const finetuning = new Finetuning({
+  const finetuner = new Finetuner({
     registry,
     repository,
     store,
-    queue,
     conversions,
     logger,
     defaultBackbone: BACKBONE,
@@ -54,13 +54,14 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
     workDir: folder,
     maxImagePixels: 50_000_000,
   });
+  const finetuning = new FinetuneJobs(finetuner, queue, logger);
   const released: ModelVersion[] = [];
   const server = await startServer({
     models: new ModelCatalogue({ registry, store, conversions, defaultModel: BACKBONE }),
     administration: new ModelAdministration({
       registry,
       store,
-      refresh: (name) => finetuning.refresh(name),
+      refresh: (name) => finetuner.refresh(name),
       release: async (model) => void released.push(model),
     }),
     finetuning,
@@ -71,7 +72,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
     const files = await mkdtemp(join(folder, 'version-'));
     await writeVersion(files, name);
     const version = await store.putVersion(name, files, files);
-    await finetuning.refresh(name);
+    await finetuner.refresh(name);
     return version;
   };
   const close = async (): Promise<void> => {

@@ -1,0 +1,182 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { AppError, type ErrorCode, messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { readDataset } from '../training/dataset.ts';
+import { type Claim, ClaimLostError, type Job, JobCancelledError, type JobQueue } from '../training/jobs/job-queue.ts';
+import { openImageSource } from '../training/open-image-source.ts';
+import type { Preflight } from '../training/preflight.ts';
+import { MIN_CLASSES, MIN_IMAGES_PER_CLASS } from '../training/preflight-report.ts';
+import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
+import type { Finetuner } from './finetuner.ts';
+import type { TrainingProgress } from './training-task.ts';
+
+/** Progress is written to the job's log at most this often within a phase, in milliseconds. */
+const PROGRESS_INTERVAL_MS = 200;
+/** Data sets that are looked at side by side, each in a process of its own, while jobs run beside them. */
+const MAX_INSPECTIONS = 2;
+/** Well within the lease of a claim. */
+const HEARTBEAT_MS = 10_000;
+/** After a failure of the queue itself, such as a full disk, before the next job is asked for. */
+const RETRY_MS = 5_000;
+
+/** Takes labelled archives and works on them one after the other, as jobs that outlive this process. */
+export class FinetuneJobs {
+  readonly #finetuner: Finetuner;
+  readonly #queue: JobQueue;
+  readonly #logger: Logger;
+  readonly #stop = new AbortController();
+  #inspections = 0;
+  #working: Promise<void> | undefined;
+
+  constructor(finetuner: Finetuner, queue: JobQueue, logger: Logger) {
+    this.#finetuner = finetuner;
+    this.#queue = queue;
+    this.#logger = logger;
+  }
+
+  /** What was submitted. */
+  get jobs(): Pick<JobQueue, 'get' | 'list' | 'cancel' | 'events'> {
+    return this.#queue;
+  }
+
+  /** Begins to work on jobs: those that are queued already, and those that a dead server left. */
+  start(): void {
+    this.#working = this.#work();
+  }
+
+  /** Ends the training that runs; its job stays in the queue and goes on, from its features, when the server is back. */
+  async close(): Promise<void> {
+    this.#stop.abort(new AppError('shutting_down', 'the server is stopping'));
+    await this.#working;
+    await this.#queue.close();
+  }
+
+  /**
+   * Queues a fine-tune; the archive is moved away. Names and counts are looked at now, pictures when the job runs.
+   * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`; `job_queue_full`
+   */
+  async submit(request: FinetuneRequest, archivePath: string): Promise<Job> {
+    this.#finetuner.checkBackbone(parseFinetuneOptions(request));
+    await refuseHopeless(archivePath);
+    return this.#queue.enqueue({ payload: request, archivePath });
+  }
+
+  /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on; `queue_full` */
+  async inspect(options: FinetuneOptions, datasetPath: string, signal: AbortSignal): Promise<Preflight['report']> {
+    if (this.#inspections >= MAX_INSPECTIONS) {
+      throw new AppError('queue_full', `${MAX_INSPECTIONS} data sets are being looked at: try again shortly`, {
+        retryAfter: 5,
+        context: { limit: MAX_INSPECTIONS },
+      });
+    }
+    this.#inspections += 1;
+    try {
+      return await this.#finetuner.inspect(options, datasetPath, {
+        onProgress: () => {},
+        signal: AbortSignal.any([signal, this.#stop.signal]),
+      });
+    } finally {
+      this.#inspections -= 1;
+    }
+  }
+
+  async #work(): Promise<void> {
+    for (;;) {
+      const claim = await this.#queue.claim(this.#stop.signal);
+      if (claim === undefined) return;
+      try {
+        await this.#workOn(claim);
+      } catch (thrown) {
+        if (thrown instanceof ClaimLostError) {
+          this.#logger.warn({ job: claim.job.id, reason: thrown.message }, 'a job was taken away');
+        } else {
+          // The claim runs out by itself, and the job is queued again.
+          this.#logger.error({ job: claim.job.id, reason: messageOf(thrown) }, 'the job queue failed');
+          await delay(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+        }
+      }
+    }
+  }
+
+  async #workOn(claim: Claim): Promise<void> {
+    const { job } = claim;
+    const progress = new ThrottledProgress((latest) =>
+      this.#queue.report(claim, { type: 'progress', progress: { ...latest } }),
+    );
+    const heartbeat = setInterval(() => {
+      this.#queue.report(claim, { type: 'heartbeat' }).catch(() => undefined);
+    }, HEARTBEAT_MS);
+    this.#logger.info({ job: job.id }, 'fine-tuning');
+    try {
+      const options = parseFinetuneOptions(job.payload);
+      const archive = await claim.archivePath();
+      if (archive === undefined) throw new AppError('internal', 'the archive of the job is gone');
+      const signal = AbortSignal.any([claim.signal, this.#stop.signal]);
+      const onProgress = (latest: TrainingProgress) => progress.push(latest);
+      const published = await this.#finetuner.train(options, archive, job.id, { onProgress, signal });
+      await progress.settled();
+      const { model, version, promoted, summary } = published;
+      await this.#queue.report(claim, { type: 'succeeded', result: { model, version, promoted, summary } });
+      this.#logger.info({ job: job.id, model, version, promoted }, 'fine-tuned');
+    } catch (thrown) {
+      await progress.settled();
+      // The queue takes the job back when it is closed, so that it goes on after a restart.
+      if (this.#stop.signal.aborted) return;
+      if (claim.signal.aborted) {
+        if (claim.signal.reason instanceof JobCancelledError) await this.#queue.report(claim, { type: 'cancelled' });
+        return;
+      }
+      const code: ErrorCode = thrown instanceof AppError ? thrown.code : 'internal';
+      this.#logger.warn({ job: job.id, code, reason: messageOf(thrown) }, 'a fine-tune failed');
+      await this.#queue.report(claim, { type: 'failed', failure: { code, message: messageOf(thrown) } });
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+}
+
+/** @throws AppError when the names alone show that a data set cannot be trained on */
+async function refuseHopeless(archivePath: string): Promise<void> {
+  const source = await openImageSource(archivePath);
+  try {
+    const { classes, files } = await readDataset(source);
+    const small = classes.filter((name) => files.filter(({ label }) => label === name).length < MIN_IMAGES_PER_CLASS);
+    if (classes.length >= MIN_CLASSES && small.length === 0) return;
+    throw new AppError(
+      'dataset_too_small',
+      `${classes.length} class(es) were found (${classes.slice(0, 10).join(', ')})` +
+        `${small.length > 0 ? `, too few images in ${small.slice(0, 10).join(', ')}` : ''}: ` +
+        `send at least ${MIN_CLASSES} classes of ${MIN_IMAGES_PER_CLASS} images each`,
+      { context: { classes: classes.length, min_classes: MIN_CLASSES, min_images_per_class: MIN_IMAGES_PER_CLASS } },
+    );
+  } finally {
+    await source.close();
+  }
+}
+
+/** Passes progress on at a bearable rate: the first and last of each phase, and something in between. */
+class ThrottledProgress {
+  readonly #send: (progress: TrainingProgress) => Promise<void>;
+  #phase = '';
+  #sentAt = Number.NEGATIVE_INFINITY;
+  #sending: Promise<void> = Promise.resolve();
+
+  constructor(send: (progress: TrainingProgress) => Promise<void>) {
+    this.#send = send;
+  }
+
+  push(progress: TrainingProgress): void {
+    const now = performance.now();
+    // Epochs are few and each is a point of the curve.
+    const always = progress.phase === 'training' || progress.phase !== this.#phase || progress.done === progress.total;
+    if (!always && now - this.#sentAt < PROGRESS_INTERVAL_MS) return;
+    this.#phase = progress.phase;
+    this.#sentAt = now;
+    // A claim that was lost meanwhile shows when the job ends.
+    this.#sending = this.#sending.then(() => this.#send(progress)).catch(() => undefined);
+  }
+
+  settled(): Promise<void> {
+    return this.#sending;
+  }
+}
