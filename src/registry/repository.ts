@@ -6,7 +6,7 @@ import type { ModelVersion, RegisteredModel } from './registry.ts';
 import { type NamedLabels, readNamedLabels, readZoo } from './zoo.ts';
 
 /** The file of a stored version that says what the model is. */
-export const MANIFEST_FILE = 'manifest.json';
+const MANIFEST_FILE = 'manifest.json';
 
 /** Something that is not served, and why. */
 interface RepositoryProblem {
