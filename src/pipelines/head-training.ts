@@ -10,6 +10,7 @@ import { defaultHeadSettings, type HeadSettings } from '../training/head-setting
 import type { TestResult } from '../training/report.ts';
 import { type SearchResult, searchSettings } from '../training/search.ts';
 import { applyThreshold, chooseThreshold, coverageCurve } from '../training/threshold.ts';
+import { chooseWeightDecay } from '../training/weight-decay.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import type { TrainingProgress } from './training-task.ts';
 
@@ -47,8 +48,7 @@ export async function trainAndJudge(
 ): Promise<TrainedHead> {
   const search = options.search === 'none' ? undefined : await findSettings(tf, features, classes, options, onProgress);
   const train = trainingSamples(features, search?.best.augmented ?? true);
-  const defaults = defaultHeadSettings(train.labels.length, features.train.set.dimension, options.seed);
-  const settings = search?.settings ?? { ...defaults, ...fixedSettings(options) };
+  const settings = search?.settings ?? (await defaultSettings(tf, features, train, classes, options));
   const head = await trainHead(
     tf,
     {
@@ -120,6 +120,20 @@ function probabilities(logits: Float32Array, temperature: number, classes: numbe
     logits.map((logit) => logit / temperature),
     classes,
   );
+}
+
+/** Settings that need no tuning, with what the client has set in their place. */
+async function defaultSettings(
+  tf: TensorFlow,
+  { train: { set, labels } }: DatasetFeatures,
+  samples: Samples,
+  classes: number,
+  options: FinetuneOptions,
+): Promise<HeadSettings> {
+  const fixed = fixedSettings(options);
+  const settings = { ...defaultHeadSettings(samples.labels.length, set.dimension, options.seed), ...fixed };
+  if (fixed.weightDecay !== undefined) return settings;
+  return { ...settings, weightDecay: await chooseWeightDecay(tf, { set, labels, classes, settings }) };
 }
 
 function findSettings(
