@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { compiledEntry } from '../compiled.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { OutputName, Outputs } from '../runtime/session.ts';
@@ -36,7 +36,7 @@ export class EngineProcess {
   /** @param niceness added to the process's scheduling priority, 0 (as the server) to 19 (only idle time). */
   constructor(niceness: number, logger: Logger) {
     this.#logger = logger;
-    this.#child = fork(entryPath(), [String(niceness)], {
+    this.#child = fork(compiledEntry(import.meta.url, 'child.js'), [String(niceness)], {
       serialization: 'advanced',
       // Flags of this process, such as a debugger's port, are not for its children.
       execArgv: [],
@@ -153,10 +153,4 @@ export class EngineProcess {
 
 function lost(why: string): AppError {
   return new AppError('engine_lost', `the engine ${why} before it had answered; try again`, { retryAfter: 1 });
-}
-
-/** A child can only be forked from compiled code; this file itself may run as TypeScript, under test. */
-function entryPath(): string {
-  const compiled = import.meta.url.endsWith('.ts') ? '../../dist/src/engine/child.js' : './child.js';
-  return fileURLToPath(new URL(compiled, import.meta.url));
 }
