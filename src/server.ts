@@ -97,6 +97,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     conversions,
     engines,
     threads: config.ENGINE_THREADS,
+    cores: config.cores,
     maxBatchSize: config.MAX_BATCH_SIZE,
     maxDelayMs: config.MAX_DELAY_MS,
     queueLimit: config.QUEUE_LIMIT,
@@ -207,12 +208,18 @@ async function makeEmpty(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
 }
 
-/** Runs one black picture through the model, so that it is converted and loaded when the first request comes. */
-async function warmUp({ registry, serving }: Services, reference: string): Promise<void> {
+/**
+ * Runs black pictures through the model, one alone and then some at once, so that it is converted and loaded for both when
+ * the first requests come.
+ */
+async function warmUp({ registry, serving, engines }: Services, reference: string): Promise<void> {
   const model = registry.resolve(reference);
   const [height, width] = model.manifest.preprocessing.inputSize;
   const batcher = await serving.batcher(model, 'onnx');
-  await batcher.submit(new Uint8Array(height * width * 3), { priority: 'interactive', outputs: ['probabilities'] });
+  const black = new Uint8Array(height * width * 3);
+  const run = () => batcher.submit(black, { priority: 'interactive', outputs: ['probabilities'] });
+  await run();
+  await Promise.all(Array.from({ length: 2 * engines.report().length }, run));
 }
 
 /** Converts the rest of the zoo ahead of the first request for it; one that fails is told of and costs only itself. */

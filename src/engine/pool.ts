@@ -106,6 +106,11 @@ export class EnginePool {
     });
   }
 
+  /** Whether nothing runs and nobody waits. */
+  get idle(): boolean {
+    return this.#threadsInUse() === 0 && PRIORITIES.every((priority) => this.#waiting[priority].length === 0);
+  }
+
   /** How many batches of a model can run at the same time, at least one. */
   concurrency({ threads }: EngineModel): number {
     return Math.max(1, Math.min(this.#slots.length, Math.floor(this.#threads / threads)));

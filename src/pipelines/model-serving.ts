@@ -1,3 +1,4 @@
+import type { EngineModel } from '../engine/messages.ts';
 import type { EnginePool } from '../engine/pool.ts';
 import { AppError } from '../errors.ts';
 import { Batcher } from '../inference/batcher.ts';
@@ -7,9 +8,10 @@ import type { ConversionCache, ConvertedModel } from './conversion.ts';
 
 export interface ModelServingOptions {
   readonly conversions: Pick<ConversionCache, 'get'>;
-  readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'unload'>;
-  /** Threads of one session. */
+  readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'unload' | 'idle'>;
+  /** Threads of one session under load. */
   readonly threads: number;
+  readonly cores: number;
   readonly maxBatchSize: number;
   readonly maxDelayMs: number;
   /** Images that may wait for one model. */
@@ -25,12 +27,20 @@ export interface WaitingImages {
   readonly depth: number;
 }
 
+/** Threads beyond these hardly make one image of one model faster. */
+const LONE_THREADS = 4;
+
+interface EngineModels {
+  readonly many: EngineModel;
+  readonly alone: EngineModel;
+}
+
 interface ServedModel {
   readonly model: ModelVersion;
   readonly runtime: RuntimeName;
   readonly batcher: Promise<Batcher>;
-  /** What engines call the model, once it is converted; versions of the same weights share it. */
-  engineKey: string | undefined;
+  /** What engines call the model, once it is converted; versions of the same weights share them. */
+  engineKeys: readonly string[];
   /** Once there is a batcher: images that wait in it. */
   depth: () => number;
 }
@@ -66,9 +76,9 @@ export class ModelServing {
     const keys = RUNTIME_NAMES.map((runtime) => servedKey(model, runtime));
     const released = keys.flatMap((key) => this.#served.get(key) ?? []);
     for (const key of keys) this.#served.delete(key);
-    const stillServed = new Set([...this.#served.values()].map(({ engineKey }) => engineKey));
-    for (const { engineKey } of released) {
-      if (engineKey !== undefined && !stillServed.has(engineKey)) await this.#options.engines.unload(engineKey);
+    const stillServed = new Set([...this.#served.values()].flatMap(({ engineKeys }) => engineKeys));
+    for (const key of new Set(released.flatMap(({ engineKeys }) => engineKeys))) {
+      if (!stillServed.has(key)) await this.#options.engines.unload(key);
     }
   }
 
@@ -84,10 +94,11 @@ export class ModelServing {
       model,
       runtime,
       batcher: this.#options.conversions.get(model).then((converted) => {
-        served.engineKey = engineKey(converted, runtime);
-        return this.#createBatcher(model, runtime, converted);
+        const engineModels = this.#engineModels(converted, runtime);
+        served.engineKeys = Object.values(engineModels).map(({ key }) => key);
+        return this.#createBatcher(model, runtime, engineModels);
       }),
-      engineKey: undefined,
+      engineKeys: [],
       depth: () => 0,
     };
     this.#served.set(key, served);
@@ -101,13 +112,30 @@ export class ModelServing {
     return served;
   }
 
-  #createBatcher(model: ModelVersion, runtime: RuntimeName, converted: ConvertedModel): Batcher {
-    const { engines, threads, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
-    const engineModel = { key: engineKey(converted, runtime), runtime, path: converted[runtime].path, threads };
-    return new Batcher({
+  /**
+   * A model twice: with the threads that suit a loaded server, and with as many as help a request that is alone. The second
+   * costs the memory of another session in the engine that runs it.
+   */
+  #engineModels(converted: ConvertedModel, runtime: RuntimeName): EngineModels {
+    const { threads, cores } = this.#options;
+    const { path } = converted[runtime];
+    // TensorFlow.js gains nothing from a second thread: its WebAssembly has one, its native part is slower on two.
+    const [many, alone] = runtime === 'onnx' ? [threads, Math.max(threads, Math.min(cores, LONE_THREADS))] : [1, 1];
+    const withThreads = (count: number): EngineModel => ({
+      key: `${converted.key}/${runtime}/${count}`,
+      runtime,
+      path,
+      threads: count,
+    });
+    return { many: withThreads(many), alone: withThreads(alone) };
+  }
+
+  #createBatcher(model: ModelVersion, runtime: RuntimeName, { many, alone }: EngineModels): Batcher {
+    const { engines, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
+    const batcher: Batcher = new Batcher({
       engines: {
-        size: engines.concurrency(engineModel),
-        acquire: (priority) => engines.acquire(engineModel, priority),
+        size: engines.concurrency(many),
+        acquire: (priority) => engines.acquire(batcher.queued <= 1 && engines.idle ? alone : many, priority),
       },
       imageShape: [...model.manifest.preprocessing.inputSize, 3],
       maxBatchSize,
@@ -115,13 +143,10 @@ export class ModelServing {
       queueLimit,
       onBatch: ({ batchSize }) => onBatch(model, runtime, batchSize),
     });
+    return batcher;
   }
 }
 
 function servedKey({ name, version }: ModelVersion, runtime: RuntimeName): string {
   return `${name}@${version}/${runtime}`;
-}
-
-function engineKey({ key }: ConvertedModel, runtime: RuntimeName): string {
-  return `${key}/${runtime}`;
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import type { ClassifyAnswer } from './answers.ts';
@@ -47,10 +49,10 @@ test.skipIf(!onLinux)('SIGTERM: what is in flight is answered, the children end,
   const server = await startReady();
   const children = childrenOf(server.child.pid ?? 0);
   expect(children.length).toBeGreaterThan(0);
-  const request = longRequest(server);
+  const answer = longRequest(server);
   await until(async () => (await imagesUnderWay(server)) > 0);
   server.child.kill('SIGTERM');
-  const response = await request;
+  const response = await answer;
   expect(response.status).toBe(200);
   expect(((await response.json()) as ClassifyAnswer).results).toHaveLength(64);
   expect(await server.exit).toBe(0);
@@ -60,18 +62,18 @@ test.skipIf(!onLinux)('SIGTERM: what is in flight is answered, the children end,
 
 test('a second signal ends it at once', async () => {
   const server = await startReady();
-  // A client that never finishes its request would otherwise be waited for.
-  const stalled = fetch(`${server.url}/classify`, {
+  // A client that never finishes its request would otherwise be waited for; `continue` says that the server has its head.
+  const stalled = request(`${server.url}/classify`, {
     method: 'POST',
-    headers: { 'content-type': 'image/png' },
-    body: new ReadableStream({ pull: () => new Promise(() => undefined) }),
-    duplex: 'half',
-  } as RequestInit).catch(() => undefined);
+    headers: { 'content-type': 'image/png', 'content-length': '1000', expect: '100-continue' },
+  });
+  stalled.on('error', () => undefined);
+  stalled.flushHeaders();
+  await once(stalled, 'continue');
   server.child.kill('SIGTERM');
   await until(() => server.log().includes('stopping'));
   server.child.kill('SIGTERM');
   expect(await server.exit).toBe(143);
-  await stalled;
 });
 
 test.skipIf(!onLinux)('no child outlives a server that is killed', async () => {
