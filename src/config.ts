@@ -23,7 +23,7 @@ export const settingsSchema = z.object({
     .describe('Model that a fine-tune stands on when it names none'),
   ENGINE_THREADS: integer(1, 256)
     .default(1)
-    .describe('Threads that compute one batch; as many engines run as fit the cores'),
+    .describe('Threads that compute one batch under load; as many engines run as fit the cores'),
   MAX_BATCH_SIZE: integer(1, 256).default(16).describe('Images that ride in one batch at most'),
   MAX_DELAY_MS: integer(0, 1_000).default(0).describe('Milliseconds that a batch may wait for company'),
   QUEUE_LIMIT: integer(1, 100_000)
