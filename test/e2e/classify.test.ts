@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import type { ClassifyAnswer } from './answers.ts';
-import { childrenOf, type ServerProcess, startServer, temporaryDataDir, untilReady } from './server-process.ts';
+import {
+  childrenOf,
+  imagesUnderWay,
+  type ServerProcess,
+  startServer,
+  temporaryDataDir,
+  until,
+  untilReady,
+} from './server-process.ts';
 
 let server: ServerProcess;
 let data: Awaited<ReturnType<typeof temporaryDataDir>>;
@@ -48,15 +56,17 @@ describe('an engine killed in the middle of requests', () => {
     const form = new FormData();
     for (let i = 0; i < 64; i++) form.append('image', new Blob([new Uint8Array(picture?.png ?? [])]), `${i}.png`);
     const requests = Array.from({ length: 4 }, () => fetch(`${server.url}/classify`, { method: 'POST', body: form }));
+    await until(async () => (await imagesUnderWay(server)) > 0);
     const [engine] = childrenOf(server.child.pid ?? 0);
     if (engine !== undefined) process.kill(engine, 'SIGKILL');
     for (const response of await Promise.all(requests)) {
-      if (response.status !== 200) continue;
+      expect(response.status).toBe(200);
       for (const result of ((await response.json()) as ClassifyAnswer).results) {
         if (result.error === undefined) expect(result.predictions?.[0]?.index).toBe(picture?.top1);
         else expect(result.error.code).toBe('engine_lost');
       }
     }
+    if (engine !== undefined) await until(() => server.log().includes('ended by SIGKILL; it is started again'));
     const answer = await classify(picture?.png ?? Buffer.alloc(0), 'top_k=1');
     expect(answer.results[0]?.predictions?.[0]?.index).toBe(picture?.top1);
   });

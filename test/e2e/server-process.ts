@@ -48,6 +48,12 @@ export async function untilReady({ url }: ServerProcess): Promise<void> {
   await until(async () => (await fetch(`${url}/v2/health/ready`)).ok);
 }
 
+/** The number of images that are under way, from the metrics. */
+export async function imagesUnderWay({ url }: ServerProcess): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^menagerie_images_in_flight(?:\{.*\})? (\d+)/m.exec(text)?.[1]);
+}
+
 /** Polls a condition of another process, for which there is no event to wait on. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await delay(20);

@@ -6,6 +6,7 @@ import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import type { ClassifyAnswer } from './answers.ts';
 import {
   childrenOf,
+  imagesUnderWay,
   isAlive,
   type ServerProcess,
   startServer,
@@ -37,12 +38,6 @@ async function startReady(settings: Record<string, string> = {}): Promise<Server
   const server = await startServer(data.path, settings);
   await untilReady(server);
   return server;
-}
-
-/** The number of images that are under way, from the metrics. */
-async function imagesUnderWay({ url }: ServerProcess): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^menagerie_images_in_flight(?:\{.*\})? (\d+)/m.exec(text)?.[1]);
 }
 
 test.skipIf(!onLinux)('SIGTERM: what is in flight is answered, the children end, the exit code is 0', async () => {
