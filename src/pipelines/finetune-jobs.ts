@@ -140,7 +140,10 @@ async function refuseHopeless(archivePath: string): Promise<void> {
   const source = await openImageSource(archivePath);
   try {
     const { classes, files } = await readDataset(source);
-    const small = classes.filter((name) => files.filter(({ label }) => label === name).length < MIN_IMAGES_PER_CLASS);
+    // One pass: this runs on the HTTP thread, and there may be a hundred thousand files.
+    const counts = new Map<string, number>();
+    for (const { label } of files) counts.set(label, (counts.get(label) ?? 0) + 1);
+    const small = classes.filter((name) => (counts.get(name) ?? 0) < MIN_IMAGES_PER_CLASS);
     if (classes.length >= MIN_CLASSES && small.length === 0) return;
     throw new AppError(
       'dataset_too_small',
