@@ -1,0 +1,23 @@
+/** The zoo on the terminal: npm run zoo -- <command> [arguments]; without a command it says which there are. */
+import { messageOf } from '../src/errors.ts';
+import { type Command, UsageError } from './zoo/command.ts';
+import { importModel } from './zoo/import.ts';
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  import: importModel,
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+if (command === undefined) {
+  const lines = Object.values(COMMANDS).map(({ usage, summary }) => `  npm run zoo -- ${usage}\n      ${summary}`);
+  console.error(`usage:\n${lines.join('\n')}`);
+  process.exit(2);
+}
+try {
+  await command.run(args);
+} catch (thrown) {
+  console.error(messageOf(thrown));
+  if (thrown instanceof UsageError) console.error(`usage: npm run zoo -- ${command.usage}`);
+  process.exitCode = thrown instanceof UsageError ? 2 : 1;
+}
