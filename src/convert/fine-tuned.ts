@@ -1,9 +1,10 @@
-import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from './architectures/index.ts';
+import { type Architecture, buildNetwork, parseArchitecture } from './architectures/index.ts';
 import { ConversionError } from './conversion-error.ts';
 import { SafetensorsFile } from './formats/safetensors.ts';
 import { float32Tensor, storedTensors, writeSafetensors } from './formats/safetensors-writer.ts';
 import { nodesUpTo, weightsOf } from './graph.ts';
 import { type HeadInput, headInput } from './head.ts';
+import { type FineTuneBackbone, isPlain } from './layered-network.ts';
 
 /** A trained dense layer: `y = weight x + bias`, weight `[outputs, inputs]` row by row, bias `[outputs]`. */
 interface TrainedLayer {
@@ -17,13 +18,9 @@ interface TrainedLayer {
 export interface TrainedHead {
   /** What the first layer reads: the backbone's features, or the mean of each channel of its activations. */
   readonly from: HeadInput;
+  /** How many of the backbone's earlier maps it reads before that, as their channels' means; none when absent. */
+  readonly earlier?: number;
   readonly layers: readonly TrainedLayer[];
-}
-
-/** A model whose last dense layer is to be replaced. */
-export interface FineTuneBackbone extends Omit<NetworkOptions, 'numClasses'> {
-  readonly weightsPath: string;
-  readonly architecture: unknown;
 }
 
 /**
@@ -44,7 +41,8 @@ export async function writeFineTuned(
   const weights = await SafetensorsFile.open(backbone.weightsPath);
   try {
     const graph = buildNetwork(base, weights, backbone);
-    const entering = headInput({ ...graph.outputs, features: () => graph.outputs.features }, head.from);
+    if (head.earlier) expectPlain(base);
+    const entering = headInput({ ...graph.outputs, features: () => graph.outputs.features }, head.from, head.earlier);
     expectFits(head, entering.shape.length);
     const below = nodesUpTo([entering]).flatMap(weightsOf);
     const kept = head.from === 'features' ? (base.head?.hidden ?? []) : [];
@@ -61,10 +59,19 @@ export async function writeFineTuned(
     ];
     await writeSafetensors(path, tensors, metadata);
     const from = head.from === 'features' ? (base.head?.from ?? 'features') : 'activations';
-    return { ...base, head: { from, hidden: [...kept, ...head.layers.slice(0, -1).map(({ outputs }) => outputs)] } };
+    const earlier = head.earlier || (head.from === 'features' ? base.head?.earlier : undefined);
+    const hidden = [...kept, ...head.layers.slice(0, -1).map(({ outputs }) => outputs)];
+    return { ...base, head: { from, ...(earlier && { earlier }), hidden } };
   } finally {
     await weights.close();
   }
+}
+
+function expectPlain(architecture: Architecture): void {
+  if (isPlain(architecture)) return;
+  throw new ConversionError(
+    'a head that reads earlier layers cannot stand upon the hidden or joined layers of another',
+  );
 }
 
 function expectFits({ from, layers }: TrainedHead, entering: number): void {

@@ -1,6 +1,7 @@
 import { ConversionError } from './conversion-error.ts';
+import { earlierMaps } from './earlier-maps.ts';
 import { createGraph, type Graph } from './graph.ts';
-import { activation, dense, globalAveragePool, type MapNode, softmax, type VectorNode } from './ir.ts';
+import { activation, dense, globalAveragePool, join, type MapNode, softmax, type VectorNode } from './ir.ts';
 import type { Weight } from './tensors.ts';
 
 /** Where a head begins: at the features, or at the mean of each channel of the activations. */
@@ -21,9 +22,21 @@ export interface Body {
   readonly features: () => VectorNode;
 }
 
-/** What the first dense layer of a head reads. */
-export function headInput({ activations, features }: Body, from: HeadInput): VectorNode {
-  return from === 'features' ? features() : globalAveragePool('pooled_activations', activations);
+/**
+ * What the first dense layer of a head reads: the vector it begins at and, before that, the channels' means of the last
+ * `earlier` of the network's earlier maps, the earliest first.
+ *
+ * @throws ConversionError when the network has fewer of them
+ */
+export function headInput(body: Body, from: HeadInput, earlier = 0): VectorNode {
+  const last = from === 'features' ? body.features() : globalAveragePool('pooled_activations', body.activations);
+  if (earlier === 0) return last;
+  const maps = earlierMaps(body.activations, last);
+  if (earlier > maps.length) {
+    throw new ConversionError(`a head reads ${earlier} earlier layers, but the network offers ${maps.length}`);
+  }
+  const means = maps.slice(-earlier).map((map) => globalAveragePool(`${map.name}.mean`, map));
+  return join('joined_features', [...means, last]);
 }
 
 /**

@@ -38,7 +38,7 @@ export type Operation =
   | { readonly kind: 'global_average_pool' }
   | { readonly kind: 'zero_pad'; readonly padding: Padding }
   | { readonly kind: 'add' }
-  /** Of channels. */
+  /** Of channels, or of vectors. */
   | { readonly kind: 'concat' }
   | { readonly kind: 'flatten' }
   | { readonly kind: 'dense'; readonly weight: Weight; readonly bias: Weight | undefined }
@@ -191,6 +191,12 @@ export function concat(name: string, parts: readonly MapNode[]): MapNode {
   if (odd !== undefined) fail(name, `cannot concatenate ${describe(first.shape)} and ${describe(odd.shape)}`);
   const channels = parts.reduce((sum, { shape }) => sum + shape.channels, 0);
   return { name, operation: { kind: 'concat' }, inputs: parts, shape: map(height, width, channels) };
+}
+
+/** Vectors one behind the other. */
+export function join(name: string, parts: readonly VectorNode[]): VectorNode {
+  const length = parts.reduce((sum, { shape }) => sum + shape.length, 0);
+  return { name, operation: { kind: 'concat' }, inputs: parts, shape: vector(length) };
 }
 
 /** Channel by channel, as PyTorch does. */

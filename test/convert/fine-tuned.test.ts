@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { buildNetwork, parseArchitecture } from '../../src/convert/architectures/index.ts';
-import { type FineTuneBackbone, type TrainedHead, writeFineTuned } from '../../src/convert/fine-tuned.ts';
+import { type TrainedHead, writeFineTuned } from '../../src/convert/fine-tuned.ts';
 import { writeOnnx } from '../../src/convert/formats/onnx.ts';
 import { SafetensorsFile } from '../../src/convert/formats/safetensors.ts';
+import { writeTfjs } from '../../src/convert/formats/tfjs.ts';
+import { type FineTuneBackbone, writeLayeredNetwork } from '../../src/convert/layered-network.ts';
+import { OUTPUT_NAMES } from '../../src/runtime/session.ts';
 import type { PixelTensor, Tensor } from '../../src/tensor.ts';
 import { stream } from '../golden/generated.ts';
-import { type Answers, maxDifference, runOnnx } from './runtimes.ts';
+import { type Answers, maxDifference, runOnnx, runTfjs } from './runtimes.ts';
 
 /** A fine-tuned model answers what its backbone's features, put through its head, say. */
 let folder: string;
@@ -64,6 +67,57 @@ test('a head upon the activations needs none of the layers behind them', async (
   expect(maxDifference(second.answers.logits, apply(head, features))).toBeLessThan(1e-4);
 });
 
+describe('a head that reads earlier layers', () => {
+  const LAYERS = [
+    { name: 'layer1.1.relu', size: 32 },
+    { name: 'layer2.1.relu', size: 64 },
+    { name: 'layer3.1.relu', size: 128 },
+    { name: 'avgpool', size: 256 },
+  ];
+
+  test('stands on what the layered network offers', async () => {
+    const path = join(folder, 'layered.onnx');
+    expect(await writeLayeredNetwork(resnet, path)).toEqual(LAYERS);
+    const offered = (await runOnnx(path, pixels)).features;
+    const { features } = await answersOf(resnet, 'backbone');
+    expect(maxDifference(columns(offered, -256), features)).toBeLessThan(1e-5);
+    const head = { ...headOf('features', 128 + 256, 8, 3), earlier: 1 };
+    const { model, answers } = await fineTuned(resnet, head, 'tuned');
+    expect(model.architecture).toMatchObject({ head: { from: 'features', earlier: 1, hidden: [8] } });
+    expect(maxDifference(answers.logits, apply(head, columns(offered, -384)))).toBeLessThan(1e-4);
+  });
+
+  test('is the same in both formats', async () => {
+    const head = { ...headOf('features', 480, 3), earlier: 3 };
+    const { model, answers } = await fineTuned(resnet, head, 'tuned');
+    const weights = await SafetensorsFile.open(model.weightsPath);
+    const graph = buildNetwork(parseArchitecture(model.architecture), weights, model);
+    const [tfjs] = await writeTfjs(graph, join(folder, 'tfjs'));
+    await weights.close();
+    const others = await runTfjs(tfjs?.path ?? '', pixels);
+    for (const name of OUTPUT_NAMES) expect(maxDifference(others[name], answers[name])).toBeLessThan(1e-4);
+  });
+
+  test('keeps them when another head stands on it, which can read no more of them', async () => {
+    const first = await fineTuned(resnet, { ...headOf('features', 480, 5), earlier: 3 }, 'first');
+    const head = headOf('features', 480, 3);
+    const second = await fineTuned(first.model, head, 'second');
+    expect(second.model.architecture).toMatchObject({ head: { earlier: 3, hidden: [] } });
+    expect(maxDifference(second.answers.logits, apply(head, first.answers.features))).toBeLessThan(1e-4);
+    expect(await writeLayeredNetwork(second.model, join(folder, 'layered.onnx'))).toEqual([
+      { name: 'joined_features', size: 480 },
+    ]);
+    await expect(fineTuned(second.model, { ...head, earlier: 1 }, 'third')).rejects.toThrow('joined layers of another');
+  });
+
+  test('asks for no more of them than there are', async () => {
+    const head = { ...headOf('features', 480, 3), earlier: 4 };
+    await expect(fineTuned(resnet, head, 'tuned')).rejects.toThrow(
+      'a head reads 4 earlier layers, but the network offers 3',
+    );
+  });
+});
+
 describe('the file', () => {
   test('holds the backbone as it was stored, and no layer that is not used', async () => {
     await fineTuned(resnet, headOf('features', 256, 3), 'tuned', { dataset: 'flowers' });
@@ -115,6 +169,12 @@ function headOf(from: TrainedHead['from'], ...sizes: number[]): TrainedHead {
     return { inputs, outputs, weight, bias: stream(`bias${index}`, outputs, -0.3, 0.3) };
   });
   return { from, layers };
+}
+
+/** The columns of `[rows, width]` from `first` on, counted from the end. */
+function columns({ data, shape: [rows = 0, width = 0] }: Tensor, first: number): Tensor {
+  const taken = Array.from({ length: rows }, (_, row) => [...data.slice(row * width, (row + 1) * width)].slice(first));
+  return { data: Float32Array.from(taken.flat()), shape: [rows, -first] };
 }
 
 /** The head written out, as its definition says. */

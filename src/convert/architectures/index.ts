@@ -19,6 +19,8 @@ import { buildVgg, VGGS, vggSchema } from './vgg.ts';
 /** A head of one's own in place of the family's: tensors `head.0`, `head.1`, ... `.weight` and `.bias`. */
 const headSchema = z.strictObject({
   from: z.enum(HEAD_INPUTS).default('features'),
+  /** How many of the network's earlier maps it reads too; none when absent. */
+  earlier: z.int().positive().optional(),
   /** Widths of the dense layers before the last, each followed by a relu. */
   hidden: z.array(z.int().positive()).default([]),
 });
@@ -112,7 +114,7 @@ function headOf(
   checkpoint: Checkpoint,
   numClasses: number | undefined,
 ): { entering: VectorNode; layers: DenseWeights[] } {
-  const entering = headInput(backbone, head?.from ?? 'features');
+  const entering = headInput(backbone, head?.from ?? 'features', head?.earlier);
   const hidden = head?.hidden ?? [];
   const names = head === undefined ? [backbone.classifier] : [...hidden.keys(), hidden.length].map((i) => `head.${i}`);
   const classes = numClasses ?? checkpoint.outputs(`${names.at(-1)}.weight`);

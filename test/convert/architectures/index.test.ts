@@ -6,6 +6,7 @@ import {
   parseArchitecture,
 } from '../../../src/convert/architectures/index.ts';
 import { Checkpoint } from '../../../src/convert/checkpoint.ts';
+import { earlierMaps } from '../../../src/convert/earlier-maps.ts';
 import { type Graph, nodesUpTo, weightsOf } from '../../../src/convert/graph.ts';
 import { type Node, pixels } from '../../../src/convert/ir.ts';
 import type { Weight } from '../../../src/convert/tensors.ts';
@@ -70,6 +71,33 @@ describe('named architectures', () => {
     expect(entering.shape.length).toBe(features);
     expect(backbone.activations.shape).toMatchObject({ height: side, width: side });
     expect(trainedValues(nodesUpTo([entering])) + (features + 1) * 1000).toBe(parameters);
+  });
+
+  test.each<[string, number, Record<string, string>]>([
+    [
+      'resnet50',
+      224,
+      { relu: '112x64', 'layer1.2.relu': '56x256', 'layer2.3.relu': '28x512', 'layer3.5.relu': '14x1024' },
+    ],
+    [
+      'vgg11_bn_slim',
+      64,
+      { 'features.2': '64x32', 'features.6': '32x64', 'features.13': '16x128', 'features.20': '8x256' },
+    ],
+    // Dense layers stand between its last map and its features, so that the map has something of its own to say.
+    ['alexnet', 224, { 'features.1': '55x64', 'features.4': '27x192', 'features.11': '13x256' }],
+    // Its first convolutions take off a border: 149, 147 and 73, 71 pixels are one scale each.
+    [
+      'inception_v3',
+      299,
+      { 'Conv2d_2b_3x3.relu': '147x64', 'Conv2d_4a_3x3.relu': '71x192', Mixed_5d: '35x288', Mixed_6e: '17x768' },
+    ],
+  ])('%s at %i pixels ends its stages with these maps', (name, size, expected) => {
+    const { activations, features } = buildBackbone(parseArchitecture(name), new AnyCheckpoint(), pixels([size, size]));
+    const maps = earlierMaps(activations, features());
+    expect(Object.fromEntries(maps.map((map) => [map.name, `${map.shape.height}x${map.shape.channels}`]))).toEqual(
+      expected,
+    );
   });
 
   test('VGG takes images whose last map pools evenly, and says when it does not', () => {

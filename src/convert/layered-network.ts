@@ -1,0 +1,61 @@
+import { elementCount } from '../tensor.ts';
+import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from './architectures/index.ts';
+import { earlierMaps } from './earlier-maps.ts';
+import { writeOnnx } from './formats/onnx.ts';
+import { SafetensorsFile } from './formats/safetensors.ts';
+import { attachHead, type DenseWeights, headInput } from './head.ts';
+import { foldBatchNorm } from './rewrites/fold-batch-norm.ts';
+
+/** A model whose last dense layer is to be replaced. */
+export interface FineTuneBackbone extends Omit<NetworkOptions, 'numClasses'> {
+  readonly weightsPath: string;
+  readonly architecture: unknown;
+}
+
+/** What a network offers to a head, as `writeLayeredNetwork` puts it behind one another. */
+export interface OfferedLayer {
+  /** Of the layer in the network. */
+  readonly name: string;
+  /** Values: the channels of a map, or the length of the features. */
+  readonly size: number;
+}
+
+/**
+ * Writes an ONNX model whose `features` are all that the backbone offers: the channels' means of its earlier maps, the
+ * earliest first, and its own features at the end. A head upon the last `k` of them is one with `earlier: k - 1`.
+ *
+ * @returns the parts of the features in their order; the last is the backbone's own
+ */
+export async function writeLayeredNetwork(backbone: FineTuneBackbone, path: string): Promise<OfferedLayer[]> {
+  const base = parseArchitecture(backbone.architecture);
+  const weights = await SafetensorsFile.open(backbone.weightsPath);
+  try {
+    const { input, outputs } = buildNetwork(base, weights, backbone);
+    const { activations, features } = outputs;
+    const maps = isPlain(base) ? earlierMaps(activations, features) : [];
+    const entering = headInput({ activations, features: () => features }, 'features', maps.length);
+    const graph = attachHead(input, activations, entering, [stubLayer(entering.shape.length)]);
+    await writeOnnx(foldBatchNorm(graph), path);
+    return [...maps, features].map(({ name, shape }) => ({
+      name,
+      size: shape.kind === 'map' ? shape.channels : shape.length,
+    }));
+  } finally {
+    await weights.close();
+  }
+}
+
+/** A classifier has a last layer; of this one nobody asks the answer. */
+function stubLayer(inputs: number): DenseWeights {
+  const zeros = (name: string, shape: readonly number[]) => ({
+    name,
+    shape,
+    read: async () => new Float32Array(elementCount(shape)),
+  });
+  return { weight: zeros('stub.weight', [1, inputs]), bias: zeros('stub.bias', [1]) };
+}
+
+/** Whether the network's features come before any layer of a head of its own. */
+export function isPlain({ head }: Architecture): boolean {
+  return head === undefined || (head.hidden.length === 0 && head.earlier === undefined);
+}
