@@ -47,7 +47,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
       mean: base.mean,
       std: base.std,
     },
-    { from: 'features', layers: trained.layers },
+    { from: 'features', earlier: trained.reads.length - 1, layers: trained.layers },
     weightsPath,
     { backbone: `${backbone.name}@${backbone.version}` },
   );
@@ -95,14 +95,14 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
 
 function reportOf({ task, preflight, trained, backend, currentAccuracy, durations }: VersionParts): TrainingReport {
   const { options, backbone, current } = task;
-  const { settings, head, test, search } = trained;
+  const { settings, head, test, search, reads } = trained;
   return buildTrainingReport({
     model: { name: options.name, version: task.version },
     backbone: { name: backbone.name, version: backbone.version, sha256: backbone.manifest.weights.sha256 },
     classes: preflight.classes,
     datasetSha256: preflight.datasetDigest,
     preflight: preflight.report,
-    training: { settings, history: head.history, bestEpoch: head.bestEpoch, search },
+    training: { settings, history: head.history, bestEpoch: head.bestEpoch, search, layers: reads },
     test: test && {
       ...test,
       ...(current !== undefined &&

@@ -1,3 +1,4 @@
+import type { OfferedLayer } from '../convert/layered-network.ts';
 import type { TensorFlow } from '../runtime/tensorflow.ts';
 import { scoreBaselines } from '../training/baselines.ts';
 import { calibrationOf, fitTemperature, foldTemperature } from '../training/calibration.ts';
@@ -8,7 +9,7 @@ import { type Head, headLogits, type Samples, trainHead } from '../training/head
 import type { DenseLayer } from '../training/head-network.ts';
 import { defaultHeadSettings, type HeadSettings } from '../training/head-settings.ts';
 import type { TestResult } from '../training/report.ts';
-import { type SearchResult, searchSettings } from '../training/search.ts';
+import { type SearchLevel, type SearchResult, searchSettings } from '../training/search.ts';
 import { applyThreshold, chooseThreshold, coverageCurve } from '../training/threshold.ts';
 import { chooseWeightDecay } from '../training/weight-decay.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
@@ -16,6 +17,8 @@ import type { TrainingProgress } from './training-task.ts';
 
 /** Feature vectors of a data set, by what they are for. */
 export interface DatasetFeatures {
+  /** What the columns are, in their order; the last are the backbone's own features. */
+  readonly layers: readonly OfferedLayer[];
   /** Training images and their varied copies. */
   readonly train: { readonly set: FeatureSet; readonly labels: Int32Array };
   readonly validation: Samples;
@@ -26,6 +29,8 @@ export interface DatasetFeatures {
 
 /** A head and how it came to be. */
 export interface TrainedHead {
+  /** Of the backbone, which the head reads; the last is the backbone's own features. */
+  readonly reads: readonly OfferedLayer[];
   /** Takes raw features; the temperature is folded into the last layer. */
   readonly layers: readonly DenseLayer[];
   readonly settings: HeadSettings;
@@ -38,15 +43,16 @@ export interface TrainedHead {
   readonly search: SearchResult | undefined;
 }
 
-/** Finds settings if asked to, trains a head, calibrates it on the validation images and judges it on the test images. */
+/** Finds layers and settings if asked to, trains a head, calibrates it on the validation images and judges it on the test images. */
 export async function trainAndJudge(
   tf: TensorFlow,
-  features: DatasetFeatures,
+  offered: DatasetFeatures,
   classes: number,
   options: FinetuneOptions,
   onProgress: (progress: TrainingProgress) => void,
 ): Promise<TrainedHead> {
-  const search = options.search === 'none' ? undefined : await findSettings(tf, features, classes, options, onProgress);
+  const search = options.search === 'none' ? undefined : await findSettings(tf, offered, classes, options, onProgress);
+  const features = lastLayers(offered, search?.layers ?? 1);
   const train = trainingSamples(features, search?.best.augmented ?? true);
   const settings = search?.settings ?? (await defaultSettings(tf, features, train, classes, options));
   const head = await trainHead(
@@ -71,10 +77,14 @@ export async function trainAndJudge(
   onProgress({ phase: 'evaluating' });
   const tuning = tune(tf, head, features.validation, classes);
   return {
+    reads: features.layers,
     layers: foldTemperature(head.layers, tuning.temperature),
     settings,
     head,
-    test: features.test.labels.length === 0 ? undefined : judge(tf, head, features, classes, tuning),
+    test:
+      features.test.labels.length === 0
+        ? undefined
+        : judge(tf, head, features, lastLayers(offered, 1), classes, tuning),
     unknownThreshold: tuning.unknown.threshold,
     search,
   };
@@ -93,6 +103,7 @@ function judge(
   tf: TensorFlow,
   { layers }: Head,
   features: DatasetFeatures,
+  plain: DatasetFeatures,
   classes: number,
   { temperature, unknown }: Tuning,
 ): TestResult {
@@ -111,7 +122,8 @@ function judge(
     unknown,
     withheld: applyThreshold(after, labels, classes, unknown.threshold),
     coverage: coverageCurve(after, labels, classes),
-    baselines: scoreBaselines(tf, trainingSamples(features, false), test, classes),
+    // Neighbours are told apart by the backbone's own features: earlier ones differ in scale.
+    baselines: scoreBaselines(tf, trainingSamples(plain, false), plain.test, classes),
   };
 }
 
@@ -136,24 +148,78 @@ async function defaultSettings(
   return { ...settings, weightDecay: await chooseWeightDecay(tf, { set, labels, classes, settings }) };
 }
 
-function findSettings(
+/** What a search found: settings, and how many of the backbone's last layers the head shall read. */
+interface Found extends SearchResult {
+  readonly layers: number;
+}
+
+async function findSettings(
   tf: TensorFlow,
-  { train }: DatasetFeatures,
+  features: DatasetFeatures,
   classes: number,
   options: FinetuneOptions,
   onProgress: (progress: TrainingProgress) => void,
-): Promise<SearchResult> {
-  return searchSettings(tf, {
-    level: options.search === 'thorough' ? 'thorough' : 'quick',
+): Promise<Found> {
+  const level = options.search === 'thorough' ? 'thorough' : 'quick';
+  const choices = layerChoices(level, features.layers.length);
+  const sets = choices.map((layers) => ({ ...lastLayers(features, layers).train.set, name: setName(layers) }));
+  const result = await searchSettings(tf, {
+    level,
     classes,
-    labels: train.labels,
-    sets: [train.set],
+    labels: features.train.labels,
+    sets,
     seed: options.seed,
     fixed: fixedSettings(options),
     onTrial: ({ trial, done, total }) => {
       onProgress({ phase: 'searching', done, total, val_loss: trial.loss, val_accuracy: trial.accuracy });
     },
   });
+  return { ...result, layers: choices.find((layers) => setName(layers) === result.best.features) ?? 1 };
+}
+
+/** How many of a backbone's last layers to try: one by one, or one and all. */
+function layerChoices(level: SearchLevel, offered: number): number[] {
+  return level === 'thorough' ? Array.from({ length: offered }, (_, index) => index + 1) : [...new Set([1, offered])];
+}
+
+function setName(layers: number): string {
+  return layers === 1 ? 'last layer' : `last ${layers} layers`;
+}
+
+/** The features of the last `count` layers alone. */
+function lastLayers(features: DatasetFeatures, count: number): DatasetFeatures {
+  const { layers, train, validation, test } = features;
+  if (count === layers.length) return features;
+  const kept = layers.slice(-count);
+  const all = layers.reduce((sum, { size }) => sum + size, 0);
+  const dimension = kept.reduce((sum, { size }) => sum + size, 0);
+  const cut = (matrix: Float32Array): Float32Array => lastColumns(matrix, all, dimension);
+  const { originals, copies } = train.set;
+  return {
+    ...features,
+    layers: kept,
+    train: {
+      ...train,
+      set: {
+        ...train.set,
+        dimension,
+        originals: cut(originals),
+        ...(copies && { copies: { ...copies, features: cut(copies.features) } }),
+      },
+    },
+    validation: { ...validation, features: cut(validation.features) },
+    test: { ...test, features: cut(test.features) },
+  };
+}
+
+/** The last `kept` columns of a matrix of `width`. */
+function lastColumns(matrix: Float32Array, width: number, kept: number): Float32Array {
+  const rows = matrix.length / width;
+  const result = new Float32Array(rows * kept);
+  for (let row = 0; row < rows; row++) {
+    result.set(matrix.subarray((row + 1) * width - kept, (row + 1) * width), row * kept);
+  }
+  return result;
 }
 
 /** The training images, with or without their copies behind them. */

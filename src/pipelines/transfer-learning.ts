@@ -10,9 +10,10 @@ import { type DatasetImage, type Preflight, runPreflight } from '../training/pre
 import type { TestResult } from '../training/report.ts';
 import { forEachConcurrently } from './concurrency.ts';
 import { FeatureExtraction } from './feature-extraction.ts';
+import { type FeatureNetwork, openFeatureNetwork, openLayeredNetwork } from './feature-network.ts';
 import { writeVersion } from './fine-tuned-version.ts';
 import { type DatasetFeatures, trainAndJudge } from './head-training.ts';
-import { type LocalModel, openLocalModel } from './local-model.ts';
+import { openLocalModel } from './local-model.ts';
 import type { PreflightTask, TrainingProgress, TrainingResult, TrainingTask } from './training-task.ts';
 
 /** Images on their way through decoding and the backbone at once: one batch computes while the next one is decoded. */
@@ -36,10 +37,13 @@ export function transferLearning(task: TrainingTask, tell: OnProgress): Promise<
     clock.enter(progress.phase);
     tell(progress);
   };
-  return withDataset(task, onProgress, async ({ source, preflight, extraction, onnxVersion }) => {
-    const features = await datasetFeatures(preflight, source, extraction, onProgress);
+  return withDataset(task, onProgress, async ({ source, preflight, extraction, network }) => {
+    const features = await datasetFeatures(preflight, source, extraction, network.layers, onProgress);
     const { tf, backend } = await loadTensorFlow({ threads: THREADS });
-    const libraries = { 'onnxruntime-node': onnxVersion, '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown' };
+    const libraries = {
+      'onnxruntime-node': network.model.version,
+      '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown',
+    };
     const trained = await trainAndJudge(tf, features, preflight.classes.length, task.options, onProgress);
     const currentAccuracy = await scoreCurrent(task, preflight, source);
     onProgress({ phase: 'exporting' });
@@ -71,7 +75,7 @@ interface OpenDataset {
   readonly source: ImageSource;
   readonly preflight: Preflight;
   readonly extraction: FeatureExtraction;
-  readonly onnxVersion: string;
+  readonly network: FeatureNetwork;
 }
 
 async function withDataset<T>(
@@ -82,18 +86,20 @@ async function withDataset<T>(
   onProgress({ phase: 'reading' });
   const { options, backbone, maxImagePixels: maxPixels, featureDir: cacheDir } = task;
   const source = await openImageSource(task.datasetPath);
-  let model: LocalModel | undefined;
+  let network: FeatureNetwork | undefined;
   let extraction: FeatureExtraction | undefined;
   try {
     const dataset = await readDataset(source);
-    const opened = await openLocalModel(backbone.onnxPath, backbone.preprocessing);
-    model = opened;
+    // Layers are compared in a search alone; without one the backbone's features are those that other jobs have cached.
+    const opened =
+      options.search === 'none' ? await openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, cacheDir);
+    network = opened;
     extraction = new FeatureExtraction({
       backbone: {
-        key: backbone.key,
+        key: opened.key,
         preprocessing: backbone.preprocessing,
-        featureSize: backbone.manifest.num_features,
-        compute: (pixels) => opened.compute(pixels, 'features'),
+        featureSize: opened.layers.reduce((sum, { size }) => sum + size, 0),
+        compute: (pixels) => opened.model.compute(pixels, 'features'),
       },
       augmentation: options.augmentation,
       seed: options.seed,
@@ -111,10 +117,10 @@ async function withDataset<T>(
         onProgress({ phase: 'inspecting', done, total, ...timer.secondsLeft(done, total) });
       },
     });
-    return await use({ source, preflight, extraction, onnxVersion: opened.version });
+    return await use({ source, preflight, extraction, network: opened });
   } finally {
     extraction?.close();
-    await model?.close();
+    await network?.model.close();
     await source.close();
   }
 }
@@ -124,6 +130,7 @@ async function datasetFeatures(
   { images }: Preflight,
   source: ImageSource,
   extraction: FeatureExtraction,
+  layers: FeatureNetwork['layers'],
   onProgress: OnProgress,
 ): Promise<DatasetFeatures> {
   const of = (split: Split): DatasetImage[] => images.filter((image) => image.split === split);
@@ -135,6 +142,7 @@ async function datasetFeatures(
   const copies = await copiesOf(train, source, extraction, onProgress);
   const sources = Int32Array.from(copies.flatMap((rows, image) => rows.map(() => image)));
   return {
+    layers,
     train: {
       set: {
         name: 'features',

@@ -148,7 +148,7 @@ ${linePlot({
 </section>`;
 }
 
-function training({ training: { history, best_epoch, search, settings } }: TrainingReport): Markup {
+function training({ training: { history, best_epoch, search, settings, layers } }: TrainingReport): Markup {
   const last = history.at(-1)?.epoch ?? 1;
   const x: Axis = {
     title: 'Epoch',
@@ -183,13 +183,17 @@ ${linePlot({ title: 'Loss', x, y: loss, series: curves('loss', 'val_loss'), mark
 ${linePlot({ title: 'Accuracy', x, y: share('Accuracy'), series: curves('accuracy', 'val_accuracy'), marker })}
 </div>`
 }
-${search ? searchTable(search) : undefined}
+${search ? searchTable(search, layers) : undefined}
 </section>`;
 }
 
-function searchTable({ folds, trials }: NonNullable<TrainingReport['training']['search']>): Markup {
+function searchTable(
+  { folds, trials }: NonNullable<TrainingReport['training']['search']>,
+  layers: TrainingReport['training']['layers'],
+): Markup {
+  const read = (layers ?? []).map(({ name, size }) => `${name} (${size} values)`).join(', ');
   return html`<h3>Settings that were tried</h3>
-<p>Scores by cross-validation in ${folds} parts; rates and decay as multiples of the default. Bold: better than what was best before by more than chance.</p>
+<p>Scores by cross-validation in ${folds} parts; rates and decay as multiples of the default. Bold: better than what was best before by more than chance.${read === '' ? '' : ` Of the backbone the head reads ${read}: of a map, each channel's mean.`}</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Features</th><th scope="col">Copies</th><th scope="col">Hidden units</th><th scope="col">Learning rate</th><th scope="col">Weight decay</th><th scope="col">Accuracy</th><th scope="col">Loss</th></tr></thead>
 <tbody>${trials.map(

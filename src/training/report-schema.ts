@@ -100,6 +100,8 @@ export const trainingReportSchema = z.object({
   training: z.object({
     /** Of the head that was kept. */
     settings: plainObject,
+    /** Of the backbone, which the head reads. */
+    layers: z.array(z.object({ name: z.string(), size: count })).optional(),
     best_epoch: count,
     history: z.array(epochSchema),
     search: z.object({ folds: count, trials: z.array(trialSchema) }).optional(),

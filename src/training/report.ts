@@ -21,6 +21,8 @@ export interface ReportInput {
     readonly settings: HeadSettings;
     readonly history: readonly Epoch[];
     readonly bestEpoch: number;
+    /** Of the backbone, which the head reads: their names in the network and how many values each gives. */
+    readonly layers: readonly { readonly name: string; readonly size: number }[];
     readonly search?: Pick<SearchResult, 'folds' | 'trials'> | undefined;
   };
   /** Absent when no image was kept for testing. */
@@ -71,6 +73,7 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
     dataset: { sha256: input.datasetSha256, preflight: input.preflight },
     training: {
       settings: settingsOnDisk(training.settings),
+      layers: training.layers.map(({ name, size }) => ({ name, size })),
       best_epoch: training.bestEpoch,
       history: training.history.map(epochOnDisk),
       ...(training.search && { search: searchOnDisk(training.search) }),

@@ -101,6 +101,19 @@ describe('a labelled zip', () => {
     }
   });
 
+  test('is searched for settings and layers, and the report says what was tried', async () => {
+    const { state, failure } = await ended(await finetune({ name: 'searched', search: 'quick', ...FAST, epochs: '3' }));
+    expect({ state, failure }).toEqual({ state: 'succeeded', failure: null });
+    const report = (await (await fetch(`${server.url}/models/searched/report`)).json()) as {
+      training: { layers: unknown[]; search: { trials: { features: string; augmented: boolean }[] } };
+    };
+    const tried = report.training.search.trials.map(({ features, augmented }) => `${features}, ${augmented}`);
+    expect(new Set(tried)).toEqual(
+      new Set(['last layer, true', 'last layer, false', 'last 4 layers, true', 'last 4 layers, false']),
+    );
+    expect((await classify('searched', 'red')).results[0]?.predictions?.[0]?.label).toBe('red');
+  });
+
   test('sent again becomes the next version; an alias rolls back and forth, for the next request on', async () => {
     const { result } = await ended(await finetune({ name: 'colours', seed: '2', ...FAST }));
     expect(result).toMatchObject({ version: 2, promoted: true });

@@ -38,6 +38,7 @@ export function reportInput(model: Partial<ReportedModel> = {}): ReportInput & {
         learningRate: 0.002,
       })),
       bestEpoch: 14,
+      layers: [{ name: 'avgpool', size: 512 }],
     },
     test: testResult(classes, perClass, skill),
     provenance: {

@@ -1,0 +1,50 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type OfferedLayer, writeLayeredNetwork } from '../convert/layered-network.ts';
+import { type LocalModel, openLocalModel } from './local-model.ts';
+import type { TrainingModel } from './training-task.ts';
+
+/** A backbone, opened to compute the features that a head is trained on. */
+export interface FeatureNetwork {
+  readonly model: LocalModel;
+  /** Names weights, architecture, preprocessing and layers: features under one key are the same features. */
+  readonly key: string;
+  /** What its output `features` is made of, in its order; the last is the backbone's own features. */
+  readonly layers: readonly OfferedLayer[];
+}
+
+/** Opens a backbone as it is served: with its features alone. */
+export async function openFeatureNetwork(backbone: TrainingModel): Promise<FeatureNetwork> {
+  return {
+    model: await openLocalModel(backbone.onnxPath, backbone.preprocessing),
+    key: backbone.key,
+    layers: [{ name: 'features', size: backbone.manifest.num_features }],
+  };
+}
+
+/**
+ * Opens a backbone with the means of its earlier maps before its features: one pass gives what every choice of layers
+ * needs.
+ * @param workDir where the network lies for as long as it takes to open it
+ */
+export async function openLayeredNetwork(backbone: TrainingModel, workDir: string): Promise<FeatureNetwork> {
+  const { manifest, preprocessing, weightsPath, key } = backbone;
+  await mkdir(workDir, { recursive: true });
+  const folder = await mkdtemp(join(workDir, 'layers-'));
+  try {
+    const path = join(folder, 'network.onnx');
+    const layers = await writeLayeredNetwork(
+      {
+        weightsPath,
+        architecture: manifest.architecture,
+        inputSize: preprocessing.inputSize,
+        mean: manifest.mean,
+        std: manifest.std,
+      },
+      path,
+    );
+    return { model: await openLocalModel(path, preprocessing), key: `${key}-layers`, layers };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

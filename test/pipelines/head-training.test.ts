@@ -1,0 +1,73 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { parseFinetuneOptions } from '../../src/pipelines/finetune-options.ts';
+import { type DatasetFeatures, trainAndJudge } from '../../src/pipelines/head-training.ts';
+import { loadTensorFlow, type TensorFlow } from '../../src/runtime/tensorflow.ts';
+import type { Samples } from '../../src/training/head.ts';
+import { blobs } from '../training/blobs.ts';
+
+const CLASSES = 3;
+const DIMENSION = 6;
+const LAYERS = [
+  { name: 'first', size: DIMENSION },
+  { name: 'middle', size: DIMENSION },
+  { name: 'features', size: DIMENSION },
+];
+
+let tf: TensorFlow;
+beforeAll(async () => {
+  ({ tf } = await loadTensorFlow({ threads: 1 }));
+});
+
+/** Features of three layers, of which each tells as much of the classes as its distance says. */
+function layered(perClass: number, seed: number, distances: readonly [number, number, number]): Samples {
+  const parts = distances.map((distance, layer) =>
+    blobs({ classes: CLASSES, perClass, dimension: DIMENSION, distance, seed: 10 * seed + layer }),
+  );
+  const labels = parts[0]?.labels ?? new Int32Array();
+  const rows = Array.from(labels, (_, row) =>
+    parts.flatMap(({ features }) => [...features.subarray(row * DIMENSION, (row + 1) * DIMENSION)]),
+  );
+  return { features: Float32Array.from(rows.flat()), labels };
+}
+
+function dataset(distances: readonly [number, number, number]): DatasetFeatures {
+  const train = layered(20, 1, distances);
+  const test = layered(10, 3, distances);
+  return {
+    layers: LAYERS,
+    train: {
+      set: { name: 'features', dimension: 3 * DIMENSION, originals: train.features },
+      labels: train.labels,
+    },
+    validation: layered(8, 2, distances),
+    test,
+    testNames: Array.from(test.labels, (_, index) => `${index}.jpg`),
+  };
+}
+
+const trained = (distances: readonly [number, number, number], search: 'none' | 'quick' | 'thorough') =>
+  trainAndJudge(tf, dataset(distances), CLASSES, parseFinetuneOptions({ name: 'blobs', search, epochs: 6 }), () => {});
+
+describe('the layers that a head reads', () => {
+  test('are the last one without a search', async () => {
+    const { reads, layers } = await trained([6, 6, 6], 'none');
+    expect(reads.map(({ name }) => name)).toEqual(['features']);
+    expect(layers[0]?.inputs).toBe(DIMENSION);
+  });
+
+  test.each(['quick', 'thorough'] as const)('are more when those tell more (%s)', async (level) => {
+    const { reads, layers, test: judged, search } = await trained([6, 0, 0], level);
+    expect(reads).toEqual(LAYERS);
+    expect(layers[0]?.inputs).toBe(3 * DIMENSION);
+    expect(judged?.evaluation.accuracy).toBeGreaterThan(0.8);
+    const tried = new Set(search?.trials.map(({ features }) => features));
+    expect([...tried]).toEqual(
+      level === 'quick' ? ['last layer', 'last 3 layers'] : ['last layer', 'last 2 layers', 'last 3 layers'],
+    );
+  });
+
+  test('are no more than help', async () => {
+    const { reads } = await trained([0, 0, 6], 'quick');
+    expect(reads.map(({ name }) => name)).toEqual(['features']);
+  });
+});
