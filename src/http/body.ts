@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../errors.ts';
+import { type BufferPool, LARGEST_POOLED_BYTES, type LentBuffer } from './buffer-pool.ts';
 import { ClientGone } from './problem.ts';
 
 /** @throws AppError `body_too_large` when the announced length is over the limit, before a byte is read */
@@ -61,24 +62,58 @@ export function watchBody(
  * Reads a body into memory.
  * @throws AppError `body_too_large` or `request_timeout`; ClientGone
  */
-export function readBody(request: IncomingMessage, maxBytes: number, timeoutMs: number): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, maxBytes: number, timeoutMs: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await receiveBody(request, maxBytes, timeoutMs, (chunk) => chunks.push(chunk));
+  const [first] = chunks;
+  return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
+}
+
+/**
+ * As `readBody`, into memory of the pool where the body's length is announced and not too large for it; to be released
+ * when the bytes are needed no more.
+ */
+export async function readPooledBody(
+  request: IncomingMessage,
+  pool: BufferPool,
+  maxBytes: number,
+  timeoutMs: number,
+): Promise<LentBuffer> {
+  const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  if (length > LARGEST_POOLED_BYTES) {
+    return { bytes: await readBody(request, maxBytes, timeoutMs), release: () => undefined };
+  }
+  const lent = pool.take(length);
+  let received = 0;
+  try {
+    await receiveBody(request, maxBytes, timeoutMs, (chunk) => {
+      received += chunk.copy(lent.bytes, received);
+    });
+    return lent;
+  } catch (thrown) {
+    lent.release();
+    throw thrown;
+  }
+}
+
+function receiveBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  timeoutMs: number,
+  take: (chunk: Buffer) => void,
+): Promise<void> {
   checkLength(request, maxBytes);
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    const keep = (chunk: Buffer): void => {
-      chunks.push(chunk);
-    };
     const done = (): void => {
       stop();
-      const [first] = chunks;
-      resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
+      resolve();
     };
     const stop = watchBody(request, { maxBytes, timeoutMs }, (error) => {
-      request.off('data', keep);
+      request.off('data', take);
       request.off('end', done);
       reject(error);
     });
-    request.on('data', keep);
+    request.on('data', take);
     request.once('end', done);
   });
 }

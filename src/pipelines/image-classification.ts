@@ -10,6 +10,8 @@ import type { RuntimeName } from '../runtime/session.ts';
 export interface UploadedImage {
   readonly filename: string;
   readonly bytes: Uint8Array;
+  /** Called once `bytes` are needed no more, if they were lent. */
+  readonly release?: () => void;
 }
 
 /** What a client asks for. */
@@ -136,14 +138,14 @@ export class ImageClassifier {
   }
 
   async #classifyImage(
-    { filename, bytes }: UploadedImage,
+    { filename, bytes, release }: UploadedImage,
     model: ModelVersion,
     queue: ImageQueue,
     request: ClassificationRequest,
   ): Promise<ImageResult> {
     const start = performance.now();
     try {
-      const { pixels } = await this.#parts.preprocess(bytes, model.manifest.preprocessing);
+      const { pixels } = await this.#parts.preprocess(bytes, model.manifest.preprocessing).finally(release);
       const decodeMs = performance.now() - start;
       const { outputs, queueMs, inferenceMs, batchSize } = await queue.submit(pixels, {
         priority: request.images.length === 1 ? 'interactive' : 'bulk',

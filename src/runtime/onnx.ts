@@ -12,9 +12,9 @@ export async function openOnnxSession({ path, threads }: SessionSource): Promise
     graphOptimizationLevel: 'all',
     // Errors only: its warnings about constant folding go to stderr outside our log.
     logSeverityLevel: 3,
-    // Threads spin this long between two layers, then sleep. Without spinning a lone image gains nothing from a second
-    // thread; with the default, of milliseconds, idle threads hold cores that decoding and the HTTP thread need.
-    extra: { session: { intra_op: { spin_duration_us: '20' } } },
+    // Between two layers threads spin, since waking one takes as long as a small layer; after the run they sleep at once,
+    // so that they hold no core that decoding and the HTTP thread need.
+    extra: { session: { force_spinning_stop: '1' } },
   });
   const inputShape = pixelShape(session);
   return {

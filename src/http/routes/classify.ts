@@ -1,7 +1,8 @@
 import type { Request, Response } from 'express';
 import { AppError } from '../../errors.ts';
-import type { Classification, ImageResult, UploadedImage } from '../../pipelines/image-classification.ts';
-import { readBody } from '../body.ts';
+import type { Classification, ImageResult } from '../../pipelines/image-classification.ts';
+import { readPooledBody } from '../body.ts';
+import { BufferPool } from '../buffer-pool.ts';
 import { parseClassifyOptions } from '../classify-options.ts';
 import { clientSignal } from '../client-signal.ts';
 import type { HttpDependencies, HttpLimits } from '../dependencies.ts';
@@ -16,13 +17,14 @@ const RAW_FILENAME = 'image';
 /** `POST /classify`: a form of one or many images, or the bytes of one image. */
 export function classifyRoutes({ classifier, limits }: Pick<HttpDependencies, 'classifier' | 'limits'>): Route[] {
   const readForm = createFormReader(limits);
+  const pool = new BufferPool();
   return [
     {
       method: 'post',
       path: '/classify',
       handle: async (request, response) => {
         const { requestId, startedAt } = response.locals;
-        const { fields, images } = await receive(request, response, readForm, limits);
+        const { fields, images } = await receive(request, response, { readForm, pool, limits });
         const receivedAt = performance.now();
         const { top_k: topK, threshold, runtime, model } = parseClassifyOptions(request.query, fields);
         const classification = await classifier.classify({
@@ -41,12 +43,14 @@ export function classifyRoutes({ classifier, limits }: Pick<HttpDependencies, 'c
   ];
 }
 
-async function receive(
-  request: Request,
-  response: Response,
-  readForm: (request: Request, response: Response) => Promise<Form>,
-  { maxImageBytes, requestTimeoutMs }: HttpLimits,
-): Promise<Form> {
+/** What bodies are read with. */
+interface Receivers {
+  readonly readForm: (request: Request, response: Response) => Promise<Form>;
+  readonly pool: BufferPool;
+  readonly limits: HttpLimits;
+}
+
+async function receive(request: Request, response: Response, { readForm, pool, limits }: Receivers): Promise<Form> {
   const type = request.headers['content-type'] ?? '';
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') {
@@ -59,8 +63,8 @@ async function receive(
     throw new AppError('no_image', `The form needs at least one file in the part "${IMAGE_FIELD}"${hint}.`);
   }
   if (/^(image\/|application\/octet-stream\b)/i.test(type)) {
-    const bytes = await readBody(request, maxImageBytes, requestTimeoutMs);
-    if (bytes.length > 0) return { fields: {}, images: [{ filename: RAW_FILENAME, bytes } satisfies UploadedImage] };
+    const body = await readPooledBody(request, pool, limits.maxImageBytes, limits.requestTimeoutMs);
+    if (body.bytes.length > 0) return { fields: {}, images: [{ filename: RAW_FILENAME, ...body }] };
     throw new AppError('no_image', 'The body is empty; send the bytes of an image.');
   }
   throw new AppError(
