@@ -1,37 +1,11 @@
 import { z } from 'zod';
-import { elementCount } from '../../tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
+import type { ByteSource } from './byte-source.ts';
+import { byteLength, type Dtype, isDtype } from './element-types.ts';
 
 /** The header's length is the first eight bytes; the format's own limit keeps a damaged length from taking memory. */
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
-
-/** Bytes of one element. The floating types become float32; the others are skipped over but never read. */
-const ELEMENT_BYTES = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  F8_E4M3: 1,
-  F8_E5M2: 1,
-  U16: 2,
-  I16: 2,
-  F16: 2,
-  BF16: 2,
-  U32: 4,
-  I32: 4,
-  F32: 4,
-  U64: 8,
-  I64: 8,
-  F64: 8,
-} as const;
-
-/** Element types of the format. */
-export type Dtype = keyof typeof ELEMENT_BYTES;
-
-/** Bytes that a tensor takes. */
-export function byteLength(tensor: { readonly dtype: Dtype; readonly shape: readonly number[] }): number {
-  return elementCount(tensor.shape) * ELEMENT_BYTES[tensor.dtype];
-}
 
 const entrySchema = z.object({
   dtype: z.string(),
@@ -47,13 +21,6 @@ export interface TensorEntry {
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
-}
-
-/** Random access to the bytes of a file, or of a buffer. */
-export interface ByteSource {
-  readonly size: number;
-  read(begin: number, end: number): Promise<Uint8Array>;
-  close(): Promise<void>;
 }
 
 /** What the beginning of a file says. */
@@ -146,10 +113,6 @@ function parseEntry(name: string, value: unknown, dataStart: number): TensorEntr
     );
   }
   return { dtype, shape, begin: dataStart + begin, end: dataStart + end };
-}
-
-function isDtype(name: string): name is Dtype {
-  return Object.hasOwn(ELEMENT_BYTES, name);
 }
 
 /** Tensors follow each other without gap or overlap, from the header's end to the file's. */

@@ -1,7 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { elementCount } from '../../tensor.ts';
-import type { SafetensorsFile } from './safetensors.ts';
-import { byteLength, type Dtype } from './safetensors-header.ts';
+import { byteLength, type Dtype } from './element-types.ts';
 
 /** A tensor to write; `read` is called once, when its turn comes. */
 export interface TensorToWrite {
@@ -11,8 +10,14 @@ export interface TensorToWrite {
   read(): Promise<Uint8Array>;
 }
 
+/** A file whose tensors can be copied as they are stored. */
+export interface StoredTensors {
+  readonly entries: ReadonlyMap<string, { readonly dtype: Dtype; readonly shape: readonly number[] }>;
+  readBytes(name: string): Promise<Uint8Array>;
+}
+
 /** The given tensors of a file as they are stored there. */
-export function storedTensors(file: SafetensorsFile, names: Iterable<string>): TensorToWrite[] {
+export function storedTensors(file: StoredTensors, names: Iterable<string>): TensorToWrite[] {
   return Array.from(names, (name) => {
     const entry = file.entries.get(name);
     if (entry === undefined) throw new Error(`no tensor "${name}" to copy`);

@@ -1,0 +1,110 @@
+import { type Entry, openPromise, type ZipFile } from 'yauzl';
+import { ConversionError } from '../../conversion-error.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { unpickle } from './pickle.ts';
+import { type SavedObject, storageHost } from './saved-object.ts';
+import type { Storage } from './tensor-view.ts';
+
+/** A storage is an entry, and so is hardly anything else. */
+const MAX_ENTRIES = 100_000;
+/** The pickle holds names and shapes, some hundred bytes a tensor. */
+const MAX_PICKLE_BYTES = 64_000_000;
+const STORED = 0;
+
+/**
+ * PyTorch's form since 1.6: a zip without compression, of `<name>/data.pkl`, the storages `<name>/data/<key>` and, in
+ * newer files, `<name>/byteorder`.
+ */
+export async function readZipForm(path: string, bytes: ByteSource): Promise<SavedObject> {
+  const zip = await opened(path);
+  try {
+    const entries = await listed(zip);
+    const prefix = expectOnePickle([...entries.keys()]);
+    const read = async (name: string, most: number) => {
+      const { begin, length } = await placeOf(zip, entries, `${prefix}${name}`);
+      if (length > most) throw new ConversionError(`"${name}" is of ${length} bytes; at most ${most} are allowed`);
+      return await bytes.read(begin, begin + length);
+    };
+    if (entries.has(`${prefix}byteorder`)) expectLittleEndian(await read('byteorder', 100));
+    const pickle = await read('data.pkl', MAX_PICKLE_BYTES);
+    const host = storageHost();
+    const { value } = unpickle(pickle, 0, host);
+    const storageBegins = new Map<string, number>();
+    for (const storage of host.storages.values()) {
+      storageBegins.set(storage.key, await storageBegin(zip, entries, `${prefix}data/${storage.key}`, storage));
+    }
+    return { object: value, storageBegins };
+  } finally {
+    zip.close();
+  }
+}
+
+async function opened(path: string): Promise<ZipFile> {
+  try {
+    return await openPromise(path, { autoClose: false });
+  } catch (cause) {
+    throw new ConversionError('the zip cannot be read, it may have been cut off', { cause });
+  }
+}
+
+async function listed(zip: ZipFile): Promise<Map<string, Entry>> {
+  if (zip.entryCount > MAX_ENTRIES) {
+    throw new ConversionError(`the zip has ${zip.entryCount} entries; at most ${MAX_ENTRIES} are allowed`);
+  }
+  const entries = new Map<string, Entry>();
+  try {
+    for await (const entry of zip.eachEntry()) entries.set(entry.fileName, entry);
+  } catch (cause) {
+    throw new ConversionError('the directory of the zip is damaged', { cause });
+  }
+  return entries;
+}
+
+/** What stands before `data.pkl`. */
+function expectOnePickle(names: readonly string[]): string {
+  const prefixes = names.flatMap((name) => /^((?:[^/]+\/)?)data\.pkl$/.exec(name)?.[1] ?? []);
+  const [prefix] = prefixes;
+  if (prefix === undefined || prefixes.length > 1) {
+    throw new ConversionError(`a zip with ${prefixes.length} data.pkl is no PyTorch checkpoint, which has one`);
+  }
+  if (names.includes(`${prefix}constants.pkl`)) {
+    throw new ConversionError('it is a TorchScript model: save the state_dict() of the model that was scripted');
+  }
+  return prefix;
+}
+
+function expectLittleEndian(order: Uint8Array): void {
+  const text = Buffer.from(order).toString('latin1').trim();
+  if (text !== 'little') throw new ConversionError(`its byte order is "${text}"; only "little" is read`);
+}
+
+async function storageBegin(
+  zip: ZipFile,
+  entries: ReadonlyMap<string, Entry>,
+  name: string,
+  storage: Storage,
+): Promise<number> {
+  const { begin, length } = await placeOf(zip, entries, name);
+  if (length === storage.byteLength) return begin;
+  throw new ConversionError(
+    `"${name}" is of ${length} bytes; its ${storage.length} elements of ${storage.dtype} are ${storage.byteLength}`,
+  );
+}
+
+async function placeOf(
+  zip: ZipFile,
+  entries: ReadonlyMap<string, Entry>,
+  name: string,
+): Promise<{ begin: number; length: number }> {
+  const entry = entries.get(name);
+  if (entry === undefined) throw new ConversionError(`"${name}" is missing from the zip`);
+  if (entry.compressionMethod !== STORED || entry.isEncrypted()) {
+    throw new ConversionError(`"${name}" is compressed: PyTorch stores it, and reads it nowhere else`);
+  }
+  try {
+    const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
+    return { begin: fileDataStart, length: entry.uncompressedSize };
+  } catch (cause) {
+    throw new ConversionError(`"${name}" is not where the zip says`, { cause });
+  }
+}
