@@ -70,11 +70,12 @@ export interface MenagerieServer {
 
 export async function createServices(config: Config, logger: Logger): Promise<Services> {
   const store = await FileArtifactStore.open(join(config.DATA_DIR, 'models'), logger);
-  const repository = new Repository(config.zooDir, store);
+  const repository = new Repository(config.zooDir, store, join(config.DATA_DIR, 'zoo'));
   const registry = new Registry();
-  const { models, problems } = await repository.list();
+  const { models, absent, problems } = await repository.list();
   for (const { where, reason } of problems) logger.error({ where, reason }, 'a model is broken and not served');
   for (const model of models) registry.set(model);
+  for (const model of absent) registry.setAbsent(model);
 
   const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger);
   const engines = new EnginePool({

@@ -67,5 +67,5 @@ const manifest = manifestSchema.parse({
     ...figures,
   })),
 });
-await writeFile(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
+await writeFile(manifestPath, `${JSON.stringify({ $schema: '../manifest.schema.json', ...manifest }, null, 2)}\n`);
 console.log(`${name}: ${weights.byteLength} bytes, ${manifest.weights.sha256}`);

@@ -37,7 +37,7 @@ export interface VersionParts {
 export async function writeVersion(parts: VersionParts): Promise<TrainingResult['summary']> {
   const { task, preflight, trained } = parts;
   const { backbone, options, outDir } = task;
-  const base = backbone.manifest;
+  const { needs, ...base } = backbone.manifest;
   const weightsPath = join(outDir, WEIGHTS_FILE);
   const architecture = await writeFineTuned(
     {
@@ -60,6 +60,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     architecture,
     weights: {
       file: WEIGHTS_FILE,
+      format: 'safetensors',
       sha256: await sha256Of(weightsPath),
       size_bytes: (await stat(weightsPath)).size,
     },

@@ -2,11 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { messageOf } from '../errors.ts';
 import type { ArtifactStore, StoredModel } from './artifact-store.ts';
 import { parseManifest } from './manifest.ts';
-import type { ModelVersion, RegisteredModel } from './registry.ts';
-import { type NamedLabels, readNamedLabels, readZoo } from './zoo.ts';
-
-/** The file of a stored version that says what the model is. */
-const MANIFEST_FILE = 'manifest.json';
+import type { AbsentModel, ModelVersion, RegisteredModel } from './registry.ts';
+import { MANIFEST_FILE, type NamedLabels, readNamedLabels, readZoo } from './zoo.ts';
 
 /** Something that is not served, and why. */
 interface RepositoryProblem {
@@ -18,24 +15,28 @@ interface RepositoryProblem {
 /** What is there to be served. */
 export interface RepositoryListing {
   readonly models: readonly RegisteredModel[];
+  /** Models of the zoo whose weights are not here. */
+  readonly absent: readonly AbsentModel[];
   readonly problems: readonly RepositoryProblem[];
 }
 
 /**
- * Everything that can be served, out of two places: the seed of the zoo, which is read-only and has one version of each
- * model, and the store of what was made here. A broken model or version costs itself alone.
+ * Everything that can be served, out of two places: the zoo, which has one version of each model, and the store of what was made here. A broken model or version costs itself alone.
  */
 export class Repository {
   readonly #zooDir: string;
   readonly #store: ArtifactStore;
+  readonly #pulledDir: string | undefined;
 
-  constructor(zooDir: string, store: ArtifactStore) {
+  /** @param pulledDir what was pulled and imported; see `readZoo` */
+  constructor(zooDir: string, store: ArtifactStore, pulledDir?: string) {
     this.#zooDir = zooDir;
+    this.#pulledDir = pulledDir;
     this.#store = store;
   }
 
   async list(): Promise<RepositoryListing> {
-    const zoo = await readZoo(this.#zooDir);
+    const zoo = await readZoo(this.#zooDir, this.#pulledDir);
     const labels = await readNamedLabels(this.#zooDir);
     const stored = await Promise.all((await this.#store.list()).map((model) => this.#read(model, labels)));
     return {
@@ -43,6 +44,7 @@ export class Repository {
         ...zoo.models.map((model) => ({ name: model.name, versions: [model], aliases: {} })),
         ...stored.flatMap(({ models }) => models),
       ],
+      absent: zoo.absent,
       problems: [
         ...zoo.problems.map(({ folder, reason }) => ({ where: folder, reason })),
         ...stored.flatMap(({ problems }) => problems),
@@ -68,7 +70,7 @@ export class Repository {
         problems.push({ where: `${name}/${version}`, reason: messageOf(thrown) });
       }
     }
-    return { models: sound.length === 0 ? [] : [{ name, versions: sound, aliases }], problems };
+    return { models: sound.length === 0 ? [] : [{ name, versions: sound, aliases }], absent: [], problems };
   }
 
   async #readVersion(name: string, version: number, labels: NamedLabels): Promise<ModelVersion> {

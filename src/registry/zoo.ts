@@ -1,8 +1,24 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { errnoOf } from '../durable-files.ts';
 import { messageOf } from '../errors.ts';
-import { type Label, parseLabels, parseManifest } from './manifest.ts';
-import type { ModelVersion } from './registry.ts';
+import {
+  describeIssues,
+  type Label,
+  type ManifestDocument,
+  MODEL_NAME,
+  parseLabels,
+  parseManifestDocument,
+  resolveManifest,
+  type WeightsLock,
+} from './manifest.ts';
+import type { AbsentModel, ModelVersion } from './registry.ts';
+
+/** What describes a model, in its folder. */
+export const MANIFEST_FILE = 'manifest.json';
+/** What a pulled file turned out to be, beside it. */
+export const LOCK_FILE = 'weights.lock.json';
 
 /** A folder of the zoo that is not served, and why. */
 export interface ZooProblem {
@@ -10,29 +26,77 @@ export interface ZooProblem {
   readonly reason: string;
 }
 
-/**
- * Reads the seed of the zoo: `<name>/manifest.json` beside its weights, and `labels/*.json`. A broken manifest costs its
- * own model alone.
- */
-export async function readZoo(zooDir: string): Promise<{ models: ModelVersion[]; problems: ZooProblem[] }> {
-  const labels = await readNamedLabels(zooDir);
-  const models: ModelVersion[] = [];
-  const problems: ZooProblem[] = [];
-  for (const folder of await foldersIn(zooDir)) {
-    if (folder === 'labels') continue;
-    try {
-      models.push(await readModel(zooDir, folder, labels));
-    } catch (thrown) {
-      problems.push({ folder, reason: messageOf(thrown) });
-    }
-  }
-  return { models, problems };
+/** Everything that the zoo has. */
+export interface ZooListing {
+  readonly models: ModelVersion[];
+  /** Models that a pull would bring. */
+  readonly absent: AbsentModel[];
+  readonly problems: ZooProblem[];
 }
 
-async function readModel(zooDir: string, folder: string, labels: NamedLabels): Promise<ModelVersion> {
-  const manifest = parseManifest(await readFile(join(zooDir, folder, 'manifest.json'), 'utf8'), labels);
-  if (manifest.name !== folder) throw new Error(`name: "${manifest.name}", but its folder is called "${folder}"`);
-  return { name: folder, version: 1, manifest, weightsPath: join(zooDir, folder, manifest.file.weights.file) };
+/**
+ * Reads the zoo: a folder for each model. A broken manifest costs its own model alone.
+ * @param seedDir manifests, `labels/*.json` and the small embedded models; read-only
+ * @param pulledDir what was pulled and imported: the weights and, where the seed has none, the manifest
+ */
+export async function readZoo(seedDir: string, pulledDir?: string): Promise<ZooListing> {
+  const labels = await readNamedLabels(seedDir);
+  const listing: ZooListing = { models: [], absent: [], problems: [] };
+  const names = new Set((await Promise.all(existing([seedDir, pulledDir]).map(modelsIn))).flat());
+  for (const name of [...names].sort()) {
+    try {
+      const model = await readZooModel(name, labels, seedDir, pulledDir);
+      if ('version' in model) listing.models.push(model);
+      else listing.absent.push(model);
+    } catch (thrown) {
+      listing.problems.push({ folder: name, reason: messageOf(thrown) });
+    }
+  }
+  return listing;
+}
+
+/** One model of the zoo, as it is now. @throws Error that says what is broken */
+export async function readZooModel(
+  name: string,
+  labels: NamedLabels,
+  seedDir: string,
+  pulledDir?: string,
+): Promise<ModelVersion | AbsentModel> {
+  const document = await readZooManifest(name, seedDir, pulledDir);
+  const { file, source } = document.weights;
+  for (const folder of existing([pulledDir, seedDir])) {
+    const weightsPath = join(folder, name, file);
+    if (!(await isFile(weightsPath))) continue;
+    const manifest = resolveManifest(document, labels, await readLock(join(folder, name, LOCK_FILE)));
+    return { name, version: 1, manifest, weightsPath };
+  }
+  if (source === undefined) throw new Error(`weights.file: there is no ${file} beside the manifest`);
+  return { name, file: document };
+}
+
+/** The manifest of a pulled or imported model where it has one of its own, else that of the seed. */
+export async function readZooManifest(name: string, seedDir: string, pulledDir?: string): Promise<ManifestDocument> {
+  const own = pulledDir === undefined ? undefined : await readIfThere(join(pulledDir, name, MANIFEST_FILE));
+  const document = parseManifestDocument(own ?? (await readFile(join(seedDir, name, MANIFEST_FILE), 'utf8')));
+  if (document.name !== name) throw new Error(`name: "${document.name}", but its folder is called "${name}"`);
+  return document;
+}
+
+function existing(folders: readonly (string | undefined)[]): string[] {
+  return folders.filter((folder) => folder !== undefined);
+}
+
+const lockSchema = z.object({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  size_bytes: z.number().int().positive(),
+});
+
+async function readLock(path: string): Promise<WeightsLock | undefined> {
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  const parsed = lockSchema.safeParse(JSON.parse(text));
+  if (!parsed.success) throw new Error(`${LOCK_FILE}: ${describeIssues(parsed.error)}`);
+  return parsed.data;
 }
 
 /** The classes of `zoo/labels/<name>.json`. @throws Error when there is no such file or it is broken */
@@ -55,10 +119,28 @@ export async function readNamedLabels(zooDir: string): Promise<NamedLabels> {
   };
 }
 
-async function foldersIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort();
+/** Names of the models' folders; none where there is no such folder. Hidden ones are of pulls under way. */
+async function modelsIn(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isDirectory() && entry.name !== 'labels' && MODEL_NAME.test(entry.name))
+      .map(({ name }) => name);
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return [];
+    throw thrown;
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return undefined;
+    throw thrown;
+  }
 }

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
+import { manifestJsonSchema, parseLabels, parseManifest } from '../../src/registry/manifest.ts';
 
 const resnet = readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8');
 const tiny200 = () => parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8'));
@@ -11,14 +11,10 @@ function changed(fields: Record<string, unknown>): string {
 }
 
 describe('manifest', () => {
-  test.each(readdirSync('zoo').filter((name) => name !== 'labels'))(
-    '%s is valid and named after its folder',
-    (name) => {
-      const manifest = parseManifest(readFileSync(`zoo/${name}/manifest.json`, 'utf8'), tiny200);
-      expect(manifest.name).toBe(name);
-      expect(manifest.labels).toHaveLength(manifest.file.num_classes);
-    },
-  );
+  test('the JSON Schema for editors is that of the code (vitest -u writes it anew)', async () => {
+    const text = `${JSON.stringify(manifestJsonSchema(), null, 2)}\n`;
+    await expect(text).toMatchFileSnapshot('../../zoo/manifest.schema.json');
+  });
 
   test('becomes a recipe for pixels and a list of labels with synsets', () => {
     const manifest = parseManifest(resnet, tiny200);
@@ -37,9 +33,27 @@ describe('manifest', () => {
     [{ interpolation: 'magic' }, /^interpolation: /],
     [{ weights: { file: '../../weights', sha256: 'x', size_bytes: 1 } }, /weights\.file: .*weights\.sha256: /],
     [{ unheard_of: 1 }, /unheard_of/],
+    [
+      { weights: { ...JSON.parse(resnet).weights, source: { type: 'url', url: 'ftp://a/b' } } },
+      /^weights\.source\.url: /,
+    ],
     [{ num_classes: 3 }, /labels: 200 of them, but num_classes is 3/],
   ])('names the field that is wrong: %j', (fields, message) => {
     expect(() => parseManifest(changed(fields), tiny200)).toThrow(message);
+  });
+
+  const named = { source: 'test', license: 'MIT' };
+
+  test('labels may name what their synsets are kinds of, each parent among them', () => {
+    const classes = [
+      { index: 0, label: 'tabby', synset: 'n02123045', words: ['tabby', 'tabby cat'], gloss: 'a striped cat' },
+      { index: 1, label: 'tench' },
+    ];
+    const cat = { n02121620: { label: 'cat', parents: ['n00001740'] } };
+    const entity = { n00001740: { label: 'entity', parents: [] } };
+    const parse = (hypernyms: object) => parseLabels(JSON.stringify({ ...named, classes, hypernyms }));
+    expect(parse({ ...cat, ...entity })).toEqual([{ label: 'tabby', synset: 'n02123045' }, { label: 'tench' }]);
+    expect(() => parse(cat)).toThrow('hypernyms.n02121620.parents: n00001740 is not among the hypernyms');
   });
 
   test('labels out of order are refused', () => {
@@ -47,6 +61,6 @@ describe('manifest', () => {
       { index: 1, label: 'b' },
       { index: 0, label: 'a' },
     ];
-    expect(() => parseLabels(JSON.stringify({ source: 'test', classes }))).toThrow(/classes\.0\.index/);
+    expect(() => parseLabels(JSON.stringify({ ...named, classes }))).toThrow(/classes\.0\.index/);
   });
 });

@@ -39,6 +39,18 @@ describe('a reference to a model', () => {
     expect(() => registryOf({}).resolve('flowers@toString')).toThrow(/has no "toString"/);
   });
 
+  test('to a model whose weights are not here is answered with how to get them', () => {
+    const registry = registryOf({});
+    registry.setAbsent({ name: 'resnet50.tv_in1k', file: manifest.file });
+    expect(() => registry.resolve('resnet50.tv_in1k')).toThrow(
+      '"npm run zoo -- pull resnet50.tv_in1k" gets them (6 MB)',
+    );
+    expect(() => registry.resolve('resnet50.tv_in1k')).toThrow(expect.objectContaining({ code: 'model_not_pulled' }));
+    registry.set({ name: 'resnet50.tv_in1k', versions: [version('resnet50.tv_in1k', 1)], aliases: {} });
+    expect(registry.resolve('resnet50.tv_in1k').version).toBe(1);
+    expect(registry.absent()).toEqual([]);
+  });
+
   test('follows a replaced model at once', () => {
     const registry = registryOf({ [SERVING_ALIAS]: 1 });
     registry.set({ ...registry.get('flowers'), aliases: { [SERVING_ALIAS]: 3 } });

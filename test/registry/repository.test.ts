@@ -78,6 +78,7 @@ describe('repository', () => {
     for (const name of ['a.b', 'c.d', 'e.f', 'g.h']) {
       await mkdir(join(zoo, name), { recursive: true });
       await writeFile(join(zoo, name, 'manifest.json'), JSON.stringify({ ...resnet, name }));
+      await writeFile(join(zoo, name, 'weights.safetensors'), 'weights');
     }
     cpSync('zoo/labels', join(zoo, 'labels'), { recursive: true });
     await writeFile(join(zoo, 'labels', 'broken.json'), '{');

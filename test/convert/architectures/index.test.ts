@@ -5,13 +5,11 @@ import {
   NAMED_ARCHITECTURES,
   parseArchitecture,
 } from '../../../src/convert/architectures/index.ts';
-import { Checkpoint } from '../../../src/convert/checkpoint.ts';
 import { earlierMaps } from '../../../src/convert/earlier-maps.ts';
 import { type Graph, nodesUpTo, weightsOf } from '../../../src/convert/graph.ts';
-import { type Node, pixels } from '../../../src/convert/ir.ts';
-import type { Weight } from '../../../src/convert/tensors.ts';
-import { elementCount } from '../../../src/tensor.ts';
+import { pixels } from '../../../src/convert/ir.ts';
 import { GeneratedTensors } from '../../golden/generated.ts';
+import { AnyCheckpoint, trainedValues } from '../any-checkpoint.ts';
 
 describe('an architecture in a manifest', () => {
   test('is a name or a table, and the name stands for the table', () => {
@@ -198,30 +196,4 @@ describe("checkpoints with others' names", () => {
 function denseTensors(name: string, shape: number[]): Record<string, number[]> {
   const [out = 0] = shape;
   return { [`${name}.weight`]: shape, [`${name}.bias`]: [out] };
-}
-
-/** Weights that training changes: a batch norm's mean and variance are counted from the data. */
-function trainedValues(nodes: readonly Node[]): number {
-  const weights = nodes.flatMap((node) =>
-    node.operation.kind === 'batch_norm' ? weightsOf(node).slice(0, 2) : weightsOf(node),
-  );
-  return weights.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-}
-
-/** A checkpoint that has every tensor in the shape in which it is asked for. */
-class AnyCheckpoint extends Checkpoint {
-  readonly #has: (name: string) => boolean;
-
-  constructor(has: (name: string) => boolean = () => false) {
-    super(new GeneratedTensors('', {}));
-    this.#has = has;
-  }
-
-  override has(name: string): boolean {
-    return this.#has(name);
-  }
-
-  override weight(name: string, shape: readonly number[]): Weight {
-    return { name, shape, read: () => Promise.reject(new Error('shapes only')) };
-  }
 }
