@@ -18,7 +18,7 @@ import type { AbsentModel, ModelVersion } from './registry.ts';
 /** What describes a model, in its folder. */
 export const MANIFEST_FILE = 'manifest.json';
 /** What a pulled file turned out to be, beside it. */
-export const LOCK_FILE = 'weights.lock.json';
+const LOCK_FILE = 'weights.lock.json';
 
 /** A folder of the zoo that is not served, and why. */
 export interface ZooProblem {
@@ -56,7 +56,7 @@ export async function readZoo(seedDir: string, pulledDir?: string): Promise<ZooL
 }
 
 /** One model of the zoo, as it is now. @throws Error that says what is broken */
-export async function readZooModel(
+async function readZooModel(
   name: string,
   labels: NamedLabels,
   seedDir: string,
@@ -75,7 +75,7 @@ export async function readZooModel(
 }
 
 /** The manifest of a pulled or imported model where it has one of its own, else that of the seed. */
-export async function readZooManifest(name: string, seedDir: string, pulledDir?: string): Promise<ManifestDocument> {
+async function readZooManifest(name: string, seedDir: string, pulledDir?: string): Promise<ManifestDocument> {
   const own = pulledDir === undefined ? undefined : await readIfThere(join(pulledDir, name, MANIFEST_FILE));
   const document = parseManifestDocument(own ?? (await readFile(join(seedDir, name, MANIFEST_FILE), 'utf8')));
   if (document.name !== name) throw new Error(`name: "${document.name}", but its folder is called "${name}"`);
