@@ -4,8 +4,11 @@ import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { UNFINISHED } from '../durable-files.ts';
 import { buildNetwork, parseArchitecture } from './architectures/index.ts';
+import { ConversionError } from './conversion-error.ts';
+import { EXPLANATION_METHODS, type ExplanationMethod, explainableHead } from './explanation.ts';
 import { type WrittenFile, writeFileThrough } from './formats/file-sink.ts';
-import { writeOnnx } from './formats/onnx.ts';
+import { weightPlaces, writeOnnx } from './formats/onnx.ts';
+import { writeOnnxExplanation } from './formats/onnx-explanation.ts';
 import { SafetensorsFile } from './formats/safetensors.ts';
 import { writeTfjs } from './formats/tfjs.ts';
 import type { WeightStorage } from './formats/tfjs-weights.ts';
@@ -50,6 +53,8 @@ export interface Conversion {
   readonly activationShape: readonly [number, number, number];
   readonly onnx: ConvertedFormat;
   readonly tfjs: ConvertedFormat;
+  /** What traces a class back to the picture, or why nothing can. */
+  readonly explanation: { readonly method: ExplanationMethod; readonly path: string } | { readonly refused: string };
 }
 
 export interface ConversionProgress {
@@ -59,7 +64,7 @@ export interface ConversionProgress {
 }
 
 /**
- * Makes `model.onnx`, `tfjs/model.json` and `conversion.json` in a folder that appears whole or not at all; a crash
+ * Makes `model.onnx`, `explanation.onnx`, `tfjs/model.json` and `conversion.json` in a folder that appears whole or not at all; a crash
  * leaves a folder beside it whose name ends in `UNFINISHED`. When the folder is there by the end, made by somebody else
  * at the same time, that one stays.
  *
@@ -106,7 +111,8 @@ export async function convertGraph(
 export async function readConversion(outDir: string): Promise<Conversion | undefined> {
   const record = await readRecord(join(outDir, RECORD_FILE));
   if (record === undefined) return undefined;
-  for (const { path, size } of [...record.onnx, ...record.tfjs]) {
+  const explanation = 'refused' in record.explanation ? [] : [record.explanation.file];
+  for (const { path, size } of [...record.onnx, ...record.tfjs, ...explanation]) {
     const found = await stat(join(outDir, path)).catch(() => undefined);
     if (found?.size !== size) return undefined;
   }
@@ -117,12 +123,18 @@ export async function readConversion(outDir: string): Promise<Conversion | undef
     activationShape: record.activation_shape,
     onnx: formatOf(record.onnx, outDir),
     tfjs: formatOf(record.tfjs, outDir),
+    explanation:
+      'refused' in record.explanation
+        ? record.explanation
+        : { method: record.explanation.method, path: join(outDir, record.explanation.file.path) },
   };
 }
 
+const MODEL_FILE = 'model.onnx';
 const RECORD_FILE = 'conversion.json';
 
-const filesSchema = z.array(z.object({ path: z.string(), size: z.int(), sha256: z.string() })).min(1);
+const fileSchema = z.object({ path: z.string(), size: z.int(), sha256: z.string() });
+const filesSchema = z.array(fileSchema).min(1);
 const size = z.int().positive();
 
 /** `conversion.json`: the files of each format, with that first which a runtime opens. */
@@ -133,6 +145,10 @@ const recordSchema = z.object({
   activation_shape: z.tuple([size, size, size]),
   onnx: filesSchema,
   tfjs: filesSchema,
+  explanation: z.union([
+    z.object({ method: z.enum(EXPLANATION_METHODS), file: fileSchema }),
+    z.object({ refused: z.string() }),
+  ]),
 });
 
 type ConversionRecord = z.infer<typeof recordSchema>;
@@ -151,7 +167,7 @@ async function writeFormats(
   storage: WeightStorage,
   onProgress: (progress: ConversionProgress) => void,
 ): Promise<void> {
-  const onnx = await writeOnnx(graph, join(folder, 'model.onnx'), {
+  const onnx = await writeOnnx(graph, join(folder, MODEL_FILE), {
     onProgress: (fraction) => onProgress({ format: 'onnx', fraction }),
   });
   const tfjs = await writeTfjs(graph, join(folder, 'tfjs'), {
@@ -166,9 +182,23 @@ async function writeFormats(
     activation_shape: [height, width, channels],
     onnx: onnx.map((file) => relativeTo(folder, file)),
     tfjs: tfjs.map((file) => relativeTo(folder, file)),
+    explanation: await writeExplanation(graph, folder),
   };
   const json = Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
   await writeFileThrough(join(folder, RECORD_FILE), (sink) => sink.write(json));
+}
+
+/** A network whose head cannot be traced back serves as well as any other: that it is refused is no failure. */
+async function writeExplanation(graph: Graph, folder: string): Promise<ConversionRecord['explanation']> {
+  try {
+    const head = explainableHead(graph);
+    const places = weightPlaces(graph, join(folder, MODEL_FILE));
+    const file = await writeOnnxExplanation(graph, head, join(folder, 'explanation.onnx'), places);
+    return { method: head.method, file: relativeTo(folder, file) };
+  } catch (thrown) {
+    if (thrown instanceof ConversionError) return { refused: thrown.message };
+    throw thrown;
+  }
 }
 
 function relativeTo(folder: string, file: WrittenFile): WrittenFile {

@@ -40,7 +40,7 @@ async function handle(request: EngineRequest): Promise<EngineReply> {
     case 'run': {
       const session = sessions.get(request.key);
       if (session === undefined) throw new Error(`model ${request.key} is not loaded`);
-      const outputs = await session.run(request.pixels, request.outputs);
+      const outputs = await session.run(request.pixels, request.outputs, request.classes);
       return { type: 'ran', id, outputs, rss: process.memoryUsage.rss() };
     }
     case 'unload': {

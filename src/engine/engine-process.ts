@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { compiledEntry } from '../compiled.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { OutputName, Outputs } from '../runtime/session.ts';
+import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
 import type { PixelTensor } from '../tensor.ts';
 import type { EngineModel, EngineReply, EngineRequest, LoadedModel } from './messages.ts';
 
@@ -82,9 +82,14 @@ export class EngineProcess {
    * @throws AppError engine_lost when the process ends first, model_unavailable with the reason; Error when the pixels do
    * not fit the model.
    */
-  async run(model: EngineModel, pixels: PixelTensor, outputs: readonly OutputName[]): Promise<Outputs> {
+  async run(
+    model: EngineModel,
+    pixels: PixelTensor,
+    outputs: readonly AnswerName[],
+    classes?: ExplainedClasses,
+  ): Promise<Outputs> {
     await this.#loadOnce(model);
-    const answer = await this.#request({ type: 'run', key: model.key, pixels, outputs });
+    const answer = await this.#request({ type: 'run', key: model.key, pixels, outputs, classes });
     if (answer.type !== 'ran') throw new Error(`an engine answered run with ${answer.type}`);
     return answer.outputs;
   }

@@ -1,4 +1,4 @@
-import type { OutputName, Outputs, RejectedBackend, SessionSource } from '../runtime/session.ts';
+import type { AnswerName, ExplainedClasses, Outputs, RejectedBackend, SessionSource } from '../runtime/session.ts';
 import type { PixelTensor } from '../tensor.ts';
 
 /** A model as engines know it. Same `key`, same file: a new version of a model has a new key. */
@@ -25,7 +25,9 @@ export type EngineRequest =
       readonly id: number;
       readonly key: string;
       readonly pixels: PixelTensor;
-      readonly outputs: readonly OutputName[];
+      readonly outputs: readonly AnswerName[];
+      /** For `explanation`: see `Session.run`. */
+      readonly classes: ExplainedClasses | undefined;
     }
   | { readonly type: 'unload'; readonly id: number; readonly key: string };
 

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { PRIORITIES, type Priority } from '../priority.ts';
-import type { OutputName, Outputs } from '../runtime/session.ts';
+import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
 import type { PixelTensor } from '../tensor.ts';
 import { EngineProcess } from './engine-process.ts';
 import type { EngineModel, LoadedModel } from './messages.ts';
@@ -24,7 +24,7 @@ export interface EnginePoolOptions {
 /** An engine, held by one caller until `release`. */
 export interface EngineLease {
   /** Runs a batch; loads the model first if this engine does not hold it yet. @throws see `EngineProcess.run`. */
-  run(pixels: PixelTensor, outputs: readonly OutputName[]): Promise<Outputs>;
+  run(pixels: PixelTensor, outputs: readonly AnswerName[], classes?: ExplainedClasses): Promise<Outputs>;
   release(): void;
 }
 
@@ -207,9 +207,9 @@ export class EnginePool {
     const { engine } = slot;
     let returned = false;
     return {
-      run: async (pixels, outputs) => {
+      run: async (pixels, outputs, classes) => {
         if (engine === undefined || returned) throw new Error('this engine has been returned');
-        const answer = await engine.run(model, pixels, outputs);
+        const answer = await engine.run(model, pixels, outputs, classes);
         slot.failures = 0;
         return answer;
       },

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import { PRIORITIES, type Priority } from '../priority.ts';
-import type { OutputName, Outputs } from '../runtime/session.ts';
+import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
 import { elementCount, type PixelTensor } from '../tensor.ts';
 import { type OutputRows, rowOf } from './rows.ts';
 import { Throughput } from './throughput.ts';
@@ -15,7 +15,7 @@ export interface Engines {
 
 /** An engine, held until `release`. */
 export interface LentEngine {
-  run(pixels: PixelTensor, outputs: readonly OutputName[]): Promise<Outputs>;
+  run(pixels: PixelTensor, outputs: readonly AnswerName[], classes?: ExplainedClasses): Promise<Outputs>;
   release(): void;
 }
 
@@ -48,14 +48,17 @@ export interface BatchResult extends BatchTimings {
 /** How one image is to be served. */
 export interface BatchItem {
   readonly priority: Priority;
-  readonly outputs: readonly OutputName[];
+  readonly outputs: readonly AnswerName[];
+  /** The class that `explanation` is about; the most probable one when absent. */
+  readonly explainedClass?: number | undefined;
   /** Takes the image out of the queue; once its batch runs it has no effect. */
   readonly signal?: AbortSignal | undefined;
 }
 
 interface Item {
   readonly pixels: Uint8Array;
-  readonly outputs: readonly OutputName[];
+  readonly outputs: readonly AnswerName[];
+  readonly explainedClass: number | undefined;
   readonly queuedAt: number;
   readonly resolve: (answer: BatchResult) => void;
   readonly reject: (error: unknown) => void;
@@ -64,7 +67,7 @@ interface Item {
 /**
  * Collects single images into batches for one model on one runtime. An engine that comes free takes what waits: one
  * image on an idle server, many on a loaded one. A batch holds images of one priority only, so that a person never
- * waits for bulk work that rides along.
+ * waits for bulk work that rides along, and of one set of outputs, so that nobody waits for what another asked for.
  */
 export class Batcher {
   readonly #options: BatcherOptions;
@@ -100,7 +103,7 @@ export class Batcher {
    * @throws AppError queue_full (with the seconds after which the queue should be served), shutting_down; whatever the
    * engine throws for the batch; the signal's reason.
    */
-  submit(pixels: Uint8Array, { priority, outputs, signal }: BatchItem): Promise<BatchResult> {
+  submit(pixels: Uint8Array, { priority, outputs, explainedClass, signal }: BatchItem): Promise<BatchResult> {
     const refusal = this.#refusal(pixels, signal);
     if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
@@ -111,6 +114,7 @@ export class Batcher {
       const item: Item = {
         pixels,
         outputs,
+        explainedClass,
         queuedAt: performance.now(),
         resolve: (answer) => {
           signal?.removeEventListener('abort', drop);
@@ -198,7 +202,11 @@ export class Batcher {
     const { engines, maxBatchSize } = this.#options;
     const waiting = this.#waiting[priority];
     const share = Math.min(maxBatchSize, Math.ceil(waiting.size / engines.size));
-    const batch = [...waiting].slice(0, share);
+    const batch: Item[] = [];
+    for (const item of waiting) {
+      if (batch.length === share) break;
+      if (batch[0] === undefined || sameOutputs(batch[0], item)) batch.push(item);
+    }
     for (const item of batch) waiting.delete(item);
     return batch;
   }
@@ -207,7 +215,9 @@ export class Batcher {
     const startedAt = performance.now();
     this.#running += batch.length;
     try {
-      const outputs = await engine.run(this.#join(batch), [...new Set(batch.flatMap((item) => item.outputs))]);
+      const wanted = batch[0]?.outputs ?? [];
+      const classes = wanted.includes('explanation') ? batch.map((item) => item.explainedClass) : undefined;
+      const outputs = await engine.run(this.#join(batch), wanted, classes);
       const inferenceMs = performance.now() - startedAt;
       this.#throughput.record(batch.length);
       for (const [row, item] of batch.entries()) {
@@ -235,4 +245,8 @@ export class Batcher {
       for (const resolve of this.#onIdle.splice(0)) resolve();
     }
   }
+}
+
+function sameOutputs(a: Item, b: Item): boolean {
+  return a.outputs.length === b.outputs.length && a.outputs.every((name, index) => name === b.outputs[index]);
 }

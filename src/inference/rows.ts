@@ -1,10 +1,10 @@
-import type { OutputName, Outputs } from '../runtime/session.ts';
+import type { AnswerName, Outputs } from '../runtime/session.ts';
 
 /** What one image gets of a batch: its row of each output, flat. */
-export type OutputRows = Readonly<Partial<Record<OutputName, Float32Array>>>;
+export type OutputRows = Readonly<Partial<Record<AnswerName, Float32Array>>>;
 
 /** One row of a batch's outputs. A view: it keeps the batch's memory alive. */
-export function rowOf(outputs: Outputs, row: number, names: readonly OutputName[]): OutputRows {
+export function rowOf(outputs: Outputs, row: number, names: readonly AnswerName[]): OutputRows {
   return Object.fromEntries(
     names.map((name) => {
       const tensor = outputs[name];

@@ -119,12 +119,15 @@ export class ModelServing {
   #engineModels(converted: ConvertedModel, runtime: RuntimeName): EngineModels {
     const { threads, cores } = this.#options;
     const { path } = converted[runtime];
+    const { explanation } = converted;
+    const explained = runtime === 'onnx' && 'path' in explanation ? { explanationPath: explanation.path } : {};
     // TensorFlow.js gains nothing from a second thread: its WebAssembly has one, its native part is slower on two.
     const [many, alone] = runtime === 'onnx' ? [threads, Math.max(threads, Math.min(cores, LONE_THREADS))] : [1, 1];
     const withThreads = (count: number): EngineModel => ({
       key: `${converted.key}/${runtime}/${count}`,
       runtime,
       path,
+      ...explained,
       threads: count,
     });
     return { many: withThreads(many), alone: withThreads(alone) };

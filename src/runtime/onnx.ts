@@ -1,10 +1,45 @@
 import { env, InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
 import type { PixelTensor } from '../tensor.ts';
-import { type OutputName, type Outputs, requireFittingPixels, type Session, type SessionSource } from './session.ts';
+import { OnnxExplainer } from './onnx-explainer.ts';
+import { type AnswerName, type Outputs, requireFittingPixels, type Session, type SessionSource } from './session.ts';
 
 /** Opens an emitted ONNX model. Blocks this thread while the graph is optimised. @throws when the file is not one. */
-export async function openOnnxSession({ path, threads }: SessionSource): Promise<Session> {
-  const session = await InferenceSession.create(path, {
+export async function openOnnxSession({ path, explanationPath, threads }: SessionSource): Promise<Session> {
+  const session = await InferenceSession.create(path, sessionOptions(threads));
+  const inputShape = pixelShape(session);
+  const explainer =
+    explanationPath === undefined
+      ? undefined
+      : new OnnxExplainer(() => InferenceSession.create(explanationPath, sessionOptions(threads, UNPACKED)));
+  return {
+    runtime: 'onnx',
+    backend: 'cpu',
+    version: env.versions.node ?? env.versions.common,
+    rejected: [],
+    run: async (pixels, outputs, classes) => {
+      requireFittingPixels(pixels, inputShape);
+      const feeds = { pixels: toOnnx(pixels) };
+      if (!outputs.includes('explanation')) return collect(await session.run(feeds, outputs), outputs);
+      if (explainer === undefined) throw new Error('nothing explains this model');
+      const own = outputs.filter((name) => name !== 'explanation');
+      const results = await session.run(feeds, [...new Set([...own, ...OnnxExplainer.reads])]);
+      return collect({ ...results, explanation: await explainer.run(results, classes) }, outputs);
+    },
+    close: async () => {
+      await explainer?.close();
+      await session.release();
+    },
+  };
+}
+
+/**
+ * Weights stay where they are, mapped from the model's own file: packed copies of a VGG's dense layers would be another
+ * gigabyte, for a model that is seldom asked.
+ */
+const UNPACKED = { disable_prepacking: '1' };
+
+function sessionOptions(threads: number, more: Readonly<Record<string, string>> = {}): InferenceSession.SessionOptions {
+  return {
     executionProviders: ['cpu'],
     executionMode: 'sequential',
     interOpNumThreads: 1,
@@ -14,19 +49,7 @@ export async function openOnnxSession({ path, threads }: SessionSource): Promise
     logSeverityLevel: 3,
     // Between two layers threads spin, since waking one takes as long as a small layer; after the run they sleep at once,
     // so that they hold no core that decoding and the HTTP thread need.
-    extra: { session: { force_spinning_stop: '1' } },
-  });
-  const inputShape = pixelShape(session);
-  return {
-    runtime: 'onnx',
-    backend: 'cpu',
-    version: env.versions.node ?? env.versions.common,
-    rejected: [],
-    run: async (pixels, outputs) => {
-      requireFittingPixels(pixels, inputShape);
-      return collect(await session.run({ pixels: toOnnx(pixels) }, outputs), outputs);
-    },
-    close: () => session.release(),
+    extra: { session: { force_spinning_stop: '1', ...more } },
   };
 }
 
@@ -43,7 +66,7 @@ function toOnnx({ data, shape }: PixelTensor): OnnxTensor {
   return new OnnxTensor('uint8', data, [...shape]);
 }
 
-function collect(results: InferenceSession.ReturnType, names: readonly OutputName[]): Outputs {
+function collect(results: InferenceSession.OnnxValueMapType, names: readonly AnswerName[]): Outputs {
   return Object.fromEntries(
     names.map((name) => {
       const result = results[name];

@@ -7,8 +7,10 @@ import { elementCount, type PixelTensor, type Tensor } from '../tensor.ts';
  */
 export const OUTPUT_NAMES = ['probabilities', 'logits', 'features', 'activations'] as const;
 export type OutputName = (typeof OUTPUT_NAMES)[number];
+/** What a session can be asked for: where the picture shows a class, too, if it has an `explanationPath`. */
+export type AnswerName = OutputName | 'explanation';
 
-export type Outputs = Readonly<Partial<Record<OutputName, Tensor>>>;
+export type Outputs = Readonly<Partial<Record<AnswerName, Tensor>>>;
 
 /** The runtimes a model can be served by: ONNX Runtime, or TensorFlow.js on its fastest backend here. */
 export const RUNTIME_NAMES = ['onnx', 'tfjs'] as const;
@@ -24,6 +26,9 @@ export interface RejectedBackend {
   readonly reason: string;
 }
 
+/** Indices of the classes to be explained, one for each image of a batch. */
+export type ExplainedClasses = readonly (number | undefined)[];
+
 /** A loaded model. Not re-entrant: one `run` at a time. */
 export interface Session {
   readonly runtime: RuntimeName;
@@ -33,8 +38,13 @@ export interface Session {
   readonly version: string;
   /** Faster backends that were passed over, and why. */
   readonly rejected: readonly RejectedBackend[];
-  /** Computes only what `outputs` names. @throws when the pixels do not fit the model's input. */
-  run(pixels: PixelTensor, outputs: readonly OutputName[]): Promise<Outputs>;
+  /**
+   * Computes what `outputs` names.
+   * @param classes for `explanation`, `[n, height, width]`: the class of each image whose logit is traced back to the
+   * cells of the activations; the most probable one where there is none
+   * @throws when the pixels do not fit the model's input, or when the session cannot explain.
+   */
+  run(pixels: PixelTensor, outputs: readonly AnswerName[], classes?: ExplainedClasses): Promise<Outputs>;
   close(): Promise<void>;
 }
 
@@ -43,6 +53,8 @@ export interface SessionSource {
   readonly runtime: RuntimeName;
   /** `model.onnx`, or the `model.json` of a TF.js layers model. */
   readonly path: string;
+  /** The model that explains it, for `explanation`; loaded when that is first asked for. Of ONNX models alone. */
+  readonly explanationPath?: string;
   readonly threads: number;
   /** Only this TensorFlow.js backend will do; without it the fastest that works is taken. */
   readonly backend?: TensorFlowBackend;

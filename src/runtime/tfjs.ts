@@ -4,6 +4,7 @@ import type { io, LayersModel, Tensor as TfTensor } from '@tensorflow/tfjs';
 import { z } from 'zod';
 import type { PixelTensor, Tensor } from '../tensor.ts';
 import {
+  type AnswerName,
   OUTPUT_NAMES,
   type OutputName,
   type Outputs,
@@ -27,14 +28,11 @@ export async function openTfjsSession({ path, threads, backend: wanted }: Sessio
     rejected,
     run: async (pixels, outputs) => {
       requireFittingPixels(pixels, inputShape);
-      const results = tf.tidy(() =>
-        execute(
-          tf,
-          model,
-          pixels,
-          outputs.map((output) => names[output]),
-        ),
-      );
+      const asked = outputs.map((output) => {
+        if (output === 'explanation') throw new Error('TF.js models are not explained; their ONNX twins are');
+        return names[output];
+      });
+      const results = tf.tidy(() => execute(tf, model, pixels, asked));
       try {
         return await collect(outputs, results);
       } finally {
@@ -53,8 +51,8 @@ function execute(tf: TensorFlow, model: LayersModel, { data, shape }: PixelTenso
   return Array.isArray(results) ? results : [results];
 }
 
-async function collect(outputs: readonly OutputName[], results: readonly TfTensor[]): Promise<Outputs> {
-  const entries = outputs.map(async (output, index): Promise<[OutputName, Tensor]> => {
+async function collect(outputs: readonly AnswerName[], results: readonly TfTensor[]): Promise<Outputs> {
+  const entries = outputs.map(async (output, index): Promise<[AnswerName, Tensor]> => {
     const result = results[index];
     if (result === undefined) throw new Error(`the TF.js model gave no ${output}`);
     return [output, { data: await result.data<'float32'>(), shape: result.shape }];

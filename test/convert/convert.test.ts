@@ -32,7 +32,7 @@ describe('a conversion', () => {
       onnx: { path: join(outDir, 'model.onnx') },
       tfjs: { path: join(outDir, 'tfjs', 'model.json') },
     });
-    expect((await readdir(outDir)).sort()).toEqual(['conversion.json', 'model.onnx', 'tfjs']);
+    expect((await readdir(outDir)).sort()).toEqual(['conversion.json', 'explanation.onnx', 'model.onnx', 'tfjs']);
     expect((await readFile(conversion.onnx.path)).length).toBe(conversion.onnx.size);
     expect(await readConversion(outDir)).toEqual(conversion);
   });

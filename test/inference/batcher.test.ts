@@ -8,14 +8,14 @@ import {
   type LentEngine,
 } from '../../src/inference/batcher.ts';
 import type { Priority } from '../../src/priority.ts';
-import type { OutputName, Outputs } from '../../src/runtime/session.ts';
+import type { AnswerName, ExplainedClasses, Outputs } from '../../src/runtime/session.ts';
 import type { PixelTensor } from '../../src/tensor.ts';
 
 /** Engines that come free, and answer, when a test says so. Logits are the first pixel of each image. */
 class HandEngines implements Engines {
   readonly size: number;
   readonly asked: { priority: Priority; grant: (engine: LentEngine) => void; refuse: (error: Error) => void }[] = [];
-  readonly runs: { images: number[]; outputs: readonly OutputName[] }[] = [];
+  readonly runs: { images: number[]; outputs: readonly AnswerName[]; classes?: ExplainedClasses }[] = [];
   released = 0;
   onRun: () => Promise<void> = () => Promise.resolve();
 
@@ -32,13 +32,17 @@ class HandEngines implements Engines {
     await settled();
     const waiter = this.asked.shift();
     if (waiter === undefined) throw new Error('nobody asked for an engine');
-    waiter.grant({ run: (pixels, outputs) => this.#run(pixels, outputs), release: () => this.released++ });
+    waiter.grant({ run: (...input) => this.#run(...input), release: () => this.released++ });
     await settled();
   }
 
-  async #run({ data, shape: [n = 0] }: PixelTensor, outputs: readonly OutputName[]): Promise<Outputs> {
+  async #run(
+    { data, shape: [n = 0] }: PixelTensor,
+    outputs: readonly AnswerName[],
+    classes?: ExplainedClasses,
+  ): Promise<Outputs> {
     const images = Array.from({ length: n }, (_, row) => data[row * 3] ?? -1);
-    this.runs.push({ images, outputs });
+    this.runs.push({ images, outputs, ...(classes && { classes }) });
     await this.onRun();
     const tensor = { data: Float32Array.from(images), shape: [n, 1] };
     return Object.fromEntries(outputs.map((name) => [name, tensor]));
@@ -46,7 +50,7 @@ class HandEngines implements Engines {
 }
 
 const image = (value: number) => Uint8Array.of(value, 0, 0);
-const item = (priority: Priority = 'interactive', outputs: OutputName[] = ['logits']): BatchItem => ({
+const item = (priority: Priority = 'interactive', outputs: AnswerName[] = ['logits']): BatchItem => ({
   priority,
   outputs,
 });
@@ -91,18 +95,21 @@ describe('a batch', () => {
     await Promise.all(answers);
   });
 
-  it('computes every output that a member wants, and gives each its own', async () => {
+  it('holds images that want the same outputs, so that none waits for what another asked for', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines);
-    const answers = [
-      batcher.submit(image(1), item('interactive', ['logits'])),
-      batcher.submit(image(2), item('interactive', ['logits', 'features'])),
-    ];
+    const wanted: AnswerName[][] = [['logits'], ['logits', 'explanation'], ['logits'], ['logits', 'explanation']];
+    const answers = wanted.map((outputs, index) =>
+      batcher.submit(image(index), { ...item('interactive', outputs), explainedClass: 10 * index }),
+    );
     await engines.lend();
-    const [first, second] = await Promise.all(answers);
-    expect(engines.runs[0]?.outputs).toEqual(['logits', 'features']);
-    expect(Object.keys(first?.outputs ?? {})).toEqual(['logits']);
-    expect(Object.keys(second?.outputs ?? {})).toEqual(['logits', 'features']);
+    await engines.lend();
+    expect(engines.runs).toEqual([
+      { images: [0, 2], outputs: ['logits'] },
+      { images: [1, 3], outputs: ['logits', 'explanation'], classes: [10, 30] },
+    ]);
+    const given = (await Promise.all(answers)).map(({ outputs }) => Object.keys(outputs));
+    expect(given).toEqual(wanted);
   });
 
   it('fails its own members and nobody else', async () => {

@@ -29,6 +29,7 @@ function servingOf(keys: Readonly<Record<number, string>>): {
         activationShape: [1, 1, 2],
         onnx: file,
         tfjs: file,
+        explanation: { refused: 'nobody asks' },
       }),
     },
     engines: {

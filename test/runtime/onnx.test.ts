@@ -1,3 +1,59 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSession } from '../../src/runtime/open-session.ts';
+import type { Session } from '../../src/runtime/session.ts';
+import { plainImage, writeColourModel } from '../colour-model.ts';
 import { describeSession } from '../contract/session.ts';
 
 describeSession('a session of ONNX Runtime', { runtime: 'onnx', threads: 1 });
+
+describe('an explanation', () => {
+  let folder: string;
+  let path: string;
+  let session: Session;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'menagerie-explained-'));
+    ({ onnx: path } = await writeColourModel(folder));
+    session = await openSession({
+      runtime: 'onnx',
+      path,
+      explanationPath: join(dirname(path), 'explanation.onnx'),
+      threads: 1,
+    });
+  });
+  afterAll(async () => {
+    await session?.close();
+    await rm(folder, { recursive: true });
+  });
+
+  /** Half red, half blue: each class is seen where its colour is. */
+  const halves = () => {
+    const [red, blue] = [plainImage([255, 0, 0]), plainImage([0, 0, 255])];
+    return { data: red.map((value, index) => (index < 24 ? value : (blue[index] ?? 0))), shape: [1, 4, 4, 3] };
+  };
+
+  it('is of the class that is asked for, each image of its own', async () => {
+    const image = halves();
+    const twice = { data: Uint8Array.from([...image.data, ...image.data]), shape: [2, 4, 4, 3] };
+    const { explanation, logits } = await session.run(twice, ['explanation', 'logits'], [0, 2]);
+    expect(explanation?.shape).toEqual([2, 4, 4]);
+    // A quarter for each of the 16 cells of the colour: together the logit, 2.
+    const [top, bottom] = [Array<number>(8).fill(0.25), Array<number>(8).fill(0)];
+    expect([...(explanation?.data ?? [])]).toEqual([...top, ...bottom, ...bottom, ...top]);
+    expect(logits?.data[0]).toBeCloseTo(2, 5);
+  });
+
+  it('is of the most probable class where none is named', async () => {
+    const green = { data: plainImage([0, 255, 0]), shape: [1, 4, 4, 3] };
+    const { explanation } = await session.run(green, ['explanation']);
+    expect([...(explanation?.data ?? [])]).toEqual(Array(16).fill(0.25));
+  });
+
+  it('is refused by a session that was opened without it', async () => {
+    const plain = await openSession({ runtime: 'onnx', path, threads: 1 });
+    await expect(plain.run(halves(), ['explanation'])).rejects.toThrow('nothing explains this model');
+    await plain.close();
+  });
+});

@@ -135,7 +135,7 @@ function emitZeroPad(name: string, { inputs, output }: Values, padding: Padding)
 
 type Attributes = Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
 
-function nodeProto(
+export function nodeProto(
   name: string,
   operator: string,
   inputs: readonly string[],

@@ -21,6 +21,8 @@ import {
 /** Opset 17 of 2022, with the IR version of its time: every runtime since reads it. */
 const OPSET = 17;
 const IR_VERSION = 8;
+/** What every model of ours says of itself, before its graph. */
+export const MODEL_HEAD = { irVersion: IR_VERSION, producer: 'menagerie', operatorSets: [{ version: OPSET }] };
 /** A protobuf message ends at 2 GiB; weights beyond this lie in a file of their own. */
 const EXTERNAL_ABOVE_BYTES = 1.9e9;
 
@@ -43,12 +45,41 @@ export async function writeOnnx(graph: Graph, path: string, options: OnnxOptions
   const { externalAboveBytes = EXTERNAL_ABOVE_BYTES, onProgress = () => {} } = options;
   const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
   const onWritten = progressOver(weights, onProgress);
-  const total = weights.reduce((sum, weight) => sum + byteLength(weight), 0);
-  if (total <= externalAboveBytes) return [await writeWhole(path, proto, weights, onWritten)];
-  const dataPath = `${path}.data`;
-  const data = await writeFileThrough(dataPath, (sink) => writeWeights(sink, weights, onWritten));
-  const initializers = [...(proto.initializers ?? []), ...externalTensors(weights, basename(dataPath))];
+  if (totalBytes(weights) <= externalAboveBytes) return [await writeWhole(path, proto, weights, onWritten)];
+  const data = await writeFileThrough(dataPath(path), (sink) => writeWeights(sink, weights, onWritten));
+  const external = placesIn(data.path, weights).map(([weight, place]) => externalTensor(weight, place));
+  const initializers = [...(proto.initializers ?? []), ...external];
   return [await writeWhole(path, { ...proto, initializers }, [], onWritten), data];
+}
+
+/** Where the values of a weight lie: a file, and the byte of it where they begin. */
+export interface WeightPlace {
+  readonly path: string;
+  readonly offset: number;
+}
+
+/** Where `writeOnnx`, called with the same arguments, puts each weight: so that another model can use it in its place. */
+export function weightPlaces(graph: Graph, path: string, options: OnnxOptions = {}): ReadonlyMap<string, WeightPlace> {
+  const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
+  const inside = totalBytes(weights) <= (options.externalAboveBytes ?? EXTERNAL_ABOVE_BYTES);
+  const { prefix, tensorHeads } = frame(proto, inside ? weights : []);
+  const placed = inside ? placesIn(path, weights, prefix.length, tensorHeads) : placesIn(dataPath(path), weights);
+  return new Map(placed.map(([{ name }, place]) => [name, place]));
+}
+
+/** Weights one behind the other in a file, each behind a head of its own if there are heads. */
+function placesIn(
+  path: string,
+  weights: readonly Weight[],
+  begin = 0,
+  heads: readonly Uint8Array[] = [],
+): [Weight, WeightPlace][] {
+  let end = begin;
+  return weights.map((weight, index) => {
+    const offset = end + (heads[index]?.length ?? 0);
+    end = offset + byteLength(weight);
+    return [weight, { path, offset }];
+  });
 }
 
 /** The graph without its weights, and these in the order in which they are used. */
@@ -69,8 +100,10 @@ function describe(graph: Graph, pixelType: 'uint8' | 'float32'): { proto: GraphP
     name: 'classifier',
     nodes,
     initializers: constants.map(constantTensor),
-    inputs: [valueInfo(graph.input.name, graph.input.shape, DATA_TYPE[pixelType === 'uint8' ? 'uint8' : 'float'])],
-    outputs: Object.entries(graph.outputs).map(([name, node]) => valueInfo(name, node.shape, DATA_TYPE.float)),
+    inputs: [
+      valueInfo(graph.input.name, sizesOf(graph.input.shape), DATA_TYPE[pixelType === 'uint8' ? 'uint8' : 'float']),
+    ],
+    outputs: Object.entries(graph.outputs).map(([name, node]) => valueInfo(name, sizesOf(node.shape), DATA_TYPE.float)),
   };
   return { proto, weights: [...weights.values()] };
 }
@@ -91,20 +124,23 @@ async function writeWhole(
   weights: readonly Weight[],
   onWritten: (weight: Weight) => void,
 ): Promise<WrittenFile> {
-  const head = encode(modelProto, { irVersion: IR_VERSION, producer: 'menagerie', operatorSets: [{ version: OPSET }] });
-  const body = encode(graphProto, proto);
-  const tensorHeads = weights.map(initializerHead);
-  const graphLength = weights.reduce(
-    (sum, weight, index) => sum + (tensorHeads[index]?.length ?? 0) + byteLength(weight),
-    body.length,
-  );
+  const { prefix, tensorHeads } = frame(proto, weights);
   return await writeFileThrough(path, async (sink) => {
-    for (const part of [head, fieldHead(modelProto.fields.graph, graphLength), body]) await sink.write(part);
+    await sink.write(prefix);
     for (const [index, weight] of weights.entries()) {
       await sink.write(tensorHeads[index] ?? new Uint8Array());
       await writeWeights(sink, [weight], onWritten);
     }
   });
+}
+
+/** All of a model but the values of its weights: what stands before the first, and what before each. */
+function frame(proto: GraphProto, weights: readonly Weight[]): { prefix: Uint8Array; tensorHeads: Uint8Array[] } {
+  const body = encode(graphProto, proto);
+  const tensorHeads = weights.map(initializerHead);
+  const headBytes = tensorHeads.reduce((sum, { length }) => sum + length, 0);
+  const graphHead = fieldHead(modelProto.fields.graph, body.length + headBytes + totalBytes(weights));
+  return { prefix: Buffer.concat([encode(modelProto, MODEL_HEAD), graphHead, body]), tensorHeads };
 }
 
 /** All of an initializer that stands before its values. */
@@ -128,29 +164,41 @@ async function writeWeights(
   }
 }
 
-function externalTensors(weights: readonly Weight[], location: string): TensorProto[] {
-  let offset = 0;
-  return weights.map((weight) => {
-    const [begin, length] = [offset, byteLength(weight)];
-    offset += length;
-    const externalData = Object.entries({ location, offset: `${begin}`, length: `${length}` });
-    return {
-      dims: weight.shape,
-      dataType: DATA_TYPE.float,
-      name: weight.name,
-      externalData: externalData.map(([key, value]) => ({ key, value })),
-      dataLocation: DATA_LOCATION.external,
-    };
+/** An initializer whose values lie in another file of the same folder. */
+export function externalTensor(weight: Weight, { path, offset }: WeightPlace): TensorProto {
+  const externalData = Object.entries({
+    location: basename(path),
+    offset: `${offset}`,
+    length: `${byteLength(weight)}`,
   });
+  return {
+    dims: weight.shape,
+    dataType: DATA_TYPE.float,
+    name: weight.name,
+    externalData: externalData.map(([key, value]) => ({ key, value })),
+    dataLocation: DATA_LOCATION.external,
+  };
 }
 
-function constantTensor({ name, shape, values }: Constant): TensorProto {
+export function constantTensor({ name, shape, values }: Constant): TensorProto {
   const dataType = values instanceof Float32Array ? DATA_TYPE.float : DATA_TYPE.int64;
   return { name, dims: shape, dataType, rawData: bytesOf(values) };
 }
 
-function valueInfo(name: string, shape: Shape, elementType: number): ValueInfoProto {
-  const sizes = shape.kind === 'map' ? [shape.height, shape.width, shape.channels] : [shape.length];
+/** A value that enters or leaves a model, its shape without the batch. */
+export function valueInfo(name: string, sizes: readonly number[], elementType: number): ValueInfoProto {
   const dims = [{ parameter: 'batch' }, ...sizes.map((value) => ({ value }))];
   return { name, type: { tensor: { elementType, shape: { dims } } } };
+}
+
+function sizesOf(shape: Shape): number[] {
+  return shape.kind === 'map' ? [shape.height, shape.width, shape.channels] : [shape.length];
+}
+
+function totalBytes(weights: readonly Weight[]): number {
+  return weights.reduce((sum, weight) => sum + byteLength(weight), 0);
+}
+
+function dataPath(path: string): string {
+  return `${path}.data`;
 }

@@ -1,0 +1,46 @@
+import { type InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import type { ExplainedClasses } from './session.ts';
+
+/** The model beside a model that traces a class back to the picture; loaded when it is first asked. */
+export class OnnxExplainer {
+  /** What it reads of the model's answer. */
+  static readonly reads = ['probabilities', 'activations'] as const;
+
+  readonly #open: () => Promise<InferenceSession>;
+  #session: Promise<InferenceSession> | undefined;
+
+  constructor(open: () => Promise<InferenceSession>) {
+    this.#open = open;
+  }
+
+  /** `[n, height, width]` of the images whose answers are given. */
+  async run(
+    { probabilities, activations }: InferenceSession.OnnxValueMapType,
+    classes: ExplainedClasses = [],
+  ): Promise<OnnxTensor> {
+    if (activations === undefined || !(probabilities?.data instanceof Float32Array)) {
+      throw new Error('the ONNX model has no probabilities or no activations');
+    }
+    const best = mostProbable(probabilities.data, probabilities.dims[0] ?? 1);
+    const chosen = BigInt64Array.from(best, (index, row) => BigInt(classes[row] ?? index));
+    this.#session ??= this.#open();
+    const session = await this.#session;
+    const { explanation } = await session.run({ activations, class: new OnnxTensor('int64', chosen, [chosen.length]) });
+    if (explanation === undefined) throw new Error('the model that explains has no output named explanation');
+    return explanation;
+  }
+
+  async close(): Promise<void> {
+    const session = await this.#session?.catch(() => undefined);
+    await session?.release();
+  }
+}
+
+/** The class of each row that scores highest; of equals the first. */
+function mostProbable(probabilities: Float32Array, rows: number): number[] {
+  const count = probabilities.length / rows;
+  return Array.from({ length: rows }, (_, row) => {
+    const scores = probabilities.subarray(row * count, (row + 1) * count);
+    return scores.reduce((best, score, index) => (score > (scores[best] ?? 0) ? index : best), 0);
+  });
+}
