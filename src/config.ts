@@ -43,6 +43,9 @@ export const settingsSchema = z.object({
   UPLOAD_TIMEOUT_MS: integer(100, 86_400_000)
     .default(1_800_000)
     .describe('Milliseconds in which an uploaded data set must have arrived whole'),
+  MAX_UPLOADS: integer(1, 100)
+    .default(4)
+    .describe('Data sets that may be arriving at once, each with a place on the disk; more get 429'),
   JOB_QUEUE_LIMIT: integer(1, 1_000).default(16).describe('Fine-tunes that may wait; more get 429'),
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000)
     .default(30_000)

@@ -150,6 +150,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     maxArchiveBytes: config.MAX_ARCHIVE_BYTES,
     uploadTimeoutMs: config.UPLOAD_TIMEOUT_MS,
+    maxUploads: config.MAX_UPLOADS,
   };
   let readiness: Readiness = { ready: false, reason: 'it is being loaded' };
   let shuttingDown = false;

@@ -57,6 +57,8 @@ export interface HttpLimits {
   readonly maxArchiveBytes: number;
   /** Milliseconds in which a data set must have arrived whole. */
   readonly uploadTimeoutMs: number;
+  /** Data sets that may be arriving, or be looked at, at once. */
+  readonly maxUploads: number;
 }
 
 /** What the interface stands on; `server.ts` puts it together. */

@@ -25,35 +25,42 @@ export interface Upload {
   readonly path: string | undefined;
 }
 
-/** Where uploads go, and how large and slow they may be. */
-export interface UploadSettings {
-  /** A folder for uploads alone. */
-  readonly uploadDir: string;
-  readonly limits: HttpLimits;
-}
+/** Seconds after which a client may try again when too many others are sending: data sets take their time. */
+const RETRY_AFTER_S = 30;
 
-/**
- * Streams the file of a form to the disk and hands it over. What `use` has not moved away by its end is removed, as it
- * is when the form never arrives whole.
- * @throws AppError of forms that are wrong, too large or too slow; ClientGone; whatever `use` throws
- */
-export async function withUpload<T>(
-  request: Request,
-  response: Response,
-  { uploadDir, limits }: UploadSettings,
-  use: (upload: Upload) => Promise<T>,
-): Promise<T> {
-  try {
-    checkLength(request, bodyLimits(request.url, limits).maxBytes);
-  } catch (thrown) {
-    throw uploadError(thrown, limits);
+/** Takes forms with a file, so many at once, into a folder for uploads alone. */
+export class UploadReceiver {
+  readonly #folder: string;
+  readonly #limits: HttpLimits;
+  #underWay = 0;
+
+  constructor(folder: string, limits: HttpLimits) {
+    this.#folder = folder;
+    this.#limits = limits;
   }
-  const file = new UploadedFile(join(uploadDir, `${randomUUID()}.zip`));
-  try {
-    const fields = await receive(request, response, file, limits);
-    return await use({ fields, path: file.written ? file.path : undefined });
-  } finally {
-    await file.remove();
+
+  /**
+   * Streams the file of a form to the disk and hands it over. What `use` has not moved away by its end is removed, as it
+   * is when the form never arrives whole.
+   * @throws AppError of forms that are wrong, too large, too slow or too many; ClientGone; whatever `use` throws
+   */
+  async receive<T>(request: Request, response: Response, use: (upload: Upload) => Promise<T>): Promise<T> {
+    const { maxUploads } = this.#limits;
+    if (this.#underWay >= maxUploads) {
+      throw new AppError('queue_full', `${maxUploads} data sets are arriving, and no more are taken: try again later`, {
+        retryAfter: RETRY_AFTER_S,
+        context: { limit: maxUploads },
+      });
+    }
+    this.#underWay += 1;
+    const file = new UploadedFile(join(this.#folder, `${randomUUID()}.zip`));
+    try {
+      const fields = await readForm(request, response, file, this.#limits);
+      return await use({ fields, path: file.written ? file.path : undefined });
+    } finally {
+      await file.remove();
+      this.#underWay -= 1;
+    }
   }
 }
 
@@ -92,13 +99,18 @@ class UploadedFile implements StorageEngine {
   }
 }
 
-function receive(
+async function readForm(
   request: Request,
   response: Response,
   file: UploadedFile,
   limits: HttpLimits,
 ): Promise<Upload['fields']> {
   const { maxBytes, timeoutMs } = bodyLimits(request.url, limits);
+  try {
+    checkLength(request, maxBytes);
+  } catch (thrown) {
+    throw uploadError(thrown, limits);
+  }
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
       stop();

@@ -288,6 +288,22 @@ describe('limits', () => {
     await expect.poll(() => readdirSync(bench.uploadDir)).toEqual([]);
   });
 
+  it('zips that arrive at once: one too many is told to come again, and a place that comes free is taken', async () => {
+    const narrow = await startWorkbench({ limits: { ...LIMITS, maxUploads: 2 } });
+    const lines = await Promise.all([openLine(narrow.port), openLine(narrow.port)]);
+    for (const { socket } of lines) socket.write(`${head(1_000_000)}z`);
+    await expect.poll(() => readdirSync(narrow.uploadDir)).toHaveLength(2);
+    const answer = await finetune({ name: 'flowers' }, zip, '', narrow);
+    expect(refused(answer)).toMatchObject({ status: 429, code: 'queue_full' });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(answer.body.context['limit']).toBe(2);
+    lines[0]?.socket.destroy();
+    await expect.poll(async () => (await finetune({ name: 'flowers' }, zip, '', narrow)).status).toBe(202);
+    lines[1]?.socket.destroy();
+    await expect.poll(() => readdirSync(narrow.uploadDir)).toEqual([]);
+    await narrow.close();
+  });
+
   it('time: a zip may take longer than a photo, but not for ever', async () => {
     const slow = await startWorkbench({ limits: { ...LIMITS, requestTimeoutMs: 100, uploadTimeoutMs: 500 } });
     const line = await openLine(slow.port);

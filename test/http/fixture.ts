@@ -76,6 +76,7 @@ export const LIMITS: HttpLimits = {
   requestTimeoutMs: 10_000,
   maxArchiveBytes: 2_000_000,
   uploadTimeoutMs: 20_000,
+  maxUploads: 4,
 };
 
 /** A running server and how to reach it. */

@@ -6,13 +6,14 @@ import { parseFinetuneForm } from '../finetune-form.ts';
 import { jobDocument } from '../job-document.ts';
 import { requireMediaType } from '../media-type.ts';
 import { sendJson } from '../respond.ts';
-import { DATASET_FIELD, type Upload, withUpload } from '../upload.ts';
+import { DATASET_FIELD, type Upload, UploadReceiver } from '../upload.ts';
 import type { Route } from './route.ts';
 
 type Needs = Pick<HttpDependencies, 'finetuning' | 'limits' | 'uploadDir'>;
 
 /** `POST /finetune`: a labelled zip becomes a job, or with `dry_run` a report on the zip. */
 export function finetuneRoutes({ finetuning, limits, uploadDir }: Needs): Route[] {
+  const uploads = new UploadReceiver(uploadDir, limits);
   return [
     {
       method: 'post',
@@ -25,7 +26,7 @@ export function finetuneRoutes({ finetuning, limits, uploadDir }: Needs): Route[
         );
         const signal = clientSignal(response);
         // Answered once nothing of the upload is left.
-        const answer = await withUpload(request, response, { uploadDir, limits }, async (upload) => {
+        const answer = await uploads.receive(request, response, async (upload) => {
           const path = requireDataset(upload);
           const { request: asked, options, dryRun } = parseFinetuneForm(request.query, upload.fields);
           if (dryRun) return { report: await finetuning.inspect(options, path, signal) };
