@@ -46,6 +46,9 @@ export const settingsSchema = z.object({
   MAX_UPLOADS: integer(1, 100)
     .default(4)
     .describe('Data sets that may be arriving at once, each with a place on the disk; more get 429'),
+  MAX_FEATURE_BYTES: integer(0, Number.MAX_SAFE_INTEGER)
+    .default(4096 * MEBIBYTE)
+    .describe('Bytes of computed features that are kept for later jobs; those used longest ago go first'),
   JOB_QUEUE_LIMIT: integer(1, 1_000).default(16).describe('Fine-tunes that may wait; more get 429'),
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000)
     .default(30_000)

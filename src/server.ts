@@ -55,6 +55,7 @@ export function createFinetuner(services: Services, config: Config, logger: Logg
     logger,
     defaultBackbone: config.DEFAULT_BACKBONE,
     featureDir: join(config.DATA_DIR, 'features'),
+    maxFeatureBytes: config.MAX_FEATURE_BYTES,
     workDir,
     maxImagePixels: config.MAX_IMAGE_PIXELS,
   });
@@ -78,6 +79,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   for (const model of absent) registry.setAbsent(model);
 
   const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger);
+  await conversions.clear();
   const engines = new EnginePool({
     size: engineCount(config.ENGINE_THREADS),
     threads: config.cores,
@@ -162,6 +164,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       store,
       refresh: (name) => finetuner.refresh(name),
       release: (model) => serving.release(model),
+      conversions,
     }),
     finetuning: jobs,
     uploadDir,

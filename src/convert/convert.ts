@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { UNFINISHED } from '../durable-files.ts';
+import { isRunning, processStamp } from '../process-stamp.ts';
 import { buildNetwork, parseArchitecture } from './architectures/index.ts';
 import { ConversionError } from './conversion-error.ts';
 import { EXPLANATION_METHODS, type ExplanationMethod, explainableHead } from './explanation.ts';
@@ -91,7 +92,7 @@ export async function convertGraph(
   tfjsStorage: WeightStorage = 'float32',
   onProgress: (progress: ConversionProgress) => void = () => {},
 ): Promise<Conversion> {
-  const temporary = `${outDir}.${randomUUID()}${UNFINISHED}`;
+  const temporary = `${outDir}.${processStamp()}_${randomUUID()}${UNFINISHED}`;
   await mkdir(temporary, { recursive: true });
   try {
     await writeFormats(foldBatchNorm(graph), temporary, tfjsStorage, onProgress);
@@ -102,6 +103,14 @@ export async function convertGraph(
   const conversion = await readConversion(outDir);
   if (conversion === undefined) throw new Error(`${outDir} is there, but holds no conversion`);
   return conversion;
+}
+
+/** Removes what `convertModel` left in the folder of conversions when its process died in the midst of it. */
+export async function removeAbandonedConversions(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const stamp = name.split('.').at(-2)?.split('_')[0] ?? '';
+    if (name.endsWith(UNFINISHED) && !isRunning(stamp)) await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /**

@@ -5,8 +5,16 @@ import { fileURLToPath } from 'node:url';
 
 const CONVERTER_FOLDER = fileURLToPath(new URL('.', import.meta.url));
 
+let ownDigest: Promise<string> | undefined;
+
 /** SHA-256 over the converter's own files: another converter may make other models of the same weights. */
-export async function converterDigest(): Promise<string> {
+export function converterDigest(): Promise<string> {
+  // Read once: what runs is what was loaded, whatever becomes of the files.
+  ownDigest ??= digestOfFiles();
+  return ownDigest;
+}
+
+async function digestOfFiles(): Promise<string> {
   const files = await readdir(CONVERTER_FOLDER, { recursive: true });
   const hash = createHash('sha256');
   for (const file of files.filter((name) => /\.[jt]s$/.test(name)).sort()) {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../compiled.ts';
@@ -7,6 +8,7 @@ import {
   type ConversionSource,
   conversionKey,
   readConversion,
+  removeAbandonedConversions,
 } from '../convert/convert.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -62,6 +64,19 @@ export class ConversionCache {
     } finally {
       this.#pending.delete(key);
     }
+  }
+
+  /** Clears away what processes left that died while they converted. */
+  clear(): Promise<void> {
+    return removeAbandonedConversions(this.#folder);
+  }
+
+  /** Removes a model's files, unless one of those that stay is made of the same. Nobody may serve the model any more. */
+  async remove(model: ModelVersion, staying: Iterable<ModelVersion>): Promise<void> {
+    const key = await keyOf(model, sourceOf(model));
+    for (const other of staying) if ((await keyOf(other, sourceOf(other))) === key) return;
+    await this.#pending.get(key)?.catch(() => undefined);
+    await rm(join(this.#folder, key), { recursive: true, force: true });
   }
 
   /** The model if it has been converted, without converting it. */

@@ -5,6 +5,7 @@ import { type DecodedImage, decodeImage } from '../image/decode.ts';
 import { fingerprint } from '../image/fingerprint.ts';
 import { type Preprocessing, preprocessDecoded } from '../image/preprocess.ts';
 import type { RgbImage } from '../image/resample.ts';
+import { useCacheFiles } from '../training/cache-folder.ts';
 import { DigestCache } from '../training/digest-cache.ts';
 import type { ImageFacts } from '../training/preflight.ts';
 
@@ -40,6 +41,8 @@ const HELD_BYTES = 256 * 1024 * 1024;
  */
 export class FeatureExtraction {
   readonly #options: FeatureExtractionOptions;
+  /** Lets the files of the cache go. */
+  readonly #release: () => void;
   readonly #facts: FactsCache;
   readonly #originals: FeatureCache;
   readonly #copies: readonly FeatureCache[];
@@ -50,12 +53,15 @@ export class FeatureExtraction {
   constructor(options: FeatureExtractionOptions) {
     this.#options = options;
     const { backbone, augmentation, seed, cacheDir } = options;
-    const open = (transform: object): FeatureCache =>
-      new FeatureCache(join(cacheDir, backbone.key, `${digestOf(transform)}.bin`), backbone.featureSize);
-    this.#facts = new FactsCache(join(cacheDir, 'facts.bin'));
-    this.#originals = open({});
     const { copies, ...variations } = augmentation;
-    this.#copies = Array.from({ length: copies }, (_, copy) => open({ ...variations, seed, copy }));
+    const pathOf = (transform: object) => join(cacheDir, backbone.key, `${digestOf(transform)}.bin`);
+    const factsPath = join(cacheDir, 'facts.bin');
+    const originalsPath = pathOf({});
+    const copiesPaths = Array.from({ length: copies }, (_, copy) => pathOf({ ...variations, seed, copy }));
+    this.#release = useCacheFiles(cacheDir, [factsPath, originalsPath, ...copiesPaths]);
+    this.#facts = new FactsCache(factsPath);
+    this.#originals = new FeatureCache(originalsPath, backbone.featureSize);
+    this.#copies = copiesPaths.map((path) => new FeatureCache(path, backbone.featureSize));
   }
 
   /**
@@ -90,7 +96,7 @@ export class FeatureExtraction {
   async copies(digest: string, read: () => Promise<Buffer>): Promise<Float32Array[]> {
     const cached = this.#copies.map((cache) => cache.get(digest));
     const held = this.#held.get(digest);
-    this.#release(digest);
+    this.#dropHeld(digest);
     if (cached.every((features) => features !== undefined)) return cached;
     const { backbone, augmentation, seed, maxPixels } = this.#options;
     const { inputSize } = backbone.preprocessing;
@@ -107,6 +113,7 @@ export class FeatureExtraction {
 
   close(): void {
     for (const cache of [this.#facts, this.#originals, ...this.#copies]) cache.close();
+    this.#release();
   }
 
   /** Keeps an image for its copies, as long as there is room and they are not known. */
@@ -117,7 +124,7 @@ export class FeatureExtraction {
     this.#heldBytes += reduced.pixels.length;
   }
 
-  #release(digest: string): void {
+  #dropHeld(digest: string): void {
     this.#heldBytes -= this.#held.get(digest)?.pixels.length ?? 0;
     this.#held.delete(digest);
   }

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type OfferedLayer, writeLayeredNetwork } from '../convert/layered-network.ts';
+import { useCacheFiles } from '../training/cache-folder.ts';
 import { type LocalModel, openLocalModel } from './local-model.ts';
 import type { TrainingModel } from './training-task.ts';
 
@@ -25,14 +26,15 @@ export async function openFeatureNetwork(backbone: TrainingModel): Promise<Featu
 /**
  * Opens a backbone with the means of its earlier maps before its features: one pass gives what every choice of layers
  * needs.
- * @param workDir where the network lies for as long as it takes to open it
+ * @param workDir a cache, where the network lies for as long as it takes to open it
  */
 export async function openLayeredNetwork(backbone: TrainingModel, workDir: string): Promise<FeatureNetwork> {
   const { manifest, preprocessing, weightsPath, key } = backbone;
   await mkdir(workDir, { recursive: true });
   const folder = await mkdtemp(join(workDir, 'layers-'));
+  const path = join(folder, 'network.onnx');
+  const release = useCacheFiles(workDir, [path]);
   try {
-    const path = join(folder, 'network.onnx');
     const layers = await writeLayeredNetwork(
       {
         weightsPath,
@@ -46,5 +48,6 @@ export async function openLayeredNetwork(backbone: TrainingModel, workDir: strin
     return { model: await openLocalModel(path, preprocessing), key: `${key}-layers`, layers };
   } finally {
     await rm(folder, { recursive: true, force: true });
+    release();
   }
 }

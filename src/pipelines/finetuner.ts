@@ -23,6 +23,8 @@ export interface FinetunerParts {
   readonly defaultBackbone: string;
   /** Where features are kept between trainings. */
   readonly featureDir: string;
+  /** What is kept there after a training, in bytes. */
+  readonly maxFeatureBytes: number;
   /** Where the files of a version lie until they are published. */
   readonly workDir: string;
   readonly maxImagePixels: number;
@@ -119,9 +121,9 @@ export class Finetuner {
   }
 
   async #preflightTask(options: FinetuneOptions, datasetPath: string): Promise<PreflightTask> {
-    const { featureDir, maxImagePixels } = this.#parts;
+    const { featureDir, maxFeatureBytes, maxImagePixels } = this.#parts;
     const backbone = await this.#trainingModel(this.#backbone(options));
-    return { options, datasetPath, backbone, featureDir, maxImagePixels };
+    return { options, datasetPath, backbone, featureDir, maxFeatureBytes, maxImagePixels };
   }
 
   async #trainingModel(model: ModelVersion): Promise<TrainingModel> {

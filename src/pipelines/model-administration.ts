@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts';
 import { type ArtifactStore, isStoredName } from '../registry/artifact-store.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
+import type { ConversionCache } from './conversion.ts';
 
 /** What administration stands on; `server.ts` puts it together. */
 export interface AdministrationParts {
@@ -10,6 +11,7 @@ export interface AdministrationParts {
   readonly refresh: (name: string) => Promise<void>;
   /** Frees what serves a version. */
   readonly release: (model: ModelVersion) => Promise<void>;
+  readonly conversions: Pick<ConversionCache, 'remove'>;
 }
 
 /** Changes to the fine-tuned models: which version an alias stands for, and which versions there are. */
@@ -53,7 +55,10 @@ export class ModelAdministration {
     const served = this.#parts.registry.find(name)?.versions.find((known) => known.version === version);
     await this.#parts.store.removeVersion(name, version);
     await this.#parts.refresh(name);
-    if (served !== undefined) await this.#parts.release(served);
+    if (served === undefined) return;
+    await this.#parts.release(served);
+    const staying = this.#parts.registry.list().flatMap(({ versions }) => versions);
+    await this.#parts.conversions.remove(served, staying);
   }
 
   #requireStored(name: string): void {

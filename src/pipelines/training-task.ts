@@ -24,6 +24,8 @@ export interface PreflightTask {
   readonly backbone: TrainingModel;
   /** Where features are kept between jobs. */
   readonly featureDir: string;
+  /** What is kept there after a job, in bytes. */
+  readonly maxFeatureBytes: number;
   readonly maxImagePixels: number;
 }
 

@@ -2,6 +2,7 @@ import { decodeImage } from '../image/decode.ts';
 import { preprocessDecoded } from '../image/preprocess.ts';
 import { thumbnail } from '../image/thumbnail.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import { trimCache } from '../training/cache-folder.ts';
 import { readDataset } from '../training/dataset.ts';
 import type { Split } from '../training/dataset-layout.ts';
 import type { ImageSource } from '../training/image-source.ts';
@@ -122,6 +123,7 @@ async function withDataset<T>(
     extraction?.close();
     await network?.model.close();
     await source.close();
+    if (extraction !== undefined) await trimCache(cacheDir, task.maxFeatureBytes);
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, futimesSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Bytes of a SHA-256. */
@@ -27,6 +27,9 @@ export class DigestCache {
     mkdirSync(dirname(path), { recursive: true });
     const cache = new DigestCache(openSync(path, 'a+'), payloadBytes);
     cache.#readIndex();
+    // Of a full cache folder those files go first that were used longest ago.
+    const now = new Date();
+    futimesSync(cache.#file, now, now);
     return cache;
   }
 

@@ -1,9 +1,10 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ConversionCache } from '../../src/pipelines/conversion.ts';
+import { processStamp } from '../../src/process-stamp.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 
@@ -44,6 +45,30 @@ describe('the cache of converted models', () => {
     const [one, two] = [await cache.get(inception), await cache.get(shifted)];
     expect(two.key).not.toBe(one.key);
     expect(readdirSync(folder).sort()).toEqual([one.key, two.key].sort());
+  });
+
+  test('forgets a model that is removed, but not what another one is made of too', async () => {
+    const cache = new ConversionCache(folder, logger);
+    const file = { ...inception.manifest.file, mean: [0.5, 0.5, 0.5] as [number, number, number] };
+    const shifted = { ...inception, manifest: { ...inception.manifest, file } };
+    const [one, two] = [await cache.get(inception), await cache.get(shifted)];
+    await cache.remove(inception, [{ ...inception, name: 'copy' }, shifted]);
+    expect(readdirSync(folder).sort()).toEqual([one.key, two.key].sort());
+    await cache.remove(inception, [shifted]);
+    expect(readdirSync(folder)).toEqual([two.key]);
+    await cache.remove(inception, []);
+  });
+
+  test('clears away what a crash has left, and nothing that is being made', async () => {
+    const cache = new ConversionCache(join(folder, 'converted'), logger);
+    await cache.clear();
+    const abandoned = join(folder, 'converted', 'aa.1-1_x.tmp');
+    const ofBefore = join(folder, 'converted', 'aa.7c9e6679-7425-40de-944b-e07fc1f90ae7.tmp');
+    const going = join(folder, 'converted', `bb.${processStamp()}_x.tmp`);
+    for (const path of [abandoned, ofBefore, going]) mkdirSync(path, { recursive: true });
+    const whole = await cache.get(inception);
+    await cache.clear();
+    expect(readdirSync(join(folder, 'converted')).sort()).toEqual([whole.key, basename(going)].sort());
   });
 
   test('weights of another digest are refused by both digests, and tried again when they are right', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -28,6 +28,13 @@ describe('a cache by digest', () => {
     expect(second.get(digestOf('image 99'))).toEqual(Buffer.from(payloadOf(99)));
     expect(second.get(digestOf('another'))).toBeUndefined();
     second.close();
+  });
+
+  test('tells when it was used last, if only to read', () => {
+    DigestCache.open(path, 4).close();
+    utimesSync(path, new Date(0), new Date(0));
+    DigestCache.open(path, 4).close();
+    expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(60_000);
   });
 
   test('keeps one record an image', () => {
