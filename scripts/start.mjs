@@ -1,17 +1,21 @@
 // What `npm start` runs: compiles what has changed, then serves from this very process. Plain JavaScript, since nothing is
 // compiled before it.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from './build-page.mjs';
 
 /** How soon the end of the shell is noticed, in milliseconds. */
 const CHECK_MS = 250;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '--build'], {
+const compiler = spawn(process.execPath, ['node_modules/typescript/bin/tsc', '--build'], {
   cwd: root,
   stdio: 'inherit',
 });
+const [[status], built] = await Promise.all([once(compiler, 'exit'), buildPage(root)]);
 if (status !== 0) process.exit(status ?? 1);
+if (!built) console.error('The page could not be built: / leads to /docs instead.');
 
 // npm passes SIGTERM to the shell between itself and this process; some shells die of it and tell nobody.
 if (process.env.npm_lifecycle_event === 'start') {

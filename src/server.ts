@@ -174,6 +174,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     limits,
     logger,
     openapi: await readFile(join(config.zooDir, '..', 'openapi.yaml'), 'utf8'),
+    webDir: join(config.zooDir, '..', 'dist', 'web'),
     version: await packageVersion(config),
   });
   const { server, drain } = createHttpServer(app, limits);

@@ -12,6 +12,7 @@ import { jobRoutes } from './routes/jobs.ts';
 import { modelChangeRoutes } from './routes/model-changes.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
+import { pageAssets, pageRoutes } from './routes/page.ts';
 import type { Route } from './routes/route.ts';
 
 /** Every operation of the interface. A contract test holds this table and `openapi.yaml` together, both ways. */
@@ -23,6 +24,7 @@ export function createRoutes(dependencies: HttpDependencies): Route[] {
     ...modelRoutes(dependencies),
     ...modelChangeRoutes(dependencies),
     ...operationsRoutes(dependencies),
+    ...pageRoutes(dependencies),
     ...docsRoutes(dependencies),
   ];
 }
@@ -35,6 +37,7 @@ export function createApp(dependencies: HttpDependencies): Express {
   app.disable('etag');
   app.use(requestState(logger, metrics), securityHeaders, refuseCrossOrigin);
   for (const [path, routes] of byPath(createRoutes(dependencies))) mount(app, path, routes, isShuttingDown);
+  app.use('/assets', pageAssets(dependencies.webDir));
   app.use(docsAssets.path, documentHeaders, ...docsAssets.handlers);
   app.use(routeNotFound, errorHandler(logger));
   return app;

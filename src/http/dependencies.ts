@@ -76,5 +76,7 @@ export interface HttpDependencies {
   readonly logger: Logger;
   /** The text of `openapi.yaml`. */
   readonly openapi: string;
+  /** The folder of the built page; nothing is there where it was not built. */
+  readonly webDir: string;
   readonly version: string;
 }

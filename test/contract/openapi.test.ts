@@ -35,6 +35,7 @@ describe('openapi.yaml', () => {
       limits: LIMITS,
       logger: createLogger('silent'),
       openapi: OPENAPI,
+      webDir: '/nowhere',
       version: '0',
     });
     metrics.close();

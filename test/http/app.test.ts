@@ -113,7 +113,7 @@ describe('while it shuts down', () => {
 });
 
 describe('documentation', () => {
-  it('leads a browser to the docs and anything else to links', async () => {
+  it('leads a browser to the docs where the page is not built, and anything else to links', async () => {
     const browser = await ask(server, '/', { headers: { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
     expect([browser.status, browser.headers.get('location')]).toEqual([302, '/docs']);
     const { text } = await ask(server, '/');

@@ -136,6 +136,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
     limits: LIMITS,
     logger: pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
     openapi: OPENAPI,
+    webDir: '/nowhere',
     version: '0.0.0',
     ...overrides,
   };

@@ -2,14 +2,14 @@ import type { RequestHandler } from 'express';
 import swaggerUi from 'swagger-ui-express';
 import type { HttpDependencies } from '../dependencies.ts';
 import { DOCUMENT_POLICY } from '../middleware/security-headers.ts';
-import { send, sendJson } from '../respond.ts';
+import { send } from '../respond.ts';
 import type { Route } from './route.ts';
 
-const DOCS = '/docs';
-const OPENAPI = '/openapi.yaml';
+export const DOCS = '/docs';
+export const OPENAPI = '/openapi.yaml';
 
-/** The way in, the description of the interface and the page that shows it. */
-export function docsRoutes({ openapi, version }: Pick<HttpDependencies, 'openapi' | 'version'>): Route[] {
+/** The description of the interface and the page that shows it. */
+export function docsRoutes({ openapi }: Pick<HttpDependencies, 'openapi'>): Route[] {
   const page = swaggerUi
     .generateHTML(undefined, {
       swaggerUrl: OPENAPI,
@@ -20,26 +20,6 @@ export function docsRoutes({ openapi, version }: Pick<HttpDependencies, 'openapi
     // The page's own files, whether or not the address ends in a slash.
     .replaceAll('"./', `"${DOCS}/`);
   return [
-    {
-      method: 'get',
-      path: '/',
-      handle: (request, response) => {
-        response.setHeader('Vary', 'Accept');
-        if (request.accepts(['json', 'html']) === 'html') response.redirect(302, DOCS);
-        else {
-          const links = {
-            docs: DOCS,
-            openapi: OPENAPI,
-            classify: '/classify',
-            finetune: '/finetune',
-            jobs: '/jobs',
-            models: '/models',
-            metrics: '/metrics',
-          };
-          sendJson(response, 200, { name: 'menagerie', version, links });
-        }
-      },
-    },
     {
       method: 'get',
       path: OPENAPI,

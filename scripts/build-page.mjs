@@ -1,0 +1,33 @@
+// Builds the page when its sources are newer than what was built. Plain JavaScript, since `npm start` runs it before
+// anything is compiled.
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What the page is made of, beside the packages of the lock file. */
+const SOURCES = ['src/web', 'src/image/resample.ts', 'package-lock.json'];
+const BUILT = 'dist/web/index.html';
+
+/**
+ * @param {string} root the folder of package.json
+ * @returns {Promise<boolean>} false when the page could not be built; why stands on stderr
+ */
+export async function buildPage(root) {
+  if (existsSync(join(root, BUILT)) && newest(root) <= statSync(join(root, BUILT)).mtimeMs) return true;
+  const args = ['node_modules/vite/bin/vite.js', 'build', '--config', 'src/web/vite.config.ts', '--logLevel', 'warn'];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(false));
+    child.once('exit', (code) => resolve(code === 0));
+  });
+}
+
+/** When the last source changed, in milliseconds; a folder changes when a file comes or goes. */
+function newest(root) {
+  const times = SOURCES.flatMap((source) => {
+    const path = join(root, source);
+    const inside = statSync(path).isDirectory() ? readdirSync(path, { recursive: true }) : [];
+    return [path, ...inside.map((name) => join(path, name))].map((each) => statSync(each).mtimeMs);
+  });
+  return Math.max(...times);
+}

@@ -1,0 +1,534 @@
+// Made from openapi.yaml by `npm run openapi-client`: change that, not this.
+
+export type ModelReference = string;
+
+export type Runtime = "onnx" | "tfjs";
+
+export type TopK = number;
+
+export type Threshold = number;
+
+export type Classification = {
+  /** The name of the model that answered. */
+  readonly model: string;
+  readonly version: number;
+  readonly runtime: Runtime;
+  readonly results: readonly (ImageClasses | ImageFailure)[];
+  /** Of the request as a whole, in milliseconds. */
+  readonly timings: {
+    /** Until the body had arrived. */
+    readonly receive_ms: number;
+    /** From there to the last result, decoding included. */
+    readonly classify_ms: number;
+    readonly total_ms: number;
+  };
+};
+
+export type ImageClasses = {
+  readonly filename: Filename;
+  /** The likeliest first; fewer than `top_k` where `threshold` or the number of classes says so. */
+  readonly predictions: readonly Prediction[];
+  /** Of a fine-tuned model: whether it is less sure than `unknown_threshold` of its card, so that the picture may well show none of its classes. */
+  readonly unknown?: boolean | undefined;
+  /** Of this image, in milliseconds. */
+  readonly timings: {
+    /** Decoding, resizing and cropping. */
+    readonly decode_ms: number;
+    /** Waiting for an engine. */
+    readonly queue_ms: number;
+    /** The run of its batch. */
+    readonly inference_ms: number;
+    /** Images in that batch, this one included. */
+    readonly batch_size: number;
+  };
+};
+
+export type ImageFailure = {
+  readonly filename: Filename;
+  readonly error: Problem;
+};
+
+/** As the form named it; `image` for a raw body. */
+export type Filename = string;
+
+export type Prediction = {
+  readonly label: string;
+  /** The probability that the model gives the class. */
+  readonly score: number;
+  /** The place of the class in the model's output. */
+  readonly index: number;
+  /** The class in WordNet 3.0, where it is known. */
+  readonly synset: string | null;
+};
+
+export type ModelSummary = {
+  readonly id: string;
+  readonly title: string;
+  /** The version that a bare name stands for. */
+  readonly version: number;
+  readonly versions: readonly number[];
+  /** Names for versions, as in `name@alias`. */
+  readonly aliases: Readonly<Record<string, number>>;
+  /** Whether it answers requests that name no model. */
+  readonly default: boolean;
+  readonly num_classes: number;
+  /** Length of the vector that enters the last dense layer. */
+  readonly num_features: number;
+  readonly parameters: number;
+  /** Channels, height, width. */
+  readonly input_size: readonly number[];
+  readonly license: string;
+};
+
+/** The summary and the rest. */
+export type ModelCard = ModelSummary & {
+  /** The name of a known architecture, or its family and what else its builder is told. */
+  readonly architecture: string | {
+    readonly family?: string | undefined;
+  };
+  /** What the network takes. */
+  readonly input: {
+    readonly height: number;
+    readonly width: number;
+    readonly channels: 3;
+    readonly layout: "NHWC";
+    readonly dtype: "uint8";
+    readonly range: [0,255];
+    readonly colour: "RGB";
+  };
+  /** How a photo gets there: the shorter side is resized to `input / crop_pct`, and the middle is taken. Scaling by `mean` and `std`, of values in 0..1, is a part of the network. */
+  readonly preprocessing: {
+    readonly crop_pct: number;
+    readonly interpolation: "nearest" | "bilinear" | "bicubic" | "lanczos";
+    readonly mean: PerChannel;
+    readonly std: PerChannel;
+  };
+  /** In the order of the network's output. */
+  readonly classes: readonly {
+    readonly index: number;
+    readonly label: string;
+    readonly synset?: string | undefined;
+  }[];
+  /** Measured through the code that serves. */
+  readonly accuracy: readonly {
+    readonly dataset: string;
+    readonly images: number;
+    /** Percent. */
+    readonly top1: number;
+    /** Percent. */
+    readonly top5?: number | undefined;
+    /** Expected calibration error. */
+    readonly ece_15_bins?: number | undefined;
+  }[];
+  /** The recipe, as far as it is known; of a fine-tuned model its options. */
+  readonly training?: Readonly<Record<string, unknown>> | undefined;
+  /** Of a fine-tuned model. Where the best score is lower, the answer is `unknown`. */
+  readonly unknown_threshold?: number | undefined;
+  /** Of a fine-tuned model. The digests of backbone and data set, and what trained it. */
+  readonly provenance?: Readonly<Record<string, string>> | undefined;
+  /** Of a fine-tuned model. The whole report is at `/models/{id}/report`. */
+  readonly report?: ReportSummary | undefined;
+  /** The file that everything is converted from. */
+  readonly weights: File;
+  /** The converted files, once they are there; they are made at the first need. */
+  readonly formats: {
+    readonly onnx?: File | undefined;
+    readonly tfjs?: File | undefined;
+  };
+};
+
+export type Job = {
+  readonly id: string;
+  readonly state: JobState;
+  /** The last that was heard of it; null before it has begun. */
+  readonly progress: JobProgress | null;
+  /** Of a job that succeeded. */
+  readonly result: JobResult | null;
+  /** Of a job that failed. */
+  readonly failure: JobFailure | null;
+  /** How often it was begun: more than once after a crash. */
+  readonly attempts: number;
+  readonly cancel_requested: boolean;
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly finished_at: string | null;
+  /** What was asked for. */
+  readonly options: Readonly<Record<string, unknown>>;
+};
+
+export type JobState = "queued" | "running" | "succeeded" | "failed" | "cancelled";
+
+/** Numbers that a phase does not have are absent. */
+export type JobProgress = {
+  /** Share of the whole job that is done, about. */
+  readonly fraction: number;
+  readonly phase: string;
+  /** Images, copies, fits or epochs of this phase. */
+  readonly done?: number | undefined;
+  readonly total?: number | undefined;
+  /** Of this phase, by its speed so far. */
+  readonly seconds_left?: number | undefined;
+  readonly loss?: number | undefined;
+  readonly accuracy?: number | undefined;
+  readonly val_loss?: number | undefined;
+  readonly val_accuracy?: number | undefined;
+};
+
+export type JobResult = {
+  readonly model: string;
+  readonly version: number;
+  /** Whether the bare name stands for it now. */
+  readonly promoted: boolean;
+  readonly summary: ReportSummary;
+};
+
+export type JobFailure = {
+  /** A code of errors, or `worker_lost` after too many crashes. */
+  readonly code: string;
+  readonly message: string;
+};
+
+export type JobStateEvent = {
+  readonly at: string;
+  readonly state: JobState;
+  readonly failure: JobFailure | null;
+};
+
+export type JobProgressEvent = {
+  readonly at: string;
+  readonly progress: JobProgress;
+};
+
+/** What was found in a data set. Lists of examples are cut, counts are whole. */
+export type PreflightReport = {
+  readonly layout: string;
+  /** What the training would do, in a sentence. */
+  readonly will_train: string;
+  readonly classes: readonly {
+    readonly name: string;
+    readonly images: number;
+    readonly train: number;
+    readonly validation: number;
+    readonly test: number;
+  }[];
+  readonly images: Readonly<Record<string, number>>;
+  /** Images of the largest class over those of the smallest. */
+  readonly imbalance: number | null;
+  readonly split: Readonly<Record<string, unknown>>;
+  /** Images that cannot be decoded, and why. */
+  readonly unreadable: Readonly<Record<string, unknown>>;
+  /** Files that are not used, and why. */
+  readonly ignored: Readonly<Record<string, unknown>>;
+  /** Rows of `labels.csv` without their file. */
+  readonly missing?: Readonly<Record<string, unknown>> | undefined;
+  /** Exact copies under one label. */
+  readonly duplicates?: Readonly<Record<string, unknown>> | undefined;
+  /** Exact copies under several labels. */
+  readonly conflicting_labels?: Readonly<Record<string, unknown>> | undefined;
+  /** Exact copies on both sides of a split. */
+  readonly leakage?: Readonly<Record<string, unknown>> | undefined;
+  /** Pairs that look alike. */
+  readonly near_duplicates?: Readonly<Record<string, unknown>> | undefined;
+  /** Images that must be enlarged. */
+  readonly small_images?: Readonly<Record<string, unknown>> | undefined;
+  readonly warnings: readonly {
+    readonly code: string;
+    readonly message: string;
+  }[];
+};
+
+/** The figures are absent when no image was held out. */
+export type ReportSummary = {
+  /** Most important first. */
+  readonly verdict: readonly {
+    readonly level: "good" | "caution" | "bad";
+    readonly text: string;
+  }[];
+  readonly next_steps: readonly string[];
+  readonly test_images?: number | undefined;
+  readonly accuracy?: number | undefined;
+  /** Of the accuracy, with 95 % confidence. */
+  readonly interval?: readonly number[] | undefined;
+  readonly macro_f1?: number | undefined;
+  readonly calibration_error?: Readonly<Record<string, unknown>> | undefined;
+  readonly temperature?: number | undefined;
+  /** What `unknown_threshold` does on the held-out images. */
+  readonly unknown?: Readonly<Record<string, unknown>> | undefined;
+  readonly baselines?: Readonly<Record<string, unknown>> | undefined;
+};
+
+export type TrainingReport = {
+  readonly schema: 1;
+  readonly created_at: string;
+  readonly model: Readonly<Record<string, unknown>>;
+  readonly backbone: Readonly<Record<string, unknown>>;
+  readonly classes: readonly string[];
+  readonly dataset: Readonly<Record<string, unknown>>;
+  readonly training: Readonly<Record<string, unknown>>;
+  readonly verdict: readonly unknown[];
+  readonly next_steps: readonly string[];
+  readonly test: Readonly<Record<string, unknown>> | null;
+  readonly provenance: Readonly<Record<string, unknown>>;
+};
+
+export type File = {
+  readonly sha256: Sha256;
+  readonly size_bytes: number;
+};
+
+/** Red, green, blue. */
+export type PerChannel = readonly number[];
+
+export type Sha256 = string;
+
+/** Problem details, as in RFC 9457. */
+export type Problem = {
+  /** The code as a URI. */
+  readonly type: string;
+  /** The same for all errors of the code. */
+  readonly title: string;
+  readonly status: number;
+  /** What was wrong and what would be right. */
+  readonly detail: string;
+  readonly code: ErrorCode;
+  /** The request as a URI. */
+  readonly instance: string;
+  readonly request_id: string;
+  /** Facts for programs, such as the limit that was passed. */
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
+};
+
+/** Stable; new ones may come. */
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_read_only" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
+
+/** What each operation takes and gives, by its `operationId`. */
+export interface Operations {
+  /** Classify one or many images */
+  readonly classify: {
+    readonly path: Record<never, never>;
+    readonly query: {
+      readonly model?: ModelReference | undefined;
+      readonly top_k?: TopK | undefined;
+      readonly runtime?: Runtime | undefined;
+      readonly threshold?: Threshold | undefined;
+    };
+    readonly body: FormData | Blob;
+    readonly answer: Classification;
+  };
+  /** Teach a model your own classes */
+  readonly finetune: {
+    readonly path: Record<never, never>;
+    readonly query: {
+      readonly name?: string | undefined;
+      readonly dry_run?: boolean | undefined;
+      readonly backbone?: ModelReference | undefined;
+      readonly promote?: "always" | "if_better" | "never" | undefined;
+      readonly search?: "none" | "quick" | "thorough" | undefined;
+      readonly seed?: number | undefined;
+      readonly validation_share?: number | undefined;
+      readonly test_share?: number | undefined;
+      readonly hidden_units?: string | undefined;
+      readonly dropout?: number | undefined;
+      readonly learning_rate?: number | undefined;
+      readonly weight_decay?: number | undefined;
+      readonly batch_size?: number | undefined;
+      readonly epochs?: number | undefined;
+      readonly patience?: number | undefined;
+      readonly label_smoothing?: number | undefined;
+      readonly class_weights?: "none" | "balanced" | undefined;
+      readonly augmentation?: string | undefined;
+      readonly copies?: number | undefined;
+      readonly horizontal_flip?: boolean | undefined;
+      readonly vertical_flip?: boolean | undefined;
+      readonly rotation?: number | undefined;
+      readonly crop_scale?: number | undefined;
+      readonly brightness?: number | undefined;
+      readonly contrast?: number | undefined;
+      readonly noise?: number | undefined;
+    };
+    readonly body: FormData | Blob;
+    readonly answer: PreflightReport | Job;
+  };
+  /** List the jobs */
+  readonly listJobs: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly jobs: readonly Job[];
+    };
+  };
+  /** See how far a job is */
+  readonly describeJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Job;
+  };
+  /** Cancel a job */
+  readonly cancelJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Job;
+  };
+  /** Follow a job */
+  readonly followJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: {
+      readonly last_event_id?: number | undefined;
+    };
+    readonly body: undefined;
+    readonly answer: Response | undefined;
+  };
+  /** List the models */
+  readonly listModels: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly models: readonly ModelSummary[];
+    };
+  };
+  /** Read the card of a model */
+  readonly describeModel: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelCard;
+  };
+  /** Remove a version of a fine-tuned model */
+  readonly removeVersion: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: undefined;
+  };
+  /** Promote a version, or roll back to it */
+  readonly setAlias: {
+    readonly path: {
+      readonly id: ModelReference;
+      readonly alias: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: {
+      readonly version: number;
+    };
+    readonly answer: ModelCard;
+  };
+  /** Remove an alias */
+  readonly removeAlias: {
+    readonly path: {
+      readonly id: ModelReference;
+      readonly alias: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelCard;
+  };
+  /** Read what a fine-tuned model is worth */
+  readonly readReport: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: {
+      readonly format?: "json" | "html" | undefined;
+    };
+    readonly body: undefined;
+    readonly answer: TrainingReport;
+  };
+  /** Take a model away */
+  readonly exportModel: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: {
+      readonly format?: "onnx" | "tfjs" | "safetensors" | undefined;
+    };
+    readonly body: undefined;
+    readonly answer: Response;
+  };
+  /** Does the process answer? */
+  readonly live: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly live: true;
+    };
+  };
+  /** Does the default model answer? */
+  readonly ready: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly ready: true;
+    };
+  };
+  /** Metrics for Prometheus */
+  readonly metrics: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Response;
+  };
+  /** The way in */
+  readonly index: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly name: "menagerie";
+      readonly version: string;
+      readonly links: Readonly<Record<string, string>>;
+    };
+  };
+  /** This page */
+  readonly docs: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Response;
+  };
+  /** This description */
+  readonly openapi: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Response;
+  };
+}
+
+/** Where each operation is. */
+export const OPERATIONS = {
+  classify: { method: 'POST', path: '/classify' },
+  finetune: { method: 'POST', path: '/finetune' },
+  listJobs: { method: 'GET', path: '/jobs' },
+  describeJob: { method: 'GET', path: '/jobs/{id}' },
+  cancelJob: { method: 'DELETE', path: '/jobs/{id}' },
+  followJob: { method: 'GET', path: '/jobs/{id}/events' },
+  listModels: { method: 'GET', path: '/models' },
+  describeModel: { method: 'GET', path: '/models/{id}' },
+  removeVersion: { method: 'DELETE', path: '/models/{id}' },
+  setAlias: { method: 'PUT', path: '/models/{id}/aliases/{alias}' },
+  removeAlias: { method: 'DELETE', path: '/models/{id}/aliases/{alias}' },
+  readReport: { method: 'GET', path: '/models/{id}/report' },
+  exportModel: { method: 'GET', path: '/models/{id}/export' },
+  live: { method: 'GET', path: '/v2/health/live' },
+  ready: { method: 'GET', path: '/v2/health/ready' },
+  metrics: { method: 'GET', path: '/metrics' },
+  index: { method: 'GET', path: '/' },
+  docs: { method: 'GET', path: '/docs' },
+  openapi: { method: 'GET', path: '/openapi.yaml' },
+} as const satisfies Record<keyof Operations, { readonly method: string; readonly path: string }>;

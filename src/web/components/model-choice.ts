@@ -1,0 +1,26 @@
+import type { ModelSummary } from '../api/schema.ts';
+import { h, icon } from '../dom.ts';
+
+/** Chips to choose one or several models by. At least one stays chosen. */
+export function modelChoice(
+  models: readonly ModelSummary[],
+  chosen: readonly string[],
+  onChange: (chosen: readonly string[]) => void,
+): HTMLElement {
+  const boxes = models.map(({ id, title }) => {
+    const box = h('input', { type: 'checkbox', name: 'model', value: id, title, checked: chosen.includes(id) });
+    return { id, box };
+  });
+  for (const { box } of boxes) {
+    box.addEventListener('change', () => {
+      const now = boxes.filter((each) => each.box.checked).map(({ id }) => id);
+      if (now.length === 0) box.checked = true;
+      else onChange(now);
+    });
+  }
+  return h(
+    'div',
+    { class: 'choices' },
+    boxes.map(({ id, box }) => h('label', { class: 'choice' }, box, icon('check'), h('span', {}, id))),
+  );
+}

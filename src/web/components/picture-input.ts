@@ -1,0 +1,128 @@
+import { type Camera, openCamera } from '../camera.ts';
+import { h, icon } from '../dom.ts';
+import { openDialog } from './dialog.ts';
+import { errorNotice } from './notice.ts';
+
+/** What may be chosen: images, and zips where the caller takes them. */
+const IMAGES = 'image/*,.avif,.tif,.tiff';
+const ZIPS = '.zip,application/zip';
+
+export interface PictureInputOptions {
+  readonly onFiles: (files: readonly File[]) => void;
+  readonly zips?: boolean;
+}
+
+/** A button that opens the system's dialog for files. */
+export function pickButton(label: string, { onFiles, zips }: PictureInputOptions, primary = false): HTMLElement {
+  const input = h('input', {
+    type: 'file',
+    accept: zips ? `${IMAGES},${ZIPS}` : IMAGES,
+    multiple: true,
+    hidden: true,
+    'data-pick': true,
+  });
+  input.addEventListener('change', () => {
+    const files = [...(input.files ?? [])];
+    // So that the same file can be chosen again.
+    input.value = '';
+    if (files.length > 0) onFiles(files);
+  });
+  const button = h('button', { type: 'button', class: primary ? 'primary' : '' }, icon('pictures'), label);
+  button.addEventListener('click', () => input.click());
+  return h('span', {}, button, input);
+}
+
+/** Lets files be dropped on an element; folders give what is in them. */
+export function acceptDrops(element: HTMLElement, onFiles: (files: readonly File[]) => void): void {
+  let depth = 0;
+  const mark = (change: number): void => {
+    depth = Math.max(0, depth + change);
+    element.classList.toggle('over', depth > 0);
+  };
+  const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
+  element.addEventListener('dragenter', (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    mark(1);
+  });
+  element.addEventListener('dragleave', () => mark(-1));
+  element.addEventListener('dragover', (event) => {
+    if (carriesFiles(event)) event.preventDefault();
+  });
+  element.addEventListener('drop', (event) => {
+    if (event.dataTransfer === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    depth = 0;
+    mark(0);
+    void filesOf(event.dataTransfer).then((files) => {
+      if (files.length > 0) onFiles(files);
+    });
+  });
+}
+
+/** Takes pictures that are pasted anywhere on the page. @returns ends it */
+export function acceptPastes(onFiles: (files: readonly File[]) => void): () => void {
+  const listener = (event: ClipboardEvent): void => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length === 0) return;
+    event.preventDefault();
+    onFiles(files);
+  };
+  document.addEventListener('paste', listener);
+  return () => document.removeEventListener('paste', listener);
+}
+
+/** A button that takes one picture after the other from the camera. */
+export function cameraButton(onFiles: (files: readonly File[]) => void): HTMLButtonElement {
+  const button = h('button', { type: 'button' }, icon('camera'), 'Camera');
+  button.addEventListener('click', () => {
+    const place = h('div', { class: 'camera' }, h('p', { class: 'muted' }, 'Waiting for the camera …'));
+    let camera: Camera | undefined;
+    let closed = false;
+    openDialog('Take a picture', place, () => {
+      closed = true;
+      camera?.stop();
+    });
+    openCamera().then(
+      (opened) => {
+        camera = opened;
+        if (closed) return opened.stop();
+        const take = h('button', { type: 'button', class: 'primary' }, icon('camera'), 'Take the picture');
+        let taken = 0;
+        take.addEventListener('click', () => {
+          taken += 1;
+          void opened.picture(`camera-${taken}.jpg`).then((file) => onFiles([file]));
+        });
+        place.replaceChildren(opened.video, take);
+        take.focus();
+      },
+      (thrown: unknown) => place.replaceChildren(errorNotice(thrown)),
+    );
+  });
+  return button;
+}
+
+/** Files in the order in which a person would list them. */
+async function filesOf(transfer: DataTransfer): Promise<File[]> {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
+  const nested = await Promise.all(entries.map(filesIn));
+  return nested.flat();
+}
+
+async function filesIn(entry: FileSystemEntry): Promise<File[]> {
+  if (entry instanceof FileSystemFileEntry) {
+    return [await new Promise<File>((resolve, reject) => entry.file(resolve, reject))];
+  }
+  if (!(entry instanceof FileSystemDirectoryEntry)) return [];
+  const reader = entry.createReader();
+  const files: File[] = [];
+  for (;;) {
+    // A reader gives a hundred at a time, and none at the end.
+    const batch = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (batch.length === 0) return files;
+    for (const child of batch) if (!child.name.startsWith('.')) files.push(...(await filesIn(child)));
+  }
+}

@@ -1,0 +1,50 @@
+import { h } from '../dom.ts';
+
+/** One of several panels. */
+export interface Tab {
+  readonly name: string;
+  readonly panel: HTMLElement;
+}
+
+let instances = 0;
+
+/** Shows one panel at a time; arrow keys move between the names, as in WAI-ARIA's pattern of tabs. */
+export function tabs(label: string, list: readonly Tab[]): { readonly bar: HTMLElement; readonly panels: HTMLElement } {
+  instances += 1;
+  const id = (index: number, part: string): string => `tabs-${instances}-${part}-${index}`;
+  const buttons = list.map(({ name }, index) =>
+    h('button', { type: 'button', role: 'tab', id: id(index, 'tab'), 'aria-controls': id(index, 'panel') }, name),
+  );
+  const select = (chosen: number): void => {
+    list.forEach(({ panel }, index) => {
+      panel.hidden = index !== chosen;
+      buttons[index]?.setAttribute('aria-selected', String(index === chosen));
+      buttons[index]?.setAttribute('tabindex', index === chosen ? '0' : '-1');
+    });
+  };
+  const bar = h('div', { class: 'tabs', role: 'tablist', 'aria-label': label }, buttons);
+  buttons.forEach((button, index) => {
+    button.addEventListener('click', () => select(index));
+    button.addEventListener('keydown', ({ key }) => {
+      const step = key === 'ArrowRight' ? 1 : key === 'ArrowLeft' ? -1 : 0;
+      if (step === 0) return;
+      const next = (index + step + list.length) % list.length;
+      select(next);
+      buttons[next]?.focus();
+    });
+  });
+  list.forEach(({ panel }, index) => {
+    panel.setAttribute('role', 'tabpanel');
+    panel.setAttribute('aria-labelledby', id(index, 'tab'));
+    panel.id = id(index, 'panel');
+  });
+  select(0);
+  return {
+    bar,
+    panels: h(
+      'div',
+      {},
+      list.map(({ panel }) => panel),
+    ),
+  };
+}

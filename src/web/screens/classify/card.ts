@@ -1,0 +1,114 @@
+import type { Problem } from '../../api/schema.ts';
+import { bars } from '../../components/bars.ts';
+import { sentence } from '../../components/notice.ts';
+import { type Child, fill, h, icon } from '../../dom.ts';
+import { milliseconds } from '../../format.ts';
+import type { Picture, PictureAnswer } from '../../session.ts';
+
+/** Classes that a card names. */
+const SHOWN_CLASSES = 3;
+
+/** A picture with what the models say of it. */
+export interface PictureCard {
+  readonly element: HTMLElement;
+  /** Shows the answers that there are by now. */
+  update(models: readonly string[]): void;
+}
+
+export function pictureCard(picture: Picture, onExplain: () => void, onRemove: () => void): PictureCard {
+  const image = h('img', { src: picture.url, alt: '', decoding: 'async', loading: 'lazy' });
+  image.addEventListener('error', () => image.replaceWith(h('span', { class: 'unseen' }, icon('pictures'))));
+  const answers = h('div', { class: 'answers' });
+  const agreement = h('span', { class: 'agreement' });
+  const explain = h('button', { type: 'button', class: 'compact', onclick: onExplain }, icon('eye'), 'Why?');
+  explain.disabled = true;
+  const { name } = picture.file;
+  const remove = h(
+    'button',
+    { type: 'button', class: 'quiet square compact', 'aria-label': `Remove ${name}`, onclick: onRemove },
+    icon('close'),
+  );
+  const element = h(
+    'li',
+    { class: 'card' },
+    h('div', { class: 'picture' }, image, remove),
+    h('div', { class: 'about' }, h('p', { class: 'name', title: name }, name), answers),
+    h('div', { class: 'row spread end' }, agreement, explain),
+  );
+  return {
+    element,
+    update(models) {
+      fill(answers, ...models.map((model) => answerBlock(model, picture.answers.get(model), models.length > 1)));
+      fill(agreement, agreementTag(picture, models));
+      explain.disabled = !models.some((model) => picture.answers.get(model)?.state === 'answered');
+      element.setAttribute('aria-busy', String(models.some((model) => !picture.answers.has(model))));
+    },
+  };
+}
+
+/** The likeliest class of each model, where all have answered. */
+export function firstClasses({ answers }: Picture, models: readonly string[]): readonly string[] | undefined {
+  const labels = models.map((model) => {
+    const answer = answers.get(model);
+    return answer?.state === 'answered' ? answer.result.predictions[0]?.label : undefined;
+  });
+  return labels.every((label) => label !== undefined) ? labels : undefined;
+}
+
+function answerBlock(model: string, answer: PictureAnswer | undefined, named: boolean): HTMLElement {
+  const time = answer?.state === 'answered' ? milliseconds(computeMs(answer.result)) : '';
+  return h(
+    'div',
+    { class: 'answer', 'data-model': model },
+    h(
+      'p',
+      { class: 'row spread small muted' },
+      h('span', { class: 'model', title: model }, named ? model : 'Classes'),
+      h('span', { class: 'number', title: 'Decoding, and its share of the batch' }, time),
+    ),
+    answerContent(answer),
+  );
+}
+
+function answerContent(answer: PictureAnswer | undefined): Child {
+  switch (answer?.state) {
+    case undefined:
+      return h('div', { class: 'waiting', 'aria-label': 'Waiting for the answer' });
+    case 'answered': {
+      const { predictions, unknown } = answer.result;
+      return [
+        unknown === true && h('p', {}, h('span', { class: 'tag caution' }, 'unknown: probably none of its classes')),
+        bars(predictions.slice(0, SHOWN_CLASSES)),
+      ];
+    }
+    case 'refused':
+      return refusal(answer.result.error);
+    case 'failed':
+      return h('p', { class: 'failure', role: 'alert' }, sentence(messageOf(answer.error)));
+  }
+}
+
+function refusal({ title, detail }: Problem): HTMLElement {
+  return h('p', { class: 'failure', title }, sentence(detail));
+}
+
+function agreementTag(picture: Picture, models: readonly string[]): Child {
+  const labels = models.length > 1 ? firstClasses(picture, models) : undefined;
+  if (labels === undefined) return undefined;
+  return new Set(labels).size === 1
+    ? h('span', { class: 'tag accent' }, 'models agree')
+    : h('span', { class: 'tag caution' }, 'models differ');
+}
+
+/** What a picture cost, without the time that it waited. */
+export function computeMs({
+  timings,
+}: {
+  timings: { decode_ms: number; inference_ms: number; batch_size: number };
+}): number {
+  return timings.decode_ms + timings.inference_ms / timings.batch_size;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

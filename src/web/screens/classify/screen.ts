@@ -1,0 +1,199 @@
+import type { ModelSummary } from '../../api/schema.ts';
+import { apiPanel } from '../../components/api-panel.ts';
+import { modelChoice } from '../../components/model-choice.ts';
+import { errorNotice, notice } from '../../components/notice.ts';
+import { acceptDrops, acceptPastes, cameraButton, pickButton } from '../../components/picture-input.ts';
+import { fill, h, icon } from '../../dom.ts';
+import { duration } from '../../format.ts';
+import type { Screen, ScreenContext } from '../../screen.ts';
+import { type Picture, pictureOf } from '../../session.ts';
+import { type PictureCard, pictureCard } from './card.ts';
+import { classifyPictures } from './run.ts';
+import { summary } from './summary.ts';
+
+/** Classes asked of the server: those of the cards, and some more to explain. */
+const TOP_K = 5;
+
+/** Pictures in, classes out; one model or several side by side. */
+export function classifyScreen({ client, session, route }: ScreenContext): Screen {
+  const api = apiPanel();
+  const watched = client.watched(api.show);
+  const ended = new AbortController();
+  let run = new AbortController();
+  let cards = new Map<Picture, PictureCard>();
+
+  const choice = h('div', { class: 'reserved-choice' });
+  const place = h('div');
+  const status = h('div', { class: 'block', role: 'status' });
+  const trouble = h('div');
+  const grid = h('ul', { class: 'cards' });
+
+  const models = (): readonly string[] => session.chosenModels ?? [];
+
+  const add = (files: readonly File[]): void => {
+    session.pictures = [...session.pictures, ...files.map(pictureOf)];
+    draw();
+    start();
+  };
+
+  const remove = (picture: Picture): void => {
+    session.pictures = session.pictures.filter((each) => each !== picture);
+    URL.revokeObjectURL(picture.url);
+    draw();
+  };
+
+  const clear = (): void => {
+    run.abort();
+    for (const { url } of session.pictures) URL.revokeObjectURL(url);
+    session.pictures = [];
+    draw();
+  };
+
+  const start = (): void => {
+    run.abort();
+    run = new AbortController();
+    const { signal } = run;
+    fill(trouble);
+    if (models().length === 0) return;
+    void classifyPictures({
+      client: watched,
+      pictures: session.pictures,
+      models: models(),
+      topK: TOP_K,
+      signal,
+      onAnswer: (picture) => {
+        cards.get(picture)?.update(models());
+        drawStatus();
+      },
+      onWait: (seconds) => {
+        fill(
+          trouble,
+          notice('caution', 'The server is busy', `It asks to wait ${duration(seconds)}; this goes on by itself.`),
+        );
+      },
+    }).then(() => {
+      if (!signal.aborted) fill(trouble, failures());
+    });
+  };
+
+  const failures = (): HTMLElement | undefined => {
+    const failed = session.pictures.flatMap(({ answers }) =>
+      models()
+        .map((model) => answers.get(model))
+        .filter((answer) => answer?.state === 'failed'),
+    );
+    return failed[0] && errorNotice(failed[0].error, { label: 'Try again', run: start });
+  };
+
+  const drawStatus = (): void => {
+    if (session.pictures.length === 0) fill(status);
+    else fill(status, summary(session.pictures, models()));
+  };
+
+  const draw = (): void => {
+    const empty = session.pictures.length === 0;
+    fill(place, empty ? emptyState(add) : controls(add, clear));
+    const kept = new Map<Picture, PictureCard>();
+    for (const picture of session.pictures) {
+      const card =
+        cards.get(picture) ??
+        pictureCard(
+          picture,
+          () => explain(picture),
+          () => remove(picture),
+        );
+      card.update(models());
+      kept.set(picture, card);
+    }
+    cards = kept;
+    fill(grid, ...[...cards.values()].map(({ element }) => element));
+    drawStatus();
+  };
+
+  const explain = (picture: Picture): void => {
+    void picture;
+  };
+
+  const showModels = (known: readonly ModelSummary[]): void => {
+    const asked = route.query.get('model');
+    const ids = known.map(({ id }) => id);
+    const wanted = asked !== null ? [asked] : (session.chosenModels ?? []);
+    const chosen = wanted.filter((id) => ids.includes(id.split('@')[0] ?? id));
+    session.chosenModels = chosen.length > 0 ? chosen : known.filter((model) => model.default).map(({ id }) => id);
+    fill(
+      choice,
+      modelChoice(known, session.chosenModels, (now) => {
+        session.chosenModels = now;
+        draw();
+        start();
+      }),
+    );
+    draw();
+    start();
+  };
+
+  const load = (): void => {
+    client.call('listModels', { signal: ended.signal }).then(
+      (answer) => showModels(answer.models),
+      (thrown: unknown) => {
+        if (!ended.signal.aborted) fill(choice, errorNotice(thrown, { label: 'Try again', run: load }));
+      },
+    );
+  };
+
+  draw();
+  load();
+  const stopPastes = acceptPastes(add);
+  const element = h(
+    'div',
+    { class: 'screen classify' },
+    h(
+      'div',
+      { class: 'lead' },
+      h('h1', {}, 'What is in the picture?'),
+      h('p', {}, 'Give one photo or fifty, and choose who answers. With two models or more you see where they agree.'),
+    ),
+    h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Who answers'), choice),
+    place,
+    trouble,
+    status,
+    grid,
+    api.element,
+  );
+  acceptDrops(element, add);
+  return {
+    title: 'Classify',
+    element,
+    close: () => {
+      ended.abort();
+      run.abort();
+      stopPastes();
+    },
+  };
+}
+
+function emptyState(onFiles: (files: readonly File[]) => void): HTMLElement {
+  return h(
+    'div',
+    { class: 'drop large' },
+    icon('pictures'),
+    h('h2', {}, 'Drop photos here'),
+    h(
+      'p',
+      { class: 'muted' },
+      'or paste one, choose some, or take one. JPEG, PNG, WebP, GIF, TIFF and AVIF are taken.',
+    ),
+    h('div', { class: 'row' }, pickButton('Choose photos', { onFiles }, true), cameraButton(onFiles)),
+  );
+}
+
+function controls(onFiles: (files: readonly File[]) => void, clear: () => void): HTMLElement {
+  return h(
+    'div',
+    { class: 'drop row' },
+    pickButton('Add photos', { onFiles }, true),
+    cameraButton(onFiles),
+    h('button', { type: 'button', class: 'quiet', onclick: clear }, 'Remove all'),
+    h('span', { class: 'muted small' }, 'Drop and paste work too.'),
+  );
+}

@@ -1,0 +1,79 @@
+import { fill, h } from './dom.ts';
+import iconUrl from './icon.svg?url';
+import { themeButton } from './theme.ts';
+
+const PLACES = [
+  ['classify', 'Classify'],
+  ['teach', 'Teach'],
+  ['zoo', 'Zoo'],
+  ['edge', 'In-browser'],
+] as const;
+
+/** What stands around every screen. */
+export interface Shell {
+  /** Shows a screen's content and marks its place in the navigation. */
+  show(content: HTMLElement, place: string): void;
+}
+
+/** Builds the frame of the page. */
+export function createShell(): Shell {
+  const links = PLACES.map(([place, name]) => h('a', { href: `#/${place}`, 'data-place': place }, name));
+  const main = h('main', { id: 'main' });
+  const skip = h('a', { class: 'skip', href: '#main' }, 'Skip to the content');
+  skip.addEventListener('click', (event) => {
+    event.preventDefault();
+    focusHeading(main);
+  });
+  document.body.append(
+    h(
+      'header',
+      { class: 'bar' },
+      h(
+        'div',
+        {},
+        skip,
+        h(
+          'a',
+          { class: 'wordmark', href: '#/' },
+          h('img', { src: iconUrl, alt: '', width: 28, height: 28 }),
+          'Menagerie',
+        ),
+        h('nav', { 'aria-label': 'Screens' }, links),
+        h('div', { class: 'tools' }, h('a', { href: '/docs', class: 'button quiet compact' }, 'API'), themeButton()),
+      ),
+    ),
+    main,
+    h(
+      'footer',
+      { class: 'foot' },
+      h(
+        'div',
+        {},
+        h('span', {}, 'Everything on this page goes through the public interface of this server, and nowhere else.'),
+        h('a', { href: '/docs' }, 'Interface'),
+        h('a', { href: '/openapi.yaml' }, 'openapi.yaml'),
+        h('a', { href: '/metrics' }, 'Metrics'),
+      ),
+    ),
+  );
+  return {
+    show(content, place) {
+      const moved = main.childElementCount > 0;
+      fill(main, content);
+      for (const link of links) {
+        if (link.dataset['place'] === place) link.setAttribute('aria-current', 'page');
+        else link.removeAttribute('aria-current');
+      }
+      if (!moved) return;
+      scrollTo(0, 0);
+      focusHeading(main);
+    },
+  };
+}
+
+/** So that a screen reader says where one is, and the next Tab goes on from there. */
+function focusHeading(main: HTMLElement): void {
+  const heading = main.querySelector('h1');
+  heading?.setAttribute('tabindex', '-1');
+  heading?.focus({ preventScroll: true });
+}

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startServer, type TestServer } from './fixture.ts';
+
+const webDir = mkdtempSync(join(tmpdir(), 'menagerie-page-'));
+let server: TestServer;
+
+beforeAll(async () => {
+  mkdirSync(join(webDir, 'assets'));
+  writeFileSync(join(webDir, 'index.html'), '<!doctype html><title>Menagerie</title>');
+  writeFileSync(join(webDir, 'assets', 'index-a1b2c3.js'), 'export {};');
+  server = await startServer({ webDir });
+});
+
+afterAll(async () => {
+  await server.close();
+  rmSync(webDir, { recursive: true });
+});
+
+const open = () => fetch(server.url, { headers: { accept: 'text/html' } });
+
+describe('the page', () => {
+  test('is what a browser gets, under a policy that lets nothing inline run and nothing outside load', async () => {
+    const response = await open();
+    expect(await response.text()).toContain('<title>Menagerie</title>');
+    const policy = response.headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).not.toContain('unsafe-inline');
+    expect(policy).not.toMatch(/https?:/);
+  });
+
+  test('is asked for again each time, and sent again only when it changed', async () => {
+    const first = await open();
+    expect(first.headers.get('cache-control')).toBe('no-cache');
+    // By hand: fetch would ask around every cache.
+    const etag = first.headers.get('etag') ?? '';
+    const again = get(server.url, { headers: { accept: 'text/html', 'if-none-match': etag } });
+    const [response] = await once(again, 'response');
+    expect(response.statusCode).toBe(304);
+    response.resume();
+  });
+
+  test('has files that a browser may keep for ever: their names tell what is in them', async () => {
+    const response = await fetch(`${server.url}/assets/index-a1b2c3.js`);
+    expect(response.headers.get('content-type')).toContain('javascript');
+    expect(response.headers.get('cache-control')).toContain('immutable');
+    expect(response.headers.get('etag')).not.toBeNull();
+  });
+
+  test.each(['/assets/', '/assets/none.js', '/assets/../index.html', '/assets/%2e%2e/index.html'])(
+    'gives nothing else away: %s',
+    async (path) => {
+      expect((await fetch(server.url + path)).status).toBe(404);
+    },
+  );
+});
