@@ -26,6 +26,9 @@ if (chromium === undefined) {
   console.log('The page was not tested: there is no Chromium (apt-get install chromium, or name one in CHROMIUM).');
 } else {
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/page.config.ts', ...process.argv.slice(2)];
-  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit', env: { ...process.env, CHROMIUM: chromium } });
+  const { status } = spawnSync(process.execPath, args, {
+    stdio: 'inherit',
+    env: { ...process.env, CHROMIUM: chromium },
+  });
   process.exitCode = status ?? 1;
 }
