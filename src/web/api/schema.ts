@@ -109,10 +109,12 @@ export type ModelCard = ModelSummary & {
     readonly label: string;
     readonly synset?: string | undefined;
   }[];
-  /** Measured through the code that serves. */
+  /** Measured through the code that serves; of weights that others trained, as they published it. */
   readonly accuracy: readonly {
     readonly dataset: string;
     readonly images: number;
+    /** Pixels, where they are not those of `input`. */
+    readonly image_size?: number | undefined;
     /** Percent. */
     readonly top1: number;
     /** Percent. */
@@ -299,7 +301,7 @@ export type Problem = {
 };
 
 /** Stable; new ones may come. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_read_only" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_read_only" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
 
 /** What each operation takes and gives, by its `operationId`. */
 export interface Operations {
