@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** What the page is made of, beside the packages of the lock file. */
 const SOURCES = ['src/web', 'src/image/resample.ts', 'package-lock.json'];
@@ -31,3 +32,5 @@ function newest(root) {
   });
   return Math.max(...times);
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = (await buildPage('.')) ? 0 : 1;
