@@ -55,7 +55,7 @@ describe('classifying', () => {
   });
 
   test('by two models shows how often they agree', async () => {
-    await page.getByText('vgg11_bn_slim.tiny200').click();
+    await page.getByRole('checkbox', { name: 'vgg11_bn_slim.tiny200' }).check();
     await give('one.png', 'two.png');
     const row = page.getByRole('row', { name: /vgg11_bn_slim/ });
     await row.getByText(/of 2 \(/).waitFor();
@@ -64,6 +64,6 @@ describe('classifying', () => {
 
   test('shows names as text, whatever they hold', async () => {
     await give('<img src=x onerror=alert(1)>.png');
-    await page.getByText('<img src=x onerror=alert(1)>.png').waitFor();
+    await page.getByText('<img src=x onerror=alert(1)>.png', { exact: true }).waitFor();
   });
 });
