@@ -1,14 +1,15 @@
 import type { Preprocessing } from '../image/preprocess.ts';
 import { Batcher } from '../inference/batcher.ts';
-import { openSession } from '../runtime/open-session.ts';
+
 import type { OutputName } from '../runtime/session.ts';
+import { openSessionThread } from './session-thread.ts';
 
 /** Images in one run: enough for the arithmetic to be efficient, few enough to stay in the processor's cache. */
 const BATCH_SIZE = 16;
 /** A job leaves the other cores to those who wait for answers. */
 const THREADS = 1;
 
-/** A model whose session is in this very process: what a training job computes with. */
+/** A model whose session is in this process, on a thread of its own: what a training job computes with. */
 export interface LocalModel {
   /** Of the runtime's library. */
   readonly version: string;
@@ -19,7 +20,7 @@ export interface LocalModel {
 
 /** Opens a converted model on ONNX Runtime. */
 export async function openLocalModel(onnxPath: string, { inputSize }: Preprocessing): Promise<LocalModel> {
-  const session = await openSession({ runtime: 'onnx', path: onnxPath, threads: THREADS });
+  const session = await openSessionThread({ runtime: 'onnx', path: onnxPath, threads: THREADS });
   let turn: Promise<unknown> = Promise.resolve();
   const batcher = new Batcher({
     engines: {

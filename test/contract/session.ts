@@ -8,7 +8,11 @@ import type { PixelTensor } from '../../src/tensor.ts';
 import { plainImage, writeColourModel } from '../colour-model.ts';
 
 /** What every session owes its users, whatever computes it. */
-export function describeSession(name: string, source: Omit<SessionSource, 'path'>): void {
+export function describeSession(
+  name: string,
+  source: Omit<SessionSource, 'path'>,
+  open: (source: SessionSource) => Promise<Session> = openSession,
+): void {
   describe(name, () => {
     let folder: string;
     let session: Session;
@@ -16,7 +20,7 @@ export function describeSession(name: string, source: Omit<SessionSource, 'path'
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'menagerie-session-'));
       const paths = await writeColourModel(folder);
-      session = await openSession({ ...source, path: paths[source.runtime] });
+      session = await open({ ...source, path: paths[source.runtime] });
     });
     afterAll(async () => {
       await session?.close();
@@ -73,7 +77,7 @@ export function describeSession(name: string, source: Omit<SessionSource, 'path'
 
     it('does not open a file that is no model', async () => {
       const path = new URL('../vitest.config.ts', import.meta.url).pathname;
-      await expect(openSession({ ...source, path })).rejects.toThrow();
+      await expect(open({ ...source, path })).rejects.toThrow();
     });
   });
 }
