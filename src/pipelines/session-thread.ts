@@ -1,14 +1,15 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../compiled.ts';
-import type { OutputName, Outputs, Session, SessionSource } from '../runtime/session.ts';
+import type { AnswerName, ExplainedClasses, Outputs, Session, SessionSource } from '../runtime/session.ts';
 import type { PixelTensor } from '../tensor.ts';
 
 /** What the thread is asked. */
 export interface SessionRequest {
   readonly id: number;
   readonly pixels: PixelTensor;
-  readonly outputs: readonly OutputName[];
+  readonly outputs: readonly AnswerName[];
+  readonly classes: ExplainedClasses | undefined;
 }
 
 /** What the thread answers; the first is `ready`. */
@@ -49,12 +50,12 @@ export async function openSessionThread(source: SessionSource): Promise<Session>
     backend,
     version,
     rejected,
-    run: (pixels, outputs) =>
+    run: (pixels, outputs, classes) =>
       new Promise((resolve, reject) => {
         if (failure !== undefined) return reject(failure);
         const id = ++lastId;
         pending.set(id, { resolve, reject });
-        worker.postMessage({ id, pixels, outputs } satisfies SessionRequest);
+        worker.postMessage({ id, pixels, outputs, classes } satisfies SessionRequest);
       }),
     close: async () => {
       await worker.terminate();

@@ -9,9 +9,9 @@ const session = await openSession(workerData as SessionSource);
 const { runtime, backend, version, rejected } = session;
 reply({ type: 'ready', runtime, backend, version, rejected });
 
-parentPort?.on('message', async ({ id, pixels, outputs: names }: SessionRequest) => {
+parentPort?.on('message', async ({ id, pixels, outputs: names, classes }: SessionRequest) => {
   try {
-    const outputs = await session.run(pixels, names);
+    const outputs = await session.run(pixels, names, classes);
     reply({ type: 'ran', id, outputs });
   } catch (thrown) {
     reply({ type: 'failed', id, reason: messageOf(thrown) });
