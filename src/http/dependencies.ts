@@ -20,6 +20,8 @@ export interface Catalogue {
   describe(id: string): JsonObject | Promise<JsonObject>;
   /** @throws AppError `model_not_found`, `report_not_found`, `model_unavailable` */
   report(id: string, format: ReportFormat): Promise<string>;
+  /** Small pictures of the images that the report names: JSON, data URIs by name. @throws as `report` */
+  reportPictures(id: string): Promise<string>;
   /** @throws AppError `model_not_found`, `model_unavailable` */
   export(id: string, format: ExportFormat): Promise<ModelExport>;
 }

@@ -17,6 +17,8 @@ const WEIGHTS_FILE = 'weights.safetensors';
 /** What a version's report is called in the store. */
 export const REPORT_FILE = 'report.json';
 export const REPORT_PAGE = 'report.html';
+/** Small pictures of the images that the report names, as data URIs by name. */
+export const REPORT_PICTURES = 'report-pictures.json';
 
 /** Everything that a new version is written from. */
 export interface VersionParts {
@@ -91,6 +93,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
   await writeFile(join(outDir, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
   await writeFile(join(outDir, 'manifest.json'), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
   await writeFile(join(outDir, REPORT_PAGE), renderReport(report, parts.thumbnails));
+  await writeFile(join(outDir, REPORT_PICTURES), JSON.stringify(Object.fromEntries(parts.thumbnails)));
   return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
 }
 

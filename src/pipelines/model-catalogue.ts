@@ -7,7 +7,7 @@ import { summarizeReport } from '../training/report.ts';
 import { parseTrainingReport } from '../training/report-schema.ts';
 import type { ConversionCache } from './conversion.ts';
 import type { ExportFormat } from './export-format.ts';
-import { REPORT_FILE, REPORT_PAGE } from './fine-tuned-version.ts';
+import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from './fine-tuned-version.ts';
 import { exportModel, type ModelExport } from './model-export.ts';
 
 /** What the catalogue stands on; `server.ts` puts it together. */
@@ -75,6 +75,16 @@ export class ModelCatalogue {
       'report_not_found',
       `model "${version.name}" was not trained here: only fine-tuned models have a report; the card has what is known`,
     );
+  }
+
+  /**
+   * Small pictures of the images that a report names: JSON, data URIs by name. None of versions that were trained before
+   * pictures were kept.
+   * @throws AppError as `report` does
+   */
+  async reportPictures(reference: string): Promise<string> {
+    await this.report(reference, 'json');
+    return (await this.#reportText(this.#parts.registry.resolve(reference), REPORT_PICTURES)) ?? '{}';
   }
 
   /** Packs a model to be taken away. @throws AppError `model_not_found`, `model_unavailable` */

@@ -218,9 +218,9 @@ async function thumbnailsOf(
 ): Promise<ReadonlyMap<string, string>> {
   const thumbnails = new Map<string, string>();
   if (test === undefined) return thumbnails;
-  const { worstMistakes, leastCertain, confusedPairs } = test.evaluation;
+  const { worstMistakes, leastCertain, confusedPairs, cells } = test.evaluation;
   const named = new Set([
-    ...[...worstMistakes, ...leastCertain].map(({ id }) => id),
+    ...[...worstMistakes, ...leastCertain, ...cells.flatMap(({ examples }) => examples)].map(({ id }) => id),
     ...confusedPairs.flatMap(({ examples }) => examples),
   ]);
   const shown = images.filter(({ file }) => named.has(file.name));

@@ -46,6 +46,14 @@ export interface JudgedImage {
   readonly confidence: number;
 }
 
+/** Some images of one class that got one and the same answer, right or wrong. */
+export interface ConfusionCell {
+  readonly label: number;
+  readonly predicted: number;
+  /** Most certain answer first. */
+  readonly examples: readonly { readonly id: string; readonly confidence: number }[];
+}
+
 /** What held-out images say about a model. */
 export interface Evaluation {
   readonly count: number;
@@ -55,6 +63,8 @@ export interface Evaluation {
   readonly macroF1: number;
   /** `confusion[label][predicted]`, in images. */
   readonly confusion: readonly (readonly number[])[];
+  /** The images behind the numbers of `confusion`: wrong answers first, the most frequent ones first. */
+  readonly cells: readonly ConfusionCell[];
   readonly perClass: readonly ClassScore[];
   /** Most frequent first. */
   readonly confusedPairs: readonly Confusion[];
@@ -68,6 +78,9 @@ export interface Evaluation {
 const MAX_EXAMPLES = 12;
 /** Images shown for each pair of classes. */
 const MAX_EXAMPLES_PER_PAIR = 4;
+/** Images named for each cell of the confusion matrix, and for all of them together. */
+const MAX_EXAMPLES_PER_CELL = 6;
+const MAX_CELL_EXAMPLES = 240;
 
 /** Judges answers, of which there is at least one. */
 export function evaluate({ probabilities, labels, classes, ids }: Answers): Evaluation {
@@ -89,6 +102,7 @@ export function evaluate({ probabilities, labels, classes, ids }: Answers): Eval
     interval: wilsonInterval(correct, labels.length),
     macroF1: seen.reduce((sum, { f1 }) => sum + f1, 0) / seen.length,
     confusion,
+    cells: confusionCells(judged),
     perClass,
     confusedPairs: confusedPairs(confusion, mistakes),
     leastCertain: judged.toSorted((a, b) => a.confidence - b.confidence).slice(0, MAX_EXAMPLES),
@@ -151,4 +165,28 @@ function confusedPairs(confusion: readonly (readonly number[])[], mistakes: read
         .slice(0, MAX_EXAMPLES_PER_PAIR)
         .map(({ id }) => id),
     }));
+}
+
+function confusionCells(judged: readonly JudgedImage[]): ConfusionCell[] {
+  const byCell = new Map<string, JudgedImage[]>();
+  for (const image of judged) {
+    const key = `${image.label} ${image.predicted}`;
+    const others = byCell.get(key);
+    if (others === undefined) byCell.set(key, [image]);
+    else others.push(image);
+  }
+  const isRight = ({ label, predicted }: Pick<JudgedImage, 'label' | 'predicted'>): number =>
+    Number(label === predicted);
+  let left = MAX_CELL_EXAMPLES;
+  return [...byCell.values()]
+    .flatMap((images) => (images[0] === undefined ? [] : [{ images, ...images[0] }]))
+    .sort((a, b) => isRight(a) - isRight(b) || b.images.length - a.images.length)
+    .map(({ label, predicted, images }) => {
+      const shown = images
+        .toSorted((a, b) => b.confidence - a.confidence)
+        .slice(0, Math.min(MAX_EXAMPLES_PER_CELL, left));
+      left -= shown.length;
+      return { label, predicted, examples: shown.map(({ id, confidence }) => ({ id, confidence })) };
+    })
+    .filter(({ examples }) => examples.length > 0);
 }

@@ -32,6 +32,16 @@ const testSchema = score.extend({
   macro_f1: share,
   /** `confusion[label][predicted]`, in images; in the order of the classes. */
   confusion: z.array(z.array(count)),
+  /** Some of the images behind each number of `confusion`. Reports of earlier servers have none. */
+  cells: z
+    .array(
+      z.object({
+        label: z.string(),
+        predicted: z.string(),
+        examples: z.array(z.object({ image: z.string(), confidence: share })),
+      }),
+    )
+    .optional(),
   per_class: z.array(z.object({ class: z.string(), precision: share, recall: share, f1: share, support: count })),
   confused_pairs: z.array(
     z.object({ label: z.string(), predicted: z.string(), count, share, examples: z.array(z.string()) }),

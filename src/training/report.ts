@@ -128,6 +128,11 @@ function testOnDisk(test: TestResult, classes: readonly string[]): TestReport {
     ...scoreOnDisk(evaluation),
     macro_f1: evaluation.macroF1,
     confusion: evaluation.confusion.map((row) => [...row]),
+    cells: evaluation.cells.map(({ label, predicted, examples }) => ({
+      label: nameOf(label),
+      predicted: nameOf(predicted),
+      examples: examples.map(({ id, confidence }) => ({ image: id, confidence: probability(confidence) })),
+    })),
     per_class: evaluation.perClass.map((scores, index) => ({ class: nameOf(index), ...scores })),
     confused_pairs: evaluation.confusedPairs.map(({ label, predicted, count, share, examples }) => ({
       label: nameOf(label),

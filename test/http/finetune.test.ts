@@ -78,7 +78,7 @@ describe('POST /finetune', () => {
       images: { used: 8 },
       imbalance: 1,
       split: {},
-      unreadable: {},
+      unreadable: { count: 0, examples: [] },
       ignored: {},
       warnings: [],
     };

@@ -105,6 +105,7 @@ export function idleDependencies(): Pick<HttpDependencies, 'models' | 'administr
         return CARD;
       },
       report: unasked,
+      reportPictures: unasked,
       export: unasked,
     },
     administration: { setAlias: unasked, removeAlias: unasked, removeVersion: unasked },

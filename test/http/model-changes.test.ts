@@ -148,6 +148,14 @@ describe('the report', () => {
     expect(await response.text()).toContain('<title>Report</title>');
   });
 
+  it('comes with small pictures of the images that it names', async () => {
+    expect((await ask(bench, `${path()}/pictures`)).body).toEqual({
+      'rose/1.jpg': expect.stringMatching(/^data:image/),
+    });
+    const zoo = await ask(bench, `/models/${BACKBONE}/report/pictures`);
+    expect([zoo.status, zoo.body.code]).toEqual([404, 'report_not_found']);
+  });
+
   it('is there for what was trained here, in the formats there are', async () => {
     const zoo = await ask(bench, `/models/${BACKBONE}/report`);
     expect([zoo.status, zoo.body.code]).toEqual([404, 'report_not_found']);

@@ -93,5 +93,9 @@ async function writeVersion(folder: string, name: string): Promise<void> {
   const own = { name, unknown_threshold: 0.4, provenance: { backbone: `${BACKBONE}@1` } };
   await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, ...own }));
   await writeFile(join(folder, 'report.json'), JSON.stringify(buildTrainingReport(reportInput())));
+  await writeFile(
+    join(folder, 'report-pictures.json'),
+    JSON.stringify({ 'rose/1.jpg': 'data:image/jpeg;base64,/9j/' }),
+  );
   await writeFile(join(folder, 'report.html'), '<!doctype html><title>Report</title><style>p{color:red}</style>');
 }

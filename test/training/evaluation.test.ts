@@ -45,6 +45,20 @@ describe('evaluate', () => {
     ]);
   });
 
+  it('names images behind each number, what was answered wrong first', () => {
+    const cells = result.cells.map(({ label, predicted, examples }) => [
+      label,
+      predicted,
+      examples.map(({ id }) => id),
+    ]);
+    expect(cells).toEqual([
+      [0, 1, ['c.jpg']],
+      [1, 2, ['e.jpg']],
+      [0, 0, ['a.jpg', 'b.jpg']],
+      [1, 1, ['d.jpg']],
+    ]);
+  });
+
   it('names the images to look at', () => {
     expect(result.leastCertain.map(({ id }) => id)).toEqual(['d.jpg', 'b.jpg', 'e.jpg', 'a.jpg', 'c.jpg']);
     expect(result.worstMistakes.map(({ id }) => id)).toEqual(['c.jpg', 'e.jpg']);

@@ -36,6 +36,12 @@ export function modelRoutes({ models }: Pick<HttpDependencies, 'models'>): Route
     },
     {
       method: 'get',
+      path: '/models/{id}/report/pictures',
+      handle: async (request, response) =>
+        send(response, REPORT_TYPES.json, await models.reportPictures(idOf(request))),
+    },
+    {
+      method: 'get',
       path: '/models/{id}/export',
       handle: async (request, response) => {
         const { filename, zip } = await models.export(idOf(request), exportFormat(request));

@@ -218,34 +218,55 @@ export type PreflightReport = {
   readonly imbalance: number | null;
   readonly split: Readonly<Record<string, unknown>>;
   /** Images that cannot be decoded, and why. */
-  readonly unreadable: Readonly<Record<string, unknown>>;
+  readonly unreadable: {
+    readonly count: number;
+    readonly examples: readonly {
+      readonly file: string;
+      readonly label: string;
+      readonly code: string;
+      readonly reason: string;
+    }[];
+  };
   /** Files that are not used, and why. */
   readonly ignored: Readonly<Record<string, unknown>>;
   /** Rows of `labels.csv` without their file. */
   readonly missing?: Readonly<Record<string, unknown>> | undefined;
   /** Exact copies under one label. */
-  readonly duplicates?: Readonly<Record<string, unknown>> | undefined;
+  readonly duplicates?: FileGroups | undefined;
   /** Exact copies under several labels. */
-  readonly conflicting_labels?: Readonly<Record<string, unknown>> | undefined;
+  readonly conflicting_labels?: FileGroups | undefined;
   /** Exact copies on both sides of a split. */
-  readonly leakage?: Readonly<Record<string, unknown>> | undefined;
+  readonly leakage?: FileGroups | undefined;
   /** Pairs that look alike. */
-  readonly near_duplicates?: Readonly<Record<string, unknown>> | undefined;
+  readonly near_duplicates?: FileGroups | undefined;
   /** Images that must be enlarged. */
-  readonly small_images?: Readonly<Record<string, unknown>> | undefined;
+  readonly small_images?: {
+    readonly count: number;
+    readonly examples: readonly {
+      readonly file: string;
+      readonly width: number;
+      readonly height: number;
+    }[];
+  } | undefined;
   readonly warnings: readonly {
     readonly code: string;
     readonly message: string;
   }[];
 };
 
+/** Files of a data set that belong together, each list being one group. */
+export type FileGroups = {
+  readonly count: number;
+  readonly examples: readonly (readonly {
+    readonly file: string;
+    readonly label: string;
+    readonly split?: string | undefined;
+  }[])[];
+};
+
 /** The figures are absent when no image was held out. */
 export type ReportSummary = {
-  /** Most important first. */
-  readonly verdict: readonly {
-    readonly level: "good" | "caution" | "bad";
-    readonly text: string;
-  }[];
+  readonly verdict: Verdict;
   readonly next_steps: readonly string[];
   readonly test_images?: number | undefined;
   readonly accuracy?: number | undefined;
@@ -259,18 +280,114 @@ export type ReportSummary = {
   readonly baselines?: Readonly<Record<string, unknown>> | undefined;
 };
 
+/** Most important first. */
+export type Verdict = readonly {
+  readonly level: "good" | "caution" | "bad";
+  readonly text: string;
+}[];
+
 export type TrainingReport = {
   readonly schema: 1;
   readonly created_at: string;
-  readonly model: Readonly<Record<string, unknown>>;
-  readonly backbone: Readonly<Record<string, unknown>>;
+  readonly model: {
+    readonly name: string;
+    readonly version: number;
+  };
+  readonly backbone: {
+    readonly name: string;
+    readonly version: number;
+  };
   readonly classes: readonly string[];
   readonly dataset: Readonly<Record<string, unknown>>;
-  readonly training: Readonly<Record<string, unknown>>;
-  readonly verdict: readonly unknown[];
+  readonly training: {
+    /** The epoch whose weights were kept. */
+    readonly best_epoch: number;
+    readonly history: readonly {
+      readonly epoch: number;
+      readonly loss: number;
+      readonly accuracy: number;
+      readonly val_loss?: number | undefined;
+      readonly val_accuracy?: number | undefined;
+    }[];
+  };
+  readonly verdict: Verdict;
   readonly next_steps: readonly string[];
-  readonly test: Readonly<Record<string, unknown>> | null;
+  /** What the held-out images say; null where there are none. */
+  readonly test: TestReport | null;
   readonly provenance: Readonly<Record<string, unknown>>;
+};
+
+/** Shares are 0..1. */
+export type TestReport = {
+  readonly images: number;
+  readonly accuracy: number;
+  /** Of the accuracy, with 95 % confidence. */
+  readonly interval: readonly number[];
+  readonly macro_f1: number;
+  /** Images by class (rows) and answer (columns), in the order of the classes. */
+  readonly confusion: readonly (readonly number[])[];
+  /** Some of the images behind each number of `confusion`; wrong answers first. */
+  readonly cells?: readonly {
+    readonly label: string;
+    readonly predicted: string;
+    readonly examples: readonly {
+      readonly image: string;
+      readonly confidence: number;
+    }[];
+  }[] | undefined;
+  readonly per_class: readonly {
+    readonly class: string;
+    readonly precision: number;
+    readonly recall: number;
+    readonly f1: number;
+    readonly support: number;
+  }[];
+  readonly worst_mistakes: readonly JudgedImage[];
+  readonly least_certain: readonly JudgedImage[];
+  readonly calibration: {
+    readonly temperature: number;
+    readonly before: Calibration;
+    readonly after: Calibration;
+  };
+  /** The confidence below which the answer is `unknown`, and what it does. */
+  readonly unknown: {
+    readonly threshold: number;
+    readonly reached: boolean;
+    readonly coverage: number;
+    readonly accuracy: number;
+  };
+  readonly baselines: {
+    readonly majority_class: {
+      readonly accuracy: number;
+    };
+    readonly nearest_neighbours: {
+      readonly accuracy: number;
+    };
+  };
+  /** The version that answered before, on the same images. */
+  readonly current?: {
+    readonly model: string;
+    readonly version: number;
+    readonly accuracy: number;
+  } | undefined;
+};
+
+export type JudgedImage = {
+  readonly image: string;
+  readonly label: string;
+  readonly predicted: string;
+  readonly confidence: number;
+};
+
+export type Calibration = {
+  readonly error: number;
+  readonly bins: readonly {
+    readonly low: number;
+    readonly high: number;
+    readonly count: number;
+    readonly confidence: number;
+    readonly accuracy: number;
+  }[];
 };
 
 export type File = {
@@ -449,6 +566,15 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: TrainingReport;
   };
+  /** See the images that a report names */
+  readonly readReportPictures: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Readonly<Record<string, string>>;
+  };
   /** Take a model away */
   readonly exportModel: {
     readonly path: {
@@ -526,6 +652,7 @@ export const OPERATIONS = {
   setAlias: { method: 'PUT', path: '/models/{id}/aliases/{alias}' },
   removeAlias: { method: 'DELETE', path: '/models/{id}/aliases/{alias}' },
   readReport: { method: 'GET', path: '/models/{id}/report' },
+  readReportPictures: { method: 'GET', path: '/models/{id}/report/pictures' },
   exportModel: { method: 'GET', path: '/models/{id}/export' },
   live: { method: 'GET', path: '/v2/health/live' },
   ready: { method: 'GET', path: '/v2/health/ready' },
