@@ -140,10 +140,13 @@ describe('a labelled zip', () => {
   });
 
   test('has a report, for programs and for people', async () => {
-    const report = await (await fetch(`${server.url}/models/colours/report`)).json();
+    const report = (await (await fetch(`${server.url}/models/colours/report`)).json()) as {
+      test: { cells: { examples: { image: string }[] }[] };
+    };
     expect(report).toMatchObject({ model: { name: 'colours', version: 1 }, classes: ['blue', 'green', 'red'] });
     const pictures = await (await fetch(`${server.url}/models/colours/report/pictures`)).json();
-    for (const { examples } of report.test.cells) expect(pictures[examples[0].image]).toMatch(/^data:image\/jpeg/);
+    const named = report.test.cells.flatMap(({ examples }) => examples.map(({ image }) => image));
+    expect(pictures).toMatchObject(Object.fromEntries(named.map((image) => [image, expect.stringMatching(/^data:/)])));
     const page = await fetch(`${server.url}/models/colours/report`, { headers: { accept: 'text/html' } });
     expect(page.headers.get('content-type')).toContain('text/html');
     expect(await page.text()).toContain('colours');
