@@ -1,5 +1,5 @@
 import { ConversionError } from './conversion-error.ts';
-import type { Graph } from './graph.ts';
+import { type Graph, nodesUpTo } from './graph.ts';
 import type { Node, Operation } from './ir.ts';
 
 /**
@@ -13,6 +13,12 @@ export type ExplanationMethod = (typeof EXPLANATION_METHODS)[number];
 
 type Of<K extends Operation['kind']> = Node & { readonly operation: Extract<Operation, { kind: K }> };
 
+/** A layer of vectors, and which of the vectors it reads comes from the activations. */
+export interface HiddenLayer {
+  readonly node: Of<'dense'> | Of<'activation'> | Of<'concat'>;
+  readonly input: Node;
+}
+
 /** The layers between the activations and the logits, of which a gradient can be written down. */
 export interface ExplainableHead {
   readonly method: ExplanationMethod;
@@ -21,47 +27,56 @@ export interface ExplainableHead {
   /** Where the map becomes a vector. */
   readonly vectorization: Of<'global_average_pool'> | Of<'flatten'>;
   /** Layers of vectors before the last. */
-  readonly hidden: readonly (Of<'dense'> | Of<'activation'>)[];
+  readonly hidden: readonly HiddenLayer[];
   /** What makes the logits. */
   readonly classifier: Of<'dense'>;
 }
 
 /** @throws ConversionError that names the layer through which no gradient can be traced */
-export function explainableHead({ outputs: { activations, logits } }: Graph): ExplainableHead {
+export function explainableHead({ outputs: { activations, features, logits } }: Graph): ExplainableHead {
   const layers = chain(activations, logits);
-  const at = layers.findIndex(({ shape }) => shape.kind === 'vector');
+  const at = layers.findIndex(({ node }) => node.shape.kind === 'vector');
+  const pools = layers.slice(0, at).map(({ node }) => (handsAllOn(node) ? node : fail(node)));
   const [vectorization, ...vectors] = layers.slice(at);
-  const pools = layers.slice(0, at);
-  const classifier = vectors.pop();
-  const odd = pools.find((node) => !handsAllOn(node));
-  if (odd !== undefined) return fail(odd);
-  if (vectorization === undefined || !(is(vectorization, 'global_average_pool') || is(vectorization, 'flatten'))) {
-    return fail(vectorization ?? logits);
-  }
-  if (classifier === undefined || !is(classifier, 'dense')) return fail(classifier ?? logits);
-  const hidden = vectors.map((node) => (is(node, 'dense') || is(node, 'activation') ? node : fail(node)));
-  const linear = pools.length === 0 && hidden.length === 0 && is(vectorization, 'global_average_pool');
-  return { method: linear ? 'cam' : 'grad_cam', pools, vectorization, hidden, classifier };
+  const classifier = vectors.pop()?.node;
+  if (vectorization === undefined || classifier === undefined || !is(classifier, 'dense')) return fail(logits);
+  const { node } = vectorization;
+  if (!is(node, 'global_average_pool') && !is(node, 'flatten')) return fail(node);
+  const hidden = vectors.map(hiddenLayer);
+  const joined = hidden.findIndex((layer) => is(layer.node, 'concat'));
+  const unknown = hidden.slice(joined).find((layer) => is(layer.node, 'activation') && layer.node !== features);
+  if (joined >= 0 && unknown !== undefined) return fail(unknown.node);
+  const linear = pools.length === 0 && hidden.length === 0 && is(node, 'global_average_pool');
+  return { method: linear ? 'cam' : 'grad_cam', pools, vectorization: node, hidden, classifier };
 }
 
-/** The layers behind `from` up to `to`, in their order; each must read the one before it and nothing else. */
-function chain(from: Node, to: Node): Node[] {
-  const layers: Node[] = [];
+interface Link {
+  readonly node: Node;
+  readonly input: Node;
+}
+
+/** The layers behind `from` up to `to`, in their order; each must read the one before it, and only vectors beside it. */
+function chain(from: Node, to: Node): Link[] {
+  const links: Link[] = [];
   for (let node = to; node !== from; ) {
-    layers.unshift(node);
-    const [input, ...others] = node.inputs;
+    const [input, ...others] = node.inputs.filter((each) => nodesUpTo([each]).includes(from));
     if (input === undefined || others.length > 0) return fail(node);
+    links.unshift({ node, input });
     node = input;
   }
-  return layers;
+  return links;
 }
 
 /** A maximum's gradient goes to where it was found, a mean's in equal parts to all that it was taken of. */
-function handsAllOn(node: Node): boolean {
-  const { operation } = node;
+function handsAllOn({ operation }: Node): boolean {
   if (operation.kind === 'max_pool') return true;
   if (operation.kind !== 'average_pool') return false;
   return !operation.countPadding || Object.values(operation.window.padding).every((rows) => rows === 0);
+}
+
+function hiddenLayer({ node, input }: Link): HiddenLayer {
+  if (is(node, 'dense') || is(node, 'activation') || is(node, 'concat')) return { node, input };
+  return fail(node);
 }
 
 function is<K extends Operation['kind']>(node: Node, kind: K): node is Of<K> {

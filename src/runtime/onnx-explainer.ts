@@ -4,7 +4,7 @@ import type { ExplainedClasses } from './session.ts';
 /** The model beside a model that traces a class back to the picture; loaded when it is first asked. */
 export class OnnxExplainer {
   /** What it reads of the model's answer. */
-  static readonly reads = ['probabilities', 'activations'] as const;
+  static readonly reads = ['probabilities', 'activations', 'features'] as const;
 
   readonly #open: () => Promise<InferenceSession>;
   #session: Promise<InferenceSession> | undefined;
@@ -15,17 +15,18 @@ export class OnnxExplainer {
 
   /** `[n, height, width]` of the images whose answers are given. */
   async run(
-    { probabilities, activations }: InferenceSession.OnnxValueMapType,
+    { probabilities, activations, features }: InferenceSession.OnnxValueMapType,
     classes: ExplainedClasses = [],
   ): Promise<OnnxTensor> {
-    if (activations === undefined || !(probabilities?.data instanceof Float32Array)) {
-      throw new Error('the ONNX model has no probabilities or no activations');
+    if (activations === undefined || features === undefined || !(probabilities?.data instanceof Float32Array)) {
+      throw new Error('the ONNX model has neither probabilities nor activations and features');
     }
     const best = mostProbable(probabilities.data, probabilities.dims[0] ?? 1);
     const chosen = BigInt64Array.from(best, (index, row) => BigInt(classes[row] ?? index));
     this.#session ??= this.#open();
     const session = await this.#session;
-    const { explanation } = await session.run({ activations, class: new OnnxTensor('int64', chosen, [chosen.length]) });
+    const classTensor = new OnnxTensor('int64', chosen, [chosen.length]);
+    const { explanation } = await session.run({ activations, features, class: classTensor });
     if (explanation === undefined) throw new Error('the model that explains has no output named explanation');
     return explanation;
   }

@@ -15,7 +15,9 @@ import {
   dense,
   flatten,
   globalAveragePool,
+  join as joinVectors,
   type MapNode,
+  mapInput,
   maxPool,
   pixels,
   type VectorNode,
@@ -73,9 +75,10 @@ async function explain(graph: Graph, images: Float32Array, classes: readonly num
   await writeOnnx(graph, path, OPTIONS);
   const head = explainableHead(graph);
   await writeOnnxExplanation(graph, head, join(folder, 'explanation.onnx'), weightPlaces(graph, path, OPTIONS));
-  const { activations, logits } = await runModel(graph, images);
+  const { activations, features, logits } = await runModel(graph, images);
   const answer = await run(join(folder, 'explanation.onnx'), {
     activations: new ort.Tensor('float32', activations.data, activations.shape),
+    features: new ort.Tensor('float32', features.data, features.shape),
     class: new ort.Tensor('int64', BigInt64Array.from(classes, BigInt), [classes.length]),
   });
   if (!answer['explanation']) throw new Error('there is no explanation');
@@ -86,11 +89,11 @@ async function explain(graph: Graph, images: Float32Array, classes: readonly num
 async function runModel({ input }: Graph, images: Float32Array) {
   const { height, width } = input.shape;
   const shape = [images.length / (height * width * 3), height, width, 3];
-  const { activations, logits } = await run(join(folder, 'model.onnx'), {
+  const { activations, features, logits } = await run(join(folder, 'model.onnx'), {
     pixels: new ort.Tensor('float32', images, shape),
   });
-  if (!activations || !logits) throw new Error('an output is missing');
-  return { activations, logits };
+  if (!activations || !features || !logits) throw new Error('an output is missing');
+  return { activations, features, logits };
 }
 
 async function run(path: string, feeds: Record<string, ort.Tensor>): Promise<Record<string, Tensor>> {
@@ -138,12 +141,27 @@ const HEADS: Record<string, (map: MapNode) => VectorNode> = {
     hidden(flatten('flat', maxPool('max', map, { kernel: 3, stride: 2, padding: 1 })), 'relu'),
   'an adaptive average pool': (map) =>
     hidden(flatten('flat', averagePool('mean', map, { kernel: 2, stride: 2, countPadding: false })), 'relu'),
+  'earlier layers beside the mean': (map) => joinVectors('joined', [earlier(map), globalAveragePool('pool', map)]),
+  'earlier layers, and a hidden one upon all': (map) =>
+    hidden(joinVectors('joined', [globalAveragePool('pool', map), earlier(map)]), 'relu6'),
+  'earlier layers beside hidden ones': (map) =>
+    joinVectors('joined', [earlier(map), hidden(flatten('flat', map), 'relu', 'relu')]),
   'padding that does not count': (map) =>
     hidden(
       flatten('flat', averagePool('mean', map, { kernel: 3, stride: 2, padding: 1, countPadding: false })),
       'relu',
     ),
 };
+
+/** Of the layers before the activations, which a head may read too; here it is the same for every picture. */
+function earlier(map: MapNode): VectorNode {
+  const read = async () => new Float32Array(5 * CHANNELS);
+  const early = conv2d('early', mapInput(mapInput(map)), {
+    weight: { name: 'early.weight', shape: [5, CHANNELS, 1, 1], read },
+    bias: weight('early.bias', [5]),
+  });
+  return globalAveragePool('early.mean', early);
+}
 
 function hidden(x: VectorNode, ...functions: readonly ('relu' | 'relu6')[]): VectorNode {
   return functions.reduce((below, apply, index) => {
@@ -193,9 +211,16 @@ describe('a head that cannot be traced', () => {
       globalAveragePool('pool', conv2d('late', map, { weight: weight('late.weight', [3, 3, 1, 1]) })),
     'padding that counts': (map) =>
       flatten('flat', averagePool('late', map, { kernel: 3, stride: 1, padding: 1, countPadding: true })),
+    'two hidden layers upon earlier ones, whose outputs are nowhere': (map) => {
+      const joined = joinVectors('joined', [earlier(map), globalAveragePool('pool', map)]);
+      const first = activation('late', dense('first', joined, layer('first', joined.shape.length, 8)), 'relu');
+      return activation('relu', dense('second', first, layer('second', 8, 8)), 'relu');
+    },
   };
   it.each(Object.entries(refused))('%s: the layer is named', (_, head) => {
-    expect(() => explainableHead(classifier([6, 6], head))).toThrow(/layer "late" \((conv2d|average_pool)\)/);
+    expect(() => explainableHead(classifier([6, 6], head))).toThrow(
+      /layer "late" \((conv2d|average_pool|activation)\)/,
+    );
   });
 });
 
@@ -210,11 +235,12 @@ it('the weights stay where they are: what explains is a few hundred bytes', asyn
   const { size } = await writeOnnxExplanation(graph, explainableHead(graph), explanation, places);
   expect(size).toBeLessThan(3000);
   const map = imagesOf(1, [6, 6]);
-  const feeds = {
+  const { features } = await runModel(graph, map);
+  const { explanation: beside } = await run(explanation, {
     activations: new ort.Tensor('float32', map, [1, 6, 6, 3]),
+    features: new ort.Tensor('float32', features.data, features.shape),
     class: new ort.Tensor('int64', BigInt64Array.of(1n), [1]),
-  };
-  const { explanation: beside } = await run(explanation, feeds);
+  });
   await rm(path);
   await rm(explanation);
   expect(beside).toEqual((await explain(graph, map, [1])).explanation);

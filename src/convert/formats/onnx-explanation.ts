@@ -1,6 +1,6 @@
-import type { ExplainableHead } from '../explanation.ts';
+import type { ExplainableHead, HiddenLayer } from '../explanation.ts';
 import type { Graph } from '../graph.ts';
-import type { Node } from '../ir.ts';
+import type { ActivationFunction, Node } from '../ir.ts';
 import type { Weight } from '../tensors.ts';
 import { type WrittenFile, writeFileThrough } from './file-sink.ts';
 import { constantTensor, externalTensor, MODEL_HEAD, valueInfo, type WeightPlace } from './onnx.ts';
@@ -11,23 +11,24 @@ import { DATA_TYPE, encode, modelProto, type NodeProto } from './onnx-proto.ts';
 const MAP = 'activations:map';
 
 /**
- * Writes the model that explains a class: inputs `activations` `[n, height, width, channels]` and `class` int64 `[n]`;
- * output `explanation` `[n, height, width]`, what each cell of the map adds to the logit of the class. Of a linear head
+ * Writes the model that explains a class: inputs `activations` `[n, height, width, channels]` and `features` as
+ * the model gives them, and `class` int64 `[n]`; output `explanation` `[n, height, width]`, what each cell of the map adds to the logit of the class. Of a linear head
  * the sum over the cells and the class's bias are the logit itself; of another it is the part that is linear around this
  * picture: the mean gradient of each channel, times its activations.
  *
  * It holds no weights of its own but refers to those that `places` says, in files of the same folder.
  */
 export async function writeOnnxExplanation(
-  { outputs: { activations } }: Graph,
+  { outputs: { activations, features } }: Graph,
   head: ExplainableHead,
   path: string,
   places: ReadonlyMap<string, WeightPlace>,
 ): Promise<WrittenFile> {
   const { height, width, channels } = activations.shape;
   const emitted = new Emitted();
-  emitForward(head, activations, emitted);
-  const gradient = emitBackward(head, emitted);
+  const nameOf = (node: Node) => (node === features ? 'features' : node === activations ? MAP : `${node.name}:out`);
+  emitForward(head, nameOf, emitted);
+  const gradient = emitBackward(head, nameOf, emitted);
   emitExplanation(gradient, [height, width, channels], emitted);
   const graph = {
     name: 'explanation',
@@ -38,6 +39,7 @@ export async function writeOnnxExplanation(
     ],
     inputs: [
       valueInfo('activations', [height, width, channels], DATA_TYPE.float),
+      valueInfo('features', [features.shape.length], DATA_TYPE.float),
       valueInfo('class', [], DATA_TYPE.int64),
     ],
     outputs: [valueInfo('explanation', [height, width], DATA_TYPE.float)],
@@ -75,54 +77,62 @@ class Emitted {
   }
 }
 
-/** The head anew, as far as the last activation function, whose gradient depends on what it reads. */
-function emitForward({ pools, vectorization, hidden }: ExplainableHead, activations: Node, emitted: Emitted): void {
-  const last = hidden.findLastIndex(({ operation }) => operation.kind === 'activation');
-  if (last < 0) return;
+type Names = (node: Node) => string;
+
+/** The head anew, as far as an activation function depends on it whose output is not known already. */
+function emitForward({ pools, vectorization, hidden }: ExplainableHead, nameOf: Names, emitted: Emitted): void {
+  const unknown = hidden.findLastIndex(
+    ({ node }) => node.operation.kind === 'activation' && nameOf(node) !== 'features',
+  );
+  if (unknown < 0) return;
   emitted.add(MAP, 'Transpose', ['activations'], { perm: [0, 3, 1, 2] });
-  const outputOf = (node: Node): string => (node === activations ? MAP : valueName(node));
-  for (const node of [...pools, vectorization, ...hidden.slice(0, last + 1)]) {
-    const {
-      nodes,
-      weights = [],
-      constants = [],
-    } = emitNode(node, { inputs: node.inputs.map(outputOf), output: outputOf(node) }, 'uint8');
+  for (const node of [...pools, vectorization, ...hidden.slice(0, unknown + 1).map((layer) => layer.node)]) {
+    const values = { inputs: node.inputs.map(nameOf), output: nameOf(node) };
+    const { nodes, weights = [], constants = [] } = emitNode(node, values, 'uint8');
     emitted.nodes.push(...nodes);
     emitted.constants.push(...constants);
-    weights.forEach((weight) => {
-      emitted.weight(weight);
-    });
+    for (const weight of weights) emitted.weight(weight);
   }
 }
 
 /** From the logit of the class back to the sum of each channel's gradient on the map, `[n, channels]`. */
-function emitBackward({ vectorization, hidden, classifier }: ExplainableHead, emitted: Emitted): string {
-  let gradient = emitted.add(`${classifier.name}:gradient`, 'Gather', [
-    emitted.weight(classifier.operation.weight),
-    'class',
-  ]);
-  for (const node of [...hidden].reverse()) {
-    const { name, operation } = node;
-    gradient =
-      operation.kind === 'dense'
-        ? emitted.add(`${name}:gradient`, 'MatMul', [gradient, emitted.weight(operation.weight)])
-        : emitted.add(`${name}:gradient`, 'Mul', [gradient, emitSlope(node, operation.function, emitted)]);
-  }
+function emitBackward({ vectorization, hidden, classifier }: ExplainableHead, nameOf: Names, emitted: Emitted): string {
+  const weight = emitted.weight(classifier.operation.weight);
+  let gradient = emitted.add(`${classifier.name}:gradient`, 'Gather', [weight, 'class']);
+  for (const layer of [...hidden].reverse()) gradient = emitGradient(layer, gradient, nameOf, emitted);
   // A mean spreads its gradient over the cells: their sum is what arrived.
   if (vectorization.operation.kind === 'global_average_pool') return gradient;
-  const channels = channelsInto(vectorization);
   const { name } = vectorization;
   const axis = emitted.constant(`${name}.cells`, [1], BigInt64Array.of(2n));
-  const byCell = emitted.reshape(`${name}:cells`, gradient, [0, channels, -1]);
+  const byCell = emitted.reshape(`${name}:cells`, gradient, [0, channelsInto(vectorization), -1]);
   return emitted.add(`${name}:gradient`, 'ReduceSum', [byCell, axis], { keepdims: 0 });
 }
 
+/** From the gradient of what a layer makes to that of what it reads. */
+function emitGradient({ node, input }: HiddenLayer, gradient: string, nameOf: Names, emitted: Emitted): string {
+  const { name, operation } = node;
+  switch (operation.kind) {
+    case 'dense':
+      return emitted.add(`${name}:gradient`, 'MatMul', [gradient, emitted.weight(operation.weight)]);
+    case 'activation':
+      return emitted.add(`${name}:gradient`, 'Mul', [gradient, emitSlope(node, operation.function, nameOf, emitted)]);
+    case 'concat': {
+      const before = node.inputs.slice(0, node.inputs.indexOf(input)).reduce((sum, part) => sum + lengthOf(part), 0);
+      const bounds = [before, before + lengthOf(input), 1].map((value, index) =>
+        emitted.constant(`${name}.bound${index}`, [1], BigInt64Array.of(BigInt(value))),
+      );
+      return emitted.add(`${name}:gradient`, 'Slice', [gradient, ...bounds]);
+    }
+  }
+}
+
 /** 1 where an activation function lets its input through, else 0: told from what came out. */
-function emitSlope({ name }: Node, apply: 'relu' | 'relu6', emitted: Emitted): string {
-  const positive = emitted.add(`${name}:above`, 'Sign', [`${name}:out`]);
+function emitSlope(node: Node, apply: ActivationFunction, nameOf: Names, emitted: Emitted): string {
+  const { name } = node;
+  const positive = emitted.add(`${name}:above`, 'Sign', [nameOf(node)]);
   if (apply === 'relu') return positive;
   const six = emitted.constant(`${name}.six`, [], Float32Array.of(6));
-  const room = emitted.add(`${name}:room`, 'Sub', [six, `${name}:out`]);
+  const room = emitted.add(`${name}:room`, 'Sub', [six, nameOf(node)]);
   const below = emitted.add(`${name}:below`, 'Sign', [room]);
   return emitted.add(`${name}:slope`, 'Mul', [positive, below]);
 }
@@ -142,8 +152,9 @@ function emitExplanation(
   emitted.reshape('explanation', scaled, [0, height, width]);
 }
 
-function valueName(node: Node): string {
-  return `${node.name}:out`;
+function lengthOf({ shape }: Node): number {
+  if (shape.kind !== 'vector') throw new Error('a head joins vectors');
+  return shape.length;
 }
 
 function channelsInto({ inputs: [map] }: Node): number {
