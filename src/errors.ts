@@ -52,6 +52,7 @@ export const ERRORS = {
   corrupt_image: { status: 422, title: 'The image cannot be decoded' },
   dataset_layout: { status: 422, title: 'The labels of the images cannot be told' },
   dataset_too_small: { status: 422, title: 'There are too few images to learn from' },
+  not_explainable: { status: 422, title: 'The answers of the model cannot be traced back to the image' },
   job_queue_full: { status: 429, title: 'Too many jobs are waiting' },
   queue_full: { status: 429, title: 'The server is busy' },
   headers_too_large: { status: 431, title: 'The head of the request is too large' },

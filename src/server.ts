@@ -10,12 +10,14 @@ import { createApp } from './http/app.ts';
 import type { Readiness } from './http/dependencies.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
-import { preprocessImage } from './image/preprocess.ts';
+import { drawHeat } from './image/heat-overlay.ts';
+import { modelCrop, preprocessImage } from './image/preprocess.ts';
 import type { Logger } from './logger.ts';
 import { ConversionCache } from './pipelines/conversion.ts';
 import { FinetuneJobs } from './pipelines/finetune-jobs.ts';
 import { Finetuner } from './pipelines/finetuner.ts';
 import { ImageClassifier } from './pipelines/image-classification.ts';
+import { ImageExplainer } from './pipelines/image-explanation.ts';
 import { ModelAdministration } from './pipelines/model-administration.ts';
 import { ModelCatalogue } from './pipelines/model-catalogue.ts';
 import { ModelServing } from './pipelines/model-serving.ts';
@@ -39,6 +41,7 @@ export interface Services {
   readonly engines: EnginePool;
   readonly serving: ModelServing;
   readonly classifier: ImageClassifier;
+  readonly explainer: ImageExplainer;
   readonly metrics: Metrics;
   /** Lets what was taken finish, then ends the engines. */
   close(): Promise<void>;
@@ -114,6 +117,17 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     limit: config.QUEUE_LIMIT,
     onImage: (model, runtime, timings) => metrics.observeImage(model.name, runtime, timings),
   });
+  const explainer = new ImageExplainer({
+    resolve: (reference) => registry.resolve(reference),
+    defaultModel: config.DEFAULT_MODEL,
+    converted: (model) => conversions.get(model),
+    batcher: (model) => serving.batcher(model, 'onnx'),
+    preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
+    crop: modelCrop,
+    draw: (photo, layer) => drawHeat(photo, layer, config.MAX_IMAGE_PIXELS),
+    admit: (images) => classifier.admit(images),
+    onImage: (model, timings) => metrics.observeImage(model.name, 'onnx', timings),
+  });
   return {
     registry,
     repository,
@@ -122,6 +136,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     engines,
     serving,
     classifier,
+    explainer,
     metrics,
     close: async () => {
       await serving.close();
@@ -158,6 +173,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   let shuttingDown = false;
   const app = createApp({
     classifier: services.classifier,
+    explainer: services.explainer,
     models: new ModelCatalogue({ registry, store, conversions, defaultModel: config.DEFAULT_MODEL }),
     administration: new ModelAdministration({
       registry,

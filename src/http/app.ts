@@ -7,6 +7,7 @@ import { requestState } from './middleware/request-state.ts';
 import { DOCUMENT_POLICY, securityHeaders } from './middleware/security-headers.ts';
 import { classifyRoutes } from './routes/classify.ts';
 import { docsAssets, docsRoutes } from './routes/docs.ts';
+import { explainRoutes } from './routes/explain.ts';
 import { finetuneRoutes } from './routes/finetune.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { modelChangeRoutes } from './routes/model-changes.ts';
@@ -19,6 +20,7 @@ import type { Route } from './routes/route.ts';
 export function createRoutes(dependencies: HttpDependencies): Route[] {
   return [
     ...classifyRoutes(dependencies),
+    ...explainRoutes(dependencies),
     ...finetuneRoutes(dependencies),
     ...jobRoutes(dependencies),
     ...modelRoutes(dependencies),

@@ -3,6 +3,7 @@ import type { Logger } from '../logger.ts';
 import type { ExportFormat } from '../pipelines/export-format.ts';
 import type { FinetuneOptions, FinetuneRequest } from '../pipelines/finetune-options.ts';
 import type { Classification, ClassificationRequest } from '../pipelines/image-classification.ts';
+import type { Explanation, ExplanationRequest } from '../pipelines/image-explanation.ts';
 import type { ReportFormat } from '../pipelines/model-catalogue.ts';
 import type { ModelExport } from '../pipelines/model-export.ts';
 import type { Job, JobQueue } from '../training/jobs/job-queue.ts';
@@ -11,6 +12,13 @@ import type { Metrics } from './metrics.ts';
 export interface Classifier {
   /** @throws AppError when the request fails as a whole; an image that fails alone is a result with its error */
   classify(request: ClassificationRequest): Promise<Classification>;
+}
+
+export interface Explainer {
+  /** @throws AppError, among them `not_explainable` and `invalid_request` of a class that the model does not have */
+  explain(request: ExplanationRequest): Promise<Explanation>;
+  /** The same as a picture, a PNG: heat over the photo. @param opacity 0..1 */
+  draw(request: ExplanationRequest, opacity: number): Promise<Uint8Array>;
 }
 
 /** What is told of models, and given away. Cards are as `openapi.yaml` has them: `ModelSummary` and `ModelCard`. */
@@ -66,6 +74,7 @@ export interface HttpLimits {
 /** What the interface stands on; `server.ts` puts it together. */
 export interface HttpDependencies {
   readonly classifier: Classifier;
+  readonly explainer: Explainer;
   readonly models: Catalogue;
   readonly administration: Administration;
   readonly finetuning: Trainer;

@@ -1,4 +1,11 @@
+import { z } from 'zod';
 import { AppError } from '../errors.ts';
+
+/** A number from 0 to 1, as a text. */
+export const share = z
+  .string()
+  .regex(/^(0(\.\d*)?|1(\.0*)?|\.\d+)$/, 'must be a number from 0 to 1')
+  .transform(Number);
 
 /** An option that is wrong and why, to be read behind its name. */
 export interface OptionFault {
@@ -24,6 +31,32 @@ export function mergeOptions(
     }
   }
   return { ...query, ...fields };
+}
+
+/**
+ * Reads the options out of the query and the form, which come as texts.
+ * @throws AppError `invalid_request` that names each field that is wrong
+ */
+export function parseOptions<T extends z.ZodRawShape>(
+  schema: z.ZodObject<T>,
+  query: Readonly<Record<string, unknown>>,
+  fields: Readonly<Record<string, unknown>>,
+): z.output<z.ZodObject<T>> {
+  const given = mergeOptions(query, fields);
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const known = Object.keys(schema.shape).join(', ');
+  throw invalidOptions(
+    parsed.error.issues.flatMap((issue) => {
+      if (issue.code === 'unrecognized_keys') {
+        return issue.keys.map((field) => ({ field, message: `is not known; there are ${known}` }));
+      }
+      const field = String(issue.path[0]);
+      const value = given[field];
+      const message = Array.isArray(value) ? 'is given more than once' : `${issue.message}, not "${value}"`;
+      return [{ field, message }];
+    }),
+  );
 }
 
 /** The error of options that are wrong. */

@@ -14,11 +14,16 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   send(response, 'application/json; charset=utf-8', JSON.stringify(body));
 }
 
-/** Sends a text of the given media type. */
-export function send(response: ServerResponse, type: string, text: string): void {
+/** Sends a text, or the bytes of a picture, of the given media type. */
+export function send(response: ServerResponse, type: string, content: string | Uint8Array): void {
   response.setHeader('Content-Type', type);
-  response.setHeader('Content-Length', Buffer.byteLength(text));
-  response.end(text);
+  response.setHeader('Content-Length', Buffer.byteLength(content));
+  response.end(content);
+}
+
+/** Milliseconds as answers show them. */
+export function hundredths(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
 }
 
 /**

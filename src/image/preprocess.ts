@@ -72,6 +72,19 @@ export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing):
   return cropRows(await toPixels(shrink(raw, resized, recipe.interpolation)), resized);
 }
 
+/** The part of an upright image of this size that the model sees, in its pixels, which need not be whole ones. */
+export function modelCrop(size: { readonly width: number; readonly height: number }, recipe: Preprocessing): Window {
+  const seen = middle(size, MAX_ASPECT);
+  const { width, height, crop } = resizedTo(seen, recipe);
+  const [across, down] = [seen.width / width, seen.height / height];
+  return {
+    left: seen.left + crop.left * across,
+    top: seen.top + crop.top * down,
+    width: crop.width * across,
+    height: crop.height * down,
+  };
+}
+
 /** The size to resize to, and the middle of it that is the model's input. */
 interface Resized {
   readonly scale: number;

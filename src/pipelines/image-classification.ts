@@ -110,7 +110,7 @@ export class ImageClassifier {
     const start = performance.now();
     const { images, runtime, signal } = request;
     const model = this.#parts.resolve(request.model ?? this.#parts.defaultModel);
-    this.#admit(images.length);
+    const leave = this.admit(images.length);
     try {
       const queue = await this.#parts.batcher(model, runtime);
       const results = await Promise.all(images.map((image) => this.#classifyImage(image, model, queue, request)));
@@ -118,11 +118,16 @@ export class ImageClassifier {
       const timings = { totalMs: performance.now() - start };
       return { model: model.name, version: model.version, runtime, results, timings };
     } finally {
-      this.#inFlight -= images.length;
+      leave();
     }
   }
 
-  #admit(images: number): void {
+  /**
+   * Takes images in, whoever computes them, as long as there is room.
+   * @returns lets them go; to be called once
+   * @throws AppError `queue_full`
+   */
+  admit(images: number): () => void {
     const { limit } = this.#parts;
     if (this.#inFlight + images > limit && this.#inFlight > 0) {
       throw new AppError(
@@ -135,6 +140,9 @@ export class ImageClassifier {
       );
     }
     this.#inFlight += images;
+    return () => {
+      this.#inFlight -= images;
+    };
   }
 
   async #classifyImage(

@@ -91,13 +91,17 @@ export interface TestServer {
 }
 
 /** Dependencies that are asked for nothing but routes, or are replaced by a test that asks more. */
-export function idleDependencies(): Pick<HttpDependencies, 'models' | 'administration' | 'finetuning' | 'uploadDir'> {
+export function idleDependencies(): Pick<
+  HttpDependencies,
+  'explainer' | 'models' | 'administration' | 'finetuning' | 'uploadDir'
+> {
   const unknown = (id: string): AppError =>
     new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
   const unasked = (): never => {
     throw new Error('nobody should ask for this here');
   };
   return {
+    explainer: { explain: unasked, draw: unasked },
     models: {
       list: () => [SUMMARY],
       describe: (id) => {
@@ -239,7 +243,7 @@ export function classify(
   images: Readonly<Record<string, Uint8Array>>,
   { query = '', fields = {} }: { query?: string; fields?: Readonly<Record<string, string>> } = {},
 ): Promise<Answer> {
-  return ask(server, `/classify${query}`, { method: 'POST', body: form(images, fields) });
+  return ask(server, `/classify${query}`, { method: 'POST', body: imageForm(images, fields) });
 }
 
 /** Sends a body under a type to be classified. */
@@ -254,7 +258,10 @@ export function classifyRaw(
 }
 
 /** A form of images under their file names, and of fields. */
-function form(images: Readonly<Record<string, Uint8Array>>, fields: Readonly<Record<string, string>> = {}): FormData {
+export function imageForm(
+  images: Readonly<Record<string, Uint8Array>>,
+  fields: Readonly<Record<string, string>> = {},
+): FormData {
   const data = new FormData();
   for (const [name, bytes] of Object.entries(images)) data.append('image', new Blob([Uint8Array.from(bytes)]), name);
   for (const [name, value] of Object.entries(fields)) data.append(name, value);

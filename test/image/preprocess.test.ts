@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/image/decode.ts';
-import { type Preprocessing, preprocessDecoded, preprocessImage } from '../../src/image/preprocess.ts';
+import { modelCrop, type Preprocessing, preprocessDecoded, preprocessImage } from '../../src/image/preprocess.ts';
 import { resample } from '../../src/image/resample.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 import { picture, redOverBlue, waves } from './pictures.ts';
@@ -181,5 +181,29 @@ describe('an image that is decoded already', () => {
       .toBuffer();
     const decoded = await decodeImage(file, MAX_PIXELS);
     expect(distance(await preprocessDecoded(decoded, how), (await prepare(file, how)).pixels)).toBe(0);
+  });
+});
+
+describe('modelCrop', () => {
+  it.each([
+    ['a wide photo', { width: 300, height: 100 }, recipe(50), { left: 100, top: 0, width: 100, height: 100 }],
+    ['a tall photo', { width: 100, height: 160 }, recipe(50), { left: 0, top: 30, width: 100, height: 100 }],
+    ['a margin', { width: 400, height: 400 }, recipe(80, 0.8), { left: 40, top: 40, width: 320, height: 320 }],
+    ['a photo that is enlarged', { width: 20, height: 10 }, recipe(40), { left: 5, top: 0, width: 10, height: 10 }],
+    ['a strip', { width: 2000, height: 10 }, recipe(40), { left: 995, top: 0, width: 10, height: 10 }],
+  ])('%s', (_, size, how, crop) => {
+    expect(modelCrop(size, how)).toEqual(crop);
+  });
+
+  it('is where the pixels come from', async () => {
+    const size = { width: 320, height: 200 };
+    const { left, top, width, height } = modelCrop(size, recipe(64, 0.8));
+    const inside = (x: number, y: number) => x >= left && x < left + width && y >= top && y < top + height;
+    const file = await picture(size.width, size.height, (x, y) => (inside(x, y) ? [0, 255, 0] : [255, 0, 0]))
+      .png()
+      .toBuffer();
+    const { pixels } = await prepare(file, recipe(64, 0.8));
+    const green = pixels.filter((_, index) => index % 3 === 1);
+    expect(green.filter((value) => value < 128)).toHaveLength(0);
   });
 });
