@@ -3,9 +3,10 @@ import type { Graph } from '../graph.ts';
 import type { ActivationFunction, Node } from '../ir.ts';
 import type { Weight } from '../tensors.ts';
 import { type WrittenFile, writeFileThrough } from './file-sink.ts';
-import { constantTensor, externalTensor, MODEL_HEAD, valueInfo, type WeightPlace } from './onnx.ts';
-import { type Constant, emitNode, nodeProto } from './onnx-nodes.ts';
+import { MODEL_HEAD, weightTensor } from './onnx.ts';
+import { type Constant, constantTensor, emitNode, nodeProto, valueInfo } from './onnx-nodes.ts';
 import { DATA_TYPE, encode, modelProto, type NodeProto } from './onnx-proto.ts';
+import { externalTensor, type TensorPlace } from './onnx-writer.ts';
 
 /** The activations with their channels first, as the layers of a head read them. */
 const MAP = 'activations:map';
@@ -22,7 +23,7 @@ export async function writeOnnxExplanation(
   { outputs: { activations, features } }: Graph,
   head: ExplainableHead,
   path: string,
-  places: ReadonlyMap<string, WeightPlace>,
+  places: ReadonlyMap<string, TensorPlace>,
 ): Promise<WrittenFile> {
   const { height, width, channels } = activations.shape;
   const emitted = new Emitted();
@@ -35,7 +36,7 @@ export async function writeOnnxExplanation(
     nodes: emitted.nodes,
     initializers: [
       ...emitted.constants.map(constantTensor),
-      ...[...emitted.weights.values()].map((weight) => externalTensor(weight, placeOf(weight, places))),
+      ...[...emitted.weights.values()].map((weight) => externalTensor(weightTensor(weight), placeOf(weight, places))),
     ],
     inputs: [
       valueInfo('activations', [height, width, channels], DATA_TYPE.float),
@@ -162,7 +163,7 @@ function channelsInto({ inputs: [map] }: Node): number {
   return map.shape.channels;
 }
 
-function placeOf({ name }: Weight, places: ReadonlyMap<string, WeightPlace>): WeightPlace {
+function placeOf({ name }: Weight, places: ReadonlyMap<string, TensorPlace>): TensorPlace {
   const place = places.get(name);
   if (place === undefined) throw new Error(`nobody has written the weight "${name}"`);
   return place;

@@ -1,7 +1,15 @@
 import type { ActivationFunction, Node, Operation } from '../ir.ts';
 import type { Weight } from '../tensors.ts';
 import type { Padding, Window } from '../windows.ts';
-import { ATTRIBUTE_TYPE, type AttributeProto, DATA_TYPE, type NodeProto } from './onnx-proto.ts';
+import { bytesOf } from './file-sink.ts';
+import {
+  ATTRIBUTE_TYPE,
+  type AttributeProto,
+  DATA_TYPE,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from './onnx-proto.ts';
 
 /** A constant that comes from the graph itself rather than from a weight file. */
 export interface Constant {
@@ -24,8 +32,8 @@ export interface Values {
 }
 
 /** ONNX keeps the channels before rows and columns. */
-const TO_CHANNELS_FIRST = [0, 3, 1, 2];
-const TO_CHANNELS_LAST = [0, 2, 3, 1];
+export const TO_CHANNELS_FIRST = [0, 3, 1, 2];
+export const TO_CHANNELS_LAST = [0, 2, 3, 1];
 
 /** One layer in the operators of opset 17; maps are `[n, channels, height, width]`. */
 export function emitNode(node: Node, values: Values, pixelType: 'uint8' | 'float32'): Emission {
@@ -133,8 +141,23 @@ function emitZeroPad(name: string, { inputs, output }: Values, padding: Padding)
   };
 }
 
-type Attributes = Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
+/** A constant as an initializer. */
+export function constantTensor({ name, shape, values }: Constant): TensorProto {
+  const dataType = values instanceof Float32Array ? DATA_TYPE.float : DATA_TYPE.int64;
+  return { name, dims: shape, dataType, rawData: bytesOf(values) };
+}
 
+/** A value that enters or leaves a model, its shape without the batch. @param batch any number when absent */
+export function valueInfo(name: string, sizes: readonly number[], elementType: number, batch?: number): ValueInfoProto {
+  const first = batch === undefined ? { parameter: 'batch' } : { value: batch };
+  const dims = [first, ...sizes.map((value) => ({ value }))];
+  return { name, type: { tensor: { elementType, shape: { dims } } } };
+}
+
+/** Attributes of a node: an integer, a list of them, or a float. */
+export type Attributes = Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
+
+/** A node of one output. */
 export function nodeProto(
   name: string,
   operator: string,

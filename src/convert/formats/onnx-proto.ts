@@ -1,9 +1,9 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /**
- * The part of ONNX's messages that a classifier needs, as tables of field numbers:
+ * The part of ONNX's messages that is read or written here, as tables of field numbers:
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. One writer and one reader serve every table; fields that are
- * not listed are skipped on reading.
+ * not listed are kept as they are, and written again behind the others.
  */
 interface ValueType<T> {
   readonly wire: WireType;
@@ -18,10 +18,13 @@ interface Field<T = unknown, R extends boolean = boolean> {
 }
 type Fields = Readonly<Record<string, Field>>;
 
+/** Key of the fields that a table does not list: each with its tag, as it was read. */
+const UNLISTED = Symbol('unlisted fields');
+
 /** What a table describes: repeated fields are arrays, the others may be absent. */
 type Message<F extends Fields> = {
   readonly [K in keyof F]?: F[K] extends Field<infer T, infer R> ? (R extends true ? readonly T[] : T) : never;
-};
+} & { readonly [UNLISTED]?: readonly Uint8Array[] };
 
 /** A message: a table of fields, which is a type of value too, since messages nest. */
 interface MessageType<F extends Fields> extends ValueType<Message<F>> {
@@ -34,10 +37,24 @@ const integer: ValueType<number> = {
   write: (writer, value) => writer.int64(value),
   read: (reader) => Number(reader.int64()),
 };
+/** Integers of models made elsewhere: "to the end" is often written as the largest of 64 bits. */
+const wideInteger: ValueType<number | bigint> = {
+  wire: WireType.Varint,
+  write: (writer, value) => writer.int64(typeof value === 'bigint' ? value.toString() : value),
+  read: (reader) => {
+    const value = BigInt(reader.int64());
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  },
+};
 const float: ValueType<number> = {
   wire: WireType.Bit32,
   write: (writer, value) => writer.float(value),
   read: (reader) => reader.float(),
+};
+const double: ValueType<number> = {
+  wire: WireType.Bit64,
+  write: (writer, value) => writer.double(value),
+  read: (reader) => reader.double(),
 };
 const text: ValueType<string> = {
   wire: WireType.LengthDelimited,
@@ -83,9 +100,12 @@ export const tensorProto = message({
   dims: many(1, integer),
   dataType: one(2, integer),
   floatData: many(4, float),
-  int64Data: many(7, integer),
+  int32Data: many(5, integer),
+  int64Data: many(7, wideInteger),
   name: one(8, text),
   rawData: one(9, bytes),
+  doubleData: many(10, double),
+  uint64Data: many(11, wideInteger),
   externalData: many(13, stringStringEntry),
   dataLocation: one(14, integer),
 });
@@ -93,11 +113,15 @@ export const tensorProto = message({
 const attribute = message({
   name: one(1, text),
   float: one(2, float),
-  integer: one(3, integer),
+  integer: one(3, wideInteger),
   string: one(4, bytes),
   tensor: one(5, tensorProto),
+  /** A `GraphProto`: tables cannot hold themselves, so it is decoded by whoever looks into it. */
+  graph: one(6, bytes),
   floats: many(7, float),
-  integers: many(8, integer),
+  integers: many(8, wideInteger),
+  tensors: many(10, tensorProto),
+  graphs: many(11, bytes),
   type: one(20, integer),
 });
 
@@ -116,13 +140,22 @@ export const graphProto = message({
   initializers: many(5, tensorProto),
   inputs: many(11, valueInfo),
   outputs: many(12, valueInfo),
+  /** Shapes of values inside the graph, which a runtime infers by itself. */
+  valueInfos: many(13, bytes),
+  quantization: many(14, bytes),
+  sparseInitializers: many(15, bytes),
 });
+
+/** An operator that the model brings itself, made of others. */
+const functionProto = message({ name: one(1, text), nodes: many(7, node), domain: one(10, text) });
 
 export const modelProto = message({
   irVersion: one(1, integer),
   producer: one(2, text),
   graph: one(7, graphProto),
   operatorSets: many(8, operatorSet),
+  training: many(20, bytes),
+  functions: many(25, functionProto),
 });
 
 export type TensorProto = ValueOf<typeof tensorProto>;
@@ -130,9 +163,10 @@ export type AttributeProto = ValueOf<typeof attribute>;
 export type NodeProto = ValueOf<typeof node>;
 export type ValueInfoProto = ValueOf<typeof valueInfo>;
 export type GraphProto = ValueOf<typeof graphProto>;
+export type ModelProto = ValueOf<typeof modelProto>;
 
 /** `TensorProto.DataType` */
-export const DATA_TYPE = { float: 1, uint8: 2, int64: 7 } as const;
+export const DATA_TYPE = { float: 1, uint8: 2, int64: 7, float16: 10, double: 11, bfloat16: 16 } as const;
 /** `AttributeProto.AttributeType` */
 export const ATTRIBUTE_TYPE = { float: 1, integer: 2, integers: 7 } as const;
 /** `TensorProto.DataLocation` */
@@ -164,26 +198,34 @@ function writeFields<F extends Fields>(writer: BinaryWriter, fields: F, value: M
       type.write(writer, item);
     }
   }
+  for (const field of value[UNLISTED] ?? []) writer.raw(field);
 }
 
 function readFields<F extends Fields>(reader: BinaryReader, fields: F, length: number): Message<F> {
   const byNumber = new Map(Object.entries(fields).map(([name, field]) => [field.number, { name, ...field }]));
   const value: Record<string, unknown> = {};
+  const lists = new Map<string, unknown[]>();
+  const unlisted: Uint8Array[] = [];
   const end = reader.pos + length;
   while (reader.pos < end) {
     const [number, wire] = reader.tag();
     const field = byNumber.get(number);
     if (field === undefined) {
-      reader.skip(wire, number);
+      const tag = new BinaryWriter().tag(number, wire).finish();
+      unlisted.push(Buffer.concat([tag, reader.skip(wire, number)]));
       continue;
     }
     const items = wire === field.type.wire ? [field.type.read(reader)] : readPacked(reader, field.type, wire);
-    const before = value[field.name];
     if (!field.repeated) value[field.name] = items.at(-1);
-    else value[field.name] = Array.isArray(before) ? [...before, ...items] : items;
+    else {
+      const list = lists.get(field.name) ?? [];
+      for (const item of items) list.push(item);
+      lists.set(field.name, list);
+      value[field.name] = list;
+    }
   }
   if (reader.pos !== end) throw new RangeError('a message ends after its length');
-  return value as Message<F>;
+  return (unlisted.length === 0 ? value : { ...value, [UNLISTED]: unlisted }) as Message<F>;
 }
 
 /** Repeated numbers may also be stored as one run of bytes. */

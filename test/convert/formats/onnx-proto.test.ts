@@ -33,9 +33,20 @@ test('repeated numbers are also read from one packed run', () => {
   expect(decode(tensorProto, packed.finish())).toEqual({ dims: [300, 2] });
 });
 
-test('fields of later versions are skipped', () => {
-  const later = new BinaryWriter().tag(99, WireType.LengthDelimited).string('new').tag(8, WireType.LengthDelimited);
-  expect(decode(tensorProto, later.string('w').finish())).toEqual({ name: 'w' });
+test('fields of later versions are kept as they are', () => {
+  const later = new BinaryWriter().tag(8, WireType.LengthDelimited).string('w');
+  later.tag(98, WireType.Varint).int64(-5).tag(99, WireType.LengthDelimited).string('new');
+  const bytes = later.finish();
+  const read = decode(tensorProto, bytes);
+  expect(read.name).toBe('w');
+  expect(encode(tensorProto, { ...read })).toEqual(bytes);
+});
+
+test('integers beyond those of JavaScript are kept', () => {
+  const largest = 2n ** 63n - 1n;
+  expect(decode(tensorProto, encode(tensorProto, { int64Data: [largest, -largest, 7] }))).toEqual({
+    int64Data: [largest, -largest, 7],
+  });
 });
 
 test('a message that is cut short is refused', () => {

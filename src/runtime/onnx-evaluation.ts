@@ -1,0 +1,47 @@
+import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import type { PixelTensor } from '../tensor.ts';
+
+/** A value of any ONNX model, its numbers as JavaScript's. */
+export interface OnnxValue {
+  readonly type: string;
+  readonly shape: readonly number[];
+  readonly numbers: ArrayLike<number>;
+}
+
+/**
+ * Opens an ONNX model, runs it on some batches of `pixels` and closes it: how a model made elsewhere is looked at. The
+ * graph is run as it stands, without the optimisation that takes long and would be for nothing.
+ *
+ * @returns for each batch the named outputs
+ * @throws Error with the runtime's own words, which name the operator or the tensor
+ */
+export async function evaluateOnnx(
+  path: string,
+  batches: readonly PixelTensor[],
+  outputs: readonly string[],
+): Promise<ReadonlyMap<string, OnnxValue>[]> {
+  const session = await InferenceSession.create(path, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'disabled',
+    logSeverityLevel: 4,
+  });
+  try {
+    const answers: Map<string, OnnxValue>[] = [];
+    for (const { data, shape } of batches) {
+      const results = await session.run({ pixels: new OnnxTensor('uint8', data, [...shape]) }, outputs);
+      answers.push(new Map(outputs.map((name) => [name, numbersOf(name, results[name])])));
+    }
+    return answers;
+  } finally {
+    await session.release();
+  }
+}
+
+function numbersOf(name: string, tensor: OnnxTensor | undefined): OnnxValue {
+  if (tensor === undefined || tensor.type === 'string') throw new Error(`output "${name}" does not consist of numbers`);
+  return {
+    type: tensor.type,
+    shape: tensor.dims,
+    numbers: Array.from(tensor.data as ArrayLike<number | bigint>, Number),
+  };
+}
