@@ -28,6 +28,7 @@ export const ERRORS = {
   job_finished: { status: 409, title: 'The job has ended already' },
   model_not_pulled: { status: 404, title: "The model's weights are not here" },
   model_read_only: { status: 409, title: 'The model belongs to the zoo and stays as it is' },
+  format_unavailable: { status: 409, title: 'The model does not come in this format' },
   version_in_use: { status: 409, title: 'An alias points at the version' },
   archive_too_large: { status: 413, title: 'The archive is larger than a limit' },
   body_too_large: { status: 413, title: 'The body is larger than the limit' },

@@ -19,6 +19,7 @@ export async function writeColourModel(folder: string, side = 4): Promise<{ onnx
   const logits = dense('fc', features, { weight: diagonal('fc.weight', [3, 3], 4) });
   const graph = createGraph(input, { probabilities: softmax('softmax', logits), logits, features, activations });
   const { onnx, tfjs } = await convertGraph(graph, join(folder, `colours-${side}`));
+  if (tfjs === undefined) throw new Error('a graph of layers comes in both formats');
   return { onnx: onnx.path, tfjs: tfjs.path };
 }
 

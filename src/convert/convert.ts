@@ -14,6 +14,14 @@ import { SafetensorsFile } from './formats/safetensors.ts';
 import { writeTfjs } from './formats/tfjs.ts';
 import type { WeightStorage } from './formats/tfjs-weights.ts';
 import type { Graph } from './graph.ts';
+import {
+  activationShape,
+  classCount,
+  featureSize,
+  type OnnxHints,
+  parseOnnxArchitecture,
+} from './onnx/architecture.ts';
+import { writeWrappedOnnx } from './onnx/convert-onnx.ts';
 import { foldBatchNorm } from './rewrites/fold-batch-norm.ts';
 import type { Pair } from './windows.ts';
 
@@ -21,9 +29,9 @@ export { conversionKey, converterDigest } from './digest.ts';
 
 /** What a model is made from; plain data, so that it can be sent to another process. */
 export interface ConversionSource {
-  /** A safetensors file. */
+  /** A safetensors file; of the family `onnx` an ONNX file. */
   readonly weightsPath: string;
-  /** A name or a table, as `parseArchitecture` takes it. */
+  /** A name or a table, as `parseArchitecture` takes it, or an ONNX model's values, as `parseOnnxArchitecture` does. */
   readonly architecture: unknown;
   readonly inputSize: Pair;
   /** Of red, green and blue, in units of 255. */
@@ -39,13 +47,15 @@ export interface ConversionSource {
 interface ConvertedFormat {
   /** The file that a runtime opens. */
   readonly path: string;
+  /** All its files, that first which a runtime opens. */
+  readonly files: readonly string[];
   /** Bytes of all its files. */
   readonly size: number;
   /** Of its only file; of several, the digest of their list as `sha256sum` prints it. */
   readonly sha256: string;
 }
 
-/** A model in both formats. */
+/** A model in the formats that it comes in: both, but for an ONNX model made elsewhere. */
 export interface Conversion {
   readonly inputSize: Pair;
   readonly numClasses: number;
@@ -53,7 +63,9 @@ export interface Conversion {
   /** Height, width and channels. */
   readonly activationShape: readonly [number, number, number];
   readonly onnx: ConvertedFormat;
-  readonly tfjs: ConvertedFormat;
+  readonly tfjs?: ConvertedFormat;
+  /** Images that the model takes at once; any number when absent. */
+  readonly maxBatch?: number;
   /** What traces a class back to the picture, or why nothing can. */
   readonly explanation: { readonly method: ExplanationMethod; readonly path: string } | { readonly refused: string };
 }
@@ -76,6 +88,8 @@ export async function convertModel(
   outDir: string,
   onProgress: (progress: ConversionProgress) => void = () => {},
 ): Promise<Conversion> {
+  const onnx = parseOnnxArchitecture(source.architecture);
+  if (onnx !== undefined) return await produce(outDir, (folder) => writeWrapped(source, onnx, folder, onProgress));
   const architecture = parseArchitecture(source.architecture);
   const weights = await SafetensorsFile.open(source.weightsPath);
   try {
@@ -92,10 +106,17 @@ export async function convertGraph(
   tfjsStorage: WeightStorage = 'float32',
   onProgress: (progress: ConversionProgress) => void = () => {},
 ): Promise<Conversion> {
+  return await produce(outDir, (folder) => writeFormats(foldBatchNorm(graph), folder, tfjsStorage, onProgress));
+}
+
+/** Lets `write` fill a folder beside `outDir` that takes its place when it is whole. */
+async function produce(outDir: string, write: (folder: string) => Promise<ConversionRecord>): Promise<Conversion> {
   const temporary = `${outDir}.${processStamp()}_${randomUUID()}${UNFINISHED}`;
   await mkdir(temporary, { recursive: true });
   try {
-    await writeFormats(foldBatchNorm(graph), temporary, tfjsStorage, onProgress);
+    const record = await write(temporary);
+    const json = Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
+    await writeFileThrough(join(temporary, RECORD_FILE), (sink) => sink.write(json));
     await moveInto(temporary, outDir);
   } finally {
     await rm(temporary, { recursive: true, force: true });
@@ -121,7 +142,7 @@ export async function readConversion(outDir: string): Promise<Conversion | undef
   const record = await readRecord(join(outDir, RECORD_FILE));
   if (record === undefined) return undefined;
   const explanation = 'refused' in record.explanation ? [] : [record.explanation.file];
-  for (const { path, size } of [...record.onnx, ...record.tfjs, ...explanation]) {
+  for (const { path, size } of [...record.onnx, ...(record.tfjs ?? []), ...explanation]) {
     const found = await stat(join(outDir, path)).catch(() => undefined);
     if (found?.size !== size) return undefined;
   }
@@ -131,7 +152,8 @@ export async function readConversion(outDir: string): Promise<Conversion | undef
     featureSize: record.feature_size,
     activationShape: record.activation_shape,
     onnx: formatOf(record.onnx, outDir),
-    tfjs: formatOf(record.tfjs, outDir),
+    ...(record.tfjs !== undefined && { tfjs: formatOf(record.tfjs, outDir) }),
+    ...(record.max_batch !== undefined && { maxBatch: record.max_batch }),
     explanation:
       'refused' in record.explanation
         ? record.explanation
@@ -153,7 +175,8 @@ const recordSchema = z.object({
   feature_size: size,
   activation_shape: z.tuple([size, size, size]),
   onnx: filesSchema,
-  tfjs: filesSchema,
+  tfjs: filesSchema.optional(),
+  max_batch: size.optional(),
   explanation: z.union([
     z.object({ method: z.enum(EXPLANATION_METHODS), file: fileSchema }),
     z.object({ refused: z.string() }),
@@ -175,7 +198,7 @@ async function writeFormats(
   folder: string,
   storage: WeightStorage,
   onProgress: (progress: ConversionProgress) => void,
-): Promise<void> {
+): Promise<ConversionRecord> {
   const onnx = await writeOnnx(graph, join(folder, MODEL_FILE), {
     onProgress: (fraction) => onProgress({ format: 'onnx', fraction }),
   });
@@ -184,7 +207,7 @@ async function writeFormats(
     onProgress: (fraction) => onProgress({ format: 'tfjs', fraction }),
   });
   const { height, width, channels } = graph.outputs.activations.shape;
-  const record: ConversionRecord = {
+  return {
     input_size: [graph.input.shape.height, graph.input.shape.width],
     num_classes: graph.outputs.logits.shape.length,
     feature_size: graph.outputs.features.shape.length,
@@ -193,8 +216,27 @@ async function writeFormats(
     tfjs: tfjs.map((file) => relativeTo(folder, file)),
     explanation: await writeExplanation(graph, folder),
   };
-  const json = Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
-  await writeFileThrough(join(folder, RECORD_FILE), (sink) => sink.write(json));
+}
+
+async function writeWrapped(
+  source: ConversionSource,
+  hints: OnnxHints,
+  folder: string,
+  onProgress: (progress: ConversionProgress) => void,
+): Promise<ConversionRecord> {
+  const onnx = await writeWrappedOnnx({ ...source, hints }, join(folder, MODEL_FILE), (fraction) =>
+    onProgress({ format: 'onnx', fraction }),
+  );
+  const { architecture, files } = onnx;
+  return {
+    input_size: [...source.inputSize],
+    num_classes: classCount(architecture),
+    feature_size: featureSize(architecture),
+    activation_shape: activationShape(architecture),
+    onnx: files.map((file) => relativeTo(folder, file)),
+    ...(architecture.max_batch !== undefined && { max_batch: architecture.max_batch }),
+    explanation: { refused: 'a class cannot be traced back through an ONNX model that was made elsewhere' },
+  };
 }
 
 /** A network whose head cannot be traced back serves as well as any other: that it is refused is no failure. */
@@ -232,6 +274,7 @@ function formatOf(files: readonly WrittenFile[], outDir: string): ConvertedForma
   const list = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
   return {
     path: join(outDir, first.path),
+    files: files.map(({ path }) => join(outDir, path)),
     size: files.reduce((sum, file) => sum + file.size, 0),
     sha256: others.length === 0 ? first.sha256 : createHash('sha256').update(list).digest('hex'),
   };

@@ -5,6 +5,8 @@ import { float32Tensor, storedTensors, writeSafetensors } from './formats/safete
 import { nodesUpTo, weightsOf } from './graph.ts';
 import { type HeadInput, headInput } from './head.ts';
 import { type FineTuneBackbone, isPlain } from './layered-network.ts';
+import { type OnnxArchitecture, parseOnnxArchitecture } from './onnx/architecture.ts';
+import { writeFineTunedOnnx } from './onnx/fine-tuned-onnx.ts';
 
 /** A trained dense layer: `y = weight x + bias`, weight `[outputs, inputs]` row by row, bias `[outputs]`. */
 interface TrainedLayer {
@@ -26,7 +28,8 @@ export interface TrainedHead {
 /**
  * Writes the weights of a fine-tuned model, as one file that needs no other: the backbone's tensors as they are stored,
  * as far as the head stands on them, and the head's in float32. A backbone may be fine-tuned itself; the hidden layers
- * of its head then stay, below the new ones.
+ * of its head then stay, below the new ones. The file is safetensors, or ONNX when the backbone came as ONNX; metadata
+ * goes into the former alone.
  *
  * @returns the architecture of the new model, for its manifest
  * @throws ConversionError when backbone, architecture and head do not fit each other; Error when `path` exists
@@ -36,7 +39,9 @@ export async function writeFineTuned(
   head: TrainedHead,
   path: string,
   metadata: Readonly<Record<string, string>> = {},
-): Promise<Architecture> {
+): Promise<Architecture | OnnxArchitecture> {
+  const onnx = parseOnnxArchitecture(backbone.architecture);
+  if (onnx !== undefined) return await writeFineTunedOnnx({ ...backbone, hints: onnx }, head, path);
   const base = parseArchitecture(backbone.architecture);
   const weights = await SafetensorsFile.open(backbone.weightsPath);
   try {

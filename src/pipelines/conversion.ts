@@ -27,9 +27,32 @@ export type ConversionMessage =
   | { readonly type: 'progress'; readonly progress: ConversionProgress }
   | { readonly type: 'done'; readonly conversion: Conversion };
 
-/** A model in both formats, under a key that is another one when anything of it is. */
+/** A model in its formats, under a key that is another one when anything of it is. */
 export interface ConvertedModel extends Conversion {
   readonly key: string;
+}
+
+/**
+ * The files of a model in one format.
+ * @throws AppError `format_unavailable` when it does not come in it
+ */
+export function requireFormat(
+  { name }: Pick<ModelVersion, 'name'>,
+  converted: Pick<Conversion, 'onnx' | 'tfjs'>,
+  format: 'onnx' | 'tfjs',
+): NonNullable<Conversion['tfjs']> {
+  const found = converted[format];
+  if (found !== undefined) return found;
+  throw madeElsewhere(name, format);
+}
+
+/** The layers of a model that came as ONNX are not known one by one, so that they cannot be written otherwise. */
+export function madeElsewhere(name: string, format: string): AppError {
+  return new AppError(
+    'format_unavailable',
+    `model "${name}" was made elsewhere, as an ONNX file: there is no ${format} of it; ask for onnx`,
+    { context: { formats: ['onnx'] } },
+  );
 }
 
 /**

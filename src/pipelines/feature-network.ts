@@ -17,7 +17,7 @@ export interface FeatureNetwork {
 /** Opens a backbone as it is served: with its features alone. */
 export async function openFeatureNetwork(backbone: TrainingModel): Promise<FeatureNetwork> {
   return {
-    model: await openLocalModel(backbone.onnxPath, backbone.preprocessing),
+    model: await openLocalModel(backbone, backbone.preprocessing),
     key: backbone.key,
     layers: [{ name: 'features', size: backbone.manifest.num_features }],
   };
@@ -25,11 +25,12 @@ export async function openFeatureNetwork(backbone: TrainingModel): Promise<Featu
 
 /**
  * Opens a backbone with the means of its earlier maps before its features: one pass gives what every choice of layers
- * needs.
+ * needs. The earlier maps of an ONNX model made elsewhere are not known: it is opened with its features alone.
  * @param workDir a cache, where the network lies for as long as it takes to open it
  */
 export async function openLayeredNetwork(backbone: TrainingModel, workDir: string): Promise<FeatureNetwork> {
   const { manifest, preprocessing, weightsPath, key } = backbone;
+  if (manifest.weights.format === 'onnx') return openFeatureNetwork(backbone);
   await mkdir(workDir, { recursive: true });
   const folder = await mkdtemp(join(workDir, 'layers-'));
   const path = join(folder, 'network.onnx');
@@ -45,7 +46,7 @@ export async function openLayeredNetwork(backbone: TrainingModel, workDir: strin
       },
       path,
     );
-    return { model: await openLocalModel(path, preprocessing), key: `${key}-layers`, layers };
+    return { model: await openLocalModel({ onnxPath: path }, preprocessing), key: `${key}-layers`, layers };
   } finally {
     await rm(folder, { recursive: true, force: true });
     release();

@@ -13,7 +13,8 @@ import type { TrainingReport } from '../training/report-schema.ts';
 import type { TrainedHead } from './head-training.ts';
 import type { TrainingResult, TrainingTask } from './training-task.ts';
 
-const WEIGHTS_FILE = 'weights.safetensors';
+/** What the weights of a version are called: of a backbone that came as ONNX it is ONNX too. */
+const WEIGHTS_FILES = { safetensors: 'weights.safetensors', onnx: 'weights.onnx' } as const;
 /** What a version's report is called in the store. */
 export const REPORT_FILE = 'report.json';
 export const REPORT_PAGE = 'report.html';
@@ -40,7 +41,9 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
   const { task, preflight, trained } = parts;
   const { backbone, options, outDir } = task;
   const { needs, ...base } = backbone.manifest;
-  const weightsPath = join(outDir, WEIGHTS_FILE);
+  const { format } = base.weights;
+  const weightsFile = WEIGHTS_FILES[format];
+  const weightsPath = join(outDir, weightsFile);
   const architecture = await writeFineTuned(
     {
       weightsPath: backbone.weightsPath,
@@ -61,8 +64,8 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     title: `${options.name}, on ${base.title}`,
     architecture,
     weights: {
-      file: WEIGHTS_FILE,
-      format: 'safetensors',
+      file: weightsFile,
+      format,
       sha256: await sha256Of(weightsPath),
       size_bytes: (await stat(weightsPath)).size,
     },

@@ -127,7 +127,7 @@ export class Finetuner {
   }
 
   async #trainingModel(model: ModelVersion): Promise<TrainingModel> {
-    const { key, onnx } = await this.#parts.conversions.get(model);
+    const { key, onnx, maxBatch } = await this.#parts.conversions.get(model);
     const { name, version, manifest, weightsPath } = model;
     return {
       name,
@@ -138,6 +138,7 @@ export class Finetuner {
       weightsPath,
       key,
       onnxPath: onnx.path,
+      maxBatch,
     };
   }
 }

@@ -18,8 +18,18 @@ export interface LocalModel {
   close(): Promise<void>;
 }
 
+/** What is opened of a converted model. */
+interface ComputingModel {
+  readonly onnxPath: string;
+  /** Images that it takes at once; any number when absent. */
+  readonly maxBatch?: number | undefined;
+}
+
 /** Opens a converted model on ONNX Runtime. */
-export async function openLocalModel(onnxPath: string, { inputSize }: Preprocessing): Promise<LocalModel> {
+export async function openLocalModel(
+  { onnxPath, maxBatch = BATCH_SIZE }: ComputingModel,
+  { inputSize }: Preprocessing,
+): Promise<LocalModel> {
   const session = await openSessionThread({ runtime: 'onnx', path: onnxPath, threads: THREADS });
   let turn: Promise<unknown> = Promise.resolve();
   const batcher = new Batcher({
@@ -36,7 +46,7 @@ export async function openLocalModel(onnxPath: string, { inputSize }: Preprocess
       },
     },
     imageShape: [...inputSize, 3],
-    maxBatchSize: BATCH_SIZE,
+    maxBatchSize: Math.min(BATCH_SIZE, maxBatch),
     queueLimit: Number.POSITIVE_INFINITY,
   });
   return {

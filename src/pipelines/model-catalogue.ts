@@ -135,7 +135,7 @@ export class ModelCatalogue {
     const { onnx, tfjs } = converted;
     return {
       onnx: { sha256: onnx.sha256, size_bytes: onnx.size },
-      tfjs: { sha256: tfjs.sha256, size_bytes: tfjs.size },
+      ...(tfjs !== undefined && { tfjs: { sha256: tfjs.sha256, size_bytes: tfjs.size } }),
     };
   }
 }

@@ -1,12 +1,12 @@
 import { createReadStream, type ReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
 import { AppError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { ModelVersion } from '../registry/registry.ts';
-import type { ConvertedModel } from './conversion.ts';
+import { type ConvertedModel, madeElsewhere, requireFormat } from './conversion.ts';
 import type { ExportFormat } from './export-format.ts';
 import { exportReadme } from './export-readme.ts';
 
@@ -51,20 +51,18 @@ export async function exportModel(
 
 async function modelFiles(
   { name, manifest: { file }, weightsPath }: ModelVersion,
-  { onnx, tfjs }: ConvertedModel,
+  converted: ConvertedModel,
   format: ExportFormat,
 ): Promise<ExportedFile[]> {
+  if (format === 'safetensors' && file.weights.format === 'onnx') throw madeElsewhere(name, format);
+  const { files } = requireFormat({ name }, converted, format === 'tfjs' ? 'tfjs' : 'onnx');
   const { architecture, input_size, mean, std, num_classes, num_features } = file;
   try {
     switch (format) {
       case 'onnx':
-        return [await diskFile('model.onnx', onnx.path)];
-      case 'tfjs': {
-        const folder = dirname(tfjs.path);
-        // model.json first: whoever reads the zip as it comes learns what the shards are.
-        const shards = (await readdir(folder)).filter((each) => each !== basename(tfjs.path)).sort();
-        return await Promise.all(['model.json', ...shards].map((each) => diskFile(each, join(folder, each))));
-      }
+      case 'tfjs':
+        // That first which refers to the others: whoever reads the zip as it comes learns what they are.
+        return await Promise.all(files.map((path) => diskFile(basename(path), path)));
       case 'safetensors':
         return [
           await diskFile('model.safetensors', weightsPath),

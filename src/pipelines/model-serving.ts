@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts';
 import { Batcher } from '../inference/batcher.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { RUNTIME_NAMES, type RuntimeName } from '../runtime/session.ts';
-import type { ConversionCache, ConvertedModel } from './conversion.ts';
+import { type ConversionCache, type ConvertedModel, requireFormat } from './conversion.ts';
 
 export interface ModelServingOptions {
   readonly conversions: Pick<ConversionCache, 'get'>;
@@ -94,9 +94,9 @@ export class ModelServing {
       model,
       runtime,
       batcher: this.#options.conversions.get(model).then((converted) => {
-        const engineModels = this.#engineModels(converted, runtime);
+        const engineModels = this.#engineModels(model, converted, runtime);
         served.engineKeys = Object.values(engineModels).map(({ key }) => key);
-        return this.#createBatcher(model, runtime, engineModels);
+        return this.#createBatcher(model, runtime, engineModels, converted.maxBatch);
       }),
       engineKeys: [],
       depth: () => 0,
@@ -116,9 +116,9 @@ export class ModelServing {
    * A model twice: with the threads that suit a loaded server, and with as many as help a request that is alone. The second
    * costs the memory of another session in the engine that runs it.
    */
-  #engineModels(converted: ConvertedModel, runtime: RuntimeName): EngineModels {
+  #engineModels(model: ModelVersion, converted: ConvertedModel, runtime: RuntimeName): EngineModels {
     const { threads, cores } = this.#options;
-    const { path } = converted[runtime];
+    const { path } = requireFormat(model, converted, runtime);
     const { explanation } = converted;
     const explained = runtime === 'onnx' && 'path' in explanation ? { explanationPath: explanation.path } : {};
     // TensorFlow.js gains nothing from a second thread: its WebAssembly has one, its native part is slower on two.
@@ -133,7 +133,12 @@ export class ModelServing {
     return { many: withThreads(many), alone: withThreads(alone) };
   }
 
-  #createBatcher(model: ModelVersion, runtime: RuntimeName, { many, alone }: EngineModels): Batcher {
+  #createBatcher(
+    model: ModelVersion,
+    runtime: RuntimeName,
+    { many, alone }: EngineModels,
+    modelMaxBatch = Number.POSITIVE_INFINITY,
+  ): Batcher {
     const { engines, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
     const batcher: Batcher = new Batcher({
       engines: {
@@ -141,7 +146,7 @@ export class ModelServing {
         acquire: (priority) => engines.acquire(batcher.queued <= 1 && engines.idle ? alone : many, priority),
       },
       imageShape: [...model.manifest.preprocessing.inputSize, 3],
-      maxBatchSize,
+      maxBatchSize: Math.min(maxBatchSize, modelMaxBatch),
       maxDelayMs,
       queueLimit,
       onBatch: ({ batchSize }) => onBatch(model, runtime, batchSize),

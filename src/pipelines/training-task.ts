@@ -14,6 +14,8 @@ export interface TrainingModel {
   /** Of its conversion: the same key, the same features. */
   readonly key: string;
   readonly onnxPath: string;
+  /** Images that the model takes at once; any number when absent. */
+  readonly maxBatch: number | undefined;
 }
 
 /** What looking at a data set needs. */

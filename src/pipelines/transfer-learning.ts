@@ -194,7 +194,7 @@ async function scoreCurrent(
   if (current === undefined || current.labels.length !== classes.length) return undefined;
   const { labels, preprocessing } = current;
   if (!classes.every((name) => labels.includes(name))) return undefined;
-  const model = await openLocalModel(current.onnxPath, preprocessing);
+  const model = await openLocalModel(current, preprocessing);
   try {
     const test = images.filter(({ split }) => split === 'test');
     let correct = 0;

@@ -26,7 +26,7 @@ describe.each(EMBEDDED)('%s', (id) => {
     const source = { architecture, weightsPath, inputSize, mean, std, numClasses: num_classes };
     conversion = await convertModel(source, join(folder, 'model'));
     onnx = await runOnnx(conversion.onnx.path, golden.pixels);
-    tfjs = await runTfjs(conversion.tfjs.path, golden.pixels);
+    tfjs = await runTfjs(conversion.tfjs?.path ?? '', golden.pixels);
   });
   afterAll(() => rm(folder, { recursive: true }));
 

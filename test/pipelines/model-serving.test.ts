@@ -18,7 +18,7 @@ function servingOf(keys: Readonly<Record<number, string>>): {
   unloaded: string[];
 } {
   const unloaded: string[] = [];
-  const file = { path: 'model', size: 1, sha256: '' };
+  const file = { path: 'model', files: ['model'], size: 1, sha256: '' };
   const options: ModelServingOptions = {
     conversions: {
       get: async ({ version }): Promise<ConvertedModel> => ({

@@ -47,9 +47,10 @@ export class GraphView {
     return this.#producers.has(value) || this.#tensors.has(value) || this.inputs.some(({ name }) => name === value);
   }
 
-  /** Every name of a value. */
+  /** Every name of a value or a node. */
   names(): string[] {
-    return [...this.inputs.map(({ name = '' }) => name), ...this.#tensors.keys(), ...this.#producers.keys()];
+    const named = [...this.inputs, ...this.nodes].map(({ name = '' }) => name);
+    return [...named, ...this.#tensors.keys(), ...this.#producers.keys()];
   }
 
   /** The nodes that some values stand on, in their order. */

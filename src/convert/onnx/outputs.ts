@@ -1,6 +1,6 @@
 import { TO_CHANNELS_FIRST, TO_CHANNELS_LAST } from '../formats/onnx-nodes.ts';
 import { DATA_TYPE } from '../formats/onnx-proto.ts';
-import { activationShape, classCount, featureSize, type OnnxArchitecture } from './architecture.ts';
+import { activationShape, classCount, featureSize, type Layout, type OnnxArchitecture } from './architecture.ts';
 import { type Addition, Chain, joined } from './chain.ts';
 
 /** Added to a probability before its logarithm is taken, so that none is of zero. */
@@ -39,9 +39,8 @@ export function toOutputs(architecture: OnnxArchitecture, prefix: string, rename
   function features(): Addition {
     const { features, features_layout: layout, shapes } = architecture;
     return unlessDirect(rename(features), 'features', (chain) => {
-      if (layout === undefined) return toVector(chain, shapes.features, featureSize(architecture));
-      if (layout === 'nhwc') chain.add('Transpose', { perm: TO_CHANNELS_FIRST });
-      chain.add('GlobalAveragePool').add('Flatten', { axis: 1 });
+      if (layout === undefined) toVector(chain, shapes.features, featureSize(architecture));
+      else toMeans(chain, layout);
     });
   }
 
@@ -63,7 +62,14 @@ export function toOutputs(architecture: OnnxArchitecture, prefix: string, rename
   }
 }
 
-function toVector(chain: Chain, shape: readonly number[], length: number): void {
+/** The mean of each channel of a map. */
+export function toMeans(chain: Chain, layout: Layout): void {
+  if (layout === 'nhwc') chain.add('Transpose', { perm: TO_CHANNELS_FIRST });
+  chain.add('GlobalAveragePool').add('Flatten', { axis: 1 });
+}
+
+/** A vector of any shape as `[n, length]`. */
+export function toVector(chain: Chain, shape: readonly number[], length: number): void {
   if (shape.length === 1) toShape(chain, [length]);
   else if (shape.length > 2) chain.add('Flatten', { axis: 1 });
 }
