@@ -74,7 +74,7 @@ export function integers(name: string, values: readonly number[]): TensorProto {
   return { name, dims: [values.length], dataType: 7, int64Data: values };
 }
 
-export function bytes(values: Float32Array): Uint8Array {
+function bytes(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
