@@ -1,10 +1,22 @@
 /** The zoo on the terminal: npm run zoo -- <command> [arguments]; without a command it says which there are. */
 import { messageOf } from '../src/errors.ts';
 import { type Command, UsageError } from './zoo/command.ts';
+import { convertModels } from './zoo/convert.ts';
+import { collect } from './zoo/gc.ts';
 import { importModel } from './zoo/import.ts';
+import { listModels } from './zoo/list.ts';
+import { pullModels } from './zoo/pull.ts';
+import { removeModels } from './zoo/remove.ts';
+import { verifyModels } from './zoo/verify.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  list: listModels,
+  pull: pullModels,
+  verify: verifyModels,
+  convert: convertModels,
   import: importModel,
+  remove: removeModels,
+  gc: collect,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

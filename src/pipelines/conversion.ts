@@ -102,6 +102,11 @@ export class ConversionCache {
     await rm(join(this.#folder, key), { recursive: true, force: true });
   }
 
+  /** What the model's conversion is kept under. */
+  key(model: ModelVersion): Promise<string> {
+    return keyOf(model, sourceOf(model));
+  }
+
   /** The model if it has been converted, without converting it. */
   async peek(model: ModelVersion): Promise<ConvertedModel | undefined> {
     const key = await keyOf(model, sourceOf(model));

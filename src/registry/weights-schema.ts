@@ -52,3 +52,6 @@ export const weightsSchema = z.strictObject({
   /** The beginning of the file that holds all that a fine-tune needs: the header and the convolutions' tensors. */
   backbone: z.strictObject({ size_bytes: bytes, sha256, confidence }).optional(),
 });
+
+/** Where weights are fetched from. */
+export type WeightsSource = NonNullable<z.output<typeof weightsSchema>['source']>;

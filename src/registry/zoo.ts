@@ -18,7 +18,7 @@ import type { AbsentModel, ModelVersion } from './registry.ts';
 /** What describes a model, in its folder. */
 export const MANIFEST_FILE = 'manifest.json';
 /** What a pulled file turned out to be, beside it. */
-const LOCK_FILE = 'weights.lock.json';
+export const WEIGHTS_LOCK_FILE = 'weights.lock.json';
 
 /** A folder of the zoo that is not served, and why. */
 export interface ZooProblem {
@@ -56,7 +56,7 @@ export async function readZoo(seedDir: string, pulledDir?: string): Promise<ZooL
 }
 
 /** One model of the zoo, as it is now. @throws Error that says what is broken */
-async function readZooModel(
+export async function readZooModel(
   name: string,
   labels: NamedLabels,
   seedDir: string,
@@ -67,7 +67,7 @@ async function readZooModel(
   for (const folder of existing([pulledDir, seedDir])) {
     const weightsPath = join(folder, name, file);
     if (!(await isFile(weightsPath))) continue;
-    const manifest = resolveManifest(document, labels, await readLock(join(folder, name, LOCK_FILE)));
+    const manifest = resolveManifest(document, labels, await readLock(join(folder, name, WEIGHTS_LOCK_FILE)));
     return { name, version: 1, manifest, weightsPath };
   }
   if (source === undefined) throw new Error(`weights.file: there is no ${file} beside the manifest`);
@@ -75,7 +75,7 @@ async function readZooModel(
 }
 
 /** The manifest of a pulled or imported model where it has one of its own, else that of the seed. */
-async function readZooManifest(name: string, seedDir: string, pulledDir?: string): Promise<ManifestDocument> {
+export async function readZooManifest(name: string, seedDir: string, pulledDir?: string): Promise<ManifestDocument> {
   const own = pulledDir === undefined ? undefined : await readIfThere(join(pulledDir, name, MANIFEST_FILE));
   const document = parseManifestDocument(own ?? (await readFile(join(seedDir, name, MANIFEST_FILE), 'utf8')));
   if (document.name !== name) throw new Error(`name: "${document.name}", but its folder is called "${name}"`);
@@ -95,7 +95,7 @@ async function readLock(path: string): Promise<WeightsLock | undefined> {
   const text = await readIfThere(path);
   if (text === undefined) return undefined;
   const parsed = lockSchema.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new Error(`${LOCK_FILE}: ${describeIssues(parsed.error)}`);
+  if (!parsed.success) throw new Error(`${WEIGHTS_LOCK_FILE}: ${describeIssues(parsed.error)}`);
   return parsed.data;
 }
 

@@ -2,8 +2,8 @@ import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, stat } from
 import { join } from 'node:path';
 import { errnoOf, syncToDisk, UNFINISHED, writeFileDurably } from '../../durable-files.ts';
 import { messageOf } from '../../errors.ts';
+import { lockFolder } from '../../folder-lock.ts';
 import type { Logger } from '../../logger.ts';
-import { lockFolder } from './folder-lock.ts';
 import type { JobJournal, StoredJob } from './job-journal.ts';
 import { isFinished, type JobEvent } from './job-queue.ts';
 import { formatEvent, formatJob, JOB_ID, parseEvents, parseJob } from './stored-job.ts';

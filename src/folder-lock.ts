@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, UNFINISHED } from '../../durable-files.ts';
-import { isRunning, processStamp } from '../../process-stamp.ts';
+import { errnoOf, UNFINISHED } from './durable-files.ts';
+import { isRunning, processStamp } from './process-stamp.ts';
 
 const LOCK_FILE = 'lock';
 const TRIES = 5;
 
+/** A running process holds the folder. */
+export class FolderLockedError extends Error {}
+
 /**
  * Makes this process the folder's only user, until the function that it gives is called or the process ends.
- * @throws Error when a running process holds the folder
+ * @throws FolderLockedError when a running process holds the folder
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, LOCK_FILE);
@@ -26,18 +29,18 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
       }
       await removeAbandoned(path);
     }
-    throw new Error(`${folder} could not be locked: other processes keep taking it`);
+    throw new FolderLockedError(`${folder} could not be locked: other processes keep taking it`);
   } finally {
     await rm(mine, { force: true });
   }
 }
 
-/** Takes away the lock of a process that ended. @throws Error when it still runs */
+/** Takes away the lock of a process that ended. @throws FolderLockedError when it still runs */
 async function removeAbandoned(path: string): Promise<void> {
   const holder = await readIfThere(path);
   if (holder === undefined) return;
   if (isRunning(holder)) {
-    throw new Error(
+    throw new FolderLockedError(
       `another process (${holder.split('-')[0]}) works with ${path.slice(0, -LOCK_FILE.length - 1)}: ` +
         `end it or use another folder. If there is none, remove ${path}`,
     );

@@ -1,0 +1,18 @@
+import type { Command } from './command.ts';
+import { chosenModels, openZoo } from './open-zoo.ts';
+
+/** Converts ahead of the first request. */
+export const convertModels: Command = {
+  usage: 'convert [<model> ...]',
+  summary: 'makes the ONNX and TF.js files that serve, ahead of the first request',
+  run: async (args) => {
+    const zoo = await openZoo();
+    const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+    for (const model of chosenModels(zoo, args)) {
+      const start = performance.now();
+      const { onnx, tfjs } = await zoo.conversions.get(model);
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      console.log(`${model.name}: ONNX ${megabytes(onnx.size)}, TF.js ${megabytes(tfjs.size)}, in ${seconds} s`);
+    }
+  },
+};

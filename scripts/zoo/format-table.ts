@@ -1,0 +1,18 @@
+/** Rows under a head, each column as wide as it needs; columns of numbers stand to the right. */
+export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const columns = head.map((title, index) => {
+    const cells = rows.map((row) => row[index] ?? '');
+    return {
+      width: Math.max(...[title, ...cells].map((cell) => cell.length)),
+      numbers: cells.every((cell) => /^[\d.]*( [A-Z]+)?$/.test(cell)),
+    };
+  });
+  const line = (row: readonly string[]) =>
+    columns
+      .map(({ width, numbers }, index) =>
+        numbers ? (row[index] ?? '').padStart(width) : (row[index] ?? '').padEnd(width),
+      )
+      .join('  ')
+      .trimEnd();
+  return [head, ...rows].map(line).join('\n');
+}

@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ManifestDocument } from '../../src/registry/manifest.ts';
+import type { Command } from './command.ts';
+import { formatTable } from './format-table.ts';
+import { type OpenZoo, openZoo } from './open-zoo.ts';
+
+/** Shows what there is and what could be. */
+export const listModels: Command = {
+  usage: 'list',
+  summary: 'shows the models that are here, and those that a pull would bring',
+  run: async () => {
+    const zoo = await openZoo();
+    const { models, absent, problems } = zoo.listing;
+    const here = models.map(({ name, versions }) => row(versions.at(-1)?.manifest.file, stateOf(zoo, name)));
+    const toPull = absent.map(({ file }) => row(file, '-'));
+    console.log(
+      formatTable(['model', 'here', 'top-1', 'params', 'weights', 'pixels', 'licence'], [...here, ...toPull]),
+    );
+    console.log('\n"-": npm run zoo -- pull <model>    top-1: percent, as measured on the data set in its card');
+    for (const { where, reason } of problems) console.log(`broken: ${where}: ${reason}`);
+  },
+};
+
+function stateOf({ config, pulledDir }: OpenZoo, name: string): string {
+  if (existsSync(join(pulledDir, name))) return existsSync(join(config.zooDir, name)) ? 'pulled' : 'imported';
+  return existsSync(join(config.zooDir, name)) ? 'embedded' : 'trained';
+}
+
+function row(file: ManifestDocument | undefined, state: string): string[] {
+  if (file === undefined) return [];
+  const [best] = file.accuracy;
+  const [, height] = file.input_size;
+  return [
+    file.name,
+    state,
+    best === undefined ? '' : best.top1.toFixed(1),
+    `${(file.parameters / 1e6).toFixed(1)} M`,
+    `${(file.weights.size_bytes / 1e6).toFixed(1)} MB`,
+    String(height),
+    file.license,
+  ];
+}

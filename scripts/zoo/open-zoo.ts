@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { type Config, readConfig } from '../../src/config.ts';
+import { createLogger } from '../../src/logger.ts';
+import { ConversionCache } from '../../src/pipelines/conversion.ts';
+import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
+import type { ModelVersion } from '../../src/registry/registry.ts';
+import { Repository, type RepositoryListing } from '../../src/registry/repository.ts';
+import { UsageError } from './command.ts';
+
+/** The models of the server that has the same environment, without the server. */
+export interface OpenZoo {
+  readonly config: Config;
+  /** What was pulled and imported. */
+  readonly pulledDir: string;
+  readonly listing: RepositoryListing;
+  readonly conversions: ConversionCache;
+}
+
+export async function openZoo(): Promise<OpenZoo> {
+  const config = readConfig(process.env);
+  const logger = createLogger('error');
+  const pulledDir = join(config.DATA_DIR, 'zoo');
+  const store = await FileArtifactStore.open(join(config.DATA_DIR, 'models'), logger);
+  const listing = await new Repository(config.zooDir, store, pulledDir).list();
+  const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger);
+  return { config, pulledDir, listing, conversions };
+}
+
+/**
+ * The newest version of each model that is named, of all of them where none is.
+ * @throws UsageError of a name that is not here
+ */
+export function chosenModels({ listing }: OpenZoo, names: readonly string[]): ModelVersion[] {
+  const newest = listing.models.flatMap(({ versions }) => versions.at(-1) ?? []);
+  if (names.length === 0) return newest;
+  return names.map((name) => {
+    const model = newest.find((each) => each.name === name);
+    if (model !== undefined) return model;
+    const problem = listing.problems.find(({ where }) => where === name || where.startsWith(`${name}/`));
+    if (problem !== undefined) throw new Error(`${problem.where} is broken: ${problem.reason}`);
+    if (listing.absent.some((each) => each.name === name)) {
+      throw new Error(`${name} is not here: npm run zoo -- pull ${name}`);
+    }
+    throw new UsageError(`there is no model ${name}; npm run zoo -- list shows those that there are`);
+  });
+}

@@ -1,0 +1,89 @@
+import { parseArgs } from 'node:util';
+import { readDownloadSettings } from '../../src/download/settings.ts';
+import { ModelPuller } from '../../src/pipelines/pull/model-puller.ts';
+import type { PullProgress } from '../../src/pipelines/pull/pull-options.ts';
+import { ProgressBar } from '../progress-bar.ts';
+import { type Command, UsageError } from './command.ts';
+import { openZoo } from './open-zoo.ts';
+
+/** Gets models' weights. */
+export const pullModels: Command = {
+  usage: 'pull <model> ... [--mirror <folder or URL>] [--backbone-only]',
+  summary: 'gets weights, verified; goes on where it was cut off',
+  run: async (args) => {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { mirror: { type: 'string' }, 'backbone-only': { type: 'boolean', default: false } },
+    });
+    if (positionals.length === 0) throw new UsageError('which model? npm run zoo -- list shows them');
+    const { config, pulledDir } = await openZoo();
+    const puller = new ModelPuller({
+      seedDir: config.zooDir,
+      pulledDir,
+      settings: readDownloadSettings(process.env),
+    });
+    const interrupted = new AbortController();
+    process.once('SIGINT', () => interrupted.abort(new Error('stopped: the next pull goes on from here')));
+    for (const name of positionals) {
+      const start = performance.now();
+      const show = new PullDisplay(name);
+      try {
+        const { model, fetched } = await puller.pull(name, {
+          mirror: values.mirror,
+          backboneOnly: values['backbone-only'],
+          onProgress: (progress) => show.update(progress),
+          signal: interrupted.signal,
+        });
+        show.end();
+        const seconds = ((performance.now() - start) / 1000).toFixed(1);
+        const size = megabytes(model.manifest.file.weights.size_bytes).toFixed(1);
+        console.log(fetched ? `${name}: here, ${size} MB in ${seconds} s` : `${name}: was here already, and is sound`);
+      } finally {
+        show.end();
+      }
+    }
+  },
+};
+
+/** A bar for each phase, with the speed over the last seconds. */
+class PullDisplay {
+  readonly #name: string;
+  #phase: string | undefined;
+  #bar: ProgressBar | undefined;
+  readonly #seen: { time: number; done: number }[] = [];
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  update({ phase, done, total }: PullProgress): void {
+    if (phase !== this.#phase) {
+      this.end();
+      this.#phase = phase;
+      this.#seen.length = 0;
+      this.#bar = new ProgressBar('MB');
+      if (phase === 'wait') console.error(`${this.#name}: another pull of it is under way, waiting for it`);
+    }
+    if (done === undefined || total === undefined) return;
+    const round = (bytes: number) => Math.round(10 * megabytes(bytes)) / 10;
+    this.#bar?.update(round(done), round(total), `${this.#speed(done).toFixed(1)} MB/s`);
+  }
+
+  end(): void {
+    this.#bar?.end();
+    this.#bar = undefined;
+  }
+
+  #speed(done: number): number {
+    const time = performance.now();
+    this.#seen.push({ time, done });
+    while (this.#seen.length > 2 && time - (this.#seen[0]?.time ?? 0) > 5_000) this.#seen.shift();
+    const [first] = this.#seen;
+    return first === undefined || time === first.time ? 0 : megabytes(done - first.done) / ((time - first.time) / 1000);
+  }
+}
+
+function megabytes(bytes: number): number {
+  return bytes / 1e6;
+}

@@ -1,0 +1,103 @@
+import type { IncomingMessage } from 'node:http';
+import { DownloadError, PassingError, shown } from './download-error.ts';
+import type { DownloadRequest } from './download-request.ts';
+import { connectionError } from './http-request.ts';
+import { type Fetched, fetchFollowing, type PublishedFacts } from './hub.ts';
+import type { PartFile, PartState } from './part-file.ts';
+
+/**
+ * One try to complete a part with what it lacks.
+ * @returns what the host publishes of the whole file
+ * @throws PassingError when another try may succeed; DownloadError
+ */
+export async function fetchPart(request: DownloadRequest, part: PartFile): Promise<PublishedFacts> {
+  const there = await usablePart(request, part);
+  if (there !== undefined && there.size === (request.size ?? there.state.total)) return there.state;
+  const start = there?.size ?? 0;
+  const { size, prefix } = request;
+  const fetched = await fetchFollowing(request.url, {
+    ...request,
+    headers: {
+      ...((start > 0 || prefix) && { range: `bytes=${start}-${prefix ? Number(size) - 1 : ''}` }),
+      ...(there?.state.validator !== undefined && { 'if-range': there.state.validator }),
+    },
+  });
+  try {
+    await receive(request, part, fetched, there);
+    return fetched.published;
+  } finally {
+    fetched.response.destroy();
+  }
+}
+
+interface FoundPart {
+  readonly size: number;
+  readonly state: PartState;
+}
+
+/** What is there already, if one can go on from it: the host or a digest must be able to tell that it is of this file. */
+async function usablePart({ url, size, sha256 }: DownloadRequest, part: PartFile): Promise<FoundPart | undefined> {
+  const found = await part.found(url.href);
+  if (found === undefined) return undefined;
+  const { validator, total = Number.POSITIVE_INFINITY, sha256: published } = found.state;
+  const known = (validator ?? sha256 ?? published) !== undefined;
+  return known && found.size <= Math.min(size ?? total, total) ? found : undefined;
+}
+
+async function receive(
+  { url, size, sha256, prefix, onProgress }: DownloadRequest,
+  part: PartFile,
+  { response, url: from, published }: Fetched,
+  there: FoundPart | undefined,
+): Promise<void> {
+  const { start, total = published.size, validator } = readAnswer(response);
+  if (!prefix) expectWanted(from, { size, sha256 }, { size: total, sha256: published.sha256 });
+  // Status 200: a host that does not know ranges, or has another version by now, sends the whole.
+  if (start === 0) {
+    const state = { url: url.href, validator, total, sha256: published.sha256 };
+    await part.begin(state, prefix ? size : total);
+  } else if (there === undefined || start !== there.size || (total ?? there.state.total) !== there.state.total) {
+    await part.remove();
+    throw new PassingError(`${shown(from)} answers with another range than was asked for`);
+  }
+  const end = prefix ? size : (total ?? size);
+  const done = await part.append(chunksOf(response, from), end, (bytes) =>
+    onProgress({ phase: 'download', done: bytes, total: end }),
+  );
+  if (end !== undefined && done < end) throw new PassingError(`${shown(from)} ended after ${done} of ${end} bytes`);
+}
+
+/** @throws DownloadError when the host says already that its file is another one */
+function expectWanted(from: URL, wanted: PublishedFacts, published: PublishedFacts): void {
+  for (const fact of ['size', 'sha256'] as const) {
+    const [right, found] = [wanted[fact], published[fact]];
+    if (right === undefined || found === undefined || right === found) continue;
+    const what = fact === 'size' ? 'bytes' : 'as SHA-256';
+    throw new DownloadError(`${shown(from)} is another file: it has ${found} ${what}, not ${right}`);
+  }
+}
+
+/** Where the body begins in the file, how long the file is, and what identifies its version. */
+function readAnswer({ statusCode, headers }: IncomingMessage): {
+  start: number | undefined;
+  total: number | undefined;
+  validator: string | undefined;
+} {
+  const [, from, whole] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? [];
+  const length = statusCode === 200 ? headers['content-length'] : whole;
+  // A weak ETag says that two versions mean the same, not that their bytes are the same (RFC 9110, 13.1.5).
+  const validator = headers.etag?.startsWith('"') ? headers.etag : headers['last-modified'];
+  return {
+    start: statusCode === 200 ? 0 : from === undefined ? undefined : Number(from),
+    total: /^\d+$/.test(length ?? '') ? Number(length) : undefined,
+    validator,
+  };
+}
+
+async function* chunksOf(response: IncomingMessage, from: URL): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of response) yield chunk;
+  } catch (thrown) {
+    throw connectionError(thrown, from);
+  }
+}
