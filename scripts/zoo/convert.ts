@@ -12,7 +12,8 @@ export const convertModels: Command = {
       const start = performance.now();
       const { onnx, tfjs } = await zoo.conversions.get(model);
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
-      console.log(`${model.name}: ONNX ${megabytes(onnx.size)}, TF.js ${megabytes(tfjs.size)}, in ${seconds} s`);
+      const browser = tfjs === undefined ? '' : `, TF.js ${megabytes(tfjs.size)}`;
+      console.log(`${model.name}: ONNX ${megabytes(onnx.size)}${browser}, in ${seconds} s`);
     }
   },
 };
