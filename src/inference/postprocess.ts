@@ -20,7 +20,9 @@ export function softmax(logits: Float32Array, temperature = 1): Float32Array {
  */
 export function topK(probabilities: Float32Array, k: number, threshold = 0): Ranked[] {
   const best: Ranked[] = [];
-  for (const [index, score] of probabilities.entries()) {
+  // By index: an iterator would make an object for each of a thousand classes.
+  for (let index = 0; index < probabilities.length; index++) {
+    const score = probabilities[index] ?? 0;
     const worst = best[k - 1];
     // Not a number compares as false and is left out.
     if (!(score >= threshold) || (worst !== undefined && score <= worst.score)) continue;
