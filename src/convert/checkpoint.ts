@@ -38,6 +38,11 @@ export class Checkpoint {
     return { name, shape, read: () => this.#source.read(name) };
   }
 
+  /** A tensor of whatever shape it has. @throws ConversionError when it is missing */
+  stored(name: string): Weight {
+    return this.weight(name, this.#shape(name, 'of any shape'));
+  }
+
   /** @throws ConversionError when a tensor was never asked for: then the architecture is not this checkpoint's. */
   expectAllUsed(ignored?: RegExp): void {
     const unused = [...this.#source.names()].filter(

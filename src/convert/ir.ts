@@ -31,6 +31,8 @@ export type Operation =
       readonly epsilon: number;
     }
   | { readonly kind: 'activation'; readonly function: ActivationFunction }
+  /** `x` above zero, `x * slope` below. */
+  | { readonly kind: 'leaky_relu'; readonly slope: number }
   /** Padding never wins: it counts as minus infinity. */
   | { readonly kind: 'max_pool'; readonly window: Window }
   /** Padding counts as zeros (`countPadding`), or not at all. */
@@ -44,7 +46,19 @@ export type Operation =
   | { readonly kind: 'dense'; readonly weight: Weight; readonly bias: Weight | undefined }
   | { readonly kind: 'softmax' };
 
-export type ActivationFunction = 'relu' | 'relu6';
+/** `swish` is `x * sigmoid(x)`; `hard_sigmoid` is `0.2 x + 0.5` within 0..1, as Keras has it. */
+export const ACTIVATION_FUNCTIONS = [
+  'relu',
+  'relu6',
+  'elu',
+  'selu',
+  'sigmoid',
+  'hard_sigmoid',
+  'tanh',
+  'softplus',
+  'swish',
+] as const;
+export type ActivationFunction = (typeof ACTIVATION_FUNCTIONS)[number];
 
 /** Shape of a value, without the batch. */
 export type Shape = MapShape | VectorShape;
@@ -89,6 +103,15 @@ export function normalize(name: string, x: MapNode, mean: readonly number[], std
   }
   const scale = std.map((value) => 1 / (255 * value));
   const shift = std.map((value, channel) => -(mean[channel] ?? 0) / value);
+  return rescale(name, x, scale, shift);
+}
+
+/** `x * scale + shift`; scales are above zero. */
+export function rescale(name: string, x: MapNode, scale: readonly number[], shift: readonly number[]): MapNode {
+  const { channels } = x.shape;
+  if (scale.length !== channels || shift.length !== channels || scale.some((value) => !(value > 0))) {
+    fail(name, `needs ${channels} positive scales and as many shifts, not [${scale}] and [${shift}]`);
+  }
   return { name, operation: { kind: 'normalize', scale, shift }, inputs: [x], shape: x.shape };
 }
 
@@ -146,6 +169,10 @@ export function activation<S extends Shape>(name: string, x: Node<S>, apply: Act
   return { name, operation: { kind: 'activation', function: apply }, inputs: [x], shape: x.shape };
 }
 
+export function leakyRelu<S extends Shape>(name: string, x: Node<S>, slope: number): Node<S> {
+  return { name, operation: { kind: 'leaky_relu', slope }, inputs: [x], shape: x.shape };
+}
+
 export interface PoolOptions extends WindowOptions {
   readonly kernel: number | Pair;
 }
@@ -178,7 +205,7 @@ export function zeroPad(name: string, x: MapNode, padding: Padding): MapNode {
   return { name, operation: { kind: 'zero_pad', padding }, inputs: [x], shape };
 }
 
-export function add(name: string, a: MapNode, b: MapNode): MapNode {
+export function add<S extends Shape>(name: string, a: Node<S>, b: Node<S>): Node<S> {
   if (!sameShape(a.shape, b.shape)) fail(name, `cannot add ${describe(a.shape)} and ${describe(b.shape)}`);
   return { name, operation: { kind: 'add' }, inputs: [a, b], shape: a.shape };
 }
@@ -195,6 +222,12 @@ export function concat(name: string, parts: readonly MapNode[]): MapNode {
 
 /** Vectors one behind the other. */
 export function join(name: string, parts: readonly VectorNode[]): VectorNode {
+  const length = parts.reduce((sum, { shape }) => sum + shape.length, 0);
+  return { name, operation: { kind: 'concat' }, inputs: parts, shape: vector(length) };
+}
+
+/** One vector after the other. */
+export function concatVectors(name: string, parts: readonly VectorNode[]): VectorNode {
   const length = parts.reduce((sum, { shape }) => sum + shape.length, 0);
   return { name, operation: { kind: 'concat' }, inputs: parts, shape: vector(length) };
 }
@@ -244,7 +277,8 @@ function channelsOf(shape: Shape): number {
   return shape.kind === 'map' ? shape.channels : shape.length;
 }
 
-function sameShape(a: MapShape, b: MapShape): boolean {
+function sameShape(a: Shape, b: Shape): boolean {
+  if (a.kind === 'vector' || b.kind === 'vector') return a.kind === b.kind && channelsOf(a) === channelsOf(b);
   return a.height === b.height && a.width === b.width && a.channels === b.channels;
 }
 
@@ -254,7 +288,8 @@ function expectLength(layer: string, weight: Weight, length: number): void {
   }
 }
 
-function describe(shape: MapShape): string {
+function describe(shape: Shape): string {
+  if (shape.kind === 'vector') return `a vector of ${shape.length}`;
   return `${shape.height}x${shape.width} of ${shape.channels} channels`;
 }
 

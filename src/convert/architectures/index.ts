@@ -10,6 +10,7 @@ import { ALEXNETS, alexnetSchema, buildAlexnet } from './alexnet.ts';
 import { buildDensenet, DENSENETS, densenetSchema } from './densenet.ts';
 import { buildEfficientnet, EFFICIENTNETS, efficientnetSchema } from './efficientnet.ts';
 import { GOOGLENETS } from './googlenet.ts';
+import { buildGraph, graphSchema } from './graph.ts';
 import { buildInception, inceptionSchema } from './inception.ts';
 import { INCEPTIONS_V3 } from './inception-v3.ts';
 import { type Backbone, denseWeights } from './modules.ts';
@@ -33,6 +34,7 @@ const architectureSchema = z.discriminatedUnion('family', [
   densenetSchema.extend(withHead),
   alexnetSchema.extend(withHead),
   efficientnetSchema.extend(withHead),
+  graphSchema.extend(withHead),
 ]);
 
 /** A family and its widths, as it stands in a manifest; JSON all through. */
@@ -104,6 +106,8 @@ export function buildBackbone(architecture: Architecture, checkpoint: Checkpoint
       return buildAlexnet(architecture, checkpoint, input);
     case 'efficientnet_lite':
       return buildEfficientnet(architecture, checkpoint, input);
+    case 'graph':
+      return buildGraph(architecture, checkpoint, input);
   }
 }
 

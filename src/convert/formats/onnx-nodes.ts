@@ -59,6 +59,8 @@ export function emitNode(node: Node, values: Values, pixelType: 'uint8' | 'float
     }
     case 'activation':
       return emitActivation(name, values, operation.function);
+    case 'leaky_relu':
+      return single('LeakyRelu', { alpha: { float: operation.slope } });
     case 'max_pool':
       return single('MaxPool', windowAttributes(operation.window));
     case 'average_pool':
@@ -123,13 +125,30 @@ function emitNormalize(
   };
 }
 
+/** Functions that are one operator, with the constants that ONNX has for them. */
+const ACTIVATION_OPERATORS = {
+  relu: 'Relu',
+  elu: 'Elu',
+  selu: 'Selu',
+  sigmoid: 'Sigmoid',
+  hard_sigmoid: 'HardSigmoid',
+  tanh: 'Tanh',
+  softplus: 'Softplus',
+} as const satisfies Partial<Record<ActivationFunction, string>>;
+
 function emitActivation(name: string, { inputs, output }: Values, apply: ActivationFunction): Emission {
-  if (apply === 'relu') return { nodes: [nodeProto(name, 'Relu', inputs, output)] };
-  const bounds = [`${name}.min`, `${name}.max`];
-  return {
-    nodes: [nodeProto(name, 'Clip', [...inputs, ...bounds], output)],
-    constants: bounds.map((bound, index) => ({ name: bound, shape: [], values: Float32Array.of(6 * index) })),
-  };
+  if (apply === 'relu6') {
+    const bounds = [`${name}.min`, `${name}.max`];
+    return {
+      nodes: [nodeProto(name, 'Clip', [...inputs, ...bounds], output)],
+      constants: bounds.map((bound, index) => ({ name: bound, shape: [], values: Float32Array.of(6 * index) })),
+    };
+  }
+  if (apply === 'swish') {
+    const gate = `${name}:gate`;
+    return { nodes: [nodeProto(gate, 'Sigmoid', inputs, gate), nodeProto(name, 'Mul', [...inputs, gate], output)] };
+  }
+  return { nodes: [nodeProto(name, ACTIVATION_OPERATORS[apply], inputs, output)] };
 }
 
 function emitZeroPad(name: string, { inputs, output }: Values, padding: Padding): Emission {

@@ -26,6 +26,8 @@ export function emitLayers(node: Node, place: Place): KerasLayer[] {
       return [batchNormalization(node, place, operation)];
     case 'activation':
       return layer('Activation', { activation: operation.function });
+    case 'leaky_relu':
+      return layer('LeakyReLU', { alpha: operation.slope });
     case 'max_pool':
       return maxPooling(node, place, operation.window);
     case 'average_pool':

@@ -1,5 +1,5 @@
 import { ConversionError } from '../conversion-error.ts';
-import { mapInput, type Node, type Operation } from '../ir.ts';
+import { type ActivationFunction, mapInput, type Node, type Operation } from '../ir.ts';
 import { NO_PADDING, type Padding, type Pair, paddingEquals, samePadding, type Window } from '../windows.ts';
 import { CHANNELS_LAST, type KerasLayer, type Place } from './keras-layer.ts';
 
@@ -81,10 +81,13 @@ function paddingMode(size: Pair, { kernel, stride, padding }: Window): 'valid' |
   return paddingEquals(padding, samePadding(size, kernel, stride)) ? 'same' : undefined;
 }
 
+const NON_NEGATIVE: readonly ActivationFunction[] = ['relu', 'relu6', 'sigmoid', 'hard_sigmoid', 'softplus'];
+
 /** Whether no value can be below zero, as far as the layers say. */
 function isNonNegative({ operation, inputs }: Node): boolean {
   switch (operation.kind) {
     case 'activation':
+      return NON_NEGATIVE.includes(operation.function);
     case 'softmax':
       return true;
     case 'max_pool':

@@ -7,12 +7,14 @@ import { decode, modelProto } from '../../../src/convert/formats/onnx-proto.ts';
 import { writeTfjs } from '../../../src/convert/formats/tfjs.ts';
 import type { Graph } from '../../../src/convert/graph.ts';
 import {
+  ACTIVATION_FUNCTIONS,
   activation,
   add,
   averagePool,
   batchNorm,
   concat,
   conv2d,
+  leakyRelu,
   type MapNode,
   maxPool,
   normalize,
@@ -66,6 +68,15 @@ describe('ONNX and TF.js agree on', () => {
     ],
     ['relu behind a convolution', (x) => activation('relu', conv('conv', x, [4, 3, 3, 3]), 'relu')],
     ['relu6', (x) => activation('relu', normalize('n', x, [0, 0, 0], [1e-3, 1e-3, 1e-3]), 'relu6')],
+    ...ACTIVATION_FUNCTIONS.map((name): [string, (x: MapNode) => MapNode] => [
+      `the activation ${name}`,
+      (x) => activation('act', conv('conv', x, [4, 3, 3, 3]), name),
+    ]),
+    ['leaky relu', (x) => leakyRelu('leaky', conv('conv', x, [4, 3, 3, 3]), 0.3)],
+    [
+      'a padded max pool of what tanh leaves below zero',
+      (x) => maxPool('pool', activation('tanh', x, 'tanh'), { kernel: 3, stride: 2, padding: 1 }),
+    ],
     ['a max pool', (x) => maxPool('pool', x, { kernel: 2, stride: 2 })],
     ['a padded max pool of values below zero', (x) => maxPool('pool', x, { kernel: 3, stride: 2, padding: 1 })],
     ['a padded max pool of stride 1', (x) => maxPool('pool', x, { kernel: 3, padding: 1 })],

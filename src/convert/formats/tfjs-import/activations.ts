@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { ACTIVATION_FUNCTIONS, type ActivationFunction, activation, leakyRelu, softmax } from '../../ir.ts';
+import type { LayerReading } from './layer-reading.ts';
+import { activationOption } from './options.ts';
+import { type MapValue, mapValue, type Value, type VectorValue } from './values.ts';
+
+type Activatable = MapValue | VectorValue;
+
+/** Names of functions that differ from the layer graph's. */
+const OTHER_NAMES: Readonly<Record<string, ActivationFunction>> = { silu: 'swish', hardSigmoid: 'hard_sigmoid' };
+
+/** A value with a function of Keras's upon it, as a layer of its own. */
+export function activated(layer: LayerReading, name: string, value: Activatable, functionName: string): Activatable {
+  if (functionName === 'linear') return value;
+  if (functionName === 'softmax') {
+    if (value.kind === 'map') return layer.fail('a softmax over the channels of a map cannot be read');
+    return { ...value, node: softmax(name, value.node) };
+  }
+  const known = OTHER_NAMES[functionName] ?? ACTIVATION_FUNCTIONS.find((candidate) => candidate === functionName);
+  if (known === undefined) return layer.fail(`the activation "${functionName}" cannot be read`);
+  return value.kind === 'map'
+    ? mapValue(activation(name, value.node, known))
+    : { ...value, node: activation(name, value.node, known) };
+}
+
+export function readActivation(layer: LayerReading): Value {
+  const options = layer.options(z.object({ activation: activationOption }));
+  return activated(layer, layer.name, layer.mapOrVector(), options.activation);
+}
+
+export function readRelu(layer: LayerReading): Value {
+  const options = layer.options(
+    z.object({
+      max_value: z.literal(6, 'only 6 or none can be read').nullish(),
+      negative_slope: z.number().nullish(),
+      threshold: z.literal(0, 'only 0 can be read').nullish(),
+    }),
+  );
+  const slope = options.negative_slope ?? 0;
+  if (slope === 0) return activated(layer, layer.name, layer.mapOrVector(), options.max_value === 6 ? 'relu6' : 'relu');
+  if (options.max_value === 6) return layer.fail('max_value and negative_slope together cannot be read');
+  return leaky(layer, slope);
+}
+
+export function readLeakyRelu(layer: LayerReading): Value {
+  return leaky(layer, layer.options(z.object({ alpha: z.number().default(0.3) })).alpha);
+}
+
+export function readElu(layer: LayerReading): Value {
+  layer.options(z.object({ alpha: z.literal(1, 'only 1 can be read').nullish() }));
+  return activated(layer, layer.name, layer.mapOrVector(), 'elu');
+}
+
+export function readSoftmax(layer: LayerReading): Value {
+  layer.options(z.object({ axis: z.literal(-1, 'only the last axis can be read').nullish() }));
+  return activated(layer, layer.name, layer.mapOrVector(), 'softmax');
+}
+
+function leaky(layer: LayerReading, slope: number): Value {
+  const value = layer.mapOrVector();
+  return value.kind === 'map'
+    ? mapValue(leakyRelu(layer.name, value.node, slope))
+    : { ...value, node: leakyRelu(layer.name, value.node, slope) };
+}

@@ -1,0 +1,75 @@
+import type { Weight } from '../../tensors.ts';
+import { transpose } from '../tfjs-kernels.ts';
+
+/** Layouts of TensorFlow's weights made into PyTorch's, which are those of the layer graph. */
+
+/** A map that was flattened pixel by pixel, as Keras does; the layer graph flattens channel by channel. */
+export interface FlattenedMap {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+/** A convolution's `[height, width, in, out]` to `[out, in, height, width]`. */
+export function convolutionWeight(name: string, kernel: Weight): Weight {
+  const [height = 0, width = 0, entering = 0, out = 0] = kernel.shape;
+  const area = height * width;
+  return {
+    name,
+    shape: [out, entering, height, width],
+    read: async () => {
+      const rows = transpose(await kernel.read(), area * entering, out);
+      return eachRow(rows, out, (row) => transpose(row, area, entering));
+    },
+  };
+}
+
+/** A depthwise convolution's `[height, width, channels, multiplier]` to `[channels * multiplier, 1, height, width]`. */
+export function depthwiseWeight(name: string, kernel: Weight): Weight {
+  const [height = 0, width = 0, channels = 0, multiplier = 0] = kernel.shape;
+  return {
+    name,
+    shape: [channels * multiplier, 1, height, width],
+    read: async () => transpose(await kernel.read(), height * width, channels * multiplier),
+  };
+}
+
+/** A dense layer's `[in, out]`, or a 1x1 convolution's `[1, 1, in, out]`, to `[out, in]`. */
+export function denseWeight(name: string, kernel: Weight, flattened?: FlattenedMap): Weight {
+  const [entering = 0, out = 0] = kernel.shape.slice(-2);
+  return {
+    name,
+    shape: [out, entering],
+    read: async () => {
+      const rows = transpose(await kernel.read(), entering, out);
+      return flattened === undefined ? rows : eachRow(rows, out, (row) => channelByChannel(row, flattened));
+    },
+  };
+}
+
+/** A vector of a batch norm. */
+export function vectorWeight(name: string, vector: Weight, flattened?: FlattenedMap): Weight {
+  const read = async () => {
+    const values = await vector.read();
+    return flattened === undefined ? values : channelByChannel(values, flattened);
+  };
+  return { name, shape: vector.shape, read };
+}
+
+/** The same value all over. */
+export function constantWeight(name: string, length: number, value: number): Weight {
+  return { name, shape: [length], read: async () => new Float32Array(length).fill(value) };
+}
+
+function channelByChannel(values: Float32Array, { height, width, channels }: FlattenedMap): Float32Array {
+  return transpose(values, height * width, channels);
+}
+
+function eachRow(values: Float32Array, rows: number, make: (row: Float32Array) => Float32Array): Float32Array {
+  const made = new Float32Array(values.length);
+  const length = values.length / rows;
+  for (let row = 0; row < rows; row += 1) {
+    made.set(make(values.subarray(row * length, (row + 1) * length)), row * length);
+  }
+  return made;
+}

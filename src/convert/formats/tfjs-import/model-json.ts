@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { ConversionError } from '../../conversion-error.ts';
+
+/** The deepest classifiers have some thousand layers, and models within models two or three levels. */
+const MAX_LAYERS = 5000;
+const MAX_NESTING = 10;
+
+/** A layer as Keras describes it, in a model or within a model that is a layer itself. */
+export interface KerasDescription {
+  readonly name: string;
+  readonly className: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  /** What each call of the layer reads: as a rule there is one call. */
+  readonly calls: readonly (readonly Reference[])[];
+  /** The layers of a model that is a layer. */
+  readonly model: KerasModel | undefined;
+}
+
+/** The output of a call of a layer. */
+export interface Reference {
+  readonly layer: string;
+  readonly call: number;
+}
+
+export interface KerasModel {
+  readonly name: string;
+  readonly layers: readonly KerasDescription[];
+  /** Names of its input layers. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly Reference[];
+}
+
+const layerSchema = z.object({
+  class_name: z.string(),
+  name: z.string().optional(),
+  config: z.unknown(),
+  inbound_nodes: z.array(z.unknown()).default([]),
+});
+type RawLayer = z.output<typeof layerSchema>;
+
+const modelSchema = z.object({ class_name: z.string(), config: z.unknown() });
+const topologySchema = z.union([z.object({ model_config: modelSchema }), modelSchema]);
+const referenceSchema = z.tuple([z.string(), z.int().nonnegative(), z.int().nonnegative()], z.unknown());
+const layersSchema = z.array(layerSchema).min(1).max(MAX_LAYERS);
+const functionalSchema = z.object({
+  name: z.string().optional(),
+  layers: layersSchema,
+  // One reference, or a list of them.
+  input_layers: z.union([z.array(referenceSchema), referenceSchema.transform((one) => [one])]),
+  output_layers: z.union([z.array(referenceSchema), referenceSchema.transform((one) => [one])]),
+});
+const sequentialSchema = z.union([
+  layersSchema.transform((layers) => ({ name: undefined, layers })),
+  z.object({ name: z.string().optional(), layers: layersSchema }),
+]);
+const configSchema = z.record(z.string(), z.unknown());
+
+const FUNCTIONAL = ['Model', 'Functional'];
+
+/**
+ * Reads `modelTopology` of a TF.js layers model: as `model.save()` writes it, or as TensorFlow's converter does.
+ * @throws ConversionError when it is no model of Keras 2's description
+ */
+export function parseTopology(topology: unknown): KerasModel {
+  const parsed = parse(topologySchema, topology, 'modelTopology');
+  const { class_name, config } = 'model_config' in parsed ? parsed.model_config : parsed;
+  const model = parseModel(class_name, config, 'model', 0);
+  if (model === undefined) {
+    throw new ConversionError(`the model is a ${class_name}; Sequential and Functional models can be read`);
+  }
+  return model;
+}
+
+function parseModel(className: string, config: unknown, name: string, nesting: number): KerasModel | undefined {
+  if (className !== 'Sequential' && !FUNCTIONAL.includes(className)) return undefined;
+  if (nesting > MAX_NESTING) throw new ConversionError(`models are nested more than ${MAX_NESTING} deep at "${name}"`);
+  if (className === 'Sequential') return parseSequential(config, name, nesting);
+  const { layers, input_layers, output_layers } = parse(functionalSchema, config, `model "${name}"`);
+  return {
+    name,
+    layers: layers.map((layer) => parseLayer(layer, nesting)),
+    inputs: input_layers.map(([layer]) => layer),
+    outputs: output_layers.map(toReference),
+  };
+}
+
+/** A list of layers, of which each reads the one before: with an input layer in front, if it has none. */
+function parseSequential(config: unknown, name: string, nesting: number): KerasModel {
+  const parsed = parse(sequentialSchema, config, `model "${name}"`).layers.map((layer) => parseLayer(layer, nesting));
+  const [first] = parsed;
+  const input: KerasDescription = {
+    name: `${name}_input`,
+    className: 'InputLayer',
+    config: first === undefined ? {} : inputConfig(first),
+    calls: [],
+    model: undefined,
+  };
+  const layers = first?.className === 'InputLayer' ? parsed : [input, ...parsed];
+  const chained = layers.map((layer, index) => {
+    const before = layers[index - 1];
+    return before === undefined ? layer : { ...layer, calls: [[{ layer: before.name, call: 0 }]] };
+  });
+  const last = chained.at(-1);
+  return {
+    name,
+    layers: chained,
+    inputs: chained.slice(0, 1).map((layer) => layer.name),
+    outputs: last === undefined ? [] : [{ layer: last.name, call: 0 }],
+  };
+}
+
+/** The options that say of which size images are: an input layer's, or those of the layer that stands in for one. */
+function inputConfig({ config, model }: KerasDescription): KerasDescription['config'] {
+  const inner = model?.layers.find(({ name }) => name === model.inputs[0]);
+  return inner === undefined ? config : inputConfig(inner);
+}
+
+function parseLayer(raw: RawLayer, nesting: number): KerasDescription {
+  const { class_name: className, config, inbound_nodes } = raw;
+  const named = z.object({ name: z.string() }).safeParse(config);
+  const name = raw.name ?? (named.success ? named.data.name : undefined);
+  if (name === undefined) throw new ConversionError(`a layer of class ${className} has no name`);
+  const model = parseModel(className, config, name, nesting + 1);
+  return {
+    name,
+    className,
+    config: model === undefined ? parse(configSchema, config, `layer "${name}" (${className})`) : {},
+    calls: inbound_nodes.map((node) => parseCall(node, name)),
+    model,
+  };
+}
+
+function parseCall(node: unknown, layer: string): Reference[] {
+  const references = z.array(referenceSchema).safeParse(node);
+  if (references.success) return references.data.map(toReference);
+  throw new ConversionError(
+    `layer "${layer}": its inbound_nodes are not as Keras 2 writes them, [[name, call, output]]`,
+  );
+}
+
+function toReference([layer, call, output]: z.output<typeof referenceSchema>): Reference {
+  if (output !== 0)
+    throw new ConversionError(`output ${output} of layer "${layer}" is read, but layers have one output`);
+  return { layer, call };
+}
+
+function parse<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ConversionError(`${what} of the model.json is not valid:\n${z.prettifyError(parsed.error)}`);
+}

@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import { elementCount } from '../../../tensor.ts';
+import { ConversionError } from '../../conversion-error.ts';
+import type { TensorSource } from '../../tensors.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { decodeFloats } from '../element-types.ts';
+
+/** Layers have a handful of weights each. */
+const MAX_WEIGHTS = 50_000;
+/** Bytes of an element that is stored as its own type. */
+const PLAIN_BYTES = { float32: 4, int32: 4, bool: 1, uint8: 1 } as const;
+
+const affine = { scale: z.number(), min: z.number() };
+const quantizationSchema = z.discriminatedUnion('dtype', [
+  z.object({ dtype: z.literal('uint8'), ...affine }),
+  z.object({ dtype: z.literal('uint16'), ...affine }),
+  z.object({ dtype: z.literal('float16') }),
+]);
+type Quantization = z.output<typeof quantizationSchema>;
+
+/** https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts, `WeightsManifestConfig` */
+const manifestSchema = z.array(
+  z.object({
+    paths: z.array(z.string()).max(MAX_WEIGHTS),
+    weights: z
+      .array(
+        z.object({
+          name: z.string(),
+          shape: z.array(z.int().nonnegative()).max(8),
+          dtype: z.string(),
+          quantization: quantizationSchema.optional(),
+        }),
+      )
+      .max(MAX_WEIGHTS),
+  }),
+);
+
+interface Entry {
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly quantization: Quantization | undefined;
+  readonly group: ByteSource;
+  /** Bytes from the start of its group. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The weights of a TF.js model: shards laid end to end, a weight after the other, quantised or not. */
+export class TfjsWeights implements TensorSource {
+  readonly #entries: ReadonlyMap<string, Entry>;
+
+  private constructor(entries: ReadonlyMap<string, Entry>) {
+    this.#entries = entries;
+  }
+
+  /**
+   * @param manifest `weightsManifest` of the model.json
+   * @param openShard opens a shard by its path in the manifest
+   * @throws ConversionError when a weight does not lie within its shards
+   */
+  static async open(manifest: unknown, openShard: (path: string) => Promise<ByteSource>): Promise<TfjsWeights> {
+    const parsed = manifestSchema.safeParse(manifest);
+    if (!parsed.success) {
+      throw new ConversionError(`weightsManifest of the model.json is not valid:\n${z.prettifyError(parsed.error)}`);
+    }
+    const entries = new Map<string, Entry>();
+    for (const { paths, weights } of parsed.data) {
+      const shards: ByteSource[] = [];
+      for (const path of paths) shards.push(await openShard(path));
+      const group = joined(shards);
+      let begin = 0;
+      for (const { name, shape, dtype, quantization } of weights) {
+        const end = begin + elementCount(shape) * storedBytes(name, dtype, quantization);
+        if (end > group.size) {
+          throw new ConversionError(`weight "${name}" ends at byte ${end} of its shards, which have ${group.size}`);
+        }
+        if (entries.has(name)) throw new ConversionError(`the manifest lists weight "${name}" twice`);
+        entries.set(name, { shape, dtype, quantization, group, begin, end });
+        begin = end;
+      }
+    }
+    return new TfjsWeights(entries);
+  }
+
+  names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  shape(name: string): readonly number[] | undefined {
+    return this.#entries.get(name)?.shape;
+  }
+
+  /** @throws ConversionError for integers, which are no weights. */
+  async read(name: string): Promise<Float32Array> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) throw new ConversionError(`there is no weight "${name}"`);
+    if (entry.dtype !== 'float32') throw new ConversionError(`weight "${name}" is ${entry.dtype}, not float32`);
+    const bytes = await entry.group.read(entry.begin, entry.end);
+    return dequantized(name, bytes, entry.quantization);
+  }
+}
+
+function storedBytes(name: string, dtype: string, quantization: Quantization | undefined): number {
+  if (quantization !== undefined) return quantization.dtype === 'uint8' ? 1 : 2;
+  if (Object.hasOwn(PLAIN_BYTES, dtype)) return PLAIN_BYTES[dtype as keyof typeof PLAIN_BYTES];
+  throw new ConversionError(
+    `weight "${name}" is ${dtype}; layers have weights of ${Object.keys(PLAIN_BYTES).join(', ')}`,
+  );
+}
+
+/** `q * scale + min`, computed in float64 and stored in float32, as TF.js does. */
+function dequantized(name: string, bytes: Uint8Array, quantization: Quantization | undefined): Float32Array {
+  if (quantization === undefined) return decodeFloats(name, 'F32', bytes);
+  if (quantization.dtype === 'float16') return decodeFloats(name, 'F16', bytes);
+  const { dtype, scale, min } = quantization;
+  // A copy where it is not aligned.
+  const quanta = dtype === 'uint8' ? bytes : new Uint16Array(new Uint8Array(bytes).buffer);
+  const values = new Float32Array(quanta.length);
+  for (let index = 0; index < quanta.length; index += 1) values[index] = (quanta[index] ?? 0) * scale + min;
+  return values;
+}
+
+/** Files as one, in their order. */
+function joined(parts: readonly ByteSource[]): ByteSource {
+  const size = parts.reduce((sum, part) => sum + part.size, 0);
+  return {
+    size,
+    read: async (begin, end) => {
+      const bytes = new Uint8Array(end - begin);
+      let start = 0;
+      for (const part of parts) {
+        const [from, to] = [Math.max(begin, start), Math.min(end, start + part.size)];
+        if (from < to) bytes.set(await part.read(from - start, to - start), from - begin);
+        start += part.size;
+      }
+      return bytes;
+    },
+    close: async () => {
+      for (const part of parts) await part.close();
+    },
+  };
+}
