@@ -1,4 +1,7 @@
 import { GRAPH_CLASSIFIER, GRAPH_INPUT, type GraphTable, graphSchema } from './architectures/graph.ts';
+import { ConversionError } from './conversion-error.ts';
+import { bytesOf } from './formats/file-sink.ts';
+import { writeSafetensors } from './formats/safetensors-writer.ts';
 import { nodesUpTo, weightsOf } from './graph.ts';
 import type { Body, DenseWeights } from './head.ts';
 import type { MapNode, Node } from './ir.ts';
@@ -36,6 +39,14 @@ export function describeNetwork(input: MapNode, body: Body, classifier: DenseWei
   return { table, tensors: [...tensors.values(), ...ending] };
 }
 
+/** Writes the tensors of a network in float32, as the weights file of its table. @throws Error when `path` exists */
+export async function writeNetworkTensors({ tensors }: DescribedNetwork, path: string): Promise<void> {
+  await writeSafetensors(
+    path,
+    tensors.map(({ name, shape, read }) => ({ name, dtype: 'F32', shape, read: async () => bytesOf(await read()) })),
+  );
+}
+
 /** What a layer does, in the words of the table. */
 function describe({ name, operation }: Node): object {
   switch (operation.kind) {
@@ -63,7 +74,9 @@ function describe({ name, operation }: Node): object {
       return { kind: 'dense', weight: operation.weight.name, bias: operation.bias?.name };
     case 'pixels':
     case 'softmax':
-      throw new Error(`layer "${name}" is no part of a network's body`);
+      throw new ConversionError(
+        `layer "${name}": a ${operation.kind} within a network cannot be kept, only at its end`,
+      );
     default:
       return operation;
   }

@@ -226,12 +226,6 @@ export function join(name: string, parts: readonly VectorNode[]): VectorNode {
   return { name, operation: { kind: 'concat' }, inputs: parts, shape: vector(length) };
 }
 
-/** One vector after the other. */
-export function concatVectors(name: string, parts: readonly VectorNode[]): VectorNode {
-  const length = parts.reduce((sum, { shape }) => sum + shape.length, 0);
-  return { name, operation: { kind: 'concat' }, inputs: parts, shape: vector(length) };
-}
-
 /** Channel by channel, as PyTorch does. */
 export function flatten(name: string, x: MapNode): VectorNode {
   const { height, width, channels } = x.shape;

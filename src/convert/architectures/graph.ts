@@ -8,11 +8,11 @@ import {
   averagePool,
   batchNorm,
   concat,
-  concatVectors,
   conv2d,
   dense,
   flatten,
   globalAveragePool,
+  join,
   leakyRelu,
   type MapNode,
   maxPool,
@@ -188,7 +188,7 @@ function buildLayer(layer: GraphLayer, checkpoint: Checkpoint, built: ReadonlyMa
             layer.name,
             inputs.map((input) => asMap(input, layer.name)),
           )
-        : concatVectors(
+        : join(
             layer.name,
             inputs.map((input) => asVector(input, layer.name)),
           );

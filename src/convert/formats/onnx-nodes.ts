@@ -151,12 +151,21 @@ function emitActivation(name: string, { inputs, output }: Values, apply: Activat
   return { nodes: [nodeProto(name, ACTIVATION_OPERATORS[apply], inputs, output)] };
 }
 
+/**
+ * The least number that float32 holds in full, in place of zero: ONNX Runtime would make zeros before a max pool the
+ * pool's own padding, which counts as minus infinity.
+ */
+const ALMOST_ZERO = 2 ** -126;
+
 function emitZeroPad(name: string, { inputs, output }: Values, padding: Padding): Emission {
   const { top, left, bottom, right } = padding;
   const pads = BigInt64Array.from([0, 0, top, left, 0, 0, bottom, right], BigInt);
   return {
-    nodes: [nodeProto(name, 'Pad', [...inputs, `${name}.pads`], output)],
-    constants: [{ name: `${name}.pads`, shape: [8], values: pads }],
+    nodes: [nodeProto(name, 'Pad', [...inputs, `${name}.pads`, `${name}.value`], output)],
+    constants: [
+      { name: `${name}.pads`, shape: [8], values: pads },
+      { name: `${name}.value`, shape: [], values: Float32Array.of(ALMOST_ZERO) },
+    ],
   };
 }
 

@@ -88,6 +88,10 @@ describe('ONNX and TF.js agree on', () => {
     ['an average that does not', (x) => averagePool('pool', x, { kernel: 3, padding: 1, countPadding: false })],
     ['an average without padding', (x) => averagePool('pool', x, { kernel: 3, stride: 3, countPadding: true })],
     ['zeros around the map', (x) => zeroPad('pad', x, asymmetric)],
+    [
+      'zeros around a map of values below zero, before a max pool',
+      (x) => maxPool('pool', zeroPad('pad', x, asymmetric), { kernel: 3, stride: 2 }),
+    ],
     ['a sum', (x) => add('add', conv('a', x, [2, 3, 1, 1]), conv('b', x, [2, 3, 1, 1]))],
     ['a concatenation', (x) => concat('cat', [x, conv('a', x, [2, 3, 1, 1]), x])],
     ['a layer whose name begins with a sign', (x) => conv('_conv', x, [4, 3, 1, 1])],

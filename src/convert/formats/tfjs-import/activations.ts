@@ -52,8 +52,11 @@ export function readElu(layer: LayerReading): Value {
 }
 
 export function readSoftmax(layer: LayerReading): Value {
-  layer.options(z.object({ axis: z.literal(-1, 'only the last axis can be read').nullish() }));
-  return activated(layer, layer.name, layer.mapOrVector(), 'softmax');
+  const { axis } = layer.options(z.object({ axis: z.int().nullish() }));
+  const value = layer.mapOrVector();
+  const last = value.kind === 'map' || value.pixel ? 3 : 1;
+  if ((axis ?? -1) !== -1 && axis !== last) layer.fail(`its axis is ${axis}, not the last`);
+  return activated(layer, layer.name, value, 'softmax');
 }
 
 function leaky(layer: LayerReading, slope: number): Value {

@@ -4,10 +4,10 @@ import {
   averagePool,
   batchNorm,
   concat,
-  concatVectors,
   dense,
   flatten,
   globalAveragePool,
+  join,
   maxPool,
   rescale,
 } from '../../ir.ts';
@@ -145,7 +145,7 @@ function readConcatenate(layer: LayerReading): Value {
   if (vectors.length < values.length || vectors.some((vector) => (vector.pixel === true) !== pixel)) {
     return layer.fail('it joins values of different shapes');
   }
-  const node = concatVectors(
+  const node = join(
     layer.name,
     vectors.map((vector) => vector.node),
   );
