@@ -21,6 +21,7 @@ import { ImageExplainer } from './pipelines/image-explanation.ts';
 import { ModelAdministration } from './pipelines/model-administration.ts';
 import { ModelCatalogue } from './pipelines/model-catalogue.ts';
 import { ModelServing } from './pipelines/model-serving.ts';
+import { TfjsQuantizer } from './pipelines/tfjs-quantization.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
 import { Registry } from './registry/registry.ts';
@@ -159,7 +160,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   const uploadDir = join(DATA_DIR, 'uploads');
   // Whoever sent what a crash has left there was never told that it arrived.
   await makeEmpty(uploadDir);
-  const { registry, store, conversions, serving } = services;
+  const { registry, store, conversions, engines, serving } = services;
   const limits = {
     maxImageBytes: config.MAX_IMAGE_BYTES,
     maxImages: config.MAX_IMAGES,
@@ -174,7 +175,13 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   const app = createApp({
     classifier: services.classifier,
     explainer: services.explainer,
-    models: new ModelCatalogue({ registry, store, conversions, defaultModel: config.DEFAULT_MODEL }),
+    models: new ModelCatalogue({
+      registry,
+      store,
+      conversions,
+      quantizer: new TfjsQuantizer(engines),
+      defaultModel: config.DEFAULT_MODEL,
+    }),
     administration: new ModelAdministration({
       registry,
       store,

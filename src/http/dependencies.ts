@@ -1,6 +1,6 @@
 import type { JsonObject } from '../json.ts';
 import type { Logger } from '../logger.ts';
-import type { ExportFormat } from '../pipelines/export-format.ts';
+import type { ExportOptions } from '../pipelines/export-format.ts';
 import type { FinetuneOptions, FinetuneRequest } from '../pipelines/finetune-options.ts';
 import type { Classification, ClassificationRequest } from '../pipelines/image-classification.ts';
 import type { Explanation, ExplanationRequest } from '../pipelines/image-explanation.ts';
@@ -31,7 +31,7 @@ export interface Catalogue {
   /** Small pictures of the images that the report names: JSON, data URIs by name. @throws as `report` */
   reportPictures(id: string): Promise<string>;
   /** @throws AppError `model_not_found`, `model_unavailable` */
-  export(id: string, format: ExportFormat): Promise<ModelExport>;
+  export(id: string, options: ExportOptions): Promise<ModelExport>;
 }
 
 /** What may be changed of models. Each throws an AppError for what is not there or cannot be changed. */

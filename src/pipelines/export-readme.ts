@@ -1,8 +1,13 @@
 import type { ModelVersion } from '../registry/registry.ts';
 import type { ExportFormat } from './export-format.ts';
+import type { QuantizationParity } from './tfjs-quantization.ts';
 
 /** The few lines that say how to run an exported model. */
-export function exportReadme({ name, version, manifest }: ModelVersion, format: ExportFormat): string {
+export function exportReadme(
+  { name, version, manifest }: ModelVersion,
+  format: ExportFormat,
+  parity?: QuantizationParity,
+): string {
   const { file, preprocessing } = manifest;
   const [height, width] = preprocessing.inputSize;
   const shape = `[n, ${height}, ${width}, 3]`;
@@ -13,7 +18,7 @@ export function exportReadme({ name, version, manifest }: ModelVersion, format: 
   return `${file.title}
 ${name}, version ${version}. License: ${file.license}.
 
-${HOW_TO_RUN[format](shape)}
+${HOW_TO_RUN[format](shape)}${parity === undefined ? '' : rounding(parity)}
 Input       "pixels": RGB, 0 to 255, ${shape}, upright. Resize the photo (${file.interpolation}) until its
             shorter side is the input's over ${file.crop_pct}, and cut out the middle. Scaling by mean and standard
             deviation is a part of the network: don't scale.
@@ -22,6 +27,15 @@ Outputs     "probabilities" [n, ${file.num_classes}], "logits", "features" [n, $
 Classes     labels.txt names class i in line i + 1; labels.json has the same with WordNet synsets where known.
 ${threshold}
 card.json says what the model was trained on and how good it is.
+`;
+}
+
+function rounding({ weights, pictures, max_probability_difference, tolerance }: QuantizationParity): string {
+  const most = max_probability_difference;
+  const verdict = most <= tolerance ? 'within' : 'beyond';
+  return `
+Weights     Kernels are stored as ${weights}, to be smaller; TensorFlow.js computes in float32. On ${pictures} pictures the
+            probabilities differ from those of the exact model by at most ${most.toFixed(4)}, ${verdict} the tolerance of ${tolerance}.
 `;
 }
 

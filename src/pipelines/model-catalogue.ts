@@ -5,16 +5,18 @@ import { type ArtifactStore, isStoredName } from '../registry/artifact-store.ts'
 import { type ModelVersion, type RegisteredModel, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import { summarizeReport } from '../training/report.ts';
 import { parseTrainingReport } from '../training/report-schema.ts';
-import type { ConversionCache } from './conversion.ts';
-import type { ExportFormat } from './export-format.ts';
+import { type ConversionCache, requireFormat } from './conversion.ts';
+import type { ExportOptions } from './export-format.ts';
 import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from './fine-tuned-version.ts';
 import { exportModel, type ModelExport } from './model-export.ts';
+import type { TfjsQuantizer } from './tfjs-quantization.ts';
 
 /** What the catalogue stands on; `server.ts` puts it together. */
 export interface CatalogueParts {
   readonly registry: Registry;
   readonly store: ArtifactStore;
   readonly conversions: ConversionCache;
+  readonly quantizer: Pick<TfjsQuantizer, 'get'>;
   readonly defaultModel: string;
 }
 
@@ -88,11 +90,15 @@ export class ModelCatalogue {
   }
 
   /** Packs a model to be taken away. @throws AppError `model_not_found`, `model_unavailable` */
-  async export(reference: string, format: ExportFormat): Promise<ModelExport> {
+  async export(reference: string, { format, quantize }: ExportOptions): Promise<ModelExport> {
     const version = this.#parts.registry.resolve(reference);
     const converted = await this.#parts.conversions.get(version);
     const card = await this.describe(`${version.name}@${version.version}`);
-    return exportModel(version, converted, card, format);
+    const quantized =
+      quantize === 'float32'
+        ? undefined
+        : await this.#parts.quantizer.get({ ...converted, tfjs: requireFormat(version, converted, 'tfjs') }, quantize);
+    return exportModel(version, converted, card, { format, quantized });
   }
 
   async #reportSummary(version: ModelVersion): Promise<JsonObject | undefined> {

@@ -9,6 +9,7 @@ import type { ModelVersion } from '../registry/registry.ts';
 import { type ConvertedModel, madeElsewhere, requireFormat } from './conversion.ts';
 import type { ExportFormat } from './export-format.ts';
 import { exportReadme } from './export-readme.ts';
+import type { QuantizedModel } from './tfjs-quantization.ts';
 
 /** A zip that is made while it is read. */
 export interface ModelExport {
@@ -24,6 +25,13 @@ interface ExportedFile {
   readonly content: { readonly text: string } | { readonly path: string; readonly size: number };
 }
 
+/** What is to be taken away. */
+export interface ExportRequest {
+  readonly format: ExportFormat;
+  /** The TF.js model in place of the converted one, its kernels stored in fewer bytes. */
+  readonly quantized?: QuantizedModel | undefined;
+}
+
 /**
  * Packs a model with its classes, its card and a note on how to run it.
  * @param card as the API has it
@@ -33,29 +41,30 @@ export async function exportModel(
   model: ModelVersion,
   converted: ConvertedModel,
   card: JsonObject,
-  format: ExportFormat,
+  { format, quantized }: ExportRequest,
 ): Promise<ModelExport> {
   const { name, version, manifest } = model;
   const { labels } = manifest;
   const classes = labels.map(({ label, synset }, index) => ({ index, label, synset }));
   const files: ExportedFile[] = [
-    textFile('README.txt', exportReadme(model, format)),
-    jsonFile('card.json', card),
+    textFile('README.txt', exportReadme(model, format, quantized?.parity)),
+    jsonFile('card.json', quantized === undefined ? card : { ...card, quantization: quantized.parity }),
     jsonFile('labels.json', classes),
     // A line break inside a label would shift every line behind it.
     textFile('labels.txt', labels.map(({ label }) => `${label.replaceAll(/[\r\n]+/g, ' ')}\n`).join('')),
-    ...(await modelFiles(model, converted, format)),
+    ...(await modelFiles(model, converted, { format, quantized })),
   ];
-  return { filename: `${name}-${version}-${format}.zip`, zip: zipOf(files) };
+  const kind = quantized === undefined ? format : `${format}-${quantized.parity.weights}`;
+  return { filename: `${name}-${version}-${kind}.zip`, zip: zipOf(files) };
 }
 
 async function modelFiles(
   { name, manifest: { file }, weightsPath }: ModelVersion,
   converted: ConvertedModel,
-  format: ExportFormat,
+  { format, quantized }: ExportRequest,
 ): Promise<ExportedFile[]> {
   if (format === 'safetensors' && file.weights.format === 'onnx') throw madeElsewhere(name, format);
-  const { files } = requireFormat({ name }, converted, format === 'tfjs' ? 'tfjs' : 'onnx');
+  const { files } = quantized ?? requireFormat({ name }, converted, format === 'tfjs' ? 'tfjs' : 'onnx');
   const { architecture, input_size, mean, std, num_classes, num_features } = file;
   try {
     switch (format) {

@@ -199,4 +199,14 @@ describe('an export', () => {
     expect([odd.status, odd.body.code]).toEqual([400, 'invalid_request']);
     expect((await ask(bench, '/models/nobody/export')).body.code).toBe('model_not_found');
   });
+
+  it.each([
+    ['format=tfjs&quantize=int4', 'float32 or float16 or uint8'],
+    ['format=onnx&quantize=uint8', 'only the weights of tfjs'],
+    ['quantize=float16', 'float32 with format=onnx'],
+  ])('is refused with ?%s', async (query, hint) => {
+    const { body } = await ask(bench, `/models/${name}/export?${query}`);
+    expect(body).toMatchObject({ code: 'invalid_request', context: { errors: [{ field: 'quantize' }] } });
+    expect(body.detail).toContain(hint);
+  });
 });

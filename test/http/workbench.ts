@@ -58,7 +58,13 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
   const finetuning = new FinetuneJobs(finetuner, queue, logger);
   const released: ModelVersion[] = [];
   const server = await startServer({
-    models: new ModelCatalogue({ registry, store, conversions, defaultModel: BACKBONE }),
+    models: new ModelCatalogue({
+      registry,
+      store,
+      conversions,
+      quantizer: { get: () => Promise.reject(new Error('nobody should ask for this here')) },
+      defaultModel: BACKBONE,
+    }),
     administration: new ModelAdministration({
       registry,
       store,

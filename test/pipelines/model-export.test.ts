@@ -28,7 +28,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function exported(name: string, format: ExportFormat) {
   const model = models.find((each) => each.name === name);
   if (model === undefined) throw new Error(`the zoo has no ${name}`);
-  return { model, ...(await exportModel(model, await conversions.get(model), { id: name }, format)) };
+  return { model, ...(await exportModel(model, await conversions.get(model), { id: name }, { format })) };
 }
 
 /** Downloads and unpacks. */
@@ -92,7 +92,7 @@ describe('a download', () => {
   it('is refused before it begins when a file is gone', async () => {
     const { model } = await exported(EMBEDDED[0], 'onnx');
     const lost = { ...model, weightsPath: join(folder, 'nothing') };
-    const download = exportModel(lost, await conversions.get(model), {}, 'safetensors');
+    const download = exportModel(lost, await conversions.get(model), {}, { format: 'safetensors' });
     await expect(download).rejects.toMatchObject({ code: 'model_unavailable' });
   });
 });

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type { Request } from 'express';
 import { AppError } from '../../errors.ts';
-import { EXPORT_FORMATS, type ExportFormat } from '../../pipelines/export-format.ts';
+import { EXPORT_FORMATS, type ExportOptions, STORED_WEIGHTS } from '../../pipelines/export-format.ts';
 import type { ReportFormat } from '../../pipelines/model-catalogue.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { REPORT_POLICY } from '../middleware/security-headers.ts';
@@ -44,7 +44,7 @@ export function modelRoutes({ models }: Pick<HttpDependencies, 'models'>): Route
       method: 'get',
       path: '/models/{id}/export',
       handle: async (request, response) => {
-        const { filename, zip } = await models.export(idOf(request), exportFormat(request));
+        const { filename, zip } = await models.export(idOf(request), exportOptions(request));
         response.setHeader('Content-Type', 'application/zip');
         response.setHeader('Content-Disposition', `attachment; filename="${filename}"`);
         // A server that stops does not wait for what might follow a long download.
@@ -66,18 +66,24 @@ function idOf(request: Request): string {
 function reportFormat(request: Request): ReportFormat {
   const { format } = request.query;
   if (format === 'json' || format === 'html') return format;
-  if (format !== undefined) throw wrongFormat(format, ['json', 'html']);
+  if (format !== undefined) throw wrongOption('format', format, ['json', 'html']);
   return request.accepts(['json', 'html']) === 'html' ? 'html' : 'json';
 }
 
-function exportFormat(request: Request): ExportFormat {
-  const { format = 'onnx' } = request.query;
-  const known = EXPORT_FORMATS.find((each) => each === format);
-  if (known === undefined) throw wrongFormat(format, EXPORT_FORMATS);
-  return known;
+function exportOptions(request: Request): ExportOptions {
+  const { format: givenFormat = 'onnx', quantize: givenWeights = 'float32' } = request.query;
+  const format = EXPORT_FORMATS.find((each) => each === givenFormat);
+  if (format === undefined) throw wrongOption('format', givenFormat, EXPORT_FORMATS);
+  const quantize = STORED_WEIGHTS.find((each) => each === givenWeights);
+  if (quantize === undefined) throw wrongOption('quantize', givenWeights, STORED_WEIGHTS);
+  if (quantize === 'float32' || format === 'tfjs') return { format, quantize };
+  throw wrong('quantize', `must be float32 with format=${format}: only the weights of tfjs are stored otherwise`);
 }
 
-function wrongFormat(given: unknown, known: readonly string[]): AppError {
-  const message = `must be ${known.join(' or ')}, not "${given}"`;
-  return new AppError('invalid_request', `format ${message}.`, { context: { errors: [{ field: 'format', message }] } });
+function wrongOption(field: string, given: unknown, known: readonly string[]): AppError {
+  return wrong(field, `must be ${known.join(' or ')}, not "${given}"`);
+}
+
+function wrong(field: string, message: string): AppError {
+  return new AppError('invalid_request', `${field} ${message}.`, { context: { errors: [{ field, message }] } });
 }

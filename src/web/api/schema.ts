@@ -61,6 +61,40 @@ export type Prediction = {
   readonly synset: string | null;
 };
 
+export type Explanation = {
+  /** The name of the model that answered. */
+  readonly model: string;
+  readonly version: number;
+  readonly method: "cam" | "grad_cam";
+  readonly class: Prediction;
+  /** The photo once it is upright, in pixels. */
+  readonly image: {
+    readonly width: number;
+    readonly height: number;
+  };
+  /** The part of it that the model saw, which the heatmap covers; in the same pixels, not always whole ones. */
+  readonly crop: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+  };
+  /** Rows from the top, each from the left: 1 where most speaks for the class, 0 where nothing does. All 0 where nothing in the photo speaks for it. */
+  readonly heatmap: {
+    readonly height: number;
+    readonly width: number;
+    readonly values: readonly (readonly number[])[];
+  };
+  /** In milliseconds, as of a classification. */
+  readonly timings: {
+    readonly receive_ms: number;
+    readonly decode_ms: number;
+    readonly queue_ms: number;
+    readonly inference_ms: number;
+    readonly total_ms: number;
+  };
+};
+
 export type ModelSummary = {
   readonly id: string;
   readonly title: string;
@@ -418,7 +452,7 @@ export type Problem = {
 };
 
 /** Stable; new ones may come. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_read_only" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_read_only" | "format_unavailable" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
 
 /** What each operation takes and gives, by its `operationId`. */
 export interface Operations {
@@ -433,6 +467,18 @@ export interface Operations {
     };
     readonly body: FormData | Blob;
     readonly answer: Classification;
+  };
+  /** Show where an image shows a class */
+  readonly explain: {
+    readonly path: Record<never, never>;
+    readonly query: {
+      readonly model?: ModelReference | undefined;
+      readonly class?: string | undefined;
+      readonly format?: "json" | "png" | undefined;
+      readonly opacity?: number | undefined;
+    };
+    readonly body: FormData | Blob;
+    readonly answer: Explanation;
   };
   /** Teach a model your own classes */
   readonly finetune: {
@@ -582,6 +628,7 @@ export interface Operations {
     };
     readonly query: {
       readonly format?: "onnx" | "tfjs" | "safetensors" | undefined;
+      readonly quantize?: "float32" | "float16" | "uint8" | undefined;
     };
     readonly body: undefined;
     readonly answer: Response;
@@ -641,6 +688,7 @@ export interface Operations {
 /** Where each operation is. */
 export const OPERATIONS = {
   classify: { method: 'POST', path: '/classify' },
+  explain: { method: 'POST', path: '/explain' },
   finetune: { method: 'POST', path: '/finetune' },
   listJobs: { method: 'GET', path: '/jobs' },
   describeJob: { method: 'GET', path: '/jobs/{id}' },
