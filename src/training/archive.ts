@@ -6,6 +6,7 @@ import { AppError, messageOf } from '../errors.ts';
 import {
   ARCHIVE_LIMITS,
   type ArchiveLimits,
+  checkDepth,
   type IgnoredEntry,
   type ImageSource,
   overLimit,
@@ -91,7 +92,11 @@ async function readDirectory(
   let totalBytes = 0;
   let totalCompressed = 0;
   for await (const entry of centralDirectory(handle, limits)) {
+    if (entry.fileNameRaw.length > limits.maxNameBytes) {
+      throw overLimit('maxNameBytes', entry.fileNameRaw.length, limits, decodeName(entry));
+    }
     const name = safeName(decodeName(entry));
+    checkDepth(name, limits);
     refuseUnreadable(entry, name, archiveBytes);
     const { compressedSize, uncompressedSize } = entry;
     if (uncompressedSize > limits.maxEntryBytes) throw overLimit('maxEntryBytes', uncompressedSize, limits, name);

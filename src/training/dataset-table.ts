@@ -1,11 +1,14 @@
 import { AppError, messageOf } from '../errors.ts';
 import { type CsvRow, parseCsv } from './csv.ts';
 import { isImageName, type LabelledFile, labelText, type Split, splitOf, type UnusedFile } from './dataset-layout.ts';
-import type { SourceFile } from './image-source.ts';
+import type { ImageSource, SourceFile } from './image-source.ts';
 
 const FILE_COLUMNS = ['file', 'filename', 'file_name', 'image', 'path', 'name', 'id'];
 const LABEL_COLUMNS = ['label', 'class', 'category'];
 const SPLIT_COLUMNS = ['split', 'set', 'subset'];
+
+/** A row for each of the most files there may be, of 160 bytes: it is read while others wait for answers. */
+const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 
 interface TableLabels {
   readonly layout: 'labels_csv';
@@ -70,11 +73,23 @@ export function labelByTable(candidates: readonly SourceFile[], table: SourceFil
   return { layout: 'labels_csv', files, unused, missing };
 }
 
+/** The content of a table. @throws AppError `dataset_layout` when it is too large to be one */
+export async function readTable(source: Pick<ImageSource, 'read'>, table: SourceFile): Promise<Buffer> {
+  if (table.bytes > MAX_TABLE_BYTES) {
+    throw new AppError(
+      'dataset_layout',
+      `labels.csv has ${table.bytes} bytes, over the limit of ${MAX_TABLE_BYTES}: leave out all columns but file, label and split`,
+      { context: { limit: 'max_table_bytes', maximum: MAX_TABLE_BYTES, found: table.bytes } },
+    );
+  }
+  return source.read(table);
+}
+
 function readRows(content: Buffer): CsvRow[] {
   try {
     // The decoder takes a byte-order mark away.
     const text = new TextDecoder('utf-8', { fatal: true }).decode(content);
-    return parseCsv(text.replaceAll('\r\n', '\n'));
+    return parseCsv(text);
   } catch (thrown) {
     const reason = thrown instanceof TypeError ? 'it is not text in UTF-8' : messageOf(thrown);
     throw new AppError('dataset_layout', `labels.csv cannot be read: ${reason}`, { cause: thrown });
@@ -102,13 +117,8 @@ function fileFinder(
   folder: string,
 ): (name: string, line: number) => SourceFile | undefined {
   const byPath = new Map(candidates.map((file) => [file.name, file]));
-  const byEnd = new Map<string, SourceFile[]>();
-  for (const file of candidates) {
-    const end = file.name.slice(file.name.lastIndexOf('/') + 1);
-    const others = byEnd.get(end);
-    if (others === undefined) byEnd.set(end, [file]);
-    else others.push(file);
-  }
+  // By the paths read backwards, files whose path ends alike are neighbours.
+  let backwards: { readonly key: string; readonly file: SourceFile }[] | undefined;
   return (name, line) => {
     const path = name
       .normalize('NFC')
@@ -116,16 +126,36 @@ function fileFinder(
       .replace(/^(\.?\/)+/, '');
     const exact = byPath.get(folder + path);
     if (exact !== undefined) return exact;
-    const sameEnd = byEnd.get(path.slice(path.lastIndexOf('/') + 1)) ?? [];
-    const matching = sameEnd.filter((file) => file.name.endsWith(`/${path}`));
-    if (matching.length > 1) {
+    backwards ??= candidates
+      .map((file) => ({ key: reversed(file.name), file }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    const end = reversed(`/${path}`);
+    const at = firstIndex(backwards, ({ key }) => key >= end);
+    const [found, other] = backwards.slice(at, at + 2).filter(({ key }) => key.startsWith(end));
+    if (found !== undefined && other !== undefined) {
       throw wrong(
         line,
-        `${JSON.stringify(name)} fits ${matching.length} files, such as ${matching[0]?.name} and ${matching[1]?.name}: give its path from the table's folder`,
+        `${JSON.stringify(name)} fits several files, such as ${found.file.name} and ${other.file.name}: give its path from the table's folder`,
       );
     }
-    return matching[0];
+    return found?.file;
   };
+}
+
+function reversed(text: string): string {
+  return text.split('').reverse().join('');
+}
+
+/** Index of the first item that the test accepts, when it accepts all behind that one too. */
+function firstIndex<T>(items: readonly T[], accepts: (item: T) => boolean): number {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const item = items[middle];
+    if (item !== undefined && accepts(item)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 function splitInRow(cell: string, line: number): Split | undefined {

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import { labelByFolders } from './dataset-folders.ts';
 import { isNoise, LAYOUT_HELP, type LabelledFile, type UnusedFile } from './dataset-layout.ts';
-import { labelByTable } from './dataset-table.ts';
+import { labelByTable, readTable } from './dataset-table.ts';
 import type { ImageSource, SourceFile } from './image-source.ts';
 
 /** What a source of images teaches, before any image is looked at. */
@@ -33,12 +33,12 @@ export async function readDataset(source: ImageSource): Promise<Dataset> {
 
   const table = findTable(candidates);
   const labelled =
-    table === undefined ? labelByFolders(candidates) : labelByTable(candidates, table, await source.read(table));
+    table === undefined ? labelByFolders(candidates) : labelByTable(candidates, table, await readTable(source, table));
   unused.push(...labelled.unused);
   if (labelled.files.length === 0) {
     throw new AppError(
       'dataset_layout',
-      `no labelled image was found among ${source.files.length} files: ${LAYOUT_HELP}`,
+      `no labelled image was found among ${source.files.length} files: ${nestedHint(candidates)}${LAYOUT_HELP}`,
       {
         context: { files: source.files.length, examples: unused.slice(0, 10) },
       },
@@ -51,6 +51,12 @@ export async function readDataset(source: ImageSource): Promise<Dataset> {
     unused,
     missing: labelled.missing,
   };
+}
+
+/** A zip of zips is a common mistake, and is not opened: its parts could be anything. */
+function nestedHint(files: readonly SourceFile[]): string {
+  const nested = files.find(({ name }) => /\.(zip|tar|tgz|gz|7z|rar)$/i.test(name));
+  return nested === undefined ? '' : `${JSON.stringify(nested.name)} is an archive itself and not opened: unpack it; `;
 }
 
 /** The `labels.csv` whose folder holds every other file. */

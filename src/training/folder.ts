@@ -5,6 +5,7 @@ import { AppError, messageOf } from '../errors.ts';
 import {
   ARCHIVE_LIMITS,
   type ArchiveLimits,
+  checkDepth,
   type IgnoredEntry,
   type ImageSource,
   overLimit,
@@ -34,6 +35,7 @@ export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_L
       if (entries > limits.maxEntries) throw overLimit('maxEntries', entries, limits);
       const name = `${prefix}${entry.name.normalize('NFC')}`;
       const entryPath = join(folder, entry.name);
+      checkDepth(name, limits);
       if (entry.isDirectory()) await walk(entryPath, `${name}/`);
       else if (entry.isSymbolicLink()) ignored.push({ name, reason: 'symbolic_link' });
       else if (!entry.isFile()) ignored.push({ name, reason: 'special_file' });

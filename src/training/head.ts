@@ -45,6 +45,8 @@ export interface TrainHeadInput {
   readonly train: Samples;
   /** Held-out samples for early stopping; without any the last epoch is kept. */
   readonly validation?: Samples;
+  /** Ends the schedule early, after this epoch; it runs to its end when absent. */
+  readonly lastEpoch?: number;
   readonly onEpoch?: (epoch: Epoch) => void;
   readonly signal?: AbortSignal;
 }
@@ -62,7 +64,7 @@ const SHUFFLING = 1;
  * @throws the signal's reason when it is aborted, at most one batch later.
  */
 export async function trainHead(tf: TensorFlow, input: TrainHeadInput, settings: HeadSettings): Promise<Head> {
-  const { classes, train, validation, onEpoch, signal } = input;
+  const { classes, train, validation, lastEpoch = settings.epochs, onEpoch, signal } = input;
   checkSamples(train, classes);
   const count = train.labels.length;
   const standardization = fitStandardization(train.features, train.features.length / count);
@@ -77,7 +79,7 @@ export async function trainHead(tf: TensorFlow, input: TrainHeadInput, settings:
 
   const history: Epoch[] = [];
   let best = { epoch: 0, loss: Number.POSITIVE_INFINITY, layers: trainer.layers() };
-  for (let epoch = 1; epoch <= settings.epochs && epoch - best.epoch <= settings.patience; epoch++) {
+  for (let epoch = 1; epoch <= lastEpoch && epoch - best.epoch <= settings.patience; epoch++) {
     shuffling.shuffle(order);
     let loss = 0;
     let correct = 0;

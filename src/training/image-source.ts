@@ -16,12 +16,17 @@ export interface ArchiveLimits {
   readonly maxTotalBytes: number;
   /** Uncompressed over compressed bytes of one entry of more than a mebibyte. */
   readonly maxRatio: number;
+  /** Bytes of one entry's name, folders included: names are what is held of every entry at once. */
+  readonly maxNameBytes: number;
+  /** Folders in one another, around a file. */
+  readonly maxDepth: number;
 }
 
 /**
  * The defaults, with their reasons: the classical sets of the field fit (CIFAR-10 has 60,000 images, Food-101 5 GB is
  * meant to be reduced first); a photo of 50 megapixels is 10 to 30 MB as JPEG; photos hardly shrink in a zip, and
- * even uncompressed drawings shrink less than 200 times, while deflate reaches 1,032 times on a bomb.
+ * even uncompressed drawings shrink less than 200 times, while deflate reaches 1,032 times on a bomb. A path of macOS has at
+ * most 1,024 bytes, and one of Windows 260 characters.
  */
 export const ARCHIVE_LIMITS: ArchiveLimits = {
   maxArchiveBytes: 2 * GIBIBYTE,
@@ -29,6 +34,8 @@ export const ARCHIVE_LIMITS: ArchiveLimits = {
   maxEntryBytes: 64 * MEBIBYTE,
   maxTotalBytes: 4 * GIBIBYTE,
   maxRatio: 200,
+  maxNameBytes: 1024,
+  maxDepth: 32,
 };
 
 /** A file of a data set before anything is known of its content. */
@@ -48,6 +55,12 @@ export interface IgnoredEntry {
   readonly reason: SourceIgnoreReason;
 }
 
+/** @throws AppError `archive_too_large` when a file lies deeper than the limit; `name` is its path from the root */
+export function checkDepth(name: string, limits: ArchiveLimits): void {
+  const depth = name.split('/', limits.maxDepth + 2).length - 1;
+  if (depth > limits.maxDepth) throw overLimit('maxDepth', depth, limits, name);
+}
+
 /** Where labelled images come from: a zip file or a folder. Opening it reads the names; `read` reads the content. */
 export interface ImageSource {
   /** Every regular file once, sorted by name; names are unique and lead nowhere but below the root. */
@@ -65,7 +78,7 @@ export interface ImageSource {
 /** The error for a limit that was passed; `limit` is its name in `ArchiveLimits`. */
 export function overLimit(limit: keyof ArchiveLimits, found: number, limits: ArchiveLimits, entry?: string): AppError {
   const maximum = limits[limit];
-  const where = entry === undefined ? 'the data set' : `the entry ${JSON.stringify(entry.slice(0, 200))}`;
+  const where = entry === undefined ? 'the data set' : `the entry ${JSON.stringify(shown(entry))}`;
   const [what, remedy] = LIMIT_TEXT[limit];
   return new AppError(
     limit === 'maxRatio' ? 'archive_bomb' : 'archive_too_large',
@@ -75,10 +88,14 @@ export function overLimit(limit: keyof ArchiveLimits, found: number, limits: Arc
         limit: LIMIT_NAMES[limit],
         maximum,
         found: Math.ceil(found),
-        ...(entry === undefined ? {} : { entry }),
+        ...(entry === undefined ? {} : { entry: shown(entry) }),
       },
     },
   );
+}
+
+function shown(entry: string): string {
+  return entry.slice(0, 200);
 }
 
 const LIMIT_TEXT: Readonly<Record<keyof ArchiveLimits, readonly [what: string, remedy: string]>> = {
@@ -86,6 +103,8 @@ const LIMIT_TEXT: Readonly<Record<keyof ArchiveLimits, readonly [what: string, r
   maxEntries: ['entries:', 'send fewer files'],
   maxEntryBytes: ['bytes:', 'make large images smaller and leave out what is no image'],
   maxTotalBytes: ['bytes in all:', 'send fewer or smaller images'],
+  maxNameBytes: ['bytes in its name:', 'shorten the names of files and folders'],
+  maxDepth: ['folders in one another:', 'a folder per class is enough'],
   maxRatio: ['a compression ratio of', 'photos hardly shrink in a zip; send them as JPEG, PNG or WebP'],
 };
 
@@ -95,4 +114,6 @@ const LIMIT_NAMES: Readonly<Record<keyof ArchiveLimits, string>> = {
   maxEntryBytes: 'max_entry_bytes',
   maxTotalBytes: 'max_total_bytes',
   maxRatio: 'max_ratio',
+  maxNameBytes: 'max_name_bytes',
+  maxDepth: 'max_depth',
 };

@@ -24,8 +24,19 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Pr
     const bySize = [...report.classes].sort((a, b) => a.images - b.images);
     warn(
       'imbalance',
-      `the largest class has ${report.imbalance} times the images of the smallest: classes are weighted against it, but even numbers are better`,
+      `the largest class has ${report.imbalance} times the images of the smallest: even numbers are best, else class_weights=balanced lets the small ones count for more`,
       { ratio: report.imbalance, smallest: bySize[0]?.name, largest: bySize.at(-1)?.name },
+    );
+  }
+  const alike = namesAlike(report.classes.map(({ name }) => name));
+  if (alike.length > 0) {
+    warn(
+      'class_names_alike',
+      `classes are called alike: ${alike
+        .slice(0, 3)
+        .map((names) => names.map((name) => JSON.stringify(name)).join(' and '))
+        .join('; ')}. If one is meant, give it one name`,
+      { groups: alike.slice(0, 10) },
     );
   }
   const { unreadable, missing, small_images: small } = report;
@@ -72,6 +83,20 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Pr
     );
   }
   return warnings;
+}
+
+/** Names that differ alone in capitals, accents, the form of their letters, or what separates their words. */
+function namesAlike(names: readonly string[]): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const name of names) {
+    const key = name
+      .normalize('NFKD')
+      .toLowerCase()
+      .replaceAll(/\p{M}/gu, '')
+      .replaceAll(/(?<=[\p{L}\p{N}])[\s_-]+(?=[\p{L}\p{N}])/gu, ' ');
+    groups.set(key, [...(groups.get(key) ?? []), name]);
+  }
+  return [...groups.values()].filter((group) => group.length > 1);
 }
 
 function counted(count: number, one: string, many: string): string {

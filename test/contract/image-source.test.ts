@@ -107,6 +107,16 @@ describe.each([
     });
   });
 
+  test('a file in more folders than the limit is refused', async () => {
+    const entries = [{ name: 'a/b/c/1.jpg', content: 'x' }];
+    expect((await opened(entries, { maxDepth: 3 })).files).toHaveLength(1);
+    await source?.close();
+    await expect(opened(entries, { maxDepth: 2 })).rejects.toMatchObject({
+      code: 'archive_too_large',
+      context: { limit: 'max_depth', maximum: 2 },
+    });
+  });
+
   test('is opened by its path alone', async () => {
     source = await openImageSource(await build([{ name: 'cat/1.jpg', content: 'x' }]));
     expect(source.files).toHaveLength(1);

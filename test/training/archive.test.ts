@@ -228,3 +228,11 @@ test('the number of entries is refused before they are read', async () => {
     context: { limit: 'max_entries', found: 60_000 },
   });
 });
+
+test('a name of 64 kilobytes is refused, and told in short', async () => {
+  const zip = await zipOf([{ name: 'x'.repeat(65_000), content: 'x' }]);
+  await expect(opened(zip)).rejects.toMatchObject({
+    code: 'archive_too_large',
+    context: { limit: 'max_name_bytes', found: 65_000, maximum: 1024, entry: 'x'.repeat(200) },
+  });
+});

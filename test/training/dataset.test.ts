@@ -155,6 +155,10 @@ describe('labels.csv', () => {
     ['with quotes', '"file","label"\n"images/1.jpg","cat"\n"images/2.jpg", "dog"'],
     ['with names alone', '1.jpg,cat\n2.jpg,dog'],
     ['with backslashes and a leading dot', '.\\images\\1.jpg,cat\n./images/2.jpg,dog'],
+    ['with semicolons', 'file;label\nimages/1.jpg;cat\n"images/2.jpg"; "dog"\n'],
+    ['with semicolons, a byte-order mark and CRLF', '\ufefffile;label;split\r\n1.jpg;cat;\r\n2.jpg;dog;\r\n'],
+    ['with tabs', 'images/1.jpg\tcat\nimages/2.jpg\t"dog"\n'],
+    ['with the line ends of old Macs', 'file,label\rimages/1.jpg,cat\rimages/2.jpg,dog\r'],
     ['with blank lines and spaces', '\n images/1.jpg , cat \n\n,\nimages/2.jpg,dog\n\n'],
   ])('%s', async (_, table) => {
     for (const wrapper of ['', 'pets/']) {
@@ -168,6 +172,11 @@ describe('labels.csv', () => {
   test('quoted labels may hold commas, quotes and line breaks', async () => {
     const dataset = await datasetOf(...images, ['labels.csv', '1.jpg,"cat, ""big"""\n2.jpg,"a\ndog"\n3.jpg,5" lens']);
     expect(dataset.classes).toEqual(['5" lens', 'a dog', 'cat, "big"']);
+  });
+
+  test('a comma within a cell is text where semicolons separate', async () => {
+    const dataset = await datasetOf(...images, ['labels.csv', '1.jpg;"cat, big"\n2.jpg;dog, small\n3.jpg;dog, small']);
+    expect(dataset.classes).toEqual(['cat, big', 'dog, small']);
   });
 
   test('a split column is taken; once there is one, rows without are for training', async () => {
@@ -220,7 +229,50 @@ describe('labels.csv', () => {
 
   test('a name that fits two files is refused', async () => {
     await expect(datasetOf('a/1.jpg', 'b/1.jpg', ['labels.csv', '1.jpg,cat'])).rejects.toMatchObject({
-      message: expect.stringContaining('fits 2 files, such as a/1.jpg and b/1.jpg'),
+      message: expect.stringContaining('fits several files, such as a/1.jpg and b/1.jpg'),
+    });
+  });
+});
+
+test('classes that differ in capitals are two, in Unicode normalisation one', async () => {
+  const dataset = await datasetOf('Cat/1.jpg', 'cat/2.jpg', 'K\u00f6ter/3.jpg', 'Ko\u0308ter/4.jpg');
+  expect(dataset.classes).toEqual(['Cat', 'K\u00f6ter', 'cat']);
+});
+
+test('an archive within the archive is not opened, and said to be the reason', async () => {
+  await expect(datasetOf('cat.zip', 'dog.zip')).rejects.toMatchObject({
+    code: 'dataset_layout',
+    message: expect.stringContaining('"cat.zip" is an archive itself and not opened: unpack it'),
+  });
+});
+
+describe('tables and folders made to be slow', () => {
+  /** Far more than it takes, far less than reading them naively does. */
+  const PROMPTLY_MS = 3_000;
+
+  test('a table whose every row nearly fits every file', async () => {
+    const count = 20_000;
+    const files = Array.from({ length: count }, (_, i) => ({ name: `f${i}/1.jpg`, bytes: 1 }));
+    const rows = files.map((_, i) => `g${i}/1.jpg,cat`).join('\n');
+    const table = { name: 'labels.csv', bytes: rows.length };
+    const start = performance.now();
+    const dataset = readDataset({
+      files: [...files, table],
+      ignored: [],
+      read: async () => Buffer.from(`${rows}\nf7/1.jpg,dog`),
+      close: async () => {},
+    });
+    expect((await dataset).missing).toHaveLength(count);
+    expect(performance.now() - start).toBeLessThan(PROMPTLY_MS);
+  });
+
+  test('a table that is too large is not read', async () => {
+    const table = { name: 'labels.csv', bytes: 17 * 1024 * 1024 };
+    const read = () => Promise.reject(new Error('it was read'));
+    const source = { files: [{ name: '1.jpg', bytes: 1 }, table], ignored: [], read, close: async () => {} };
+    await expect(readDataset(source)).rejects.toMatchObject({
+      code: 'dataset_layout',
+      context: { limit: 'max_table_bytes' },
     });
   });
 });

@@ -155,6 +155,18 @@ test('a class of more than twice the images of another is a warning', async () =
   expect(result.report.warnings[0]?.context).toEqual({ ratio: 2.02, smallest: 'dog', largest: 'cat' });
 });
 
+test('classes that are called alike are a warning', async () => {
+  const names = ['Golden Retriever', 'golden_retriever', 'caf\u00e9', 'cafe', 'C', 'C++', '1', '-1'];
+  const result = await preflight(...names.map((name) => photos(name, 50)));
+  expect(codes(result)).toEqual(['class_names_alike']);
+  expect(result.report.warnings[0]?.context).toEqual({
+    groups: [
+      ['Golden Retriever', 'golden_retriever'],
+      ['cafe', 'caf\u00e9'],
+    ],
+  });
+});
+
 test('images smaller than the input of the model are a warning', async () => {
   const tiny = { name: 'cat/tiny.jpg', content: 'tiny' };
   const { report } = await preflight(photos('cat', 60), photos('dog', 60), tiny);
