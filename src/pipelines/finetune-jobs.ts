@@ -1,11 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, type ErrorCode, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { readDataset } from '../training/dataset.ts';
 import { type Claim, ClaimLostError, type Job, JobCancelledError, type JobQueue } from '../training/jobs/job-queue.ts';
-import { openImageSource } from '../training/open-image-source.ts';
 import type { Preflight } from '../training/preflight.ts';
-import { MIN_CLASSES, MIN_IMAGES_PER_CLASS } from '../training/preflight-report.ts';
+import { checkDataset } from './dataset-check.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
 import type { Finetuner } from './finetuner.ts';
 import type { TrainingProgress } from './training-task.ts';
@@ -57,7 +55,7 @@ export class FinetuneJobs {
    */
   async submit(request: FinetuneRequest, archivePath: string): Promise<Job> {
     this.#finetuner.checkBackbone(parseFinetuneOptions(request));
-    await refuseHopeless(archivePath);
+    await checkDataset(archivePath);
     return this.#queue.enqueue({ payload: request, archivePath });
   }
 
@@ -132,28 +130,6 @@ export class FinetuneJobs {
     } finally {
       clearInterval(heartbeat);
     }
-  }
-}
-
-/** @throws AppError when the names alone show that a data set cannot be trained on */
-async function refuseHopeless(archivePath: string): Promise<void> {
-  const source = await openImageSource(archivePath);
-  try {
-    const { classes, files } = await readDataset(source);
-    // One pass: this runs on the HTTP thread, and there may be a hundred thousand files.
-    const counts = new Map<string, number>();
-    for (const { label } of files) counts.set(label, (counts.get(label) ?? 0) + 1);
-    const small = classes.filter((name) => (counts.get(name) ?? 0) < MIN_IMAGES_PER_CLASS);
-    if (classes.length >= MIN_CLASSES && small.length === 0) return;
-    throw new AppError(
-      'dataset_too_small',
-      `${classes.length} class(es) were found (${classes.slice(0, 10).join(', ')})` +
-        `${small.length > 0 ? `, too few images in ${small.slice(0, 10).join(', ')}` : ''}: ` +
-        `send at least ${MIN_CLASSES} classes of ${MIN_IMAGES_PER_CLASS} images each`,
-      { context: { classes: classes.length, min_classes: MIN_CLASSES, min_images_per_class: MIN_IMAGES_PER_CLASS } },
-    );
-  } finally {
-    await source.close();
   }
 }
 
