@@ -73,7 +73,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     num_features: trained.layers.at(-1)?.inputs ?? base.num_features,
     parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
     labels: preflight.classes.map((label) => ({ label })),
-    unknown_threshold: trained.unknownThreshold,
+    unknown_threshold: trained.head.unknown.threshold,
     training: z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(options))),
     accuracy:
       report.test === null
@@ -109,7 +109,14 @@ function reportOf({ task, preflight, trained, backend, currentAccuracy, duration
     classes: preflight.classes,
     datasetSha256: preflight.datasetDigest,
     preflight: preflight.report,
-    training: { settings, history: head.history, bestEpoch: head.bestEpoch, search, layers: reads },
+    training: {
+      settings,
+      history: head.history,
+      bestEpoch: head.bestEpoch,
+      retrained: head.retrained,
+      search,
+      layers: reads,
+    },
     test: test && {
       ...test,
       ...(current !== undefined &&

@@ -10,10 +10,11 @@ import { openImageSource } from '../training/open-image-source.ts';
 import { type DatasetImage, type Preflight, runPreflight } from '../training/preflight.ts';
 import type { TestResult } from '../training/report.ts';
 import { forEachConcurrently } from './concurrency.ts';
+import type { DatasetFeatures } from './dataset-features.ts';
 import { FeatureExtraction } from './feature-extraction.ts';
 import { type FeatureNetwork, openFeatureNetwork, openLayeredNetwork } from './feature-network.ts';
 import { writeVersion } from './fine-tuned-version.ts';
-import { type DatasetFeatures, trainAndJudge } from './head-training.ts';
+import { trainAndJudge } from './head-training.ts';
 import { openLocalModel } from './local-model.ts';
 import type { PreflightTask, TrainingProgress, TrainingResult, TrainingTask } from './training-task.ts';
 

@@ -121,17 +121,19 @@ ${classTable(test)}</section>`;
 
 const share = (title: string): Axis => ({ title, min: 0, max: 1, format: (value) => `${Math.round(value * 100)}%` });
 
-function confidence({ calibration: { temperature, before, after }, unknown, accuracy }: TestReport): Markup {
+function confidence({ calibration, unknown, accuracy }: TestReport): Markup {
+  const { temperature, before, after, tuned_on } = calibration;
+  const where = tuned_on === 'cross_validation' ? 'by cross-validation' : 'on the validation images';
   const line = (name: string, tone: Series['tone'], y: 'accuracy' | 'coverage'): Series => ({
     name,
     tone,
     points: unknown.curve.map((point) => ({ x: point.threshold, y: point[y] })),
   });
   const verdict = unknown.reached
-    ? `Below ${percent(unknown.threshold)} it answers “unknown”. The threshold was chosen on the validation images so that ${percent(unknown.target)} of the remaining answers are right; on the test images it keeps ${percent(unknown.coverage)} of the answers, ${percent(unknown.accuracy)} of them right (${percent(accuracy)} without it).`
-    : `No threshold is set: on the validation images none made ${percent(unknown.target)} of the remaining answers right.`;
+    ? `Below ${percent(unknown.threshold)} it answers “unknown”. The threshold was chosen ${where} so that ${percent(unknown.target)} of the remaining answers are right; on the test images it keeps ${percent(unknown.coverage)} of the answers, ${percent(unknown.accuracy)} of them right (${percent(accuracy)} without it).`
+    : `No threshold is set: ${where} none made ${percent(unknown.target)} of the remaining answers right.`;
   return html`<section><h2>Can its confidence be believed?</h2>
-<p>Bars on the dotted line are honest: of the answers given with 80% confidence, 80% are right. Bars below it are too sure. Paler bars have fewer answers. The temperature ${temperature.toFixed(2)}, chosen on the validation images, is part of the model.</p>
+<p>Bars on the dotted line are honest: of the answers given with 80% confidence, 80% are right. Bars below it are too sure. Paler bars have fewer answers. The temperature ${temperature.toFixed(2)}, chosen ${where}, is part of the model.</p>
 <div class="columns">
 ${reliabilityDiagram(`Before: error ${percent(before.error)}`, before.bins)}
 ${reliabilityDiagram(`As served: error ${percent(after.error)}`, after.bins)}
@@ -148,7 +150,7 @@ ${linePlot({
 </section>`;
 }
 
-function training({ training: { history, best_epoch, search, settings, layers } }: TrainingReport): Markup {
+function training({ training: { history, best_epoch, retrained, search, settings, layers } }: TrainingReport): Markup {
   const last = history.at(-1)?.epoch ?? 1;
   const x: Axis = {
     title: 'Epoch',
@@ -166,7 +168,7 @@ function training({ training: { history, best_epoch, search, settings, layers } 
     return series.filter((one) => one.points.length > 0);
   };
   const losses = history.flatMap(({ loss, val_loss }) => [loss, val_loss ?? 0]);
-  const marker = { x: best_epoch, label: `kept: ${best_epoch}` };
+  const marker = { x: best_epoch, label: `${retrained ? 'best' : 'kept'}: ${best_epoch}` };
   const loss: Axis = {
     title: 'Loss',
     min: 0,
@@ -174,7 +176,7 @@ function training({ training: { history, best_epoch, search, settings, layers } 
     format: (value) => String(Number(value.toPrecision(2))),
   };
   return html`<section><h2>How it learnt</h2>
-<p>${history.length} of at most ${String(settings.epochs)} epochs; the weights of epoch ${best_epoch} were kept. If validation gets worse while training gets better, it learns its images by heart.</p>
+<p>${history.length} of at most ${String(settings.epochs)} epochs; ${retrained ? `after epoch ${best_epoch} the validation images were answered best, and the head was trained again for so many on training and validation images together.` : `the weights of epoch ${best_epoch} were kept.`} If validation gets worse while training gets better, it learns its images by heart.</p>
 ${
   history.length === 0
     ? undefined

@@ -49,7 +49,13 @@ const testSchema = score.extend({
   least_certain: z.array(judgedImageSchema),
   worst_mistakes: z.array(judgedImageSchema),
   /** Without and with the temperature that is folded into the model. */
-  calibration: z.object({ temperature: z.number().positive(), before: calibrationSchema, after: calibrationSchema }),
+  calibration: z.object({
+    temperature: z.number().positive(),
+    /** Which images the temperature and the threshold were chosen on; the validation images when absent. */
+    tuned_on: z.enum(['cross_validation', 'validation_images']).optional(),
+    before: calibrationSchema,
+    after: calibrationSchema,
+  }),
   /** The confidence below which the answer is `unknown`, and what it does on the test images. */
   unknown: z.object({
     threshold: share,
@@ -113,6 +119,8 @@ export const trainingReportSchema = z.object({
     /** Of the backbone, which the head reads. */
     layers: z.array(z.object({ name: z.string(), size: count })).optional(),
     best_epoch: count,
+    /** Whether the validation images were trained on too, for that many epochs. */
+    retrained: z.boolean().optional(),
     history: z.array(epochSchema),
     search: z.object({ folds: count, trials: z.array(trialSchema) }).optional(),
   }),

@@ -166,7 +166,7 @@ function threshold({ unknown, accuracy }: TestReport): Finding[] {
     return [
       {
         level: 'caution',
-        text: 'No threshold for “unknown” is set: among the validation images, no group of the surest answers is right often enough.',
+        text: 'No threshold for “unknown” is set: among images that it had not seen, no group of the surest answers is right often enough.',
       },
     ];
   }

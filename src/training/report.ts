@@ -2,6 +2,7 @@ import type { JsonObject } from '../json.ts';
 import type { Baselines, Score } from './baselines.ts';
 import type { Calibration } from './calibration.ts';
 import { type Evaluation, type JudgedImage, wilsonInterval } from './evaluation.ts';
+import type { TunedOn } from './final-head.ts';
 import type { Epoch } from './head.ts';
 import type { HeadSettings } from './head-settings.ts';
 import type { PreflightReport } from './preflight-report.ts';
@@ -21,6 +22,8 @@ export interface ReportInput {
     readonly settings: HeadSettings;
     readonly history: readonly Epoch[];
     readonly bestEpoch: number;
+    /** Whether the validation images were trained on too, for that many epochs. */
+    readonly retrained: boolean;
     /** Of the backbone, which the head reads: their names in the network and how many values each gives. */
     readonly layers: readonly { readonly name: string; readonly size: number }[];
     readonly search?: Pick<SearchResult, 'folds' | 'trials'> | undefined;
@@ -31,11 +34,12 @@ export interface ReportInput {
   readonly createdAt: Date;
 }
 
-/** What the test images say about a head whose temperature and threshold were chosen on the validation images. */
+/** What the test images say about a head whose temperature and threshold were chosen on other images. */
 export interface TestResult {
   /** Of the answers with the temperature. */
   readonly evaluation: Evaluation;
   readonly temperature: number;
+  readonly tunedOn: TunedOn;
   readonly calibration: { readonly before: Calibration; readonly after: Calibration };
   readonly unknown: UnknownThreshold;
   /** What the threshold does on the test images, and what any other would. */
@@ -75,6 +79,7 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
       settings: settingsOnDisk(training.settings),
       layers: training.layers.map(({ name, size }) => ({ name, size })),
       best_epoch: training.bestEpoch,
+      retrained: training.retrained,
       history: training.history.map(epochOnDisk),
       ...(training.search && { search: searchOnDisk(training.search) }),
     },
@@ -145,6 +150,7 @@ function testOnDisk(test: TestResult, classes: readonly string[]): TestReport {
     worst_mistakes: evaluation.worstMistakes.map(imageOnDisk),
     calibration: {
       temperature: test.temperature,
+      tuned_on: test.tunedOn,
       before: calibrationOnDisk(calibration.before),
       after: calibrationOnDisk(calibration.after),
     },

@@ -1,5 +1,6 @@
 import type { TensorFlow } from '../runtime/tensorflow.ts';
-import { crossValidate, type FeatureSet } from './cross-validation.ts';
+import { crossValidate } from './cross-validation.ts';
+import type { FeatureSet } from './feature-set.ts';
 import { stratifiedFolds } from './folds.ts';
 import { defaultHeadSettings, type HeadSettings } from './head-settings.ts';
 import { seededRandom } from './random.ts';

@@ -1,5 +1,6 @@
 import type { TensorFlow } from '../runtime/tensorflow.ts';
-import { crossValidate, type FeatureSet } from './cross-validation.ts';
+import { crossValidate } from './cross-validation.ts';
+import type { FeatureSet } from './feature-set.ts';
 import { stratifiedFolds } from './folds.ts';
 import { defaultHeadSettings, type HeadSettings } from './head-settings.ts';
 import { seededRandom } from './random.ts';
@@ -15,8 +16,8 @@ export interface WeightDecayInput {
   readonly signal?: AbortSignal;
 }
 
-/** With more images the choice gains little and takes longer than the training itself should. */
-const MAX_IMAGES = 1000;
+/** With more images than these, what cross-validation tells is not worth its time: it takes longer than the training. */
+export const FEW_IMAGES = 1000;
 const FOLDS = 3;
 /** Multiples of the default that are tried beside it. */
 const FACTORS = [0.3, 2.5];
@@ -32,7 +33,7 @@ const FOLDING = 5;
  */
 export async function chooseWeightDecay(tf: TensorFlow, input: WeightDecayInput): Promise<number> {
   const { set, labels, classes, settings, signal } = input;
-  if (labels.length > MAX_IMAGES) return settings.weightDecay;
+  if (labels.length > FEW_IMAGES) return settings.weightDecay;
   const folds = stratifiedFolds(labels, FOLDS, seededRandom(settings.seed, FOLDING));
   const rightWith = async (factor: number): Promise<number> => {
     const { right } = await crossValidate(tf, {

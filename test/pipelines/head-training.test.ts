@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { DatasetFeatures } from '../../src/pipelines/dataset-features.ts';
 import { parseFinetuneOptions } from '../../src/pipelines/finetune-options.ts';
-import { type DatasetFeatures, trainAndJudge } from '../../src/pipelines/head-training.ts';
+import { trainAndJudge } from '../../src/pipelines/head-training.ts';
 import { loadTensorFlow, type TensorFlow } from '../../src/runtime/tensorflow.ts';
 import type { Samples } from '../../src/training/head.ts';
 import { blobs } from '../training/blobs.ts';
@@ -46,7 +47,7 @@ function dataset(distances: readonly [number, number, number]): DatasetFeatures 
 }
 
 const trained = (distances: readonly [number, number, number], search: 'none' | 'quick' | 'thorough') =>
-  trainAndJudge(tf, dataset(distances), CLASSES, parseFinetuneOptions({ name: 'blobs', search, epochs: 6 }), () => {});
+  trainAndJudge(tf, dataset(distances), CLASSES, parseFinetuneOptions({ name: 'blobs', search, epochs: 3 }), () => {});
 
 describe('the layers that a head reads', () => {
   test('are the last one without a search', async () => {

@@ -38,6 +38,7 @@ export function reportInput(model: Partial<ReportedModel> = {}): ReportInput & {
         learningRate: 0.002,
       })),
       bestEpoch: 14,
+      retrained: true,
       layers: [{ name: 'avgpool', size: 512 }],
     },
     test: testResult(classes, perClass, skill),
@@ -74,6 +75,7 @@ function testResult(classes: readonly string[], perClass: number, skill: number)
       ids: Array.from(labels, (label, row) => `${classes[label]}/${String(row).padStart(4, '0')}.jpg`),
     }),
     temperature,
+    tunedOn: 'cross_validation',
     calibration: {
       before: calibrationOf(scaled(test.logits, 1), labels, classes.length),
       after: calibrationOf(probabilities, labels, classes.length),

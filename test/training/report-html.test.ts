@@ -33,7 +33,7 @@ describe('the page of a report', () => {
   it('draws the curves, the calibration before and after, and the threshold', () => {
     expect(count(page, /class="plot"/g)).toBe(5);
     expect(count(page, /class="series accent"/g)).toBe(4);
-    expect(page).toContain('kept: 14');
+    expect(page).toContain('best: 14');
     expect(page).toMatch(/threshold \d+\.\d%<\/text>/);
     expect(count(page, /class="bar"/g)).toBeGreaterThan(8);
   });
@@ -81,7 +81,7 @@ describe('the page of a report', () => {
     const untested = renderReport(buildTrainingReport({ ...input, test: undefined }));
     expect(untested).toContain('<h1>Nobody knows yet how often it is right</h1>');
     expect(untested).not.toContain('class="matrix"');
-    expect(untested).toContain('kept: 14');
+    expect(untested).toContain('best: 14');
   });
 
   it('stands without epochs, warnings and mistakes', () => {

@@ -71,7 +71,10 @@ describe('the verdict', () => {
   it('advises longer training when the last epoch was the best, and more images when they were learnt by heart', () => {
     const { settings, layers } = input.training;
     const history = [{ epoch: 1, epochs: 1, loss: 0.1, accuracy: 1, valLoss: 1, valAccuracy: 0.6, learningRate: 0.01 }];
-    const report = judged({}, { training: { settings: { ...settings, epochs: 1 }, history, bestEpoch: 1, layers } });
+    const report = judged(
+      {},
+      { training: { settings: { ...settings, epochs: 1 }, history, bestEpoch: 1, retrained: false, layers } },
+    );
     expect(report.next_steps).toContainEqual(expect.stringContaining('train for more epochs'));
     expect(report.next_steps).toContainEqual(expect.stringContaining('knows its training images better'));
   });

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTensorFlow, type TensorFlow } from '../../src/runtime/tensorflow.ts';
-import type { FeatureSet } from '../../src/training/cross-validation.ts';
+import type { FeatureSet } from '../../src/training/feature-set.ts';
 import { seededRandom } from '../../src/training/random.ts';
 import { type SearchInput, type SearchProgress, searchSettings } from '../../src/training/search.ts';
 import { blobs } from './blobs.ts';
