@@ -12,12 +12,12 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** A share of 1 in percent: `97.3 %`; with one decimal, unless it is a whole. */
+/** A share of 1 in percent: `97.3 %`; with one decimal, except for none and all. */
 export function percent(share: number, decimals = 1): string {
   const value = share * 100;
   // What rounds to all is not all.
   const shown = value < 100 && value > 100 - 0.5 * 10 ** -decimals ? 100 - 10 ** -decimals : value;
-  return `${Number.isInteger(shown) ? shown : shown.toFixed(decimals)} %`;
+  return `${shown === 0 || shown === 100 ? shown : shown.toFixed(decimals)} %`;
 }
 
 /** `4.2 ms`, `180 ms`, `2.1 s` */

@@ -3,17 +3,27 @@ import './styles/base.css';
 import './styles/layout.css';
 import './styles/controls.css';
 import './styles/classify.css';
+import './styles/teach.css';
 import { createClient } from './api/client.ts';
 import { parseRoute } from './router.ts';
 import type { OpenScreen, Screen } from './screen.ts';
 import { classifyScreen } from './screens/classify/screen.ts';
+import { jobScreen } from './screens/job/screen.ts';
 import { notFoundScreen } from './screens/not-found.ts';
+import { resultScreen } from './screens/result/screen.ts';
+import { teachScreen } from './screens/teach/screen.ts';
 import { createSession } from './session.ts';
 import { createShell } from './shell.ts';
 import { applyTheme } from './theme.ts';
 
+/** The place in the navigation of screens that have none of their own. */
+const PLACES: Readonly<Record<string, string>> = { jobs: 'teach', results: 'zoo' };
+
 const SCREENS: Readonly<Record<string, OpenScreen>> = {
   classify: classifyScreen,
+  teach: teachScreen,
+  jobs: jobScreen,
+  results: resultScreen,
 };
 
 applyTheme();
@@ -29,7 +39,7 @@ function open(): void {
   shown?.close?.();
   shown = openScreen({ route, client, session });
   document.title = `${shown.title} · Menagerie`;
-  shell.show(shown.element, place);
+  shell.show(shown.element, PLACES[place] ?? place);
 }
 
 // A file that misses its place would otherwise replace the page.

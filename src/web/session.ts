@@ -1,4 +1,5 @@
 import type { ImageClasses, ImageFailure } from './api/schema.ts';
+import { type Draft, emptyDraft } from './draft.ts';
 
 /** A picture that somebody has given, and what the models have said of it. */
 export interface Picture {
@@ -20,10 +21,11 @@ export interface Session {
   pictures: readonly Picture[];
   /** Names of models; undefined until somebody has chosen. */
   chosenModels: readonly string[] | undefined;
+  readonly draft: Draft;
 }
 
 export function createSession(): Session {
-  return { pictures: [], chosenModels: undefined };
+  return { pictures: [], chosenModels: undefined, draft: emptyDraft() };
 }
 
 export function pictureOf(file: File): Picture {

@@ -1,0 +1,24 @@
+import { apiPanel } from '../../components/api-panel.ts';
+import { h } from '../../dom.ts';
+import { hrefOf } from '../../router.ts';
+import type { Screen, ScreenContext } from '../../screen.ts';
+import { resultView } from './view.ts';
+
+/** The result of one version: `#/results/flowers/2`. */
+export function resultScreen({ client, route }: ScreenContext): Screen {
+  const [, model = '', version = ''] = route.path;
+  const api = apiPanel();
+  const result = resultView({ client: client.watched(api.show), model, version: Number(version) });
+  const title = `${model}, version ${version}`;
+  return {
+    title,
+    element: h(
+      'div',
+      { class: 'screen' },
+      h('div', { class: 'lead' }, h('p', {}, h('a', { href: hrefOf(['zoo', model]) }, model)), h('h1', {}, title)),
+      result.element,
+      api.element,
+    ),
+    close: result.close,
+  };
+}

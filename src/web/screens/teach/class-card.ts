@@ -1,0 +1,110 @@
+import { acceptDrops, pickButton } from '../../components/picture-input.ts';
+import { fill, h, icon } from '../../dom.ts';
+import { type DraftClass, draftPicture, MIN_PICTURES } from '../../draft.ts';
+import { counted } from '../../format.ts';
+import { recordPictures } from './recorder.ts';
+
+/** Pictures that a card shows; more would only slow it down. */
+const SHOWN_PICTURES = 12;
+
+export interface ClassCardOptions {
+  readonly number: number;
+  readonly onChange: () => void;
+  readonly onRemove: (() => void) | undefined;
+  /** Told of a zip that was dropped on the class. */
+  readonly onZip: (file: File) => void;
+}
+
+/** A class: its name, its pictures, and ways to add some. */
+export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip }: ClassCardOptions): HTMLElement {
+  const strip = h('ul', { class: 'strip' });
+  const tally = h('span', { class: 'muted small', role: 'status' });
+  const name = h('input', {
+    type: 'text',
+    value: draft.name,
+    placeholder: `Class ${number}`,
+    'aria-label': `Name of class ${number}`,
+    maxlength: 80,
+    autocomplete: 'off',
+  });
+  name.addEventListener('input', () => {
+    draft.name = name.value;
+    onChange();
+  });
+
+  const draw = (): void => {
+    const { pictures } = draft;
+    const shown = pictures.slice(-SHOWN_PICTURES);
+    fill(
+      strip,
+      shown.map((picture) => {
+        const image = h('img', { src: picture.url, alt: '', decoding: 'async' });
+        const { name: file } = picture.file;
+        const remove = h(
+          'button',
+          { type: 'button', class: 'shot', 'aria-label': `Remove ${file}`, title: `Remove ${file}` },
+          image,
+        );
+        remove.addEventListener('click', () => {
+          draft.pictures = draft.pictures.filter((each) => each !== picture);
+          URL.revokeObjectURL(picture.url);
+          draw();
+          onChange();
+        });
+        return h('li', {}, remove);
+      }),
+      pictures.length > shown.length && h('li', { class: 'more muted small' }, `+ ${pictures.length - shown.length}`),
+    );
+    const missing = MIN_PICTURES - pictures.length;
+    fill(
+      tally,
+      missing > 0
+        ? `${counted(pictures.length, 'picture')}, ${missing} more needed`
+        : counted(pictures.length, 'picture'),
+    );
+  };
+
+  const add = (files: readonly File[]): void => {
+    const zip = files.find(isZip);
+    if (zip) return onZip(zip);
+    draft.pictures = [...draft.pictures, ...files.filter(isImage).map(draftPicture)];
+    draw();
+    onChange();
+  };
+  const record = h('button', { type: 'button' }, icon('camera'), 'Record');
+  record.addEventListener('click', () => recordPictures(draft.name || `class ${number}`, (file) => add([file])));
+  const card = h(
+    'li',
+    { class: 'panel class-card' },
+    h(
+      'div',
+      { class: 'class-name' },
+      name,
+      onRemove &&
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'quiet square',
+            'aria-label': `Remove class ${draft.name || number}`,
+            onclick: onRemove,
+          },
+          icon('trash'),
+        ),
+    ),
+    strip,
+    h('div', { class: 'row spread' }, h('div', { class: 'row' }, pickButton('Add', { onFiles: add }), record), tally),
+  );
+  acceptDrops(card, add);
+  draw();
+  return card;
+}
+
+export function isZip({ name, type }: File): boolean {
+  return type === 'application/zip' || type === 'application/x-zip-compressed' || /\.zip$/i.test(name);
+}
+
+/** A folder may hold other things beside pictures. */
+function isImage({ name, type }: File): boolean {
+  return type.startsWith('image/') || /\.(avif|tiff?|webp|jpe?g|png|gif)$/i.test(name);
+}

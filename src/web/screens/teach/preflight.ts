@@ -1,0 +1,109 @@
+import type { FileGroups, PreflightReport } from '../../api/schema.ts';
+import { sentence } from '../../components/notice.ts';
+import { stackedBars } from '../../components/stacked-bars.ts';
+import { type Child, h, icon } from '../../dom.ts';
+import type { PackedDataset } from '../../draft.ts';
+import { count, counted } from '../../format.ts';
+
+/** Groups of copies that are shown of each kind. */
+const SHOWN_GROUPS = 4;
+const SHOWN_FILES = 6;
+
+/** A data set as the server sees it: how much of what, and what is odd about it. */
+export function preflightView(report: PreflightReport, { imageOf }: Pick<PackedDataset, 'imageOf'>): HTMLElement {
+  const { classes, images, warnings } = report;
+  const rows = classes.map(({ name, train, validation, test }) => ({ name, parts: [train, validation, test] }));
+  return h(
+    'div',
+    { class: 'block preflight' },
+    h('p', {}, sentence(report.will_train)),
+    h(
+      'div',
+      { class: 'columns' },
+      h(
+        'div',
+        { class: 'panel' },
+        stackedBars(`${count(images['used'] ?? 0)} pictures`, ['train', 'validation', 'test'], rows),
+      ),
+      h(
+        'div',
+        { class: 'panel block' },
+        h('h3', {}, warnings.length === 0 ? 'Nothing odd was found' : 'What stands out'),
+        h(
+          'ul',
+          { class: 'findings' },
+          warnings.map(({ code, message }) =>
+            h(
+              'li',
+              { class: 'caution' },
+              icon('warning'),
+              h('div', {}, sentence(message), examples(report, code, imageOf)),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+/** The files that a warning is about, as pictures where this page has them. */
+function examples(report: PreflightReport, code: string, imageOf: PackedDataset['imageOf']): Child {
+  switch (code) {
+    case 'duplicates':
+      return groups(report.duplicates, imageOf);
+    case 'near_duplicates':
+      return groups(report.near_duplicates, imageOf);
+    case 'conflicting_labels':
+      return groups(report.conflicting_labels, imageOf);
+    case 'leakage':
+      return groups(report.leakage, imageOf);
+    case 'unreadable':
+      return fileList(report.unreadable.examples.map(({ file, reason }) => `${file}: ${reason}`));
+    case 'small_images':
+      return fileList(
+        (report.small_images?.examples ?? []).map(({ file, width, height }) => `${file}, ${width} × ${height}`),
+      );
+    case 'few_images':
+      return fileList(
+        report.classes.filter(({ images }) => images < 50).map(({ name, images }) => `${name}: ${images}`),
+      );
+    default:
+      return undefined;
+  }
+}
+
+function fileList(lines: readonly string[]): HTMLElement {
+  const more = lines.length - SHOWN_FILES;
+  return h(
+    'ul',
+    { class: 'small muted' },
+    lines.slice(0, SHOWN_FILES).map((line) => h('li', {}, line)),
+    more > 0 && h('li', {}, `and ${counted(more, 'other')}`),
+  );
+}
+
+function groups(found: FileGroups | undefined, imageOf: PackedDataset['imageOf']): HTMLElement {
+  return h(
+    'ul',
+    { class: 'groups' },
+    (found?.examples ?? []).slice(0, SHOWN_GROUPS).map((files) =>
+      h(
+        'li',
+        {},
+        files.slice(0, SHOWN_FILES).map(({ file, label }) => picture(file, label, imageOf)),
+      ),
+    ),
+  );
+}
+
+function picture(name: string, label: string, imageOf: PackedDataset['imageOf']): HTMLElement {
+  const image = h('img', { alt: '', class: 'thumb' });
+  const figure = h('figure', { title: name }, image, h('figcaption', { class: 'small muted' }, label));
+  void imageOf(name).then((blob) => {
+    if (blob === undefined) return image.replaceWith(h('span', { class: 'small' }, name));
+    const url = URL.createObjectURL(blob);
+    image.src = url;
+    image.addEventListener('load', () => URL.revokeObjectURL(url), { once: true });
+  });
+  return figure;
+}

@@ -1,0 +1,215 @@
+import type { Operations } from '../../api/schema.ts';
+import { apiPanel } from '../../components/api-panel.ts';
+import { errorNotice } from '../../components/notice.ts';
+import { acceptDrops, pickButton } from '../../components/picture-input.ts';
+import { fill, h, icon } from '../../dom.ts';
+import { draftPicture, emptyClass, type PackedDataset, packDraft, whatIsMissing } from '../../draft.ts';
+import { bytes, percent } from '../../format.ts';
+import { go } from '../../router.ts';
+import type { Screen, ScreenContext } from '../../screen.ts';
+import { classCard, isZip } from './class-card.ts';
+import { jobList } from './job-list.ts';
+import { preflightView } from './preflight.ts';
+import { type TrainingForm, trainingForm } from './training-form.ts';
+
+/** From pictures, or a zip of them, to a job that trains. */
+export function teachScreen({ client, session }: ScreenContext): Screen {
+  const api = apiPanel();
+  const watched = client.watched(api.show);
+  const ended = new AbortController();
+  const { signal } = ended;
+  const { draft } = session;
+  let packed: PackedDataset | undefined;
+
+  const dataset = h('div', { class: 'block' });
+  const checked = h('div', { class: 'reserved' });
+  const missing = h('p', { class: 'muted', id: 'missing' });
+  const jobs = h('div', { class: 'block' });
+  const check = h('button', { type: 'button' }, icon('eye'), 'Check the data set');
+  const trouble = h('div');
+  let form: TrainingForm | undefined;
+  const formPlace = h('div', { class: 'reserved-form' });
+
+  const onChange = (): void => {
+    packed = undefined;
+    fill(checked);
+    drawReadiness();
+  };
+
+  const drawReadiness = (): void => {
+    const reason = whatIsMissing(draft);
+    fill(missing, reason ?? 'The data set can be checked and trained on.');
+    check.disabled = reason !== undefined;
+    form?.setReady(reason === undefined);
+  };
+
+  const takeZip = (file: File): void => {
+    draft.zip = file;
+    onChange();
+    drawDataset();
+    void inspect();
+  };
+
+  const drawDataset = (): void => {
+    fill(dataset, draft.zip === undefined ? classes() : zipSummary(draft.zip));
+    drawReadiness();
+  };
+
+  const zipSummary = (zip: File): HTMLElement =>
+    h(
+      'div',
+      { class: 'panel row spread' },
+      h('p', {}, h('strong', {}, zip.name), h('span', { class: 'muted' }, ` ${bytes(zip.size)}`)),
+      h(
+        'button',
+        {
+          type: 'button',
+          onclick: () => {
+            draft.zip = undefined;
+            onChange();
+            drawDataset();
+          },
+        },
+        'Remove it',
+      ),
+    );
+
+  const classes = (): HTMLElement[] => {
+    const cards = draft.classes.map((each, index) =>
+      classCard(each, {
+        number: index + 1,
+        onChange,
+        onZip: takeZip,
+        onRemove:
+          draft.classes.length <= 2
+            ? undefined
+            : () => {
+                draft.classes = draft.classes.filter((other) => other !== each);
+                onChange();
+                drawDataset();
+              },
+      }),
+    );
+    const add = h('button', { type: 'button' }, icon('add'), 'Add a class');
+    add.addEventListener('click', () => {
+      draft.classes = [...draft.classes, emptyClass()];
+      drawDataset();
+      dataset.querySelector<HTMLInputElement>('li:last-of-type input[type=text]')?.focus();
+    });
+    const whole = h(
+      'div',
+      { class: 'drop row' },
+      h('span', { class: 'muted' }, 'Sorted already? Drop a zip or folders here, one folder for each class.'),
+      pickButton('Choose a zip', { onFiles: takeFiles, zips: true }),
+    );
+    return [h('ul', { class: 'class-cards' }, cards), h('div', { class: 'row' }, add), whole];
+  };
+
+  const takeFiles = (files: readonly File[]): void => {
+    const zip = files.find(isZip);
+    if (zip) return takeZip(zip);
+    const empty = draft.classes.find(({ pictures }) => pictures.length === 0) ?? emptyClass();
+    if (!draft.classes.includes(empty)) draft.classes = [...draft.classes, empty];
+    empty.pictures = files.map(draftPicture);
+    onChange();
+    drawDataset();
+  };
+
+  const pack = async (): Promise<PackedDataset> => {
+    packed ??= await packDraft(draft, (share) => fill(checked, working(`Packing the pictures: ${percent(share, 0)}`)));
+    return packed;
+  };
+
+  const inspect = async (): Promise<void> => {
+    check.disabled = true;
+    fill(trouble);
+    try {
+      const dataset = await pack();
+      fill(checked, working('The server looks at every picture …'));
+      const form = [{ name: 'dataset', value: dataset.file }];
+      const report = await watched.call('finetune', { query: { dry_run: true }, form, signal });
+      if (!('will_train' in report)) throw new Error('The server began to train where it should only look.');
+      fill(checked, preflightView(report, dataset));
+    } catch (thrown) {
+      if (!signal.aborted) fill(checked, errorNotice(thrown, { label: 'Try again', run: () => void inspect() }));
+    } finally {
+      drawReadiness();
+    }
+  };
+  check.addEventListener('click', () => void inspect());
+
+  const train = async (query: Operations['finetune']['query']): Promise<void> => {
+    fill(trouble);
+    form?.setReady(false);
+    try {
+      const { file } = await pack();
+      fill(trouble, working(`Sending ${bytes(file.size)} …`));
+      const job = await watched.call('finetune', { query, form: [{ name: 'dataset', value: file }], signal });
+      if (!('state' in job)) throw new Error('The server only looked where it should train.');
+      go(['jobs', job.id]);
+    } catch (thrown) {
+      if (!signal.aborted) fill(trouble, errorNotice(thrown));
+      drawReadiness();
+    }
+  };
+
+  const load = async (): Promise<void> => {
+    const [{ models }, listed] = await Promise.all([
+      client.call('listModels', { signal }),
+      client.call('listJobs', { signal }),
+    ]);
+    form = trainingForm(models, draft, (query) => void train(query));
+    fill(formPlace, form.element);
+    drawReadiness();
+    if (listed.jobs.length > 0) fill(jobs, h('h2', {}, 'Earlier and running'), jobList(listed.jobs));
+  };
+
+  const start = (): void => {
+    load().catch((thrown: unknown) => {
+      if (!signal.aborted) fill(formPlace, errorNotice(thrown, { label: 'Try again', run: start }));
+    });
+  };
+
+  drawDataset();
+  start();
+  const element = h(
+    'div',
+    { class: 'screen teach' },
+    h(
+      'div',
+      { class: 'lead' },
+      h('h1', {}, 'Teach it your own classes'),
+      h(
+        'p',
+        {},
+        'Give a few dozen pictures of each thing. A pretrained network describes them, and a new head learns to tell them apart: minutes on a laptop.',
+      ),
+    ),
+    h('section', { class: 'block', 'aria-labelledby': 'step-1' }, stepHeading(1, 'Pictures'), dataset),
+    h(
+      'section',
+      { class: 'block', 'aria-labelledby': 'step-2' },
+      stepHeading(2, 'Check'),
+      h('div', { class: 'row' }, check, missing),
+      checked,
+    ),
+    h('section', { class: 'block', 'aria-labelledby': 'step-3' }, stepHeading(3, 'Train'), formPlace, trouble),
+    jobs,
+    api.element,
+  );
+  acceptDrops(element, takeFiles);
+  return { title: 'Teach', element, close: () => ended.abort() };
+}
+
+function stepHeading(step: number, text: string): HTMLElement {
+  return h('h2', { class: 'step', id: `step-${step}` }, h('span', { 'aria-hidden': 'true' }, step), text);
+}
+
+function working(text: string): HTMLElement {
+  return h(
+    'div',
+    { class: 'working', role: 'status' },
+    h('progress', { 'aria-label': text }),
+    h('p', { class: 'muted' }, text),
+  );
+}
