@@ -66,7 +66,10 @@ export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip
 
   const add = (files: readonly File[]): void => {
     const zip = files.find(isZip);
-    if (zip) return onZip(zip);
+    if (zip) {
+      onZip(zip);
+      return;
+    }
     draft.pictures = [...draft.pictures, ...files.filter(isImage).map(draftPicture)];
     draw();
     onChange();

@@ -107,7 +107,10 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
 
   const takeFiles = (files: readonly File[]): void => {
     const zip = files.find(isZip);
-    if (zip) return takeZip(zip);
+    if (zip) {
+      takeZip(zip);
+      return;
+    }
     const empty = draft.classes.find(({ pictures }) => pictures.length === 0) ?? emptyClass();
     if (!draft.classes.includes(empty)) draft.classes = [...draft.classes, empty];
     empty.pictures = files.map(draftPicture);
