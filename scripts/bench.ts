@@ -36,7 +36,8 @@ const seconds = Number(options.seconds);
 const rounds = Number(options.rounds);
 const photos = options.photos === '' ? '' : resolve(options.photos);
 const cores = availableParallelism();
-const dataDir = await mkdtemp(join(tmpdir(), 'menagerie-bench-'));
+// Models of one's own are found where they are; else nothing is left behind.
+const dataDir = process.env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'menagerie-bench-')));
 
 /** One way of serving in one round. */
 interface Measurement {
@@ -198,5 +199,5 @@ try {
   client.disconnect();
   for (const floor of floors) floor.disconnect();
   await services.close();
-  await rm(dataDir, { recursive: true, force: true });
+  if (process.env['DATA_DIR'] === undefined) await rm(dataDir, { recursive: true, force: true });
 }

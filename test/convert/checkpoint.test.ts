@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { GeneratedTensors } from '../../scripts/generated-tensors.ts';
 import { Checkpoint } from '../../src/convert/checkpoint.ts';
-import { GeneratedTensors } from '../golden/generated.ts';
 
 const checkpoint = (shapes: Record<string, number[]>) => new Checkpoint(new GeneratedTensors('', shapes));
 

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { stream } from '../../scripts/generated-tensors.ts';
 import {
   type ConversionProgress,
   conversionKey,
@@ -11,7 +12,6 @@ import {
 } from '../../src/convert/convert.ts';
 import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors-writer.ts';
 import { elementCount } from '../../src/tensor.ts';
-import { stream } from '../golden/generated.ts';
 
 let folder: string;
 let outDir: string;

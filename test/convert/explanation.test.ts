@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { stream } from '../../scripts/generated-tensors.ts';
 import { explainableHead } from '../../src/convert/explanation.ts';
 import { weightPlaces, writeOnnx } from '../../src/convert/formats/onnx.ts';
 import { writeOnnxExplanation } from '../../src/convert/formats/onnx-explanation.ts';
@@ -25,7 +26,6 @@ import {
 import type { Weight } from '../../src/convert/tensors.ts';
 import type { Pair } from '../../src/convert/windows.ts';
 import { elementCount, type Tensor } from '../../src/tensor.ts';
-import { stream } from '../golden/generated.ts';
 
 /** An explanation says what each cell of the last map adds to the logit of a class. */
 let folder: string;

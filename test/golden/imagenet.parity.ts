@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GeneratedTensors, stream } from '../../scripts/generated-tensors.ts';
 import { buildNetwork, parseArchitecture } from '../../src/convert/architectures/index.ts';
 import { writeOnnx } from '../../src/convert/formats/onnx.ts';
 import { writeTfjs } from '../../src/convert/formats/tfjs.ts';
@@ -9,7 +10,6 @@ import { foldBatchNorm } from '../../src/convert/rewrites/fold-batch-norm.ts';
 import type { Tensor } from '../../src/tensor.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
-import { GeneratedTensors, stream } from './generated.ts';
 
 /**
  * Every architecture at full size against the reference implementation, on generated weights. The goldens' input is

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { GeneratedTensors } from '../../../scripts/generated-tensors.ts';
 import {
   buildBackbone,
   buildNetwork,
@@ -8,7 +9,6 @@ import {
 import { earlierMaps } from '../../../src/convert/earlier-maps.ts';
 import { type Graph, nodesUpTo, weightsOf } from '../../../src/convert/graph.ts';
 import { pixels } from '../../../src/convert/ir.ts';
-import { GeneratedTensors } from '../../golden/generated.ts';
 import { AnyCheckpoint, trainedValues } from '../any-checkpoint.ts';
 
 describe('an architecture in a manifest', () => {

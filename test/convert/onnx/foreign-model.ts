@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { stream } from '../../../scripts/generated-tensors.ts';
 import {
   encode,
   modelProto,
@@ -7,7 +8,6 @@ import {
   type ValueInfoProto,
 } from '../../../src/convert/formats/onnx-proto.ts';
 import { elementCount } from '../../../src/tensor.ts';
-import { stream } from '../../golden/generated.ts';
 
 /** A model as somebody else's tool writes it; what is absent is what most tools write. */
 export interface ForeignModel {
