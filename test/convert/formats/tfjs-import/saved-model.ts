@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { stream } from '../../../../scripts/generated-tensors.ts';
 import { bufferSource } from '../../../../src/convert/formats/byte-source.ts';
 import type { TfjsFiles } from '../../../../src/convert/formats/tfjs-import/files.ts';
 import { elementCount, type Tensor } from '../../../../src/tensor.ts';
-import { stream } from '../../../golden/generated.ts';
 
 /** Models as TF.js itself makes and saves them, for tests. */
 export interface SavedModel {
