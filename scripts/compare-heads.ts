@@ -43,16 +43,13 @@ const config = readConfig(process.env);
 const services = await createServices(config, createLogger('error'));
 try {
   const model = services.registry.resolve(values.model ?? config.DEFAULT_MODEL);
-  const batcher = await services.serving.batcher(model, 'onnx');
   const { preprocessing } = model.manifest;
-  const data = await readLabelledImages(
-    path,
-    { preprocessing, maxPixels: config.MAX_IMAGE_PIXELS, seed },
-    async (pixels) => {
-      const { outputs } = await batcher.submit(pixels, { priority: 'bulk', outputs: ['features'] });
+  const data = await services.serving.use(model, 'onnx', (queue) =>
+    readLabelledImages(path, { preprocessing, maxPixels: config.MAX_IMAGE_PIXELS, seed }, async (pixels) => {
+      const { outputs } = await queue.submit(pixels, { priority: 'bulk', outputs: ['features'] });
       if (outputs.features === undefined) throw new Error('the model gave no features');
       return outputs.features.slice();
-    },
+    }),
   );
   const classes = data.classes.length;
   const [train, validation, test] = [

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { LOG_LEVELS } from './logger.ts';
@@ -26,6 +26,9 @@ export const settingsSchema = z.object({
     .describe('Threads that compute one batch under load; as many engines run as fit the cores'),
   MAX_BATCH_SIZE: integer(1, 256).default(16).describe('Images that ride in one batch at most'),
   MAX_DELAY_MS: integer(0, 1_000).default(0).describe('Milliseconds that a batch may wait for company'),
+  MODEL_MEMORY_BYTES: integer(0, Number.MAX_SAFE_INTEGER)
+    .default(0)
+    .describe("Bytes of weights that may be loaded at once; 0 is half of the machine's memory"),
   QUEUE_LIMIT: integer(1, 100_000)
     .default(256)
     .describe('Images that may be decoded or wait at once, over all models; more get 429'),
@@ -64,6 +67,8 @@ export interface Config extends z.output<typeof settingsSchema> {
   /** Read-only seed of the zoo: manifests, embedded weights, labels. */
   readonly zooDir: string;
   readonly cores: number;
+  /** Bytes that this process and its children may take, by the machine or by the container. */
+  readonly memory: number;
 }
 
 /** The folder that holds package.json, whether this file runs from `src` or from `dist/src`. */
@@ -95,5 +100,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     DATA_DIR: resolve(parsed.data.DATA_DIR),
     zooDir: join(packageRoot(), 'zoo'),
     cores: availableParallelism(),
+    // Without a container's limit the second is 0, or more than there is.
+    memory: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
   };
 }

@@ -27,6 +27,7 @@ export const ERRORS = {
   },
   job_finished: { status: 409, title: 'The job has ended already' },
   model_not_pulled: { status: 404, title: "The model's weights are not here" },
+  model_not_loaded: { status: 409, title: 'The model is not loaded' },
   model_read_only: { status: 409, title: 'The model belongs to the zoo and stays as it is' },
   format_unavailable: { status: 409, title: 'The model does not come in this format' },
   version_in_use: { status: 409, title: 'An alias points at the version' },

@@ -13,14 +13,17 @@ import { createMetrics, type Metrics } from './http/metrics.ts';
 import { drawHeat } from './image/heat-overlay.ts';
 import { modelCrop, preprocessImage } from './image/preprocess.ts';
 import type { Logger } from './logger.ts';
+import { Admission } from './pipelines/admission.ts';
 import { ConversionCache } from './pipelines/conversion.ts';
 import { FinetuneJobs } from './pipelines/finetune-jobs.ts';
 import { Finetuner } from './pipelines/finetuner.ts';
-import { ImageClassifier } from './pipelines/image-classification.ts';
+import { type ClassifierParts, ImageClassifier } from './pipelines/image-classification.ts';
 import { ImageExplainer } from './pipelines/image-explanation.ts';
 import { ModelAdministration } from './pipelines/model-administration.ts';
 import { ModelCatalogue } from './pipelines/model-catalogue.ts';
+import { ModelControl } from './pipelines/model-control.ts';
 import { ModelServing } from './pipelines/model-serving.ts';
+import { TensorInference } from './pipelines/tensor-inference.ts';
 import { TfjsQuantizer } from './pipelines/tfjs-quantization.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
@@ -43,6 +46,8 @@ export interface Services {
   readonly serving: ModelServing;
   readonly classifier: ImageClassifier;
   readonly explainer: ImageExplainer;
+  readonly inference: TensorInference;
+  readonly control: ModelControl;
   readonly metrics: Metrics;
   /** Lets what was taken finish, then ends the engines. */
   close(): Promise<void>;
@@ -81,6 +86,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   for (const { where, reason } of problems) logger.error({ where, reason }, 'a model is broken and not served');
   for (const model of models) registry.set(model);
   for (const model of absent) registry.setAbsent(model);
+  const unloadable = problems.map(({ where, reason }) => ({ name: where, reason }));
 
   const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger);
   await conversions.clear();
@@ -97,7 +103,8 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
       ...engines.report().map(({ index, rss }) => ({ process: `engine-${index}`, rssBytes: rss })),
     ],
     queues: () => serving.waiting(),
-    imagesInFlight: () => classifier.inFlight,
+    loaded: () => serving.loaded(),
+    imagesInFlight: () => admission.inFlight,
     runtimes: () => engines.report().flatMap((engine) => engine.models),
   });
   const serving = new ModelServing({
@@ -108,27 +115,40 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     maxBatchSize: config.MAX_BATCH_SIZE,
     maxDelayMs: config.MAX_DELAY_MS,
     queueLimit: config.QUEUE_LIMIT,
+    memoryBytes: config.MODEL_MEMORY_BYTES || Math.floor(config.memory / 2),
+    isPinned: ({ name }) => name === config.DEFAULT_MODEL.split('@')[0],
     onBatch: (model, runtime, images) => metrics.observeBatch(model.name, runtime, images),
+    onEviction: (model, runtime) => {
+      logger.info({ model: model.name, version: model.version, runtime }, 'unloaded to make room');
+      metrics.observeEviction(model.name, runtime);
+    },
   });
-  const classifier = new ImageClassifier({
+  const admission = new Admission(config.QUEUE_LIMIT);
+  const pipeline: Omit<ClassifierParts, 'defaultModel'> = {
     resolve: (reference) => registry.resolve(reference),
-    defaultModel: config.DEFAULT_MODEL,
-    batcher: (model, runtime) => serving.batcher(model, runtime),
+    use: (model, runtime, work) => serving.use(model, runtime, work),
     preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
-    limit: config.QUEUE_LIMIT,
+    admission,
     onImage: (model, runtime, timings) => metrics.observeImage(model.name, runtime, timings),
+  };
+  const classifier = new ImageClassifier({ ...pipeline, defaultModel: config.DEFAULT_MODEL });
+  const inference = new TensorInference({
+    ...pipeline,
+    conversions,
+    versionsOf: (name) => registry.get(name).versions.map(({ version }) => version),
   });
   const explainer = new ImageExplainer({
     resolve: (reference) => registry.resolve(reference),
     defaultModel: config.DEFAULT_MODEL,
     converted: (model) => conversions.get(model),
-    batcher: (model) => serving.batcher(model, 'onnx'),
+    use: (model, work) => serving.use(model, 'onnx', work),
     preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
     crop: modelCrop,
     draw: (photo, layer) => drawHeat(photo, layer, config.MAX_IMAGE_PIXELS),
-    admit: (images) => classifier.admit(images),
+    admit: (images) => admission.admit(images),
     onImage: (model, timings) => metrics.observeImage(model.name, 'onnx', timings),
   });
+  const control = new ModelControl({ registry, serving, unloadable: () => unloadable });
   return {
     registry,
     repository,
@@ -138,6 +158,8 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     serving,
     classifier,
     explainer,
+    inference,
+    control,
     metrics,
     close: async () => {
       await serving.close();
@@ -170,7 +192,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     uploadTimeoutMs: config.UPLOAD_TIMEOUT_MS,
     maxUploads: config.MAX_UPLOADS,
   };
-  let readiness: Readiness = { ready: false, reason: 'it is being loaded' };
+  let started = false;
   let shuttingDown = false;
   const app = createApp({
     classifier: services.classifier,
@@ -189,9 +211,11 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       release: (model) => serving.release(model),
       conversions,
     }),
+    inference: services.inference,
+    control: services.control,
     finetuning: jobs,
     uploadDir,
-    readiness: () => readiness,
+    readiness: () => readinessOf(services, config.DEFAULT_MODEL, started),
     isShuttingDown: () => shuttingDown,
     metrics: services.metrics,
     limits,
@@ -209,14 +233,13 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       const { port } = server.address() as AddressInfo;
       logger.info({ host: config.HOST, port }, `listening on http://${config.HOST}:${port}`);
       try {
-        await warmUp(services, config.DEFAULT_MODEL);
-        readiness = { ready: true };
+        await serving.load(registry.resolve(config.DEFAULT_MODEL));
         logger.info({ model: config.DEFAULT_MODEL }, 'ready');
       } catch (thrown) {
         if (shuttingDown) return;
-        readiness = { ready: false, reason: messageOf(thrown) };
         logger.error({ model: config.DEFAULT_MODEL, reason: messageOf(thrown) }, 'the default model does not answer');
       }
+      started = true;
       if (shuttingDown) return;
       jobs.start();
       await convertOthers(services, logger);
@@ -237,18 +260,15 @@ async function makeEmpty(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
 }
 
-/**
- * Runs black pictures through the model, one alone and then some at once, so that it is converted and loaded for both when
- * the first requests come.
- */
-async function warmUp({ registry, serving, engines }: Services, reference: string): Promise<void> {
-  const model = registry.resolve(reference);
-  const [height, width] = model.manifest.preprocessing.inputSize;
-  const batcher = await serving.batcher(model, 'onnx');
-  const black = new Uint8Array(height * width * 3);
-  const run = () => batcher.submit(black, { priority: 'interactive', outputs: ['probabilities'] });
-  await run();
-  await Promise.all(Array.from({ length: 2 * engines.report().length }, run));
+/** The default model may be unloaded and loaded again while the server runs. */
+function readinessOf({ registry, serving }: Services, defaultModel: string, started: boolean): Readiness {
+  if (!started) return { ready: false, reason: 'it is being loaded' };
+  try {
+    const reason = serving.obstacle(registry.resolve(defaultModel));
+    return reason === undefined ? { ready: true } : { ready: false, reason };
+  } catch (thrown) {
+    return { ready: false, reason: messageOf(thrown) };
+  }
 }
 
 /** Converts the rest of the zoo ahead of the first request for it; one that fails is told of and costs only itself. */

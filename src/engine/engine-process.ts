@@ -7,14 +7,33 @@ import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.t
 import type { PixelTensor } from '../tensor.ts';
 import type { EngineModel, EngineReply, EngineRequest, LoadedModel } from './messages.ts';
 
+/** Memory that may stay behind a model that was unloaded; more of it is worth a new process. */
+const RETAINED_BYTES = 64 * 1024 * 1024;
+
 /** A request without its id: the part its sender knows. */
 type Body<T> = T extends { readonly id: number } ? Omit<T, 'id'> : never;
 type Answer = Exclude<EngineReply, { type: 'ready' | 'failed' }>;
+
+/** A model that is here, or on its way. */
+interface Residence {
+  readonly model: EngineModel;
+  /** Resident memory of the process before it came. */
+  readonly rssBefore: number;
+  readonly loading: Promise<LoadedModel>;
+  loaded: LoadedModel | undefined;
+}
 
 interface Pending {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
 }
+
+/**
+ * glibc keeps what is freed for the next who asks, and ever larger blocks the longer a process runs; above this size it is
+ * told to give each block back at once. Half of what loading a ResNet-50 takes at its peak comes from that alone, and 500 MB
+ * of it would stay behind. Other C libraries ignore it.
+ */
+const LARGE_BLOCK_BYTES = 128 * 1024;
 
 /** One child process that holds sessions. Lives until `end`, or until it dies; it does not come back. */
 export class EngineProcess {
@@ -27,8 +46,7 @@ export class EngineProcess {
   readonly #child: ChildProcess;
   readonly #logger: Logger;
   readonly #pending = new Map<number, Pending>();
-  readonly #models = new Map<string, Promise<LoadedModel>>();
-  readonly #loaded = new Map<string, LoadedModel>();
+  readonly #models = new Map<string, Residence>();
   #nextId = 0;
   #rss = 0;
   #gone = false;
@@ -40,6 +58,7 @@ export class EngineProcess {
       serialization: 'advanced',
       // Flags of this process, such as a debugger's port, are not for its children.
       execArgv: [],
+      env: { ...process.env, MALLOC_MMAP_THRESHOLD_: String(LARGE_BLOCK_BYTES) },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.pid = this.#child.pid;
@@ -74,7 +93,16 @@ export class EngineProcess {
 
   /** The models that are ready to run here. */
   get loaded(): readonly LoadedModel[] {
-    return [...this.#loaded.values()];
+    return [...this.#models.values()].flatMap(({ loaded }) => loaded ?? []);
+  }
+
+  /** The models that are here or on their way. */
+  get models(): readonly EngineModel[] {
+    return [...this.#models.values()].map(({ model }) => model);
+  }
+
+  holds(key: string): boolean {
+    return this.#models.has(key);
   }
 
   /**
@@ -88,17 +116,40 @@ export class EngineProcess {
     outputs: readonly AnswerName[],
     classes?: ExplainedClasses,
   ): Promise<Outputs> {
-    await this.#loadOnce(model);
+    await this.load(model);
     const answer = await this.#request({ type: 'run', key: model.key, pixels, outputs, classes });
     if (answer.type !== 'ran') throw new Error(`an engine answered run with ${answer.type}`);
     return answer.outputs;
   }
 
-  /** Forgets a model and frees what it held. */
-  async unload(key: string): Promise<void> {
-    if (!this.#models.delete(key)) return;
-    this.#loaded.delete(key);
+  /** Loads a model unless it is here already. @throws AppError engine_lost, model_unavailable with the reason */
+  async load(model: EngineModel): Promise<void> {
+    const known = this.#models.get(model.key);
+    if (known !== undefined) {
+      await known.loading;
+      return;
+    }
+    const loading = this.#load(model);
+    const residence: Residence = { model, rssBefore: this.#rss, loading, loaded: undefined };
+    this.#models.set(model.key, residence);
+    try {
+      residence.loaded = await loading;
+    } catch (thrown) {
+      if (this.#models.get(model.key) === residence) this.#models.delete(model.key);
+      throw thrown;
+    }
+  }
+
+  /**
+   * Forgets a model and frees what it held, behind what runs here.
+   * @returns whether the process holds much more memory than it needs now: it gives that back by ending
+   */
+  async unload(key: string): Promise<boolean> {
+    const residence = this.#models.get(key);
+    if (residence === undefined) return false;
+    this.#models.delete(key);
     await this.#request({ type: 'unload', key });
+    return this.#models.size === 0 || this.#rss - residence.rssBefore > RETAINED_BYTES;
   }
 
   /** Ends the process: by itself if it does so within `graceMs`, by SIGKILL if not. */
@@ -114,23 +165,13 @@ export class EngineProcess {
     this.#child.kill('SIGKILL');
   }
 
-  #loadOnce(model: EngineModel): Promise<LoadedModel> {
-    const known = this.#models.get(model.key);
-    if (known !== undefined) return known;
-    const loading = this.#load(model);
-    this.#models.set(model.key, loading);
-    return loading;
-  }
-
   async #load(model: EngineModel): Promise<LoadedModel> {
     try {
       const answer = await this.#request({ type: 'load', model });
       if (answer.type !== 'loaded') throw new Error(`an engine answered load with ${answer.type}`);
       this.#logger.info({ pid: this.pid, ...answer.model }, 'model loaded');
-      if (this.#models.has(model.key)) this.#loaded.set(model.key, answer.model);
       return answer.model;
     } catch (error) {
-      this.#models.delete(model.key);
       if (error instanceof AppError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       throw new AppError('model_unavailable', `model ${model.key} could not be loaded: ${reason}`, { cause: error });

@@ -4,6 +4,8 @@ import type { PixelTensor } from '../tensor.ts';
 /** A model as engines know it. Same `key`, same file: a new version of a model has a new key. */
 export interface EngineModel extends SessionSource {
   readonly key: string;
+  /** How many engines may hold it at once, at least 1; as many as there are, when absent. */
+  readonly engines?: number;
 }
 
 /** How a model came up in an engine. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { AppError } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { PRIORITIES, type Priority } from '../priority.ts';
 import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
@@ -10,6 +10,8 @@ import type { EngineModel, LoadedModel } from './messages.ts';
 /** An engine dies this often in a row, at once after its start, before waiting requests are told. */
 const HOPELESS_STARTS = 5;
 const LONGEST_BACKOFF_MS = 10_000;
+/** Time for a process that was replaced, and has nothing left to do, to end by itself. */
+const END_GRACE_MS = 1_000;
 
 export interface EnginePoolOptions {
   /** Number of processes; `engineCount` says how many suit the machine. */
@@ -44,8 +46,10 @@ interface Slot {
   readonly index: number;
   engine: EngineProcess | undefined;
   ready: boolean;
-  /** Threads of the model it is lent for; 0 when it is free. */
-  threads: number;
+  /** What it is lent for; undefined when it is free. */
+  lentFor: EngineModel | undefined;
+  /** A fresh process that takes over as soon as the engine is free. */
+  successor: EngineProcess | undefined;
   restarts: number;
   /** Ends since it last answered a run. */
   failures: number;
@@ -80,6 +84,8 @@ export class EnginePool {
   readonly #waiting: Readonly<Record<Priority, Waiter[]>> = { interactive: [], bulk: [], training: [] };
   #closing = false;
   #onAllReturned: (() => void) | undefined;
+  /** Told when the engine of a slot comes back. */
+  readonly #onReturn = new Map<Slot, () => void>();
 
   constructor({ size, threads, niceness, logger }: EnginePoolOptions) {
     this.#threads = threads;
@@ -89,7 +95,8 @@ export class EnginePool {
       index,
       engine: undefined,
       ready: false,
-      threads: 0,
+      lentFor: undefined,
+      successor: undefined,
       restarts: 0,
       failures: 0,
       restart: undefined,
@@ -112,22 +119,29 @@ export class EnginePool {
   }
 
   /** How many batches of a model can run at the same time, at least one. */
-  concurrency({ threads }: EngineModel): number {
-    return Math.max(1, Math.min(this.#slots.length, Math.floor(this.#threads / threads)));
+  concurrency({ threads, engines = this.#slots.length }: EngineModel): number {
+    return Math.max(1, Math.min(this.#slots.length, engines, Math.floor(this.#threads / threads)));
   }
 
-  /** Frees a model in every engine, behind what runs there. */
+  /**
+   * Frees a model in every engine, behind what runs there. An engine that keeps the memory all the same is replaced by a
+   * fresh process, which loads what the old one held and takes over between two batches.
+   */
   async unload(key: string): Promise<void> {
-    const unloads = this.#slots.map(({ engine }) => engine?.unload(key));
+    const unloads = this.#slots.map(async (slot) => {
+      const { engine } = slot;
+      const wasteful = await engine?.unload(key);
+      if (wasteful && slot.engine === engine) await this.#replace(slot);
+    });
     // An engine that dies meanwhile has forgotten the model too.
     await Promise.allSettled(unloads);
   }
 
   report(): readonly EngineReport[] {
-    return this.#slots.map(({ index, engine, ready, threads, restarts }) => ({
+    return this.#slots.map(({ index, engine, ready, lentFor, restarts }) => ({
       index,
       pid: engine?.pid,
-      state: ready ? (threads > 0 ? 'busy' : 'idle') : 'starting',
+      state: ready ? (lentFor === undefined ? 'idle' : 'busy') : 'starting',
       rss: engine?.rss ?? 0,
       restarts,
       models: engine?.loaded ?? [],
@@ -142,9 +156,9 @@ export class EnginePool {
     await this.#allReturned(graceMs);
     const left = Math.max(0, deadline - Date.now());
     await Promise.all(
-      this.#slots.map(({ engine, restart }) => {
+      this.#slots.flatMap(({ engine, successor, restart }) => {
         clearTimeout(restart);
-        return engine?.end(left);
+        return [engine?.end(left), successor?.end(0)];
       }),
     );
   }
@@ -159,11 +173,54 @@ export class EnginePool {
       },
       () => undefined,
     );
-    void engine.exited.then((why) => this.#onExit(slot, why));
+    void engine.exited.then((why) => this.#onExit(slot, engine, why));
   }
 
-  #onExit(slot: Slot, why: string): void {
-    const { pid } = slot.engine ?? {};
+  /** Puts a fresh process in the place of a sound one. The old one serves until the new one has taken over. */
+  async #replace(slot: Slot): Promise<void> {
+    if (this.#closing || slot.successor !== undefined) return;
+    const successor = new EngineProcess(this.#niceness, this.#logger);
+    slot.successor = successor;
+    const old = slot.engine;
+    let tookOver = false;
+    const takeOver = (): void => {
+      // Where the old one has died meanwhile, it has been started again, and one process is enough.
+      tookOver = slot.engine === old && !this.#closing;
+      if (tookOver) slot.engine = successor;
+    };
+    try {
+      await successor.ready;
+      for (const model of old?.models ?? []) await successor.load(model);
+      if (slot.lentFor === undefined) takeOver();
+      else await this.#onceReturned(slot, takeOver);
+    } catch (thrown) {
+      // The old process serves on.
+      this.#logger.warn({ engine: slot.index, reason: messageOf(thrown) }, 'an engine could not be replaced');
+    }
+    slot.successor = undefined;
+    if (!tookOver) {
+      await successor.end(0);
+      return;
+    }
+    void successor.exited.then((why) => this.#onExit(slot, successor, why));
+    this.#logger.info({ engine: slot.index, pid: successor.pid }, 'an engine was replaced to give memory back');
+    this.#dispatch();
+    await old?.end(END_GRACE_MS);
+  }
+
+  /** Calls back at the very moment when the engine comes back, before it is lent again. */
+  #onceReturned(slot: Slot, callback: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onReturn.set(slot, () => {
+        callback();
+        resolve();
+      });
+    });
+  }
+
+  #onExit(slot: Slot, engine: EngineProcess, why: string): void {
+    if (slot.engine !== engine) return;
+    const { pid } = engine;
     slot.engine = undefined;
     slot.ready = false;
     if (this.#closing) return;
@@ -180,30 +237,36 @@ export class EnginePool {
 
   #dispatch(): void {
     for (const priority of PRIORITIES) {
-      const queue = this.#waiting[priority];
-      for (let waiter = queue[0]; waiter !== undefined; waiter = queue[0]) {
+      for (const waiter of [...this.#waiting[priority]]) {
+        if (!this.#hasThreads(waiter.model)) return;
         const slot = this.#bestSlot(waiter.model);
-        if (slot === undefined) return;
-        queue.shift();
+        // None is free, or none that may hold the model: then another may be of use to who waits behind.
+        if (slot === undefined) continue;
+        this.#waiting[priority].splice(this.#waiting[priority].indexOf(waiter), 1);
         waiter.resolve(this.#lend(slot, waiter.model));
       }
     }
   }
 
-  /** A free engine, by preference one that holds the model; none while the model's threads are not free. */
-  #bestSlot({ key, threads }: EngineModel): Slot | undefined {
+  /** A model that needs more threads than there are runs by itself. */
+  #hasThreads({ threads }: EngineModel): boolean {
     const inUse = this.#threadsInUse();
-    if (inUse > 0 && inUse + threads > this.#threads) return undefined;
-    const free = this.#slots.filter((slot) => slot.ready && slot.threads === 0);
-    return free.find(({ engine }) => engine?.loaded.some((model) => model.key === key)) ?? free[0];
+    return inUse === 0 || inUse + threads <= this.#threads;
+  }
+
+  /** A free engine, by preference one that holds the model; only such a one where no further engine may hold it. */
+  #bestSlot({ key, engines = this.#slots.length }: EngineModel): Slot | undefined {
+    const holders = this.#slots.filter(({ engine, lentFor }) => engine?.holds(key) || lentFor?.key === key);
+    const isFree = ({ ready, lentFor }: Slot): boolean => ready && lentFor === undefined;
+    return holders.find(isFree) ?? (holders.length < engines ? this.#slots.find(isFree) : undefined);
   }
 
   #threadsInUse(): number {
-    return this.#slots.reduce((sum, { threads }) => sum + threads, 0);
+    return this.#slots.reduce((sum, { lentFor }) => sum + (lentFor?.threads ?? 0), 0);
   }
 
   #lend(slot: Slot, model: EngineModel): EngineLease {
-    slot.threads = model.threads;
+    slot.lentFor = model;
     const { engine } = slot;
     let returned = false;
     return {
@@ -216,7 +279,10 @@ export class EnginePool {
       release: () => {
         if (returned) return;
         returned = true;
-        slot.threads = 0;
+        slot.lentFor = undefined;
+        const onReturn = this.#onReturn.get(slot);
+        this.#onReturn.delete(slot);
+        onReturn?.();
         if (this.#threadsInUse() === 0) this.#onAllReturned?.();
         this.#dispatch();
       },

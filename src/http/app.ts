@@ -9,11 +9,13 @@ import { classifyRoutes } from './routes/classify.ts';
 import { docsAssets, docsRoutes } from './routes/docs.ts';
 import { explainRoutes } from './routes/explain.ts';
 import { finetuneRoutes } from './routes/finetune.ts';
+import { inferenceRoutes } from './routes/inference.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { modelChangeRoutes } from './routes/model-changes.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { pageAssets, pageRoutes } from './routes/page.ts';
+import { repositoryRoutes } from './routes/repository.ts';
 import type { Route } from './routes/route.ts';
 
 /** Every operation of the interface. A contract test holds this table and `openapi.yaml` together, both ways. */
@@ -25,6 +27,8 @@ export function createRoutes(dependencies: HttpDependencies): Route[] {
     ...jobRoutes(dependencies),
     ...modelRoutes(dependencies),
     ...modelChangeRoutes(dependencies),
+    ...inferenceRoutes(dependencies),
+    ...repositoryRoutes(dependencies),
     ...operationsRoutes(dependencies),
     ...pageRoutes(dependencies),
     ...docsRoutes(dependencies),

@@ -6,6 +6,8 @@ import type { Classification, ClassificationRequest } from '../pipelines/image-c
 import type { Explanation, ExplanationRequest } from '../pipelines/image-explanation.ts';
 import type { ReportFormat } from '../pipelines/model-catalogue.ts';
 import type { ModelExport } from '../pipelines/model-export.ts';
+import type { ServingState } from '../pipelines/model-serving.ts';
+import type { Inference, InferenceRequest, TensorSpecification } from '../pipelines/tensor-inference.ts';
 import type { Job, JobQueue } from '../training/jobs/job-queue.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -39,6 +41,25 @@ export interface Administration {
   setAlias(id: string, alias: string, version: number): Promise<void>;
   removeAlias(id: string, alias: string): Promise<void>;
   removeVersion(id: string): Promise<void>;
+}
+
+/** Tensors in, tensors out. */
+export interface InferenceService {
+  /** @throws AppError `model_not_found` */
+  describe(id: string): Promise<TensorSpecification>;
+  /** @throws AppError when the request fails, which it does as a whole */
+  infer(request: InferenceRequest): Promise<Inference>;
+}
+
+/** Loading and unloading by request. Entries are as `openapi.yaml` has them: `RepositoryEntry`. */
+export interface Control {
+  index(ready: boolean): readonly JsonObject[];
+  /** @throws AppError `model_not_found`, `model_unavailable` */
+  load(id: string): Promise<JsonObject>;
+  /** @throws AppError `model_not_found` */
+  unload(id: string): Promise<JsonObject>;
+  /** @throws AppError `model_not_found` */
+  state(id: string): ServingState;
 }
 
 /** Where data sets become models. */
@@ -77,6 +98,8 @@ export interface HttpDependencies {
   readonly explainer: Explainer;
   readonly models: Catalogue;
   readonly administration: Administration;
+  readonly inference: InferenceService;
+  readonly control: Control;
   readonly finetuning: Trainer;
   /** A folder for data sets that are arriving, on the disk where jobs are kept. */
   readonly uploadDir: string;

@@ -16,6 +16,14 @@ interface QueueDepth {
   readonly depth: number;
 }
 
+/** A model that is loaded, on one runtime. */
+interface LoadedModel {
+  readonly model: string;
+  readonly version: number;
+  readonly runtime: string;
+  readonly bytes: number;
+}
+
 /** What computes: a runtime, the backend it took and the version of its library. */
 interface RuntimeInfo {
   readonly runtime: string;
@@ -28,6 +36,7 @@ export interface MetricsSources {
   readonly version: string;
   readonly memory: () => readonly ProcessMemory[] | Promise<readonly ProcessMemory[]>;
   readonly queues: () => readonly QueueDepth[];
+  readonly loaded: () => readonly LoadedModel[];
   /** Images anywhere between their arrival and their answer. */
   readonly imagesInFlight: () => number;
   readonly runtimes: () => readonly RuntimeInfo[];
@@ -48,6 +57,7 @@ export interface Metrics {
   observeRequest(labels: RequestLabels, seconds: number): void;
   observeImage(model: string, runtime: string, timings: ImageTimings): void;
   observeBatch(model: string, runtime: string, images: number): void;
+  observeEviction(model: string, runtime: string): void;
   close(): void;
 }
 
@@ -89,6 +99,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
     buckets: IMAGES,
     registers,
   });
+  const evictions = new Counter({
+    name: 'menagerie_model_evictions_total',
+    help: 'Models unloaded to make room for others',
+    labelNames: ['model', 'runtime'],
+    registers,
+  });
   scrapedGauges(registers, sources);
   const loop = eventLoopGauge(registers);
 
@@ -107,13 +123,14 @@ export function createMetrics(sources: MetricsSources): Metrics {
       observe('total', decodeMs + queueMs + inferenceMs);
     },
     observeBatch: (model, runtime, images) => batches.observe({ model, runtime }, images),
+    observeEviction: (model, runtime) => evictions.inc({ model, runtime }),
     close: () => loop.stop(),
   };
 }
 
 function scrapedGauges(
   registers: Registry[],
-  { version, memory, queues, imagesInFlight, runtimes }: MetricsSources,
+  { version, memory, queues, loaded, imagesInFlight, runtimes }: MetricsSources,
 ): void {
   new Gauge({
     name: 'menagerie_build_info',
@@ -149,6 +166,16 @@ function scrapedGauges(
     collect() {
       this.reset();
       for (const { model, runtime, depth } of queues()) this.set({ model, runtime }, depth);
+    },
+  });
+  new Gauge({
+    name: 'menagerie_model_loaded_bytes',
+    help: 'Weights in the engines, over all sessions of a model; versions of the same weights share them',
+    labelNames: ['model', 'version', 'runtime'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { model, version, runtime, bytes } of loaded()) this.set({ model, version, runtime }, bytes);
     },
   });
   new Gauge({

@@ -32,7 +32,9 @@ export function hundredths(milliseconds: number): number {
  * connection, and the client would see that instead of the answer.
  */
 export function sendProblem(request: IncomingMessage, response: ServerResponse, error: AppError, id: string): void {
-  const text = JSON.stringify(problemOf(error, id));
+  const problem = problemOf(error, id);
+  // Clients of the Open Inference Protocol read nothing else of an error.
+  const text = JSON.stringify(request.url?.startsWith('/v2') ? { ...problem, error: problem.detail } : problem);
   response.statusCode = error.status;
   if (error.status === 429 || error.status === 503) {
     response.setHeader('Retry-After', error.retryAfter ?? DEFAULT_RETRY_AFTER);

@@ -5,6 +5,7 @@ import { topK } from '../inference/postprocess.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
+import type { Admission } from './admission.ts';
 
 /** One uploaded file. `filename` is text to show, never a path. */
 export interface UploadedImage {
@@ -65,11 +66,10 @@ export interface Classification {
 export interface ClassifierParts {
   readonly resolve: (reference: string) => ModelVersion;
   readonly defaultModel: string;
-  /** The queue of a model, converted and ready to run. */
-  readonly batcher: (model: ModelVersion, runtime: RuntimeName) => Promise<ImageQueue>;
+  /** Lets `work` use the queue of a model, which is loaded before and stays so until then. */
+  readonly use: <T>(model: ModelVersion, runtime: RuntimeName, work: (queue: ImageQueue) => Promise<T>) => Promise<T>;
   readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
-  /** Images that may be in the pipeline at once. */
-  readonly limit: number;
+  readonly admission: Admission;
   /** Told of each image that was classified, for metrics. */
   readonly onImage: (model: ModelVersion, runtime: RuntimeName, timings: ImageTimings) => void;
 }
@@ -91,15 +91,9 @@ const IMAGE_ERRORS: ReadonlySet<string> = new Set([
 /** decode -> preprocess -> batcher -> engine -> postprocess, for requests of one or many images. */
 export class ImageClassifier {
   readonly #parts: ClassifierParts;
-  #inFlight = 0;
 
   constructor(parts: ClassifierParts) {
     this.#parts = parts;
-  }
-
-  /** Images that are being decoded, wait or are being computed. */
-  get inFlight(): number {
-    return this.#inFlight;
   }
 
   /**
@@ -109,40 +103,19 @@ export class ImageClassifier {
   async classify(request: ClassificationRequest): Promise<Classification> {
     const start = performance.now();
     const { images, runtime, signal } = request;
-    const model = this.#parts.resolve(request.model ?? this.#parts.defaultModel);
-    const leave = this.admit(images.length);
+    const { resolve, defaultModel, admission, use } = this.#parts;
+    const model = resolve(request.model ?? defaultModel);
+    const leave = admission.admit(images.length);
     try {
-      const queue = await this.#parts.batcher(model, runtime);
-      const results = await Promise.all(images.map((image) => this.#classifyImage(image, model, queue, request)));
+      const results = await use(model, runtime, (queue) =>
+        Promise.all(images.map((image) => this.#classifyImage(image, model, queue, request))),
+      );
       signal.throwIfAborted();
       const timings = { totalMs: performance.now() - start };
       return { model: model.name, version: model.version, runtime, results, timings };
     } finally {
       leave();
     }
-  }
-
-  /**
-   * Takes images in, whoever computes them, as long as there is room.
-   * @returns lets them go; to be called once
-   * @throws AppError `queue_full`
-   */
-  admit(images: number): () => void {
-    const { limit } = this.#parts;
-    if (this.#inFlight + images > limit && this.#inFlight > 0) {
-      throw new AppError(
-        'queue_full',
-        `${this.#inFlight} images are under way and ${limit} may be: try again shortly`,
-        {
-          retryAfter: 1,
-          context: { limit },
-        },
-      );
-    }
-    this.#inFlight += images;
-    return () => {
-      this.#inFlight -= images;
-    };
   }
 
   async #classifyImage(

@@ -40,8 +40,8 @@ export interface ExplainerParts {
   readonly resolve: (reference: string) => ModelVersion;
   readonly defaultModel: string;
   readonly converted: (model: ModelVersion) => Promise<Pick<ConvertedModel, 'explanation' | 'activationShape'>>;
-  /** The queue of a model on ONNX Runtime. */
-  readonly batcher: (model: ModelVersion) => Promise<ImageQueue>;
+  /** Lets `work` use the queue of a model on ONNX Runtime, which is loaded before and stays so until then. */
+  readonly use: <T>(model: ModelVersion, work: (queue: ImageQueue) => Promise<T>) => Promise<T>;
   readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
   readonly crop: (size: { width: number; height: number }, recipe: Preprocessing) => Window;
   readonly draw: (photo: Uint8Array, layer: HeatLayer) => Promise<Uint8Array>;
@@ -100,16 +100,20 @@ export class ImageExplainer {
     const explainedClass = wanted === undefined ? undefined : findClass(labels, wanted);
     const { explanation, activationShape } = await this.#conversionOf(model);
     if ('refused' in explanation) throw notExplainable(model, explanation.refused);
-    const queue = await this.#parts.batcher(model);
-    const start = performance.now();
-    const { pixels, width, height } = await this.#parts.preprocess(image.bytes, preprocessing);
-    const decodeMs = performance.now() - start;
-    const { outputs, queueMs, inferenceMs, batchSize } = await queue.submit(pixels, {
-      priority: 'interactive',
-      outputs: ['probabilities', 'explanation'],
-      explainedClass,
-      signal,
+    const { preprocess, use } = this.#parts;
+    const { size, decodeMs, answer } = await use(model, async (queue) => {
+      const start = performance.now();
+      const { pixels, width, height } = await preprocess(image.bytes, preprocessing);
+      const decoded = performance.now() - start;
+      const item = {
+        priority: 'interactive',
+        outputs: ['probabilities', 'explanation'],
+        explainedClass,
+        signal,
+      } as const;
+      return { size: { width, height }, decodeMs: decoded, answer: await queue.submit(pixels, item) };
     });
+    const { outputs, queueMs, inferenceMs, batchSize } = answer;
     const { probabilities, explanation: evidence } = outputs;
     if (probabilities === undefined || evidence === undefined) throw new Error('the engine explained nothing');
     const timings = { decodeMs, queueMs, inferenceMs, batchSize };
@@ -121,8 +125,8 @@ export class ImageExplainer {
       version: model.version,
       method: explanation.method,
       prediction: { label: `class ${index}`, ...labels[index], score: probabilities[index] ?? 0, index },
-      image: { width, height },
-      crop: this.#parts.crop({ width, height }, preprocessing),
+      image: size,
+      crop: this.#parts.crop(size, preprocessing),
       heatmap: { height: rows, width: columns, values: heatOf(evidence) },
       timings,
     };

@@ -1,10 +1,12 @@
-import type { EngineModel } from '../engine/messages.ts';
 import type { EnginePool } from '../engine/pool.ts';
-import { AppError } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import { Batcher } from '../inference/batcher.ts';
+import { Mutex } from '../mutex.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { RUNTIME_NAMES, type RuntimeName } from '../runtime/session.ts';
-import { type ConversionCache, type ConvertedModel, requireFormat } from './conversion.ts';
+import type { ConversionCache } from './conversion.ts';
+import { type EngineModels, engineModels } from './engine-models.ts';
+import { ServedModel } from './served-model.ts';
 
 export interface ModelServingOptions {
   readonly conversions: Pick<ConversionCache, 'get'>;
@@ -16,8 +18,14 @@ export interface ModelServingOptions {
   readonly maxDelayMs: number;
   /** Images that may wait for one model. */
   readonly queueLimit: number;
+  /** Bytes of weights that the engines may hold, over all models. */
+  readonly memoryBytes: number;
+  /** Whether a model is unloaded only when there is nothing else to unload. */
+  readonly isPinned: (model: ModelVersion) => boolean;
   /** Told of each batch that was answered, for metrics. */
   readonly onBatch: (model: ModelVersion, runtime: RuntimeName, images: number) => void;
+  /** Told of each model that was unloaded to make room. */
+  readonly onEviction: (model: ModelVersion, runtime: RuntimeName) => void;
 }
 
 /** Images that wait for one model on one runtime. */
@@ -27,40 +35,95 @@ export interface WaitingImages {
   readonly depth: number;
 }
 
-/** Threads beyond these hardly make one image of one model faster. */
-const LONE_THREADS = 4;
-
-interface EngineModels {
-  readonly many: EngineModel;
-  readonly alone: EngineModel;
-}
-
-interface ServedModel {
-  readonly model: ModelVersion;
+/** A model in the engines' memory. */
+export interface LoadedModelReport {
+  readonly model: string;
+  readonly version: number;
   readonly runtime: RuntimeName;
-  readonly batcher: Promise<Batcher>;
-  /** What engines call the model, once it is converted; versions of the same weights share them. */
-  engineKeys: readonly string[];
-  /** Once there is a batcher: images that wait in it. */
-  depth: () => number;
+  /** Of its weights, over all sessions; shared by versions of the same weights. */
+  readonly bytes: number;
 }
 
-/** The queues of the models that are served, each made on first use: converted, and bound to the engines. */
+/** Where a model stands, in the words of the repository extension of the Open Inference Protocol. */
+export interface ServingState {
+  readonly state: 'READY' | 'LOADING' | 'UNAVAILABLE';
+  /** Why it is not ready. */
+  readonly reason: string;
+}
+
+/**
+ * The models in the engines: each is converted, loaded and warmed up on first use, and unloaded when others need its
+ * memory more, the least recently used first. What is under way with a model is finished before it goes.
+ */
 export class ModelServing {
   readonly #options: ModelServingOptions;
+  /** The models that are asked when a request comes. */
   readonly #served = new Map<string, ServedModel>();
+  /** The models that have memory in the engines, those included that are being unloaded. */
+  readonly #resident = new Set<ServedModel>();
+  /** One load at a time makes room, so that two never count on the same memory. */
+  readonly #reserving = new Mutex();
+  /** Versions that were unloaded by request: nothing but a request loads them again. */
+  readonly #unloaded = new Set<string>();
+  /** Why a version could not be loaded on a runtime when that was last tried. */
+  readonly #failures = new Map<string, string>();
+  #uses = 0;
   #closing = false;
 
   constructor(options: ModelServingOptions) {
     this.#options = options;
   }
 
-  /** The queue of a model; who asks while it is being converted waits for the same conversion. */
-  batcher(model: ModelVersion, runtime: RuntimeName): Promise<Batcher> {
-    if (this.#closing) return Promise.reject(new AppError('shutting_down', 'the server takes no new requests'));
+  /**
+   * Lets `work` use the queue of a model, which stays loaded until then. Who asks while it is being loaded waits for the
+   * same load.
+   * @throws AppError `model_not_loaded` when it was unloaded by request, `model_unavailable` with the reason when it
+   * cannot be loaded, `shutting_down`; whatever `work` throws
+   */
+  async use<T>(model: ModelVersion, runtime: RuntimeName, work: (queue: Batcher) => Promise<T>): Promise<T> {
+    if (this.#closing) throw new AppError('shutting_down', 'the server takes no new requests');
+    if (this.#unloaded.has(versionKey(model))) throw notLoaded(model);
     const key = servedKey(model, runtime);
     const served = this.#served.get(key) ?? this.#serve(key, model, runtime);
-    return served.batcher;
+    served.lastUsed = ++this.#uses;
+    return served.use(work);
+  }
+
+  /** Ends what `unload` began: the next request loads the version again. */
+  allow(model: ModelVersion): void {
+    this.#unloaded.delete(versionKey(model));
+  }
+
+  /** Loads a model on ONNX Runtime, by request: settles when it is ready. @throws as `use` */
+  async load(model: ModelVersion): Promise<void> {
+    this.allow(model);
+    await this.use(model, 'onnx', async () => undefined);
+  }
+
+  /** Unloads a version by request: from now on nobody can use it, until it is loaded by request. */
+  async unload(model: ModelVersion): Promise<void> {
+    this.#unloaded.add(versionKey(model));
+    await this.release(model);
+  }
+
+  /** Forgets a version that was removed, or replaced by another, once those who use it are done. */
+  async release(model: ModelVersion): Promise<void> {
+    const served = RUNTIME_NAMES.flatMap((runtime) => this.#served.get(servedKey(model, runtime)) ?? []);
+    await Promise.all(served.map((each) => this.#leave(each)));
+  }
+
+  /** Where a version stands; ready when it is on any runtime. */
+  state(model: ModelVersion): ServingState {
+    const served = RUNTIME_NAMES.flatMap((runtime) => this.#served.get(servedKey(model, runtime)) ?? []);
+    if (served.some(({ ready }) => ready)) return { state: 'READY', reason: '' };
+    if (served.length > 0) return { state: 'LOADING', reason: '' };
+    return { state: 'UNAVAILABLE', reason: this.obstacle(model) ?? 'it is loaded at the first request for it' };
+  }
+
+  /** Why a request for a version would fail on ONNX Runtime, as far as that is known. */
+  obstacle(model: ModelVersion): string | undefined {
+    const isUnloaded = this.#unloaded.has(versionKey(model));
+    return isUnloaded ? 'it was unloaded by request' : this.#failures.get(servedKey(model, 'onnx'));
   }
 
   waiting(): WaitingImages[] {
@@ -71,15 +134,14 @@ export class ModelServing {
     }));
   }
 
-  /** Forgets the queues of a version that was removed; engines free it behind what they run. */
-  async release(model: ModelVersion): Promise<void> {
-    const keys = RUNTIME_NAMES.map((runtime) => servedKey(model, runtime));
-    const released = keys.flatMap((key) => this.#served.get(key) ?? []);
-    for (const key of keys) this.#served.delete(key);
-    const stillServed = new Set([...this.#served.values()].flatMap(({ engineKeys }) => engineKeys));
-    for (const key of new Set(released.flatMap(({ engineKeys }) => engineKeys))) {
-      if (!stillServed.has(key)) await this.#options.engines.unload(key);
-    }
+  /** The models that have memory in the engines. */
+  loaded(): LoadedModelReport[] {
+    return [...this.#resident].map(({ model: { name, version }, runtime, residence }) => ({
+      model: name,
+      version,
+      runtime,
+      bytes: residence?.bytes ?? 0,
+    }));
   }
 
   /** Takes no more images and settles when those already taken are answered. */
@@ -90,52 +152,88 @@ export class ModelServing {
   }
 
   #serve(key: string, model: ModelVersion, runtime: RuntimeName): ServedModel {
-    const served: ServedModel = {
-      model,
-      runtime,
-      batcher: this.#options.conversions.get(model).then((converted) => {
-        const engineModels = this.#engineModels(model, converted, runtime);
-        served.engineKeys = Object.values(engineModels).map(({ key }) => key);
-        return this.#createBatcher(model, runtime, engineModels, converted.maxBatch);
-      }),
-      engineKeys: [],
-      depth: () => 0,
-    };
+    const served = new ServedModel(model, runtime, (self) => this.#load(self));
     this.#served.set(key, served);
     served.batcher.then(
-      (batcher) => {
-        served.depth = () => batcher.queued;
+      () => this.#failures.delete(key),
+      (thrown: unknown) => {
+        // The next request tries again: a missing file may have been put in place meanwhile.
+        if (this.#served.get(key) === served) this.#served.delete(key);
+        this.#failures.set(key, messageOf(thrown));
       },
-      // The next request tries again: a missing file may have been put in place meanwhile.
-      () => this.#served.delete(key),
     );
     return served;
   }
 
-  /**
-   * A model twice: with the threads that suit a loaded server, and with as many as help a request that is alone. The second
-   * costs the memory of another session in the engine that runs it.
-   */
-  #engineModels(model: ModelVersion, converted: ConvertedModel, runtime: RuntimeName): EngineModels {
-    const { threads, cores } = this.#options;
-    const { path } = requireFormat(model, converted, runtime);
-    const { explanation } = converted;
-    const explained = runtime === 'onnx' && 'path' in explanation ? { explanationPath: explanation.path } : {};
-    // TensorFlow.js gains nothing from a second thread: its WebAssembly has one, its native part is slower on two.
-    const [many, alone] = runtime === 'onnx' ? [threads, Math.max(threads, Math.min(cores, LONE_THREADS))] : [1, 1];
-    const withThreads = (count: number): EngineModel => ({
-      key: `${converted.key}/${runtime}/${count}`,
-      runtime,
-      path,
-      ...explained,
-      threads: count,
+  async #load(served: ServedModel): Promise<Batcher> {
+    const { model, runtime } = served;
+    const { conversions, memoryBytes, engines, queueLimit } = this.#options;
+    const converted = await conversions.get(model);
+    const models = engineModels(model, converted, runtime, {
+      ...this.#options,
+      concurrency: (engineModel) => engines.concurrency(engineModel),
     });
-    return { many: withThreads(many), alone: withThreads(alone) };
+    const residence = {
+      key: `${converted.key}/${runtime}`,
+      bytes: models.bytes,
+      engineModels: [models.many, models.alone],
+    };
+    await this.#reserving.run(async () => {
+      for (;;) {
+        const others = [...this.#resident].filter((other) => other.residence?.key !== residence.key);
+        if (bytesOf(others) + residence.bytes <= memoryBytes) break;
+        await this.#evict(others);
+      }
+      served.residence = residence;
+      this.#resident.add(served);
+    });
+    const batcher = this.#createBatcher(served, models, converted.maxBatch);
+    try {
+      await warmUp(batcher, model, Math.min(2 * engines.concurrency(models.many), queueLimit));
+    } catch (thrown) {
+      await this.#free(served);
+      throw thrown;
+    }
+    return batcher;
+  }
+
+  /** Unloads the least recently used of some models. */
+  async #evict(candidates: readonly ServedModel[]): Promise<void> {
+    const { isPinned, onEviction } = this.#options;
+    const [first] = [...candidates].sort(
+      (a, b) => Number(isPinned(a.model)) - Number(isPinned(b.model)) || a.lastUsed - b.lastUsed,
+    );
+    if (first === undefined) throw new Error('there is no room, and nothing to unload');
+    if (first.leaving === undefined) onEviction(first.model, first.runtime);
+    await this.#leave(first);
+  }
+
+  /** Nobody new gets it; once nobody uses it any more, the engines free it. */
+  #leave(served: ServedModel): Promise<void> {
+    const key = servedKey(served.model, served.runtime);
+    if (this.#served.get(key) === served) this.#served.delete(key);
+    served.leaving ??= (async () => {
+      const [batcher] = await Promise.allSettled([served.batcher]);
+      await served.idle();
+      // Images of a request that failed for another one's sake may still be on their way.
+      if (batcher.status === 'fulfilled') await batcher.value.close();
+      await this.#free(served);
+    })();
+    return served.leaving;
+  }
+
+  async #free(served: ServedModel): Promise<void> {
+    const { residence } = served;
+    if (residence === undefined || !this.#resident.has(served)) return;
+    const isShared = (): boolean =>
+      [...this.#resident].some((other) => other !== served && other.residence?.key === residence.key);
+    const keys = new Set(residence.engineModels.map(({ key }) => key));
+    for (const key of keys) if (!isShared()) await this.#options.engines.unload(key);
+    this.#resident.delete(served);
   }
 
   #createBatcher(
-    model: ModelVersion,
-    runtime: RuntimeName,
+    { model, runtime }: ServedModel,
     { many, alone }: EngineModels,
     modelMaxBatch = Number.POSITIVE_INFINITY,
   ): Batcher {
@@ -155,6 +253,35 @@ export class ModelServing {
   }
 }
 
-function servedKey({ name, version }: ModelVersion, runtime: RuntimeName): string {
-  return `${name}@${version}/${runtime}`;
+/**
+ * Runs black pictures through a model, one alone and then some at once, so that its sessions are open and their memory is
+ * laid out when the first requests come.
+ */
+async function warmUp(batcher: Batcher, { manifest }: ModelVersion, atOnce: number): Promise<void> {
+  const [height, width] = manifest.preprocessing.inputSize;
+  const black = new Uint8Array(height * width * 3);
+  const run = () => batcher.submit(black, { priority: 'interactive', outputs: ['probabilities'] });
+  await run();
+  await Promise.all(Array.from({ length: atOnce }, run));
+}
+
+/** Sessions that models share count once. */
+function bytesOf(models: readonly ServedModel[]): number {
+  const byKey = new Map(models.map(({ residence }) => [residence?.key, residence?.bytes ?? 0]));
+  return [...byKey.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+function notLoaded({ name, version }: ModelVersion): AppError {
+  return new AppError(
+    'model_not_loaded',
+    `version ${version} of model "${name}" was unloaded by request; POST /v2/repository/models/${name}@${version}/load loads it again`,
+  );
+}
+
+function versionKey({ name, version }: ModelVersion): string {
+  return `${name}@${version}`;
+}
+
+function servedKey(model: ModelVersion, runtime: RuntimeName): string {
+  return `${versionKey(model)}/${runtime}`;
 }

@@ -23,6 +23,7 @@ describe('openapi.yaml', () => {
       version: '0',
       memory: () => [],
       queues: () => [],
+      loaded: () => [],
       imagesInFlight: () => 0,
       runtimes: () => [],
     });

@@ -93,7 +93,7 @@ export interface TestServer {
 /** Dependencies that are asked for nothing but routes, or are replaced by a test that asks more. */
 export function idleDependencies(): Pick<
   HttpDependencies,
-  'explainer' | 'models' | 'administration' | 'finetuning' | 'uploadDir'
+  'explainer' | 'models' | 'administration' | 'inference' | 'control' | 'finetuning' | 'uploadDir'
 > {
   const unknown = (id: string): AppError =>
     new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
@@ -113,6 +113,8 @@ export function idleDependencies(): Pick<
       export: unasked,
     },
     administration: { setAlias: unasked, removeAlias: unasked, removeVersion: unasked },
+    inference: { describe: unasked, infer: unasked },
+    control: { index: unasked, load: unasked, unload: unasked, state: unasked },
     finetuning: {
       submit: unasked,
       inspect: unasked,
@@ -129,6 +131,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
     version: '0.0.0',
     memory: () => [{ process: 'server', rssBytes: process.memoryUsage.rss() }],
     queues: () => [{ model: MODEL, runtime: 'onnx', depth: 0 }],
+    loaded: () => [{ model: MODEL, version: 1, runtime: 'onnx', bytes: 4100 }],
     imagesInFlight: () => 0,
     runtimes: () => [{ runtime: 'onnx', backend: 'cpu', version: '1.30.0' }],
   });

@@ -40,11 +40,13 @@ it('times the stages of images, counts batches, and asks for the rest at each sc
     version: '1.2.3',
     memory: async () => [{ process: 'engine-0', rssBytes }],
     queues: () => [{ model: 'm', runtime: 'onnx', depth: 4 }],
+    loaded: () => [{ model: 'm', version: 2, runtime: 'onnx', bytes: 5_000 }],
     imagesInFlight: () => 0,
     runtimes: () => [{ runtime: 'tfjs', backend: 'wasm', version: '4.22.0' }],
   });
   metrics.observeImage('m', 'onnx', { decodeMs: 4, queueMs: 0.5, inferenceMs: 15, batchSize: 2 });
   metrics.observeBatch('m', 'onnx', 2);
+  metrics.observeEviction('m', 'onnx');
   const text = await metrics.text();
   const sums = samples(text, 'menagerie_image_stage_seconds_sum');
   expect(sums.map(([labels, value]) => [/stage="(\w+)"/.exec(labels)?.[1], value])).toEqual([
@@ -56,6 +58,8 @@ it('times the stages of images, counts batches, and asks for the rest at each sc
   expect(samples(text, 'menagerie_batch_images_bucket')).toContainEqual(['le="2",model="m",runtime="onnx"', 1]);
   expect(samples(text, 'menagerie_batch_images_bucket')).toContainEqual(['le="1",model="m",runtime="onnx"', 0]);
   expect(samples(text, 'menagerie_queue_images')).toEqual([['model="m",runtime="onnx"', 4]]);
+  expect(samples(text, 'menagerie_model_loaded_bytes')).toEqual([['model="m",version="2",runtime="onnx"', 5_000]]);
+  expect(samples(text, 'menagerie_model_evictions_total')).toEqual([['model="m",runtime="onnx"', 1]]);
   expect(samples(text, 'menagerie_runtime_info')[0]?.[0]).toContain('backend="wasm"');
   expect(samples(text, 'menagerie_build_info')[0]?.[0]).toContain('version="1.2.3"');
   rssBytes = 2_000;
@@ -70,6 +74,7 @@ it('sees the event loop being blocked', async () => {
     version: '0',
     memory: () => [],
     queues: () => [],
+    loaded: () => [],
     imagesInFlight: () => 0,
     runtimes: () => [],
   });

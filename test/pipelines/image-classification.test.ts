@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import type { BatchItem } from '../../src/inference/batcher.ts';
+import { Admission } from '../../src/pipelines/admission.ts';
 import { type ClassifierParts, ImageClassifier } from '../../src/pipelines/image-classification.ts';
 import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
@@ -21,17 +22,18 @@ function classifier(parts: Partial<ClassifierParts> = {}, items: BatchItem[] = [
   return new ImageClassifier({
     resolve: () => model,
     defaultModel: model.name,
-    batcher: async () => ({
-      submit: async (_pixels, item) => {
-        items.push(item);
-        return { outputs: { probabilities }, queueMs: 1, inferenceMs: 2, batchSize: 3 };
-      },
-    }),
+    use: (_model, _runtime, work) =>
+      work({
+        submit: async (_pixels, item) => {
+          items.push(item);
+          return { outputs: { probabilities }, queueMs: 1, inferenceMs: 2, batchSize: 3 };
+        },
+      }),
     preprocess: async (bytes) => {
       if (Buffer.from(bytes).toString() === 'broken') throw new AppError('corrupt_image', 'it is broken');
       return { pixels: new Uint8Array(64 * 64 * 3), width: 10, height: 10, format: 'png' };
     },
-    limit: 4,
+    admission: new Admission(4),
     onImage: () => {},
     ...parts,
   });
@@ -78,9 +80,13 @@ describe('classifying', () => {
   });
 
   test('an unexpected failure fails the request and frees its place', async () => {
-    const pipeline = classifier({ batcher: () => Promise.reject(new AppError('model_unavailable', 'gone')) });
+    const admission = new Admission(4);
+    const pipeline = classifier({
+      admission,
+      use: () => Promise.reject(new AppError('model_unavailable', 'gone')),
+    });
     await expect(pipeline.classify(request('a'))).rejects.toMatchObject({ code: 'model_unavailable' });
-    expect(pipeline.inFlight).toBe(0);
+    expect(admission.inFlight).toBe(0);
   });
 
   test('one image goes before many', async () => {

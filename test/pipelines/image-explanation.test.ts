@@ -36,13 +36,14 @@ function explainer(parts: Partial<ExplainerParts> = {}, labels?: readonly Label[
     resolve: () => model,
     defaultModel: model.name,
     converted: async () => ({ explanation: { method: 'cam', path: '' }, activationShape: [2, 2, 256] }),
-    batcher: async () => ({
-      submit: async (_pixels, item) => {
-        seen.items.push(item);
-        const outputs = { probabilities, explanation: Float32Array.from(EVIDENCE) };
-        return { outputs, queueMs: 1, inferenceMs: 2, batchSize: 1 };
-      },
-    }),
+    use: (_model, work) =>
+      work({
+        submit: async (_pixels, item) => {
+          seen.items.push(item);
+          const outputs = { probabilities, explanation: Float32Array.from(EVIDENCE) };
+          return { outputs, queueMs: 1, inferenceMs: 2, batchSize: 1 };
+        },
+      }),
     preprocess: async () => ({ pixels: new Uint8Array(64 * 64 * 3), width: 100, height: 80, format: 'png' }),
     crop: modelCrop,
     draw: async (photo, { opacity, heatmap }) => Uint8Array.of(photo.length, 10 * opacity, ...heatmap.values),
@@ -86,8 +87,9 @@ describe('an explanation', () => {
 
   it('is cold all over where nothing speaks for the class', async () => {
     const outputs = { probabilities, explanation: Float32Array.of(-1, -2, 0, -1) };
-    const batcher = async () => ({ submit: async () => ({ outputs, queueMs: 0, inferenceMs: 0, batchSize: 1 }) });
-    const { heatmap } = await explainer({ batcher }).explain(request());
+    const { heatmap } = await explainer({
+      use: (_model, work) => work({ submit: async () => ({ outputs, queueMs: 0, inferenceMs: 0, batchSize: 1 }) }),
+    }).explain(request());
     expect([...heatmap.values]).toEqual([0, 0, 0, 0]);
   });
 

@@ -429,6 +429,73 @@ export type File = {
   readonly size_bytes: number;
 };
 
+/** As in the Open Inference Protocol. */
+export type TensorMetadata = {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly platform: "onnxruntime_onnx";
+  readonly inputs: readonly TensorSpecification[];
+  readonly outputs: readonly TensorSpecification[];
+};
+
+export type TensorSpecification = {
+  readonly name: "pixels" | "probabilities" | "logits" | "features" | "activations";
+  readonly datatype: "UINT8" | "FP32";
+  readonly shape: readonly number[];
+};
+
+/** As in the Open Inference Protocol. */
+export type InferenceRequest = {
+  /** Comes back with the answer. */
+  readonly id?: string | undefined;
+  readonly parameters?: {
+    readonly binary_data_output?: boolean | undefined;
+    readonly runtime?: Runtime | undefined;
+  } | undefined;
+  readonly inputs: readonly {
+    readonly name: "pixels";
+    readonly datatype: "UINT8" | "FP32" | "BYTES";
+    readonly shape: readonly number[];
+    readonly parameters?: {
+      readonly binary_data_size?: number | undefined;
+    } | undefined;
+    /** Numbers, or files as base64. */
+    readonly data?: readonly unknown[] | undefined;
+  }[];
+  readonly outputs?: readonly {
+    readonly name: "probabilities" | "logits" | "features" | "activations";
+    readonly parameters?: {
+      readonly binary_data?: boolean | undefined;
+      readonly classification?: number | undefined;
+    } | undefined;
+  }[] | undefined;
+};
+
+/** As in the Open Inference Protocol. */
+export type InferenceResponse = {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly id?: string | undefined;
+  readonly outputs: readonly {
+    readonly name: "probabilities" | "logits" | "features" | "activations";
+    readonly datatype: "FP32" | "BYTES";
+    readonly shape: readonly number[];
+    readonly parameters?: {
+      readonly binary_data_size?: number | undefined;
+    } | undefined;
+    readonly data?: readonly (number | string)[] | undefined;
+  }[];
+};
+
+/** As in the model repository extension of the Open Inference Protocol. */
+export type RepositoryEntry = {
+  readonly name: string;
+  readonly version?: string | undefined;
+  readonly state: "READY" | "LOADING" | "UNAVAILABLE";
+  /** Why it is not ready; empty where it is. */
+  readonly reason: string;
+};
+
 /** Red, green, blue. */
 export type PerChannel = readonly number[];
 
@@ -447,12 +514,14 @@ export type Problem = {
   /** The request as a URI. */
   readonly instance: string;
   readonly request_id: string;
+  /** Under `/v2`: the detail once more, where clients of the Open Inference Protocol look for it. */
+  readonly error?: string | undefined;
   /** Facts for programs, such as the limit that was passed. */
   readonly context?: Readonly<Record<string, unknown>> | undefined;
 };
 
 /** Stable; new ones may come. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_read_only" | "format_unavailable" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
 
 /** What each operation takes and gives, by its `operationId`. */
 export interface Operations {
@@ -633,6 +702,116 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Response;
   };
+  /** The server and the extensions it has */
+  readonly serverMetadata: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly name: "menagerie";
+      readonly version: string;
+      readonly extensions: readonly ("binary_tensor_data" | "classification" | "model_repository")[];
+    };
+  };
+  /** The tensors of a model */
+  readonly tensorMetadata: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: TensorMetadata;
+  };
+  /** Is a model loaded? */
+  readonly modelReady: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly name: string;
+      readonly ready: true;
+    };
+  };
+  /** Compute the outputs of a model */
+  readonly infer: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: InferenceRequest;
+    readonly answer: InferenceResponse;
+  };
+  /** The tensors of a version */
+  readonly versionTensorMetadata: {
+    readonly path: {
+      readonly id: ModelReference;
+      readonly version: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: TensorMetadata;
+  };
+  /** Is a version loaded? */
+  readonly versionReady: {
+    readonly path: {
+      readonly id: ModelReference;
+      readonly version: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly name: string;
+      readonly ready: true;
+    };
+  };
+  /** Compute the outputs of a version */
+  readonly inferVersion: {
+    readonly path: {
+      readonly id: ModelReference;
+      readonly version: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: InferenceRequest;
+    readonly answer: InferenceResponse;
+  };
+  /** All that there is, loaded or not */
+  readonly repositoryIndex: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: {
+      /** Only what is loaded. */
+      readonly ready?: boolean | undefined;
+    };
+    readonly answer: readonly RepositoryEntry[];
+  };
+  /** Load a model */
+  readonly loadModel: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: {
+      readonly parameters?: {
+        readonly unload_dependents?: false | undefined;
+      } | undefined;
+    };
+    readonly answer: RepositoryEntry;
+  };
+  /** Unload a model */
+  readonly unloadModel: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: {
+      readonly parameters?: {
+        readonly unload_dependents?: false | undefined;
+      } | undefined;
+    };
+    readonly answer: RepositoryEntry;
+  };
   /** Does the process answer? */
   readonly live: {
     readonly path: Record<never, never>;
@@ -702,6 +881,16 @@ export const OPERATIONS = {
   readReport: { method: 'GET', path: '/models/{id}/report' },
   readReportPictures: { method: 'GET', path: '/models/{id}/report/pictures' },
   exportModel: { method: 'GET', path: '/models/{id}/export' },
+  serverMetadata: { method: 'GET', path: '/v2' },
+  tensorMetadata: { method: 'GET', path: '/v2/models/{id}' },
+  modelReady: { method: 'GET', path: '/v2/models/{id}/ready' },
+  infer: { method: 'POST', path: '/v2/models/{id}/infer' },
+  versionTensorMetadata: { method: 'GET', path: '/v2/models/{id}/versions/{version}' },
+  versionReady: { method: 'GET', path: '/v2/models/{id}/versions/{version}/ready' },
+  inferVersion: { method: 'POST', path: '/v2/models/{id}/versions/{version}/infer' },
+  repositoryIndex: { method: 'POST', path: '/v2/repository/index' },
+  loadModel: { method: 'POST', path: '/v2/repository/models/{id}/load' },
+  unloadModel: { method: 'POST', path: '/v2/repository/models/{id}/unload' },
   live: { method: 'GET', path: '/v2/health/live' },
   ready: { method: 'GET', path: '/v2/health/ready' },
   metrics: { method: 'GET', path: '/metrics' },

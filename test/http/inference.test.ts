@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { preprocessImage } from '../../src/image/preprocess.ts';
+import { Admission } from '../../src/pipelines/admission.ts';
+import { TensorInference } from '../../src/pipelines/tensor-inference.ts';
+import { Registry } from '../../src/registry/registry.ts';
+import { readZoo } from '../../src/registry/zoo.ts';
+import type { OutputName } from '../../src/runtime/session.ts';
+import { picture } from '../image/pictures.ts';
+import { ask, OPENAPI, startServer, type TestServer } from './fixture.ts';
+
+/**
+ * The Open Inference Protocol over a queue that answers with what it was given: each output of an image is its first
+ * pixel's red and green, and how many outputs were computed along with it.
+ */
+const MODEL = 'resnet18_slim.tiny200';
+const IMAGE = 64 * 64 * 3;
+const registry = new Registry();
+for (const model of (await readZoo('zoo')).models) {
+  registry.set({ name: model.name, versions: [model], aliases: { production: 1 } });
+}
+const runtimes: string[] = [];
+const inference = new TensorInference({
+  resolve: (reference) => registry.resolve(reference),
+  versionsOf: (name) => registry.get(name).versions.map(({ version }) => version),
+  conversions: { peek: async () => undefined },
+  use: (_model, runtime, work) => {
+    runtimes.push(runtime);
+    return work({
+      submit: async (pixels, { outputs }) => {
+        const row = Float32Array.of(pixels[0] ?? -1, pixels[1] ?? -1, outputs.length);
+        const rows = Object.fromEntries(outputs.map((name) => [name, row]));
+        return { outputs: rows, queueMs: 0, inferenceMs: 1, batchSize: 1 };
+      },
+    });
+  },
+  preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, 1_000_000),
+  admission: new Admission(100),
+  onImage: () => {},
+});
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer({ inference, openapi: OPENAPI });
+});
+afterAll(() => server.close());
+
+interface Output {
+  readonly name: OutputName;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  readonly data?: readonly (number | string)[];
+  readonly parameters?: { readonly binary_data_size: number };
+}
+
+/** Sends a request, with binary data behind it, and takes the answer apart. */
+async function infer(
+  request: unknown,
+  binary?: Uint8Array,
+  path = `/v2/models/${MODEL}/infer`,
+): Promise<{ status: number; body: { outputs: Output[]; id?: string; detail: string; error: string }; rest: Buffer }> {
+  const json = Buffer.from(JSON.stringify(request));
+  const headers = binary === undefined ? {} : { 'Inference-Header-Content-Length': String(json.length) };
+  const whole = Buffer.concat([json, binary ?? Buffer.alloc(0)]);
+  const response = await fetch(server.url + path, { method: 'POST', body: whole, headers });
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const length = Number(response.headers.get('inference-header-content-length') ?? bytes.length);
+  expect(response.headers.get('content-type')).toMatch(
+    response.status >= 400 ? /problem\+json/ : length < bytes.length ? /octet-stream/ : /json/,
+  );
+  const body = JSON.parse(bytes.subarray(0, length).toString());
+  return { status: response.status, body, rest: bytes.subarray(length) };
+}
+
+const pixels = (datatype: string, shape: readonly number[], extra: object) => ({
+  inputs: [{ name: 'pixels', datatype, shape, ...extra }],
+  outputs: [{ name: 'logits' }],
+});
+/** Two images whose first pixels are told apart. */
+const twoImages = (): Uint8Array => {
+  const data = new Uint8Array(2 * IMAGE);
+  data.set([10, 20], 0);
+  data.set([30, 40], IMAGE);
+  return data;
+};
+
+describe('metadata', () => {
+  it('of the server names its extensions', async () => {
+    const { body } = await ask(server, '/v2');
+    expect(body).toEqual({
+      name: 'menagerie',
+      version: '0.0.0',
+      extensions: ['binary_tensor_data', 'classification', 'model_repository'],
+    });
+  });
+
+  it.each(['', '/versions/1', '/versions/production'])('of a model names its tensors (%s)', async (version) => {
+    const { body } = await ask(server, `/v2/models/${MODEL}${version}`);
+    expect(body).toMatchObject({
+      name: MODEL,
+      versions: ['1'],
+      inputs: [{ name: 'pixels', datatype: 'UINT8', shape: [-1, 64, 64, 3] }],
+      outputs: [{ name: 'probabilities', shape: [-1, 200] }, { name: 'logits' }, { name: 'features' }, {}],
+    });
+  });
+
+  it('of what is not there is an error that its clients can read', async () => {
+    const { status, text } = await ask(server, '/v2/models/nobody');
+    const { code, detail, error } = JSON.parse(text);
+    expect([status, code]).toEqual([404, 'model_not_found']);
+    expect(error).toBe(detail);
+    expect((await ask(server, `/v2/models/${MODEL}/versions/7`)).status).toBe(404);
+    expect((await ask(server, `/v2/models/${MODEL}@1/versions/1`)).body.code).toBe('invalid_request');
+  });
+});
+
+describe('pixels', () => {
+  it.each([
+    ['flat JSON', () => [{ data: Array.from(twoImages()) }] as const],
+    ['nested JSON', () => [{ data: [[...twoImages().subarray(0, IMAGE)], [...twoImages().subarray(IMAGE)]] }] as const],
+    ['binary data', () => [{ parameters: { binary_data_size: 2 * IMAGE } }, twoImages()] as const],
+  ])('come as UINT8 in %s', async (_how, given) => {
+    const [extra, binary] = given();
+    const { body } = await infer({ id: 'mine', ...pixels('UINT8', [2, 64, 64, 3], extra) }, binary);
+    expect(body).toMatchObject({ model_name: MODEL, model_version: '1', id: 'mine' });
+    expect(body.outputs[0]?.data).toEqual([10, 20, 1, 30, 40, 1]);
+  });
+
+  it('come as FP32, rounded, and behind a version', async () => {
+    const floats = Float32Array.from(twoImages(), (value) => Math.max(0, value - 0.4));
+    const binary = new Uint8Array(floats.buffer);
+    const request = pixels('FP32', [2, 64, 64, 3], { parameters: { binary_data_size: binary.length } });
+    const { body } = await infer(request, binary, `/v2/models/${MODEL}/versions/1/infer`);
+    expect(body.outputs[0]?.data).toEqual([10, 20, 1, 30, 40, 1]);
+  });
+
+  it.each<[string, object, string]>([
+    ['of another size', pixels('UINT8', [1, 32, 32, 3], { data: new Array(32 * 32 * 3).fill(0) }), '[n, 64, 64, 3]'],
+    ['fewer than their shape says', pixels('UINT8', [1, 64, 64, 3], { data: [1, 2] }), '2 numbers'],
+    ['normalised', pixels('FP32', [1, 64, 64, 3], { data: new Array(IMAGE).fill(-1.5) }), '0 to 255'],
+    ['scaled to 0..1', pixels('FP32', [1, 64, 64, 3], { data: new Array(IMAGE).fill(0.5) }), 'from 0 to 1'],
+    ['fractions under UINT8', pixels('UINT8', [1, 64, 64, 3], { data: new Array(IMAGE).fill(7.5) }), 'FP32'],
+    ['no numbers', pixels('UINT8', [1, 64, 64, 3], { data: new Array(IMAGE).fill('7') }), 'numbers'],
+    ['of a type that is not taken', pixels('INT64', [1, 64, 64, 3], { data: [] }), 'datatype'],
+    ['of no known input', { inputs: [{ name: 'input0', datatype: 'UINT8', shape: [1], data: [1] }] }, '"pixels"'],
+    ['for no known output', { ...pixels('UINT8', [1], {}), outputs: [{ name: 'scores' }] }, 'outputs.0.name'],
+    [
+      'announced as binary data that are not there',
+      pixels('UINT8', [1, 64, 64, 3], { parameters: { binary_data_size: 9 } }),
+      '0 bytes',
+    ],
+  ])('are refused that are %s', async (_what, request, told) => {
+    const { status, body } = await infer(request);
+    expect([status, body.error]).toEqual([400, body.detail]);
+    expect(body.detail).toContain(told);
+  });
+
+  it('are refused in too many images, and behind a wrong length of the JSON', async () => {
+    expect((await infer(pixels('UINT8', [65, 64, 64, 3], { data: [] }))).status).toBe(413);
+    const headers = { 'Inference-Header-Content-Length': '99999' };
+    const init = { method: 'POST', body: '{}', headers };
+    expect((await ask(server, `/v2/models/${MODEL}/infer`, init)).body.code).toBe('invalid_request');
+  });
+});
+
+describe('files', () => {
+  const red = () =>
+    picture(80, 80, () => [200, 10, 0])
+      .png()
+      .toBuffer();
+
+  it.each([[[2]], [[2, 1]]])('come as BYTES of shape %j, behind their lengths or in base64', async (shape) => {
+    const file = await red();
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(file.length);
+    const binary = Buffer.concat([length, file, length, file]);
+    const parameters = { binary_data_size: binary.length };
+    const inBinary = await infer(pixels('BYTES', shape, { parameters }), binary);
+    expect(inBinary.body.outputs[0]).toMatchObject({ shape: [2, 200], data: [200, 10, 1, 200, 10, 1] });
+    const text = file.toString('base64');
+    const inJson = await infer(pixels('BYTES', shape, { data: [text, text] }));
+    expect(inJson.body.outputs).toEqual(inBinary.body.outputs);
+  });
+
+  it('that are none fail the request, which says which', async () => {
+    const text = (await red()).toString('base64');
+    const { status, body } = await infer(
+      pixels('BYTES', [2], { data: [text, Buffer.from('text').toString('base64')] }),
+    );
+    expect([status, body.detail.slice(0, 7)]).toEqual([415, 'image 1']);
+    expect((await infer(pixels('BYTES', [1], { data: ['<photo>'] }))).body.detail).toContain('base64');
+    expect((await infer(pixels('BYTES', [2, 2], { data: [text] }))).body.detail).toContain('[n, 1]');
+    const cut = pixels('BYTES', [1], { parameters: { binary_data_size: 6 } });
+    expect((await infer(cut, Uint8Array.of(9, 0, 0, 0, 1, 2))).body.detail).toContain('little-endian');
+  });
+});
+
+describe('outputs', () => {
+  const given = (outputs: object[] | undefined, parameters = {}) => ({
+    ...pixels('UINT8', [1, 64, 64, 3], { data: Array.from(twoImages().subarray(0, IMAGE)) }),
+    outputs,
+    parameters,
+  });
+
+  it('are all there are where none is named, and otherwise those alone, in their order', async () => {
+    const all = await infer(given(undefined));
+    expect(all.body.outputs.map(({ name }) => name)).toEqual(['probabilities', 'logits', 'features', 'activations']);
+    const two = await infer(given([{ name: 'features' }, { name: 'logits' }]));
+    expect(two.body.outputs.map(({ name, data }) => [name, data?.[2]])).toEqual([
+      ['features', 2],
+      ['logits', 2],
+    ]);
+  });
+
+  it('come as binary data where that is asked for, one or all', async () => {
+    const one = await infer(given([{ name: 'logits' }, { name: 'features', parameters: { binary_data: true } }]));
+    expect(one.body.outputs.map(({ data, parameters }) => [data?.length, parameters?.binary_data_size])).toEqual([
+      [3, undefined],
+      [undefined, 12],
+    ]);
+    expect([one.rest.readFloatLE(0), one.rest.readFloatLE(4), one.rest.length]).toEqual([10, 20, 12]);
+    const all = await infer(given(undefined, { binary_data_output: true }));
+    expect(all.rest.length).toBe(4 * 12);
+  });
+
+  it('can be the names of the likeliest classes', async () => {
+    const classes = { classification: 2 };
+    const json = await infer(given([{ name: 'logits', parameters: classes }]));
+    const texts = json.body.outputs[0]?.data ?? [];
+    expect(json.body.outputs[0]).toMatchObject({ datatype: 'BYTES', shape: [1, 2] });
+    expect(texts.map((text) => String(text).split(':').slice(0, 2))).toEqual([
+      ['20', '1'],
+      ['10', '0'],
+    ]);
+    const binary = await infer(given([{ name: 'logits', parameters: { ...classes, binary_data: true } }]));
+    const first = String(texts[0]);
+    expect(binary.rest.readUInt32LE(0)).toBe(Buffer.byteLength(first));
+    expect(binary.rest.subarray(4, 4 + Buffer.byteLength(first)).toString()).toBe(first);
+  });
+
+  it('are computed by the runtime that is asked for', async () => {
+    runtimes.length = 0;
+    await infer(given([{ name: 'logits' }]));
+    await infer(given([{ name: 'logits' }], { runtime: 'tfjs' }));
+    expect(runtimes).toEqual(['onnx', 'tfjs']);
+  });
+});
