@@ -8,6 +8,7 @@ import { duration } from '../../format.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { type Picture, pictureOf } from '../../session.ts';
 import { type PictureCard, pictureCard } from './card.ts';
+import { explainPicture } from './explain.ts';
 import { classifyPictures } from './run.ts';
 import { summary } from './summary.ts';
 
@@ -99,7 +100,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
         cards.get(picture) ??
         pictureCard(
           picture,
-          () => explain(picture),
+          () => explainPicture(watched, picture, models()),
           () => remove(picture),
         );
       card.update(models());
@@ -108,10 +109,6 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     cards = kept;
     fill(grid, ...[...cards.values()].map(({ element }) => element));
     drawStatus();
-  };
-
-  const explain = (picture: Picture): void => {
-    void picture;
   };
 
   const showModels = (known: readonly ModelSummary[]): void => {
