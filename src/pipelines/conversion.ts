@@ -50,7 +50,7 @@ export function requireFormat(
 export function madeElsewhere(name: string, format: string): AppError {
   return new AppError(
     'format_unavailable',
-    `model "${name}" was made elsewhere, as an ONNX file: there is no ${format} of it; ask for onnx`,
+    `the network of model "${name}" was made elsewhere and came as ONNX: there is no ${format} of it; ask for onnx`,
     { context: { formats: ['onnx'] } },
   );
 }

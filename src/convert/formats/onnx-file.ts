@@ -28,8 +28,8 @@ export interface OnnxFile {
   /** Without its initializers. */
   readonly graph: GraphProto;
   readonly tensors: readonly WritableTensor[];
-  /** Of the standard operators. */
-  readonly opset: number;
+  /** Files beside the model that hold some of its weights: names. */
+  readonly dataFiles: readonly string[];
 }
 
 /**
@@ -42,10 +42,12 @@ export async function readOnnxFile(path: string): Promise<OnnxFile> {
   const bytes = await openFile(path);
   try {
     const { head, graph, tensors } = await readSkeleton(bytes);
-    const opset = checkVersions(head);
+    checkVersions(head);
     checkContents(head, graph);
     const located = await Promise.all(tensors.map((tensor) => locate(tensor, path)));
-    return { head, graph, tensors: located, opset };
+    const outside = tensors.filter(({ proto }) => proto.dataLocation === DATA_LOCATION.external);
+    const dataFiles = [...new Set(outside.map(({ proto }) => locationOf(proto)))];
+    return { head, graph, tensors: located, dataFiles };
   } finally {
     await bytes.close();
   }
@@ -57,7 +59,7 @@ export function subgraphs({ attributes = [] }: NodeProto): GraphProto[] {
   return encoded.map((bytes) => decode(graphProto, bytes));
 }
 
-function checkVersions({ irVersion = 0, operatorSets = [] }: ModelProto): number {
+function checkVersions({ irVersion = 0, operatorSets = [] }: ModelProto): void {
   if (irVersion < IR_VERSIONS.oldest || irVersion > IR_VERSIONS.newest) {
     throw new ConversionError(
       `the model is of IR version ${irVersion}; ${IR_VERSIONS.oldest} to ${IR_VERSIONS.newest} can be read`,
@@ -67,7 +69,6 @@ function checkVersions({ irVersion = 0, operatorSets = [] }: ModelProto): number
   if (opset < OPSETS.oldest || opset > OPSETS.newest) {
     throw new ConversionError(`the model is of opset ${opset}; ${OPSETS.oldest} to ${OPSETS.newest} can be run`);
   }
-  return opset;
 }
 
 function checkContents({ functions = [] }: ModelProto, graph: GraphProto): void {
@@ -104,7 +105,7 @@ async function locate({ proto, values }: SkeletonTensor, modelPath: string): Pro
 async function locateOutside(proto: TensorProto, modelPath: string): Promise<WritableTensor> {
   const { name } = proto;
   const entries = new Map((proto.externalData ?? []).map(({ key, value }) => [key, value]));
-  const location = entries.get('location') ?? '';
+  const location = locationOf(proto);
   if (location !== basename(location) || /^\.{0,2}$|[\\\0]/.test(location)) {
     throw new ConversionError(
       `tensor "${name}" lies in "${location}": only the name of a file beside the model is taken`,
@@ -123,6 +124,10 @@ async function locateOutside(proto: TensorProto, modelPath: string): Promise<Wri
   }
   const { externalData: _, dataLocation: __, ...rest } = proto;
   return { proto: rest, values: { field: 'rawData', ...fileRange(path, begin, end) } };
+}
+
+function locationOf({ externalData = [] }: TensorProto): string {
+  return externalData.find(({ key }) => key === 'location')?.value ?? '';
 }
 
 function fileRange(path: string, begin: number, end: number) {
