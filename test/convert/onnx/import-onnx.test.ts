@@ -2,11 +2,11 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { stream } from '../../../scripts/generated-tensors.ts';
 import { convertModel } from '../../../src/convert/convert.ts';
 import { readOnnxFile } from '../../../src/convert/formats/onnx-file.ts';
 import { writeOnnxFile } from '../../../src/convert/formats/onnx-writer.ts';
 import { importOnnx } from '../../../src/convert/onnx/import-onnx.ts';
-import { stream } from '../../golden/generated.ts';
 import { runOnnx } from '../runtimes.ts';
 import { smallClassifier, value, weights, writeForeign } from './foreign-model.ts';
 
