@@ -6,6 +6,8 @@ import { SPLIT_DEFAULTS } from '../training/dataset-split.ts';
 
 /** How the best settings are looked for, beside the defaults that need no tuning. */
 const SEARCHES = ['none', 'quick', 'thorough'] as const;
+/** What the head reads: the backbone's own features, or the means of its earlier maps too. */
+const LAYERS = ['last', 'all'] as const;
 /** When a new version serves under the model's bare name. */
 const PROMOTIONS = ['always', 'if_better', 'never'] as const;
 
@@ -34,6 +36,8 @@ export const finetuneOptionsSchema = z.strictObject({
   patience: z.number().int().min(1).max(1000).optional(),
   label_smoothing: z.number().min(0).max(0.9).optional(),
   class_weights: z.enum(['none', 'balanced']).optional(),
+  /** A search compares them when absent. */
+  layers: z.enum(LAYERS).optional(),
   search: z.enum(SEARCHES).default('none'),
   promote: z.enum(PROMOTIONS).default('always'),
 });

@@ -10,7 +10,7 @@ import { headLogits } from '../training/head.ts';
 import type { DenseLayer } from '../training/head-network.ts';
 import { defaultHeadSettings, type HeadSettings } from '../training/head-settings.ts';
 import type { TestResult } from '../training/report.ts';
-import { type SearchLevel, type SearchResult, searchSettings } from '../training/search.ts';
+import { type SearchResult, searchSettings } from '../training/search.ts';
 import { applyThreshold, coverageCurve } from '../training/threshold.ts';
 import { chooseWeightDecay } from '../training/weight-decay.ts';
 import { type DatasetFeatures, lastLayers } from './dataset-features.ts';
@@ -43,7 +43,7 @@ export async function trainAndJudge(
   onProgress: (progress: TrainingProgress) => void,
 ): Promise<TrainedHead> {
   const search = options.search === 'none' ? undefined : await findSettings(tf, offered, classes, options, onProgress);
-  const features = lastLayers(offered, search?.layers ?? 1);
+  const features = lastLayers(offered, search?.layers ?? layerChoices(options, offered.layers.length)[0] ?? 1);
   const images = { ...features.train, augmented: search?.best.augmented ?? true };
   const settings = search?.settings ?? (await defaultSettings(tf, images, classes, options));
   const head = await trainFinalHead(
@@ -138,7 +138,7 @@ async function findSettings(
   onProgress: (progress: TrainingProgress) => void,
 ): Promise<Found> {
   const level = options.search === 'thorough' ? 'thorough' : 'quick';
-  const choices = layerChoices(level, features.layers.length);
+  const choices = layerChoices(options, features.layers.length);
   const sets = choices.map((layers) => ({ ...lastLayers(features, layers).train.set, name: setName(layers) }));
   const result = await searchSettings(tf, {
     level,
@@ -154,9 +154,11 @@ async function findSettings(
   return { ...result, layers: choices.find((layers) => setName(layers) === result.best.features) ?? 1 };
 }
 
-/** How many of a backbone's last layers to try: one by one, or one and all. */
-function layerChoices(level: SearchLevel, offered: number): number[] {
-  return level === 'thorough' ? Array.from({ length: offered }, (_, index) => index + 1) : [...new Set([1, offered])];
+/** How many of a backbone's last layers to read: what is asked for; else what a search compares, one by one or one and all. */
+function layerChoices({ layers, search }: FinetuneOptions, offered: number): number[] {
+  if (layers !== undefined) return [layers === 'all' ? offered : 1];
+  if (search === 'none') return [1];
+  return search === 'quick' ? [...new Set([1, offered])] : Array.from({ length: offered }, (_, index) => index + 1);
 }
 
 function setName(layers: number): string {

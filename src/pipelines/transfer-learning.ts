@@ -92,9 +92,9 @@ async function withDataset<T>(
   let extraction: FeatureExtraction | undefined;
   try {
     const dataset = await readDataset(source);
-    // Layers are compared in a search alone; without one the backbone's features are those that other jobs have cached.
-    const opened =
-      options.search === 'none' ? await openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, cacheDir);
+    const opened = readsLayers(options)
+      ? await openLayeredNetwork(backbone, cacheDir)
+      : await openFeatureNetwork(backbone);
     network = opened;
     extraction = new FeatureExtraction({
       backbone: {
@@ -126,6 +126,11 @@ async function withDataset<T>(
     await source.close();
     if (extraction !== undefined) await trimCache(cacheDir, task.maxFeatureBytes);
   }
+}
+
+/** Whether more of the backbone than its features may be read; else those are kept which other jobs share. */
+function readsLayers({ layers, search }: PreflightTask['options']): boolean {
+  return layers === 'all' || (layers === undefined && search !== 'none');
 }
 
 /** Features of every image, and of the copies of those that are trained on; all in the order of the data set. */

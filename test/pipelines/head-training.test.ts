@@ -46,8 +46,14 @@ function dataset(distances: readonly [number, number, number]): DatasetFeatures 
   };
 }
 
-const trained = (distances: readonly [number, number, number], search: 'none' | 'quick' | 'thorough') =>
-  trainAndJudge(tf, dataset(distances), CLASSES, parseFinetuneOptions({ name: 'blobs', search, epochs: 3 }), () => {});
+const trained = (
+  distances: readonly [number, number, number],
+  search: 'none' | 'quick' | 'thorough',
+  layers?: 'last' | 'all',
+) => {
+  const options = parseFinetuneOptions({ name: 'blobs', search, layers, epochs: 3 });
+  return trainAndJudge(tf, dataset(distances), CLASSES, options, () => {});
+};
 
 describe('the layers that a head reads', () => {
   test('are the last one without a search', async () => {
@@ -65,6 +71,13 @@ describe('the layers that a head reads', () => {
     expect([...tried]).toEqual(
       level === 'quick' ? ['last layer', 'last 3 layers'] : ['last layer', 'last 2 layers', 'last 3 layers'],
     );
+  });
+
+  test('are all when all are asked for, and then nothing is compared', async () => {
+    expect((await trained([6, 6, 6], 'none', 'all')).reads).toEqual(LAYERS);
+    const { reads, search } = await trained([6, 0, 0], 'quick', 'last');
+    expect(reads.map(({ name }) => name)).toEqual(['features']);
+    expect(new Set(search?.trials.map(({ features }) => features))).toEqual(new Set(['last layer']));
   });
 
   test('are no more than help', async () => {
