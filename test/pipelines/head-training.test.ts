@@ -51,7 +51,15 @@ const trained = (
   search: 'none' | 'quick' | 'thorough',
   layers?: 'last' | 'all',
 ) => {
-  const options = parseFinetuneOptions({ name: 'blobs', search, layers, epochs: 3 });
+  // Only layers and weight decay are left to be searched.
+  const options = parseFinetuneOptions({
+    name: 'blobs',
+    search,
+    layers,
+    epochs: 3,
+    learning_rate: 0.02,
+    hidden_units: [],
+  });
   return trainAndJudge(tf, dataset(distances), CLASSES, options, () => {});
 };
 
