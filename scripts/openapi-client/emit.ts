@@ -27,7 +27,10 @@ interface Operation {
   readonly operationId: string;
   readonly summary?: string;
   readonly parameters?: readonly Parameter[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
+  readonly requestBody?: {
+    readonly required?: boolean;
+    readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
+  };
   readonly responses: Readonly<
     Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Schema }>> }>
   >;
@@ -73,7 +76,8 @@ function operationType({ operationId, summary, parameters = [], requestBody, res
     return members.length === 0 ? 'Record<never, never>' : `{\n${members.join('\n')}\n    }`;
   };
   const json = requestBody?.content['application/json']?.schema;
-  const body = json ? typeOf(json, '    ') : requestBody === undefined ? 'undefined' : 'FormData | Blob';
+  const given = json ? typeOf(json, '    ') : requestBody === undefined ? 'undefined' : 'FormData | Blob';
+  const body = requestBody?.required === true || requestBody === undefined ? given : `${given} | undefined`;
   return `${docblock(summary, '  ')}  readonly ${operationId}: {
     readonly path: ${of('path')};
     readonly query: ${of('query')};

@@ -4,14 +4,17 @@ import './styles/layout.css';
 import './styles/controls.css';
 import './styles/classify.css';
 import './styles/teach.css';
+import './styles/zoo.css';
 import { createClient } from './api/client.ts';
 import { parseRoute } from './router.ts';
 import type { OpenScreen, Screen } from './screen.ts';
 import { classifyScreen } from './screens/classify/screen.ts';
 import { jobScreen } from './screens/job/screen.ts';
+import { modelScreen } from './screens/model/screen.ts';
 import { notFoundScreen } from './screens/not-found.ts';
 import { resultScreen } from './screens/result/screen.ts';
 import { teachScreen } from './screens/teach/screen.ts';
+import { zooScreen } from './screens/zoo/screen.ts';
 import { createSession } from './session.ts';
 import { createShell } from './shell.ts';
 import { applyTheme } from './theme.ts';
@@ -24,6 +27,7 @@ const SCREENS: Readonly<Record<string, OpenScreen>> = {
   teach: teachScreen,
   jobs: jobScreen,
   results: resultScreen,
+  zoo: (context) => (context.route.path.length > 1 ? modelScreen : zooScreen)(context),
 };
 
 applyTheme();

@@ -16,16 +16,28 @@ export type PictureAnswer =
   | { readonly state: 'refused'; readonly result: ImageFailure }
   | { readonly state: 'failed'; readonly error: unknown };
 
+/** How fast a model answers this page, network and decoding included. */
+export interface Speed {
+  /** The middle of some requests, one after the other, in milliseconds. */
+  readonly aloneMs: number;
+  /** Of that what the network of the model took. */
+  readonly inferenceMs: number;
+  /** With several requests at once. */
+  readonly perSecond: number;
+}
+
 /** What stays while one goes from screen to screen. */
 export interface Session {
   pictures: readonly Picture[];
   /** Names of models; undefined until somebody has chosen. */
   chosenModels: readonly string[] | undefined;
   readonly draft: Draft;
+  /** What was measured of models, by their ids. */
+  readonly speeds: Map<string, Speed>;
 }
 
 export function createSession(): Session {
-  return { pictures: [], chosenModels: undefined, draft: emptyDraft() };
+  return { pictures: [], chosenModels: undefined, draft: emptyDraft(), speeds: new Map() };
 }
 
 export function pictureOf(file: File): Picture {

@@ -9,7 +9,9 @@ type BodyOf<N extends Name> = Operations[N]['body'] extends undefined
   ? { readonly json?: never; readonly form?: never }
   : Operations[N]['body'] extends FormData | Blob
     ? { readonly form: readonly FormPart[]; readonly json?: never }
-    : { readonly json: Operations[N]['body']; readonly form?: never };
+    : undefined extends Operations[N]['body']
+      ? { readonly json?: Operations[N]['body']; readonly form?: never }
+      : { readonly json: Operations[N]['body']; readonly form?: never };
 
 type PathOf<N extends Name> =
   Operations[N]['path'] extends Record<never, never>

@@ -783,7 +783,7 @@ export interface Operations {
     readonly body: {
       /** Only what is loaded. */
       readonly ready?: boolean | undefined;
-    };
+    } | undefined;
     readonly answer: readonly RepositoryEntry[];
   };
   /** Load a model */
@@ -796,7 +796,7 @@ export interface Operations {
       readonly parameters?: {
         readonly unload_dependents?: false | undefined;
       } | undefined;
-    };
+    } | undefined;
     readonly answer: RepositoryEntry;
   };
   /** Unload a model */
@@ -809,7 +809,7 @@ export interface Operations {
       readonly parameters?: {
         readonly unload_dependents?: false | undefined;
       } | undefined;
-    };
+    } | undefined;
     readonly answer: RepositoryEntry;
   };
   /** Does the process answer? */

@@ -1,0 +1,81 @@
+import type { ModelCard } from '../../api/schema.ts';
+import { type Child, h } from '../../dom.ts';
+import { bytes, count, large } from '../../format.ts';
+
+/** The figures of a card. */
+export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
+  const { input, preprocessing, weights, formats } = card;
+  const fact = (name: string, value: Child): HTMLElement => h('div', {}, h('dt', {}, name), h('dd', {}, value));
+  return h(
+    'dl',
+    { class: 'facts wide' },
+    fact('Architecture', architectureOf(card)),
+    fact('Parameters', large(card.parameters)),
+    fact(
+      'Input',
+      `${input.height} × ${input.width}, ${preprocessing.interpolation}, ${Math.round(preprocessing.crop_pct * 100)} % crop`,
+    ),
+    fact('Features', count(card.num_features)),
+    fact('Weights', bytes(weights.size_bytes)),
+    fact('As ONNX', formats.onnx ? bytes(formats.onnx.size_bytes) : 'made at first need'),
+    fact('Licence', card.license),
+    fact('Speed here', speed),
+  );
+}
+
+/** How good it is, data set by data set. */
+export function accuracyTable({ accuracy }: ModelCard): HTMLElement {
+  if (accuracy.length === 0) return h('p', { class: 'muted' }, 'Nobody has measured it yet.');
+  const share = (value: number | undefined): string => (value === undefined ? '–' : `${value.toFixed(2)} %`);
+  return h(
+    'div',
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Accuracy' },
+    h(
+      'table',
+      { class: 'table' },
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          h('th', { scope: 'col' }, 'Measured on'),
+          ['Images', 'Top-1', 'Top-5'].map((name) => h('th', { scope: 'col', class: 'number' }, name)),
+        ),
+      ),
+      h(
+        'tbody',
+        {},
+        accuracy.map(({ dataset, images, top1, top5 }) =>
+          h(
+            'tr',
+            {},
+            h('th', { scope: 'row' }, dataset),
+            [count(images), share(top1), share(top5)].map((text) => h('td', { class: 'number' }, text)),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Where it comes from, as far as it is known. */
+export function originList({ provenance = {}, training = {}, weights }: ModelCard): HTMLElement {
+  const entries: readonly (readonly [string, unknown])[] = [
+    ...Object.entries(provenance),
+    ...Object.entries(training),
+    ['weights_sha256', weights.sha256],
+  ];
+  return h(
+    'dl',
+    { class: 'origin small' },
+    entries.map(([name, value]) => [
+      h('dt', {}, name.replaceAll('_', ' ')),
+      h('dd', {}, typeof value === 'string' ? value : JSON.stringify(value)),
+    ]),
+  );
+}
+
+function architectureOf({ architecture }: ModelCard): string {
+  return typeof architecture === 'string' ? architecture : String(architecture.family ?? '–');
+}

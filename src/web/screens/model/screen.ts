@@ -1,0 +1,96 @@
+import { RequestError } from '../../api/problem.ts';
+import type { ModelCard } from '../../api/schema.ts';
+import { apiPanel } from '../../components/api-panel.ts';
+import { downloads } from '../../components/downloads.ts';
+import { errorNotice, sentence } from '../../components/notice.ts';
+import { fill, h, icon } from '../../dom.ts';
+import { go, hrefOf } from '../../router.ts';
+import type { Screen, ScreenContext } from '../../screen.ts';
+import { isFineTuned } from '../zoo/model-tile.ts';
+import { speedView } from '../zoo/speed.ts';
+import { classList } from './classes.ts';
+import { accuracyTable, facts, originList } from './facts.ts';
+import { versionList } from './versions.ts';
+
+/** The card of one model, and what can be done with it: `#/zoo/resnet18_slim.tiny200`. */
+export function modelScreen({ client, route, session }: ScreenContext): Screen {
+  const id = route.path[1] ?? '';
+  const api = apiPanel();
+  const watched = client.watched(api.show);
+  const ended = new AbortController();
+  const { signal } = ended;
+  const heading = h('h1', {}, id);
+  const about = h('div', { class: 'row' }, h('code', {}, id));
+  const body = h('div', { class: 'block reserved-result' });
+
+  const show = (card: ModelCard): void => {
+    const fineTuned = isFineTuned(card);
+    fill(heading, card.title);
+    fill(
+      about,
+      h('code', {}, card.id),
+      card.default && h('span', { class: 'tag accent' }, 'default'),
+      fineTuned && h('span', { class: 'tag' }, 'taught here'),
+    );
+    fill(
+      body,
+      h(
+        'div',
+        { class: 'row' },
+        h(
+          'a',
+          { class: 'button primary', href: hrefOf(['classify'], { model: card.id }) },
+          icon('pictures'),
+          'Classify with it',
+        ),
+        h('a', { class: 'button', href: hrefOf(['edge'], { model: card.id }) }, icon('device'), 'Run in this browser'),
+        fineTuned &&
+          h('a', { class: 'button', href: hrefOf(['results', card.id, String(card.version)]) }, 'Its result'),
+      ),
+      h('div', { class: 'panel' }, facts(card, speedView(watched, session, card.id, signal))),
+      h(
+        'div',
+        { class: 'columns' },
+        h('section', { class: 'panel block' }, h('h2', {}, 'How good it is'), accuracyTable(card)),
+        h(
+          'section',
+          { class: 'panel block' },
+          h('h2', {}, 'Take it away'),
+          h('p', { class: 'muted' }, 'A zip with the network, its classes, its card and how to run it.'),
+          downloads(card.id),
+        ),
+      ),
+      fineTuned &&
+        versionList(card, {
+          client: watched,
+          signal,
+          onChange: (now) => {
+            if (now) show(now);
+            else go(['zoo']);
+          },
+        }),
+      classList(card),
+      h('details', { class: 'panel' }, h('summary', {}, 'Where it comes from'), originList(card)),
+    );
+  };
+
+  const load = (): void => {
+    watched.call('describeModel', { path: { id }, signal }).then(show, (thrown: unknown) => {
+      if (signal.aborted) return;
+      const gone = thrown instanceof RequestError && thrown.status === 404;
+      fill(body, gone ? h('p', {}, sentence(thrown.message)) : errorNotice(thrown, { label: 'Try again', run: load }));
+    });
+  };
+  load();
+  return {
+    title: id,
+    element: h(
+      'div',
+      { class: 'screen' },
+      h('div', { class: 'lead' }, h('p', {}, h('a', { href: '#/zoo' }, 'Zoo')), heading, about),
+      body,
+      api.element,
+    ),
+    close: () => ended.abort(),
+  };
+}

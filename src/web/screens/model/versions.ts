@@ -1,0 +1,139 @@
+import type { Client } from '../../api/client.ts';
+import type { ModelCard } from '../../api/schema.ts';
+import { errorNotice } from '../../components/notice.ts';
+import { type Child, fill, h, icon } from '../../dom.ts';
+import { hrefOf } from '../../router.ts';
+
+/** What the bare name of a model stands for. */
+const SERVING = 'production';
+
+export interface VersionsOptions {
+  readonly client: Client;
+  readonly signal: AbortSignal;
+  /** Told with the card as it is after a change; undefined when the model is gone. */
+  readonly onChange: (card: ModelCard | undefined) => void;
+}
+
+/** The versions of a model that was taught here: promote, roll back, name and remove them. */
+export function versionList(card: ModelCard, { client, signal, onChange }: VersionsOptions): HTMLElement {
+  const { id, versions, aliases } = card;
+  const trouble = h('div');
+
+  const attempt = (change: () => Promise<ModelCard | undefined>): void => {
+    fill(trouble);
+    change().then(onChange, (thrown: unknown) => {
+      if (!signal.aborted) fill(trouble, errorNotice(thrown));
+    });
+  };
+  const setAlias = (alias: string, version: number): void =>
+    attempt(() => client.call('setAlias', { path: { id, alias }, json: { version }, signal }));
+  const removeAlias = (alias: string): void =>
+    attempt(() => client.call('removeAlias', { path: { id, alias }, signal }));
+  const remove = (version: number): void => {
+    if (!confirm(`Remove version ${version} of ${id}? It cannot be brought back.`)) return;
+    attempt(async () => {
+      await client.call('removeVersion', { path: { id: `${id}@${version}` }, signal });
+      return versions.length === 1 ? undefined : client.call('describeModel', { path: { id }, signal });
+    });
+  };
+
+  const aliasTags = (version: number): Child =>
+    Object.entries(aliases)
+      .filter(([, target]) => target === version)
+      .map(([alias]) =>
+        alias === SERVING
+          ? h('span', { class: 'tag accent' }, alias)
+          : h(
+              'span',
+              { class: 'tag' },
+              alias,
+              h(
+                'button',
+                {
+                  type: 'button',
+                  class: 'in-tag',
+                  'aria-label': `Remove the alias ${alias}`,
+                  onclick: () => removeAlias(alias),
+                },
+                icon('close'),
+              ),
+            ),
+      );
+
+  const rows = versions.toReversed().map((version) =>
+    h(
+      'tr',
+      {},
+      h('th', { scope: 'row' }, h('a', { href: hrefOf(['results', id, String(version)]) }, `Version ${version}`)),
+      h('td', {}, h('div', { class: 'row' }, aliasTags(version))),
+      h(
+        'td',
+        {},
+        h(
+          'div',
+          { class: 'row end' },
+          card.version !== version &&
+            h(
+              'button',
+              { type: 'button', class: 'compact', onclick: () => setAlias(SERVING, version) },
+              version < card.version ? 'Roll back to it' : 'Promote',
+            ),
+          card.version !== version &&
+            h(
+              'button',
+              {
+                type: 'button',
+                class: 'quiet square compact',
+                'aria-label': `Remove version ${version}`,
+                onclick: () => remove(version),
+              },
+              icon('trash'),
+            ),
+        ),
+      ),
+    ),
+  );
+
+  return h(
+    'section',
+    { class: 'panel block' },
+    h('h2', {}, 'Versions'),
+    h('div', { class: 'scroll' }, h('table', { class: 'table' }, h('tbody', {}, rows))),
+    aliasForm(id, versions, setAlias),
+    trouble,
+  );
+}
+
+function aliasForm(
+  id: string,
+  versions: readonly number[],
+  onSet: (alias: string, version: number) => void,
+): HTMLElement {
+  const alias = h('input', {
+    type: 'text',
+    placeholder: 'candidate',
+    'aria-label': 'A name for a version',
+    pattern: '[a-z][a-z0-9_\\-]{0,31}',
+    required: true,
+  });
+  const version = h(
+    'select',
+    { 'aria-label': 'Which version' },
+    versions.toReversed().map((each) => h('option', { value: each }, `version ${each}`)),
+  );
+  return h(
+    'form',
+    {
+      class: 'row alias-form',
+      onsubmit: (event: SubmitEvent) => {
+        event.preventDefault();
+        onSet(alias.value, Number(version.value));
+      },
+    },
+    h('span', { class: 'muted small' }, `Ask for ${id}@`),
+    alias,
+    h('span', { class: 'muted small' }, 'and get'),
+    version,
+    h('button', { type: 'submit', class: 'compact' }, 'Name it'),
+  );
+}

@@ -1,0 +1,58 @@
+import type { ModelSummary } from '../../api/schema.ts';
+import { apiPanel } from '../../components/api-panel.ts';
+import { errorNotice } from '../../components/notice.ts';
+import { fill, h } from '../../dom.ts';
+import type { Screen, ScreenContext } from '../../screen.ts';
+import { modelTile } from './model-tile.ts';
+
+/** Every model that answers. */
+export function zooScreen({ client, session }: ScreenContext): Screen {
+  const api = apiPanel();
+  const watched = client.watched(api.show);
+  const ended = new AbortController();
+  const { signal } = ended;
+  const list = h('ul', { class: 'tiles reserved-tiles' });
+  const trouble = h('div');
+
+  const load = async (): Promise<void> => {
+    const { models } = await watched.call('listModels', { signal });
+    fill(
+      list,
+      sorted(models).map((model) => modelTile(model, { client: watched, session, signal })),
+    );
+  };
+
+  const start = (): void => {
+    fill(trouble);
+    load().catch((thrown: unknown) => {
+      if (!signal.aborted) fill(trouble, errorNotice(thrown, { label: 'Try again', run: start }));
+    });
+  };
+  start();
+  return {
+    title: 'Zoo',
+    element: h(
+      'div',
+      { class: 'screen' },
+      h(
+        'div',
+        { class: 'lead' },
+        h('h1', {}, 'The zoo'),
+        h(
+          'p',
+          {},
+          'Every model that this server answers with: how good it is, how large, how fast on this machine, and on what terms.',
+        ),
+      ),
+      trouble,
+      list,
+      api.element,
+    ),
+    close: () => ended.abort(),
+  };
+}
+
+/** The default first, then by name. */
+function sorted(models: readonly ModelSummary[]): ModelSummary[] {
+  return models.toSorted((a, b) => Number(b.default) - Number(a.default) || a.id.localeCompare(b.id));
+}
