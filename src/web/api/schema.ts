@@ -557,6 +557,7 @@ export interface Operations {
       readonly dry_run?: boolean | undefined;
       readonly backbone?: ModelReference | undefined;
       readonly promote?: "always" | "if_better" | "never" | undefined;
+      readonly layers?: "last" | "all" | undefined;
       readonly search?: "none" | "quick" | "thorough" | undefined;
       readonly seed?: number | undefined;
       readonly validation_share?: number | undefined;
