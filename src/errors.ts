@@ -30,6 +30,7 @@ export const ERRORS = {
   model_not_loaded: { status: 409, title: 'The model is not loaded' },
   model_read_only: { status: 409, title: 'The model belongs to the zoo and stays as it is' },
   format_unavailable: { status: 409, title: 'The model does not come in this format' },
+  no_classifier: { status: 409, title: 'The model names no classes' },
   version_in_use: { status: 409, title: 'An alias points at the version' },
   archive_too_large: { status: 413, title: 'The archive is larger than a limit' },
   body_too_large: { status: 413, title: 'The body is larger than the limit' },

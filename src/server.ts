@@ -131,14 +131,18 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     admission,
     onImage: (model, runtime, timings) => metrics.observeImage(model.name, runtime, timings),
   };
-  const classifier = new ImageClassifier({ ...pipeline, defaultModel: config.DEFAULT_MODEL });
+  const classifier = new ImageClassifier({
+    ...pipeline,
+    resolve: (reference) => registry.resolveClassifier(reference),
+    defaultModel: config.DEFAULT_MODEL,
+  });
   const inference = new TensorInference({
     ...pipeline,
     conversions,
     versionsOf: (name) => registry.get(name).versions.map(({ version }) => version),
   });
   const explainer = new ImageExplainer({
-    resolve: (reference) => registry.resolve(reference),
+    resolve: (reference) => registry.resolveClassifier(reference),
     defaultModel: config.DEFAULT_MODEL,
     converted: (model) => conversions.get(model),
     use: (model, work) => serving.use(model, 'onnx', work),

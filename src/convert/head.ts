@@ -1,3 +1,4 @@
+import { elementCount } from '../tensor.ts';
 import { ConversionError } from './conversion-error.ts';
 import { earlierMaps } from './earlier-maps.ts';
 import { createGraph, type Graph } from './graph.ts';
@@ -56,4 +57,14 @@ export function attachHead(
     .reduce((x, layer, index) => activation(`head.${index}.relu`, dense(`head.${index}`, x, layer), 'relu'), entering);
   const logits = dense('head', features, last);
   return createGraph(input, { probabilities: softmax('softmax', logits), logits, features, activations });
+}
+
+/** A classifier has a last layer; of this one nobody asks the answer. */
+export function stubLayer(inputs: number): DenseWeights {
+  const zeros = (name: string, shape: readonly number[]) => ({
+    name,
+    shape,
+    read: async () => new Float32Array(elementCount(shape)),
+  });
+  return { weight: zeros('stub.weight', [1, inputs]), bias: zeros('stub.bias', [1]) };
 }

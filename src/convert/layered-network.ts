@@ -1,9 +1,8 @@
-import { elementCount } from '../tensor.ts';
 import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from './architectures/index.ts';
 import { earlierMaps } from './earlier-maps.ts';
 import { writeOnnx } from './formats/onnx.ts';
 import { SafetensorsFile } from './formats/safetensors.ts';
-import { attachHead, type DenseWeights, headInput } from './head.ts';
+import { attachHead, headInput, stubLayer } from './head.ts';
 import { foldBatchNorm } from './rewrites/fold-batch-norm.ts';
 
 /** A model whose last dense layer is to be replaced. */
@@ -43,16 +42,6 @@ export async function writeLayeredNetwork(backbone: FineTuneBackbone, path: stri
   } finally {
     await weights.close();
   }
-}
-
-/** A classifier has a last layer; of this one nobody asks the answer. */
-function stubLayer(inputs: number): DenseWeights {
-  const zeros = (name: string, shape: readonly number[]) => ({
-    name,
-    shape,
-    read: async () => new Float32Array(elementCount(shape)),
-  });
-  return { weight: zeros('stub.weight', [1, inputs]), bias: zeros('stub.bias', [1]) };
 }
 
 /** Whether the network's features come before any layer of a head of its own. */

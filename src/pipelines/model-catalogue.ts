@@ -89,9 +89,9 @@ export class ModelCatalogue {
     return (await this.#reportText(this.#parts.registry.resolve(reference), REPORT_PICTURES)) ?? '{}';
   }
 
-  /** Packs a model to be taken away. @throws AppError `model_not_found`, `model_unavailable` */
+  /** Packs a model to be taken away. @throws AppError `model_not_found`, `model_unavailable`, `no_classifier` */
   async export(reference: string, { format, quantize }: ExportOptions): Promise<ModelExport> {
-    const version = this.#parts.registry.resolve(reference);
+    const version = this.#parts.registry.resolveClassifier(reference);
     const converted = await this.#parts.conversions.get(version);
     const card = await this.describe(`${version.name}@${version.version}`);
     const quantized =

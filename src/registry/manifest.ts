@@ -29,11 +29,12 @@ export const manifestSchema = z.strictObject({
   std: perChannel,
   crop_pct: z.number().positive().max(1),
   interpolation: z.enum(['nearest', 'bilinear', 'bicubic', 'lanczos']),
-  num_classes: count.min(2),
+  /** 0 of a backbone alone, which names nothing: it is there to be fine-tuned. */
+  num_classes: z.number().int().nonnegative(),
   num_features: count,
   parameters: count,
   /** A name under `zoo/labels`, or the classes themselves. */
-  labels: z.union([z.string().regex(/^[a-z0-9-]+$/), z.array(labelSchema).min(2)]),
+  labels: z.union([z.string().regex(/^[a-z0-9-]+$/), z.array(labelSchema)]),
   /** Of the weights: an SPDX expression, or `not stated`. */
   license: z.string().min(1),
   /** What else one should know of licence and origin. */
@@ -127,6 +128,7 @@ export function resolveManifest(
   const sha256 = document.weights.sha256 ?? lock?.sha256;
   if (sha256 === undefined) throw new Error('weights.sha256: missing, and no lock file has it: pull the model again');
   const labels = typeof document.labels === 'string' ? namedLabels(document.labels) : document.labels;
+  if (labels.length === 1) throw new Error('labels: 1 of them, but a classifier needs at least 2');
   if (labels.length !== document.num_classes) {
     throw new Error(`labels: ${labels.length} of them, but num_classes is ${document.num_classes}`);
   }
@@ -135,7 +137,7 @@ export function resolveManifest(
     name: document.name,
     preprocessing: { inputSize: [height, width], cropPct: document.crop_pct, interpolation: document.interpolation },
     labels,
-    file: { ...document, weights: { ...document.weights, ...lock, sha256 } },
+    file: { ...document, weights: { ...document.weights, ...(lock?.sha256 === sha256 && lock), sha256 } },
   };
 }
 

@@ -85,6 +85,16 @@ export class Registry {
     const known = [...versions.map(({ version }) => version), ...Object.keys(aliases)];
     throw new AppError('model_not_found', `model "${name}" has no "${wanted}"; it has ${known.join(', ')}`);
   }
+
+  /** As `resolve`, of a model that names classes. @throws AppError `no_classifier` of a backbone alone, and as `resolve` */
+  resolveClassifier(reference: string): ModelVersion {
+    const model = this.resolve(reference);
+    if (model.manifest.labels.length > 0) return model;
+    throw new AppError(
+      'no_classifier',
+      `of "${model.name}" only the backbone is here: fine-tune it, or get the rest by "npm run zoo -- pull ${model.name}"`,
+    );
+  }
 }
 
 function notPulled({ name, file }: AbsentModel): AppError {

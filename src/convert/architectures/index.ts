@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Checkpoint } from '../checkpoint.ts';
 import { ConversionError } from '../conversion-error.ts';
 import type { Graph } from '../graph.ts';
-import { attachHead, type DenseWeights, HEAD_INPUTS, headInput } from '../head.ts';
+import { attachHead, type DenseWeights, HEAD_INPUTS, headInput, stubLayer } from '../head.ts';
 import { type MapNode, normalize, pixels, type VectorNode } from '../ir.ts';
 import type { TensorSource } from '../tensors.ts';
 import type { Pair } from '../windows.ts';
@@ -24,6 +24,8 @@ const headSchema = z.strictObject({
   earlier: z.int().positive().optional(),
   /** Widths of the dense layers before the last, each followed by a relu. */
   hidden: z.array(z.int().positive()).default([]),
+  /** Of a backbone alone: there is no last layer, and its tensors are not in the checkpoint. */
+  classifier: z.literal(false).optional(),
 });
 
 const withHead = { head: headSchema.optional() };
@@ -120,6 +122,7 @@ function headOf(
 ): { entering: VectorNode; layers: DenseWeights[] } {
   const entering = headInput(backbone, head?.from ?? 'features', head?.earlier);
   const hidden = head?.hidden ?? [];
+  if (head?.classifier === false) return { entering, layers: [stubLayer(entering.shape.length)] };
   const names = head === undefined ? [backbone.classifier] : [...hidden.keys(), hidden.length].map((i) => `head.${i}`);
   const classes = numClasses ?? checkpoint.outputs(`${names.at(-1)}.weight`);
   const widths = [entering.shape.length, ...hidden, classes];

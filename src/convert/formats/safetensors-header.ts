@@ -32,9 +32,10 @@ export interface Header {
 /**
  * Reads and checks the header whole, before anything else is read.
  *
+ * @param cut whether the bytes are the beginning of a file: then only tensors that are whole are among the entries
  * @throws ConversionError that says what is wrong
  */
-export async function readHeader(bytes: ByteSource): Promise<Header> {
+export async function readHeader(bytes: ByteSource, cut = false): Promise<Header> {
   if (bytes.size < LENGTH_BYTES) {
     throw new ConversionError(`${bytes.size} bytes are too few for a safetensors file, which begins with 8 of length`);
   }
@@ -56,7 +57,12 @@ export async function readHeader(bytes: ByteSource): Promise<Header> {
     throw new ConversionError(`the header lists tensor "${twice}" twice`);
   }
   const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, parseEntry(name, entry, dataStart)]));
-  checkLayout(entries, dataStart, bytes.size);
+  const end = checkLayout(entries, dataStart);
+  if (cut) {
+    for (const [name, entry] of entries) if (entry.end > bytes.size) entries.delete(name);
+  } else if (end !== bytes.size) {
+    throw new ConversionError(`the tensors end at byte ${end}, but the file has ${bytes.size} bytes`);
+  }
   return { entries, metadata: metadata === undefined ? {} : parseMetadata(metadata) };
 }
 
@@ -115,8 +121,8 @@ function parseEntry(name: string, value: unknown, dataStart: number): TensorEntr
   return { dtype, shape, begin: dataStart + begin, end: dataStart + end };
 }
 
-/** Tensors follow each other without gap or overlap, from the header's end to the file's. */
-function checkLayout(entries: ReadonlyMap<string, TensorEntry>, dataStart: number, size: number): void {
+/** Tensors follow each other without gap or overlap, from the header's end to the file's, which is given back. */
+function checkLayout(entries: ReadonlyMap<string, TensorEntry>, dataStart: number): number {
   const inOrder = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let position = dataStart;
   for (const [name, { begin, end }] of inOrder) {
@@ -125,7 +131,5 @@ function checkLayout(entries: ReadonlyMap<string, TensorEntry>, dataStart: numbe
     }
     position = end;
   }
-  if (position !== size) {
-    throw new ConversionError(`the tensors end at byte ${position}, but the file has ${size} bytes`);
-  }
+  return position;
 }

@@ -21,10 +21,19 @@ export class SafetensorsFile implements TensorSource {
   }
 
   /** @throws ConversionError when the file is not well-formed; whatever `open` throws when it is not there. */
-  static async open(path: string): Promise<SafetensorsFile> {
+  static open(path: string): Promise<SafetensorsFile> {
+    return SafetensorsFile.#open(path, false);
+  }
+
+  /** As `open`, of the beginning of a file: it has the tensors that are whole. */
+  static openBeginning(path: string): Promise<SafetensorsFile> {
+    return SafetensorsFile.#open(path, true);
+  }
+
+  static async #open(path: string, cut: boolean): Promise<SafetensorsFile> {
     const bytes = await openFile(path);
     try {
-      return new SafetensorsFile(bytes, await readHeader(bytes));
+      return new SafetensorsFile(bytes, await readHeader(bytes, cut));
     } catch (error) {
       await bytes.close();
       throw error;

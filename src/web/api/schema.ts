@@ -105,6 +105,7 @@ export type ModelSummary = {
   readonly aliases: Readonly<Record<string, number>>;
   /** Whether it answers requests that name no model. */
   readonly default: boolean;
+  /** A backbone alone has 0: it can be fine-tuned, but names nothing. */
   readonly num_classes: number;
   /** Length of the vector that enters the last dense layer. */
   readonly num_features: number;
@@ -521,7 +522,7 @@ export type Problem = {
 };
 
 /** Stable; new ones may come. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
 
 /** What each operation takes and gives, by its `operationId`. */
 export interface Operations {

@@ -4,9 +4,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { stream } from '../../../scripts/generated-tensors.ts';
+import { float32Tensor, writeSafetensors } from '../../../src/convert/formats/safetensors-writer.ts';
 import { readDownloadSettings } from '../../../src/download/settings.ts';
 import { ModelPuller } from '../../../src/pipelines/pull/model-puller.ts';
 import type { PullOptions, PullProgress } from '../../../src/pipelines/pull/pull-options.ts';
+import { Registry } from '../../../src/registry/registry.ts';
+import { elementCount } from '../../../src/tensor.ts';
 import { MisbehavingHost } from '../../download/misbehaving-host.ts';
 
 const content = Buffer.from(Array.from({ length: 200_000 }, (_, index) => (index * 31) % 251));
@@ -178,5 +182,69 @@ describe('a mirror', () => {
     );
     await writeFile(`${file}.sha256`, `${sha256}  model.safetensors\n`);
     expect((await pull({ mirror: folder })).model.manifest.file.weights.sha256).toBe(sha256);
+  });
+});
+
+describe('a backbone alone', () => {
+  const vgg = JSON.parse(readFileSync('zoo/vgg16.tv_in1k/manifest.json', 'utf8'));
+  let file: Buffer;
+  let beginning: Buffer;
+
+  /** A small VGG under the name of the ResNet, so that everything else stays. */
+  beforeEach(async () => {
+    const path = join(folder, 'vgg.safetensors');
+    const shapes = {
+      'features.0.bias': [4],
+      'features.0.weight': [4, 3, 3, 3],
+      'head.fc.bias': [9],
+      'head.fc.weight': [9, 4],
+    };
+    const tensors = Object.entries(shapes).map(([tensor, shape]) =>
+      float32Tensor(tensor, shape, stream(tensor, elementCount(shape), -1, 1)),
+    );
+    await writeSafetensors(path, tensors);
+    file = readFileSync(path);
+    beginning = file.subarray(0, file.length - 4 * (9 + 36));
+    host.content = file;
+    const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+    const { backbone: _, ...weights } = vgg.weights;
+    const manifest = {
+      ...vgg,
+      name,
+      architecture: { family: 'vgg', features: [4, 'M'], pool: 1, hidden: [] },
+      weights: {
+        ...weights,
+        sha256: digest(file),
+        size_bytes: file.length,
+        source: resnet50.weights.source,
+        backbone: { size_bytes: beginning.length, sha256: digest(beginning), confidence: 'B' },
+      },
+    };
+    await writeFile(join(folder, 'seed', name, 'manifest.json'), JSON.stringify(manifest));
+  });
+
+  test('is fetched by a range, and is a model that names nothing', async () => {
+    const { model } = await pull({ backboneOnly: true });
+    expect(host.requests.map(({ headers }) => headers.range)).toEqual([`bytes=0-${beginning.length - 1}`]);
+    expect(model.manifest).toMatchObject({ labels: [], file: { num_classes: 0, num_features: 4, parameters: 112 } });
+    const registry = new Registry();
+    registry.set({ name, versions: [model], aliases: {} });
+    expect(registry.resolve(name)).toBe(model);
+    expect(() => registry.resolveClassifier(name)).toThrow(expect.objectContaining({ code: 'no_classifier' }));
+    expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });
+  });
+
+  test('gives way to the whole, which needs no backbone beside it', async () => {
+    await pull({ backboneOnly: true });
+    const { model, fetched } = await pull();
+    expect(fetched).toBe(true);
+    expect(model.manifest.file.num_classes).toBe(1000);
+    expect(readdirSync(join(folder, 'data', name)).sort()).toEqual(['model.safetensors', 'weights.lock.json']);
+    expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });
+  });
+
+  test('cannot be had of a model whose manifest does not say where it ends', async () => {
+    await pin({ sha256, size_bytes: content.length });
+    await expect(pull({ backboneOnly: true })).rejects.toThrow('cannot be had in part');
   });
 });
