@@ -7,6 +7,12 @@ import { type ConvertedModel, requireFormat } from './conversion.ts';
 /** Threads beyond these hardly make one image of one model faster. */
 const LONE_THREADS = 4;
 
+/**
+ * From this size on a model has one session for lone requests and loaded servers alike, with all threads. Layers so
+ * large keep several threads busy: a VGG-16 gives 98 % of the images of a session per core, for a third of the memory.
+ */
+const LARGE_BYTES = 256 * 1024 * 1024;
+
 /** What sessions of a model may take. */
 export interface EngineLimits {
   /** Threads of one session under load. */
@@ -29,8 +35,8 @@ export interface EngineModels {
 }
 
 /**
- * How a model is loaded: in every engine and once more for lone requests, where its weights fit so often; else without the
- * latter, and in fewer engines.
+ * How a model is loaded: in every engine and once more for lone requests, where its weights are small and fit so often; else
+ * without the latter, and in fewer engines.
  * @throws AppError `model_unavailable` when it does not fit even once; `format_unavailable`
  */
 export function engineModels(
@@ -59,7 +65,8 @@ export function engineModels(
     threads: count,
   });
   // TensorFlow.js gains nothing from a second thread: its WebAssembly has one, its native part is slower on two.
-  const [few, most] = runtime === 'onnx' ? [threads, Math.max(threads, Math.min(cores, LONE_THREADS))] : [1, 1];
+  const most = runtime === 'onnx' ? Math.max(threads, Math.min(cores, LONE_THREADS)) : 1;
+  const few = runtime === 'onnx' && size < LARGE_BYTES ? threads : most;
   const engines = Math.min(copies, concurrency(withThreads(few)));
   const many = { ...withThreads(few), engines };
   if (most === few || engines === copies) return { many, alone: many, bytes: size * engines };
