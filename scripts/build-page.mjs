@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What the page is made of, beside the packages of the lock file. */
-const SOURCES = ['src/web', 'src/image/resample.ts', 'package-lock.json'];
+const SOURCES = ['src/web', 'src/image/crop.ts', 'src/image/resample.ts', 'package-lock.json'];
 const BUILT = 'dist/web/index.html';
 
 /**

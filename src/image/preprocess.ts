@@ -1,13 +1,10 @@
 import sharp, { type Sharp } from 'sharp';
+import { type CropRecipe, MAX_ASPECT, middle, type Resized, resizedTo } from './crop.ts';
 import { type DecodedImage, type ImageHeader, openImage, readHeader, toPixels } from './decode.ts';
 import { type Kernel, type RgbImage, resample, type Window } from './resample.ts';
 
 /** How a photo becomes a model's pixels: timm's words for it. */
-export interface Preprocessing {
-  /** Height and width in pixels. */
-  readonly inputSize: readonly [height: number, width: number];
-  /** The crop's share of the resized image's shorter side, in (0, 1]. */
-  readonly cropPct: number;
+export interface Preprocessing extends CropRecipe {
   readonly interpolation: Kernel | 'nearest';
 }
 
@@ -29,9 +26,6 @@ const LIBVIPS_KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubi
  * differs from Pillow's by 0.75 grey levels on average instead of 0.6; small ones would gain a millisecond and lose more.
  */
 const SHRINK_ON_LOAD_FROM_PIXELS = 2_000_000;
-
-/** Longer images are first cut to this many times their shorter side: what lies outside never reaches the crop. */
-const MAX_ASPECT = 8;
 
 /**
  * Decodes an image and prepares it as the field does (torchvision's `Resize` and `CenterCrop`): upright, the shorter side resized to
@@ -83,44 +77,6 @@ export function modelCrop(size: { readonly width: number; readonly height: numbe
     width: crop.width * across,
     height: crop.height * down,
   };
-}
-
-/** The size to resize to, and the middle of it that is the model's input. */
-interface Resized {
-  readonly scale: number;
-  readonly width: number;
-  readonly height: number;
-  readonly crop: Window;
-}
-
-/**
- * Both sides are rounded to whole pixels, the crop's corner down: so the embedded models were measured. (torchvision
- * rounds the longer side down and the corner to the nearest even; that moves a photo by less than a pixel.)
- */
-function resizedTo(image: { width: number; height: number }, { inputSize, cropPct }: Preprocessing): Resized {
-  const [height, width] = inputSize;
-  const toWidth = Math.round(width / cropPct);
-  const toHeight = Math.round(height / cropPct);
-  const byWidth = toWidth * image.height >= toHeight * image.width;
-  const size = byWidth
-    ? { width: toWidth, height: Math.round((toWidth * image.height) / image.width) }
-    : { width: Math.round((toHeight * image.width) / image.height), height: toHeight };
-  return {
-    ...size,
-    scale: byWidth ? toWidth / image.width : toHeight / image.height,
-    crop: { left: (size.width - width) >> 1, top: (size.height - height) >> 1, width, height },
-  };
-}
-
-/** The middle of an upright image, no longer than `aspect` times its shorter side. */
-function middle({ width, height }: { readonly width: number; readonly height: number }, aspect: number): Window {
-  const keep = (side: number, other: number): number => {
-    const excess = side - other * aspect;
-    // The same number of pixels goes at both ends, so that the middle stays the middle.
-    return excess > 0 ? side - 2 * Math.floor(excess / 2) : side;
-  };
-  const kept = { width: keep(width, height), height: keep(height, width) };
-  return { left: (width - kept.width) / 2, top: (height - kept.height) / 2, ...kept };
 }
 
 /** Cuts before anything else, so in the coordinates of the stored image; a middle is the same in both. */

@@ -11,9 +11,9 @@ export interface Camera {
 
 const QUALITY = 0.92;
 
-/** Turns on the camera. @throws Error that says what to do when there is none or it may not be used */
-export async function openCamera(): Promise<Camera> {
-  const stream = await streamOf();
+/** Turns on the camera. @param width in pixels that would suit @throws Error that says what to do when there is none or it may not be used */
+export async function openCamera(width = 1280): Promise<Camera> {
+  const stream = await streamOf(width);
   const video = h('video', { playsinline: true, 'aria-label': 'What the camera sees' });
   video.muted = true;
   video.srcObject = stream;
@@ -49,7 +49,7 @@ export function jpegOf(canvas: HTMLCanvasElement, name: string): Promise<File> {
   });
 }
 
-async function streamOf(): Promise<MediaStream> {
+async function streamOf(width: number): Promise<MediaStream> {
   // Browsers give pages no camera over plain HTTP, except on the machine itself.
   if (navigator.mediaDevices === undefined) {
     throw new Error(
@@ -59,7 +59,7 @@ async function streamOf(): Promise<MediaStream> {
   try {
     return await navigator.mediaDevices.getUserMedia({
       audio: false,
-      video: { facingMode: 'environment', width: { ideal: 1280 }, height: { ideal: 960 } },
+      video: { facingMode: 'environment', width: { ideal: width }, height: { ideal: (width * 3) / 4 } },
     });
   } catch (thrown) {
     throw new Error(reasonOf(thrown), { cause: thrown });

@@ -5,10 +5,12 @@ import './styles/controls.css';
 import './styles/classify.css';
 import './styles/teach.css';
 import './styles/zoo.css';
+import './styles/edge.css';
 import { createClient } from './api/client.ts';
 import { parseRoute } from './router.ts';
 import type { OpenScreen, Screen } from './screen.ts';
 import { classifyScreen } from './screens/classify/screen.ts';
+import { edgeScreen } from './screens/edge/screen.ts';
 import { jobScreen } from './screens/job/screen.ts';
 import { modelScreen } from './screens/model/screen.ts';
 import { notFoundScreen } from './screens/not-found.ts';
@@ -27,6 +29,7 @@ const SCREENS: Readonly<Record<string, OpenScreen>> = {
   teach: teachScreen,
   jobs: jobScreen,
   results: resultScreen,
+  edge: edgeScreen,
   zoo: (context) => (context.route.path.length > 1 ? modelScreen : zooScreen)(context),
 };
 

@@ -1,0 +1,64 @@
+import '@tensorflow/tfjs-backend-wasm';
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import plainUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
+import simdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
+import { enableProdMode, getBackend, type io, ready, setBackend, tensor, tidy } from '@tensorflow/tfjs-core';
+import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
+
+/** What computes in the browser: the processor by WebAssembly, or the graphics card by WebGL. */
+export type BrowserBackend = 'wasm' | 'webgl';
+
+/** A network that runs in this browser. */
+export interface BrowserNetwork {
+  /** Probabilities of the classes. @param pixels RGB of the input's size, 0..255 */
+  classify(pixels: Uint8Array): Promise<Float32Array>;
+  close(): void;
+}
+
+/** The output that is asked for; the converter calls the layer that makes it so. */
+const OUTPUT = 'probabilities';
+
+/**
+ * Opens a TF.js layers model. This file and what it imports is loaded when the first model is to run.
+ * @throws when the backend does not work here
+ */
+export async function openNetwork(artifacts: io.ModelArtifacts, backend: BrowserBackend): Promise<BrowserNetwork> {
+  await activate(backend);
+  const model = await loadLayersModel({ load: async () => artifacts });
+  const [height = 0, width = 0] = model.inputs[0]?.shape.slice(1).map(Number) ?? [];
+  const output = outputOf(model);
+  return {
+    classify: async (pixels) => {
+      const [result] = [tidy(() => model.execute(tensor(pixels, [1, height, width, 3], 'float32'), output))].flat();
+      if (result === undefined) throw new Error('The model gave no answer.');
+      try {
+        return await result.data<'float32'>();
+      } finally {
+        result.dispose();
+      }
+    },
+    close: () => model.dispose(),
+  };
+}
+
+async function activate(backend: BrowserBackend): Promise<void> {
+  enableProdMode();
+  setWasmPaths({
+    'tfjs-backend-wasm.wasm': plainUrl,
+    'tfjs-backend-wasm-simd.wasm': simdUrl,
+    // Needs memory shared between threads, which browsers give to isolated pages only.
+    'tfjs-backend-wasm-threaded-simd.wasm': simdUrl,
+  });
+  if (backend === 'webgl') await import('@tensorflow/tfjs-backend-webgl');
+  // A backend that fails to start is passed over in silence, so what is in use is looked at.
+  await setBackend(backend);
+  await ready();
+  if (getBackend() !== backend)
+    throw new Error(`This browser has no ${backend === 'webgl' ? 'WebGL' : 'WebAssembly'}: choose the other.`);
+}
+
+function outputOf({ outputs, outputNames }: LayersModel): string {
+  const found = outputs[outputNames.indexOf(OUTPUT)];
+  if (found === undefined) throw new Error(`The model has no output "${OUTPUT}".`);
+  return found.name;
+}

@@ -1,0 +1,74 @@
+import type { ModelSummary } from '../../api/schema.ts';
+import { type Child, h, icon } from '../../dom.ts';
+import type { LoadOptions } from '../../edge/model.ts';
+
+/** What is to run, and how. */
+export type LoadRequest = Pick<LoadOptions, 'id' | 'backend' | 'quantize'>;
+
+const WEIGHTS = [
+  ['float32', 'exact'],
+  ['float16', 'half the bytes'],
+  ['uint8', 'a quarter of the bytes'],
+] as const;
+
+const BACKENDS = [
+  ['wasm', 'processor (WebAssembly)'],
+  ['webgl', 'graphics card (WebGL)'],
+] as const;
+
+/** Chooses a model to load into the browser. @param asked the one that the address names */
+export function loadForm(
+  models: readonly ModelSummary[],
+  asked: string | null,
+  onLoad: (request: LoadRequest) => void,
+): HTMLElement {
+  const known = models.map(({ id }) => id);
+  // An address may name a version.
+  const ids = asked === null || known.includes(asked) ? known : [asked, ...known];
+  const model = select(
+    ids.map((id) => [id, id]),
+    asked ?? models.find((each) => each.default)?.id,
+  );
+  const weights = select(WEIGHTS);
+  const backend = select(BACKENDS);
+  return h(
+    'form',
+    {
+      class: 'panel block',
+      onsubmit: (event: SubmitEvent) => {
+        event.preventDefault();
+        onLoad({
+          id: model.value,
+          quantize: chosen(WEIGHTS, weights.value),
+          backend: chosen(BACKENDS, backend.value),
+        });
+      },
+    },
+    h(
+      'div',
+      { class: 'fields three' },
+      field('Model', model),
+      field('Weights', weights),
+      field('Computed by', backend),
+    ),
+    h('div', { class: 'row' }, h('button', { type: 'submit', class: 'primary' }, icon('down'), 'Load it')),
+  );
+}
+
+function chosen<T extends string>(options: readonly (readonly [T, string])[], value: string): T {
+  const found = options.find(([each]) => each === value) ?? options[0];
+  if (found === undefined) throw new Error('there is nothing to choose from');
+  return found[0];
+}
+
+function field(label: string, control: HTMLElement): Child {
+  return h('label', { class: 'field' }, h('span', {}, label), control);
+}
+
+function select(options: readonly (readonly [value: string, text: string])[], selected?: string): HTMLSelectElement {
+  return h(
+    'select',
+    {},
+    options.map(([value, text]) => h('option', { value, selected: value === selected }, text)),
+  );
+}
