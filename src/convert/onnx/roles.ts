@@ -1,14 +1,17 @@
 import { ConversionError } from '../conversion-error.ts';
 import { DATA_TYPE } from '../formats/onnx-proto.ts';
 import type { Layout, OnnxHints } from './architecture.ts';
-import { attributeIntegers, type GraphView } from './graph-view.ts';
+import { attributeIntegers, type GraphView, valuesRead } from './graph-view.ts';
 import type { ImageInput } from './input.ts';
 import type { Probe } from './probe.ts';
 
 /** Operators that give each number on as it is, or as another number of the same place. */
 const MOVES = ['Identity', 'Cast', 'Dropout', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose'];
 const POOLS = ['AveragePool', 'GlobalAveragePool', 'MaxPool', 'GlobalMaxPool', 'LpPool', 'ReduceMean'];
-const POINTWISE = ['Relu', 'Clip', 'BatchNormalization', 'QuantizeLinear', 'DequantizeLinear'];
+const QUANTIZATION = ['QuantizeLinear', 'DequantizeLinear'];
+const POINTWISE = ['Relu', 'Clip', 'BatchNormalization'];
+/** What they make are the integers that stand for other numbers. */
+const QUANTIZED = /^(QuantizeLinear|DynamicQuantizeLinear|QLinear|QGemm|ConvInteger|MatMulInteger)/;
 /** They pass on what one input says, where the others are constants. */
 const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div'];
 /** Operators of maps whose channels stand before rows and columns, by the definition of ONNX. */
@@ -82,6 +85,14 @@ export function findFeatures(view: GraphView, probe: Probe, logits: string): str
         return view.isFed(first) && !view.isFed(second) && entersHead(probe, first, value, node.operator)
           ? first
           : undefined;
+      case 'MatMulInteger':
+      case 'ConvInteger': {
+        // Quantised on the way into the layer: what is quantised are the features.
+        const [origin = ''] = view.producer(first)?.inputs ?? [];
+        return !view.isFed(second) && view.isFed(origin) && entersHead(probe, origin, value, node.operator)
+          ? origin
+          : undefined;
+      }
       case 'MatMul': {
         const fed = inputs.filter((input) => view.isFed(input));
         const [entering] = fed;
@@ -90,7 +101,7 @@ export function findFeatures(view: GraphView, probe: Probe, logits: string): str
           : undefined;
       }
       default: {
-        const before = passedOn(view, value);
+        const before = passedOn(view, probe, value);
         if (before === undefined) return undefined;
         value = before;
       }
@@ -101,14 +112,16 @@ export function findFeatures(view: GraphView, probe: Probe, logits: string): str
 /** The last map that `features` stand on, before what pools it; undefined when the model has none. */
 export function findActivations(view: GraphView, probe: Probe, features: string): string | undefined {
   const values = view.upTo([features]).flatMap(({ outputs = [] }) => outputs);
-  const maps = values.filter((value) => probe.shapes.get(value)?.length === 4 && view.isFed(value));
+  const maps = values.filter(
+    (value) => probe.shapes.get(value)?.length === 4 && view.isFed(value) && !isQuantized(view, value),
+  );
   const spatial = maps.filter((value) => (probe.shapes.get(value) ?? []).filter((size) => size > 1).length >= 2);
   let value = spatial.at(-1) ?? maps.at(-1);
   while (value !== undefined) {
     const { operator = '', inputs = [] } = view.producer(value) ?? {};
     const [before = ''] = inputs;
     const passes = [...MOVES, ...POOLS, 'Pad'].includes(operator);
-    if (!passes || !view.isFed(before) || probe.shapes.get(before)?.length !== 4) break;
+    if (!passes || !view.isFed(before) || probe.shapes.get(before)?.length !== 4 || isQuantized(view, before)) break;
     value = before;
   }
   return value;
@@ -120,7 +133,7 @@ export function layoutOf(view: GraphView, probe: Probe, map: string, input: Imag
   const node = view.producer(map);
   if (node === undefined) return undefined;
   if (CHANNELS_FIRST.test(node.operator ?? '')) return 'nchw';
-  const before = (node.inputs ?? []).find(
+  const before = valuesRead(node).find(
     (value) => value === input.name || (view.isFed(value) && (probe.shapes.get(value)?.length ?? 0) >= 4),
   );
   const layout = before === undefined ? undefined : layoutOf(view, probe, before, input);
@@ -142,7 +155,7 @@ function softmaxBehind(view: GraphView, output: string): string | undefined {
     const node = view.producer(value);
     const [input = ''] = node?.inputs ?? [];
     if (node?.operator === 'Softmax' || node?.operator === 'LogSoftmax') return input;
-    value = MOVES.includes(node?.operator ?? '') && view.isFed(input) ? input : undefined;
+    value = [...MOVES, ...QUANTIZATION].includes(node?.operator ?? '') && view.isFed(input) ? input : undefined;
   }
   return undefined;
 }
@@ -154,20 +167,34 @@ function lastOperator(view: GraphView, output: string): string | undefined {
 }
 
 /** The one value that another is made of, by an operator behind a dense layer. */
-function passedOn(view: GraphView, value: string): string | undefined {
+function passedOn(view: GraphView, { shapes }: Probe, value: string): string | undefined {
   const node = view.producer(value);
   const operator = node?.operator ?? '';
   const fed = (node?.inputs ?? []).filter((input) => view.isFed(input));
   const [first] = node?.inputs ?? [];
-  if (ARITHMETIC.includes(operator)) return fed.length === 1 ? fed[0] : undefined;
-  if (![...MOVES, ...POOLS, ...POINTWISE].includes(operator)) return undefined;
+  // A lone number is the scale of what was quantised.
+  const many = fed.filter((input) => (shapes.get(input) ?? []).some((size) => size > 1));
+  if (ARITHMETIC.includes(operator)) return many.length === 1 ? many[0] : undefined;
+  if (![...MOVES, ...POOLS, ...POINTWISE, ...QUANTIZATION].includes(operator)) return undefined;
   return first !== undefined && view.isFed(first) ? first : undefined;
+}
+
+/** Whether a value is of integers that stand for other numbers. */
+function isQuantized(view: GraphView, value: string): boolean {
+  const { operator = '', inputs = [] } = view.producer(value) ?? {};
+  if (QUANTIZED.test(operator)) return true;
+  const [first = ''] = inputs;
+  return (
+    [...MOVES, ...POOLS, ...POINTWISE, 'Concat', 'Pad'].includes(operator) &&
+    operator !== 'Cast' &&
+    isQuantized(view, first)
+  );
 }
 
 /** A layer is dense when it reads a vector, or each position of a map by itself. */
 function entersHead({ shapes }: Probe, entering: string, made: string, operator: string): boolean {
   const [before = [], after = []] = [shapes.get(entering), shapes.get(made)];
-  if (operator !== 'Conv') return isVector(before);
+  if (!operator.startsWith('Conv')) return isVector(before);
   return before.length === 4 && before.slice(2).join() === after.slice(2).join();
 }
 
