@@ -162,6 +162,7 @@ export async function readConversion(outDir: string): Promise<Conversion | undef
 }
 
 const MODEL_FILE = 'model.onnx';
+const EXPLANATION_FILE = 'explanation.onnx';
 const RECORD_FILE = 'conversion.json';
 
 const fileSchema = z.object({ path: z.string(), size: z.int(), sha256: z.string() });
@@ -224,10 +225,12 @@ async function writeWrapped(
   folder: string,
   onProgress: (progress: ConversionProgress) => void,
 ): Promise<ConversionRecord> {
-  const onnx = await writeWrappedOnnx({ ...source, hints }, join(folder, MODEL_FILE), (fraction) =>
-    onProgress({ format: 'onnx', fraction }),
+  const { architecture, files, explanation } = await writeWrappedOnnx(
+    { ...source, hints },
+    join(folder, MODEL_FILE),
+    join(folder, EXPLANATION_FILE),
+    (fraction) => onProgress({ format: 'onnx', fraction }),
   );
-  const { architecture, files } = onnx;
   return {
     input_size: [...source.inputSize],
     num_classes: classCount(architecture),
@@ -235,7 +238,13 @@ async function writeWrapped(
     activation_shape: activationShape(architecture),
     onnx: files.map((file) => relativeTo(folder, file)),
     ...(architecture.max_batch !== undefined && { max_batch: architecture.max_batch }),
-    explanation: { refused: 'a class cannot be traced back through an ONNX model that was made elsewhere' },
+    explanation:
+      explanation === undefined
+        ? {
+            refused:
+              'no class can be traced back: the ONNX model does not end in the mean of a map and one dense layer',
+          }
+        : { method: 'cam', file: relativeTo(folder, explanation) },
   };
 }
 
@@ -244,7 +253,7 @@ async function writeExplanation(graph: Graph, folder: string): Promise<Conversio
   try {
     const head = explainableHead(graph);
     const places = weightPlaces(graph, join(folder, MODEL_FILE));
-    const file = await writeOnnxExplanation(graph, head, join(folder, 'explanation.onnx'), places);
+    const file = await writeOnnxExplanation(graph, head, join(folder, EXPLANATION_FILE), places);
     return { method: head.method, file: relativeTo(folder, file) };
   } catch (thrown) {
     if (thrown instanceof ConversionError) return { refused: thrown.message };

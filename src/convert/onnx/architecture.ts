@@ -28,6 +28,11 @@ const onnxSchema = z.strictObject({
   /** The last map of the network. */
   activations: name.optional(),
   activations_layout: z.enum(LAYOUTS).optional(),
+  /**
+   * The weights of the last layer, where the logits are these times the mean of each channel of the activations, and a
+   * bias: `[classes, channels]`, or the other way round.
+   */
+  classifier: z.strictObject({ weight: name, classes_first: z.boolean() }).optional(),
   /** Images that it can take at once; as many as one likes when absent. */
   max_batch: z.int().positive().optional(),
   /** Of the values named above, the batch first, as the model gives them for one image. */

@@ -5,6 +5,7 @@ import { type OnnxFile, readOnnxFile } from '../formats/onnx-file.ts';
 import { writeOnnxFile } from '../formats/onnx-writer.ts';
 import { classCount, isComplete, type OnnxArchitecture, type OnnxHints } from './architecture.ts';
 import { type DescribeOptions, describeOnnx } from './describe.ts';
+import { writeForeignExplanation } from './explain-onnx.ts';
 import { wrapOnnx } from './wrap.ts';
 
 /** An ONNX model made elsewhere, and what is known of it. */
@@ -24,7 +25,8 @@ export async function completed(
 }
 
 /**
- * Writes a model made elsewhere as one of ours. What the hints leave open is found out first, with trials in the folder
+ * Writes a model made elsewhere as one of ours, and, where a class can be traced back to the picture, the model that does
+ * so to `explanationPath`. What the hints leave open is found out first, with trials in the folder
  * of `path`.
  *
  * @throws ConversionError when it is no classifier of images, or not the one that is described
@@ -32,8 +34,9 @@ export async function completed(
 export async function writeWrappedOnnx(
   { weightsPath, hints, ...options }: ForeignModel,
   path: string,
+  explanationPath: string,
   onProgress: (fraction: number) => void,
-): Promise<{ architecture: OnnxArchitecture; files: WrittenFile[] }> {
+): Promise<{ architecture: OnnxArchitecture; files: WrittenFile[]; explanation: WrittenFile | undefined }> {
   const file = await readOnnxFile(weightsPath);
   const architecture = await completed(file, hints, options, dirname(path));
   const classes = classCount(architecture);
@@ -42,6 +45,10 @@ export async function writeWrappedOnnx(
       `output "${architecture.output}" tells ${classes} classes apart, not ${options.numClasses}`,
     );
   }
-  const { head, graph, tensors } = wrapOnnx(file, architecture, options);
-  return { architecture, files: await writeOnnxFile(path, head, graph, tensors, { onProgress }) };
+  const { renamed, ...parts } = wrapOnnx(file, architecture, options);
+  const files = await writeOnnxFile(path, parts.head, parts.graph, parts.tensors, { onProgress });
+  const { classifier } = architecture;
+  const weight = classifier && { name: renamed(classifier.weight), classesFirst: classifier.classes_first };
+  const explanation = weight && (await writeForeignExplanation(parts, architecture, weight, path, explanationPath));
+  return { architecture, files, explanation };
 }

@@ -1,11 +1,14 @@
+import type { OnnxValue } from '../../runtime/onnx-evaluation.ts';
+import type { PixelTensor } from '../../tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import type { OnnxFile } from '../formats/onnx-file.ts';
 import type { OnnxArchitecture, OnnxHints } from './architecture.ts';
+import { findClassifier } from './classifier.ts';
 import { GraphView } from './graph-view.ts';
 import { findInput, type ImageInput, requireSize } from './input.ts';
 import { evaluateParts, noise, type Probe, probeOnnx } from './probe.ts';
 import { findActivations, findFeatures, findOutput, isVector, layoutOf, outputCandidates } from './roles.ts';
-import { type WrapOptions, wrapOnnx } from './wrap.ts';
+import { type OnnxParts, type WrapOptions, wrapOnnx } from './wrap.ts';
 
 /** What must be known beside the file. */
 export interface DescribeOptions extends WrapOptions {
@@ -13,9 +16,9 @@ export interface DescribeOptions extends WrapOptions {
   readonly numClasses?: number | undefined;
 }
 
-/** Answers of the same image, alone and in a batch, are as close as this, by the largest of them. */
-const BATCH_TOLERANCE = 1e-3;
-const COMPARED = ['logits', 'features'] as const;
+/** Answers that should be the same are as close as this, by the largest of them. */
+const TOLERANCE = 1e-3;
+const COMPARED = ['logits', 'features', 'activations'] as const;
 
 /**
  * Looks at a model made elsewhere: finds input, classes, features and activations as far as the hints do not say, and
@@ -40,8 +43,19 @@ export async function describeOnnx(
   }
   const probe = await probeOnnx(file, view, input, candidates, { ...options, ...hints }, folder);
   const architecture = rolesOf(view, probe, hints, input, options.numClasses);
-  const maxBatch = hints.max_batch ?? (await findMaxBatch(file, architecture, input.batch, options, folder));
-  return maxBatch === undefined ? architecture : { ...architecture, max_batch: maxBatch };
+  const { maxBatch, answers } = await tryBatches(
+    file,
+    { ...architecture, max_batch: hints.max_batch },
+    input.batch,
+    options,
+    folder,
+  );
+  const classifier = hints.classifier ?? (await findClassifier(file, view, architecture, answers));
+  return {
+    ...architecture,
+    ...(maxBatch !== undefined && { max_batch: maxBatch }),
+    ...(classifier !== undefined && { classifier }),
+  };
 }
 
 function rolesOf(
@@ -90,47 +104,61 @@ function activationsOf(
   return { activations, activations_layout: known(layout, activations), shapes: shapes(activations) };
 }
 
+/** What a wrapped model answered to some images, each alone. */
+type Answers = readonly ReadonlyMap<string, OnnxValue>[];
+
 /**
- * Undefined when the model answers several images as it does each of them; else 1.
+ * Tries how many images the model takes at once: any number when it answers several as it does each of them, else one.
  * @throws ConversionError when it takes exactly several
  */
-async function findMaxBatch(
+async function tryBatches(
   file: OnnxFile,
   architecture: OnnxArchitecture,
   exported: number | undefined,
   options: DescribeOptions,
   folder: string,
-): Promise<number | undefined> {
+): Promise<{ maxBatch: number | undefined; answers: Answers }> {
   const images = [1, 2, 3].map((seed) => noise(1, options.inputSize, seed));
-  const data = new Uint8Array(images.flatMap((image) => [...image.data]));
-  const together = { data, shape: [images.length, ...options.inputSize, 3] };
-  const free = wrapOnnx(file, architecture, options);
-  try {
-    const [batch, ...alone] = await evaluateParts(free, [together, ...images], COMPARED, folder);
-    const same = COMPARED.every((name) => {
-      const single = alone.flatMap((answer) => Array.from(answer.get(name)?.numbers ?? []));
-      return areClose(Array.from(batch?.get(name)?.numbers ?? []), single);
-    });
-    if (same) return undefined;
-  } catch (thrown) {
-    if (!(thrown instanceof ConversionError)) throw thrown;
+  const run = (parts: OnnxParts, batches: readonly PixelTensor[]) => evaluateParts(parts, batches, COMPARED, folder);
+  if (architecture.max_batch === undefined) {
+    const together = {
+      data: Buffer.concat(images.map(({ data }) => data)),
+      shape: [images.length, ...options.inputSize, 3],
+    };
+    try {
+      const [batch, ...answers] = await run(wrapOnnx(file, architecture, options), [together, ...images]);
+      if (
+        COMPARED.every((name) =>
+          areClose(
+            numbersOf(batch, name),
+            answers.flatMap((each) => numbersOf(each, name)),
+          ),
+        )
+      ) {
+        return { maxBatch: undefined, answers };
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof ConversionError)) throw thrown;
+    }
   }
   if (exported !== undefined && exported !== 1) {
     throw new ConversionError(
       `the model takes exactly ${exported} images at once: export it for one or for any number`,
     );
   }
-  const single = wrapOnnx(file, { ...architecture, max_batch: 1 }, options);
-  await evaluateParts(single, images.slice(0, 1), COMPARED, folder);
-  return 1;
+  const maxBatch = architecture.max_batch ?? 1;
+  const answers = await run(wrapOnnx(file, { ...architecture, max_batch: maxBatch }, options), images);
+  return { maxBatch, answers };
+}
+
+function numbersOf(answer: ReadonlyMap<string, OnnxValue> | undefined, output: string): number[] {
+  return Array.from(answer?.get(output)?.numbers ?? []);
 }
 
 function areClose(a: readonly number[], b: readonly number[]): boolean {
   const largest = a.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
-  return (
-    a.length === b.length &&
-    a.every((value, index) => Math.abs(value - (b[index] ?? Number.NaN)) <= BATCH_TOLERANCE * largest)
-  );
+  const close = (value: number, index: number) => Math.abs(value - (b[index] ?? Number.NaN)) <= TOLERANCE * largest;
+  return a.length === b.length && a.every(close);
 }
 
 function shapeOf({ shapes }: Probe, value: string): number[] {

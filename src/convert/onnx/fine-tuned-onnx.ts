@@ -62,9 +62,11 @@ export async function writeFineTunedOnnx(
   };
   const kept = file.tensors.filter(({ proto }) => read.has(proto.name ?? ''));
   await writeOnnxFile(path, headOf(file), graph, [...kept, ...dense.tensors]);
-  const { features_layout: _, ...rest } = base;
+  const { features_layout: _, classifier, ...rest } = base;
+  const isLinear = head.layers.length === 1 && (head.from === 'activations' ? base.activations_layout : classifier);
   return {
     ...rest,
+    ...(isLinear && { classifier: { weight: `${prefix}head.0.weight`, classes_first: true } }),
     output: dense.logits,
     output_kind: 'logits',
     features: dense.features,

@@ -28,6 +28,12 @@ export interface OnnxParts {
   readonly tensors: readonly WritableTensor[];
 }
 
+/** A wrapped model. */
+interface WrappedOnnx extends OnnxParts {
+  /** What it calls a value of the model that was made elsewhere. */
+  renamed(value: string): string;
+}
+
 /**
  * Puts a model made elsewhere between our input and our outputs: `pixels`, RGB bytes `[n, height, width, 3]`, in;
  * `probabilities`, `logits` and `features` `[n, k]` and `activations` `[n, height, width, channels]` out. What they do not
@@ -35,7 +41,7 @@ export interface OnnxParts {
  *
  * @throws ConversionError when the model has no such values
  */
-export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options: WrapOptions): OnnxParts {
+export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options: WrapOptions): WrappedOnnx {
   const view = new GraphView(file);
   const input = findInput(view, architecture);
   requireSize(input, options.inputSize);
@@ -62,6 +68,7 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
     proto: { ...tensor.proto, name: rename(tensor.proto.name ?? '') },
   }));
   return {
+    renamed: rename,
     head: headOf(file),
     graph: {
       name: 'classifier',

@@ -168,6 +168,51 @@ describe('features and activations', () => {
   });
 });
 
+describe('a class is traced back to the picture', () => {
+  const { nodes, tensors = [] } = smallClassifier();
+  const matrix = [
+    ...nodes.slice(0, 4),
+    node('MatMul', ['flat', 'matrix'], 'product'),
+    node('Add', ['product', 'fc.bias'], 'logits'),
+  ];
+  const heads: [string, ForeignModel][] = [
+    ['a Gemm', smallClassifier()],
+    ['a MatMul', { nodes: matrix, tensors: [...tensors, weights('matrix', [4, 3])], outputs: ['logits'] }],
+  ];
+  test.each(heads)('where the mean of a map enters %s', async (_, model) => {
+    const { conversion, answers } = await wrapped(model);
+    if (!('path' in conversion.explanation)) throw new Error(conversion.explanation.refused);
+    const session = await ort.InferenceSession.create(conversion.explanation.path);
+    const { activations, logits } = answers;
+    const sumsOf = async (index: number) => {
+      const results = await session.run({
+        activations: new ort.Tensor('float32', Float32Array.from(activations.data), activations.shape),
+        class: new ort.Tensor('int64', BigInt64Array.of(BigInt(index), BigInt(index))),
+      });
+      return sums({ data: results['explanation']?.data as Float32Array, shape: [2, 64] });
+    };
+    const bias = new Float32Array(Uint8Array.from(weights('fc.bias', [3]).rawData ?? []).buffer);
+    for (const index of [0, 1, 2]) {
+      const expected = [0, 1].map((image) => (logits.data[3 * image + index] ?? 0) - (bias[index] ?? 0));
+      expect(await sumsOf(index)).toEqual(expected.map((each) => expect.closeTo(each, 4)));
+    }
+    await session.release();
+  });
+
+  test('but not where something lies between', async () => {
+    const between = nodes.map((each) =>
+      each.operator === 'Gemm' ? { ...each, inputs: ['cut', 'fc.weight', 'fc.bias'] } : each,
+    );
+    const model = {
+      nodes: [...between.slice(0, 4), node('Tanh', ['flat'], 'cut'), ...between.slice(4)],
+      tensors,
+      outputs: ['logits'],
+    };
+    const { conversion } = await wrapped(model);
+    expect(conversion.explanation).toMatchObject({ refused: expect.stringContaining('no class can be traced back') });
+  });
+});
+
 test('names that are ours too do not get in the way', async () => {
   const rename = (name: string) =>
     ({ conv: 'pixels', relu: 'probabilities', pool: 'logits', flat: 'activations', logits: 'features' })[name] ?? name;
@@ -188,7 +233,7 @@ test('a model that is described whole is wrapped without being run', async () =>
   expect(isComplete(architecture)).toBe(true);
   const again = await convertModel({ ...(await sourceOf(smallClassifier())), architecture }, join(folder, 'again'));
   expect(await readFile(again.onnx.path)).toEqual(await readFile(join(folder, 'model', 'model.onnx')));
-  expect((await readdir(join(folder, 'again'))).sort()).toEqual(['conversion.json', 'model.onnx']);
+  expect((await readdir(join(folder, 'again'))).sort()).toEqual(['conversion.json', 'explanation.onnx', 'model.onnx']);
 });
 
 describe('what is no classifier of photos is refused by name', () => {
@@ -255,7 +300,12 @@ async function wrapped(
   const parsed = parseOnnxArchitecture(source.architecture);
   if (parsed === undefined) throw new Error('of the family onnx');
   const trial = join(await mkdtemp(join(folder, 'trial-')), 'model.onnx');
-  const { architecture } = await writeWrappedOnnx({ ...source, hints: parsed }, trial, () => {});
+  const { architecture } = await writeWrappedOnnx(
+    { ...source, hints: parsed },
+    trial,
+    `${trial}.explanation`,
+    () => {},
+  );
   const answers: Answers = await runOnnx(conversion.onnx.path, pixels);
   return { conversion, architecture, answers };
 }
