@@ -46,7 +46,7 @@ await copyFile(join(folder, 'training-log.jsonl'), join(target, 'training-log.js
 
 const weights = await readFile(join(target, WEIGHTS));
 const manifestPath = join(target, 'manifest.json');
-const { name, title, architecture, labels, license } = JSON.parse(await readFile(manifestPath, 'utf8'));
+const { name, title, architecture, needs, labels, license } = JSON.parse(await readFile(manifestPath, 'utf8'));
 const { training, accuracy, name: _, ...preprocessing } = card;
 const manifest = manifestSchema.parse({
   schema: 1,
@@ -59,6 +59,7 @@ const manifest = manifestSchema.parse({
     size_bytes: weights.byteLength,
   },
   ...preprocessing,
+  needs,
   labels,
   license,
   training,

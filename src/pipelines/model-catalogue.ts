@@ -60,6 +60,8 @@ export class ModelCatalogue {
       unknown_threshold: file.unknown_threshold,
       provenance: file.provenance,
       report: await this.#reportSummary(version),
+      license_notice: file.license_notice,
+      needs: file.needs,
       weights: { sha256: file.weights.sha256, size_bytes: file.weights.size_bytes },
       formats: await this.#formats(version),
     };

