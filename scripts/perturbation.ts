@@ -36,20 +36,17 @@ try {
   console.log('| --- | --- | --- | --- | --- | --- |');
   for (const name of models) {
     const bar = new ProgressBar('images');
-    const result = await testPerturbation(
-      {
-        converted: (model) => conversions.get(model),
-        batcher: (model) => serving.batcher(model, 'onnx'),
-        preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
-      },
-      {
-        model: registry.resolve(name),
-        path,
-        images,
-        draws,
-        seed,
-        onProgress: (done, total) => bar.update(done, total),
-      },
+    const model = registry.resolve(name);
+    const onProgress = (done: number, total: number): void => bar.update(done, total);
+    const result = await serving.use(model, 'onnx', (queue) =>
+      testPerturbation(
+        {
+          queue,
+          converted: (version) => conversions.get(version),
+          preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
+        },
+        { model, path, images, draws, seed, onProgress },
+      ),
     );
     bar.end();
     const { hottest, random, moved, gain } = result;

@@ -12,7 +12,8 @@ import type { ImageQueue } from './image-classification.ts';
 /** What the test stands on; the services have it. */
 export interface PerturbationParts {
   readonly converted: (model: ModelVersion) => Promise<Pick<ConvertedModel, 'activationShape'>>;
-  readonly batcher: (model: ModelVersion) => Promise<ImageQueue>;
+  /** Of the model, on ONNX Runtime. */
+  readonly queue: ImageQueue;
   readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
 }
 
@@ -60,10 +61,9 @@ const IN_FLIGHT = 32;
  * (the deletion test of Petsiuk et al. 2018, https://arxiv.org/abs/1806.07421, at one step).
  */
 export async function testPerturbation(
-  { converted, batcher, preprocess }: PerturbationParts,
+  { converted, queue, preprocess }: PerturbationParts,
   { model, path, images, draws, seed, onProgress }: PerturbationRequest,
 ): Promise<PerturbationResult> {
-  const queue = await batcher(model);
   const [rows, columns] = (await converted(model)).activationShape;
   const recipe = model.manifest.preprocessing;
   const [height, width] = recipe.inputSize;

@@ -61,7 +61,7 @@ describe('a network that goes by the brightness of the upper left quarter', () =
     await writeFile(join(path, 'notes.txt'), 'no image');
     const parts = { converted: async () => ({ activationShape: [4, 4, 1] as const }), preprocess };
     const request = { model, path, images: 10, draws: 6, seed: 1 };
-    return await testPerturbation({ ...parts, batcher: async () => queue(explanation) }, request);
+    return await testPerturbation({ ...parts, queue: queue(explanation) }, request);
   }
 
   it('loses more where an explanation is right than by chance', async () => {
@@ -113,7 +113,7 @@ describe.skipIf(photos === undefined)(`photos never seen${photos === undefined ?
       queueLimit: Number.POSITIVE_INFINITY,
     });
     const { images, gain } = await testPerturbation(
-      { converted: async () => conversion, batcher: async () => batcher, preprocess },
+      { converted: async () => conversion, queue: batcher, preprocess },
       { model, path: photos ?? '', images: 100, draws: 1, seed: 0 },
     );
     expect(images).toBe(53);
