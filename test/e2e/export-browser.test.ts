@@ -1,0 +1,105 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { preprocessImage } from '../../src/image/preprocess.ts';
+import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
+import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import { startBrowser } from '../web/browser.ts';
+import { readZip } from '../zip-reader.ts';
+import type { ClassifyAnswer } from './answers.ts';
+import { type ServerProcess, startServer, temporaryDataDir, untilReady } from './server-process.ts';
+
+const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+const without = existsSync(CHROMIUM) ? '' : `, skipped: there is no Chromium at ${CHROMIUM}`;
+
+/** A page with TensorFlow.js as it is published, and nothing of ours but what calls it. */
+const PAGE = `<!doctype html><script src="/tf.min.js"></script><script>
+async function classify(url, base64, shape) {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const model = await tf.loadLayersModel(url);
+  const outputs = model.predict(tf.tensor(bytes, shape, 'float32'));
+  const probabilities = await outputs[model.outputNames.indexOf('probabilities')].data();
+  return [...probabilities];
+}
+</script>`;
+
+describe.skipIf(without !== '')(`an exported TF.js model in a browser${without}`, () => {
+  let data: Awaited<ReturnType<typeof temporaryDataDir>>;
+  let server: ServerProcess;
+  let browser: Browser;
+  let page: Page;
+  /** Stands for the web server of whoever took a model away. */
+  let host: Server;
+  let origin: string;
+  const hosted = new Map<string, Buffer>();
+
+  beforeAll(async () => {
+    data = await temporaryDataDir();
+    server = await startServer(data.path);
+    hosted.set('/', Buffer.from(PAGE));
+    hosted.set('/tf.min.js', await readFile('node_modules/@tensorflow/tfjs/dist/tf.min.js'));
+    host = createServer(({ url = '' }, response) => {
+      const content = hosted.get(url);
+      response.writeHead(content === undefined ? 404 : 200, {
+        'Content-Type': url === '/' ? 'text/html' : 'application/octet-stream',
+      });
+      response.end(content);
+    }).listen(0, '127.0.0.1');
+    browser = await startBrowser();
+    origin = `http://127.0.0.1:${(host.address() as AddressInfo).port}`;
+    page = await browser.newPage();
+    await page.goto(origin);
+    await untilReady(server);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    host?.close();
+    server.child.kill('SIGTERM');
+    await server.exit;
+    await data.remove();
+  });
+
+  /** Puts what the zip holds before the browser, as a person would who unpacks it into a web server's folder. */
+  async function hostExport(model: string, quantize: string): Promise<string> {
+    const response = await fetch(`${server.url}/models/${model}/export?format=tfjs&quantize=${quantize}`);
+    expect(response.status).toBe(200);
+    const folder = `/${model}-${quantize}`;
+    for (const [name, bytes] of await readZip(Buffer.from(await response.arrayBuffer()))) {
+      hosted.set(`${folder}/${name}`, bytes);
+    }
+    return `${origin}${folder}/model.json`;
+  }
+
+  it.each([
+    [EMBEDDED[0], 'float32', 1e-3],
+    [EMBEDDED[0], 'float16', 1e-2],
+    [EMBEDDED[0], 'uint8', 1e-1],
+    [EMBEDDED[1], 'float32', 1e-3],
+    [EMBEDDED[2], 'float32', 1e-3],
+  ] as const)('%s in %s answers as the server does', async (model, quantize, tolerance) => {
+    const url = await hostExport(model, quantize);
+    const [picture] = await goldenPictures(model);
+    const png = picture?.png ?? Buffer.alloc(0);
+    const manifest = parseManifest(await readFile(`zoo/${model}/manifest.json`, 'utf8'), () =>
+      parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8')),
+    );
+    const { pixels } = await preprocessImage(png, manifest.preprocessing, 1e6);
+    const call = [url, Buffer.from(pixels).toString('base64'), [1, 64, 64, 3]];
+    const probabilities: number[] = await page.evaluate(`classify(...${JSON.stringify(call)})`);
+    const response = await fetch(`${server.url}/classify?model=${model}`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/png' },
+      body: new Uint8Array(png),
+    });
+    const { results } = (await response.json()) as ClassifyAnswer;
+    const predictions = results[0]?.predictions ?? [];
+    expect(predictions).toHaveLength(5);
+    for (const { index, score } of predictions) {
+      expect(Math.abs((probabilities[index] ?? Number.NaN) - score)).toBeLessThan(tolerance);
+    }
+  });
+});
