@@ -19,14 +19,21 @@ const OPTIONS = {
   interpolation: { type: 'string' },
   mean: { type: 'string' },
   std: { type: 'string' },
+  input: { type: 'string' },
+  layout: { type: 'string' },
+  'channel-order': { type: 'string' },
+  output: { type: 'string' },
+  'output-kind': { type: 'string' },
+  features: { type: 'string' },
+  activations: { type: 'string' },
   yes: { type: 'boolean', default: false },
 } as const;
 
 /** Takes a model in that was made elsewhere. */
 export const importModel: Command = {
   usage:
-    'import <file or folder> --name <name> [--arch resnet34] [--labels imagenet-1k|names.txt|labels.json] [--input-size 224] [--crop-pct 0.875] [--interpolation bicubic] [--mean 0.5,0.5,0.5] [--std 0.5,0.5,0.5] [--inside <path>] [--title <text>] [--license <text>] [--yes]',
-  summary: 'takes in a model that was made elsewhere: safetensors, .pth, .pt, TF.js, or an archive with one',
+    'import <file or folder> --name <name> [--arch resnet34] [--labels imagenet-1k|names.txt|labels.json] [--input-size 224] [--crop-pct 0.875] [--interpolation bicubic] [--mean 0.5,0.5,0.5] [--std 0.5,0.5,0.5] [--inside <path>] [--title <text>] [--license <text>] [--yes]; of an ONNX model also [--channel-order rgb|bgr] [--layout nchw|nhwc] [--input <name>] [--output <name>] [--output-kind logits|probabilities] [--features <name>] [--activations <name>]',
+  summary: 'takes in a model that was made elsewhere: safetensors, .pth, .pt, TF.js, ONNX, or an archive with one',
   run: async (args) => {
     const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS });
     const [path, ...others] = positionals;
@@ -42,7 +49,7 @@ export const importModel: Command = {
         license: values.license,
         labels: values.labels,
         given: {
-          ...(values.arch !== undefined && { architecture: await architectureOf(values.arch) }),
+          ...(await architectureOf(values)),
           ...preprocessingOf(values),
         },
       },
@@ -92,9 +99,21 @@ function numbers(value: string | boolean, option: string, lengths: readonly numb
   throw new UsageError(`--${option}: "${value}" is not ${lengths.join(' or ')} number(s) with commas between them`);
 }
 
-/** A name, or a file with a table. */
-async function architectureOf(value: string): Promise<unknown> {
-  return value.endsWith('.json') ? JSON.parse(await readFile(value, 'utf8')) : value;
+/** Of an ONNX model: what its values are, and in what order it takes pixels. */
+const ONNX_OPTIONS = ['input', 'layout', 'channel-order', 'output', 'output-kind', 'features', 'activations'] as const;
+
+/** A name, or a file with a table; or what is told of an ONNX model. */
+async function architectureOf(values: Values): Promise<{ architecture?: unknown }> {
+  const told = ONNX_OPTIONS.flatMap((option) =>
+    values[option] === undefined ? [] : [[option, values[option]] as const],
+  );
+  if (values.arch === undefined) {
+    const fields = told.map(([option, value]) => [option.replace('-', '_'), value]);
+    return told.length === 0 ? {} : { architecture: { family: 'onnx', ...Object.fromEntries(fields) } };
+  }
+  if (told.length > 0) throw new UsageError(`--arch and --${told[0]?.[0]} do not go together`);
+  const arch = String(values.arch);
+  return { architecture: arch.endsWith('.json') ? JSON.parse(await readFile(arch, 'utf8')) : arch };
 }
 
 function described(manifest: ManifestDocument, guessed: ReadonlySet<string>): string {
@@ -114,6 +133,7 @@ function described(manifest: ManifestDocument, guessed: ReadonlySet<string>): st
             .join(', ')
             .concat(labels.length > 3 ? ' ...' : ''),
     ],
+    ...onnxRows(architecture),
     ['input_size', manifest.input_size.slice(1).join(' x ')],
     ['crop_pct', `${manifest.crop_pct}`],
     ['interpolation', manifest.interpolation],
@@ -125,6 +145,13 @@ function described(manifest: ManifestDocument, guessed: ReadonlySet<string>): st
     ([field, value]) => `  ${field.padEnd(14)}${value}${guessed.has(field) ? '   (guessed)' : ''}`,
   );
   return [`${manifest.name}:`, ...lines].join('\n');
+}
+
+/** Which values of an ONNX model are what. */
+function onnxRows(architecture: ManifestDocument['architecture']): [string, string][] {
+  if (typeof architecture === 'string' || architecture.family !== 'onnx') return [];
+  const fields = [...ONNX_OPTIONS.map((option) => option.replace('-', '_')), 'max_batch'];
+  return fields.flatMap((field) => (architecture[field] === undefined ? [] : [[field, `${architecture[field]}`]]));
 }
 
 /** A person is asked; nobody is there to answer behind a pipe. */

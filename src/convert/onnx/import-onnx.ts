@@ -1,4 +1,5 @@
 import { copyFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { elementCount } from '../../tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { type OnnxFile, readOnnxFile } from '../formats/onnx-file.ts';
@@ -9,14 +10,9 @@ import { classCount, featureSize, type OnnxArchitecture, type OnnxHints } from '
 import { completed } from './convert-onnx.ts';
 import { GraphView } from './graph-view.ts';
 import { findInput } from './input.ts';
-import type { Scaling } from './pixels.ts';
 
 /** Where a model leaves its size open, and nobody says it: what most classifiers were trained on. */
 const USUAL_SIZE = 224;
-/** Of ImageNet, as most classifiers are trained with. */
-const USUAL_SCALING: Scaling = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-/** Of a model that takes bytes and scales them itself. */
-const NO_SCALING: Scaling = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
 /** The whole must fit one protobuf message, with room for the graph. */
 const MAX_BYTES = 1.9e9;
 
@@ -24,52 +20,53 @@ const MAX_BYTES = 1.9e9;
 export interface OnnxImport {
   readonly hints: OnnxHints;
   readonly inputSize?: Pair | undefined;
+  /** For the trial alone. */
   readonly mean?: readonly number[] | undefined;
   readonly std?: readonly number[] | undefined;
   readonly numClasses?: number | undefined;
 }
 
 /** What a manifest says of an ONNX model. */
-export interface ImportedOnnx extends Scaling {
+export interface ImportedOnnx {
   readonly architecture: OnnxArchitecture;
   readonly inputSize: Pair;
   readonly numClasses: number;
   readonly featureSize: number;
   /** Numbers in its weights. */
   readonly parameters: number;
+  /** Whether it takes bytes, and scales them itself. */
+  readonly takesBytes: boolean;
+  /** Whether it takes images of any size. */
+  readonly isSizeOpen: boolean;
 }
 
 /**
  * Looks at an ONNX classifier and puts it down as one file, into which weights that lay beside it are taken.
  *
- * @param target the new file; trials are made in its folder
+ * @param target the new file; models that are tried lie in its folder meanwhile
  * @throws ConversionError that names what is no part of a classifier of photos
  */
-export async function importOnnx(
-  path: string,
-  given: OnnxImport,
-  target: string,
-  folder: string,
-): Promise<ImportedOnnx> {
+export async function importOnnx(path: string, given: OnnxImport, target: string): Promise<ImportedOnnx> {
   const file = await readOnnxFile(path);
   const input = findInput(new GraphView(file), given.hints);
-  const usual = input.elementType === DATA_TYPE.uint8 ? NO_SCALING : USUAL_SCALING;
+  const takesBytes = input.elementType === DATA_TYPE.uint8;
+  const unit = takesBytes ? 1 / 255 : 1;
   const options = {
     inputSize: given.inputSize ?? ([input.height ?? USUAL_SIZE, input.width ?? USUAL_SIZE] as const),
-    mean: given.mean ?? usual.mean,
-    std: given.std ?? usual.std,
+    mean: given.mean ?? [0, 0, 0],
+    std: given.std ?? [unit, unit, unit],
     numClasses: given.numClasses,
   };
-  const architecture = await completed(file, given.hints, options, folder);
+  const architecture = await completed(file, given.hints, options, dirname(target));
   await store(file, path, target);
   return {
     architecture,
     inputSize: options.inputSize,
-    mean: options.mean,
-    std: options.std,
     numClasses: classCount(architecture),
     featureSize: featureSize(architecture),
     parameters: parametersOf(file),
+    takesBytes,
+    isSizeOpen: input.height === undefined || input.width === undefined,
   };
 }
 
@@ -85,7 +82,8 @@ async function store(file: OnnxFile, path: string, target: string): Promise<void
 }
 
 function parametersOf({ tensors }: OnnxFile): number {
-  const floats: readonly unknown[] = [DATA_TYPE.float, DATA_TYPE.float16, DATA_TYPE.double];
-  const weights = tensors.filter(({ proto }) => floats.includes(proto.dataType));
+  const { int64: _, ...learnt } = DATA_TYPE;
+  const types: readonly unknown[] = Object.values(learnt);
+  const weights = tensors.filter(({ proto }) => types.includes(proto.dataType));
   return weights.reduce((sum, { proto }) => sum + elementCount(proto.dims ?? []), 0);
 }

@@ -9,6 +9,7 @@ export const MODEL_KINDS = {
   '.pt': 'checkpoint',
   '.json': 'tfjs',
   '.js': 'tfjs',
+  '.onnx': 'onnx',
 } as const;
 export type ModelKind = (typeof MODEL_KINDS)[keyof typeof MODEL_KINDS];
 

@@ -95,7 +95,10 @@ async function readInto(folder: string, work: string, request: ImportRequest, pl
     ...place.listing.absent.map((absent) => absent.file),
   ];
   const target = join(folder, file);
-  const { network, defaults } = await run(model.path, given, seeds, target);
+  // So many classes may tell which of several outputs of a model is meant.
+  const wanted = request.labels === undefined ? undefined : (await readLabels(request.labels, place.namedLabels)).count;
+  const known = wanted === undefined ? given : { ...given, numClasses: wanted };
+  const { network, defaults, guessed } = await run(model.path, known, seeds, target);
   const { architecture, inputSize, numClasses, featureSize, parameters } = network;
   const labels = await labelsFor(numClasses, request.labels, dirname(model.path), place.namedLabels);
   const { sha256, size } = await digestFile(target);
@@ -117,10 +120,8 @@ async function readInto(folder: string, work: string, request: ImportRequest, pl
     provenance: { imported_from: basename(request.path), source_sha256: (await digestFile(model.path)).sha256 },
   });
   if (!parsed.success) throw new Error(describeIssues(parsed.error));
-  const guessed = new Set(Object.keys(defaults).filter((field) => !(field in preprocessing)));
-  if (!('input_size' in preprocessing) && model.kind !== 'tfjs') guessed.add('input_size');
-  if (labels.guessed) guessed.add('labels');
-  return { manifest: parsed.data, guessed };
+  const open = [...Object.keys(defaults), ...guessed, ...(labels.guessed ? ['labels'] : [])];
+  return { manifest: parsed.data, guessed: new Set(open.filter((field) => !(field in preprocessing))) };
 }
 
 /** The labels that were given; else those beside the model, or ImageNet's for a thousand classes, or mere numbers. */

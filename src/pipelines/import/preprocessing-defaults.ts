@@ -23,6 +23,12 @@ export function defaultsFor(architecture: unknown, seeds: readonly ManifestDocum
   return { input_size, mean, std, crop_pct, interpolation };
 }
 
+/** An ONNX file does not tell how its pixels are made, but where it takes bytes: those it scales itself. */
+export function onnxDefaults(takesBytes: boolean): Omit<PreprocessingFields, 'input_size'> {
+  const { input_size: _, ...usual } = IMAGENET;
+  return takesBytes ? { ...usual, mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] } : usual;
+}
+
 /** A browser stretches the whole picture to the model's size; models take it from 0 to 1, if they don't scale it themselves. */
 export function tfjsDefaults(scalesPixels: boolean): Omit<PreprocessingFields, 'input_size'> {
   const unit = scalesPixels ? 1 / 255 : 1;

@@ -22,10 +22,11 @@ const hints = { family: 'onnx', channel_order: 'rgb' } as const;
 
 test('what is not said is guessed', async () => {
   await writeForeign(path, smallClassifier());
-  const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'), folder);
+  const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
   expect(imported).toMatchObject({
     inputSize: [8, 8],
-    mean: [0.485, 0.456, 0.406],
+    takesBytes: false,
+    isSizeOpen: false,
     numClasses: 3,
     featureSize: 4,
     parameters: 4 * 27 + 4 + 12 + 3,
@@ -37,9 +38,13 @@ test('what is not said is guessed', async () => {
 
 test('what is said is taken', async () => {
   await writeForeign(path, { ...smallClassifier(), inputs: [value('image', [0, 3, 0, 0])] });
-  const given = { inputSize: [16, 12] as const, mean: [0, 0, 0], std: [1, 1, 1] };
-  const imported = await importOnnx(path, { hints, ...given }, join(folder, 'model.onnx'), folder);
-  expect(imported).toMatchObject({ ...given, architecture: { shapes: { activations: [1, 4, 16, 12] } } });
+  const given = { inputSize: [16, 12] as const };
+  const imported = await importOnnx(path, { hints, ...given }, join(folder, 'model.onnx'));
+  expect(imported).toMatchObject({
+    ...given,
+    isSizeOpen: true,
+    architecture: { shapes: { activations: [1, 4, 16, 12] } },
+  });
 });
 
 test('weights beside the model are taken into it', async () => {
@@ -54,9 +59,9 @@ test('weights beside the model are taken into it', async () => {
   const written = await writeOnnxFile(path, file.head, file.graph, file.tensors, { externalAboveBytes: 0 });
   expect(written.map((each) => each.path)).toEqual([path, `${path}.data`]);
 
-  const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'), folder);
+  const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
   await rm(`${path}.data`);
-  const source = { ...imported, weightsPath: join(folder, 'model.onnx') };
+  const source = { ...imported, mean: [0, 0, 0], std: [1, 1, 1], weightsPath: join(folder, 'model.onnx') };
   const conversion = await convertModel(source, join(folder, 'converted'));
   expect(conversion.featureSize).toBe(2048);
   const expected = await convertModel({ ...source, weightsPath: inline }, join(folder, 'expected'));

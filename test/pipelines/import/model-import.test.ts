@@ -19,6 +19,7 @@ import {
   tensor,
   zipForm,
 } from '../../convert/formats/pytorch/checkpoints.ts';
+import { smallClassifier, writeForeign } from '../../convert/onnx/foreign-model.ts';
 
 const logger = pino({ level: 'silent' });
 const namedLabels = await readNamedLabels('zoo');
@@ -189,4 +190,26 @@ describe('is refused, and leaves nothing behind:', () => {
     await second.discard();
     expect(await readdir(pulledDir)).toEqual(['mine']);
   });
+});
+
+test('an ONNX model is taken as it is, and what its values are is found', async () => {
+  const original = (await list()).models.find(({ name }) => name === RESNET)?.versions[0];
+  if (original === undefined) throw new Error(`there is no ${RESNET}`);
+  const { onnx } = await new ConversionCache(join(folder, 'converted'), logger).get(original);
+  const { manifest, guessed, commit } = await prepare({ path: onnx.path, labels: 'tiny200', given: {} });
+  expect(manifest).toMatchObject({
+    weights: { file: 'model.onnx', format: 'onnx', sha256: onnx.sha256 },
+    architecture: { family: 'onnx', input: 'pixels', layout: 'nhwc', output: 'logits', features: 'features' },
+    input_size: [3, 64, 64],
+    mean: [0, 0, 0],
+    num_features: 256,
+  });
+  expect(guessed).toContain('channel_order');
+  await commit();
+  await expectSameAnswers('mine', 1e-5);
+});
+
+test('labels that are not as many as the outputs of an ONNX model are refused', async () => {
+  const path = await writeForeign(join(folder, 'theirs.onnx'), smallClassifier());
+  await expect(prepare({ path, labels: 'tiny200' })).rejects.toThrow('no output is a vector of 200 classes');
 });
