@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { type DownloadSettings, readDownloadSettings } from './download/settings.ts';
 import { LOG_LEVELS } from './logger.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -69,6 +70,11 @@ export interface Config extends z.output<typeof settingsSchema> {
   readonly cores: number;
   /** Bytes that this process and its children may take, by the machine or by the container. */
   readonly memory: number;
+  /**
+   * Hub, token and proxies for downloads, read when one is asked for: a proxy of a kind that they cannot use hinders nothing
+   * else.
+   */
+  readonly downloads: () => DownloadSettings;
 }
 
 /** The folder that holds package.json, whether this file runs from `src` or from `dist/src`. */
@@ -102,5 +108,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     cores: availableParallelism(),
     // Without a container's limit the second is 0, or more than there is.
     memory: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
+    downloads: () => readDownloadSettings(environment),
   };
 }

@@ -14,6 +14,7 @@ export const ERRORS = {
   cross_origin: { status: 403, title: 'A page of another origin may not change anything here' },
   job_not_found: { status: 404, title: 'There is no such job' },
   model_not_found: { status: 404, title: 'There is no such model' },
+  pull_not_found: { status: 404, title: 'No pull of the model was asked for' },
   report_not_found: { status: 404, title: 'The model has no report' },
   version_not_found: { status: 404, title: 'The model has no such version' },
   route_not_found: { status: 404, title: 'There is no such route' },

@@ -23,6 +23,8 @@ import { ModelAdministration } from './pipelines/model-administration.ts';
 import { ModelCatalogue } from './pipelines/model-catalogue.ts';
 import { ModelControl } from './pipelines/model-control.ts';
 import { ModelServing } from './pipelines/model-serving.ts';
+import { ModelPuller } from './pipelines/pull/model-puller.ts';
+import { ModelPulls } from './pipelines/pull/model-pulls.ts';
 import { TensorInference } from './pipelines/tensor-inference.ts';
 import { TfjsQuantizer } from './pipelines/tfjs-quantization.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
@@ -196,6 +198,19 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     uploadTimeoutMs: config.UPLOAD_TIMEOUT_MS,
     maxUploads: config.MAX_UPLOADS,
   };
+  const pulls = new ModelPulls({
+    puller: new ModelPuller({
+      seedDir: config.zooDir,
+      pulledDir: join(DATA_DIR, 'zoo'),
+      settings: config.downloads,
+    }),
+    publish: async (model) => {
+      const before = registry.find(model.name)?.versions ?? [];
+      registry.set({ name: model.name, versions: [model], aliases: {} });
+      for (const version of before) await serving.release(version);
+    },
+    logger,
+  });
   let started = false;
   let shuttingDown = false;
   const app = createApp({
@@ -217,6 +232,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     }),
     inference: services.inference,
     control: services.control,
+    pulls,
     finetuning: jobs,
     uploadDir,
     readiness: () => readinessOf(services, config.DEFAULT_MODEL, started),
@@ -252,7 +268,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       shuttingDown = true;
       // Streams of events end when the jobs are given back.
       const drained = drain(Math.max(0, config.SHUTDOWN_TIMEOUT_MS - ENGINE_GRACE_MS));
-      await jobs.close();
+      await Promise.all([jobs.close(), pulls.close()]);
       await drained;
       await services.close();
     },

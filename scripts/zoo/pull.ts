@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util';
-import { readDownloadSettings } from '../../src/download/settings.ts';
 import { ModelPuller } from '../../src/pipelines/pull/model-puller.ts';
 import type { PullProgress } from '../../src/pipelines/pull/pull-options.ts';
 import { ProgressBar } from '../progress-bar.ts';
@@ -21,7 +20,7 @@ export const pullModels: Command = {
     const puller = new ModelPuller({
       seedDir: config.zooDir,
       pulledDir,
-      settings: readDownloadSettings(process.env),
+      settings: config.downloads,
     });
     const interrupted = new AbortController();
     process.once('SIGINT', () => interrupted.abort(new Error('stopped: the next pull goes on from here')));

@@ -15,6 +15,7 @@ import { modelChangeRoutes } from './routes/model-changes.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { pageAssets, pageRoutes } from './routes/page.ts';
+import { pullRoutes } from './routes/pulls.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import type { Route } from './routes/route.ts';
 
@@ -29,6 +30,7 @@ export function createRoutes(dependencies: HttpDependencies): Route[] {
     ...modelChangeRoutes(dependencies),
     ...inferenceRoutes(dependencies),
     ...repositoryRoutes(dependencies),
+    ...pullRoutes(dependencies),
     ...operationsRoutes(dependencies),
     ...pageRoutes(dependencies),
     ...docsRoutes(dependencies),

@@ -7,6 +7,7 @@ import type { Explanation, ExplanationRequest } from '../pipelines/image-explana
 import type { ReportFormat } from '../pipelines/model-catalogue.ts';
 import type { ModelExport } from '../pipelines/model-export.ts';
 import type { ServingState } from '../pipelines/model-serving.ts';
+import type { PullState } from '../pipelines/pull/model-pulls.ts';
 import type { Inference, InferenceRequest, TensorSpecification } from '../pipelines/tensor-inference.ts';
 import type { Job, JobQueue } from '../training/jobs/job-queue.ts';
 import type { Metrics } from './metrics.ts';
@@ -62,6 +63,18 @@ export interface Control {
   state(id: string): ServingState;
 }
 
+/** Getting models of the zoo by request. */
+export interface Pulls {
+  /** @throws AppError `model_not_found`, `invalid_request` */
+  start(id: string, backboneOnly: boolean): Promise<PullState>;
+  /** @throws AppError `pull_not_found` */
+  get(id: string): PullState;
+  /** @throws AppError `pull_not_found` */
+  cancel(id: string): Promise<PullState>;
+  /** @throws AppError `pull_not_found` */
+  events(id: string, signal: AbortSignal): AsyncIterable<PullState>;
+}
+
 /** Where data sets become models. */
 export interface Trainer {
   /** @throws AppError for a data set that cannot be trained on, `model_not_found`, `job_queue_full` */
@@ -100,6 +113,7 @@ export interface HttpDependencies {
   readonly administration: Administration;
   readonly inference: InferenceService;
   readonly control: Control;
+  readonly pulls: Pulls;
   readonly finetuning: Trainer;
   /** A folder for data sets that are arriving, on the disk where jobs are kept. */
   readonly uploadDir: string;

@@ -93,7 +93,7 @@ export interface TestServer {
 /** Dependencies that are asked for nothing but routes, or are replaced by a test that asks more. */
 export function idleDependencies(): Pick<
   HttpDependencies,
-  'explainer' | 'models' | 'administration' | 'inference' | 'control' | 'finetuning' | 'uploadDir'
+  'explainer' | 'models' | 'administration' | 'inference' | 'control' | 'pulls' | 'finetuning' | 'uploadDir'
 > {
   const unknown = (id: string): AppError =>
     new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
@@ -115,6 +115,7 @@ export function idleDependencies(): Pick<
     administration: { setAlias: unasked, removeAlias: unasked, removeVersion: unasked },
     inference: { describe: unasked, infer: unasked },
     control: { index: unasked, load: unasked, unload: unasked, state: unasked },
+    pulls: { start: unasked, get: unasked, cancel: unasked, events: unasked },
     finetuning: {
       submit: unasked,
       inspect: unasked,

@@ -37,7 +37,8 @@ export interface PullerParts {
   readonly seedDir: string;
   /** Where pulled models go. */
   readonly pulledDir: string;
-  readonly settings: DownloadSettings;
+  /** Asked for at each download. */
+  readonly settings: () => DownloadSettings;
   readonly patience?: Patience;
 }
 
@@ -78,6 +79,12 @@ export class ModelPuller {
     }
   }
 
+  /** @throws AppError `model_not_found`; `invalid_request` when the backbone alone cannot be had */
+  async expectPullable(name: string, backboneOnly: boolean): Promise<void> {
+    const { weights } = await this.#manifest(name);
+    if (backboneOnly && weights.backbone === undefined) throw new AppError('invalid_request', noPart(name));
+  }
+
   async #manifest(name: string): Promise<ManifestDocument> {
     try {
       return await readZooManifest(name, this.#parts.seedDir);
@@ -112,7 +119,7 @@ export class ModelPuller {
     const { source } = weights;
     if (options.backboneOnly) {
       if (weights.backbone === undefined || source?.type !== 'url') {
-        throw new DownloadError(`${name} cannot be had in part: its manifest says nothing of where its backbone ends`);
+        throw new DownloadError(noPart(name));
       }
       await this.#fetchBackbone(document, weights.backbone, work, options);
       return;
@@ -177,12 +184,16 @@ export class ModelPuller {
     const { settings, patience = PATIENCE, pulledDir } = this.#parts;
     const url = new URL(source);
     try {
-      return await fetchWeights(document, url, wanted, settings, patience, options);
+      return await fetchWeights(document, url, wanted, settings(), patience, options);
     } catch (thrown) {
       if (!(thrown instanceof UnreachableError)) throw thrown;
       throw withoutNetwork(thrown, document, url, join(pulledDir, document.name, document.weights.file));
     }
   }
+}
+
+function noPart(name: string): string {
+  return `${name} cannot be had in part: its manifest says nothing of where its backbone ends`;
 }
 
 /** The file appears after its lock file: with it the model is there, and then nothing stays of its backbone alone. */

@@ -115,6 +115,17 @@ export type ModelSummary = {
   readonly license: string;
 };
 
+/** The fetching of a model's weights. */
+export type Pull = {
+  readonly model: string;
+  readonly state: "running" | "done" | "failed" | "cancelled";
+  readonly phase: "wait" | "download" | "verify" | "unpack" | "convert";
+  readonly done_bytes: number | null;
+  readonly total_bytes: number | null;
+  /** Why it failed. */
+  readonly reason: string | null;
+};
+
 /** The summary and the rest. */
 export type ModelCard = ModelSummary & {
   /** The name of a known architecture, or its family and what else its builder is told. */
@@ -529,7 +540,7 @@ export type Problem = {
 };
 
 /** Stable; new ones may come. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "shutting_down";
 
 /** What each operation takes and gives, by its `operationId`. */
 export interface Operations {
@@ -678,6 +689,44 @@ export interface Operations {
     readonly query: Record<never, never>;
     readonly body: undefined;
     readonly answer: ModelCard;
+  };
+  /** Get a model's weights */
+  readonly pullModel: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: {
+      readonly backbone_only?: boolean | undefined;
+    };
+    readonly body: undefined;
+    readonly answer: Pull;
+  };
+  /** How far a pull is */
+  readonly readPull: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Pull;
+  };
+  /** Stop a pull */
+  readonly cancelPull: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Pull;
+  };
+  /** Follow a pull */
+  readonly followPull: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Response | undefined;
   };
   /** Read what a fine-tuned model is worth */
   readonly readReport: {
@@ -887,6 +936,10 @@ export const OPERATIONS = {
   removeVersion: { method: 'DELETE', path: '/models/{id}' },
   setAlias: { method: 'PUT', path: '/models/{id}/aliases/{alias}' },
   removeAlias: { method: 'DELETE', path: '/models/{id}/aliases/{alias}' },
+  pullModel: { method: 'POST', path: '/models/{id}/pull' },
+  readPull: { method: 'GET', path: '/models/{id}/pull' },
+  cancelPull: { method: 'DELETE', path: '/models/{id}/pull' },
+  followPull: { method: 'GET', path: '/models/{id}/pull/events' },
   readReport: { method: 'GET', path: '/models/{id}/report' },
   readReportPictures: { method: 'GET', path: '/models/{id}/report/pictures' },
   exportModel: { method: 'GET', path: '/models/{id}/export' },

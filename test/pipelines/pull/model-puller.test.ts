@@ -52,7 +52,7 @@ function pull(options: Partial<PullOptions> = {}, environment: Record<string, st
   const puller = new ModelPuller({
     seedDir: join(folder, 'seed'),
     pulledDir: join(folder, 'data'),
-    settings: readDownloadSettings(environment),
+    settings: () => readDownloadSettings(environment),
     patience: { stallMs: 2_000, backoffMs: 1 },
   });
   return puller.pull(name, {
@@ -115,7 +115,7 @@ describe('a pull', () => {
     const puller = new ModelPuller({
       seedDir: join(folder, 'seed'),
       pulledDir: join(folder, 'data'),
-      settings: readDownloadSettings({}),
+      settings: () => readDownloadSettings({}),
     });
     const options = { onProgress: () => {}, signal: new AbortController().signal };
     await expect(puller.pull('../etc', options)).rejects.toMatchObject({ code: 'model_not_found' });
