@@ -5,10 +5,10 @@ export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
     include: ['test/**/*.page.ts'],
-    globalSetup: ['test/build.ts', 'test/web/build-page.ts'],
+    globalSetup: ['test/build.ts', 'test/web/serve-page.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // One server and one browser at a time.
+    // They share one server.
     fileParallelism: false,
   },
 });

@@ -1,23 +1,61 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from 'vitest';
+import { colouredPicture } from '../e2e/labelled-zip.ts';
 
-/** What a page did that it must not: errors in its console, and requests to anybody but its server. */
-export interface Watched {
+/** The page in a window of its own, for one test. */
+export interface OpenPage {
   readonly page: Page;
-  readonly faults: string[];
+  readonly url: string;
 }
 
-/** Starts the browser that CHROMIUM names, with a camera that shows a test picture. */
-export function startBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+type Colour = Parameters<typeof colouredPicture>[0];
+
+/**
+ * Opens the page before each test of a suite and closes it afterwards. No test may make it break its own policy, throw, or
+ * ask anybody but its server.
+ */
+export function withPage(hash: string): OpenPage {
+  const url = inject('serverUrl');
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  let faults: string[];
+
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      // A camera that shows a test picture.
+      args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+    });
   });
+  afterAll(() => browser.close());
+
+  beforeEach(async () => {
+    context = await browser.newContext({ viewport: { width: 1200, height: 900 }, reducedMotion: 'reduce' });
+    page = await context.newPage();
+    faults = watch(page, url);
+    await page.goto(url + hash);
+  });
+  afterEach(async () => {
+    await context.close();
+    expect(faults).toEqual([]);
+  });
+  return {
+    url,
+    get page() {
+      return page;
+    },
+  };
 }
 
-/** Opens the page in a window of its own and watches what it does. */
-export async function openPage(browser: Browser, url: string): Promise<Watched & { context: BrowserContext }> {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, reducedMotion: 'reduce' });
-  const page = await context.newPage();
+/** Pictures of one colour as files to be chosen. */
+export function colouredFiles(colour: Colour, ...names: string[]) {
+  return Promise.all(
+    names.map(async (name, index) => ({ name, mimeType: 'image/png', buffer: await colouredPicture(colour, index) })),
+  );
+}
+
+function watch(page: Page, url: string): string[] {
   const faults: string[] = [];
   page.on('request', (request) => {
     const address = request.url();
@@ -25,8 +63,7 @@ export async function openPage(browser: Browser, url: string): Promise<Watched &
   });
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error' && /Content Security Policy/.test(message.text())) faults.push(message.text());
+    if (message.type() === 'error' && message.text().includes('Content Security Policy')) faults.push(message.text());
   });
-  await page.goto(url);
-  return { page, faults, context };
+  return faults;
 }

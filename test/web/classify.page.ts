@@ -1,52 +1,17 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { colouredPicture } from '../e2e/labelled-zip.ts';
-import { type ServerProcess, startServer, temporaryDataDir, untilReady } from '../e2e/server-process.ts';
-import { openPage, startBrowser, type Watched } from './browser.ts';
+import { describe, expect, test } from 'vitest';
+import { colouredFiles, withPage } from './browser.ts';
 
-let data: Awaited<ReturnType<typeof temporaryDataDir>>;
-let server: ServerProcess;
-let browser: Browser;
-let opened: Awaited<ReturnType<typeof openPage>>;
-let page: Page;
-let faults: Watched['faults'];
-
-beforeAll(async () => {
-  data = await temporaryDataDir();
-  [server, browser] = await Promise.all([startServer(data.path), startBrowser()]);
-  await untilReady(server);
-});
-
-afterAll(async () => {
-  await browser.close();
-  server.child.kill('SIGTERM');
-  await server.exit;
-  await data.remove();
-});
-
-beforeEach(async () => {
-  opened = await openPage(browser, server.url);
-  ({ page, faults } = opened);
-});
-
-afterEach(async () => {
-  await opened.context.close();
-  expect(faults).toEqual([]);
-});
+const opened = withPage('/#/classify');
 
 async function give(...names: string[]): Promise<void> {
-  const files = await Promise.all(
-    names.map(async (name, index) => ({ name, mimeType: 'image/png', buffer: await colouredPicture('red', index) })),
-  );
-  await page.setInputFiles('main input[type=file]', files);
+  await opened.page.setInputFiles('main input[type=file]', await colouredFiles('red', ...names));
 }
 
 describe('classifying', () => {
   test('a photo gives its classes, and the request to repeat it', async () => {
+    const { page } = opened;
     await give('red.png');
-    const card = page.getByRole('listitem').filter({ hasText: 'red.png' });
-    expect(await card.locator('.bars li').count()).toBe(0);
-    await card.locator('.bars li').nth(2).waitFor();
+    await page.locator('.card .bars li').nth(2).waitFor();
     await page.getByText('The last request').click();
     const code = page.locator('.api pre:visible');
     expect(await code.textContent()).toContain('curl -F image=@red.png');
@@ -55,15 +20,92 @@ describe('classifying', () => {
   });
 
   test('by two models shows how often they agree', async () => {
+    const { page } = opened;
     await page.getByRole('checkbox', { name: 'vgg11_bn_slim.tiny200' }).check();
     await give('one.png', 'two.png');
-    const row = page.getByRole('row', { name: /vgg11_bn_slim/ });
-    await row.getByText(/of 2 \(/).waitFor();
-    expect(await page.locator('.card .agreement').allTextContents()).toHaveLength(2);
+    await page
+      .getByRole('row', { name: /vgg11_bn_slim/ })
+      .getByText(/of 2 \(/)
+      .waitFor();
+    expect(await page.locator('.card .agreement .tag').count()).toBe(2);
   });
 
   test('shows names as text, whatever they hold', async () => {
     await give('<img src=x onerror=alert(1)>.png');
-    await page.getByText('<img src=x onerror=alert(1)>.png', { exact: true }).waitFor();
+    await opened.page.getByText('<img src=x onerror=alert(1)>.png', { exact: true }).waitFor();
+  });
+
+  test('says what is wrong with a file, beside the answers to the others', async () => {
+    const { page } = opened;
+    const text = { name: 'notes.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('not a picture') };
+    await page.setInputFiles('main input[type=file]', [text, ...(await colouredFiles('red', 'red.png'))]);
+    await page.getByText(/The file is text; JPEG, PNG/).waitFor();
+    await page.locator('.card .bars').waitFor();
+  });
+
+  test('tells of a failing server, and goes on when asked to', async () => {
+    const { page } = opened;
+    await page.route('**/classify?*', (route) =>
+      route.fulfill({
+        status: 500,
+        contentType: 'application/problem+json',
+        json: { title: 'The server failed', detail: 'Its log has the reason.', status: 500, code: 'internal' },
+      }),
+    );
+    await give('red.png');
+    const notice = page.getByRole('alert').filter({ hasText: 'The server failed' });
+    await notice.getByText('Its log has the reason.').waitFor();
+    await page.unroute('**/classify?*');
+    await notice.getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.card .bars').waitFor();
+    expect(await notice.count()).toBe(0);
+  });
+
+  test('waits as long as a busy server asks it to', async () => {
+    const { page } = opened;
+    let asked = 0;
+    await page.route('**/classify?*', (route) => {
+      asked += 1;
+      if (asked > 1) return route.continue();
+      return route.fulfill({
+        status: 429,
+        headers: { 'retry-after': '0' },
+        contentType: 'application/problem+json',
+        json: { title: 'The server is busy', detail: 'Try again shortly.', status: 429, code: 'queue_full' },
+      });
+    });
+    await give('red.png');
+    await page.locator('.card .bars').waitFor();
+    expect(asked).toBe(2);
+  });
+});
+
+describe('why', () => {
+  test('draws where a class is seen, of the first class and of any other', async () => {
+    const { page } = opened;
+    await give('red.png');
+    await page.getByRole('button', { name: 'Why?' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(/Red speaks most for/).waitFor();
+    const hottest = () =>
+      dialog.locator('canvas').evaluate((canvas: HTMLCanvasElement) => {
+        const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+        return Math.max(...Array.from(pixels).filter((_, i) => i % 4 === 3));
+      });
+    expect(await hottest()).toBeGreaterThan(200);
+
+    const canvas = dialog.locator('canvas');
+    await dialog.getByRole('slider').fill('20');
+    expect(await canvas.evaluate((element) => getComputedStyle(element).opacity)).toBe('0.2');
+
+    const second = dialog.getByRole('radio').nth(1);
+    const label = await dialog.locator('.radios label').nth(1).locator('.label').textContent();
+    await second.check();
+    await dialog
+      .locator('.told strong')
+      .filter({ hasText: label ?? '' })
+      .waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
   });
 });

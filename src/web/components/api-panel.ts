@@ -1,6 +1,7 @@
 import type { OnRequest } from '../api/client.ts';
 import { type SentRequest, toCurl, toTypeScript } from '../api/request.ts';
 import { fill, h, icon } from '../dom.ts';
+import { copyButton } from './copy-button.ts';
 import { tabs } from './tabs.ts';
 
 /** Shows the last request of a screen, to be copied. */
@@ -22,14 +23,7 @@ export function apiPanel(): ApiPanel {
     LANGUAGES.map(([name], index) => ({ name, panel: h('pre', { tabindex: 0 }, codes[index]) })),
   );
   const name = h('span', { class: 'muted' }, 'none yet');
-  const copy = h('button', { type: 'button', class: 'compact' }, icon('copy'), 'Copy');
-  copy.addEventListener('click', () => {
-    const shown = codes.find((code) => code.parentElement?.hidden === false);
-    void navigator.clipboard?.writeText(shown?.textContent ?? '').then(
-      () => confirmCopy(copy),
-      () => selectText(shown),
-    );
-  });
+  const copy = copyButton(() => codes.find((code) => code.parentElement?.hidden === false)?.textContent ?? '');
   const body = h(
     'div',
     { class: 'body', hidden: true },
@@ -49,14 +43,4 @@ export function apiPanel(): ApiPanel {
       });
     },
   };
-}
-
-function confirmCopy(button: HTMLButtonElement): void {
-  fill(button, icon('check'), 'Copied');
-  setTimeout(() => fill(button, icon('copy'), 'Copy'), 2_000);
-}
-
-/** Where the page may not write to the clipboard, Ctrl+C can. */
-function selectText(code: HTMLElement | undefined): void {
-  if (code) getSelection()?.selectAllChildren(code);
 }

@@ -100,7 +100,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
         loaded,
         h(
           'p',
-          {},
+          { class: 'row' },
           icon('check'),
           ` ${opened.id} runs here: ${bytes(opened.size)}, ready after ${milliseconds(performance.now() - start)}.`,
         ),
@@ -170,6 +170,8 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
     let lastCompared = 0;
     while (camera === own && model !== undefined) {
       await nextFrame();
+      // Meanwhile somebody may have stopped it: then there is no frame.
+      if (camera !== own || model === undefined) return;
       const start = performance.now();
       const frame = await createImageBitmap(own.video);
       const here = await model.classify(frame);

@@ -10,6 +10,7 @@ import { isFineTuned } from '../zoo/model-tile.ts';
 import { speedView } from '../zoo/speed.ts';
 import { classList } from './classes.ts';
 import { accuracyTable, facts, originList } from './facts.ts';
+import { loadingView } from './loading.ts';
 import { versionList } from './versions.ts';
 
 /** The card of one model, and what can be done with it: `#/zoo/resnet18_slim.tiny200`. */
@@ -59,6 +60,7 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
           h('p', { class: 'muted' }, 'A zip with the network, its classes, its card and how to run it.'),
           downloads(card.id),
         ),
+        loadingView(watched, card, signal),
       ),
       fineTuned &&
         versionList(card, {

@@ -11,7 +11,7 @@ const INTERVAL_MS = 200;
 export function recordPictures(className: string, onPicture: (file: File) => void): void {
   const place = h('div', { class: 'camera' }, h('p', { class: 'muted' }, 'Waiting for the camera …'));
   let camera: Camera | undefined;
-  let timer: number | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
   let closed = false;
   let taken = 0;
   const told = h(

@@ -13,15 +13,19 @@ export interface ModelTileOptions {
 }
 
 /** A model in the list: what it is, how large, how good, how fast. */
-export function modelTile(model: ModelSummary, { client, session, signal }: ModelTileOptions): HTMLElement {
+export function modelTile(
+  model: ModelSummary,
+  loaded: boolean,
+  { client, session, signal }: ModelTileOptions,
+): HTMLElement {
   const accuracy = h('dd', {}, '…');
   const size = h('dd', {}, '…');
-  const tags = h('div', { class: 'row' }, summaryTags(model));
+  const tags = h('div', { class: 'row' }, summaryTags(model, loaded));
   client.call('describeModel', { path: { id: model.id }, signal }).then(
     (card) => {
       fill(accuracy, bestAccuracy(card));
       fill(size, bytes(card.weights.size_bytes));
-      fill(tags, summaryTags(model), isFineTuned(card) && h('span', { class: 'tag' }, 'taught here'));
+      fill(tags, summaryTags(model, loaded), isFineTuned(card) && h('span', { class: 'tag' }, 'taught here'));
     },
     () => {
       fill(accuracy, '–');
@@ -64,9 +68,10 @@ export function isFineTuned({ report, provenance }: ModelCard): boolean {
   return report !== undefined || provenance !== undefined;
 }
 
-function summaryTags({ default: isDefault, versions }: ModelSummary): Child {
+function summaryTags({ default: isDefault, versions }: ModelSummary, loaded: boolean): Child {
   return [
     isDefault && h('span', { class: 'tag accent' }, 'default'),
+    loaded && h('span', { class: 'tag accent' }, 'loaded'),
     versions.length > 1 && h('span', { class: 'tag' }, `${versions.length} versions`),
   ];
 }

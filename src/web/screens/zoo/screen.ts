@@ -4,6 +4,7 @@ import { errorNotice } from '../../components/notice.ts';
 import { fill, h } from '../../dom.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { modelTile } from './model-tile.ts';
+import { notHere } from './not-here.ts';
 
 /** Every model that answers. */
 export function zooScreen({ client, session }: ScreenContext): Screen {
@@ -13,13 +14,19 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
   const { signal } = ended;
   const list = h('ul', { class: 'tiles reserved-tiles' });
   const trouble = h('div');
+  const others = h('div', { class: 'block' });
 
   const load = async (): Promise<void> => {
-    const { models } = await watched.call('listModels', { signal });
+    const [{ models }, entries] = await Promise.all([
+      watched.call('listModels', { signal }),
+      watched.call('repositoryIndex', { signal }),
+    ]);
+    const loaded = new Set(entries.filter(({ state }) => state === 'READY').map(({ name }) => name));
     fill(
       list,
-      sorted(models).map((model) => modelTile(model, { client: watched, session, signal })),
+      sorted(models).map((model) => modelTile(model, loaded.has(model.id), { client: watched, session, signal })),
     );
+    fill(others, notHere(entries));
   };
 
   const start = (): void => {
@@ -46,6 +53,7 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
       ),
       trouble,
       list,
+      others,
       api.element,
     ),
     close: () => ended.abort(),

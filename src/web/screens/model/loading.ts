@@ -1,0 +1,56 @@
+import type { Client } from '../../api/client.ts';
+import type { ModelCard, RepositoryEntry } from '../../api/schema.ts';
+import { errorNotice } from '../../components/notice.ts';
+import { fill, h } from '../../dom.ts';
+
+/** Whether the model is in memory, and buttons to change that. */
+export function loadingView(client: Client, { id, version }: ModelCard, signal: AbortSignal): HTMLElement {
+  const place = h('section', { class: 'panel block' });
+  const name = `${id}@${version}`;
+
+  const show = ({ state, reason }: Pick<RepositoryEntry, 'state' | 'reason'>): void => {
+    const ready = state === 'READY';
+    fill(
+      place,
+      h('h2', {}, 'In memory'),
+      h(
+        'p',
+        { role: 'status' },
+        ready
+          ? `Version ${version} is loaded and warm.`
+          : `It is not loaded: ${reason === '' ? 'nobody has asked for it' : reason}.`,
+      ),
+      h(
+        'div',
+        { class: 'row' },
+        h('button', { type: 'button', onclick: () => change('loadModel'), disabled: ready }, 'Load'),
+        h('button', { type: 'button', onclick: () => change('unloadModel'), disabled: !ready }, 'Unload'),
+      ),
+      h('p', { class: 'muted small' }, 'What is unloaded answers nobody until it is loaded again.'),
+    );
+  };
+
+  const attempt = (ask: () => Promise<RepositoryEntry | undefined>): void => {
+    ask().then(
+      (entry) => show(entry ?? { state: 'UNAVAILABLE', reason: '' }),
+      (thrown: unknown) => {
+        if (!signal.aborted) fill(place, h('h2', {}, 'In memory'), errorNotice(thrown, { label: 'Back', run: look }));
+      },
+    );
+  };
+  const change = (operation: 'loadModel' | 'unloadModel'): void => {
+    fill(
+      place,
+      h('h2', {}, 'In memory'),
+      h('p', { class: 'muted', role: 'status' }, operation === 'loadModel' ? 'Loading …' : 'Unloading …'),
+    );
+    attempt(() => client.call(operation, { path: { id: name }, signal }));
+  };
+  const look = (): void =>
+    attempt(async () => {
+      const entries = await client.call('repositoryIndex', { signal });
+      return entries.find((entry) => entry.name === id && entry.version === String(version));
+    });
+  look();
+  return place;
+}

@@ -1,0 +1,60 @@
+import type { RepositoryEntry } from '../../api/schema.ts';
+import { copyButton } from '../../components/copy-button.ts';
+import { type Child, h } from '../../dom.ts';
+import { counted } from '../../format.ts';
+
+/** The reason of a model whose weights are elsewhere begins so; the command that gets them follows. */
+const NOT_PULLED = /^not pulled: (?<command>.+)$/;
+
+/** Models that cannot answer: those whose weights are to be pulled first, and those that are broken. */
+export function notHere(entries: readonly RepositoryEntry[]): Child {
+  const commands = entries.flatMap(({ name, reason }) => {
+    const command = NOT_PULLED.exec(reason)?.groups?.['command'];
+    return command === undefined ? [] : [{ name, command }];
+  });
+  // What has a version is there, and loaded by the first request.
+  const broken = entries.filter(
+    ({ version, reason }) => version === undefined && reason !== '' && !NOT_PULLED.test(reason),
+  );
+  return [
+    broken.length > 0 &&
+      h(
+        'section',
+        { class: 'block' },
+        h('h2', {}, 'Broken'),
+        h(
+          'ul',
+          { class: 'panel listing' },
+          broken.map(({ name, reason }) => h('li', {}, h('strong', {}, name), h('span', { class: 'failure' }, reason))),
+        ),
+      ),
+    commands.length > 0 &&
+      h(
+        'section',
+        { class: 'block' },
+        h('h2', {}, 'Not here yet'),
+        h(
+          'p',
+          { class: 'muted' },
+          `${counted(commands.length, 'model')} whose weights are elsewhere. The command downloads and verifies them; the model then answers without a restart.`,
+        ),
+        h(
+          'ul',
+          { class: 'panel listing' },
+          commands.map(({ name, command }) =>
+            h(
+              'li',
+              {},
+              h('strong', {}, name),
+              h(
+                'span',
+                { class: 'command' },
+                h('code', {}, command),
+                copyButton(() => command, `Copy the command for ${name}`),
+              ),
+            ),
+          ),
+        ),
+      ),
+  ];
+}

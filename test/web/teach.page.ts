@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest';
+import { colourZip } from '../e2e/labelled-zip.ts';
+import { colouredFiles, withPage } from './browser.ts';
+
+const opened = withPage('/#/teach');
+
+/** The zip of colours as a file to be chosen. */
+async function zipFile() {
+  return { name: 'colours.zip', mimeType: 'application/zip', buffer: await colourZip() };
+}
+
+describe('teaching', () => {
+  test('from a zip to a model that answers, is judged and can be rolled back', async () => {
+    const { page, url } = opened;
+    await page.locator('.drop input[type=file]').setInputFiles(await zipFile());
+    const picture = page.getByRole('table', { name: /36 pictures/ });
+    await picture.getByRole('row', { name: /red.*12/ }).waitFor();
+
+    await page.getByLabel('Name of the model').fill('paged');
+    await page.getByRole('button', { name: 'Train' }).click();
+    await page.getByRole('heading', { name: 'paged, version 1' }).waitFor();
+    await page.getByText(/right on \d+ pictures it had not seen/).waitFor();
+
+    await page.getByRole('button', { name: /of red answered as red/ }).click();
+    await page.getByRole('heading', { name: /red, answered right/ }).waitFor();
+    expect(await page.locator('.behind img').count()).toBeGreaterThan(0);
+
+    const tried = page.locator('section').filter({ hasText: 'Try it' });
+    await tried.locator('input[type=file]').setInputFiles(await colouredFiles('green', 'new.png'));
+    await tried.locator('.bars li').first().getByText('green').waitFor();
+    await page.getByText('Version 1 answers under the name “paged”').waitFor();
+
+    const card = await (await fetch(`${url}/models/paged`)).json();
+    expect(card).toMatchObject({ version: 1, num_classes: 3 });
+  });
+
+  test('packs the pictures of classes itself, and says what is missing', async () => {
+    const { page } = opened;
+    const check = page.getByRole('button', { name: 'Check the data set' });
+    expect(await check.isDisabled()).toBe(true);
+    for (const [index, colour] of (['red', 'blue'] as const).entries()) {
+      const card = page.locator('.class-card').nth(index);
+      await card.getByRole('textbox').fill(`${colour} things`);
+      const names = Array.from({ length: 8 }, (_, i) => `${i}.png`);
+      await card.locator('input[type=file]').setInputFiles(await colouredFiles(colour, ...names));
+      await card.getByText('8 pictures').waitFor();
+    }
+    await check.click();
+    await page.getByRole('row', { name: /blue things.*8/ }).waitFor();
+    await page.getByText(/images of 2 classes train the head/).waitFor();
+  });
+
+  test('says why the server refuses a zip', async () => {
+    const { page } = opened;
+    const zip = { name: 'broken.zip', mimeType: 'application/zip', buffer: Buffer.from('PK is not enough') };
+    await page.locator('.drop input[type=file]').setInputFiles(zip);
+    await page.getByRole('alert').getByText(/zip/).first().waitFor();
+  });
+});
+
+describe('a job', () => {
+  /** @param seed another for each job: copies that were drawn before have their features on the disk */
+  async function slowJob(name: string, seed: string): Promise<string> {
+    const form = new FormData();
+    form.append('dataset', new Blob([new Uint8Array(await colourZip())]), 'colours.zip');
+    const query = new URLSearchParams({ name, seed, copies: '40' });
+    const response = await fetch(`${opened.url}/finetune?${query}`, { method: 'POST', body: form });
+    return ((await response.json()) as { id: string }).id;
+  }
+
+  test('is found again when the page is loaded anew, and can be cancelled', async () => {
+    const { page } = opened;
+    const id = await slowJob('reloaded', '3');
+    await page.goto(`${opened.url}/#/jobs/${id}`);
+    await page.locator('.phases .now').waitFor();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Training reloaded' }).waitFor();
+    await page.locator('.phases .now').waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('It was cancelled, and nothing of it is left.').waitFor();
+    await page.getByRole('navigation').getByRole('link', { name: 'Teach' }).click();
+    await page.getByRole('link', { name: /reloaded cancelled/ }).waitFor();
+  });
+
+  test('that is not there is told of, with a way on', async () => {
+    const { page } = opened;
+    await page.goto(`${opened.url}/#/jobs/none`);
+    await page.getByRole('heading', { name: 'There is no such job' }).waitFor();
+    await page.getByRole('link', { name: 'Jobs that there are' }).click();
+    await page.getByRole('heading', { name: 'Teach it your own classes' }).waitFor();
+  });
+});

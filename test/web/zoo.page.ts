@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { withPage } from './browser.ts';
+
+const opened = withPage('/#/zoo');
+const MODEL = 'inception_v1_slim.tiny200';
+
+describe('the zoo', () => {
+  test('lists what there is, and measures how fast it is', async () => {
+    const { page } = opened;
+    const tile = page.getByRole('listitem').filter({ hasText: 'resnet18_slim.tiny200' });
+    await tile.getByText('45.9 %').waitFor();
+    await tile.getByRole('button', { name: /Measure/ }).click();
+    await tile.getByText(/ms, \d+ a second/).waitFor();
+  });
+
+  test('says how to get what is not there yet', async () => {
+    await opened.page.getByText('npm run zoo -- pull resnet50.tv_in1k').waitFor();
+  });
+
+  test('has the card of each model, which can be unloaded and loaded', async () => {
+    const { page, url } = opened;
+    await page.getByRole('link', { name: 'Inception v1 (GoogLeNet), slim' }).click();
+    await page.getByRole('heading', { name: 'It knows 200 classes' }).waitFor();
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
+    await page.getByText('Version 1 is loaded and warm.').waitFor();
+    await page.getByRole('button', { name: 'Unload' }).click();
+    await page.getByText(/It is not loaded/).waitFor();
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
+    await page.getByText('Version 1 is loaded and warm.').waitFor();
+
+    const exported = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'ONNX' }).click();
+    expect((await exported).suggestedFilename()).toBe(`${MODEL}-1-onnx.zip`);
+    expect((await exported).url()).toContain(url);
+  });
+
+  test('says so where there is no such model', async () => {
+    const { page } = opened;
+    await page.goto(`${opened.url}/#/zoo/unicorn`);
+    await page.getByText(/There is no model "unicorn"/).waitFor();
+  });
+});
