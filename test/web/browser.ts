@@ -2,6 +2,13 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from 'vitest';
 import { colouredPicture } from '../e2e/labelled-zip.ts';
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Of the server that all tests of the page share. */
+    serverUrl: string;
+  }
+}
+
 /** The page in a window of its own, for one test. */
 export interface OpenPage {
   readonly page: Page;
@@ -9,6 +16,14 @@ export interface OpenPage {
 }
 
 type Colour = Parameters<typeof colouredPicture>[0];
+
+/** Starts the browser that CHROMIUM names, with a camera that shows a test picture. */
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+  });
+}
 
 /**
  * Opens the page before each test of a suite and closes it afterwards. No test may make it break its own policy, throw, or
@@ -22,11 +37,7 @@ export function withPage(hash: string): OpenPage {
   let faults: string[];
 
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      // A camera that shows a test picture.
-      args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
-    });
+    browser = await startBrowser();
   });
   afterAll(() => browser.close());
 

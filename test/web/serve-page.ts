@@ -2,13 +2,6 @@ import { spawnSync } from 'node:child_process';
 import type { TestProject } from 'vitest/node';
 import { startServer, temporaryDataDir, untilReady } from '../e2e/server-process.ts';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** Of the server that all tests of the page share. */
-    serverUrl: string;
-  }
-}
-
 /** Builds the page as `npm start` does, and serves it. */
 export default async function servePage(project: TestProject): Promise<() => Promise<void>> {
   const { status } = spawnSync(process.execPath, ['scripts/build-page.mjs'], { stdio: 'inherit' });
