@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Conversion, convertModel } from '../../src/convert/convert.ts';
+import { openSession } from '../../src/runtime/open-session.ts';
 import type { PixelTensor, Tensor } from '../../src/tensor.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { EMBEDDED } from './pictures.ts';
@@ -54,7 +55,32 @@ describe.each(EMBEDDED)('%s', (id) => {
     }
     expect(maxDifference({ data: means, shape: [images, channels] }, onnx.features)).toBeLessThan(1e-4);
   });
+
+  test('what the cells of an explanation add to a logit is the logit, but for the bias of the class', async () => {
+    const { explanation } = conversion;
+    if (!('path' in explanation)) throw new Error(explanation.refused);
+    expect(explanation.method).toBe('cam');
+    const explanationPath = explanation.path;
+    const session = await openSession({ runtime: 'onnx', path: conversion.onnx.path, explanationPath, threads: 1 });
+    const [images = 0] = golden.pixels.shape;
+    for (const index of [0, 58, 199]) {
+      const classes = Array<number>(images).fill(index);
+      const { explanation: cells, logits } = await session.run(golden.pixels, ['explanation', 'logits'], classes);
+      if (cells === undefined || logits === undefined) throw new Error('an output is missing');
+      // The bias is the same for all images: what is left of each logit is, too.
+      const rests = classes.map((_, image) => (rowOf(logits, image)[index] ?? 0) - sum(rowOf(cells, image)));
+      for (const rest of rests) expect(rest).toBeCloseTo(rests[0] ?? Number.NaN, 4);
+    }
+    await session.close();
+  });
 });
+
+const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
+
+function rowOf({ data, shape: [rows = 1] }: Tensor, row: number): Float32Array {
+  const length = data.length / rows;
+  return data.subarray(row * length, (row + 1) * length);
+}
 
 interface Golden {
   readonly pixels: PixelTensor;
