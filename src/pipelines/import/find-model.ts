@@ -2,11 +2,14 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { unpackArchive } from './unpack.ts';
 
-/** What a model can be made of, by the ending of its file. */
+/** What a model can be made of, by the ending of its file's name. */
 export const MODEL_KINDS = {
   '.safetensors': 'checkpoint',
   '.pth': 'checkpoint',
   '.pt': 'checkpoint',
+  '.ckpt': 'checkpoint',
+  '.pth.tar': 'checkpoint',
+  'pytorch_model.bin': 'checkpoint',
   '.json': 'tfjs',
   '.js': 'tfjs',
   '.onnx': 'onnx',
@@ -85,6 +88,6 @@ async function modelsUnder(folder: string, depth: number): Promise<ModelFile[]> 
 }
 
 function kindOf(path: string): ModelKind | undefined {
-  const ending = /\.[a-z]+$/.exec(basename(path).toLowerCase())?.[0] ?? '';
-  return Object.entries(MODEL_KINDS).find(([known]) => known === ending)?.[1];
+  const name = basename(path).toLowerCase();
+  return Object.entries(MODEL_KINDS).find(([ending]) => name.endsWith(ending))?.[1];
 }

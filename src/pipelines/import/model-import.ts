@@ -3,6 +3,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digestFile } from '../../download/file-digest.ts';
 import { errnoOf, syncToDisk, UNFINISHED, writeFileDurably } from '../../durable-files.ts';
+import { messageOf } from '../../errors.ts';
 import { describeIssues, type ManifestDocument, MODEL_NAME, manifestSchema } from '../../registry/manifest.ts';
 import type { RepositoryListing } from '../../registry/repository.ts';
 import { MANIFEST_FILE, type NamedLabels } from '../../registry/zoo.ts';
@@ -98,7 +99,9 @@ async function readInto(folder: string, work: string, request: ImportRequest, pl
   // So many classes may tell which of several outputs of a model is meant.
   const wanted = request.labels === undefined ? undefined : (await readLabels(request.labels, place.namedLabels)).count;
   const known = wanted === undefined ? given : { ...given, numClasses: wanted };
-  const { network, defaults, guessed } = await run(model.path, known, seeds, target);
+  const { network, defaults, guessed } = await run(model.path, known, seeds, target).catch((cause: unknown) => {
+    throw new Error(`${basename(model.path)}: ${messageOf(cause)}`, { cause });
+  });
   const { architecture, inputSize, numClasses, featureSize, parameters } = network;
   const labels = await labelsFor(numClasses, request.labels, dirname(model.path), place.namedLabels);
   const { sha256, size } = await digestFile(target);

@@ -17,10 +17,14 @@ import {
 import { Call, Global, List, pickle, Raw } from './pytorch/pickler.ts';
 
 let folder: string;
+const files: PytorchCheckpoint[] = [];
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-pytorch-'));
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  for (const file of files.splice(0)) await file.close();
+  await rm(folder, { recursive: true });
+});
 
 const count = (length: number) => Float32Array.from({ length }, (_, index) => index);
 const floats = storage('FloatStorage', '0', count(6));
@@ -198,5 +202,7 @@ describe('the stream form', () => {
 async function opened(bytes: Uint8Array): Promise<PytorchCheckpoint> {
   const path = join(folder, 'checkpoint.pth');
   await writeFile(path, bytes);
-  return await PytorchCheckpoint.open(path);
+  const file = await PytorchCheckpoint.open(path);
+  files.push(file);
+  return file;
 }

@@ -157,6 +157,15 @@ describe('a model that TF.js made answers the same when it is read and served', 
         }),
     ],
     [
+      'a softmax upon the only pixel of a map',
+      () =>
+        functional((x) => {
+          const map = layers.averagePooling2d({ poolSize: [7, 10] }).apply(conv().apply(x)) as Symbolic;
+          const made = layers.conv2d({ filters: 4, kernelSize: 1 }).apply(map);
+          return layers.flatten().apply(layers.activation({ activation: 'softmax' }).apply(made)) as Symbolic;
+        }),
+    ],
+    [
       'a model within a model',
       () =>
         functional((x) => {

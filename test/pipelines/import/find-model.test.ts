@@ -27,6 +27,8 @@ test.each([
   ['a.safetensors', 'checkpoint'],
   ['a.pth', 'checkpoint'],
   ['a.pt', 'checkpoint'],
+  ['model_best.pth.tar', 'checkpoint'],
+  ['pytorch_model.bin', 'checkpoint'],
   ['model.json', 'tfjs'],
   ['model.min.js', 'tfjs'],
 ])('%s says what it is', async (name, kind) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ACTIVATION_FUNCTIONS, type ActivationFunction, activation, leakyRelu, softmax } from '../../ir.ts';
+import { ACTIVATION_FUNCTIONS, type ActivationFunction, activation, flatten, leakyRelu, softmax } from '../../ir.ts';
 import type { LayerReading } from './layer-reading.ts';
 import { activationOption } from './options.ts';
 import { type MapValue, mapValue, type Value, type VectorValue } from './values.ts';
@@ -13,7 +13,11 @@ const OTHER_NAMES: Readonly<Record<string, ActivationFunction>> = { silu: 'swish
 export function activated(layer: LayerReading, name: string, value: Activatable, functionName: string): Activatable {
   if (functionName === 'linear') return value;
   if (functionName === 'softmax') {
-    if (value.kind === 'map') return layer.fail('a softmax over the channels of a map cannot be read');
+    if (value.kind === 'map') {
+      const { height, width } = value.node.shape;
+      if (height * width > 1) return layer.fail('a softmax at each pixel cannot be read');
+      return { kind: 'vector', node: softmax(name, flatten(`${name}.flatten`, value.node)), pixel: true };
+    }
     return { ...value, node: softmax(name, value.node) };
   }
   const known = OTHER_NAMES[functionName] ?? ACTIVATION_FUNCTIONS.find((candidate) => candidate === functionName);
