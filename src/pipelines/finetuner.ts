@@ -47,9 +47,10 @@ export class Finetuner {
     this.#parts = parts;
   }
 
-  /** @throws AppError `model_not_found` when there is no such backbone */
+  /** @throws AppError `model_not_found` when there is no such backbone; `invalid_request` when the name is another model's */
   checkBackbone(options: FinetuneOptions): void {
     this.#backbone(options);
+    this.#current(options.name);
   }
 
   /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on */
@@ -115,9 +116,11 @@ export class Finetuner {
     return this.#parts.registry.resolve(backbone ?? this.#parts.defaultBackbone);
   }
 
-  /** The version that serves under a name, if there is one. */
+  /** The version that serves under a name, if there is one. @throws AppError `invalid_request` when it was imported */
   #current(name: string): ModelVersion | undefined {
-    return this.#parts.registry.find(name) && this.#parts.registry.resolve(name);
+    const current = this.#parts.registry.find(name) && this.#parts.registry.resolve(name);
+    if (current?.manifest.file.provenance?.['imported_from'] === undefined) return current;
+    throw new AppError('invalid_request', `name: "${name}" is a model that was imported; take another name`);
   }
 
   async #preflightTask(options: FinetuneOptions, datasetPath: string): Promise<PreflightTask> {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../errors.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
-import { type ArtifactStore, isStoredName } from '../registry/artifact-store.ts';
+import { type ArtifactStore, isStoredName, type StoredVersion } from '../registry/artifact-store.ts';
 import { type ModelVersion, type RegisteredModel, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import { summarizeReport } from '../training/report.ts';
 import { parseTrainingReport } from '../training/report-schema.ts';
@@ -113,10 +113,20 @@ export class ModelCatalogue {
   /** Undefined where the version has no such file. */
   async #reportText({ name, version }: ModelVersion, file: string): Promise<string | undefined> {
     const { store } = this.#parts;
-    if (!isStoredName(name)) return undefined;
-    const { files } = await store.getVersion(name, version);
-    if (!files.some((each) => each.file === file)) return undefined;
+    const stored = await this.#storedVersion(name, version);
+    if (!stored?.files.some((each) => each.file === file)) return undefined;
     return readFile(await store.localFile(name, version, file), 'utf8');
+  }
+
+  /** Undefined of a model of the zoo: an imported one may be called as a fine-tuned one could be. */
+  async #storedVersion(name: string, version: number): Promise<StoredVersion | undefined> {
+    if (!isStoredName(name)) return undefined;
+    try {
+      return await this.#parts.store.getVersion(name, version);
+    } catch (thrown) {
+      if (thrown instanceof AppError && thrown.code === 'model_not_found') return undefined;
+      throw thrown;
+    }
   }
 
   #summary({ name, versions, aliases }: RegisteredModel, { version, manifest }: ModelVersion): JsonObject {

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +8,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
 import { ConversionCache } from '../../src/pipelines/conversion.ts';
 import type { ExportFormat } from '../../src/pipelines/export-format.ts';
+import { ModelCatalogue } from '../../src/pipelines/model-catalogue.ts';
 import { exportModel } from '../../src/pipelines/model-export.ts';
+import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
+import { Registry } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
+import { smallClassifier, writeForeign } from '../convert/onnx/foreign-model.ts';
 import { maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { EMBEDDED } from '../golden/pictures.ts';
 import { readZip } from '../zip-reader.ts';
@@ -95,4 +100,63 @@ describe('a download', () => {
     const download = exportModel(lost, await conversions.get(model), {}, { format: 'safetensors' });
     await expect(download).rejects.toMatchObject({ code: 'model_unavailable' });
   });
+});
+
+describe('a model that came as ONNX', () => {
+  const [like] = EMBEDDED;
+
+  it('is taken away as ONNX, and as nothing else', async () => {
+    const model = await foreignVersion();
+    const converted = await conversions.get(model);
+    const download = (format: ExportFormat) => exportModel(model, converted, { id: model.name }, { format });
+    const files = await readZip(await collect((await download('onnx')).zip));
+    expect(files.has('model.onnx')).toBe(true);
+    for (const format of ['tfjs', 'safetensors'] as const) {
+      await expect(download(format)).rejects.toMatchObject({
+        code: 'format_unavailable',
+        context: { formats: ['onnx'] },
+      });
+    }
+  });
+
+  it('brings the file of its weights where these lie apart', async () => {
+    const model = await foreignVersion();
+    const converted = await conversions.get(model);
+    const data = `${converted.onnx.path}.data`;
+    await writeFile(data, 'weights');
+    const apart = { ...converted, onnx: { ...converted.onnx, files: [converted.onnx.path, data] } };
+    const { zip } = await exportModel(model, apart, {}, { format: 'onnx' });
+    expect(String((await readZip(await collect(zip))).get('model.onnx.data'))).toBe('weights');
+  });
+
+  it('has a card, whatever it is called', async () => {
+    const model = await foreignVersion();
+    const registry = new Registry();
+    registry.set({ name: model.name, versions: [model], aliases: {} });
+    const store = await FileArtifactStore.open(join(folder, 'models'), createLogger('silent'));
+    const quantizer = { get: () => Promise.reject(new Error('nobody asks')) };
+    const catalogue = new ModelCatalogue({ registry, store, conversions, quantizer, defaultModel: model.name });
+    await conversions.get(model);
+    expect(await catalogue.describe(model.name)).toMatchObject({ id: 'theirs', formats: { onnx: {} } });
+  });
+
+  async function foreignVersion(): Promise<ModelVersion> {
+    const embedded = models.find(({ name }) => name === like);
+    if (embedded === undefined) throw new Error(`the zoo has no ${like}`);
+    const weightsPath = await writeForeign(join(folder, 'theirs.onnx'), smallClassifier());
+    const sha256 = createHash('sha256').update(readFileSync(weightsPath)).digest('hex');
+    const { file, preprocessing } = embedded.manifest;
+    const manifest = {
+      ...embedded.manifest,
+      name: 'theirs',
+      preprocessing: { ...preprocessing, inputSize: [8, 8] as const },
+      file: {
+        ...file,
+        architecture: { family: 'onnx' },
+        num_classes: 3,
+        weights: { ...file.weights, format: 'onnx' as const, sha256 },
+      },
+    };
+    return { ...embedded, name: 'theirs', weightsPath, manifest };
+  }
 });

@@ -81,6 +81,36 @@ function stage(
 const idle = async (): Promise<void> => undefined;
 const loaded = ({ serving }: Stage): string[] => serving.loaded().map(({ model, version }) => `${model}@${version}`);
 
+test('a model that takes one image at a time gets one at a time', async () => {
+  const { options } = stage();
+  const batches: number[] = [];
+  const { serving } = stage({
+    conversions: { get: async (model) => ({ ...(await options.conversions.get(model)), maxBatch: 1 }) },
+    onBatch: (_model, _runtime, images) => void batches.push(images),
+  });
+  await serving.use(versionOf(1), 'onnx', async (queue) => {
+    const submit = () =>
+      queue.submit(new Uint8Array(height * width * 3), { priority: 'interactive', outputs: ['logits'] });
+    await Promise.all([submit(), submit(), submit()]);
+  });
+  expect(new Set(batches)).toEqual(new Set([1]));
+});
+
+test('a format that a model does not come in is refused by name', async () => {
+  const { options } = stage();
+  const { serving } = stage({
+    conversions: {
+      get: async (model) => {
+        const { tfjs: _, ...rest } = await options.conversions.get(model);
+        return rest;
+      },
+    },
+  });
+  await expect(serving.use(versionOf(1), 'tfjs', async () => undefined)).rejects.toMatchObject({
+    code: 'format_unavailable',
+  });
+});
+
 describe('the first use of a model', () => {
   test('loads it, and all who ask meanwhile share the load', async () => {
     const converting = deferred<void>();
