@@ -14,10 +14,8 @@ export const listModels: Command = {
     const { models, absent, problems } = zoo.listing;
     const here = models.map(({ name, versions }) => row(versions.at(-1)?.manifest.file, stateOf(zoo, name)));
     const toPull = absent.map(({ file }) => row(file, '-'));
-    console.log(
-      formatTable(['model', 'here', 'top-1', 'params', 'weights', 'pixels', 'licence'], [...here, ...toPull]),
-    );
-    console.log('\n"-": npm run zoo -- pull <model>    top-1: percent, as measured on the data set in its card');
+    console.log(formatTable(['model', 'here', 'top-1', 'params', 'MB', 'px', 'licence'], [...here, ...toPull]));
+    console.log('\n"-": npm run zoo -- pull <model> gets it; top-1: percent, see the card');
     for (const { where, reason } of problems) console.log(`broken: ${where}: ${reason}`);
   },
 };
@@ -36,7 +34,7 @@ function row(file: ManifestDocument | undefined, state: string): string[] {
     state,
     best === undefined ? '' : best.top1.toFixed(1),
     `${(file.parameters / 1e6).toFixed(1)} M`,
-    `${(file.weights.size_bytes / 1e6).toFixed(1)} MB`,
+    (file.weights.size_bytes / 1e6).toFixed(1),
     String(height),
     file.license,
   ];

