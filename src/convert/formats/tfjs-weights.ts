@@ -90,8 +90,13 @@ function quantized(values: Float32Array): Stored {
   };
 }
 
-function storageOf({ shape }: Weight, storage: WeightStorage): WeightStorage {
-  return shape.length > 1 ? storage : 'float32';
+/**
+ * A tensor has one scale in 8 bits, but the channels of a depthwise kernel, with their batch norm folded in, differ
+ * widely: the small ones would be lost. These kernels are a few hundredths of a network, so they stay as they are.
+ */
+function storageOf({ name, shape }: Weight, storage: WeightStorage): WeightStorage {
+  const fragile = storage === 'uint8' && name.endsWith('/depthwise_kernel');
+  return shape.length > 1 && !fragile ? storage : 'float32';
 }
 
 function storedBytes(weight: Weight, storage: WeightStorage): number {

@@ -184,6 +184,21 @@ describe('TF.js', () => {
     expect(maxDifference(a.logits, b.logits)).toBeGreaterThan(0);
   });
 
+  test('keeps depthwise kernels out of 8 bits, whose channels one scale cannot serve', async () => {
+    const depthwise = smallGraph(SIZE, (x) => conv('conv', x, [6, 1, 3, 3], { groups: 3 }));
+    await writeTfjs(depthwise, join(folder, 'small'), { storage: 'uint8' });
+    const { weightsManifest } = JSON.parse(await readFile(join(folder, 'small/model.json'), 'utf8'));
+    const stored = weightsManifest[0].weights.map((weight: { name: string; quantization?: { dtype: string } }) => [
+      weight.name.split('/')[1],
+      weight.quantization?.dtype,
+    ]);
+    expect(stored).toEqual([
+      ['depthwise_kernel', undefined],
+      ['kernel', 'uint8'],
+      ['bias', undefined],
+    ]);
+  });
+
   test('weights beyond 4 MiB go on in the next shard', async () => {
     const wide = smallGraph(SIZE, (x) => conv('conv', x, [200_000, 3, 1, 2]));
     const [, ...shards] = await writeTfjs(wide, join(folder, 'tfjs'));
