@@ -36,7 +36,7 @@ export const finetuneOptionsSchema = z.strictObject({
   patience: z.number().int().min(1).max(1000).optional(),
   label_smoothing: z.number().min(0).max(0.9).optional(),
   class_weights: z.enum(['none', 'balanced']).optional(),
-  /** A search compares them when absent. */
+  /** When absent a search compares them, and without one it is all. */
   layers: z.enum(LAYERS).optional(),
   search: z.enum(SEARCHES).default('none'),
   promote: z.enum(PROMOTIONS).default('always'),

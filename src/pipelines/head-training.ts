@@ -154,10 +154,14 @@ async function findSettings(
   return { ...result, layers: choices.find((layers) => setName(layers) === result.best.features) ?? 1 };
 }
 
-/** How many of a backbone's last layers to read: what is asked for; else what a search compares, one by one or one and all. */
+/**
+ * How many of a backbone's last layers to read: what is asked for; else what a search compares, one by one or one and all.
+ * Without a search it is all: over 17 splits of two data sets and three backbones that was never worse than the last one, by
+ * 1.7 points better on photographs like those that the backbone has seen, by 3.7 on others.
+ */
 function layerChoices({ layers, search }: FinetuneOptions, offered: number): number[] {
   if (layers !== undefined) return [layers === 'all' ? offered : 1];
-  if (search === 'none') return [1];
+  if (search === 'none') return [offered];
   return search === 'quick' ? [...new Set([1, offered])] : Array.from({ length: offered }, (_, index) => index + 1);
 }
 

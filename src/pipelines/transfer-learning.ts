@@ -92,9 +92,8 @@ async function withDataset<T>(
   let extraction: FeatureExtraction | undefined;
   try {
     const dataset = await readDataset(source);
-    const opened = readsLayers(options)
-      ? await openLayeredNetwork(backbone, cacheDir)
-      : await openFeatureNetwork(backbone);
+    const opened =
+      options.layers === 'last' ? await openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, cacheDir);
     network = opened;
     extraction = new FeatureExtraction({
       backbone: {
@@ -126,11 +125,6 @@ async function withDataset<T>(
     await source.close();
     if (extraction !== undefined) await trimCache(cacheDir, task.maxFeatureBytes);
   }
-}
-
-/** Whether more of the backbone than its features may be read; else those are kept which other jobs share. */
-function readsLayers({ layers, search }: PreflightTask['options']): boolean {
-  return layers === 'all' || (layers === undefined && search !== 'none');
 }
 
 /** Features of every image, and of the copies of those that are trained on; all in the order of the data set. */

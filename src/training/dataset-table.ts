@@ -91,9 +91,15 @@ function readRows(content: Buffer): CsvRow[] {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(content);
     return parseCsv(text);
   } catch (thrown) {
-    const reason = thrown instanceof TypeError ? 'it is not text in UTF-8' : messageOf(thrown);
+    const reason = readFault(thrown);
     throw new AppError('dataset_layout', `labels.csv cannot be read: ${reason}`, { cause: thrown });
   }
+}
+
+function readFault(thrown: unknown): string {
+  if (thrown instanceof TypeError) return 'it is not text in UTF-8';
+  // The regular expression's stack ends at a cell of millions of quotes.
+  return thrown instanceof RangeError ? 'it is no table: a cell has millions of quotes' : messageOf(thrown);
 }
 
 /** The first row is a header when it names both columns; else the columns are file, label, split. */

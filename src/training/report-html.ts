@@ -185,17 +185,19 @@ ${linePlot({ title: 'Loss', x, y: loss, series: curves('loss', 'val_loss'), mark
 ${linePlot({ title: 'Accuracy', x, y: share('Accuracy'), series: curves('accuracy', 'val_accuracy'), marker })}
 </div>`
 }
-${search ? searchTable(search, layers) : undefined}
+${layers && layers.length > 1 ? layersRead(layers) : undefined}
+${search ? searchTable(search) : undefined}
 </section>`;
 }
 
-function searchTable(
-  { folds, trials }: NonNullable<TrainingReport['training']['search']>,
-  layers: TrainingReport['training']['layers'],
-): Markup {
-  const read = (layers ?? []).map(({ name, size }) => `${name} (${size} values)`).join(', ');
+function layersRead(layers: NonNullable<TrainingReport['training']['layers']>): Markup {
+  const [last, ...earlier] = layers.map(({ name, size }) => `${name} (${size} values)`).reverse();
+  return html`<p>Of the backbone the head reads its features, ${last}, and before that the mean of each channel after ${earlier.join(', ')}.</p>`;
+}
+
+function searchTable({ folds, trials }: NonNullable<TrainingReport['training']['search']>): Markup {
   return html`<h3>Settings that were tried</h3>
-<p>Scores by cross-validation in ${folds} parts; rates and decay as multiples of the default. Bold: better than what was best before by more than chance.${read === '' ? '' : ` Of the backbone the head reads ${read}: of a map, each channel's mean.`}</p>
+<p>Scores by cross-validation in ${folds} parts; rates and decay as multiples of the default. Bold: better than what was best before by more than chance.</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Features</th><th scope="col">Copies</th><th scope="col">Hidden units</th><th scope="col">Learning rate</th><th scope="col">Weight decay</th><th scope="col">Accuracy</th><th scope="col">Loss</th></tr></thead>
 <tbody>${trials.map(

@@ -189,7 +189,7 @@ describe('a job that runs', () => {
     ['SIGKILL', '9'],
   ] as const)('goes on when the server was ended by %s and is back', async (signal, seed) => {
     const { id } = await caughtRunning(signal.toLowerCase(), seed);
-    const followed = fetch(`${server.url}/jobs/${id}/events`).then((response) => response.text());
+    const followed = (await fetch(`${server.url}/jobs/${id}/events`)).text();
     server.child.kill(signal);
     // Whoever follows the job is let go by a server that stops in order.
     if (signal === 'SIGTERM') expect(await followed).toContain('event: progress');

@@ -64,10 +64,10 @@ const trained = (
 };
 
 describe('the layers that a head reads', () => {
-  test('are the last one without a search', async () => {
+  test('are all of them without a search', async () => {
     const { reads, layers } = await trained([6, 6, 6], 'none');
-    expect(reads.map(({ name }) => name)).toEqual(['features']);
-    expect(layers[0]?.inputs).toBe(DIMENSION);
+    expect(reads).toEqual(LAYERS);
+    expect(layers[0]?.inputs).toBe(3 * DIMENSION);
   });
 
   test.each(['quick', 'thorough'] as const)('are more when those tell more (%s)', async (level) => {
@@ -81,8 +81,10 @@ describe('the layers that a head reads', () => {
     );
   });
 
-  test('are all when all are asked for, and then nothing is compared', async () => {
-    expect((await trained([6, 6, 6], 'none', 'all')).reads).toEqual(LAYERS);
+  test('are those that are asked for, and then a search compares none', async () => {
+    const last = await trained([6, 6, 6], 'none', 'last');
+    expect(last.reads.map(({ name }) => name)).toEqual(['features']);
+    expect(last.layers[0]?.inputs).toBe(DIMENSION);
     const { reads, search } = await trained([6, 0, 0], 'quick', 'last');
     expect(reads.map(({ name }) => name)).toEqual(['features']);
     expect(new Set(search?.trials.map(({ features }) => features))).toEqual(new Set(['last layer']));

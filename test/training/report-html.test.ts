@@ -38,6 +38,16 @@ describe('the page of a report', () => {
     expect(count(page, /class="bar"/g)).toBeGreaterThan(8);
   });
 
+  it('says which layers of the backbone the head reads, when it is more than the last', () => {
+    expect(page).not.toContain('Of the backbone');
+    const input = reportInput();
+    const layers = [...[32, 64].map((size, i) => ({ name: `stage${i + 1}`, size })), { name: 'avgpool', size: 512 }];
+    const layered = renderReport(buildTrainingReport({ ...input, training: { ...input.training, layers } }));
+    expect(layered).toContain(
+      'reads its features, avgpool (512 values), and before that the mean of each channel after stage2 (64 values), stage1 (32 values)',
+    );
+  });
+
   it('shows names as text, whatever they hold', () => {
     const classes = ['<script>alert(1)</script>', '"onload="x', "a'b", '&amp;'];
     const hostile = renderReport(buildTrainingReport(reportInput({ classes })));
