@@ -25,6 +25,7 @@ import { ModelControl } from './pipelines/model-control.ts';
 import { ModelServing } from './pipelines/model-serving.ts';
 import { ModelPuller } from './pipelines/pull/model-puller.ts';
 import { ModelPulls } from './pipelines/pull/model-pulls.ts';
+import { RepositoryWatch } from './pipelines/repository-watch.ts';
 import { TensorInference } from './pipelines/tensor-inference.ts';
 import { TfjsQuantizer } from './pipelines/tfjs-quantization.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
@@ -50,6 +51,7 @@ export interface Services {
   readonly explainer: ImageExplainer;
   readonly inference: TensorInference;
   readonly control: ModelControl;
+  readonly watch: RepositoryWatch;
   readonly metrics: Metrics;
   /** Lets what was taken finish, then ends the engines. */
   close(): Promise<void>;
@@ -81,14 +83,11 @@ export interface MenagerieServer {
 }
 
 export async function createServices(config: Config, logger: Logger): Promise<Services> {
-  const store = await FileArtifactStore.open(join(config.DATA_DIR, 'models'), logger);
-  const repository = new Repository(config.zooDir, store, join(config.DATA_DIR, 'zoo'));
+  const storeDir = join(config.DATA_DIR, 'models');
+  const pulledDir = join(config.DATA_DIR, 'zoo');
+  const store = await FileArtifactStore.open(storeDir, logger);
+  const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
-  const { models, absent, problems } = await repository.list();
-  for (const { where, reason } of problems) logger.error({ where, reason }, 'a model is broken and not served');
-  for (const model of models) registry.set(model);
-  for (const model of absent) registry.setAbsent(model);
-  const unloadable = problems.map(({ where, reason }) => ({ name: where, reason }));
 
   const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger);
   await conversions.clear();
@@ -154,7 +153,10 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     admit: (images) => admission.admit(images),
     onImage: (model, timings) => metrics.observeImage(model.name, 'onnx', timings),
   });
-  const control = new ModelControl({ registry, serving, unloadable: () => unloadable });
+  const watch = new RepositoryWatch({ folders: [pulledDir, storeDir], repository, registry, serving, logger });
+  await watch.scan();
+  const unloadable = () => watch.problems.map(({ where, reason }) => ({ name: where, reason }));
+  const control = new ModelControl({ registry, serving, unloadable });
   return {
     registry,
     repository,
@@ -166,8 +168,10 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     explainer,
     inference,
     control,
+    watch,
     metrics,
     close: async () => {
+      await watch.close();
       await serving.close();
       await engines.close(ENGINE_GRACE_MS);
       metrics.close();
@@ -262,6 +266,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       started = true;
       if (shuttingDown) return;
       jobs.start();
+      await services.watch.start();
       await convertOthers(services, logger);
     },
     close: async () => {

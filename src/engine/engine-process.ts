@@ -7,8 +7,8 @@ import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.t
 import type { PixelTensor } from '../tensor.ts';
 import type { EngineModel, EngineReply, EngineRequest, LoadedModel } from './messages.ts';
 
-/** Memory that may stay behind a model that was unloaded; more of it is worth a new process. */
-const RETAINED_BYTES = 64 * 1024 * 1024;
+/** Memory that may stay behind models that were unloaded; more of it is worth a new process. */
+const RETAINED_BYTES = 16 * 1024 * 1024;
 
 /** A request without its id: the part its sender knows. */
 type Body<T> = T extends { readonly id: number } ? Omit<T, 'id'> : never;
@@ -141,15 +141,16 @@ export class EngineProcess {
   }
 
   /**
-   * Forgets a model and frees what it held, behind what runs here.
-   * @returns whether the process holds much more memory than it needs now: it gives that back by ending
+   * Forgets models and frees what they held, behind what runs here.
+   * @returns whether the process holds more memory than it needs now: it gives that back by ending
    */
-  async unload(key: string): Promise<boolean> {
-    const residence = this.#models.get(key);
-    if (residence === undefined) return false;
-    this.#models.delete(key);
-    await this.#request({ type: 'unload', key });
-    return this.#models.size === 0 || this.#rss - residence.rssBefore > RETAINED_BYTES;
+  async unload(keys: readonly string[]): Promise<boolean> {
+    const residences = keys.flatMap((key) => this.#models.get(key) ?? []);
+    if (residences.length === 0) return false;
+    for (const { model } of residences) this.#models.delete(model.key);
+    await Promise.all(residences.map(({ model: { key } }) => this.#request({ type: 'unload', key })));
+    const before = Math.min(...residences.map(({ rssBefore }) => rssBefore));
+    return this.#models.size === 0 || this.#rss - before > RETAINED_BYTES;
   }
 
   /** Ends the process: by itself if it does so within `graceMs`, by SIGKILL if not. */

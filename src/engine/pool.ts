@@ -124,16 +124,16 @@ export class EnginePool {
   }
 
   /**
-   * Frees a model in every engine, behind what runs there. An engine that keeps the memory all the same is replaced by a
+   * Frees models in every engine, behind what runs there. An engine that keeps the memory all the same is replaced by a
    * fresh process, which loads what the old one held and takes over between two batches.
    */
-  async unload(key: string): Promise<void> {
+  async unload(keys: readonly string[]): Promise<void> {
     const unloads = this.#slots.map(async (slot) => {
       const { engine } = slot;
-      const wasteful = await engine?.unload(key);
+      const wasteful = await engine?.unload(keys);
       if (wasteful && slot.engine === engine) await this.#replace(slot);
     });
-    // An engine that dies meanwhile has forgotten the model too.
+    // An engine that dies meanwhile has forgotten the models too.
     await Promise.allSettled(unloads);
   }
 

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { Mutex } from '../mutex.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -41,7 +40,6 @@ export interface PublishedVersion extends TrainingResult {
 /** Trains a new version of a model and publishes it. Training itself runs in a process of its own. */
 export class Finetuner {
   readonly #parts: FinetunerParts;
-  readonly #refreshing = new Mutex();
 
   constructor(parts: FinetunerParts) {
     this.#parts = parts;
@@ -98,8 +96,7 @@ export class Finetuner {
   /** Reads a model of the store again, after its versions or aliases changed. */
   refresh(name: string): Promise<void> {
     const { registry, repository } = this.#parts;
-    // One after the other: the last to read is the last to write.
-    return this.#refreshing.run(async () => {
+    return registry.changes.run(async () => {
       const [model] = await repository.readStored(name).then(
         ({ models }) => models,
         (thrown: unknown) => {

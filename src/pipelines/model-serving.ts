@@ -112,6 +112,32 @@ export class ModelServing {
     await Promise.all(served.map((each) => this.#leave(each)));
   }
 
+  /**
+   * Loads a version that takes the place of one under the same name and number, where that one is loaded.
+   * @returns lets the new one serve and the old one go, once what is under way with it is done
+   * @throws AppError `model_unavailable` with the reason: then the old one serves on
+   */
+  async prepare(model: ModelVersion): Promise<() => void> {
+    const runtimes = RUNTIME_NAMES.filter((runtime) => this.#served.get(servedKey(model, runtime))?.ready);
+    const successors = runtimes.map((runtime) => new ServedModel(model, runtime, (self) => this.#load(self)));
+    try {
+      await Promise.all(successors.map(({ batcher }) => batcher));
+    } catch (thrown) {
+      for (const each of successors) void this.#leave(each);
+      throw thrown;
+    }
+    return () => {
+      const old = RUNTIME_NAMES.flatMap((runtime) => this.#served.get(servedKey(model, runtime)) ?? []);
+      for (const each of old) void this.#leave(each);
+      for (const each of successors) {
+        // It may have been unloaded by request, or to make room, before it could serve.
+        if (this.#unloaded.has(versionKey(model)) || each.leaving !== undefined) void this.#leave(each);
+        else this.#served.set(servedKey(model, each.runtime), each);
+        each.lastUsed = ++this.#uses;
+      }
+    };
+  }
+
   /** Where a version stands; ready when it is on any runtime. */
   state(model: ModelVersion): ServingState {
     const served = RUNTIME_NAMES.flatMap((runtime) => this.#served.get(servedKey(model, runtime)) ?? []);
@@ -225,10 +251,9 @@ export class ModelServing {
   async #free(served: ServedModel): Promise<void> {
     const { residence } = served;
     if (residence === undefined || !this.#resident.has(served)) return;
-    const isShared = (): boolean =>
-      [...this.#resident].some((other) => other !== served && other.residence?.key === residence.key);
+    const isShared = [...this.#resident].some((other) => other !== served && other.residence?.key === residence.key);
     const keys = new Set(residence.engineModels.map(({ key }) => key));
-    for (const key of keys) if (!isShared()) await this.#options.engines.unload(key);
+    if (!isShared) await this.#options.engines.unload([...keys]);
     this.#resident.delete(served);
   }
 

@@ -128,7 +128,7 @@ export class TfjsQuantizer {
       return probabilities;
     } finally {
       engine.release();
-      await this.#engines.unload(model.key);
+      await this.#engines.unload([model.key]);
     }
   }
 }

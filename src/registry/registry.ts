@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { Mutex } from '../mutex.ts';
 import type { Manifest, ManifestDocument } from './manifest.ts';
 
 /** One version of one model, as it lies on disk. Embedded and pulled models have version 1. */
@@ -28,6 +29,8 @@ export const SERVING_ALIAS = 'production';
 
 /** The models of this process: found by `name`, `name@version` or `name@alias`. */
 export class Registry {
+  /** Changes that read the disk first go one after the other: the last to read is the last to write. */
+  readonly changes = new Mutex();
   readonly #models = new Map<string, RegisteredModel>();
   readonly #absent = new Map<string, AbsentModel>();
 
@@ -45,6 +48,7 @@ export class Registry {
 
   delete(name: string): void {
     this.#models.delete(name);
+    this.#absent.delete(name);
   }
 
   /** All models, by name. */

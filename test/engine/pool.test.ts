@@ -192,9 +192,53 @@ describe('loading and unloading', () => {
     const pool = poolOf(2);
     await loadEverywhere(pool, small);
     expect(pool.report().map(({ models }) => models.length)).toEqual([1, 1]);
-    await pool.unload('small');
+    await pool.unload(['small']);
     expect(pool.report().map(({ models }) => models)).toEqual([[], []]);
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
+  });
+});
+
+describe('an engine that is left without a model', () => {
+  it('gives its memory back by making room for a fresh process, which serves on', async () => {
+    const pool = poolOf(1);
+    await redLogits(pool);
+    const before = pool.report()[0]?.pid;
+    await pool.unload(['small']);
+    const [after] = pool.report();
+    expect(after?.pid).not.toBe(before);
+    expect(after).toMatchObject({ state: 'idle', restarts: 0, models: [] });
+    expect(isAlive(before)).toBe(false);
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+  });
+
+  it('is not replaced before what runs there is done', async () => {
+    const pool = poolOf(1);
+    const lent = await pool.acquire(small, 'interactive');
+    await redRun(lent);
+    const unloading = pool.unload(['small']);
+    // The lease holds: the engine loads the model once more, and only then is replaced.
+    expect(await redRun(lent)).toEqual([4, 0, 0]);
+    const next = redLogits(pool);
+    lent.release();
+    await unloading;
+    expect(await next).toEqual([4, 0, 0]);
+  });
+});
+
+describe('a model that few engines may hold', () => {
+  it('waits for one of them, while others take what is free', async () => {
+    const pool = poolOf(2);
+    const scarce = { ...small, key: 'scarce', engines: 1 };
+    expect([pool.concurrency(small), pool.concurrency(scarce)]).toEqual([2, 1]);
+    const first = await pool.acquire(scarce, 'interactive');
+    const second = pool.acquire(scarce, 'interactive');
+    const other = await pool.acquire(small, 'bulk');
+    other.release();
+    first.release();
+    const engine = await second;
+    await redRun(engine);
+    engine.release();
+    expect(pool.report().map(({ models }) => models.map(({ key }) => key))).toEqual([['scarce'], []]);
   });
 });
 

@@ -62,7 +62,7 @@ function stage(
         asked.push(model);
         return lease;
       },
-      unload: async (key) => void unloaded.push(key),
+      unload: async (keys) => void unloaded.push(...keys),
     },
     threads: 1,
     cores: 1,
@@ -271,6 +271,41 @@ describe('a version that is unloaded by request', () => {
     const on = stage();
     await on.serving.unload(versionOf(1));
     expect(on.unloaded).toEqual([]);
+  });
+});
+
+describe('a version that takes the place of another', () => {
+  test('is loaded before the old one is let go, and serves from then on', async () => {
+    const next = { ...versionOf(1), weightsPath: 'other' };
+    const on = stage({}, ({ weightsPath: path }) => (path === 'other' ? 'new' : 'old'));
+    await on.serving.use(versionOf(1), 'onnx', idle);
+    const swap = await on.serving.prepare(next);
+    expect(on.asked.at(-1)?.key).toBe('new/onnx/1');
+    expect(on.unloaded).toEqual([]);
+    swap();
+    await vi.waitFor(() => expect(on.unloaded).toEqual(['old/onnx/1']));
+    on.asked.length = 0;
+    await on.serving.use(next, 'onnx', idle);
+    expect(on.asked).toEqual([]);
+  });
+
+  test('that cannot be loaded leaves the old one as it was', async () => {
+    const { options } = stage();
+    const on = stage({
+      conversions: {
+        get: (model) =>
+          model.weightsPath === 'broken' ? Promise.reject(new Error('no weights')) : options.conversions.get(model),
+      },
+    });
+    await on.serving.use(versionOf(1), 'onnx', idle);
+    await expect(on.serving.prepare({ ...versionOf(1), weightsPath: 'broken' })).rejects.toThrow('no weights');
+    expect(on.serving.state(versionOf(1)).state).toBe('READY');
+  });
+
+  test('is not loaded where the old one is not', async () => {
+    const on = stage();
+    (await on.serving.prepare(versionOf(1)))();
+    expect(on.asked).toEqual([]);
   });
 });
 
