@@ -17,6 +17,7 @@ import { Admission } from './pipelines/admission.ts';
 import { ConversionCache } from './pipelines/conversion.ts';
 import { FinetuneJobs } from './pipelines/finetune-jobs.ts';
 import { Finetuner } from './pipelines/finetuner.ts';
+import { FormatParity } from './pipelines/format-parity.ts';
 import { type ClassifierParts, ImageClassifier } from './pipelines/image-classification.ts';
 import { ImageExplainer } from './pipelines/image-explanation.ts';
 import { ModelAdministration } from './pipelines/model-administration.ts';
@@ -89,7 +90,10 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
 
-  const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger);
+  const parity = new FormatParity(logger);
+  const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger, ({ name }, converted) => {
+    void parity.compare(name, converted);
+  });
   await conversions.clear();
   const engines = new EnginePool({
     size: engineCount(config.ENGINE_THREADS),
@@ -172,6 +176,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     metrics,
     close: async () => {
       await watch.close();
+      await parity.close();
       await serving.close();
       await engines.close(ENGINE_GRACE_MS);
       metrics.close();

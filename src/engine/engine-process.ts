@@ -7,8 +7,8 @@ import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.t
 import type { PixelTensor } from '../tensor.ts';
 import type { EngineModel, EngineReply, EngineRequest, LoadedModel } from './messages.ts';
 
-/** Memory that may stay behind models that were unloaded; more of it is worth a new process. */
-const RETAINED_BYTES = 16 * 1024 * 1024;
+/** Share of the process's memory that models may leave behind when they are unloaded; more is worth a new process. */
+const RETAINED_SHARE = 0.05;
 
 /** A request without its id: the part its sender knows. */
 type Body<T> = T extends { readonly id: number } ? Omit<T, 'id'> : never;
@@ -49,6 +49,8 @@ export class EngineProcess {
   readonly #models = new Map<string, Residence>();
   #nextId = 0;
   #rss = 0;
+  /** Memory that models have left behind. */
+  #retained = 0;
   #gone = false;
 
   /** @param niceness added to the process's scheduling priority, 0 (as the server) to 19 (only idle time). */
@@ -150,7 +152,8 @@ export class EngineProcess {
     for (const { model } of residences) this.#models.delete(model.key);
     await Promise.all(residences.map(({ model: { key } }) => this.#request({ type: 'unload', key })));
     const before = Math.min(...residences.map(({ rssBefore }) => rssBefore));
-    return this.#models.size === 0 || this.#rss - before > RETAINED_BYTES;
+    this.#retained += Math.max(0, this.#rss - before);
+    return this.#models.size === 0 || this.#retained > RETAINED_SHARE * this.#rss;
   }
 
   /** Ends the process: by itself if it does so within `graceMs`, by SIGKILL if not. */

@@ -62,11 +62,18 @@ export function madeElsewhere(name: string, format: string): AppError {
 export class ConversionCache {
   readonly #folder: string;
   readonly #logger: Logger;
+  readonly #onReady: (model: ModelVersion, converted: ConvertedModel) => void;
   readonly #pending = new Map<string, Promise<ConvertedModel>>();
 
-  constructor(folder: string, logger: Logger) {
+  /** @param onReady told of each model that is asked for, when it is there */
+  constructor(
+    folder: string,
+    logger: Logger,
+    onReady: (model: ModelVersion, converted: ConvertedModel) => void = () => {},
+  ) {
     this.#folder = folder;
     this.#logger = logger;
+    this.#onReady = onReady;
   }
 
   /**
@@ -79,7 +86,9 @@ export class ConversionCache {
     const pending = this.#pending.get(key) ?? this.#convert(model, source, key);
     this.#pending.set(key, pending);
     try {
-      return await pending;
+      const converted = await pending;
+      this.#onReady(model, converted);
+      return converted;
     } catch (thrown) {
       throw new AppError('model_unavailable', `model "${model.name}" cannot be converted: ${messageOf(thrown)}`, {
         cause: thrown,

@@ -8,6 +8,7 @@ import { parseTrainingReport } from '../training/report-schema.ts';
 import { type ConversionCache, requireFormat } from './conversion.ts';
 import type { ExportOptions } from './export-format.ts';
 import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from './fine-tuned-version.ts';
+import { readFormatParity } from './format-parity.ts';
 import { exportModel, type ModelExport } from './model-export.ts';
 import type { TfjsQuantizer } from './tfjs-quantization.ts';
 
@@ -63,7 +64,7 @@ export class ModelCatalogue {
       license_notice: file.license_notice,
       needs: file.needs,
       weights: { sha256: file.weights.sha256, size_bytes: file.weights.size_bytes },
-      formats: await this.#formats(version),
+      ...(await this.#conversion(version)),
     };
   }
 
@@ -146,14 +147,20 @@ export class ModelCatalogue {
     };
   }
 
-  /** The converted files as far as they are there already: a card converts nothing. */
-  async #formats(version: ModelVersion): Promise<JsonObject> {
+  /** The converted files and how far they are apart, as far as that is known already: a card converts nothing. */
+  async #conversion(version: ModelVersion): Promise<JsonObject> {
     const converted = await this.#parts.conversions.peek(version);
-    if (converted === undefined) return {};
+    if (converted === undefined) return { formats: {}, parity: { state: 'pending' } };
     const { onnx, tfjs } = converted;
+    const onnxFile = { sha256: onnx.sha256, size_bytes: onnx.size };
+    if (tfjs === undefined) {
+      const reason = 'the model was made elsewhere, as an ONNX file, and comes in no other format';
+      return { formats: { onnx: onnxFile }, parity: { state: 'none', reason } };
+    }
+    const report = await readFormatParity(converted);
     return {
-      onnx: { sha256: onnx.sha256, size_bytes: onnx.size },
-      ...(tfjs !== undefined && { tfjs: { sha256: tfjs.sha256, size_bytes: tfjs.size } }),
+      formats: { onnx: onnxFile, tfjs: { sha256: tfjs.sha256, size_bytes: tfjs.size } },
+      parity: report === undefined ? { state: 'pending' } : { state: 'measured', ...report },
     };
   }
 }

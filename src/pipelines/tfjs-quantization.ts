@@ -9,6 +9,7 @@ import type { EngineModel } from '../engine/messages.ts';
 import type { EnginePool } from '../engine/pool.ts';
 import { processStamp } from '../process-stamp.ts';
 import type { PixelTensor, Tensor } from '../tensor.ts';
+import { comparisonPictures, likeliest } from './comparison-pictures.ts';
 import type { StoredWeights } from './export-format.ts';
 
 /** How kernels are stored in fewer bytes. */
@@ -98,7 +99,7 @@ export class TfjsQuantizer {
   }
 
   async #measure(model: QuantizableModel, path: string, storage: QuantizedStorage): Promise<QuantizationParity> {
-    const pixels = pictures(model.inputSize);
+    const pixels = comparisonPictures(PICTURES, model.inputSize);
     const key = `parity/${randomUUID()}`;
     const exact = await this.#probabilities(
       { key: `${key}/exact`, runtime: 'onnx', path: model.onnx.path, threads: 1 },
@@ -148,34 +149,5 @@ function quantize(workerData: QuantizationTask): Promise<void> {
     const worker = new Worker(compiledEntry(import.meta.url, 'quantization-worker.js'), { workerData });
     worker.on('error', reject);
     worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`the worker ended with code ${code}`))));
-  });
-}
-
-/** Waves of several lengths and directions, a picture's own: networks answer to them as differently as to photos. */
-function pictures([height, width]: readonly [number, number]): PixelTensor {
-  const data = new Uint8ClampedArray(PICTURES * height * width * 3);
-  let at = 0;
-  for (let picture = 1; picture <= PICTURES; picture += 1) {
-    for (let y = 0; y < height; y += 1) {
-      for (let x = 0; x < width; x += 1) {
-        for (const phase of [0, 2, 4]) {
-          const [across, down] = [x / width, y / height];
-          const broad = Math.sin(3 * picture * across + phase) * Math.cos(2 * picture * down - phase);
-          const fine = Math.sin(7 * picture * (across - down) + phase * picture);
-          data[at] = 128 + 80 * broad + 47 * fine;
-          at += 1;
-        }
-      }
-    }
-  }
-  return { data: new Uint8Array(data.buffer), shape: [PICTURES, height, width, 3] };
-}
-
-/** The most probable class of each row. */
-function likeliest({ data, shape: [rows = 1] }: Tensor): number[] {
-  const count = data.length / rows;
-  return Array.from({ length: rows }, (_, row) => {
-    const scores = data.subarray(row * count, (row + 1) * count);
-    return scores.reduce((best, score, index) => (score > (scores[best] ?? 0) ? index : best), 0);
   });
 }

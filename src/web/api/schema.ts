@@ -185,6 +185,27 @@ export type ModelCard = ModelSummary & {
   } | undefined;
   /** The file that everything is converted from. */
   readonly weights: File;
+  /** ONNX and TF.js, compared on eight fixed pictures after the conversion: `measured`; `pending` before that; `none` where the model comes in one format alone. */
+  readonly parity?: {
+    readonly state: "measured" | "pending" | "none";
+    /** Why there is nothing to compare. */
+    readonly reason?: string | undefined;
+    readonly measured_at?: string | undefined;
+    readonly pictures?: number | undefined;
+    /** Of logits and features as a share of the largest value there is. */
+    readonly max_difference?: {
+      readonly probabilities?: number | undefined;
+      readonly logits?: number | undefined;
+      readonly features?: number | undefined;
+    } | undefined;
+    /** Share of the pictures. */
+    readonly top1_agreement?: number | undefined;
+    /** The most that a probability should differ. */
+    readonly tolerance?: number | undefined;
+    readonly within_tolerance?: boolean | undefined;
+    readonly onnx?: ComparedFormat | undefined;
+    readonly tfjs?: ComparedFormat | undefined;
+  } | undefined;
   /** The converted files, once they are there; they are made at the first need. */
   readonly formats: {
     readonly onnx?: File | undefined;
@@ -513,6 +534,15 @@ export type RepositoryEntry = {
   readonly state: "READY" | "LOADING" | "UNAVAILABLE";
   /** Why it is not ready; empty where it is. */
   readonly reason: string;
+};
+
+export type ComparedFormat = {
+  /** What computed it. */
+  readonly backend: string;
+  /** Of the runtime's library. */
+  readonly version: string;
+  readonly sha256: Sha256;
+  readonly size_bytes: number;
 };
 
 /** Red, green, blue. */
