@@ -213,11 +213,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       pulledDir: join(DATA_DIR, 'zoo'),
       settings: config.downloads,
     }),
-    publish: async (model) => {
-      const before = registry.find(model.name)?.versions ?? [];
-      registry.set({ name: model.name, versions: [model], aliases: {} });
-      for (const version of before) await serving.release(version);
-    },
+    publish: () => services.watch.scan(),
     logger,
   });
   let started = false;
