@@ -99,7 +99,7 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
 
   test('what Python 2 wrote is read', async () => {
     // BINSTRING for names, an OrderedDict of its items, and Parameter as a class of its own.
-    const name = new Raw(0x55, 1, 'w'.charCodeAt(0));
+    const name = new Raw([0x55, 1, 'w'.charCodeAt(0)]);
     const parameter = new Call(new Global('torch.nn.parameter', 'Parameter'), [tensor(floats, [6])], [true, null]);
     const file = await open(
       new Call(new Global('collections', 'OrderedDict'), [new List(new List(name, parameter))], dict({ _metadata: 1 })),
@@ -125,7 +125,7 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
     ['a name that JavaScript knows', new Global('torch', 'constructorStorage'), '"torch.constructorStorage"'],
     ['a storage as a function', new Call(new Global('torch', 'FloatStorage'), [3]), 'it calls "torch.FloatStorage"'],
     ['a call of a text', new Call('os', []), 'what is no function'],
-    ['a state for a text', new Raw(0x4e, 0x4e, 0x62), 'neither tensor nor dict'],
+    ['a state for a text', new Raw([0x4e, 0x4e, 0x62]), 'neither tensor nor dict'],
     ['no dict', new List(1), 'it holds no dict of tensors', []],
     ['no tensors', dict({ epoch: 3, loss: 0.5 }), 'they are [epoch, loss]', []],
     ['a tensor beyond its storage', dict({ w: tensor(floats, [2, 4]) }), 'is not within its storage of 6 elements'],
@@ -142,18 +142,27 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
       'but the file has only',
       [big],
     ],
-    ['an opcode that no checkpoint needs', new Raw(0x96), 'no pickle opcode 150'],
-    ['a recall of nothing', new Raw('h'.charCodeAt(0), 9), 'recalls object 9'],
-    ['a list of no mark', new Raw('e'.charCodeAt(0)), 'a mark that it never set'],
-    ['an empty stack', new Raw('0'.charCodeAt(0)), 'an empty stack'],
-    ['a deep nest', new Raw(...new Array(101).fill('('.charCodeAt(0))), 'more than 100 deep'],
-    ['a long text', new Raw(0x58, 0xff, 0xff, 0xff, 0x7f), 'at most 1000000 are allowed'],
-    ['a long integer', new Raw(0x8a, 255), 'an integer of 255 bytes'],
-    ['text of no encoding', new Raw(0x58, 1, 0, 0, 0, 0xff), 'not UTF-8'],
+    ['an opcode that no checkpoint needs', new Raw([0x96]), 'no pickle opcode 150'],
+    ['a recall of nothing', new Raw(['h'.charCodeAt(0), 9]), 'recalls object 9'],
+    ['a list of no mark', new Raw(['e'.charCodeAt(0)]), 'a mark that it never set'],
+    ['an empty stack', new Raw(['0'.charCodeAt(0)]), 'an empty stack'],
+    ['a deep nest', new Raw([...new Array(101).fill('('.charCodeAt(0))]), 'more than 100 deep'],
+    ['a text without end for an error message', new Raw([...twice(80), 'Q'.charCodeAt(0)]), 'refers to a list outside'],
+    ['millions of steps', new Raw(new Uint8Array(2_000_001).fill('N'.charCodeAt(0))), 'more than 2000000 steps'],
+    ['a long text', new Raw([0x58, 0xff, 0xff, 0xff, 0x7f]), 'at most 1000000 are allowed'],
+    ['a long integer', new Raw([0x8a, 255]), 'an integer of 255 bytes'],
+    ['text of no encoding', new Raw([0x58, 1, 0, 0, 0, 0xff]), 'not UTF-8'],
   ])('%s is refused', async (_, object, reason, storages = [floats]) => {
     await expect(open(object, storages)).rejects.toThrow(reason);
   });
 });
+
+/** Opcodes of a tuple with the same tuple in it twice, and so on: as a text it would double so many times. */
+function twice(times: number): number[] {
+  const [MEMOIZE, GET, TUPLE2] = [0x94, 'h'.charCodeAt(0), 0x86];
+  const levels = Array.from({ length: times }, (_, level) => [MEMOIZE, GET, level, TUPLE2]);
+  return [')'.charCodeAt(0), ...levels.flat(), 0x94, GET, times, TUPLE2];
+}
 
 const big = storage('FloatStorage', '1', count(1000));
 

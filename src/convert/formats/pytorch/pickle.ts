@@ -1,8 +1,8 @@
 import { ConversionError } from '../../conversion-error.ts';
 import { exact, PickleInput } from './pickle-input.ts';
 
-/** The state of a network with its optimizer's takes some hundred thousand steps; a loop without end is impossible. */
-const MAX_STEPS = 10_000_000;
+/** The state of a network with its optimizer's takes some hundred thousand steps. Each may make an object. */
+const MAX_STEPS = 2_000_000;
 /** A pickler remembers each object that it writes. */
 const MAX_MEMO = 1_000_000;
 /** Containers within containers: what is built is walked by functions that call themselves. */

@@ -1,6 +1,7 @@
 import { ConversionError } from '../../conversion-error.ts';
 import { buildPython, callPython, pythonGlobal, StorageType } from './globals.ts';
 import type { PickleHost } from './pickle.ts';
+import { shown } from './shown.ts';
 import { Storage } from './tensor-view.ts';
 
 /** What `torch.save` was given, and where its storages begin in the file, by key. */
@@ -39,10 +40,10 @@ export function storageHost(): StorageHost {
 /** `('storage', type, key, device, elements)`, in older files with a sixth, the part that this one is of another. */
 function parseStorage(id: unknown): Storage {
   const [kind, type, key, , length, part = null] = Array.isArray(id) ? id : [];
-  if (kind !== 'storage') throw new ConversionError(`it refers to a ${String(kind)} outside of it, not to a storage`);
-  if (!(type instanceof StorageType)) throw new ConversionError(`the type of storage "${String(key)}" is not known`);
+  if (kind !== 'storage') throw new ConversionError(`it refers to ${shown(kind)} outside of it, not to a storage`);
+  if (!(type instanceof StorageType)) throw new ConversionError(`the type of storage "${shown(key)}" is not known`);
   if (typeof key !== 'string' || typeof length !== 'number' || !(Number.isSafeInteger(length) && length >= 0)) {
-    throw new ConversionError(`storage "${String(key)}" has ${String(length)} elements`);
+    throw new ConversionError(`storage "${shown(key)}" has ${shown(length)} elements`);
   }
   if (part !== null) throw new ConversionError(`storage "${key}" is a part of another: save it with a newer PyTorch`);
   return new Storage(key, type.dtype, length);

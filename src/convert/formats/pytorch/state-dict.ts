@@ -1,4 +1,5 @@
 import { ConversionError } from '../../conversion-error.ts';
+import { shown } from './shown.ts';
 import { TensorView, UnsetTensor } from './tensor-view.ts';
 
 /** Under which key training scripts keep the network, beside optimizer, epoch and so on; the first that is there. */
@@ -26,7 +27,7 @@ export function findStateDict(object: unknown, nesting = 0): ReadonlyMap<string,
   if (tensors.size > 0) return tensors;
   const key = NETWORK_KEYS.find((candidate) => object.get(candidate) instanceof Map);
   if (key === undefined || nesting === MAX_NESTING) {
-    const keys = [...object.keys()].slice(0, 10).map(String);
+    const keys = [...object.keys()].slice(0, 10).map(shown);
     throw new ConversionError(
       `none of its keys is a tensor or a dict of them called ${NETWORK_KEYS.join(', ')}; they are [${keys.join(', ')}]`,
     );

@@ -3,6 +3,7 @@ import type { ByteSource } from '../byte-source.ts';
 import { type PickleHost, unpickle } from './pickle.ts';
 import { PickleEndsEarly } from './pickle-input.ts';
 import { type SavedObject, storageHost } from './saved-object.ts';
+import { shown } from './shown.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL = 1001;
@@ -40,8 +41,8 @@ export async function readStreamForm(bytes: ByteSource): Promise<SavedObject> {
   const storageBegins = new Map<string, number>();
   let position = end;
   for (const key of keys) {
-    const storage = storages.get(String(key));
-    if (storage === undefined) throw new ConversionError(`storage "${String(key)}" is of no tensor`);
+    const storage = typeof key === 'string' ? storages.get(key) : undefined;
+    if (storage === undefined) throw new ConversionError(`storage "${shown(key)}" is of no tensor`);
     const length = Buffer.from(await bytes.read(position, position + LENGTH_BYTES)).readBigInt64LE();
     if (length !== BigInt(storage.length)) {
       throw new ConversionError(
@@ -76,7 +77,7 @@ function parsePickles(window: Uint8Array) {
   const magic = unpickle(window, 0, PLAIN);
   const protocol = unpickle(window, magic.end, PLAIN);
   if (protocol.value !== PROTOCOL)
-    throw new ConversionError(`its protocol is ${String(protocol.value)}, not ${PROTOCOL}`);
+    throw new ConversionError(`its protocol is ${shown(protocol.value)}, not ${PROTOCOL}`);
   const machine = unpickle(window, protocol.end, PLAIN);
   if (!(machine.value instanceof Map) || machine.value.get('little_endian') !== true) {
     throw new ConversionError('it was not written on a little-endian machine');

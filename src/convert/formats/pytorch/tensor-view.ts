@@ -2,6 +2,7 @@ import { elementCount } from '../../../tensor.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type Dtype, elementBytes } from '../element-types.ts';
+import { shown } from './shown.ts';
 
 /** PyTorch itself stops at 64; weights of networks end at 5. */
 const MAX_DIMENSIONS = 16;
@@ -53,7 +54,7 @@ export function viewOf(storage: unknown, offset: unknown, sizes: unknown, stride
   if (!(storage instanceof Storage)) throw new ConversionError('a tensor without a storage');
   const [shape, steps] = [expectSizes(sizes), expectSizes(strides)];
   if (!isSize(offset) || shape.length !== steps.length || shape.length > MAX_DIMENSIONS) {
-    throw new ConversionError(`a tensor of shape [${shape}] with offset ${String(offset)} and strides [${steps}]`);
+    throw new ConversionError(`a tensor of shape [${shape}] with offset ${shown(offset)} and strides [${steps}]`);
   }
   const view = new TensorView(storage, offset, shape, steps);
   // A tensor that repeats its storage could be of any size, and none that was trained does.

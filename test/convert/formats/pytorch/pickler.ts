@@ -37,7 +37,7 @@ export class Persistent {
 export class Raw {
   readonly bytes: Uint8Array;
 
-  constructor(...bytes: number[]) {
+  constructor(bytes: ArrayLike<number>) {
     this.bytes = Uint8Array.from(bytes);
   }
 }
