@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DownloadError, NotThereError, PassingError, shown, UnreachableError } from './download-error.ts';
+import { DownloadError, PassingError, shown, UnreachableError } from './download-error.ts';
 import type { Downloaded, DownloadRequest } from './download-request.ts';
 import { fetchPart } from './fetch-part.ts';
 import { digestFile } from './file-digest.ts';
-import { fetchFollowing } from './hub.ts';
 import { PartFile } from './part-file.ts';
 
 /** Failures in a row, without a byte more than before, after which a download is given up. */
@@ -22,8 +21,7 @@ export async function download(request: DownloadRequest): Promise<Downloaded> {
   const part = new PartFile(target);
   for (;;) {
     const resumed = (await part.found(url.href)) !== undefined;
-    const published = await untilItCame(request, () => fetchPart(request, part));
-    const wanted = request.sha256 ?? published.sha256 ?? (await untilItCame(request, () => digestBeside(request)));
+    const wanted = await untilItCame(request, () => fetchPart(request, part));
     const tell = (done: number) => onProgress({ phase: 'verify', done, total: size });
     const found = await digestFile(part.path, tell, signal);
     if (found.sha256 === wanted) {
@@ -63,25 +61,5 @@ async function untilItCame<T>(request: DownloadRequest, attempt: () => Promise<T
       const wait = backoffMs * 2 ** (failures - 1) * (0.75 + Math.random() / 2);
       await delay(Math.min(thrown.retryAfterMs ?? wait, MAX_WAIT_MS), undefined, { signal });
     }
-  }
-}
-
-/** The digest in a file beside the file, as `sha256sum` writes it: so a mirror publishes what no header says. */
-async function digestBeside(request: DownloadRequest): Promise<string> {
-  const url = new URL(request.url);
-  url.pathname += '.sha256';
-  const nobody = `no digest is known of ${shown(request.url)}: neither the manifest has one, nor a header, nor ${shown(url)}`;
-  try {
-    const { response } = await fetchFollowing(url, { ...request, headers: {} });
-    let text = '';
-    for await (const chunk of response) {
-      text += String(chunk);
-      if (text.length > 1024) break;
-    }
-    const digest = /^[0-9a-f]{64}\b/i.exec(text)?.[0];
-    if (digest === undefined) throw new DownloadError(nobody);
-    return digest.toLowerCase();
-  } catch (thrown) {
-    throw thrown instanceof NotThereError ? new DownloadError(nobody) : thrown;
   }
 }

@@ -1,18 +1,22 @@
 import type { IncomingMessage } from 'node:http';
+import { digestBeside } from './digest-beside.ts';
 import { DownloadError, PassingError, shown } from './download-error.ts';
 import type { DownloadRequest } from './download-request.ts';
 import { connectionError } from './http-request.ts';
-import { type Fetched, fetchFollowing, type PublishedFacts } from './hub.ts';
+import { type Fetched, fetchFollowing } from './hub.ts';
 import type { PartFile, PartState } from './part-file.ts';
 
 /**
  * One try to complete a part with what it lacks.
- * @returns what the host publishes of the whole file
+ * @returns the SHA-256 that the whole must have: nothing is fetched of a file of which nobody knows it
  * @throws PassingError when another try may succeed; DownloadError
  */
-export async function fetchPart(request: DownloadRequest, part: PartFile): Promise<PublishedFacts> {
+export async function fetchPart(request: DownloadRequest, part: PartFile): Promise<string> {
   const there = await usablePart(request, part);
-  if (there !== undefined && there.size === (request.size ?? there.state.total)) return there.state;
+  if (there !== undefined && there.size === (request.size ?? there.state.total)) {
+    const known = request.sha256 ?? there.state.sha256;
+    if (known !== undefined) return known;
+  }
   const start = there?.size ?? 0;
   const { size, prefix } = request;
   const fetched = await fetchFollowing(request.url, {
@@ -23,8 +27,10 @@ export async function fetchPart(request: DownloadRequest, part: PartFile): Promi
     },
   });
   try {
-    await receive(request, part, fetched, there);
-    return fetched.published;
+    if (fetched.response.statusCode !== 416) expectWanted(request, fetched);
+    const sha256 = request.sha256 ?? fetched.published.sha256 ?? (await digestBeside(request));
+    await receive({ ...request, sha256 }, part, fetched, there);
+    return sha256;
   } finally {
     fetched.response.destroy();
   }
@@ -51,10 +57,9 @@ async function receive(
   there: FoundPart | undefined,
 ): Promise<void> {
   const { start, total = published.size, validator } = readAnswer(response);
-  if (!prefix) expectWanted(from, { size, sha256 }, { size: total, sha256: published.sha256 });
   // Status 200: a host that does not know ranges, or has another version by now, sends the whole.
   if (start === 0) {
-    const state = { url: url.href, validator, total, sha256: published.sha256 };
+    const state = { url: url.href, validator, total, sha256 };
     await part.begin(state, prefix ? size : total);
   } else if (there === undefined || start !== there.size || (total ?? there.state.total) !== there.state.total) {
     await part.remove();
@@ -68,12 +73,14 @@ async function receive(
 }
 
 /** @throws DownloadError when the host says already that its file is another one */
-function expectWanted(from: URL, wanted: PublishedFacts, published: PublishedFacts): void {
-  for (const fact of ['size', 'sha256'] as const) {
-    const [right, found] = [wanted[fact], published[fact]];
-    if (right === undefined || found === undefined || right === found) continue;
-    const what = fact === 'size' ? 'bytes' : 'as SHA-256';
-    throw new DownloadError(`${shown(from)} is another file: it has ${found} ${what}, not ${right}`);
+function expectWanted({ size, sha256, prefix }: DownloadRequest, { response, url, published }: Fetched): void {
+  if (prefix) return;
+  const total = readAnswer(response).total ?? published.size;
+  const differs = (what: string, found: unknown, right: unknown) =>
+    new DownloadError(`${shown(url)} is another file: it has ${found} ${what}, not ${right}`);
+  if (size !== undefined && total !== undefined && total !== size) throw differs('bytes', total, size);
+  if (sha256 !== undefined && published.sha256 !== undefined && published.sha256 !== sha256) {
+    throw differs('as SHA-256', published.sha256, sha256);
   }
 }
 

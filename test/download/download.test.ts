@@ -272,6 +272,7 @@ describe('a digest that nobody knows yet', () => {
     await expect(fetchIt({ sha256: undefined })).rejects.toThrow(
       /^no digest is known of .*model\.safetensors\.sha256$/,
     );
+    expect(progress).toEqual([]);
     nothingThere();
   });
 
