@@ -1,13 +1,10 @@
-import type { OnnxValue } from '../../runtime/onnx-evaluation.ts';
 import type { OnnxFile } from '../formats/onnx-file.ts';
 import { DATA_TYPE, type NodeProto } from '../formats/onnx-proto.ts';
 import type { WritableTensor } from '../formats/onnx-writer.ts';
+import { type Answer, areClose, numbersOf } from './answers.ts';
 import { activationShape, classCount, featureSize, type OnnxArchitecture } from './architecture.ts';
 import { attributeIntegers, type GraphView } from './graph-view.ts';
-
-const MOVES = ['Identity', 'Cast', 'Dropout', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];
-const MEANS = ['GlobalAveragePool', 'AveragePool', 'ReduceMean', 'Transpose'];
-const TOLERANCE = 1e-3;
+import { MEANS, MOVES } from './operators.ts';
 
 /**
  * The weights of the last layer, where a class can be traced back through them: where the features are the means of the
@@ -19,7 +16,7 @@ export async function findClassifier(
   file: OnnxFile,
   view: GraphView,
   architecture: OnnxArchitecture,
-  answers: readonly ReadonlyMap<string, OnnxValue>[],
+  answers: readonly Answer[],
 ): Promise<OnnxArchitecture['classifier']> {
   const { output, features, activations, activations_layout } = architecture;
   const layer = behind(view, output, [...MOVES, 'Add'], ({ inputs = [] }) => inputs.includes(features));
@@ -29,7 +26,8 @@ export async function findClassifier(
   if (found === undefined) return undefined;
   const { tensor, classesFirst } = found;
   const weight = await floatsOf(tensor);
-  const isLinear = answers.length > 0 && isSame(answers.map((answer) => restOf(answer, weight, classesFirst)));
+  const [first, ...others] = answers.map((answer) => restOf(answer, weight, classesFirst));
+  const isLinear = first !== undefined && others.every((rest) => areClose(first, rest, 1));
   if (!isLinear || !answers.every((answer) => isMean(answer, activationShape(architecture)))) return undefined;
   return { weight: tensor.proto.name ?? '', classes_first: classesFirst };
 }
@@ -83,7 +81,7 @@ async function floatsOf({ proto, values }: WritableTensor): Promise<Float32Array
 }
 
 /** What the weights leave of the logits: the bias, if the layer is all there is. */
-function restOf(answer: ReadonlyMap<string, OnnxValue>, weight: Float32Array, classesFirst: boolean): number[] {
+function restOf(answer: Answer, weight: Float32Array, classesFirst: boolean): number[] {
   const [features, logits] = [numbersOf(answer, 'features'), numbersOf(answer, 'logits')];
   const [channels, classes] = [features.length, logits.length];
   return logits.map((logit, index) => {
@@ -92,27 +90,12 @@ function restOf(answer: ReadonlyMap<string, OnnxValue>, weight: Float32Array, cl
   });
 }
 
-function isSame(rows: readonly (readonly number[])[]): boolean {
-  const [first = []] = rows;
-  const largest = rows.flat().reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  return rows.every((row) =>
-    row.every((value, index) => Math.abs(value - (first[index] ?? Number.NaN)) <= TOLERANCE * largest),
-  );
-}
-
 /** Whether the features are the mean of each channel of the activations. */
-function isMean(
-  answer: ReadonlyMap<string, OnnxValue>,
-  [height, width, channels]: readonly [number, number, number],
-): boolean {
+function isMean(answer: Answer, [height, width, channels]: readonly [number, number, number]): boolean {
   const [features, activations] = [numbersOf(answer, 'features'), numbersOf(answer, 'activations')];
   const means = new Float64Array(channels);
   activations.forEach((value, index) => {
     means[index % channels] = (means[index % channels] ?? 0) + value / (height * width);
   });
-  return features.length === channels && isSame([Array.from(means), features]);
-}
-
-function numbersOf(answer: ReadonlyMap<string, OnnxValue>, output: string): number[] {
-  return Array.from(answer.get(output)?.numbers ?? []);
+  return features.length === channels && areClose(Array.from(means), features, 1);
 }

@@ -1,13 +1,14 @@
-import type { OnnxValue } from '../../runtime/onnx-evaluation.ts';
 import type { PixelTensor } from '../../tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import type { OnnxFile } from '../formats/onnx-file.ts';
+import { type Answer, areClose, numbersOf } from './answers.ts';
 import type { OnnxArchitecture, OnnxHints } from './architecture.ts';
 import { findClassifier } from './classifier.ts';
 import { GraphView } from './graph-view.ts';
 import { findInput, type ImageInput, requireSize } from './input.ts';
+import { findActivations, layoutOf } from './maps.ts';
 import { evaluateParts, noise, type Probe, probeOnnx } from './probe.ts';
-import { findActivations, findFeatures, findOutput, isVector, layoutOf, outputCandidates } from './roles.ts';
+import { findFeatures, findOutput, isVector, outputCandidates } from './roles.ts';
 import { type OnnxParts, type WrapOptions, wrapOnnx } from './wrap.ts';
 
 /** What must be known beside the file. */
@@ -16,8 +17,6 @@ export interface DescribeOptions extends WrapOptions {
   readonly numClasses?: number | undefined;
 }
 
-/** Answers that should be the same are as close as this, by the largest of them. */
-const TOLERANCE = 1e-3;
 const COMPARED = ['logits', 'features', 'activations'] as const;
 
 /**
@@ -104,9 +103,6 @@ function activationsOf(
   return { activations, activations_layout: known(layout, activations), shapes: shapes(activations) };
 }
 
-/** What a wrapped model answered to some images, each alone. */
-type Answers = readonly ReadonlyMap<string, OnnxValue>[];
-
 /**
  * Tries how many images the model takes at once: any number when it answers several as it does each of them, else one.
  * @throws ConversionError when it takes exactly several
@@ -117,7 +113,7 @@ async function tryBatches(
   exported: number | undefined,
   options: DescribeOptions,
   folder: string,
-): Promise<{ maxBatch: number | undefined; answers: Answers }> {
+): Promise<{ maxBatch: number | undefined; answers: readonly Answer[] }> {
   const images = [1, 2, 3].map((seed) => noise(1, options.inputSize, seed));
   const run = (parts: OnnxParts, batches: readonly PixelTensor[]) => evaluateParts(parts, batches, COMPARED, folder);
   if (architecture.max_batch === undefined) {
@@ -149,16 +145,6 @@ async function tryBatches(
   const maxBatch = architecture.max_batch ?? 1;
   const answers = await run(wrapOnnx(file, { ...architecture, max_batch: maxBatch }, options), images);
   return { maxBatch, answers };
-}
-
-function numbersOf(answer: ReadonlyMap<string, OnnxValue> | undefined, output: string): number[] {
-  return Array.from(answer?.get(output)?.numbers ?? []);
-}
-
-function areClose(a: readonly number[], b: readonly number[]): boolean {
-  const largest = a.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
-  const close = (value: number, index: number) => Math.abs(value - (b[index] ?? Number.NaN)) <= TOLERANCE * largest;
-  return a.length === b.length && a.every(close);
 }
 
 function shapeOf({ shapes }: Probe, value: string): number[] {

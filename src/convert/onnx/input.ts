@@ -18,6 +18,8 @@ export interface ImageInput {
   /** `TensorProto.DataType` */
   readonly elementType: number;
   readonly layout: Layout;
+  /** Three of colours, or one of their brightness. */
+  readonly channels: 1 | 3;
   /** Images that it takes at once; undefined where any number will do. */
   readonly batch: number | undefined;
   /** Undefined where the model leaves it open. */
@@ -45,10 +47,12 @@ export function findInput(view: GraphView, hints: Pick<OnnxHints, 'input' | 'lay
   const layout = hints.layout ?? guessLayout(view, name, dims);
   const [batch, a, b, c] = dims;
   const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
-  if (channels !== undefined && channels !== 3) {
-    throw new ConversionError(`input "${name}" takes ${channels} channels in layout ${layout}; photos have three`);
+  if (channels !== undefined && channels !== 3 && channels !== 1) {
+    throw new ConversionError(
+      `input "${name}" takes ${channels} channels in layout ${layout}; photos have three, or one`,
+    );
   }
-  return { name, elementType, layout, batch, height, width };
+  return { name, elementType, layout, channels: channels ?? 3, batch, height, width };
 }
 
 /** @throws ConversionError when a model is built for images of another size */
@@ -67,8 +71,10 @@ function onlyInput({ inputs }: GraphView): ValueInfoProto {
 }
 
 function guessLayout(view: GraphView, input: string, [, second, , fourth]: readonly (number | undefined)[]): Layout {
-  if (second === 3 && fourth !== 3) return 'nchw';
-  if (fourth === 3 && second !== 3) return 'nhwc';
+  for (const channels of [3, 1]) {
+    if (second === channels && fourth !== channels) return 'nchw';
+    if (fourth === channels && second !== channels) return 'nhwc';
+  }
   const readers = view.nodes.filter(({ inputs = [] }) => inputs.includes(input));
   if (readers.some(({ operator }) => operator === 'Conv')) return 'nchw';
   const toChannelsFirst = readers.some(

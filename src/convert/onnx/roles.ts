@@ -1,22 +1,9 @@
 import { ConversionError } from '../conversion-error.ts';
 import { DATA_TYPE } from '../formats/onnx-proto.ts';
-import type { Layout, OnnxHints } from './architecture.ts';
-import { attributeIntegers, type GraphView, valuesRead } from './graph-view.ts';
-import type { ImageInput } from './input.ts';
+import type { OnnxHints } from './architecture.ts';
+import type { GraphView } from './graph-view.ts';
+import { ARITHMETIC, MOVES, POINTWISE, POOLS, QUANTIZATION } from './operators.ts';
 import type { Probe } from './probe.ts';
-
-/** Operators that give each number on as it is, or as another number of the same place. */
-const MOVES = ['Identity', 'Cast', 'Dropout', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose'];
-const POOLS = ['AveragePool', 'GlobalAveragePool', 'MaxPool', 'GlobalMaxPool', 'LpPool', 'ReduceMean'];
-const QUANTIZATION = ['QuantizeLinear', 'DequantizeLinear'];
-const POINTWISE = ['Relu', 'Clip', 'BatchNormalization'];
-/** What they make are the integers that stand for other numbers. */
-const QUANTIZED = /^(QuantizeLinear|DynamicQuantizeLinear|QLinear|QGemm|ConvInteger|MatMulInteger)/;
-/** They pass on what one input says, where the others are constants. */
-const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div'];
-/** Operators of maps whose channels stand before rows and columns, by the definition of ONNX. */
-const CHANNELS_FIRST =
-  /^(Conv|ConvTranspose|QLinearConv|ConvInteger|BatchNormalization|.*Pool|LRN|InstanceNormalization|DepthToSpace|SpaceToDepth)$/;
 
 /** Which value holds the classes, and as what. */
 export interface OutputRole {
@@ -109,41 +96,6 @@ export function findFeatures(view: GraphView, probe: Probe, logits: string): str
   }
 }
 
-/** The last map that `features` stand on, before what pools it; undefined when the model has none. */
-export function findActivations(view: GraphView, probe: Probe, features: string): string | undefined {
-  const values = view.upTo([features]).flatMap(({ outputs = [] }) => outputs);
-  const maps = values.filter(
-    (value) => probe.shapes.get(value)?.length === 4 && view.isFed(value) && !isQuantized(view, value),
-  );
-  const spatial = maps.filter((value) => (probe.shapes.get(value) ?? []).filter((size) => size > 1).length >= 2);
-  let value = spatial.at(-1) ?? maps.at(-1);
-  while (value !== undefined) {
-    const { operator = '', inputs = [] } = view.producer(value) ?? {};
-    const [before = ''] = inputs;
-    const passes = [...MOVES, ...POOLS, 'Pad'].includes(operator);
-    if (!passes || !view.isFed(before) || probe.shapes.get(before)?.length !== 4 || isQuantized(view, before)) break;
-    value = before;
-  }
-  return value;
-}
-
-/** Where the channels of a map are; undefined when the graph does not tell. */
-export function layoutOf(view: GraphView, probe: Probe, map: string, input: ImageInput): Layout | undefined {
-  if (map === input.name) return input.layout;
-  const node = view.producer(map);
-  if (node === undefined) return undefined;
-  if (CHANNELS_FIRST.test(node.operator ?? '')) return 'nchw';
-  const before = valuesRead(node).find(
-    (value) => value === input.name || (view.isFed(value) && (probe.shapes.get(value)?.length ?? 0) >= 4),
-  );
-  const layout = before === undefined ? undefined : layoutOf(view, probe, before, input);
-  if (node.operator !== 'Transpose') return layout;
-  const perm = attributeIntegers(node, 'perm')?.join();
-  if (perm === '0,2,3,1' && layout === 'nchw') return 'nhwc';
-  if (perm === '0,3,1,2' && layout === 'nhwc') return 'nchw';
-  return undefined;
-}
-
 /** Whether all sizes but the batch are one, but for a single one. */
 export function isVector(shape: readonly number[]): boolean {
   return (shape.length > 1 ? shape.slice(1) : shape).filter((size) => size !== 1).length <= 1;
@@ -177,18 +129,6 @@ function passedOn(view: GraphView, { shapes }: Probe, value: string): string | u
   if (ARITHMETIC.includes(operator)) return many.length === 1 ? many[0] : undefined;
   if (![...MOVES, ...POOLS, ...POINTWISE, ...QUANTIZATION].includes(operator)) return undefined;
   return first !== undefined && view.isFed(first) ? first : undefined;
-}
-
-/** Whether a value is of integers that stand for other numbers. */
-function isQuantized(view: GraphView, value: string): boolean {
-  const { operator = '', inputs = [] } = view.producer(value) ?? {};
-  if (QUANTIZED.test(operator)) return true;
-  const [first = ''] = inputs;
-  return (
-    [...MOVES, ...POOLS, ...POINTWISE, 'Concat', 'Pad'].includes(operator) &&
-    operator !== 'Cast' &&
-    isQuantized(view, first)
-  );
 }
 
 /** A layer is dense when it reads a vector, or each position of a map by itself. */

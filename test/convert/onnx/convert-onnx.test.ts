@@ -133,6 +133,21 @@ describe('images are fed', () => {
     await expect(wrapped(model)).rejects.toThrow('input "image" takes bytes, which the model scales itself');
   });
 
+  test('as their brightness', async () => {
+    const { tensors = [], ...rest } = smallClassifier();
+    const kernels = tensors.map((each) => (each.name === 'conv.weight' ? weights('conv.weight', [4, 1, 3, 3]) : each));
+    const model = { ...rest, tensors: kernels, inputs: [value('image', [1, 1, 8, 8])] };
+    const { answers, architecture } = await wrapped(model);
+    expect(architecture.layout).toBe('nchw');
+    const feed = Array.from({ length: 2 }, (_, image) =>
+      Float32Array.from({ length: 64 }, (_, place) => {
+        const [red = 0, green = 0, blue = 0] = photos.data.slice(192 * image + 3 * place);
+        return ((0.299 * red + 0.587 * green + 0.114 * blue) / 255 - 0.5) / 0.2;
+      }),
+    );
+    expect(maxDifference(answers.logits, await theirs(model, 'logits', feed))).toBeLessThan(1e-5);
+  });
+
   test('at a size that the model leaves open', async () => {
     const { answers } = await wrapped({ ...smallClassifier(), inputs: [value('image', [0, 3, 0, 0])] });
     expect(
@@ -238,7 +253,11 @@ test('a model that is described whole is wrapped without being run', async () =>
 
 describe('what is no classifier of photos is refused by name', () => {
   const refusals: [string, ForeignModel, string][] = [
-    ['another number of channels', { ...smallClassifier(), inputs: [value('image', [1, 1, 8, 8])] }, 'layout'],
+    [
+      'another number of channels',
+      { ...smallClassifier(), inputs: [value('image', [1, 4, 8, 8])] },
+      'takes 4 channels',
+    ],
     [
       'another size',
       { ...smallClassifier(), inputs: [value('image', [1, 3, 9, 8])] },
@@ -321,7 +340,7 @@ async function theirs(model: ForeignModel, output: string, images: readonly Floa
   const session = await ort.InferenceSession.create(path);
   const rows: number[][] = [];
   for (const image of images) {
-    const results = await session.run({ image: new ort.Tensor('float32', image, [1, 3, 8, 8]) });
+    const results = await session.run({ image: new ort.Tensor('float32', image, [1, image.length / 64, 8, 8]) });
     rows.push(Array.from(results[output]?.data as Float32Array));
   }
   await session.release();
