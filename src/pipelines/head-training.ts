@@ -155,14 +155,15 @@ async function findSettings(
 }
 
 /**
- * How many of a backbone's last layers to read: what is asked for; else what a search compares, one by one or one and all.
- * Without a search it is all: over 17 splits of two data sets and three backbones that was never worse than the last one, by
- * 1.7 points better on photographs like those that the backbone has seen, by 3.7 on others.
+ * How many of a backbone's last layers to read: what is asked for, else all. Over 17 splits of two data sets and three
+ * backbones that was never worse than the last one alone, by 1.7 points better on photographs like those that the backbone has
+ * seen, by 3.7 on others. Whatever else a search tries must prove itself against it.
  */
 function layerChoices({ layers, search }: FinetuneOptions, offered: number): number[] {
   if (layers !== undefined) return [layers === 'all' ? offered : 1];
   if (search === 'none') return [offered];
-  return search === 'quick' ? [...new Set([1, offered])] : Array.from({ length: offered }, (_, index) => index + 1);
+  const fewer = Array.from({ length: offered - 1 }, (_, index) => offered - 1 - index);
+  return [offered, ...(search === 'quick' ? fewer.slice(-1) : fewer)];
 }
 
 function setName(layers: number): string {

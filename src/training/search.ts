@@ -89,7 +89,7 @@ const FOLDS = 4;
 /**
  * Looks for better settings than the defaults by stratified cross-validation on cached features, one thing after the
  * other: layer and augmentation together, weight decay, learning rate, hidden units. A candidate replaces the best one so
- * far only when it is right on significantly more images (weight decay and layers aside); else the many comparisons would choose by luck, and a search
+ * far only when it is right on significantly more images (weight decay aside); else the many comparisons would choose by luck, and a search
  * would do worse than none.
  * @throws the signal's reason when it is aborted
  */
@@ -203,14 +203,11 @@ function settingsOf(
 const SIGNIFICANT = 1.645;
 
 /**
- * How many standard errors a candidate must be better by. A handful of weight decays, or of layers that hold each other, leave
- * luck little to choose from, and the best of them is measurably the better choice; everything else must prove itself.
+ * How many standard errors a candidate must be better by. A handful of weight decays on a smooth path leaves luck little
+ * to choose from, and the best of them is measurably the better choice; everything else must prove itself.
  */
 function marginFor(candidate: Candidate, best: Candidate): number {
-  const ordered =
-    candidate.weightDecayFactor !== best.weightDecayFactor ||
-    (candidate.features !== best.features && candidate.augmented === best.augmented);
-  return ordered ? 0 : SIGNIFICANT;
+  return candidate.weightDecayFactor === best.weightDecayFactor ? SIGNIFICANT : 0;
 }
 
 /** McNemar's test (1947) with the continuity correction, one-sided: are more images won than lost by chance? */
