@@ -34,10 +34,12 @@ export interface Session {
   readonly draft: Draft;
   /** What was measured of models, by their ids. */
   readonly speeds: Map<string, Speed>;
+  /** Models that are being pulled. */
+  readonly pulls: Set<string>;
 }
 
 export function createSession(): Session {
-  return { pictures: [], chosenModels: undefined, draft: emptyDraft(), speeds: new Map() };
+  return { pictures: [], chosenModels: undefined, draft: emptyDraft(), speeds: new Map(), pulls: new Set() };
 }
 
 export function pictureOf(file: File): Picture {

@@ -15,6 +15,7 @@ describe('the zoo', () => {
 
   test('says how to get what is not there yet', async () => {
     await opened.page.getByText('npm run zoo -- pull resnet50.tv_in1k').waitFor();
+    await opened.page.getByRole('button', { name: 'Pull resnet50.tv_in1k' }).waitFor();
   });
 
   test('has the card of each model, which can be unloaded and loaded', async () => {
@@ -38,5 +39,39 @@ describe('the zoo', () => {
     const { page } = opened;
     await page.goto(`${opened.url}/#/zoo/unicorn`);
     await page.getByText(/There is no model "unicorn"/).waitFor();
+  });
+});
+
+describe('a pull', () => {
+  const MODEL_AWAY = 'resnet50.tv_in1k';
+  const pull = {
+    model: MODEL_AWAY,
+    state: 'running',
+    phase: 'download',
+    done_bytes: 51_000_000,
+    total_bytes: 102_000_000,
+  };
+
+  test('shows how far it is, and why it failed', async () => {
+    const { page } = opened;
+    const failed = { ...pull, state: 'failed', reason: 'the host does not answer: try again later' };
+    await page.route(`**/models/${MODEL_AWAY}/pull`, (route) =>
+      route.fulfill({ status: 202, json: { ...pull, reason: null } }),
+    );
+    let letGo = (): void => {};
+    const watched = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    await page.route(`**/models/${MODEL_AWAY}/pull/events`, async (route) => {
+      await watched;
+      const body = `id: 1\nevent: pull\ndata: ${JSON.stringify(failed)}\n\n`;
+      await route.fulfill({ contentType: 'text/event-stream', body });
+    });
+    await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).click();
+    await page.getByText('downloading 51 MB of 102 MB').waitFor();
+    expect(await page.getByRole('progressbar', { name: 'downloading' }).getAttribute('value')).toBe('51000000');
+    letGo();
+    await page.getByText('The host does not answer: try again later.').waitFor();
+    await page.getByRole('button', { name: 'Try again' }).waitFor();
   });
 });

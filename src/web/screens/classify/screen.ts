@@ -5,6 +5,7 @@ import { errorNotice, notice } from '../../components/notice.ts';
 import { acceptDrops, acceptPastes, cameraButton, pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { duration } from '../../format.ts';
+import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { type Picture, pictureOf } from '../../session.ts';
 import { type PictureCard, pictureCard } from './card.ts';
@@ -131,7 +132,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
 
   const load = (): void => {
     client.call('listModels', { signal: ended.signal }).then(
-      (answer) => showModels(answer.models),
+      ({ models: known }) => showModels(known.filter(isClassifier)),
       (thrown: unknown) => {
         if (!ended.signal.aborted) fill(choice, errorNotice(thrown, { label: 'Try again', run: load }));
       },

@@ -8,6 +8,7 @@ import { fill, h, icon } from '../../dom.ts';
 import { type Agreement, compared, NOTHING_COMPARED } from '../../edge/agreement.ts';
 import { type BrowserModel, loadBrowserModel } from '../../edge/model.ts';
 import { bytes, counted, median, milliseconds, percent } from '../../format.ts';
+import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { type LoadRequest, loadForm } from './load-form.ts';
 
@@ -206,7 +207,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   };
   const start = (): void => {
     client.call('listModels', { signal }).then(
-      ({ models }) => showForm(models),
+      ({ models }) => showForm(models.filter(isClassifier)),
       (thrown: unknown) => {
         if (!signal.aborted) fill(formPlace, errorNotice(thrown, { label: 'Try again', run: start }));
       },

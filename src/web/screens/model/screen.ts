@@ -4,9 +4,9 @@ import { apiPanel } from '../../components/api-panel.ts';
 import { downloads } from '../../components/downloads.ts';
 import { errorNotice, sentence } from '../../components/notice.ts';
 import { fill, h, icon } from '../../dom.ts';
+import { isClassifier, isFineTuned } from '../../model-kinds.ts';
 import { go, hrefOf } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
-import { isFineTuned } from '../zoo/model-tile.ts';
 import { speedView } from '../zoo/speed.ts';
 import { classList } from './classes.ts';
 import { accuracyTable, facts, originList } from './facts.ts';
@@ -38,12 +38,13 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
       h(
         'div',
         { class: 'row' },
-        h(
-          'a',
-          { class: 'button primary', href: hrefOf(['classify'], { model: card.id }) },
-          icon('pictures'),
-          'Classify with it',
-        ),
+        isClassifier(card) &&
+          h(
+            'a',
+            { class: 'button primary', href: hrefOf(['classify'], { model: card.id }) },
+            icon('pictures'),
+            'Classify with it',
+          ),
         h('a', { class: 'button', href: hrefOf(['edge'], { model: card.id }) }, icon('device'), 'Run in this browser'),
         fineTuned &&
           h('a', { class: 'button', href: hrefOf(['results', card.id, String(card.version)]) }, 'Its result'),
@@ -71,7 +72,7 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
             else go(['zoo']);
           },
         }),
-      classList(card),
+      isClassifier(card) && classList(card),
       h('details', { class: 'panel' }, h('summary', {}, 'Where it comes from'), originList(card)),
     );
   };

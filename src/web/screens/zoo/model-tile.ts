@@ -2,6 +2,7 @@ import type { Client } from '../../api/client.ts';
 import type { ModelCard, ModelSummary } from '../../api/schema.ts';
 import { type Child, fill, h } from '../../dom.ts';
 import { bytes, count, large } from '../../format.ts';
+import { isFineTuned } from '../../model-kinds.ts';
 import { hrefOf } from '../../router.ts';
 import type { Session } from '../../session.ts';
 import { speedView } from './speed.ts';
@@ -61,11 +62,6 @@ export function modelTile(
       speedView(client, session, model.id, signal),
     ),
   );
-}
-
-/** Whether a model was made by a training of this server. */
-export function isFineTuned({ report, provenance }: ModelCard): boolean {
-  return report !== undefined || provenance !== undefined;
 }
 
 function summaryTags({ default: isDefault, versions }: ModelSummary, loaded: boolean): Child {

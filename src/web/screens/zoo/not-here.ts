@@ -1,13 +1,13 @@
 import type { RepositoryEntry } from '../../api/schema.ts';
-import { copyButton } from '../../components/copy-button.ts';
 import { type Child, h } from '../../dom.ts';
 import { counted } from '../../format.ts';
+import { type PullRowOptions, pullRow } from './pull.ts';
 
 /** The reason of a model whose weights are elsewhere begins so; the command that gets them follows. */
 const NOT_PULLED = /^not pulled: (?<command>.+)$/;
 
 /** Models that cannot answer: those whose weights are to be pulled first, and those that are broken. */
-export function notHere(entries: readonly RepositoryEntry[]): Child {
+export function notHere(entries: readonly RepositoryEntry[], options: Omit<PullRowOptions, 'command'>): Child {
   const commands = entries.flatMap(({ name, reason }) => {
     const command = NOT_PULLED.exec(reason)?.groups?.['command'];
     return command === undefined ? [] : [{ name, command }];
@@ -36,24 +36,12 @@ export function notHere(entries: readonly RepositoryEntry[]): Child {
         h(
           'p',
           { class: 'muted' },
-          `${counted(commands.length, 'model')} whose weights are elsewhere. The command downloads and verifies them; the model then answers without a restart.`,
+          `${counted(commands.length, 'model')} whose weights are elsewhere. They are downloaded from where the zoo pins them and verified; the model then answers without a restart.`,
         ),
         h(
           'ul',
           { class: 'panel listing' },
-          commands.map(({ name, command }) =>
-            h(
-              'li',
-              {},
-              h('strong', {}, name),
-              h(
-                'span',
-                { class: 'command' },
-                h('code', {}, command),
-                copyButton(() => command, `Copy the command for ${name}`),
-              ),
-            ),
-          ),
+          commands.map(({ name, command }) => pullRow(name, { ...options, command })),
         ),
       ),
   ];

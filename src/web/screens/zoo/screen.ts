@@ -26,7 +26,7 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
       list,
       sorted(models).map((model) => modelTile(model, loaded.has(model.id), { client: watched, session, signal })),
     );
-    fill(others, notHere(entries));
+    fill(others, notHere(entries, { client: watched, session, signal, onPulled: start }));
   };
 
   const start = (): void => {
