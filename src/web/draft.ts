@@ -24,7 +24,15 @@ export interface Draft {
 export interface PackedDataset {
   readonly file: File;
   readonly imageOf: (name: string) => Promise<Blob | undefined>;
+  /** Names of some images of each class, as far as this page can tell the classes. */
+  readonly samples: () => Promise<ReadonlyMap<string, readonly string[]>>;
 }
+
+/** Images that are shown of each class. */
+const SAMPLES = 8;
+
+/** What the server takes for an image in a zip. */
+export const IMAGE_NAME = /\.(avif|tiff?|webp|jpe?g|png|gif)$/i;
 
 /** Fewer images of a class are refused by the server. */
 export const MIN_PICTURES = 5;
@@ -78,6 +86,7 @@ export async function packDraft({ classes, zip }: Draft, onProgress: (share: num
   return {
     file: new File([packed], 'dataset.zip', { type: 'application/zip' }),
     imageOf: async (name) => images.get(name),
+    samples: async () => samplesOf(images.keys()),
   };
 }
 
@@ -87,7 +96,24 @@ function packedZip(file: File): PackedDataset {
     (files) => new Map(files.map((each) => [each.name, each])),
     () => new Map<string, ZippedFile>(),
   );
-  return { file, imageOf: async (name) => (await listed).get(name)?.read() };
+  return {
+    file,
+    imageOf: async (name) => (await listed).get(name)?.read(),
+    samples: async () => samplesOf((await listed).keys()),
+  };
+}
+
+/** Images by the folder they lie in, which in a zip with a folder for each class is the class. */
+function samplesOf(names: Iterable<string>): ReadonlyMap<string, readonly string[]> {
+  const samples = new Map<string, string[]>();
+  for (const name of names) {
+    const folder = name.split('/').at(-2);
+    if (folder === undefined || !IMAGE_NAME.test(name)) continue;
+    const found = samples.get(folder);
+    if (found === undefined) samples.set(folder, [name]);
+    else if (found.length < SAMPLES) found.push(name);
+  }
+  return samples;
 }
 
 /** A class's name as a folder can have it. */

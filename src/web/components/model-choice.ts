@@ -3,7 +3,7 @@ import { h, icon } from '../dom.ts';
 
 /** Chips to choose one or several models by. At least one stays chosen. */
 export function modelChoice(
-  models: readonly ModelSummary[],
+  models: readonly Pick<ModelSummary, 'id' | 'title'>[],
   chosen: readonly string[],
   onChange: (chosen: readonly string[]) => void,
 ): HTMLElement {

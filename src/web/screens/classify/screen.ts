@@ -117,10 +117,12 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     const ids = known.map(({ id }) => id);
     const wanted = asked !== null ? [asked] : (session.chosenModels ?? []);
     const chosen = wanted.filter((id) => ids.includes(id.split('@')[0] ?? id));
+    // A version that the address names stands beside the models.
+    const versions = chosen.filter((id) => !ids.includes(id)).map((id) => ({ id, title: id }));
     session.chosenModels = chosen.length > 0 ? chosen : known.filter((model) => model.default).map(({ id }) => id);
     fill(
       choice,
-      modelChoice(known, session.chosenModels, (now) => {
+      modelChoice([...known, ...versions], session.chosenModels, (now) => {
         session.chosenModels = now;
         draw();
         start();

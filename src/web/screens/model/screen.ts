@@ -45,7 +45,13 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
             icon('pictures'),
             'Classify with it',
           ),
-        h('a', { class: 'button', href: hrefOf(['edge'], { model: card.id }) }, icon('device'), 'Run in this browser'),
+        isClassifier(card) &&
+          h(
+            'a',
+            { class: 'button', href: hrefOf(['edge'], { model: card.id }) },
+            icon('device'),
+            'Run in this browser',
+          ),
         fineTuned &&
           h('a', { class: 'button', href: hrefOf(['results', card.id, String(card.version)]) }, 'Its result'),
       ),

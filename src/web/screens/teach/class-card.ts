@@ -1,6 +1,6 @@
 import { acceptDrops, pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
-import { type DraftClass, draftPicture, MIN_PICTURES } from '../../draft.ts';
+import { type DraftClass, draftPicture, IMAGE_NAME, MIN_PICTURES } from '../../draft.ts';
 import { counted } from '../../format.ts';
 import { recordPictures } from './recorder.ts';
 
@@ -109,5 +109,5 @@ export function isZip({ name, type }: File): boolean {
 
 /** A folder may hold other things beside pictures. */
 function isImage({ name, type }: File): boolean {
-  return type.startsWith('image/') || /\.(avif|tiff?|webp|jpe?g|png|gif)$/i.test(name);
+  return type.startsWith('image/') || IMAGE_NAME.test(name);
 }

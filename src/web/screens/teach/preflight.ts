@@ -1,17 +1,29 @@
 import type { FileGroups, PreflightReport } from '../../api/schema.ts';
 import { sentence } from '../../components/notice.ts';
 import { stackedBars } from '../../components/stacked-bars.ts';
-import { type Child, h, icon } from '../../dom.ts';
+import { type Child, fill, h, icon } from '../../dom.ts';
 import type { PackedDataset } from '../../draft.ts';
 import { count, counted } from '../../format.ts';
 
 /** Groups of copies that are shown of each kind. */
 const SHOWN_GROUPS = 4;
 const SHOWN_FILES = 6;
+/** Classes of which pictures are shown. */
+const SHOWN_CLASSES = 20;
 
 /** A data set as the server sees it: how much of what, and what is odd about it. */
-export function preflightView(report: PreflightReport, { imageOf }: Pick<PackedDataset, 'imageOf'>): HTMLElement {
+export function preflightView(
+  report: PreflightReport,
+  { imageOf, samples }: Pick<PackedDataset, 'imageOf' | 'samples'>,
+): HTMLElement {
   const { classes, images, warnings } = report;
+  const inside = h('div', { class: 'inside' });
+  void samples().then((found) =>
+    fill(
+      inside,
+      classes.slice(0, SHOWN_CLASSES).map(({ name }) => sampleRow(name, found.get(name), imageOf)),
+    ),
+  );
   const rows = classes.map(({ name, train, validation, test }) => ({ name, parts: [train, validation, test] }));
   return h(
     'div',
@@ -42,6 +54,22 @@ export function preflightView(report: PreflightReport, { imageOf }: Pick<PackedD
           ),
         ),
       ),
+    ),
+    h('div', { class: 'panel block' }, h('h3', {}, 'A look inside'), inside),
+  );
+}
+
+/** Some pictures of a class, to see at a glance whether they are what they should be. */
+function sampleRow(name: string, files: readonly string[] | undefined, imageOf: PackedDataset['imageOf']): Child {
+  if (files === undefined) return undefined;
+  return h(
+    'div',
+    { class: 'sample-row' },
+    h('span', { class: 'small', title: name }, name),
+    h(
+      'div',
+      { class: 'sample-strip' },
+      files.map((file) => shown(file, imageOf)),
     ),
   );
 }
@@ -97,13 +125,21 @@ function groups(found: FileGroups | undefined, imageOf: PackedDataset['imageOf']
 }
 
 function picture(name: string, label: string, imageOf: PackedDataset['imageOf']): HTMLElement {
+  return h('figure', { title: name }, shown(name, imageOf), h('figcaption', { class: 'small muted' }, label));
+}
+
+/** An image of the data set, or its name where this page does not have it. */
+function shown(name: string, imageOf: PackedDataset['imageOf']): HTMLElement {
   const image = h('img', { alt: '', class: 'thumb' });
-  const figure = h('figure', { title: name }, image, h('figcaption', { class: 'small muted' }, label));
-  void imageOf(name).then((blob) => {
-    if (blob === undefined) return image.replaceWith(h('span', { class: 'small' }, name));
-    const url = URL.createObjectURL(blob);
-    image.src = url;
-    image.addEventListener('load', () => URL.revokeObjectURL(url), { once: true });
-  });
-  return figure;
+  const place = h('span', { class: 'thumb', title: name }, image);
+  imageOf(name).then(
+    (blob) => {
+      if (blob === undefined) return fill(place, h('span', { class: 'small' }, name));
+      const url = URL.createObjectURL(blob);
+      image.src = url;
+      image.addEventListener('load', () => URL.revokeObjectURL(url), { once: true });
+    },
+    () => fill(place, h('span', { class: 'small' }, name)),
+  );
+  return place;
 }
