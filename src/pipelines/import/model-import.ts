@@ -7,6 +7,7 @@ import { messageOf } from '../../errors.ts';
 import { describeIssues, type ManifestDocument, MODEL_NAME, manifestSchema } from '../../registry/manifest.ts';
 import type { RepositoryListing } from '../../registry/repository.ts';
 import { MANIFEST_FILE, type NamedLabels } from '../../registry/zoo.ts';
+import { exportedFacts } from './exported-facts.ts';
 import { findModel } from './find-model.ts';
 import { type GivenFacts, IMPORTERS } from './importers.ts';
 import { type ManifestLabels, readLabels } from './read-labels.ts';
@@ -87,9 +88,10 @@ function expectFree(name: string, { models, absent, problems }: RepositoryListin
 }
 
 async function readInto(folder: string, work: string, request: ImportRequest, place: ImportPlace) {
-  const { name, title = name, license = 'not stated', given } = request;
+  const { name, title = name, license = 'not stated' } = request;
   await mkdir(work);
   const model = await findModel(request.path, request.inside, work);
+  const given = { ...(await exportedFacts(dirname(model.path))), ...request.given };
   const { file, format, run } = IMPORTERS[model.kind];
   const seeds = [
     ...place.listing.models.flatMap(({ versions }) => versions.map(({ manifest }) => manifest.file)),

@@ -2,8 +2,9 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { buildNetwork, parseArchitecture } from '../../../src/convert/architectures/index.ts';
+import { writeFineTuned } from '../../../src/convert/fine-tuned.ts';
 import { SafetensorsFile } from '../../../src/convert/formats/safetensors.ts';
 import { writeTfjs } from '../../../src/convert/formats/tfjs.ts';
 import { ConversionCache } from '../../../src/pipelines/conversion.ts';
@@ -34,6 +35,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
+/** For all tests: what is the same is converted once. */
+const converted = await mkdtemp(join(tmpdir(), 'menagerie-import-converted-'));
+afterAll(() => rm(converted, { recursive: true }));
+
 const list = async () =>
   await new Repository('zoo', await FileArtifactStore.open(join(folder, 'data/models'), logger), pulledDir).list();
 const prepare = async (request: Partial<ImportRequest>) =>
@@ -47,7 +52,7 @@ async function answers(name: string): Promise<{ logits: Float32Array; features: 
   const { models } = await list();
   const model = models.find((each) => each.name === name)?.versions[0];
   if (model === undefined) throw new Error(`there is no ${name}`);
-  const { onnx } = await new ConversionCache(join(folder, 'converted'), logger).get(model);
+  const { onnx } = await new ConversionCache(converted, logger).get(model);
   const local = await openLocalModel({ onnxPath: onnx.path }, model.manifest.preprocessing);
   const pixels = Uint8Array.from({ length: 64 * 64 * 3 }, (_, index) => (index * 7) % 256);
   const logits = await local.compute(pixels, 'logits');
@@ -137,6 +142,30 @@ describe('an imported model answers as the one that it was', () => {
   });
 });
 
+test('a fine-tuned model comes back from its export, with its head', async () => {
+  const own = join(folder, 'export');
+  await mkdir(own);
+  const architecture = { family: 'resnet', block: 'basic', layers: [2, 2, 2, 2], widths: [32, 64, 128, 256] };
+  const table = { ...architecture, stem: { kernel: 3, stride: 2, pool: false } };
+  const head = { inputs: 256, outputs: 3, weight: new Float32Array(768).fill(0.5), bias: Float32Array.of(1, 2, 3) };
+  const backbone = { weightsPath, architecture: table, inputSize: [64, 64], mean: [0, 0, 0], std: [1, 1, 1] } as const;
+  const tuned = await writeFineTuned(backbone, { from: 'features', layers: [head] }, join(own, 'model.safetensors'));
+  const facts = { architecture: tuned, input_size: [3, 64, 64], mean: [0, 0, 0], std: [1, 1, 1], num_classes: 3 };
+  await writeFile(join(own, 'architecture.json'), JSON.stringify(facts));
+  await writeFile(
+    join(own, 'card.json'),
+    JSON.stringify({ preprocessing: { crop_pct: 0.9, interpolation: 'bicubic' } }),
+  );
+  await writeFile(join(own, 'labels.json'), JSON.stringify(['a', 'b', 'c'].map((label, index) => ({ index, label }))));
+  const prepared = await prepare({ path: own });
+  expect(prepared.manifest).toMatchObject({ mean: [0, 0, 0], crop_pct: 0.9, interpolation: 'bicubic', num_classes: 3 });
+  expect(prepared.manifest.labels).toEqual([{ label: 'a' }, { label: 'b' }, { label: 'c' }]);
+  await prepared.commit();
+  const { logits, features } = await answers('mine');
+  const expected = features.reduce((sum, value) => sum + value / 2, 1);
+  expect(logits[0]).toBeCloseTo(expected, 3);
+});
+
 test('what is said of a model goes before what is guessed', async () => {
   const { manifest, guessed } = await prepare({
     title: 'Mine',
@@ -195,7 +224,7 @@ describe('is refused, and leaves nothing behind:', () => {
 test('an ONNX model is taken as it is, and what its values are is found', async () => {
   const original = (await list()).models.find(({ name }) => name === RESNET)?.versions[0];
   if (original === undefined) throw new Error(`there is no ${RESNET}`);
-  const { onnx } = await new ConversionCache(join(folder, 'converted'), logger).get(original);
+  const { onnx } = await new ConversionCache(converted, logger).get(original);
   const { manifest, guessed, commit } = await prepare({ path: onnx.path, labels: 'tiny200', given: {} });
   expect(manifest).toMatchObject({
     weights: { file: 'model.onnx', format: 'onnx', sha256: onnx.sha256 },
