@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { lockFolder } from '../../../src/folder-lock.ts';
 import { collectGarbage } from '../../../src/pipelines/pull/collect-garbage.ts';
 import { removePulled } from '../../../src/pipelines/pull/remove-pulled.ts';
+import { processStamp } from '../../../src/process-stamp.ts';
 
 const [used, unused] = ['a'.repeat(64), 'b'.repeat(64)];
 let folder: string;
@@ -30,6 +32,10 @@ test('what no model refers to goes, everything else stays', async () => {
     'models/flowers/1/manifest.json',
     'zoo/resnet50.tv_in1k/model.safetensors',
     'jobs/lock',
+    // Under way: a conversion, a pull and an import.
+    `converted/${unused}.${processStamp()}_x.tmp/model.onnx`,
+    'zoo/.pulling/resnet34.tv_in1k/model.safetensors.part',
+    'zoo/.yours.x.tmp/weights',
   ];
   const gone = [
     `converted/${unused}/model.onnx`,
@@ -42,12 +48,16 @@ test('what no model refers to goes, everything else stays', async () => {
     'uploads/photos.zip',
   ];
   for (const path of [...kept, ...gone]) await put(path);
+  const dayAgo = new Date(Date.now() - 86_400_000);
+  await utimes(join(folder, 'zoo', '.mine.x.tmp'), dayAgo, dayAgo);
+  const unlock = await lockFolder(join(folder, 'zoo', '.pulling', 'resnet34.tv_in1k'));
   const { removed, bytes } = await collectGarbage(folder, new Set([used]));
   expect(bytes).toBe(5 * gone.length);
   expect(removed).toContain(join('converted', unused));
   expect(kept.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
   expect(gone.filter((path) => existsSync(join(folder, path)))).toEqual([]);
   expect(await collectGarbage(folder, new Set([used]))).toEqual({ removed: [], bytes: 0 });
+  await unlock();
 });
 
 test('a removed model takes with it what a pull of it left', async () => {
