@@ -48,7 +48,7 @@ export function findOutput(
         : `more than one output is ${wanted}, of ${all}: say which is the output`,
     );
   }
-  const [output, { numbers }] = chosen;
+  const [output, { numbers, shape }] = chosen;
   if (hints.output_kind === 'logits') return { output, output_kind: 'logits' };
   const logits = softmaxBehind(view, output);
   if (logits !== undefined) return { output: logits, output_kind: 'logits' };
@@ -57,7 +57,11 @@ export function findOutput(
       `output "${output}" ends in Sigmoid: labels that do not exclude each other, which is no classification`,
     );
   }
-  return { output, output_kind: hints.output_kind ?? (sumsToOne(numbers) ? 'probabilities' : 'logits') };
+  return {
+    output,
+    output_kind:
+      hints.output_kind ?? (sumsToOne(Array.from(numbers).slice(0, lengthOf(shape))) ? 'probabilities' : 'logits'),
+  };
 }
 
 /** What enters the last dense layer, and the layout of it where it is a map; undefined when there is no such layer. */
@@ -142,7 +146,6 @@ function lengthOf(shape: readonly number[]): number {
   return (shape.length > 1 ? shape.slice(1) : shape).reduce((product, size) => product * size, 1);
 }
 
-function sumsToOne(numbers: ArrayLike<number>): boolean {
-  const values = Array.from(numbers);
+function sumsToOne(values: readonly number[]): boolean {
   return values.every((value) => value >= 0) && Math.abs(values.reduce((sum, value) => sum + value, 0) - 1) < 1e-3;
 }

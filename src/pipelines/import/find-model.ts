@@ -22,7 +22,7 @@ export interface ModelFile {
   readonly kind: ModelKind;
 }
 
-const ARCHIVES = ['.zip', '.tgz', '.tar.gz'];
+const ARCHIVES = ['.zip', '.whl', '.tgz', '.tar.gz'];
 /** Of the many scripts and tables in a folder, a TF.js model is the one that is called so. */
 const TFJS_MODEL = /^model(\.min)?\.(json|js)$/;
 /** Folders within folders that are looked through. */

@@ -18,12 +18,13 @@ interface ArchivedFile {
 }
 
 /**
- * Unpacks the regular files of a zip or a gzipped tar into an empty folder; links and devices are left out.
+ * Unpacks the regular files of a zip, which a Python wheel is too, or a gzipped tar into an empty folder; links and
+ * devices are left out.
  * @throws Error when it is damaged, too large, or holds names that lead out of the folder
  */
 export async function unpackArchive(path: string, folder: string): Promise<void> {
   let [files, bytes] = [0, 0];
-  for await (const { name, size, content } of path.endsWith('.zip') ? zipFiles(path) : tarFiles(path)) {
+  for await (const { name, size, content } of /\.(zip|whl)$/.test(path) ? zipFiles(path) : tarFiles(path)) {
     files += 1;
     bytes += size;
     if (files > MAX_FILES || bytes > MAX_BYTES) {

@@ -22,6 +22,13 @@ const scaling = { mean: [0.5, 0.4, 0.3], std: [0.2, 0.25, 0.3] };
 const plain = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
 const photos: PixelTensor = { data: Uint8Array.from(stream('photo', 2 * 8 * 8 * 3, 0, 256)), shape: [2, 8, 8, 3] };
 
+/** A softmax in other words, which no operator tells. */
+const exponentials = [
+  node('Exp', ['logits'], 'exp'),
+  node('ReduceSum', ['exp', 'axis'], 'sum', { keepdims: 1 }),
+  node('Div', ['exp', 'sum'], 'scores'),
+];
+
 describe('a model in channels first, exported for one image', () => {
   test('answers any number of images', async () => {
     const model = smallClassifier();
@@ -33,6 +40,17 @@ describe('a model in channels first, exported for one image', () => {
     expect(answers.features.shape).toEqual([2, 4]);
     expect(maxDifference(answers.features, meanOf(answers.activations))).toBeLessThan(1e-5);
     expect(sums(answers.probabilities)).toEqual([expect.closeTo(1, 5), expect.closeTo(1, 5)]);
+  });
+
+  test('or for several', async () => {
+    const model = { ...smallClassifier({ reshape: [4, 4] }), inputs: [value('image', [4, 3, 8, 8])] };
+    const nodes = [...model.nodes, ...exponentials];
+    const tensors = [...(model.tensors ?? []), integers('axis', [1])];
+    const { answers, conversion, architecture } = await wrapped({ ...model, nodes, tensors, outputs: ['scores'] });
+    expect(architecture.output_kind).toBe('probabilities');
+    expect(conversion.maxBatch).toBeUndefined();
+    const expected = await theirs(smallClassifier({ softmax: true }), 'scores', channelsFirst(photos));
+    expect(maxDifference(answers.probabilities, expected)).toBeLessThan(1e-6);
   });
 
   test('answers one at a time where its batch cannot be freed', async () => {
@@ -76,11 +94,6 @@ describe('the scores of classes', () => {
 
   test('are probabilities where they are nothing else, and the logits their logarithms', async () => {
     const { nodes, ...rest } = smallClassifier();
-    const exponentials = [
-      node('Exp', ['logits'], 'exp'),
-      node('ReduceSum', ['exp', 'axis'], 'sum', { keepdims: 1 }),
-      node('Div', ['exp', 'sum'], 'scores'),
-    ];
     const tensors = [...(rest.tensors ?? []), integers('axis', [1])];
     const { answers, architecture } = await wrapped({
       nodes: [...nodes, ...exponentials],

@@ -51,6 +51,7 @@ describe('an archive is unpacked', () => {
     ['a.tgz', () => tgzOf(files)],
     ['a.tar.gz', () => tgzOf({ ...files, '2:package/link': '', '5:package/folder': '' })],
     ['a.zip', () => zipOf(Object.entries(files).map(([name, content]) => ({ name, content })))],
+    ['a.whl', () => zipOf(Object.entries(files).map(([name, content]) => ({ name, content })))],
   ])('%s', async (name, make) => {
     const path = await put(name, await make());
     const { path: found } = await findModel(path, 'dist/b', work);
