@@ -9,3 +9,9 @@ export interface ClassifyAnswer {
     readonly error?: { readonly code: string };
   }[];
 }
+
+/** What `POST /explain` answers, as far as these tests look at it. */
+export interface ExplainAnswer {
+  readonly class: { readonly index: number; readonly label: string };
+  readonly heatmap: { readonly values: readonly (readonly number[])[] };
+}

@@ -1,7 +1,8 @@
 import { getPriority } from 'node:os';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
-import type { ClassifyAnswer } from './answers.ts';
+import type { ClassifyAnswer, ExplainAnswer } from './answers.ts';
 import {
   childrenOf,
   imagesUnderWay,
@@ -48,6 +49,34 @@ describe.each(EMBEDDED)('%s over HTTP', (model) => {
         synset: expect.stringMatching(/^n\d{8}$/),
       });
     }
+  });
+});
+
+describe.each(EMBEDDED)('%s explained', (model) => {
+  const explain = async (png: Buffer, query: string) =>
+    await fetch(`${server.url}/explain?model=${model}&${query}`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/png' },
+      body: new Uint8Array(png),
+    });
+
+  test('shows the class that it names, and another if asked', async () => {
+    const [picture] = await goldenPictures(model);
+    const png = picture?.png ?? Buffer.alloc(0);
+    const best = (await (await explain(png, '')).json()) as ExplainAnswer;
+    expect(best).toMatchObject({ model, method: 'cam', class: { index: picture?.top1 } });
+    expect(Math.max(...best.heatmap.values.flat())).toBe(1);
+    const other = (await (await explain(png, 'class=lesser panda')).json()) as ExplainAnswer;
+    expect(other.class).toMatchObject({ index: 58, synset: 'n02509815' });
+    expect(other.heatmap.values).not.toEqual(best.heatmap.values);
+  });
+
+  test('draws it over the picture', async () => {
+    const [picture] = await goldenPictures(model);
+    const response = await explain(picture?.png ?? Buffer.alloc(0), 'format=png');
+    expect(response.headers.get('content-type')).toBe('image/png');
+    const { width, height } = await sharp(Buffer.from(await response.arrayBuffer())).metadata();
+    expect([width, height]).toEqual([64, 64]);
   });
 });
 
