@@ -86,10 +86,14 @@ function examples(report: PreflightReport, code: string, imageOf: PackedDataset[
     case 'leakage':
       return groups(report.leakage, imageOf);
     case 'unreadable':
-      return fileList(report.unreadable.examples.map(({ file, reason }) => `${file}: ${reason}`));
+      return fileList(
+        report.unreadable.examples.map(({ file, reason }) => `${file}: ${reason}`),
+        report.unreadable.count,
+      );
     case 'small_images':
       return fileList(
         (report.small_images?.examples ?? []).map(({ file, width, height }) => `${file}, ${width} × ${height}`),
+        report.small_images?.count,
       );
     case 'few_images':
       return fileList(
@@ -100,12 +104,14 @@ function examples(report: PreflightReport, code: string, imageOf: PackedDataset[
   }
 }
 
-function fileList(lines: readonly string[]): HTMLElement {
-  const more = lines.length - SHOWN_FILES;
+/** @param total of which the lines are some */
+function fileList(lines: readonly string[], total = lines.length): HTMLElement {
+  const shown = lines.slice(0, SHOWN_FILES);
+  const more = total - shown.length;
   return h(
     'ul',
     { class: 'small muted' },
-    lines.slice(0, SHOWN_FILES).map((line) => h('li', {}, line)),
+    shown.map((line) => h('li', {}, line)),
     more > 0 && h('li', {}, `and ${counted(more, 'other')}`),
   );
 }

@@ -23,7 +23,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
 
   const dataset = h('div', { class: 'block' });
   const checked = h('div', { class: 'reserved' });
-  const missing = h('p', { class: 'muted', id: 'missing' });
+  const missing = h('p', { class: 'muted' });
   const jobs = h('div', { class: 'block' });
   const check = h('button', { type: 'button' }, icon('eye'), 'Check the data set');
   const trouble = h('div');

@@ -41,13 +41,11 @@ export function trainingForm(
     'aria-describedby': 'name-hint',
   });
   const hint = h('span', { class: 'hint', id: 'name-hint' });
-  const backbone = select(
-    models.map(({ id }) => [id, id]),
-    models.find((model) => model.default)?.id ?? '',
-  );
+  const backbone = select([['', 'the default of this server'], ...models.map(({ id }) => [id, id] as const)], '');
   const promote = select(PROMOTIONS, 'always');
   const search = select(SEARCHES, 'none');
-  const train = h('button', { type: 'submit', class: 'primary', 'aria-describedby': 'missing' }, 'Train');
+  const train = h('button', { type: 'submit', class: 'primary' }, 'Train');
+  const whyNot = h('span', { class: 'muted' });
   let ready = false;
 
   const check = (): void => {
@@ -62,6 +60,7 @@ export function trainingForm(
           ? `There is a “${given}”: this becomes its version ${Math.max(...known.versions) + 1}.`
           : 'What you will call it when you ask it.';
     train.disabled = !ready || !fits;
+    whyNot.textContent = ready ? (fits ? '' : 'Give it a name first.') : 'The pictures come first.';
   };
   name.addEventListener('input', () => {
     draft.modelName = name.value.trim();
@@ -79,12 +78,12 @@ export function trainingForm(
       field('Answers', promote, h('span', { class: 'hint' }, 'When the new version takes over its name.')),
       field('Settings', search, h('span', { class: 'hint' }, 'A search takes longer and can gain a little.')),
     ),
-    h('div', { class: 'row' }, train),
+    h('div', { class: 'row' }, train, whyNot),
   );
   const submit = (): void =>
     onTrain({
       name: name.value.trim(),
-      backbone: backbone.value,
+      backbone: backbone.value === '' ? undefined : backbone.value,
       promote: PROMOTIONS.find(([value]) => value === promote.value)?.[0],
       search: SEARCHES.find(([value]) => value === search.value)?.[0],
     });
