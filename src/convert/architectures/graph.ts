@@ -118,6 +118,7 @@ export function buildGraph(table: GraphTable, checkpoint: Checkpoint, input: Map
       `the graph takes images of ${height}x${width}, not of ${input.shape.height}x${input.shape.width}`,
     );
   }
+  expectUnique([GRAPH_INPUT, ...table.layers.map((layer) => layer.name)]);
   const built = new Map<string, Node>([[GRAPH_INPUT, input]]);
   const build = (target: string): Node => {
     for (const layer of layersUpTo(table, target)) {
@@ -130,6 +131,14 @@ export function buildGraph(table: GraphTable, checkpoint: Checkpoint, input: Map
     features: () => asVector(build(table.features), 'features'),
     classifier: GRAPH_CLASSIFIER,
   };
+}
+
+function expectUnique(names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const layer of names) {
+    if (seen.has(layer)) throw new ConversionError(`two layers are called "${layer}"`);
+    seen.add(layer);
+  }
 }
 
 /** The layers that one stands on, and itself, in their order. */

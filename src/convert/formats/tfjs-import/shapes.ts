@@ -4,22 +4,20 @@ import type { LayerReading } from './layer-reading.ts';
 import { channelsLastOption } from './options.ts';
 import { mapValue, type Value } from './values.ts';
 
+type Sides = readonly [before: number, behind: number];
 const side = z.int().nonnegative();
-const sides = z.union([side.transform((amount): [number, number] => [amount, amount]), z.tuple([side, side])]);
+const sides = z.union([side.transform((amount): Sides => [amount, amount]), z.tuple([side, side])]);
+const around = z.union([
+  side.transform((amount): [Sides, Sides] => [
+    [amount, amount],
+    [amount, amount],
+  ]),
+  z.tuple([sides, sides]),
+]);
 
 export function readZeroPadding(layer: LayerReading): Value {
-  const { padding } = layer.options(
-    z.object({
-      padding: z
-        .union([side.transform((amount) => [amount, amount] as const), z.tuple([sides, sides])])
-        .default([1, 1]),
-      data_format: channelsLastOption,
-    }),
-  );
-  const [[top, bottom], [left, right]] = padding.map((ends) => (typeof ends === 'number' ? [ends, ends] : ends)) as [
-    [number, number],
-    [number, number],
-  ];
+  const options = layer.options(z.object({ padding: around.prefault(1), data_format: channelsLastOption }));
+  const [[top, bottom], [left, right]] = options.padding;
   return mapValue(zeroPad(layer.name, layer.map(), { top, bottom, left, right }));
 }
 

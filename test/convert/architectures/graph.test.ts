@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { GeneratedTensors } from '../../../scripts/generated-tensors.ts';
+import { buildNetwork, parseArchitecture } from '../../../src/convert/architectures/index.ts';
+
+const SHAPES = { 'conv.weight': [4, 3, 3, 3], 'classifier.weight': [2, 4], 'classifier.bias': [2] };
+const conv = {
+  kind: 'conv2d',
+  name: 'conv',
+  inputs: ['input'],
+  weight: 'conv.weight',
+  stride: [1, 1],
+  padding: { top: 1, bottom: 1, left: 1, right: 1 },
+  groups: 1,
+};
+const mean = { kind: 'global_average_pool', name: 'mean', inputs: ['conv'] };
+const relu = { kind: 'activation', name: 'relu', inputs: ['conv'], function: 'relu' };
+const table = (changes: object = {}) => ({
+  family: 'graph',
+  input_size: [8, 8],
+  layers: [conv, mean],
+  activations: 'conv',
+  features: 'mean',
+  ...changes,
+});
+const build = (value: object, shapes: Record<string, number[]> = SHAPES) =>
+  buildNetwork(parseArchitecture(value), new GeneratedTensors('', shapes), {
+    inputSize: [8, 8],
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+  });
+
+test('a table of layers is a network', () => {
+  const { outputs } = build(table());
+  expect(outputs.logits.shape.length).toBe(2);
+  expect(outputs.activations.shape).toMatchObject({ height: 8, width: 8, channels: 4 });
+});
+
+test('a head upon the activations needs none of the layers behind them', () => {
+  const own = { 'conv.weight': [4, 3, 3, 3], 'head.0.weight': [5, 4], 'head.0.bias': [5] };
+  const dense = { kind: 'dense', name: 'hidden', inputs: ['mean'], weight: 'hidden.weight' };
+  const behind = table({ layers: [conv, mean, dense], features: 'hidden', head: { from: 'activations' } });
+  expect(build(behind, own).outputs.logits.shape.length).toBe(5);
+});
+
+test.each<[string, object, string]>([
+  ['a layer of no known kind', { layers: [{ ...conv, kind: 'attention' }, mean] }, 'layers'],
+  ['a layer with options that it does not have', { layers: [{ ...conv, dilation: 2 }, mean] }, 'dilation'],
+  ['a layer that reads one behind it', { layers: [relu, conv, mean], activations: 'relu' }, 'does not come before it'],
+  ['a name that two layers have', { layers: [conv, conv, mean] }, 'two layers are called "conv"'],
+  ["the input's name for a layer", { layers: [{ ...conv, name: 'input' }, mean] }, 'two layers are called "input"'],
+  ['a layer that reads nothing that is there', { layers: [{ ...conv, inputs: ['none'] }, mean] }, 'names layer "none"'],
+  ['a tensor that is not there', { layers: [{ ...conv, weight: 'other.weight' }, mean] }, 'tensor "other.weight"'],
+  ['a vector where a map is needed', { activations: 'mean' }, 'needs a map'],
+  ['a map where a vector is needed', { features: 'conv' }, 'needs a vector'],
+  ['images of another size', { input_size: [9, 9] }, 'takes images of 9x9, not of 8x8'],
+  ['no layers', { layers: [] }, 'layers'],
+])('%s is refused', (_, changes, reason) => {
+  expect(() => build(table(changes))).toThrow(reason);
+});
