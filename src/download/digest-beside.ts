@@ -8,12 +8,13 @@ export async function digestBeside(request: DownloadRequest): Promise<string> {
   url.pathname += '.sha256';
   const nobody = `no digest is known of ${shown(request.url)}: neither the manifest has one, nor a header, nor ${shown(url)}`;
   try {
-    const { response } = await fetchFollowing(url, { ...request, headers: {} });
+    const { response, body } = await fetchFollowing(url, { ...request, headers: {} });
     let text = '';
-    for await (const chunk of response) {
+    for await (const chunk of body) {
       text += String(chunk);
       if (text.length > 1024) break;
     }
+    response.destroy();
     const digest = /^[0-9a-f]{64}\b/i.exec(text)?.[0];
     if (digest === undefined) throw new DownloadError(nobody);
     return digest.toLowerCase();

@@ -53,7 +53,7 @@ async function usablePart({ url, size, sha256 }: DownloadRequest, part: PartFile
 async function receive(
   { url, size, sha256, prefix, onProgress }: DownloadRequest,
   part: PartFile,
-  { response, url: from, published }: Fetched,
+  { response, body, url: from, published }: Fetched,
   there: FoundPart | undefined,
 ): Promise<void> {
   const { start, total = published.size, validator } = readAnswer(response);
@@ -66,7 +66,7 @@ async function receive(
     throw new PassingError(`${shown(from)} answers with another range than was asked for`);
   }
   const end = prefix ? size : (total ?? size);
-  const done = await part.append(chunksOf(response, from), end, (bytes) =>
+  const done = await part.append(chunksOf(body, from), end, (bytes) =>
     onProgress({ phase: 'download', done: bytes, total: end }),
   );
   if (end !== undefined && done < end) throw new PassingError(`${shown(from)} ended after ${done} of ${end} bytes`);
@@ -101,9 +101,9 @@ function readAnswer({ statusCode, headers }: IncomingMessage): {
   };
 }
 
-async function* chunksOf(response: IncomingMessage, from: URL): AsyncGenerator<Buffer> {
+async function* chunksOf(body: AsyncIterable<Buffer>, from: URL): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of response) yield chunk;
+    yield* body;
   } catch (thrown) {
     throw connectionError(thrown, from);
   }

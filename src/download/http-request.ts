@@ -3,7 +3,9 @@ import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
+import { errnoOf } from '../durable-files.ts';
 import { PassingError, shown } from './download-error.ts';
+import { receiveBody } from './received-body.ts';
 import { withoutBrackets } from './settings.ts';
 
 /** One request, without its redirects. */
@@ -15,12 +17,18 @@ export interface HttpRequestOptions {
   readonly signal: AbortSignal;
 }
 
+/** An answer; its body is read there, not from the response. */
+export interface Answer {
+  readonly response: IncomingMessage;
+  readonly body: AsyncIterable<Buffer>;
+}
+
 /**
  * Sends a GET on a connection of its own, through a proxy if there is one: `https:` through a tunnel, so that the proxy sees
  * neither headers nor content. Node's own clients know proxies on some of the versions that the project supports only.
  * @throws PassingError when there is no answer; the signal's reason
  */
-export async function get(url: URL, { headers, proxy, stallMs, signal }: HttpRequestOptions): Promise<IncomingMessage> {
+export async function get(url: URL, { headers, proxy, stallMs, signal }: HttpRequestOptions): Promise<Answer> {
   const client = url.protocol === 'https:' ? https : http;
   try {
     if (proxy === undefined) {
@@ -40,24 +48,25 @@ export async function get(url: URL, { headers, proxy, stallMs, signal }: HttpReq
   }
 }
 
-/** What a failure of the network is called here. */
-export function connectionError(thrown: unknown, url: URL): PassingError {
-  if (thrown instanceof PassingError) return thrown;
-  const { code = '', message = String(thrown) } = thrown as { code?: string; message?: string };
+/** A failure of the network as it is called here; any other error stays what it is. */
+export function connectionError(thrown: unknown, url: URL): unknown {
+  const code = errnoOf(thrown);
+  if (thrown instanceof PassingError || code === undefined) return thrown;
   const unreachable = UNREACHABLE.has(code);
   const what = unreachable ? `${url.host} cannot be reached` : `the connection to ${url.host} broke`;
-  return new PassingError(`${what} (${code || message})`, { unreachable, cause: thrown });
+  return new PassingError(`${what} (${code})`, { unreachable, cause: thrown });
 }
 
 const UNREACHABLE = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH', 'ETIMEDOUT']);
 
-async function answer(request: http.ClientRequest, stallMs: number): Promise<IncomingMessage> {
+async function answer(request: http.ClientRequest, stallMs: number): Promise<Answer> {
   request.setTimeout(stallMs, () => request.destroy(new PassingError(`nothing came for ${stallMs} ms`)));
   request.end();
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  // What breaks later breaks the body, whose reader is told.
-  request.on('error', () => {});
-  return response;
+  return await new Promise((resolve, reject) => {
+    // What breaks later breaks the body, whose reader is told.
+    request.on('error', reject);
+    request.once('response', (response) => resolve({ response, body: receiveBody(response) }));
+  });
 }
 
 async function openTunnel(url: URL, proxy: URL, stallMs: number, signal: AbortSignal): Promise<Socket> {

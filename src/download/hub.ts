@@ -27,6 +27,7 @@ export interface PublishedFacts {
 /** An answer with a body, and what was said on the way to it. */
 export interface Fetched {
   readonly response: IncomingMessage;
+  readonly body: AsyncIterable<Buffer>;
   /** Where the body comes from. */
   readonly url: URL;
   readonly published: PublishedFacts;
@@ -48,12 +49,12 @@ export async function fetchFollowing(start: URL, options: FetchOptions): Promise
       ...options.headers,
       ...(token?.origin === url.origin && { authorization: `Bearer ${token.value}` }),
     };
-    const response = await get(url, { headers, proxy: proxyFor(url, options.proxies), stallMs, signal });
+    const { response, body } = await get(url, { headers, proxy: proxyFor(url, options.proxies), stallMs, signal });
     if (url.origin === start.origin) published = { ...published, ...factsOf(response) };
     const { statusCode = 0 } = response;
     if (!REDIRECTS.has(statusCode)) {
       // 416 is for the caller, who knows what it asked for.
-      if (statusCode === 200 || statusCode === 206 || statusCode === 416) return { response, url, published };
+      if (statusCode === 200 || statusCode === 206 || statusCode === 416) return { response, body, url, published };
       response.destroy();
       throw refusal(statusCode, response, url, token?.origin === url.origin);
     }

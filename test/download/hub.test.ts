@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 async function textOf(path: string, changes: Partial<FetchOptions> = {}) {
-  const { response, url, published } = await fetchFollowing(new URL(path, hub.origin), {
+  const { body, url, published } = await fetchFollowing(new URL(path, hub.origin), {
     proxies: readDownloadSettings({}).proxies,
     token: { origin: hub.origin, value: 'hf_secret' },
     headers: {},
@@ -29,7 +29,7 @@ async function textOf(path: string, changes: Partial<FetchOptions> = {}) {
     ...changes,
   });
   let text = '';
-  for await (const chunk of response) text += String(chunk);
+  for await (const chunk of body) text += String(chunk);
   return { text, url: url.href, published };
 }
 
