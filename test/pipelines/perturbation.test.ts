@@ -4,18 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preprocessImage } from '../../src/image/preprocess.ts';
-import { Batcher } from '../../src/inference/batcher.ts';
-import { createLogger } from '../../src/logger.ts';
-import { ConversionCache } from '../../src/pipelines/conversion.ts';
 import type { ImageQueue } from '../../src/pipelines/image-classification.ts';
 import { testPerturbation } from '../../src/pipelines/perturbation.ts';
 import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
-import { readZoo } from '../../src/registry/zoo.ts';
-import { openSession } from '../../src/runtime/open-session.ts';
-import { EMBEDDED } from '../golden/pictures.ts';
 import { picture } from '../image/pictures.ts';
-import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -83,41 +76,5 @@ describe('a network that goes by the brightness of the upper left quarter', () =
   it('comes out the same with the same seed', async () => {
     const explanation = Array.from({ length: 16 }, (_, cell) => cell % 5);
     expect(await result(explanation)).toEqual(await result(explanation));
-  });
-});
-
-const photos = sharedPath('data', 'photos');
-
-describe.skipIf(photos === undefined)(`photos never seen${photos === undefined ? `, ${SHARED_ABSENT}` : ''}`, () => {
-  it.each(EMBEDDED)('%s loses more of its score where it is hottest than by chance', async (name) => {
-    const model = (await readZoo('zoo')).models.find((each) => each.name === name);
-    if (model === undefined) throw new Error(`the zoo has no ${name}`);
-    const conversion = await new ConversionCache(folder, createLogger('silent')).get(model);
-    const explanationPath = 'path' in conversion.explanation ? conversion.explanation.path : '';
-    const session = await openSession({ runtime: 'onnx', path: conversion.onnx.path, explanationPath, threads: 1 });
-    let turn: Promise<unknown> = Promise.resolve();
-    const batcher = new Batcher({
-      engines: {
-        size: 1,
-        acquire: () => {
-          let release = (): void => {};
-          const lent = turn.then(() => ({ run: session.run, release: () => release() }));
-          turn = new Promise<void>((resolve) => {
-            release = resolve;
-          });
-          return lent;
-        },
-      },
-      imageShape: [64, 64, 3],
-      maxBatchSize: 16,
-      queueLimit: Number.POSITIVE_INFINITY,
-    });
-    const { images, gain } = await testPerturbation(
-      { converted: async () => conversion, queue: batcher, preprocess },
-      { model, path: photos ?? '', images: 100, draws: 1, seed: 0 },
-    );
-    expect(images).toBe(53);
-    expect(gain.mean - gain.margin).toBeGreaterThan(0);
-    await session.close();
   });
 });

@@ -1,19 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
+import type { ClassifyAnswer } from '../e2e/answers.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
-import { startBrowser } from '../web/browser.ts';
 import { readZip } from '../zip-reader.ts';
-import type { ClassifyAnswer } from './answers.ts';
-import { type ServerProcess, startServer, temporaryDataDir, untilReady } from './server-process.ts';
-
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-const without = existsSync(CHROMIUM) ? '' : `, skipped: there is no Chromium at ${CHROMIUM}`;
+import { startBrowser } from './browser.ts';
 
 /** A page with TensorFlow.js as it is published, and nothing of ours but what calls it. */
 const PAGE = `<!doctype html><script src="/tf.min.js"></script><script>
@@ -26,9 +22,8 @@ async function classify(url, base64, shape) {
 }
 </script>`;
 
-describe.skipIf(without !== '')(`an exported TF.js model in a browser${without}`, () => {
-  let data: Awaited<ReturnType<typeof temporaryDataDir>>;
-  let server: ServerProcess;
+describe('an exported TF.js model in a page of somebody else', () => {
+  const serverUrl = inject('serverUrl');
   let browser: Browser;
   let page: Page;
   /** Stands for the web server of whoever took a model away. */
@@ -37,8 +32,6 @@ describe.skipIf(without !== '')(`an exported TF.js model in a browser${without}`
   const hosted = new Map<string, Buffer>();
 
   beforeAll(async () => {
-    data = await temporaryDataDir();
-    server = await startServer(data.path);
     hosted.set('/', Buffer.from(PAGE));
     hosted.set('/tf.min.js', await readFile('node_modules/@tensorflow/tfjs/dist/tf.min.js'));
     host = createServer(({ url = '' }, response) => {
@@ -52,20 +45,16 @@ describe.skipIf(without !== '')(`an exported TF.js model in a browser${without}`
     origin = `http://127.0.0.1:${(host.address() as AddressInfo).port}`;
     page = await browser.newPage();
     await page.goto(origin);
-    await untilReady(server);
   });
 
   afterAll(async () => {
     await browser?.close();
     host?.close();
-    server.child.kill('SIGTERM');
-    await server.exit;
-    await data.remove();
   });
 
   /** Puts what the zip holds before the browser, as a person would who unpacks it into a web server's folder. */
   async function hostExport(model: string, quantize: string): Promise<string> {
-    const response = await fetch(`${server.url}/models/${model}/export?format=tfjs&quantize=${quantize}`);
+    const response = await fetch(`${serverUrl}/models/${model}/export?format=tfjs&quantize=${quantize}`);
     expect(response.status).toBe(200);
     const folder = `/${model}-${quantize}`;
     for (const [name, bytes] of await readZip(Buffer.from(await response.arrayBuffer()))) {
@@ -90,7 +79,7 @@ describe.skipIf(without !== '')(`an exported TF.js model in a browser${without}`
     const { pixels } = await preprocessImage(png, manifest.preprocessing, 1e6);
     const call = [url, Buffer.from(pixels).toString('base64'), [1, 64, 64, 3]];
     const probabilities: number[] = await page.evaluate(`classify(...${JSON.stringify(call)})`);
-    const response = await fetch(`${server.url}/classify?model=${model}`, {
+    const response = await fetch(`${serverUrl}/classify?model=${model}`, {
       method: 'POST',
       headers: { 'content-type': 'image/png' },
       body: new Uint8Array(png),
