@@ -12,7 +12,9 @@ export const listModels: Command = {
   run: async () => {
     const zoo = await openZoo();
     const { models, absent, problems } = zoo.listing;
-    const here = models.map(({ name, versions }) => row(versions.at(-1)?.manifest.file, stateOf(zoo, name)));
+    const here = models.map(({ name, versions }) =>
+      row(versions.at(-1)?.manifest.file, stateOf(zoo, name, versions.at(-1)?.manifest.file)),
+    );
     const toPull = absent.map(({ file }) => row(file, '-'));
     console.log(formatTable(['model', 'here', 'top-1', 'params', 'MB', 'px', 'licence'], [...here, ...toPull]));
     console.log('\n"-": npm run zoo -- pull <model> gets it; top-1: percent, see the card');
@@ -20,7 +22,8 @@ export const listModels: Command = {
   },
 };
 
-function stateOf({ config, pulledDir }: OpenZoo, name: string): string {
+function stateOf({ config, pulledDir }: OpenZoo, name: string, file: ManifestDocument | undefined): string {
+  if (file?.num_classes === 0) return 'backbone';
   if (existsSync(join(pulledDir, name))) return existsSync(join(config.zooDir, name)) ? 'pulled' : 'imported';
   return existsSync(join(config.zooDir, name)) ? 'embedded' : 'trained';
 }
