@@ -1,18 +1,7 @@
-import axe from 'axe-core';
 import { describe, expect, test } from 'vitest';
-import { colouredFiles, withPage } from './browser.ts';
+import { barriers, colouredFiles, withPage } from './browser.ts';
 
 const opened = withPage('/');
-
-/** What axe finds that keeps somebody out. */
-async function serious(): Promise<string[]> {
-  const { page } = opened;
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
 
 describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
   test.each([
@@ -28,7 +17,7 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
     await page.goto(url + hash);
     await page.getByRole('heading', { name: heading }).waitFor();
     await page.waitForLoadState('networkidle');
-    expect(await serious()).toEqual([]);
+    expect(await barriers(page)).toEqual([]);
   });
 
   test('answers and their reasons keep nobody out', async () => {
@@ -37,13 +26,13 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
     await page.getByRole('checkbox', { name: 'vgg11_bn_slim.tiny200' }).check();
     await page.setInputFiles('main input[type=file]', await colouredFiles('red', 'one.png', 'two.png'));
     await page.locator('.card .agreement .tag').nth(1).waitFor();
-    expect(await serious()).toEqual([]);
+    expect(await barriers(page)).toEqual([]);
     await page.getByRole('button', { name: 'Why?' }).first().click();
     await page
       .getByRole('dialog')
       .getByText(/speaks/)
       .waitFor();
-    expect(await serious()).toEqual([]);
+    expect(await barriers(page)).toEqual([]);
   });
 });
 
@@ -91,12 +80,43 @@ describe('by keyboard alone', () => {
   });
 });
 
-test('the page takes little to come, and fits a phone', async () => {
+describe.each([390, 1600])('at a width of %d pixels', (width) => {
+  test('every screen fits, and nothing jumps while it loads', async () => {
+    const { page, url } = opened;
+    await page.setViewportSize({ width, height: 900 });
+    await page.addInitScript(() => {
+      const seen = globalThis as unknown as { shifts: number };
+      seen.shifts = 0;
+      const observer = new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) seen.shifts += (entry as PerformanceEntry & { value: number }).value;
+      });
+      observer.observe({ type: 'layout-shift', buffered: true });
+    });
+    for (const hash of ['/#/classify', '/#/teach', '/#/zoo', '/#/zoo/resnet18_slim.tiny200', '/#/edge']) {
+      await page.goto('about:blank');
+      await page.goto(url + hash);
+      await page.waitForLoadState('networkidle');
+      expect(await page.evaluate(() => document.documentElement.scrollWidth), hash).toBeLessThanOrEqual(width);
+      // A tenth is what browsers call good.
+      const shifts = await page.evaluate(() => (globalThis as unknown as { shifts: number }).shifts);
+      expect(shifts, hash).toBeLessThan(0.05);
+    }
+  });
+});
+
+test('the page takes little to come', async () => {
   const { page } = opened;
-  await page.setViewportSize({ width: 390, height: 844 });
-  for (const hash of ['/#/classify', '/#/teach', '/#/zoo', '/#/edge']) {
-    await page.goto(opened.url + hash);
-    await page.waitForLoadState('networkidle');
-    expect(await page.evaluate(() => document.documentElement.scrollWidth), hash).toBeLessThanOrEqual(390);
-  }
+  await page.waitForLoadState('networkidle');
+  const packed = await page.evaluate(async () => {
+    const files = performance.getEntriesByType('resource').map(({ name }) => name);
+    const own = [location.origin, ...files.filter((name) => name.includes('/assets/'))];
+    const sizes = own.map(async (name) => {
+      const { body } = await fetch(name, { headers: { accept: 'text/html' } });
+      if (body === null) return 0;
+      return (await new Response(body.pipeThrough(new CompressionStream('gzip'))).blob()).size;
+    });
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  });
+  expect(packed).toBeGreaterThan(10_000);
+  expect(packed).toBeLessThan(150_000);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { colourZip } from '../e2e/labelled-zip.ts';
-import { colouredFiles, withPage } from './browser.ts';
+import { barriers, colouredFiles, withPage } from './browser.ts';
 
 const opened = withPage('/#/teach');
 
@@ -10,11 +10,12 @@ async function zipFile() {
 }
 
 describe('teaching', () => {
-  test('from a zip to a model that answers, is judged and can be rolled back', async () => {
+  test('from a zip to a model that is judged, answers, and leaves the server', async () => {
     const { page, url } = opened;
     await page.locator('.drop input[type=file]').setInputFiles(await zipFile());
     const picture = page.getByRole('table', { name: /36 pictures/ });
     await picture.getByRole('row', { name: /red.*12/ }).waitFor();
+    expect(await barriers(page)).toEqual([]);
 
     await page.getByLabel('Name of the model').fill('paged');
     await page.getByRole('button', { name: 'Train' }).click();
@@ -24,6 +25,8 @@ describe('teaching', () => {
     await page.getByRole('button', { name: /of red answered as red/ }).click();
     await page.getByRole('heading', { name: /red, answered right/ }).waitFor();
     expect(await page.locator('.behind img').count()).toBeGreaterThan(0);
+    await page.locator('.uplot').nth(1).waitFor();
+    expect(await barriers(page)).toEqual([]);
 
     const tried = page.locator('section').filter({ hasText: 'Try it' });
     await tried.locator('input[type=file]').setInputFiles(await colouredFiles('green', 'new.png'));
@@ -32,6 +35,38 @@ describe('teaching', () => {
 
     const card = await (await fetch(`${url}/models/paged`)).json();
     expect(card).toMatchObject({ version: 1, num_classes: 3 });
+
+    await page.getByRole('link', { name: 'Run it in this browser' }).click();
+    await page.getByRole('button', { name: 'Load it' }).click();
+    await page.getByText(/paged@1 runs here/).waitFor();
+    await page.locator('main input[type=file]').setInputFiles(await colouredFiles('blue', 'new.png'));
+    await page.getByText('Same first class as the server on 1 of 1 picture').waitFor();
+    await page.locator('.edge-answers li').first().getByText('blue').waitFor();
+  });
+
+  test('again gives a new version, and the old one can be had back', async () => {
+    const { page, url } = opened;
+    for (const seed of ['1', '2']) {
+      const form = new FormData();
+      form.append('dataset', new Blob([new Uint8Array(await colourZip())]), 'colours.zip');
+      const query = new URLSearchParams({ name: 'twice', seed, copies: '0', epochs: '2' });
+      const response = await fetch(`${url}/finetune?${query}`, { method: 'POST', body: form });
+      const { id } = (await response.json()) as { id: string };
+      // Ends with the job.
+      await (await fetch(`${url}/jobs/${id}/events`)).text();
+    }
+    await page.goto(`${url}/#/results/twice/2`);
+    await page.getByText('Version 2 answers under the name “twice”').waitFor();
+    await page.getByRole('button', { name: 'Roll back to version 1' }).click();
+    await page.getByText('Version 1 answers under the name “twice”').waitFor();
+    await page.getByRole('link', { name: 'Its card' }).click();
+    const rows = page.getByRole('row');
+    await rows.filter({ hasText: 'Version 1' }).getByText('production').waitFor();
+    await page.getByLabel('A name for a version').fill('candidate');
+    await page.getByRole('button', { name: 'Name it' }).click();
+    await rows.filter({ hasText: 'Version 2' }).getByText('candidate').waitFor();
+    const card = await (await fetch(`${url}/models/twice`)).json();
+    expect(card).toMatchObject({ version: 1, aliases: { production: 1, candidate: 2 } });
   });
 
   test('packs the pictures of classes itself, and says what is missing', async () => {
@@ -76,6 +111,7 @@ describe('a job', () => {
     await page.reload();
     await page.getByRole('heading', { name: 'Training reloaded' }).waitFor();
     await page.locator('.phases .now').waitFor();
+    expect(await barriers(page)).toEqual([]);
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('It was cancelled, and nothing of it is left.').waitFor();
     await page.getByRole('navigation').getByRole('link', { name: 'Teach' }).click();

@@ -22,7 +22,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
   let packed: PackedDataset | undefined;
 
   const dataset = h('div', { class: 'block' });
-  const checked = h('div', { class: 'reserved' });
+  const checked = h('div');
   const missing = h('p', { class: 'muted' });
   const jobs = h('div', { class: 'block' });
   const check = h('button', { type: 'button' }, icon('eye'), 'Check the data set');
