@@ -14,6 +14,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
@@ -111,6 +112,17 @@ async function startOurs(): Promise<{ child: ChildProcess; port: number }> {
   throw new Error(`the server did not start:\n${text}`);
 }
 
+/** Settles when the server has compared the model's formats, which it does beside serving after a conversion. */
+async function comparisonEnded(port: number, model: string): Promise<void> {
+  for (;;) {
+    const card = (await (await fetch(`http://127.0.0.1:${port}/models/${model}`)).json()) as {
+      parity: { state: string };
+    };
+    if (card.parity.state !== 'pending') return;
+    await setTimeout(500);
+  }
+}
+
 /** 99th percentile of the server's event-loop delay since it was last asked, from its own metrics. */
 async function ourEventLoopDelay(port: number): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
@@ -168,6 +180,7 @@ try {
     for (const warm of [plain, ours.child]) {
       await load(warm, { port: warm === plain ? plainPort : ours.port, path: ourPath, concurrency: 8, seconds: 1 });
     }
+    await comparisonEnded(ours.port, name);
     console.log(`\n${name}\n    c        img/s      p50      p95      p99  loop p99  ratio to the floor`);
     for (const concurrency of options.concurrency.split(',').map(Number)) {
       const results: Record<'floor' | 'plain' | 'ours', Measurement[]> = { floor: [], plain: [], ours: [] };
