@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { colourZip } from '../e2e/labelled-zip.ts';
 import { barriers, colouredFiles, withPage } from './browser.ts';
@@ -83,6 +86,34 @@ describe('teaching', () => {
     await check.click();
     await page.getByRole('row', { name: /blue things.*8/ }).waitFor();
     await page.getByText(/images of 2 classes train the head/).waitFor();
+  });
+
+  test('makes a class of each folder that is dropped', async () => {
+    const { page } = opened;
+    const folder = mkdtempSync(join(tmpdir(), 'menagerie-drop-'));
+    try {
+      const folders = await Promise.all(
+        (['red', 'green'] as const).map(async (colour) => {
+          const path = join(folder, colour);
+          mkdirSync(path);
+          for (const { name, buffer } of await colouredFiles(colour, '1.png', '2.png'))
+            writeFileSync(join(path, name), buffer);
+          return path;
+        }),
+      );
+      const devtools = await page.context().newCDPSession(page);
+      const data = { items: [], files: folders, dragOperationsMask: 1 };
+      for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+        await devtools.send('Input.dispatchDragEvent', { type, x: 600, y: 150, data });
+      }
+      await page.locator('.class-card').nth(1).getByText('2 pictures').waitFor();
+      const names = await page
+        .locator('.class-card input[type=text]')
+        .evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value));
+      expect(names.sort()).toEqual(['green', 'red']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test('says why the server refuses a zip', async () => {

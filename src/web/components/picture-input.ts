@@ -1,5 +1,6 @@
 import { type Camera, openCamera } from '../camera.ts';
 import { h, icon } from '../dom.ts';
+import { counted } from '../format.ts';
 import { openDialog } from './dialog.ts';
 import { errorNotice } from './notice.ts';
 
@@ -90,18 +91,34 @@ export function cameraButton(onFiles: (files: readonly File[]) => void): HTMLBut
         camera = opened;
         if (closed) return opened.stop();
         const take = h('button', { type: 'button', class: 'primary' }, icon('camera'), 'Take the picture');
+        const told = h(
+          'p',
+          { class: 'muted', role: 'status' },
+          'It joins the others; close this when you have enough.',
+        );
         let taken = 0;
         take.addEventListener('click', () => {
           taken += 1;
-          void opened.picture(`camera-${taken}.jpg`).then((file) => onFiles([file]));
+          void opened.picture(`camera-${taken}.jpg`).then((file) => {
+            onFiles([file]);
+            told.textContent = `${counted(taken, 'picture')} taken`;
+          });
         });
-        place.replaceChildren(opened.video, take);
+        place.replaceChildren(opened.video, take, told);
         take.focus();
       },
       (thrown: unknown) => place.replaceChildren(errorNotice(thrown)),
     );
   });
   return button;
+}
+
+/** Of files that came in a folder. */
+const folders = new WeakMap<File, string>();
+
+/** The name of the folder in which a file was dropped, if it was in one. */
+export function folderOf(file: File): string | undefined {
+  return folders.get(file);
 }
 
 /** Files in the order in which a person would list them. */
@@ -113,10 +130,13 @@ async function filesOf(transfer: DataTransfer): Promise<File[]> {
 }
 
 async function filesIn(entry: FileSystemEntry): Promise<File[]> {
-  if (entry instanceof FileSystemFileEntry) {
-    return [await new Promise<File>((resolve, reject) => entry.file(resolve, reject))];
+  if (isFileEntry(entry)) {
+    const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
+    const folder = entry.fullPath.split('/').at(-2);
+    if (folder) folders.set(file, folder);
+    return [file];
   }
-  if (!(entry instanceof FileSystemDirectoryEntry)) return [];
+  if (!isDirectoryEntry(entry)) return [];
   const reader = entry.createReader();
   const files: File[] = [];
   for (;;) {
@@ -125,4 +145,13 @@ async function filesIn(entry: FileSystemEntry): Promise<File[]> {
     if (batch.length === 0) return files;
     for (const child of batch) if (!child.name.startsWith('.')) files.push(...(await filesIn(child)));
   }
+}
+
+// Not every browser has these classes under their names.
+function isFileEntry(entry: FileSystemEntry): entry is FileSystemFileEntry {
+  return entry.isFile;
+}
+
+function isDirectoryEntry(entry: FileSystemEntry): entry is FileSystemDirectoryEntry {
+  return entry.isDirectory;
 }

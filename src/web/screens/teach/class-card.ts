@@ -34,7 +34,8 @@ export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip
 
   const draw = (): void => {
     const { pictures } = draft;
-    const shown = pictures.slice(-SHOWN_PICTURES);
+    // The last place tells how many more there are.
+    const shown = pictures.length > SHOWN_PICTURES ? pictures.slice(1 - SHOWN_PICTURES) : pictures;
     fill(
       strip,
       shown.map((picture) => {
@@ -108,6 +109,6 @@ export function isZip({ name, type }: File): boolean {
 }
 
 /** A folder may hold other things beside pictures. */
-function isImage({ name, type }: File): boolean {
+export function isImage({ name, type }: File): boolean {
   return type.startsWith('image/') || IMAGE_NAME.test(name);
 }

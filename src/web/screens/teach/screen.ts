@@ -1,13 +1,13 @@
 import type { Operations } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { errorNotice } from '../../components/notice.ts';
-import { acceptDrops, pickButton } from '../../components/picture-input.ts';
+import { acceptDrops, folderOf, pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { draftPicture, emptyClass, type PackedDataset, packDraft, whatIsMissing } from '../../draft.ts';
 import { bytes, percent } from '../../format.ts';
 import { go } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
-import { classCard, isZip } from './class-card.ts';
+import { classCard, isImage, isZip } from './class-card.ts';
 import { jobList } from './job-list.ts';
 import { preflightView } from './preflight.ts';
 import { type TrainingForm, trainingForm } from './training-form.ts';
@@ -105,15 +105,31 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
     return [h('ul', { class: 'class-cards' }, cards), h('div', { class: 'row' }, add), whole];
   };
 
+  /** Puts pictures into the class of that name, else into one that has none yet. @param name of the folder they came in */
+  const addToClass = (name: string | undefined, files: readonly File[]): void => {
+    const named = name === undefined ? undefined : draft.classes.find((each) => each.name === name);
+    let target = named ?? draft.classes.find(({ pictures }) => pictures.length === 0);
+    if (target === undefined) {
+      target = emptyClass();
+      draft.classes = [...draft.classes, target];
+    }
+    if (name !== undefined) target.name = name;
+    target.pictures = [...target.pictures, ...files.map(draftPicture)];
+  };
+
   const takeFiles = (files: readonly File[]): void => {
     const zip = files.find(isZip);
     if (zip) {
       takeZip(zip);
       return;
     }
-    const empty = draft.classes.find(({ pictures }) => pictures.length === 0) ?? emptyClass();
-    if (!draft.classes.includes(empty)) draft.classes = [...draft.classes, empty];
-    empty.pictures = files.map(draftPicture);
+    const images = files.filter(isImage);
+    for (const folder of new Set(images.map(folderOf))) {
+      addToClass(
+        folder,
+        images.filter((file) => folderOf(file) === folder),
+      );
+    }
     onChange();
     drawDataset();
   };
