@@ -20,6 +20,8 @@ describe('the zoo', () => {
 
   test('has the card of each model, which can be unloaded and loaded', async () => {
     const { page, url } = opened;
+    // Whoever came before may have had it loaded.
+    await fetch(`${url}/v2/repository/models/${MODEL}/unload`, { method: 'POST' });
     await page.getByRole('link', { name: 'Inception v1 (GoogLeNet), slim' }).click();
     await page.getByRole('heading', { name: 'It knows 200 classes' }).waitFor();
     await page.getByRole('button', { name: 'Load', exact: true }).click();

@@ -1,4 +1,4 @@
-import type { Problem } from '../../api/schema.ts';
+import type { ImageClasses, Problem } from '../../api/schema.ts';
 import { bars } from '../../components/bars.ts';
 import { sentence } from '../../components/notice.ts';
 import { type Child, fill, h, icon } from '../../dom.ts';
@@ -56,7 +56,7 @@ export function firstClasses({ answers }: Picture, models: readonly string[]): r
 }
 
 function answerBlock(model: string, answer: PictureAnswer | undefined, named: boolean): HTMLElement {
-  const time = answer?.state === 'answered' ? milliseconds(computeMs(answer.result)) : '';
+  const time = answer?.state === 'answered' ? milliseconds(networkMs(answer.result)) : '';
   return h(
     'div',
     { class: 'answer', 'data-model': model },
@@ -64,7 +64,7 @@ function answerBlock(model: string, answer: PictureAnswer | undefined, named: bo
       'p',
       { class: 'row spread small muted' },
       h('span', { class: 'model', title: model }, named ? model : 'Classes'),
-      h('span', { class: 'number', title: 'Decoding, and its share of the batch' }, time),
+      h('span', { class: 'number', title: 'In the network: its share of its batch, without decoding' }, time),
     ),
     answerContent(answer),
   );
@@ -100,13 +100,9 @@ function agreementTag(picture: Picture, models: readonly string[]): Child {
     : h('span', { class: 'tag caution' }, 'models differ');
 }
 
-/** What a picture cost, without the time that it waited. */
-export function computeMs({
-  timings,
-}: {
-  timings: { decode_ms: number; inference_ms: number; batch_size: number };
-}): number {
-  return timings.decode_ms + timings.inference_ms / timings.batch_size;
+/** A picture's share of its batch in the network, in milliseconds: decoding is the same for every model. */
+export function networkMs({ timings: { inference_ms, batch_size } }: ImageClasses): number {
+  return inference_ms / batch_size;
 }
 
 function messageOf(error: unknown): string {

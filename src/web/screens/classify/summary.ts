@@ -1,7 +1,7 @@
 import { type Child, h } from '../../dom.ts';
 import { counted, median, milliseconds, percent } from '../../format.ts';
 import type { Picture } from '../../session.ts';
-import { computeMs, firstClasses } from './card.ts';
+import { firstClasses, networkMs } from './card.ts';
 
 /** How far the run is, and how the models compare. */
 export function summary(pictures: readonly Picture[], models: readonly string[]): Child {
@@ -13,7 +13,12 @@ export function summary(pictures: readonly Picture[], models: readonly string[])
   if (models.length < 2) {
     const [model] = models;
     const times = model === undefined ? [] : timesOf(pictures, model);
-    return h('p', { class: 'muted' }, progress, times.length > 0 && `, ${milliseconds(median(times))} each`);
+    return h(
+      'p',
+      { class: 'muted' },
+      progress,
+      times.length > 0 && `, ${milliseconds(median(times))} each in the network`,
+    );
   }
   return [h('p', { class: 'muted' }, progress), comparison(pictures, models)];
 }
@@ -45,7 +50,7 @@ function comparison(pictures: readonly Picture[], models: readonly string[]): HT
           {},
           h('th', { scope: 'col' }, 'Model'),
           h('th', { scope: 'col', class: 'number' }, 'Answered'),
-          h('th', { scope: 'col', class: 'number' }, 'Time a picture'),
+          h('th', { scope: 'col', class: 'number' }, 'In the network'),
           h('th', { scope: 'col', class: 'number' }, 'Same first class'),
         ),
       ),
@@ -64,6 +69,6 @@ function agreement(pictures: readonly Picture[], pair: readonly string[]): strin
 function timesOf(pictures: readonly Picture[], model: string): number[] {
   return pictures.flatMap(({ answers }) => {
     const answer = answers.get(model);
-    return answer?.state === 'answered' ? [computeMs(answer.result)] : [];
+    return answer?.state === 'answered' ? [networkMs(answer.result)] : [];
   });
 }
