@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Ending of a file that is still being written; whatever carries it after a crash may be removed. */
@@ -35,6 +35,16 @@ export async function writeFileDurably(path: string, content: string): Promise<v
     throw thrown;
   }
   await syncToDisk(dirname(path));
+}
+
+/** A file's text; undefined where there is no such file. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return undefined;
+    throw thrown;
+  }
 }
 
 /** The system's name for why a file operation failed, such as `ENOENT`; undefined for any other error. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, UNFINISHED } from './durable-files.ts';
+import { errnoOf, readIfThere, UNFINISHED } from './durable-files.ts';
 import { isRunning, processStamp } from './process-stamp.ts';
 
 const LOCK_FILE = 'lock';
@@ -55,13 +55,4 @@ async function removeAbandoned(path: string): Promise<void> {
   // Between reading and renaming another process may have done all this and locked the folder: give it back.
   if ((await readIfThere(aside)) !== holder) await link(aside, path).catch(() => undefined);
   await rm(aside, { force: true });
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (thrown) {
-    if (errnoOf(thrown) === 'ENOENT') return undefined;
-    throw thrown;
-  }
 }

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { errnoOf, writeFileDurably } from '../src/durable-files.ts';
+import { errnoOf, readIfThere, writeFileDurably } from '../src/durable-files.ts';
 
 let folder: string;
 
@@ -31,4 +31,11 @@ test('where that fails, nothing unfinished is left', async () => {
   const reason = await writeFileDurably(join(folder, 'taken'), 'x').catch(errnoOf);
   expect(['EISDIR', 'ENOTEMPTY']).toContain(reason);
   expect(await readdir(folder)).toEqual(['taken']);
+});
+
+test('only a file that is not there is read as nothing', async () => {
+  await writeFileDurably(join(folder, 'file'), 'x');
+  expect(await readIfThere(join(folder, 'file'))).toBe('x');
+  expect(await readIfThere(join(folder, 'other'))).toBeUndefined();
+  await expect(readIfThere(folder)).rejects.toThrow('EISDIR');
 });

@@ -1,9 +1,9 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import { digestFile } from '../file-digest.ts';
 import { DownloadError } from './download-error.ts';
 import type { Downloaded, DownloadRequest } from './download-request.ts';
-import { digestFile } from './file-digest.ts';
 
 /** A file to take from a folder. */
 export interface CopyRequest

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { digestFile } from '../file-digest.ts';
 import { DownloadError, PassingError, shown, UnreachableError } from './download-error.ts';
 import type { Downloaded, DownloadRequest } from './download-request.ts';
 import { fetchPart } from './fetch-part.ts';
-import { digestFile } from './file-digest.ts';
 import { PartFile } from './part-file.ts';
 
 /** Failures in a row, without a byte more than before, after which a download is given up. */

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { writeFineTuned } from '../convert/fine-tuned.ts';
+import { digestFile } from '../file-digest.ts';
 import { type ManifestFile, manifestSchema } from '../registry/manifest.ts';
 import type { Preflight } from '../training/preflight.ts';
 import { buildTrainingReport, summarizeReport } from '../training/report.ts';
@@ -56,6 +54,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     weightsPath,
     { backbone: `${backbone.name}@${backbone.version}` },
   );
+  const { sha256, size } = await digestFile(weightsPath);
   const report = reportOf(parts);
   const headParameters = trained.layers.reduce((sum, { weight, bias }) => sum + weight.length + bias.length, 0);
   const manifest: ManifestFile = {
@@ -63,12 +62,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     name: options.name,
     title: `${options.name}, on ${base.title}`,
     architecture,
-    weights: {
-      file: weightsFile,
-      format,
-      sha256: await sha256Of(weightsPath),
-      size_bytes: (await stat(weightsPath)).size,
-    },
+    weights: { file: weightsFile, format, sha256, size_bytes: size },
     num_classes: preflight.classes.length,
     num_features: trained.layers.at(-1)?.inputs ?? base.num_features,
     parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
@@ -133,10 +127,4 @@ function reportOf({ task, preflight, trained, backend, currentAccuracy, duration
     },
     createdAt: new Date(),
   });
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
 }

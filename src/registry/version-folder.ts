@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { writeFileDurably } from '../durable-files.ts';
+import { digestFile } from '../file-digest.ts';
 import { describeIssues } from './manifest.ts';
 
 const RECORD_FILE = 'version.json';
@@ -86,10 +87,8 @@ export class FileVerifier {
     if (size !== size_bytes) throw new Error(`it has ${size} bytes, not ${size_bytes}`);
     const state = `${size} ${mtimeMs}`;
     if (mtimeMs === mtime_ms || this.#found.get(path) === state) return;
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(path), hash);
-    const found = hash.digest('hex');
-    if (found !== sha256) throw new Error(`its SHA-256 is ${found}, not ${sha256}`);
+    const found = await digestFile(path);
+    if (found.sha256 !== sha256) throw new Error(`its SHA-256 is ${found.sha256}, not ${sha256}`);
     this.#found.set(path, state);
   }
 }

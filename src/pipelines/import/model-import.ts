@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { digestFile } from '../../download/file-digest.ts';
 import { errnoOf, syncToDisk, UNFINISHED, writeFileDurably } from '../../durable-files.ts';
 import { messageOf } from '../../errors.ts';
+import { digestFile } from '../../file-digest.ts';
 import { describeIssues, type ManifestDocument, MODEL_NAME, manifestSchema } from '../../registry/manifest.ts';
 import type { RepositoryListing } from '../../registry/repository.ts';
 import { MANIFEST_FILE, type NamedLabels } from '../../registry/zoo.ts';
