@@ -112,14 +112,14 @@ async function startOurs(): Promise<{ child: ChildProcess; port: number }> {
   throw new Error(`the server did not start:\n${text}`);
 }
 
-/** Settles when the server has compared the model's formats, which it does beside serving after a conversion. */
-async function comparisonEnded(port: number, model: string): Promise<void> {
-  for (;;) {
-    const card = (await (await fetch(`http://127.0.0.1:${port}/models/${model}`)).json()) as {
-      parity: { state: string };
-    };
-    if (card.parity.state !== 'pending') return;
-    await setTimeout(500);
+/** Settles when the server has nothing to do beside serving: after a conversion it compares a model's formats. */
+async function settled(port: number): Promise<void> {
+  const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).json() as Promise<unknown>;
+  const { models } = (await get('/models')) as { models: { id: string }[] };
+  for (const { id } of models) {
+    while (((await get(`/models/${id}`)) as { parity: { state: string } }).parity.state === 'pending') {
+      await setTimeout(500);
+    }
   }
 }
 
@@ -168,6 +168,7 @@ function row(name: string, measurements: readonly Measurement[], floor: readonly
 console.log(`${cpus()[0]?.model.trim()} x ${cores}, Node ${process.version}; ${rounds} rounds of ${seconds} s each`);
 const services = await createServices(readConfig({ DATA_DIR: dataDir }), createLogger('silent'));
 const ours = await startOurs();
+await settled(ours.port);
 try {
   for (const name of options.models.split(',')) {
     const version = services.registry.resolve(name);
@@ -180,7 +181,6 @@ try {
     for (const warm of [plain, ours.child]) {
       await load(warm, { port: warm === plain ? plainPort : ours.port, path: ourPath, concurrency: 8, seconds: 1 });
     }
-    await comparisonEnded(ours.port, name);
     console.log(`\n${name}\n    c        img/s      p50      p95      p99  loop p99  ratio to the floor`);
     for (const concurrency of options.concurrency.split(',').map(Number)) {
       const results: Record<'floor' | 'plain' | 'ours', Measurement[]> = { floor: [], plain: [], ours: [] };
