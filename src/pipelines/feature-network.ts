@@ -15,9 +15,9 @@ export interface FeatureNetwork {
 }
 
 /** Opens a backbone as it is served: with its features alone. */
-export async function openFeatureNetwork(backbone: TrainingModel): Promise<FeatureNetwork> {
+export function openFeatureNetwork(backbone: TrainingModel): FeatureNetwork {
   return {
-    model: await openLocalModel(backbone, backbone.preprocessing),
+    model: openLocalModel(backbone, backbone.preprocessing),
     key: backbone.key,
     layers: [{ name: 'features', size: backbone.manifest.num_features }],
   };
@@ -35,6 +35,10 @@ export async function openLayeredNetwork(backbone: TrainingModel, workDir: strin
   const folder = await mkdtemp(join(workDir, 'layers-'));
   const path = join(folder, 'network.onnx');
   const release = useCacheFiles(workDir, [path]);
+  const remove = async (): Promise<void> => {
+    await rm(folder, { recursive: true, force: true });
+    release();
+  };
   try {
     const layers = await writeLayeredNetwork(
       {
@@ -46,9 +50,11 @@ export async function openLayeredNetwork(backbone: TrainingModel, workDir: strin
       },
       path,
     );
-    return { model: await openLocalModel({ onnxPath: path }, preprocessing), key: `${key}-layers`, layers };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-    release();
+    const model = openLocalModel({ onnxPath: path }, preprocessing);
+    void model.loaded.then(remove, remove);
+    return { model, key: `${key}-layers`, layers };
+  } catch (thrown) {
+    await remove();
+    throw thrown;
   }
 }

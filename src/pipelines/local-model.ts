@@ -1,6 +1,5 @@
 import type { Preprocessing } from '../image/preprocess.ts';
 import { Batcher } from '../inference/batcher.ts';
-
 import type { OutputName } from '../runtime/session.ts';
 import { openSessionThread } from './session-thread.ts';
 
@@ -11,9 +10,9 @@ const THREADS = 1;
 
 /** A model whose session is in this process, on a thread of its own: what a training job computes with. */
 export interface LocalModel {
-  /** Of the runtime's library. */
-  readonly version: string;
-  /** One image to one row of an output; who calls many times at once shares batches. */
+  /** Version of the runtime's library, once the model is loaded. @throws when it cannot be */
+  readonly loaded: Promise<string>;
+  /** One image to one row of an output, once the model is loaded; who calls many times at once shares batches. */
   compute(pixels: Uint8Array, output: OutputName): Promise<Float32Array>;
   close(): Promise<void>;
 }
@@ -25,24 +24,33 @@ interface ComputingModel {
   readonly maxBatch?: number | undefined;
 }
 
-/** Opens a converted model on ONNX Runtime. */
-export async function openLocalModel(
+/** Opens a converted model on ONNX Runtime, beside what its caller does meanwhile. */
+export function openLocalModel(
   { onnxPath, maxBatch = BATCH_SIZE }: ComputingModel,
   { inputSize }: Preprocessing,
-): Promise<LocalModel> {
-  const session = await openSessionThread({ runtime: 'onnx', path: onnxPath, threads: THREADS });
-  let turn: Promise<unknown> = Promise.resolve();
+): LocalModel {
+  const opening = openSessionThread({ runtime: 'onnx', path: onnxPath, threads: THREADS });
+  const loaded = opening.then(({ version }) => version);
+  // Whoever computes is told; nobody has to ask before.
+  loaded.catch(() => undefined);
+  let turn: Promise<unknown> = opening;
   const batcher = new Batcher({
     engines: {
       size: 1,
       // A session runs one batch at a time.
-      acquire: () => {
+      acquire: async () => {
+        const before = turn;
         let release = (): void => {};
-        const lent = turn.then(() => ({ run: session.run, release: () => release() }));
         turn = new Promise<void>((resolve) => {
           release = resolve;
         });
-        return lent;
+        try {
+          await before;
+          return { run: (await opening).run, release: () => release() };
+        } catch (thrown) {
+          release();
+          throw thrown;
+        }
       },
     },
     imageShape: [...inputSize, 3],
@@ -50,7 +58,7 @@ export async function openLocalModel(
     queueLimit: Number.POSITIVE_INFINITY,
   });
   return {
-    version: session.version,
+    loaded,
     compute: async (pixels, output) => {
       const { outputs } = await batcher.submit(pixels, { priority: 'training', outputs: [output] });
       const row = outputs[output];
@@ -60,7 +68,10 @@ export async function openLocalModel(
     },
     close: async () => {
       await batcher.close();
-      await session.close();
+      await opening.then(
+        (session) => session.close(),
+        () => undefined,
+      );
     },
   };
 }

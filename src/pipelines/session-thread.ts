@@ -40,10 +40,13 @@ export async function openSessionThread(source: SessionSource): Promise<Session>
     if (reply.type === 'ran') request?.resolve(reply.outputs);
     else request?.reject(new Error(reply.reason));
   });
-  worker.on('error', (error) => {
-    failure = error;
-    for (const { reject } of pending.values()) reject(error);
-  });
+  const fail = (error: Error): void => {
+    failure ??= error;
+    for (const { reject } of pending.values()) reject(failure);
+    pending.clear();
+  };
+  worker.on('error', fail);
+  worker.on('exit', (code) => fail(new Error(`the thread of a session ended with code ${code}`)));
   const { runtime, backend, version, rejected } = ready;
   return {
     runtime,

@@ -43,7 +43,7 @@ export function transferLearning(task: TrainingTask, tell: OnProgress): Promise<
     const features = await datasetFeatures(preflight, source, extraction, network.layers, onProgress);
     const { tf, backend } = await loadTensorFlow({ threads: THREADS });
     const libraries = {
-      'onnxruntime-node': network.model.version,
+      'onnxruntime-node': await network.model.loaded,
       '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown',
     };
     const trained = await trainAndJudge(tf, features, preflight.classes.length, task.options, onProgress);
@@ -93,7 +93,7 @@ async function withDataset<T>(
   try {
     const dataset = await readDataset(source);
     const opened =
-      options.layers === 'last' ? await openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, cacheDir);
+      options.layers === 'last' ? openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, cacheDir);
     network = opened;
     extraction = new FeatureExtraction({
       backbone: {
@@ -194,7 +194,7 @@ async function scoreCurrent(
   if (current === undefined || current.labels.length !== classes.length) return undefined;
   const { labels, preprocessing } = current;
   if (!classes.every((name) => labels.includes(name))) return undefined;
-  const model = await openLocalModel(current, preprocessing);
+  const model = openLocalModel(current, preprocessing);
   try {
     const test = images.filter(({ split }) => split === 'test');
     let correct = 0;
