@@ -41,8 +41,8 @@ const FOLDS = 3;
 const FOLDING = 6;
 
 /**
- * Trains a head until the validation images say stop; where there are few images, then again for as many epochs on all of
- * them: those fifteen in a hundred are worth a point of accuracy. History and best epoch are of the first training.
+ * Trains a head until the validation images say stop, and then again for as many epochs on all images: where there are few,
+ * those fifteen in a hundred are worth a point of accuracy. History and best epoch are of the first training.
  *
  * Temperature and threshold need answers to images that the head has not seen. Of few images the validation part is a
  * handful, so that the answers come from cross-validation with the same settings and number of epochs; of many, from the
@@ -62,11 +62,11 @@ export async function trainFinalHead(
     settings,
   );
   onTrained?.();
-  const few = images.labels.length + validation.labels.length <= FEW_IMAGES;
-  const retrained = few && validation.labels.length > 0;
+  const retrained = validation.labels.length > 0;
   const all = retrained ? joinImages(images, validation) : images;
   const lastEpoch = first.bestEpoch;
   const { layers } = retrained ? await trainHead(tf, { ...common, train: samplesOf(all), lastEpoch }, settings) : first;
+  const few = all.labels.length <= FEW_IMAGES;
   const unseen = few
     ? await crossValidated(tf, { ...all, ...common, lastEpoch }, settings)
     : { logits: headLogits(tf, first.layers, validation.features), labels: validation.labels, classes };

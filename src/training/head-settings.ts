@@ -19,6 +19,8 @@ export interface HeadSettings {
   readonly seed: number;
 }
 
+/** The batch size that the learning rate below was chosen at. */
+const TUNED_BATCH = 64;
 /** Fewer updates than these leave a head of a handful of images short of its goal. */
 const MIN_STEPS = 200;
 const MIN_EPOCHS = 50;
@@ -26,14 +28,15 @@ const MIN_EPOCHS = 50;
 /**
  * Settings for `samples` training samples (copies by augmentation included) of `dimension` features. Measured on the
  * embedded backbones with 5 to 400 images a class against logistic regression solved to convergence: a linear head; less
- * decay the more there is to learn from; smaller steps the more features add up in a logit.
+ * decay the more there is to learn from; smaller steps the more features add up in a logit, and larger ones with the square
+ * root of larger batches (Malladi et al. 2022, for Adam).
  */
 export function defaultHeadSettings(samples: number, dimension: number, seed: number): HeadSettings {
   const batchSize = defaultBatchSize(samples);
   return {
     hiddenUnits: [],
     dropout: 0,
-    learningRate: 0.048 / Math.sqrt(dimension),
+    learningRate: (0.048 / Math.sqrt(dimension)) * Math.sqrt(Math.max(1, batchSize / TUNED_BATCH)),
     weightDecay: Math.min(12, 600 / samples),
     batchSize,
     epochs: Math.max(MIN_EPOCHS, Math.ceil(MIN_STEPS / Math.ceil(samples / batchSize))),
@@ -44,8 +47,8 @@ export function defaultHeadSettings(samples: number, dimension: number, seed: nu
   };
 }
 
-/** A power of two: 8 for a handful of samples, 64 from 512 on, up to 256 for tens of thousands. */
+/** A power of two: 8 for a handful of samples, 64 from 512 on, 128 from 1,536 and 256 from 3,072. */
 function defaultBatchSize(samples: number): number {
-  const most = Math.min(256, Math.max(64, samples / 128));
+  const most = Math.min(256, Math.max(64, samples / 12));
   return 2 ** Math.floor(Math.log2(Math.min(most, Math.max(8, samples / 8))));
 }
