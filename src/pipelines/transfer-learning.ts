@@ -40,8 +40,11 @@ export function transferLearning(task: TrainingTask, tell: OnProgress): Promise<
     tell(progress);
   };
   return withDataset(task, onProgress, async ({ source, preflight, extraction, network }) => {
-    const features = await datasetFeatures(preflight, source, extraction, network.layers, onProgress);
-    const { tf, backend } = await loadTensorFlow({ threads: THREADS });
+    // Loaded while the backbone computes: the other core has little to do then.
+    const [features, { tf, backend }] = await Promise.all([
+      datasetFeatures(preflight, source, extraction, network.layers, onProgress),
+      loadTensorFlow({ threads: THREADS }),
+    ]);
     const libraries = {
       'onnxruntime-node': await network.model.loaded,
       '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown',
@@ -87,20 +90,20 @@ async function withDataset<T>(
 ): Promise<T> {
   onProgress({ phase: 'reading' });
   const { options, backbone, maxImagePixels: maxPixels, featureDir: cacheDir } = task;
-  const source = await openImageSource(task.datasetPath);
-  let network: FeatureNetwork | undefined;
+  // The network loads, in a thread of its own, while the data set is read.
+  const network =
+    options.layers === 'last' ? openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, cacheDir);
+  let source: ImageSource | undefined;
   let extraction: FeatureExtraction | undefined;
   try {
+    source = await openImageSource(task.datasetPath);
     const dataset = await readDataset(source);
-    const opened =
-      options.layers === 'last' ? openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, cacheDir);
-    network = opened;
     extraction = new FeatureExtraction({
       backbone: {
-        key: opened.key,
+        key: network.key,
         preprocessing: backbone.preprocessing,
-        featureSize: opened.layers.reduce((sum, { size }) => sum + size, 0),
-        compute: (pixels) => opened.model.compute(pixels, 'features'),
+        featureSize: network.layers.reduce((sum, { size }) => sum + size, 0),
+        compute: (pixels) => network.model.compute(pixels, 'features'),
       },
       augmentation: options.augmentation,
       seed: options.seed,
@@ -118,11 +121,11 @@ async function withDataset<T>(
         onProgress({ phase: 'inspecting', done, total, ...timer.secondsLeft(done, total) });
       },
     });
-    return await use({ source, preflight, extraction, network: opened });
+    return await use({ source, preflight, extraction, network });
   } finally {
     extraction?.close();
-    await network?.model.close();
-    await source.close();
+    await network.model.close();
+    await source?.close();
     if (extraction !== undefined) await trimCache(cacheDir, task.maxFeatureBytes);
   }
 }

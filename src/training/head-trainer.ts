@@ -4,7 +4,7 @@ import { argmaxRows, crossEntropy } from './cross-entropy.ts';
 import { backward, createLayers, type DenseLayer, type Dropout, forward } from './head-network.ts';
 import type { HeadSettings } from './head-settings.ts';
 import { seededRandom } from './random.ts';
-import { foldStandardization, type Standardization, unfoldGradient } from './standardize.ts';
+import { foldStandardization, type Standardization, unfoldGradient, unfoldStandardization } from './standardize.ts';
 
 /** Rows drawn from the training samples: `features` `[rows, dimension]`, raw. */
 export interface Batch {
@@ -26,7 +26,7 @@ const INITIALISATION = 2;
 const DROPOUT = 3;
 
 /**
- * Starts a head for `standardization.mean.length` features and `classes` classes. Its parameters, and what Adam and the
+ * Starts a head, or goes on with one that takes raw features, for `standardization.mean.length` features and `classes` classes. Its parameters, and what Adam and the
  * weight decay see, are those for standardised features; the batches stay raw.
  */
 export function createHeadTrainer(
@@ -34,9 +34,12 @@ export function createHeadTrainer(
   classes: number,
   standardization: Standardization,
   settings: HeadSettings,
+  start?: readonly DenseLayer[],
 ): HeadTrainer {
   const sizes = [standardization.mean.length, ...settings.hiddenUnits, classes];
-  const parameters = createLayers(sizes, seededRandom(settings.seed, INITIALISATION));
+  const parameters = start
+    ? start.map((layer, index) => (index === 0 ? unfoldStandardization(layer, standardization) : copyOf(layer)))
+    : createLayers(sizes, seededRandom(settings.seed, INITIALISATION));
   const optimizers = parameters.map(({ weight, bias }) => ({
     weight: createAdamW(weight.length, settings.weightDecay),
     bias: createAdamW(bias.length, 0),
@@ -48,7 +51,7 @@ export function createHeadTrainer(
   }
 
   return {
-    layers: () => folded().map((layer) => ({ ...layer, weight: layer.weight.slice(), bias: layer.bias.slice() })),
+    layers: () => folded().map(copyOf),
     step: ({ features, labels, weights }, learningRate) =>
       tf.tidy(() => {
         const layers = folded();
@@ -65,6 +68,10 @@ export function createHeadTrainer(
         return { loss, correct: countEqual(argmaxRows(pass.logits, classes), labels) };
       }),
   };
+}
+
+function copyOf(layer: DenseLayer): DenseLayer {
+  return { ...layer, weight: layer.weight.slice(), bias: layer.bias.slice() };
 }
 
 /** How many positions of two arrays hold the same value. */

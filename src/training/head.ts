@@ -45,6 +45,8 @@ export interface TrainHeadInput {
   readonly train: Samples;
   /** Held-out samples for early stopping; without any the last epoch is kept. */
   readonly validation?: Samples;
+  /** Layers for raw features to go on from, of the shape that the settings ask for; new ones when absent. */
+  readonly start?: readonly DenseLayer[];
   /** Ends the schedule early, after this epoch; it runs to its end when absent. */
   readonly lastEpoch?: number;
   readonly onEpoch?: (epoch: Epoch) => void;
@@ -64,11 +66,11 @@ const SHUFFLING = 1;
  * @throws the signal's reason when it is aborted, at most one batch later.
  */
 export async function trainHead(tf: TensorFlow, input: TrainHeadInput, settings: HeadSettings): Promise<Head> {
-  const { classes, train, validation, lastEpoch = settings.epochs, onEpoch, signal } = input;
+  const { classes, train, validation, start, lastEpoch = settings.epochs, onEpoch, signal } = input;
   checkSamples(train, classes);
   const count = train.labels.length;
   const standardization = fitStandardization(train.features, train.features.length / count);
-  const trainer = createHeadTrainer(tf, classes, standardization, settings);
+  const trainer = createHeadTrainer(tf, classes, standardization, settings, start);
   const weights = sampleWeights(train, classes, settings.classWeights);
   const shuffling = seededRandom(settings.seed, SHUFFLING);
   const order = Int32Array.from({ length: count }, (_, index) => index);

@@ -176,7 +176,7 @@ function training({ training: { history, best_epoch, retrained, search, settings
     format: (value) => String(Number(value.toPrecision(2))),
   };
   return html`<section><h2>How it learnt</h2>
-<p>${history.length} of at most ${String(settings.epochs)} epochs; ${retrained ? `after epoch ${best_epoch} the validation images were answered best, and the head was trained again for so many on training and validation images together.` : `the weights of epoch ${best_epoch} were kept.`} If validation gets worse while training gets better, it learns its images by heart.</p>
+<p>${history.length} of at most ${String(settings.epochs)} epochs; ${retrained ? `after epoch ${best_epoch} the validation images were answered best, and its training went on from there with training and validation images together.` : `the weights of epoch ${best_epoch} were kept.`} If validation gets worse while training gets better, it learns its images by heart.</p>
 ${
   history.length === 0
     ? undefined

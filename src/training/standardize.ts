@@ -55,6 +55,24 @@ export function foldStandardization(layer: DenseLayer, { mean, scale }: Standard
   return { inputs, outputs, weight, bias };
 }
 
+/** The inverse of `foldStandardization`. What a constant feature weighs is lost: it says nothing. */
+export function unfoldStandardization(layer: DenseLayer, { mean, scale }: Standardization): DenseLayer {
+  const { inputs, outputs } = layer;
+  const weight = new Float32Array(layer.weight.length);
+  const bias = new Float32Array(outputs);
+  for (let out = 0; out < outputs; out++) {
+    let shift = layer.bias[out] ?? 0;
+    for (let j = 0; j < inputs; j++) {
+      const folded = layer.weight[out * inputs + j] ?? 0;
+      const factor = scale[j] ?? 0;
+      weight[out * inputs + j] = factor > 0 ? folded / factor : 0;
+      shift += folded * (mean[j] ?? 0);
+    }
+    bias[out] = shift;
+  }
+  return { inputs, outputs, weight, bias };
+}
+
 /**
  * The chain rule through `foldStandardization`: from the gradient by the folded layer to that by the layer itself. It
  * lets training run on raw rows, whose copy is a plain one, and do the arithmetic on the weights, which are fewer.

@@ -100,6 +100,24 @@ export function describeHead(backend: TensorFlowBackend): void {
       }
     });
 
+    it('goes on from given layers, which stay as they are', async () => {
+      const first = await learn({ hiddenUnits: [8], epochs: 5 });
+      const kept = structuredClone(first.layers);
+      // Other images, so another standardisation: the layers must be carried over into it.
+      const goOn = (learningRate: number) =>
+        trainHead(
+          tf,
+          { classes: CLASSES, train: held, start: first.layers },
+          { ...settings, hiddenUnits: [8], weightDecay: 0, epochs: 1, learningRate },
+        );
+      const still = headLogits(tf, (await goOn(0)).layers, held.features);
+      headLogits(tf, first.layers, held.features).forEach((logit, i) => {
+        expect(still[i]).toBeCloseTo(logit, 4);
+      });
+      expect((await goOn(0.05)).history[0]?.loss).toBeLessThan(first.history[0]?.loss ?? 0);
+      expect(first.layers).toEqual(kept);
+    });
+
     it('stops when the validation loss no longer falls, and takes the weights of its lowest', async () => {
       const few = blobs({ ...shape, perClass: 5, seed: 4 });
       // Wrong labels punish the certainty that training drives at.
