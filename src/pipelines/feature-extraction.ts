@@ -29,9 +29,22 @@ export interface FeatureExtractionOptions {
   readonly maxPixels: number;
 }
 
+/** An image that waits for its copies to be made. */
+interface HeldImage {
+  readonly image: RgbImage;
+  /** Whether it is reduced already; if not, that is done when the copies are made. */
+  readonly reduced: boolean;
+}
+
 /**
- * Bytes of reduced images that are held between the look at the data set and the making of copies, so that most images
- * are decoded once: about 9,000 of a model of 64 pixels, 750 of one of 224. The rest is decoded again.
+ * Images of at most so many times the input's pixels are held as they are: to reduce them (to about 1.6 times) would save
+ * little memory, and while a data set is looked at the processor has most to do.
+ */
+const HELD_WHOLE = 3;
+
+/**
+ * Bytes of images that are held between the look at the data set and the making of copies, so that most images
+ * are decoded once: at least 7,000 of a model of 64 pixels, 590 of one of 224. The rest is decoded again.
  */
 const HELD_BYTES = 256 * 1024 * 1024;
 
@@ -46,8 +59,8 @@ export class FeatureExtraction {
   readonly #facts: FactsCache;
   readonly #originals: FeatureCache;
   readonly #copies: readonly FeatureCache[];
-  /** Images as the making of copies needs them, by the digest of their file. */
-  readonly #held = new Map<string, RgbImage>();
+  /** By the digest of their file. */
+  readonly #held = new Map<string, HeldImage>();
   #heldBytes = 0;
 
   constructor(options: FeatureExtractionOptions) {
@@ -100,7 +113,8 @@ export class FeatureExtraction {
     if (cached.every((features) => features !== undefined)) return cached;
     const { backbone, augmentation, seed, maxPixels } = this.#options;
     const { inputSize } = backbone.preprocessing;
-    const image = held ?? (await reduceForAugmentation(await decodeImage(await read(), maxPixels), inputSize));
+    const whole = held?.image ?? (await decodeImage(await read(), maxPixels));
+    const image = held?.reduced ? held.image : await reduceForAugmentation(whole, inputSize);
     return Promise.all(
       this.#copies.map(async (cache, copy) => {
         const features =
@@ -119,13 +133,15 @@ export class FeatureExtraction {
   /** Keeps an image for its copies, as long as there is room and they are not known. */
   async #hold(digest: string, image: DecodedImage): Promise<void> {
     if (this.#heldBytes > HELD_BYTES || this.#copies.every((cache) => cache.get(digest) !== undefined)) return;
-    const reduced = await reduceForAugmentation(image, this.#options.backbone.preprocessing.inputSize);
-    this.#held.set(digest, reduced);
-    this.#heldBytes += reduced.pixels.length;
+    const { inputSize } = this.#options.backbone.preprocessing;
+    const reduced = image.width * image.height > HELD_WHOLE * inputSize[0] * inputSize[1];
+    const held = { image: reduced ? await reduceForAugmentation(image, inputSize) : image, reduced };
+    this.#held.set(digest, held);
+    this.#heldBytes += held.image.pixels.length;
   }
 
   #dropHeld(digest: string): void {
-    this.#heldBytes -= this.#held.get(digest)?.pixels.length ?? 0;
+    this.#heldBytes -= this.#held.get(digest)?.image.pixels.length ?? 0;
     this.#held.delete(digest);
   }
 }
