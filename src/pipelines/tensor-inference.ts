@@ -3,11 +3,14 @@ import type { PreprocessedImage, Preprocessing } from '../image/preprocess.ts';
 import type { OutputRows } from '../inference/rows.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion } from '../registry/registry.ts';
-import type { OutputName, Outputs, RuntimeName } from '../runtime/session.ts';
+import { OUTPUT_NAMES, type OutputName, type Outputs, type RuntimeName } from '../runtime/session.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../tensor.ts';
 import type { Admission } from './admission.ts';
 import type { ConvertedModel } from './conversion.ts';
 import type { ImageQueue, ImageTimings } from './image-classification.ts';
+
+/** What a head makes of the features. */
+const CLASS_OUTPUTS: readonly OutputName[] = ['probabilities', 'logits'];
 
 /** What a client wants computed. */
 export interface InferenceRequest {
@@ -34,7 +37,8 @@ export interface TensorSpecification {
   readonly model: string;
   readonly versions: readonly number[];
   readonly input: readonly number[];
-  readonly outputs: Readonly<Record<OutputName, readonly number[]>>;
+  /** A backbone alone has neither `probabilities` nor `logits`. */
+  readonly outputs: Readonly<Partial<Record<OutputName, readonly number[]>>>;
 }
 
 /** What inference stands on; `server.ts` puts it together. */
@@ -67,23 +71,22 @@ export class TensorInference {
       model: model.name,
       versions: this.#parts.versionsOf(model.name),
       input: [-1, height, width, 3],
-      outputs: {
-        probabilities: [-1, ...shapes.probabilities],
-        logits: [-1, ...shapes.logits],
-        features: [-1, ...shapes.features],
-        activations: [-1, ...shapes.activations],
-      },
+      outputs: Object.fromEntries(offeredOutputs(model).map((name) => [name, [-1, ...shapes[name]]])),
     };
   }
 
   /**
    * Computes the outputs of all images, or fails as a whole.
-   * @throws AppError `invalid_request` when the pixels are not of the model's size; as an image is decoded and classified
+   * @throws AppError `invalid_request` when the pixels are not of the model's size; `no_classifier` when a backbone alone
+   * is asked for classes; as an image is decoded and classified
    */
   async infer(request: InferenceRequest): Promise<Inference> {
     const { runtime, input, outputs, signal } = request;
     const { resolve, admission, use } = this.#parts;
     const model = resolve(request.model);
+    const offered = offeredOutputs(model);
+    const missing = outputs.find((name) => !offered.includes(name));
+    if (missing !== undefined) throw noClasses(model, offered, missing);
     const decoders = 'pixels' in input ? rowsOf(input.pixels, model) : this.#decoders(input.images, model);
     const leave = admission.admit(decoders.length);
     try {
@@ -144,6 +147,19 @@ export class TensorInference {
       activations: converted?.activationShape ?? [-1, -1, -1],
     };
   }
+}
+
+/** Where no class is named, what the network ends in stands for nothing. */
+function offeredOutputs({ manifest }: ModelVersion): readonly OutputName[] {
+  return manifest.labels.length > 0 ? OUTPUT_NAMES : OUTPUT_NAMES.filter((name) => !CLASS_OUTPUTS.includes(name));
+}
+
+function noClasses({ name }: ModelVersion, offered: readonly OutputName[], missing: OutputName): AppError {
+  return new AppError(
+    'no_classifier',
+    `of "${name}" only the backbone is here, which gives no ${missing}: ask for the outputs ${offered.join(' and ')}, ` +
+      `or get the rest by "npm run zoo -- pull ${name}"`,
+  );
 }
 
 function rowsOf({ data, shape }: PixelTensor, { manifest }: ModelVersion): (() => Promise<Uint8Array>)[] {

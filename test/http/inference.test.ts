@@ -18,6 +18,12 @@ const registry = new Registry();
 for (const model of (await readZoo('zoo')).models) {
   registry.set({ name: model.name, versions: [model], aliases: { production: 1 } });
 }
+const backbone = registry.resolve(MODEL);
+registry.set({
+  name: 'backbone_only',
+  versions: [{ ...backbone, name: 'backbone_only', manifest: { ...backbone.manifest, labels: [] } }],
+  aliases: {},
+});
 const runtimes: string[] = [];
 const inference = new TensorInference({
   resolve: (reference) => registry.resolve(reference),
@@ -110,6 +116,33 @@ describe('metadata', () => {
     expect(error).toBe(detail);
     expect((await ask(server, `/v2/models/${MODEL}/versions/7`)).status).toBe(404);
     expect((await ask(server, `/v2/models/${MODEL}@1/versions/1`)).body.code).toBe('invalid_request');
+  });
+});
+
+describe('a backbone alone', () => {
+  const path = '/v2/models/backbone_only';
+  const asked = (outputs: object) => ({
+    inputs: pixels('UINT8', [2, 64, 64, 3], { data: Array.from(twoImages()) }).inputs,
+    ...outputs,
+  });
+
+  it('lists its features and activations', async () => {
+    const { body } = await ask(server, path);
+    expect(body).toMatchObject({ outputs: [{ name: 'features' }, { name: 'activations' }] });
+  });
+
+  it('gives its features', async () => {
+    const { status, body } = await infer(asked({ outputs: [{ name: 'features' }] }), undefined, `${path}/infer`);
+    expect([status, body.outputs.map(({ name }) => name)]).toEqual([200, ['features']]);
+  });
+
+  it.each([
+    ['logits', { outputs: [{ name: 'logits' }] }],
+    ['probabilities', {}],
+  ])('gives no %s', async (name, outputs) => {
+    const { status, body } = await infer(asked(outputs), undefined, `${path}/infer`);
+    expect(status).toBe(409);
+    expect(body).toMatchObject({ code: 'no_classifier', detail: expect.stringContaining(`no ${name}: ask for`) });
   });
 });
 

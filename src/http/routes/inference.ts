@@ -47,7 +47,11 @@ export function inferenceRoutes({ inference, control, limits, version }: Needs):
       versions: versions.map(String),
       platform: PLATFORM,
       inputs: [{ name: INPUT_NAME, datatype: 'UINT8', shape: input }],
-      outputs: OUTPUT_NAMES.map((name) => ({ name, datatype: 'FP32', shape: outputs[name] })),
+      outputs: OUTPUT_NAMES.filter((name) => outputs[name] !== undefined).map((name) => ({
+        name,
+        datatype: 'FP32',
+        shape: outputs[name],
+      })),
     });
   };
   const ready = (request: Request, response: Response): void => {
