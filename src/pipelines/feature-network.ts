@@ -51,8 +51,12 @@ export async function openLayeredNetwork(backbone: TrainingModel, workDir: strin
       path,
     );
     const model = openLocalModel({ onnxPath: path }, preprocessing);
-    void model.loaded.then(remove, remove);
-    return { model, key: `${key}-layers`, layers };
+    const removed = model.loaded.then(remove, remove);
+    const close = async (): Promise<void> => {
+      await model.close();
+      await removed;
+    };
+    return { model: { ...model, close }, key: `${key}-layers`, layers };
   } catch (thrown) {
     await remove();
     throw thrown;

@@ -50,15 +50,24 @@ interface CachedFile {
 }
 
 async function cachedFiles(folder: string): Promise<CachedFile[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files: CachedFile[] = [];
-  for (const entry of entries) {
-    const name = relative(folder, join(entry.parentPath, entry.name));
-    if (!entry.isFile() || name.startsWith(USERS)) continue;
+  for (const name of await namesBelow(folder)) {
+    if (name.startsWith(USERS)) continue;
     const found = await stat(join(folder, name)).catch(ignoreMissing);
     if (found !== undefined) files.push({ name, size: found.size, usedAt: found.mtimeMs });
   }
   return files;
+}
+
+/** Names of all files, from `folder` on. Folder by folder, since `readdir` of a whole tree fails when one of them goes. */
+async function namesBelow(folder: string, within = ''): Promise<string[]> {
+  const entries = (await readdir(join(folder, within), { withFileTypes: true }).catch(ignoreMissing)) ?? [];
+  const nested = entries.map(async (entry) => {
+    const name = join(within, entry.name);
+    if (entry.isDirectory()) return namesBelow(folder, name);
+    return entry.isFile() ? [name] : [];
+  });
+  return (await Promise.all(nested)).flat();
 }
 
 async function usedAtOf(path: string): Promise<number | undefined> {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -43,6 +44,25 @@ describe('a cache that holds too much', () => {
     release();
     await trimCache(folder, 0);
     expect(left(used)).toEqual([false]);
+  });
+
+  test('does not mind folders that others make and remove meanwhile', async () => {
+    const kept = file('a/1.bin', 1);
+    let trimming = true;
+    const others = Array.from({ length: 8 }, async (_, index) => {
+      for (let i = 0; trimming; i++) {
+        const made = join(folder, `other-${index}-${i}`);
+        await mkdir(made);
+        await rm(made, { recursive: true });
+      }
+    });
+    try {
+      for (let i = 0; i < 50; i++) await trimCache(folder, 100);
+    } finally {
+      trimming = false;
+      await Promise.all(others);
+    }
+    expect(left(kept)).toEqual([true]);
   });
 
   test('does not wait for a process that died', async () => {
