@@ -55,22 +55,12 @@ export function foldStandardization(layer: DenseLayer, { mean, scale }: Standard
   return { inputs, outputs, weight, bias };
 }
 
-/** The inverse of `foldStandardization`. What a constant feature weighs is lost: it says nothing. */
+/** The inverse of `foldStandardization`; where nothing can be learnt from the features, what they weighed is lost. */
 export function unfoldStandardization(layer: DenseLayer, { mean, scale }: Standardization): DenseLayer {
-  const { inputs, outputs } = layer;
-  const weight = new Float32Array(layer.weight.length);
-  const bias = new Float32Array(outputs);
-  for (let out = 0; out < outputs; out++) {
-    let shift = layer.bias[out] ?? 0;
-    for (let j = 0; j < inputs; j++) {
-      const folded = layer.weight[out * inputs + j] ?? 0;
-      const factor = scale[j] ?? 0;
-      weight[out * inputs + j] = factor > 0 ? folded / factor : 0;
-      shift += folded * (mean[j] ?? 0);
-    }
-    bias[out] = shift;
-  }
-  return { inputs, outputs, weight, bias };
+  return foldStandardization(layer, {
+    mean: mean.map((value, j) => -value * (scale[j] ?? 0)),
+    scale: scale.map((factor) => (factor > 0 ? 1 / factor : 0)),
+  });
 }
 
 /**
