@@ -8,8 +8,6 @@ import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from
 import type { Finetuner } from './finetuner.ts';
 import type { TrainingProgress } from './training-task.ts';
 
-/** Progress is written to the job's log at most this often within a phase, in milliseconds. */
-const PROGRESS_INTERVAL_MS = 200;
 /** Data sets that are looked at side by side, each in a process of its own, while jobs run beside them. */
 const MAX_INSPECTIONS = 2;
 /** Well within the lease of a claim. */
@@ -98,9 +96,12 @@ export class FinetuneJobs {
 
   async #workOn(claim: Claim): Promise<void> {
     const { job } = claim;
-    const progress = new ThrottledProgress((latest) =>
-      this.#queue.report(claim, { type: 'progress', progress: { ...latest } }),
-    );
+    // In order; a claim that was lost meanwhile shows when the job ends.
+    let told: Promise<void> = Promise.resolve();
+    const onProgress = (latest: TrainingProgress): void => {
+      const event = { type: 'progress', progress: { ...latest } } as const;
+      told = told.then(() => this.#queue.report(claim, event)).catch(() => undefined);
+    };
     const heartbeat = setInterval(() => {
       this.#queue.report(claim, { type: 'heartbeat' }).catch(() => undefined);
     }, HEARTBEAT_MS);
@@ -110,14 +111,13 @@ export class FinetuneJobs {
       const archive = await claim.archivePath();
       if (archive === undefined) throw new AppError('internal', 'the archive of the job is gone');
       const signal = AbortSignal.any([claim.signal, this.#stop.signal]);
-      const onProgress = (latest: TrainingProgress) => progress.push(latest);
       const published = await this.#finetuner.train(options, archive, job.id, { onProgress, signal });
-      await progress.settled();
+      await told;
       const { model, version, promoted, summary } = published;
       await this.#queue.report(claim, { type: 'succeeded', result: { model, version, promoted, summary } });
       this.#logger.info({ job: job.id, model, version, promoted }, 'fine-tuned');
     } catch (thrown) {
-      await progress.settled();
+      await told;
       // The queue takes the job back when it is closed, so that it goes on after a restart.
       if (this.#stop.signal.aborted) return;
       if (claim.signal.aborted) {
@@ -130,32 +130,5 @@ export class FinetuneJobs {
     } finally {
       clearInterval(heartbeat);
     }
-  }
-}
-
-/** Passes progress on at a bearable rate: the first and last of each phase, and something in between. */
-class ThrottledProgress {
-  readonly #send: (progress: TrainingProgress) => Promise<void>;
-  #phase = '';
-  #sentAt = Number.NEGATIVE_INFINITY;
-  #sending: Promise<void> = Promise.resolve();
-
-  constructor(send: (progress: TrainingProgress) => Promise<void>) {
-    this.#send = send;
-  }
-
-  push(progress: TrainingProgress): void {
-    const now = performance.now();
-    // Epochs are few and each is a point of the curve.
-    const always = progress.phase === 'training' || progress.phase !== this.#phase || progress.done === progress.total;
-    if (!always && now - this.#sentAt < PROGRESS_INTERVAL_MS) return;
-    this.#phase = progress.phase;
-    this.#sentAt = now;
-    // A claim that was lost meanwhile shows when the job ends.
-    this.#sending = this.#sending.then(() => this.#send(progress)).catch(() => undefined);
-  }
-
-  settled(): Promise<void> {
-    return this.#sending;
   }
 }

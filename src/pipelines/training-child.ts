@@ -2,7 +2,11 @@
 import { setPriority } from 'node:os';
 import { AppError, messageOf } from '../errors.ts';
 import type { TrainingCommand, TrainingReply } from './training-process.ts';
+import type { TrainingProgress } from './training-task.ts';
 import { inspectDataset, transferLearning } from './transfer-learning.ts';
+
+/** Within a phase, in milliseconds: every message wakes the server, which writes it down. */
+const PROGRESS_INTERVAL_MS = 200;
 
 /** The lowest priority there is (`nice`): whoever waits for an answer goes first. */
 setPriority(19);
@@ -16,8 +20,9 @@ process.once('message', (command: TrainingCommand) => {
 });
 
 async function answer(command: TrainingCommand): Promise<TrainingReply> {
-  const onProgress = (progress: Extract<TrainingReply, { type: 'progress' }>['progress']): void => {
-    process.send?.({ type: 'progress', progress } satisfies TrainingReply);
+  const due = createPace();
+  const onProgress = (progress: TrainingProgress): void => {
+    if (due(progress)) process.send?.({ type: 'progress', progress } satisfies TrainingReply);
   };
   try {
     return command.type === 'train'
@@ -27,4 +32,19 @@ async function answer(command: TrainingCommand): Promise<TrainingReply> {
     const { code, context } = thrown instanceof AppError ? thrown : { code: 'internal' as const, context: {} };
     return { type: 'failed', code, message: messageOf(thrown), context };
   }
+}
+
+/** Whether progress is worth telling: the first and last of each phase, something in between, and every epoch. */
+function createPace(): (progress: TrainingProgress) => boolean {
+  let current = '';
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return ({ phase, done, total }) => {
+    const now = performance.now();
+    // Epochs are few, and each is a point of the curve.
+    const always = phase === 'training' || phase !== current || done === total;
+    if (!always && now - toldAt < PROGRESS_INTERVAL_MS) return false;
+    current = phase;
+    toldAt = now;
+    return true;
+  };
 }
