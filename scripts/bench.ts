@@ -1,11 +1,12 @@
 /**
- * Our server against the floor and against the plain way: npm run bench [-- --models a,b --concurrency 1,64 --seconds 2 --rounds 3 --photos folder]
+ * Our server against the floor and against the plain way: npm run bench [-- --models a,b --concurrency 1,64 --seconds 2 --rounds 3 --warm-up 20 --photos folder]
  *
  * - floor: the same decoding and sessions called directly, one process for each core (scripts/bench/floor-process.ts)
  * - plain: decode and `session.run` inside an Express handler, default options (scripts/bench/plain-server.ts)
  * - ours: `npm start`'s server over HTTP
  *
- * The three take turns within each round, and ratios are taken within a round, so that a machine whose speed drifts
+ * Both servers are under load for a while first: V8 compiles a server's code over its first thousands of requests, which
+ * costs a tenth of the CPU meanwhile, and a server runs for days. The three take turns within each round, and ratios are taken within a round, so that a machine whose speed drifts
  * drifts for all of them. Figures are medians over the rounds.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -29,12 +30,14 @@ const { values: options } = parseArgs({
     models: { type: 'string', default: 'resnet18_slim.tiny200,vgg11_bn_slim.tiny200,inception_v1_slim.tiny200' },
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '5' },
+    'warm-up': { type: 'string', default: '20' },
     concurrency: { type: 'string', default: '1,8,64' },
     photos: { type: 'string', default: existsSync('../shared/data/photos') ? '../shared/data/photos' : '' },
   },
 });
 const seconds = Number(options.seconds);
 const rounds = Number(options.rounds);
+const warmUpSeconds = Number(options['warm-up']);
 const photos = options.photos === '' ? '' : resolve(options.photos);
 const cores = availableParallelism();
 // Models of one's own are found where they are; else nothing is left behind.
@@ -179,7 +182,8 @@ try {
     const plainPort = await ask<number>(plain, model);
     const ourPath = `/classify?model=${name}`;
     for (const warm of [plain, ours.child]) {
-      await load(warm, { port: warm === plain ? plainPort : ours.port, path: ourPath, concurrency: 8, seconds: 1 });
+      const port = warm === plain ? plainPort : ours.port;
+      await load(warm, { port, path: ourPath, concurrency: 8, seconds: warmUpSeconds });
     }
     console.log(`\n${name}\n    c        img/s      p50      p95      p99  loop p99  ratio to the floor`);
     for (const concurrency of options.concurrency.split(',').map(Number)) {

@@ -2,6 +2,7 @@
 import { readConfig } from './config.ts';
 import { messageOf } from './errors.ts';
 import { createLogger } from './logger.ts';
+import { putEventLoopFirst } from './niceness.ts';
 import { createServer } from './server.ts';
 
 /** Exit codes by convention: 128 plus the number of the signal. */
@@ -11,6 +12,7 @@ try {
   const config = readConfig(process.env);
   const logger = createLogger(config.LOG_LEVEL);
   const server = await createServer(config, logger);
+  putEventLoopFirst();
 
   let stopping = false;
   const stop = async (signal: keyof typeof SIGNAL_EXIT_CODES): Promise<void> => {

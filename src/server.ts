@@ -13,6 +13,7 @@ import { createMetrics, type Metrics } from './http/metrics.ts';
 import { drawHeat } from './image/heat-overlay.ts';
 import { modelCrop, preprocessImage } from './image/preprocess.ts';
 import type { Logger } from './logger.ts';
+import { WORK_NICENESS } from './niceness.ts';
 import { Admission } from './pipelines/admission.ts';
 import { ConversionCache } from './pipelines/conversion.ts';
 import { FinetuneJobs } from './pipelines/finetune-jobs.ts';
@@ -35,8 +36,6 @@ import { Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
 import { openFileJobQueue } from './training/jobs/file-job-queue.ts';
 
-/** How much lower than the server engines stand in the system's scheduling (`nice`): requests are read first. */
-const ENGINE_NICENESS = 5;
 /** Part of the time for stopping that is kept for the engines, once the requests are answered. */
 const ENGINE_GRACE_MS = 2_000;
 
@@ -98,7 +97,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   const engines = new EnginePool({
     size: engineCount(config.ENGINE_THREADS),
     threads: config.cores,
-    niceness: ENGINE_NICENESS,
+    niceness: WORK_NICENESS,
     logger,
   });
   const metrics = createMetrics({
