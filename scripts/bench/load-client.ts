@@ -17,7 +17,7 @@ export interface LoadResult {
   readonly throughput: number;
   /** Milliseconds of each answer, sorted. */
   readonly latencies: readonly number[];
-  /** Other answers, by status line. */
+  /** Other answers, by status line, and connections that were cut before an answer, by error code. */
   readonly failures: Readonly<Record<string, number>>;
 }
 
@@ -46,20 +46,24 @@ async function measure(task: LoadTask, requests: readonly Buffer[]): Promise<Loa
   const end = start + task.seconds * 1000;
   let next = 0;
   const connection = (): Promise<void> =>
-    new Promise((resolve, reject) => {
+    new Promise((resolve) => {
       const socket = createConnection({ port: task.port, host: '127.0.0.1', noDelay: true });
       let sent = 0;
+      const fail = (what: string): void => {
+        failures[what] = (failures[what] ?? 0) + 1;
+      };
       const send = (): void => {
         sent = performance.now();
         socket.write(requests[next++ % requests.length] ?? '');
       };
       socket.on('connect', send);
-      socket.on('error', reject);
-      socket.on('close', () => resolve());
+      socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+      // A cut connection is made anew, as clients do.
+      socket.on('close', (cut) => resolve(cut && performance.now() < end ? connection() : undefined));
       onResponses(socket, (status) => {
         const now = performance.now();
         if (status.includes(' 200 ')) latencies.push(now - sent);
-        else failures[status] = (failures[status] ?? 0) + 1;
+        else fail(status);
         if (now < end) send();
         else socket.end();
       });
