@@ -13,7 +13,7 @@ import { createMetrics, type Metrics } from './http/metrics.ts';
 import { drawHeat } from './image/heat-overlay.ts';
 import { modelCrop, preprocessImage } from './image/preprocess.ts';
 import type { Logger } from './logger.ts';
-import { WORK_NICENESS } from './niceness.ts';
+import { ENGINE_NICENESS } from './niceness.ts';
 import { Admission } from './pipelines/admission.ts';
 import { ConversionCache } from './pipelines/conversion.ts';
 import { FinetuneJobs } from './pipelines/finetune-jobs.ts';
@@ -97,7 +97,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   const engines = new EnginePool({
     size: engineCount(config.ENGINE_THREADS),
     threads: config.cores,
-    niceness: WORK_NICENESS,
+    niceness: ENGINE_NICENESS,
     logger,
   });
   const metrics = createMetrics({

@@ -3,7 +3,7 @@ import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { WORK_NICENESS } from '../../src/niceness.ts';
+import { ENGINE_NICENESS } from '../../src/niceness.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import type { ClassifyAnswer, ExplainAnswer } from './answers.ts';
 import {
@@ -42,16 +42,24 @@ async function classify(png: Buffer, query: string): Promise<ClassifyAnswer> {
 }
 
 /** Threads are looked up in `/proc`. */
-test.skipIf(!existsSync('/proc/self/task'))('what decodes stands behind the event loop', async () => {
-  const [picture] = await goldenPictures(EMBEDDED[0]);
-  await classify(picture?.png as Buffer, '');
-  const { pid = 0 } = server.child;
-  const threads = `/proc/${pid}/task`;
-  const decoders = readdirSync(threads).filter((id) => /libvips/.test(readFileSync(join(threads, id, 'comm'), 'utf8')));
-  expect(decoders.length).toBeGreaterThan(0);
-  for (const id of decoders) expect(getPriority(Number(id))).toBe(WORK_NICENESS);
-  expect(getPriority(pid)).toBe(0);
-});
+test.skipIf(!existsSync('/proc/self/task'))(
+  'the event loop goes before what decodes, and that before the engines',
+  async () => {
+    const [picture] = await goldenPictures(EMBEDDED[0]);
+    await classify(picture?.png as Buffer, '');
+    const { pid = 0 } = server.child;
+    const threads = `/proc/${pid}/task`;
+    const decoders = readdirSync(threads).filter((id) =>
+      /libvips/.test(readFileSync(join(threads, id, 'comm'), 'utf8')),
+    );
+    expect(decoders.length).toBeGreaterThan(0);
+    for (const id of decoders) {
+      expect(getPriority(Number(id))).toBeGreaterThan(getPriority(pid));
+      expect(getPriority(Number(id))).toBeLessThan(ENGINE_NICENESS);
+    }
+    expect(childrenOf(pid).map(getPriority)).toContain(ENGINE_NICENESS);
+  },
+);
 
 describe.each(EMBEDDED)('%s over HTTP', (model) => {
   test.each(['onnx', 'tfjs'])('names what the training framework names, through %s', async (runtime) => {
