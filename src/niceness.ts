@@ -9,7 +9,7 @@ const DECODING_NICENESS = 5;
 
 /**
  * Engines stand below decoding, so that what waits for them becomes few large batches instead of many small ones. On equal
- * terms two full cores classify a twelfth less.
+ * terms two full cores classify a tenth less.
  */
 export const ENGINE_NICENESS = 10;
 
