@@ -77,13 +77,13 @@ async function measureFloor(model: BenchModel, concurrency: number): Promise<Mea
 async function load(server: ChildProcess, task: LoadTask): Promise<Measurement> {
   const pids = [server.pid ?? 0, client.pid ?? 0];
   const before = pids.map(cpuSeconds);
-  const { throughput, latencies, failures } = await ask<LoadResult>(client, task);
+  const { throughput, latencies, answers, failures } = await ask<LoadResult>(client, task);
   const after = pids.map(cpuSeconds);
   if (server === ours.child && Object.keys(failures).length > 0) {
     throw new Error(`unexpected answers: ${JSON.stringify(failures)}`);
   }
   const each = (index: number, whose: 'own' | 'children'): number =>
-    (((after[index]?.[whose] ?? 0) - (before[index]?.[whose] ?? 0)) * 1000) / latencies.length;
+    (((after[index]?.[whose] ?? 0) - (before[index]?.[whose] ?? 0)) * 1000) / answers;
   return {
     throughput,
     latencies,

@@ -6,6 +6,7 @@ import * as ort from 'onnxruntime-node';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import type { BenchModel } from './bench-model.ts';
 import { loadPhotos } from './photos.ts';
+import { Window } from './window.ts';
 
 export interface FloorTask {
   readonly model: BenchModel;
@@ -31,7 +32,7 @@ interface Decoded {
 
 async function measure(task: FloorTask, session: ort.InferenceSession): Promise<FloorResult> {
   const [height, width] = task.model.preprocessing.inputSize;
-  const latencies: number[] = [];
+  const window = new Window(task.seconds);
   const ready: Decoded[] = [];
   let wake = (): void => {};
   let next = 0;
@@ -42,8 +43,6 @@ async function measure(task: FloorTask, session: ort.InferenceSession): Promise<
     ready.push({ pixels, start });
     wake();
   };
-  const start = performance.now();
-  const end = start + task.seconds * 1000;
   let underWay = task.inFlight;
   for (let i = 0; i < task.inFlight; i++) void decode();
   while (underWay > 0) {
@@ -55,15 +54,13 @@ async function measure(task: FloorTask, session: ort.InferenceSession): Promise<
     const data = new Uint8Array(batch.length * height * width * 3);
     for (const [index, { pixels }] of batch.entries()) data.set(pixels, index * pixels.length);
     await session.run({ pixels: new ort.Tensor('uint8', data, [batch.length, height, width, 3]) }, ['probabilities']);
-    const now = performance.now();
-    for (const { start } of batch) latencies.push(now - start);
+    for (const { start } of batch) window.count(start);
     for (const _ of batch) {
-      if (now < end) void decode();
-      else underWay--;
+      if (window.over) underWay--;
+      else void decode();
     }
   }
-  const seconds = (performance.now() - start) / 1000;
-  return { throughput: latencies.length / seconds, latencies: latencies.sort((a, b) => a - b) };
+  return window.result();
 }
 
 const photos = await loadPhotos(process.argv[2] || undefined);

@@ -4,6 +4,7 @@
  */
 import { createConnection, type Socket } from 'node:net';
 import { loadPhotos } from './photos.ts';
+import { Window } from './window.ts';
 
 export interface LoadTask {
   readonly port: number;
@@ -15,8 +16,10 @@ export interface LoadTask {
 export interface LoadResult {
   /** Answers a second with status 200. */
   readonly throughput: number;
-  /** Milliseconds of each answer, sorted. */
+  /** Milliseconds of each of them, sorted. */
   readonly latencies: readonly number[];
+  /** All of them, those before and after the window included. */
+  readonly answers: number;
   /** Other answers, by status line, and connections that were cut before an answer, by error code. */
   readonly failures: Readonly<Record<string, number>>;
 }
@@ -40,10 +43,8 @@ function onResponses(socket: Socket, callback: (status: string) => void): void {
 }
 
 async function measure(task: LoadTask, requests: readonly Buffer[]): Promise<LoadResult> {
-  const latencies: number[] = [];
+  const window = new Window(task.seconds);
   const failures: Record<string, number> = {};
-  const start = performance.now();
-  const end = start + task.seconds * 1000;
   let next = 0;
   const connection = (): Promise<void> =>
     new Promise((resolve) => {
@@ -59,18 +60,16 @@ async function measure(task: LoadTask, requests: readonly Buffer[]): Promise<Loa
       socket.on('connect', send);
       socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
       // A cut connection is made anew, as clients do.
-      socket.on('close', (cut) => resolve(cut && performance.now() < end ? connection() : undefined));
+      socket.on('close', (cut) => resolve(cut && !window.over ? connection() : undefined));
       onResponses(socket, (status) => {
-        const now = performance.now();
-        if (status.includes(' 200 ')) latencies.push(now - sent);
+        if (status.includes(' 200 ')) window.count(sent);
         else fail(status);
-        if (now < end) send();
-        else socket.end();
+        if (window.over) socket.end();
+        else send();
       });
     });
   await Promise.all(Array.from({ length: task.concurrency }, connection));
-  const seconds = (performance.now() - start) / 1000;
-  return { throughput: latencies.length / seconds, latencies: latencies.sort((a, b) => a - b), failures };
+  return { ...window.result(), failures };
 }
 
 const photos = await loadPhotos(process.argv[2] || undefined);
