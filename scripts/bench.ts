@@ -1,5 +1,5 @@
 /**
- * Our server against the floor and against the plain way: npm run bench [-- --models a,b --concurrency 1,64 --seconds 2 --rounds 3 --warm-up 20 --photos folder]
+ * Our server against the floor and against the plain way: npm run bench [-- --models a,b --concurrency 1,64 --seconds 4 --rounds 3 --warm-up 20 --photos folder]
  *
  * - floor: the same decoding and sessions called directly, one process for each core (scripts/bench/floor-process.ts)
  * - plain: decode and `session.run` inside an Express handler, default options (scripts/bench/plain-server.ts)
@@ -29,8 +29,8 @@ import { type Measurement, median, row } from './bench/measurement.ts';
 const { values: options } = parseArgs({
   options: {
     models: { type: 'string', default: 'resnet18_slim.tiny200,vgg11_bn_slim.tiny200,inception_v1_slim.tiny200' },
-    seconds: { type: 'string', default: '2' },
-    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '3' },
     'warm-up': { type: 'string', default: '20' },
     concurrency: { type: 'string', default: '1,8,64' },
     photos: { type: 'string', default: existsSync('../shared/data/photos') ? '../shared/data/photos' : '' },
