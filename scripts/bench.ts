@@ -48,10 +48,17 @@ function start(script: string, args: readonly string[] = []): ChildProcess {
   return fork(join(import.meta.dirname, 'bench', script), args, { serialization: 'advanced' });
 }
 
+/** @throws when the process ends instead of answering */
 async function ask<Reply>(child: ChildProcess, message: object | string): Promise<Reply> {
-  const reply = once(child, 'message');
+  const settled = new AbortController();
+  const { signal } = settled;
+  const ended = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`a process of the benchmark ended with ${code}`);
+  });
   child.send(message);
-  return (await reply)[0] as Reply;
+  const [reply] = await Promise.race([once(child, 'message', { signal }), ended]);
+  settled.abort();
+  return reply as Reply;
 }
 
 const client = start('load-client.js', [photos]);
