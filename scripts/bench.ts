@@ -6,8 +6,8 @@
  * - ours: `npm start`'s server over HTTP
  *
  * Both servers are under load for a while first: V8 compiles a server's code over its first thousands of requests, which
- * costs a tenth of the CPU meanwhile, and a server runs for days. The three take turns within each round, and ratios are taken within a round, so that a machine whose speed drifts
- * drifts for all of them. Figures are medians over the rounds.
+ * costs 6 % of the CPU meanwhile, and a server runs for days. The three take turns within each round, and ratios are taken
+ * within a round, so that a machine whose speed drifts drifts for all of them. Figures are medians over the rounds.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,9 +22,10 @@ import { createLogger } from '../src/logger.ts';
 import { createServices } from '../src/server.ts';
 import type { BenchModel } from './bench/bench-model.ts';
 import { cpuSeconds } from './bench/cpu-time.ts';
-import type { FloorResult, FloorTask } from './bench/floor-process.ts';
+import type { FloorTask } from './bench/floor-process.ts';
 import type { LoadResult, LoadTask } from './bench/load-client.ts';
 import { type Measurement, median, row } from './bench/measurement.ts';
+import type { WindowResult } from './bench/window.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -74,7 +75,7 @@ async function measureFloor(model: BenchModel, concurrency: number): Promise<Mea
     threads: Math.floor(cores / processes.length),
     seconds,
   };
-  const results = await Promise.all(processes.map((child) => ask<FloorResult>(child, task)));
+  const results = await Promise.all(processes.map((child) => ask<WindowResult>(child, task)));
   return {
     throughput: results.reduce((sum, { throughput }) => sum + throughput, 0),
     latencies: results.flatMap(({ latencies }) => latencies).sort((a, b) => a - b),

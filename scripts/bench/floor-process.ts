@@ -6,7 +6,7 @@ import * as ort from 'onnxruntime-node';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import type { BenchModel } from './bench-model.ts';
 import { loadPhotos } from './photos.ts';
-import { Window } from './window.ts';
+import { Window, type WindowResult } from './window.ts';
 
 export interface FloorTask {
   readonly model: BenchModel;
@@ -18,19 +18,12 @@ export interface FloorTask {
   readonly seconds: number;
 }
 
-export interface FloorResult {
-  /** Images a second. */
-  readonly throughput: number;
-  /** Milliseconds from the start of decoding to the end of the batch, sorted. */
-  readonly latencies: readonly number[];
-}
-
 interface Decoded {
   readonly pixels: Uint8Array;
   readonly start: number;
 }
 
-async function measure(task: FloorTask, session: ort.InferenceSession): Promise<FloorResult> {
+async function measure(task: FloorTask, session: ort.InferenceSession): Promise<WindowResult> {
   const [height, width] = task.model.preprocessing.inputSize;
   const window = new Window(task.seconds);
   const ready: Decoded[] = [];

@@ -4,7 +4,7 @@
  */
 import { createConnection, type Socket } from 'node:net';
 import { loadPhotos } from './photos.ts';
-import { Window } from './window.ts';
+import { Window, type WindowResult } from './window.ts';
 
 export interface LoadTask {
   readonly port: number;
@@ -13,13 +13,8 @@ export interface LoadTask {
   readonly seconds: number;
 }
 
-export interface LoadResult {
-  /** Answers a second with status 200. */
-  readonly throughput: number;
-  /** Milliseconds of each of them, sorted. */
-  readonly latencies: readonly number[];
-  /** All of them, those before and after the window included. */
-  readonly answers: number;
+/** Answers are those with status 200. */
+export interface LoadResult extends WindowResult {
   /** Other answers, by status line, and connections that were cut before an answer, by error code. */
   readonly failures: Readonly<Record<string, number>>;
 }

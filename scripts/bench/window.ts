@@ -1,3 +1,13 @@
+/** What came in a window. */
+export interface WindowResult {
+  /** Answers a second. */
+  readonly throughput: number;
+  /** Milliseconds of each of them, from `sent`, sorted. */
+  readonly latencies: readonly number[];
+  /** All answers, those before and after the window included. */
+  readonly answers: number;
+}
+
 /** How long work goes on uncounted first, in milliseconds, until as many images are under way as will be. */
 const LEAD_MS = 1000;
 
@@ -27,8 +37,7 @@ export class Window {
     if (now >= this.#start && now <= this.#end) this.#latencies.push(now - sent);
   }
 
-  /** Answers a second, their milliseconds sorted, and all answers, counted or not. */
-  result(): { readonly throughput: number; readonly latencies: readonly number[]; readonly answers: number } {
+  result(): WindowResult {
     return {
       throughput: (this.#latencies.length * 1000) / (this.#end - this.#start),
       latencies: this.#latencies.sort((a, b) => a - b),
