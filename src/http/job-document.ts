@@ -18,7 +18,11 @@ export function jobDocument(job: Job): JsonObject {
   return {
     id: job.id,
     state: job.state,
-    progress: job.progress && progressDocument(job.progress),
+    // What a job reported last may lie before its end.
+    progress: job.progress && {
+      ...progressDocument(job.progress),
+      ...(job.state === 'succeeded' && { fraction: 1 }),
+    },
     result: job.result,
     failure: job.failure && { ...job.failure },
     attempts: job.attempts,

@@ -69,6 +69,7 @@ describe('jobs', () => {
     await finish();
     const done = JSON.parse((await ask(bench, `/jobs/${job.id}`)).text);
     expect(done).toMatchObject({ state: 'succeeded', result: RESULT, failure: null, attempts: 1 });
+    expect(done.progress).toMatchObject({ fraction: 1 });
 
     const next = await bench.queue.enqueue({ payload: { name: 'trees' } });
     const failure = { code: 'dataset_too_small', message: 'one class' };
