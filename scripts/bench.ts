@@ -12,7 +12,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -101,7 +101,11 @@ async function load(server: ChildProcess, task: LoadTask): Promise<Measurement> 
 }
 
 async function startOurs(): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(join(import.meta.dirname, '../src/main.js'), {
+  const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as { scripts: { start: string } };
+  // node, its flags, the script
+  const [, ...words] = scripts.start.split(' ');
+  const child = fork(words.at(-1) ?? '', {
+    execArgv: words.slice(0, -1),
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     env: { ...process.env, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'info' },
   });

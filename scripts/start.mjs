@@ -1,5 +1,8 @@
 // What `npm start` runs: compiles what has changed, then serves from this very process. Plain JavaScript, since nothing is
 // compiled before it.
+//
+// Its flag, in package.json, lets V8's old generation grow to 128 MB before the whole heap is marked. By default that happens
+// twice a second under load, as the bytes of photos count while the server's own 25 MB hardly change: 7 % of all CPU.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
