@@ -33,7 +33,7 @@ export type EngineRequest =
     }
   | { readonly type: 'unload'; readonly id: number; readonly key: string };
 
-/** From an engine to the server. `rss` is the engine's resident memory in bytes. */
+/** From an engine to the server. `rss` is the engine's resident memory in bytes; that of a run may be a moment old. */
 export type EngineReply =
   | { readonly type: 'ready'; readonly rss: number }
   | { readonly type: 'loaded'; readonly id: number; readonly model: LoadedModel; readonly rss: number }

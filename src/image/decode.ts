@@ -27,6 +27,8 @@ export interface ImageHeader {
   /** Pixels across and down once the image is upright. */
   readonly width: number;
   readonly height: number;
+  /** Whether it is stored as it is to be seen. */
+  readonly upright: boolean;
   /** Whether turning it upright swaps width and height. */
   readonly turned: boolean;
 }
@@ -60,7 +62,8 @@ export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<
       { context: { width, height, pixels: width * height, max_pixels: maxPixels } },
     );
   }
-  return { format: formatName(metadata), width, height, turned: (metadata.orientation ?? 1) >= 5 };
+  const { orientation = 1 } = metadata;
+  return { format: formatName(metadata), width, height, upright: orientation === 1, turned: orientation >= 5 };
 }
 
 /**

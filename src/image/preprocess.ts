@@ -105,8 +105,9 @@ async function reduce(
   const whole = seen.width === header.width && seen.height === header.height;
   const shrinkOnLoad = whole && header.width * header.height >= SHRINK_ON_LOAD_FROM_PIXELS;
   const image = shrinkOnLoad ? opened : cutTo(opened, seen, header);
+  const shrunk = shrink(image, resized, interpolation);
   // sharp takes both sizes for those of the upright image; named last, the turn is made on the small one.
-  return cropRows(await toPixels(shrink(image, resized, interpolation).autoOrient()), resized);
+  return cropRows(await toPixels(header.upright ? shrunk : shrunk.autoOrient()), resized);
 }
 
 /** Resizes and takes the crop's columns, in all rows, so that a file cut short is noticed wherever the cut is. */
