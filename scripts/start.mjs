@@ -2,8 +2,8 @@
 // compiled before it.
 //
 // Its flag, in package.json, lets V8's old generation grow to 128 MB before the whole heap is marked. By default that happens
-// twice a second under load, as the bytes of photos count while the server's own 25 MB hardly change: 7 % of all CPU. The
-// price is 50 MB of memory.
+// once or twice a second under load, as the bytes of photos count while the server's own 25 MB hardly change: 7 % of all CPU.
+// The price is 55 MB of memory.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/image/decode.ts';
 import { modelCrop, type Preprocessing, preprocessDecoded, preprocessImage } from '../../src/image/preprocess.ts';
@@ -71,6 +71,19 @@ describe('preprocessImage', () => {
     const [expected, turned] = await Promise.all([prepare(upright, recipe(32)), prepare(lying, recipe(32))]);
     expect([turned.width, turned.height]).toEqual([90, 150]);
     expect(distance(turned.pixels, expected.pixels)).toBeLessThan(0.5);
+  });
+
+  it.each([
+    ['mirrored', 2, (image: Sharp) => image.flop()],
+    ['upside down', 3, (image: Sharp) => image.rotate(180)],
+    ['upside down and mirrored', 4, (image: Sharp) => image.flip()],
+  ])('prepares a photo that was stored %s as the upright one', async (_how, orientation, store) => {
+    const upright = await picture(150, 90, (x, y) => [x, y, 0])
+      .png()
+      .toBuffer();
+    const stored = await store(sharp(upright)).withMetadata({ orientation }).png().toBuffer();
+    const [expected, righted] = await Promise.all([prepare(upright, recipe(32)), prepare(stored, recipe(32))]);
+    expect(distance(righted.pixels, expected.pixels)).toBeLessThan(0.5);
   });
 
   it('prepares a large photo alike, however the camera was held', async () => {
