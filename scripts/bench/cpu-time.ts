@@ -1,13 +1,21 @@
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Clock ticks a second in `/proc/<pid>/stat`: 100 on every Linux that Node runs on. */
 const TICKS = 100;
 
 /**
- * CPU seconds that a process and its children have used so far, or undefined where there is no `/proc`.
- * Children that have ended are not counted.
+ * Milliseconds of CPU that processes, or their children, use from here to the call. Children that end meanwhile are not
+ * counted; NaN where there is no `/proc`.
  */
-export function cpuSeconds(pid: number): { readonly own: number; readonly children: number } | undefined {
+export function cpuMeter(processes: readonly ChildProcess[]): (whose: 'own' | 'children') => number {
+  const read = () => processes.map(({ pid }) => cpuSeconds(pid ?? 0));
+  const before = read();
+  return (whose) =>
+    read().reduce((sum, now, index) => sum + 1000 * (now[whose] - (before[index]?.[whose] ?? Number.NaN)), 0);
+}
+
+function cpuSeconds(pid: number): { readonly own: number; readonly children: number } {
   try {
     let children = 0;
     for (const entry of readdirSync('/proc')) {
@@ -17,7 +25,7 @@ export function cpuSeconds(pid: number): { readonly own: number; readonly childr
     }
     return { own: readStat(pid)?.seconds ?? 0, children };
   } catch {
-    return undefined;
+    return { own: Number.NaN, children: Number.NaN };
   }
 }
 

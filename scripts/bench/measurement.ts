@@ -6,8 +6,8 @@ export interface Measurement {
   readonly eventLoopDelay?: number;
   /** Requests that got no answer, or another one than 200; ours may have none. */
   readonly failures?: number;
-  /** Milliseconds of CPU an image: of the process itself, of its children, of the load client. */
-  readonly cpu?: { readonly own: number; readonly children: number; readonly client: number };
+  /** Milliseconds of CPU an image. */
+  readonly cpu: { readonly server: number; readonly engines: number; readonly client: number };
 }
 
 /** The middle one, the higher of two. */
@@ -25,7 +25,7 @@ export function row(name: string, measurements: readonly Measurement[], floor: r
   const of = (value: (m: Measurement) => number) => median(measurements.map(value));
   const ratio = median(measurements.map((m, round) => m.throughput / (floor[round]?.throughput ?? Number.NaN)));
   const cells = [
-    name.padEnd(6),
+    name.padEnd(7),
     of((m) => m.throughput)
       .toFixed(0)
       .padStart(7),

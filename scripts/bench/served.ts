@@ -1,0 +1,65 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import type { BenchModel } from './bench-model.ts';
+import { ask, start } from './child.ts';
+
+/** A server that classifies a photo with one model at `path`. */
+export interface Served {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly path: string;
+  /** 99th percentile of its event-loop delay since that was last asked, in milliseconds. */
+  readonly eventLoopDelay: () => Promise<number>;
+}
+
+/** `npm start`'s server, for any model. */
+export interface OurServer {
+  readonly child: ChildProcess;
+  serve(model: string): Served;
+}
+
+/** See scripts/bench/plain-server.ts. */
+export async function startPlain(model: BenchModel, ...args: readonly 'resting'[]): Promise<Served> {
+  const child = start('plain-server.js', args);
+  const port = await ask<number>(child, model);
+  return { child, port, path: '/classify', eventLoopDelay: () => ask<number>(child, 'event-loop-delay') };
+}
+
+/** Settles when the server has nothing to do beside serving: after a conversion it compares a model's formats. */
+export async function startOurs(dataDir: string): Promise<OurServer> {
+  const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as { scripts: { start: string } };
+  // node, its flags, the script
+  const [, ...words] = scripts.start.split(' ');
+  const child = fork(words.at(-1) ?? '', {
+    execArgv: words.slice(0, -1),
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: { ...process.env, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'info' },
+  });
+  const port = await portOf(child);
+  const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).json() as Promise<unknown>;
+  const { models } = (await get('/models')) as { models: { id: string }[] };
+  for (const { id } of models) {
+    while (((await get(`/models/${id}`)) as { parity: { state: string } }).parity.state === 'pending') {
+      await setTimeout(500);
+    }
+  }
+  const eventLoopDelay = async (): Promise<number> => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return Number(/^menagerie_event_loop_delay_seconds\{quantile="0.99"\} ([\d.e+-]+)/m.exec(text)?.[1]) * 1000;
+  };
+  return { child, serve: (model) => ({ child, port, path: `/classify?model=${model}`, eventLoopDelay }) };
+}
+
+async function portOf(child: ChildProcess): Promise<number> {
+  let text = '';
+  for await (const chunk of child.stdout ?? []) {
+    text += chunk;
+    const port = /"port":(\d+)/.exec(text)?.[1];
+    if (port !== undefined) {
+      child.stdout?.resume();
+      return Number(port);
+    }
+  }
+  throw new Error(`the server did not start:\n${text}`);
+}
