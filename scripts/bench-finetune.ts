@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
 import { parseFinetuneOptions } from '../src/pipelines/finetune-options.ts';
-import { createFinetuner, createServices } from '../src/server.ts';
+import { createFinetuner, createServices } from '../src/services.ts';
 import type { FinetuneFloorTask } from './bench/finetune-floor.ts';
 import { loadPhotos } from './bench/photos.ts';
 

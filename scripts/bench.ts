@@ -18,7 +18,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
-import { createServices } from '../src/server.ts';
+import { createServices } from '../src/services.ts';
 import type { BenchModel } from './bench/bench-model.ts';
 import { ask, start } from './bench/child.ts';
 import { cpuMeter } from './bench/cpu-time.ts';

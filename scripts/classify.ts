@@ -5,7 +5,7 @@ import { readConfig } from '../src/config.ts';
 import { messageOf } from '../src/errors.ts';
 import { createLogger } from '../src/logger.ts';
 import { RUNTIME_NAMES } from '../src/runtime/session.ts';
-import { createServices } from '../src/server.ts';
+import { createServices } from '../src/services.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -7,7 +7,7 @@ import { readConfig } from '../src/config.ts';
 import { messageOf } from '../src/errors.ts';
 import { createLogger } from '../src/logger.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
-import { createServices } from '../src/server.ts';
+import { createServices } from '../src/services.ts';
 import { nearestNeighbours } from '../src/training/baselines.ts';
 import { argmaxRows } from '../src/training/cross-entropy.ts';
 import type { Split } from '../src/training/dataset-layout.ts';

@@ -7,7 +7,7 @@ import { messageOf } from '../src/errors.ts';
 import { createLogger } from '../src/logger.ts';
 import { evaluateModel } from '../src/pipelines/model-evaluation.ts';
 import { RUNTIME_NAMES } from '../src/runtime/session.ts';
-import { createServices } from '../src/server.ts';
+import { createServices } from '../src/services.ts';
 import { ProgressBar } from './progress-bar.ts';
 
 const { values, positionals } = parseArgs({

@@ -12,7 +12,7 @@ import { createLogger } from '../src/logger.ts';
 import { REPORT_FILE, REPORT_PAGE } from '../src/pipelines/fine-tuned-version.ts';
 import { parseFinetuneOptions } from '../src/pipelines/finetune-options.ts';
 import type { PublishedVersion } from '../src/pipelines/finetuner.ts';
-import { createFinetuner, createServices } from '../src/server.ts';
+import { createFinetuner, createServices } from '../src/services.ts';
 import { parseTrainingReport, type TrainingReport } from '../src/training/report-schema.ts';
 import { ProgressBar } from './progress-bar.ts';
 

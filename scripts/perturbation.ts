@@ -8,7 +8,7 @@ import { messageOf } from '../src/errors.ts';
 import { preprocessImage } from '../src/image/preprocess.ts';
 import { createLogger } from '../src/logger.ts';
 import { type Mean, testPerturbation } from '../src/pipelines/perturbation.ts';
-import { createServices } from '../src/server.ts';
+import { createServices } from '../src/services.ts';
 import { ProgressBar } from './progress-bar.ts';
 
 const { values, positionals } = parseArgs({

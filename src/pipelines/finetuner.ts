@@ -11,7 +11,7 @@ import type { FinetuneOptions } from './finetune-options.ts';
 import { runInspection, runTraining, type TrainingControl } from './training-process.ts';
 import type { PreflightTask, TrainingModel, TrainingResult } from './training-task.ts';
 
-/** What fine-tuning stands on; `server.ts` puts it together. */
+/** What fine-tuning stands on; `services.ts` puts it together. */
 export interface FinetunerParts {
   readonly registry: Registry;
   readonly repository: Repository;

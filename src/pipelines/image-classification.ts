@@ -62,7 +62,7 @@ export interface Classification {
   readonly timings: { readonly totalMs: number };
 }
 
-/** What the pipeline stands on; `server.ts` puts it together. */
+/** What the pipeline stands on; `services.ts` puts it together. */
 export interface ClassifierParts {
   readonly resolve: (reference: string) => ModelVersion;
   readonly defaultModel: string;

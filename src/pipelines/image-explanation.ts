@@ -35,7 +35,7 @@ export interface Explanation {
   readonly timings: ImageTimings;
 }
 
-/** What the pipeline stands on; `server.ts` puts it together. */
+/** What the pipeline stands on; `services.ts` puts it together. */
 export interface ExplainerParts {
   readonly resolve: (reference: string) => ModelVersion;
   readonly defaultModel: string;

@@ -9,7 +9,7 @@ export interface Unloadable {
   readonly reason: string;
 }
 
-/** What control stands on; `server.ts` puts it together. */
+/** What control stands on; `services.ts` puts it together. */
 export interface ControlParts {
   readonly registry: Registry;
   readonly serving: Pick<ModelServing, 'load' | 'unload' | 'allow' | 'state'>;

@@ -16,7 +16,7 @@ const DEPTH = 3;
 /** Hidden names are of what is being written, but for this folder of a model. */
 const ALIASES = '.aliases';
 
-/** What the watch stands on; `server.ts` puts it together. */
+/** What the watch stands on; `services.ts` puts it together. */
 export interface WatchParts {
   /** Where models come and go: `DATA_DIR/zoo` and `DATA_DIR/models`. */
   readonly folders: readonly string[];

@@ -41,7 +41,7 @@ export interface TensorSpecification {
   readonly outputs: Readonly<Partial<Record<OutputName, readonly number[]>>>;
 }
 
-/** What inference stands on; `server.ts` puts it together. */
+/** What inference stands on; `services.ts` puts it together. */
 export interface InferenceParts {
   readonly resolve: (reference: string) => ModelVersion;
   readonly versionsOf: (name: string) => readonly number[];

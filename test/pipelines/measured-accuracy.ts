@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { expect } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { evaluateModel } from '../../src/pipelines/model-evaluation.ts';
-import { createServices } from '../../src/server.ts';
+import { createServices } from '../../src/services.ts';
 import { temporaryDataDir } from '../e2e/server-process.ts';
 
 /** Measures a model on the thousand validation images, and holds that against what its manifest says. */
