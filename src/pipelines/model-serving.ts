@@ -1,14 +1,14 @@
 import type { EnginePool } from '../engine/pool.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { Batcher } from '../inference/batcher.ts';
-import { Mutex } from '../mutex.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { RUNTIME_NAMES, type RuntimeName } from '../runtime/session.ts';
 import type { ConversionCache } from './conversion.ts';
+import { EngineMemory, type EngineMemoryOptions, type LoadedModelReport } from './engine-memory.ts';
 import { type EngineModels, engineModels } from './engine-models.ts';
 import { ServedModel } from './served-model.ts';
 
-export interface ModelServingOptions {
+export interface ModelServingOptions extends Pick<EngineMemoryOptions, 'memoryBytes' | 'isPinned'> {
   readonly conversions: Pick<ConversionCache, 'get'>;
   readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'unload' | 'idle'>;
   /** Threads of one session under load. */
@@ -18,10 +18,6 @@ export interface ModelServingOptions {
   readonly maxDelayMs: number;
   /** Images that may wait for one model. */
   readonly queueLimit: number;
-  /** Bytes of weights that the engines may hold, over all models. */
-  readonly memoryBytes: number;
-  /** Whether a model is unloaded only when there is nothing else to unload. */
-  readonly isPinned: (model: ModelVersion) => boolean;
   /** Told of each batch that was answered, for metrics. */
   readonly onBatch: (model: ModelVersion, runtime: RuntimeName, images: number) => void;
   /** Told of each model that was unloaded to make room. */
@@ -33,15 +29,6 @@ export interface WaitingImages {
   readonly model: string;
   readonly runtime: RuntimeName;
   readonly depth: number;
-}
-
-/** A model in the engines' memory. */
-export interface LoadedModelReport {
-  readonly model: string;
-  readonly version: number;
-  readonly runtime: RuntimeName;
-  /** Of its weights, over all sessions; shared by versions of the same weights. */
-  readonly bytes: number;
 }
 
 /** Where a model stands, in the words of the repository extension of the Open Inference Protocol. */
@@ -59,10 +46,7 @@ export class ModelServing {
   readonly #options: ModelServingOptions;
   /** The models that are asked when a request comes. */
   readonly #served = new Map<string, ServedModel>();
-  /** The models that have memory in the engines, those included that are being unloaded. */
-  readonly #resident = new Set<ServedModel>();
-  /** One load at a time makes room, so that two never count on the same memory. */
-  readonly #reserving = new Mutex();
+  readonly #memory: EngineMemory;
   /** Versions that were unloaded by request: nothing but a request loads them again. */
   readonly #unloaded = new Set<string>();
   /** Why a version could not be loaded on a runtime when that was last tried. */
@@ -72,6 +56,7 @@ export class ModelServing {
 
   constructor(options: ModelServingOptions) {
     this.#options = options;
+    this.#memory = new EngineMemory({ ...options, evict: (served) => this.#evict(served) });
   }
 
   /**
@@ -162,12 +147,7 @@ export class ModelServing {
 
   /** The models that have memory in the engines. */
   loaded(): LoadedModelReport[] {
-    return [...this.#resident].map(({ model: { name, version }, runtime, residence }) => ({
-      model: name,
-      version,
-      runtime,
-      bytes: residence?.bytes ?? 0,
-    }));
+    return this.#memory.report();
   }
 
   /** Takes no more images and settles when those already taken are answered. */
@@ -193,7 +173,7 @@ export class ModelServing {
 
   async #load(served: ServedModel): Promise<Batcher> {
     const { model, runtime } = served;
-    const { conversions, memoryBytes, engines, queueLimit } = this.#options;
+    const { conversions, engines, queueLimit } = this.#options;
     const converted = await conversions.get(model);
     const models = engineModels(model, converted, runtime, {
       ...this.#options,
@@ -204,34 +184,20 @@ export class ModelServing {
       bytes: models.bytes,
       engineModels: [models.many, models.alone],
     };
-    await this.#reserving.run(async () => {
-      for (;;) {
-        const others = [...this.#resident].filter((other) => other.residence?.key !== residence.key);
-        if (bytesOf(others) + residence.bytes <= memoryBytes) break;
-        await this.#evict(others);
-      }
-      served.residence = residence;
-      this.#resident.add(served);
-    });
+    await this.#memory.reserve(served, residence);
     const batcher = this.#createBatcher(served, models, converted.maxBatch);
     try {
       await warmUp(batcher, model, Math.min(2 * engines.concurrency(models.many), queueLimit));
     } catch (thrown) {
-      await this.#free(served);
+      await this.#memory.free(served);
       throw thrown;
     }
     return batcher;
   }
 
-  /** Unloads the least recently used of some models. */
-  async #evict(candidates: readonly ServedModel[]): Promise<void> {
-    const { isPinned, onEviction } = this.#options;
-    const [first] = [...candidates].sort(
-      (a, b) => Number(isPinned(a.model)) - Number(isPinned(b.model)) || a.lastUsed - b.lastUsed,
-    );
-    if (first === undefined) throw new Error('there is no room, and nothing to unload');
-    if (first.leaving === undefined) onEviction(first.model, first.runtime);
-    await this.#leave(first);
+  #evict(served: ServedModel): Promise<void> {
+    if (served.leaving === undefined) this.#options.onEviction(served.model, served.runtime);
+    return this.#leave(served);
   }
 
   /** Nobody new gets it; once nobody uses it any more, the engines free it. */
@@ -243,18 +209,9 @@ export class ModelServing {
       await served.idle();
       // Images of a request that failed for another one's sake may still be on their way.
       if (batcher.status === 'fulfilled') await batcher.value.close();
-      await this.#free(served);
+      await this.#memory.free(served);
     })();
     return served.leaving;
-  }
-
-  async #free(served: ServedModel): Promise<void> {
-    const { residence } = served;
-    if (residence === undefined || !this.#resident.has(served)) return;
-    const isShared = [...this.#resident].some((other) => other !== served && other.residence?.key === residence.key);
-    const keys = new Set(residence.engineModels.map(({ key }) => key));
-    if (!isShared) await this.#options.engines.unload([...keys]);
-    this.#resident.delete(served);
   }
 
   #createBatcher(
@@ -288,12 +245,6 @@ async function warmUp(batcher: Batcher, { manifest }: ModelVersion, atOnce: numb
   const run = () => batcher.submit(black, { priority: 'interactive', outputs: ['probabilities'] });
   await run();
   await Promise.all(Array.from({ length: atOnce }, run));
-}
-
-/** Sessions that models share count once. */
-function bytesOf(models: readonly ServedModel[]): number {
-  const byKey = new Map(models.map(({ residence }) => [residence?.key, residence?.bytes ?? 0]));
-  return [...byKey.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function notLoaded({ name, version }: ModelVersion): AppError {
