@@ -4,9 +4,7 @@
  * The floor is decoding, varying and one forward pass (scripts/bench/finetune-floor.ts); job and floor take turns. Then the
  * same job again, on cached features; and what a running job does to the latency of `/classify`.
  */
-import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,7 +14,9 @@ import { readConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
 import { parseFinetuneOptions } from '../src/pipelines/finetune-options.ts';
 import { createFinetuner, createServices } from '../src/services.ts';
+import { ask, start } from './bench/child.ts';
 import type { FinetuneFloorTask } from './bench/finetune-floor.ts';
+import { median } from './bench/measurement.ts';
 import { loadPhotos } from './bench/photos.ts';
 
 const { values, positionals } = parseArgs({
@@ -39,30 +39,25 @@ const backbone = services.registry.resolve(options.backbone ?? config.DEFAULT_BA
 const { onnx } = await services.conversions.get(backbone);
 const { signal } = new AbortController();
 
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-}
-
 /** Seconds of a whole job, from the archive to the published version. */
 async function runJob(): Promise<number> {
-  const start = performance.now();
+  const began = performance.now();
   // A name of its own: there is no version in service to be compared with.
   const key = randomUUID();
   const named = { ...options, name: `bench-${key}` };
   await finetuner.train(named, dataset ?? '', key, { onProgress: () => {}, signal });
-  return (performance.now() - start) / 1000;
+  return (performance.now() - began) / 1000;
 }
 
 async function runFloor(varied: number): Promise<number> {
-  const child = fork(join(import.meta.dirname, 'bench/finetune-floor.js'));
+  const child = start('finetune-floor.js');
   const task: FinetuneFloorTask = {
     model: { name: backbone.name, onnxPath: onnx.path, preprocessing: backbone.manifest.preprocessing, labels: [] },
     datasetPath: dataset ?? '',
     augmentation: options.augmentation,
     varied,
   };
-  child.send(task);
-  const [seconds] = await once(child, 'message');
+  const seconds = await ask<number>(child, task);
   child.disconnect();
   return seconds;
 }
@@ -72,7 +67,7 @@ async function latencies(photos: readonly Buffer[], stop: () => boolean): Promis
   const measured: number[] = [];
   for (let i = 0; !stop(); i++) {
     const bytes = photos[i % photos.length] ?? Buffer.alloc(0);
-    const start = performance.now();
+    const began = performance.now();
     await services.classifier.classify({
       runtime: 'onnx',
       topK: 5,
@@ -80,7 +75,7 @@ async function latencies(photos: readonly Buffer[], stop: () => boolean): Promis
       images: [{ filename: 'photo', bytes }],
       signal,
     });
-    measured.push(performance.now() - start);
+    measured.push(performance.now() - began);
   }
   return measured;
 }

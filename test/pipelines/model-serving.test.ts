@@ -233,6 +233,15 @@ describe('the memory of models', () => {
     await on.serving.release(versionOf(2));
     expect(on.unloaded).toEqual(['same/onnx/1']);
   });
+
+  test('that versions share counts once', async () => {
+    const on = stage({ memoryBytes: 2 * SIZE }, ({ name }) => name);
+    for (const model of [versionOf(1, 'a'), versionOf(2, 'a'), versionOf(1, 'b')]) {
+      await on.serving.use(model, 'onnx', idle);
+    }
+    expect(on.evicted).toEqual([]);
+    expect(loaded(on)).toEqual(['a@1', 'a@2', 'b@1']);
+  });
 });
 
 describe('a version that is unloaded by request', () => {
