@@ -73,7 +73,7 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Pr
   warnOfGroups(
     'near_duplicates',
     report.near_duplicates,
-    `${counted(report.near_duplicates.count, 'pair of images looks', 'pairs of images look')} alike: if they are one photo, the report may be too kind`,
+    `${counted(report.near_duplicates.count, 'pair of images looks', 'pairs of images look')} alike; where both are one photo, keep one of them`,
   );
   if (small.count > 0) {
     warn(

@@ -295,6 +295,9 @@ test('pictures that merely look alike are a warning and are used', async () => {
     { name: 'cat/other.jpg', content: 'c looks 003f000f' },
   );
   expect(codes(result)).toEqual(['near_duplicates']);
+  expect(result.report.warnings[0]?.message).toBe(
+    '1 pair of images looks alike; where both are one photo, keep one of them',
+  );
   expect(result.report.near_duplicates.examples.map((pair) => pair.map(({ file }) => file))).toEqual([
     ['cat/burst1.jpg', 'cat/burst2.jpg'],
   ]);
