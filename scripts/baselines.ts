@@ -3,10 +3,10 @@
  * the split that a fine-tune uses: npm run baselines -- <folder or zip> [--seed 0] [--epochs 40]
  */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/common/errors.ts';
 import { readConfig } from '../src/config.ts';
-import { messageOf } from '../src/errors.ts';
+import { countEqual } from '../src/finetuning/head/head-trainer.ts';
 import { loadTensorFlow, type TensorFlow } from '../src/runtime/tensorflow.ts';
-import { countEqual } from '../src/training/head-trainer.ts';
 import { INPUT_SIZE, NETWORKS } from './baselines/networks.ts';
 import { type PixelSet, predictLabels, trainNetwork } from './baselines/train-network.ts';
 import { registerConvolutionGradients } from './baselines/wasm-convolution.ts';

@@ -1,9 +1,9 @@
 /** Names what is in pictures: npm run classify -- photo.jpg ... [--model flowers] [--top-k 5] [--runtime tfjs] */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/common/errors.ts';
+import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
-import { messageOf } from '../src/errors.ts';
-import { createLogger } from '../src/logger.ts';
 import { RUNTIME_NAMES } from '../src/runtime/session.ts';
 import { createServices } from '../src/services.ts';
 

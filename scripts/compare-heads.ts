@@ -3,20 +3,20 @@
  * npm run compare-heads -- <folder or zip> [--model ...] [--per-class 5] [--seed 0] [--python python3]
  */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/common/errors.ts';
+import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
-import { messageOf } from '../src/errors.ts';
-import { createLogger } from '../src/logger.ts';
+import type { Split } from '../src/finetuning/dataset/dataset-layout.ts';
+import { joinImages, samplesOf } from '../src/finetuning/features/feature-set.ts';
+import { nearestNeighbours } from '../src/finetuning/head/baselines.ts';
+import { argmaxRows } from '../src/finetuning/head/cross-entropy.ts';
+import { trainFinalHead } from '../src/finetuning/head/final-head.ts';
+import { headLogits, type Samples } from '../src/finetuning/head/head.ts';
+import { defaultHeadSettings } from '../src/finetuning/head/head-settings.ts';
+import { countEqual } from '../src/finetuning/head/head-trainer.ts';
+import { chooseWeightDecay } from '../src/finetuning/head/weight-decay.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 import { createServices } from '../src/services.ts';
-import { nearestNeighbours } from '../src/training/baselines.ts';
-import { argmaxRows } from '../src/training/cross-entropy.ts';
-import type { Split } from '../src/training/dataset-layout.ts';
-import { joinImages, samplesOf } from '../src/training/feature-set.ts';
-import { trainFinalHead } from '../src/training/final-head.ts';
-import { headLogits, type Samples } from '../src/training/head.ts';
-import { defaultHeadSettings } from '../src/training/head-settings.ts';
-import { countEqual } from '../src/training/head-trainer.ts';
-import { chooseWeightDecay } from '../src/training/weight-decay.ts';
 import { logisticRegressions } from './compare-heads/scikit-learn.ts';
 import { type LabelledImages, readLabelledImages, scoreLine } from './labelled-images.ts';
 

@@ -2,10 +2,10 @@
  * Measures a model on labelled images, through the code that serves: npm run evaluate -- <model> <folder or zip> [--runtime tfjs]
  */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/common/errors.ts';
+import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
-import { messageOf } from '../src/errors.ts';
-import { createLogger } from '../src/logger.ts';
-import { evaluateModel } from '../src/pipelines/model-evaluation.ts';
+import { evaluateModel } from '../src/evaluation/accuracy.ts';
 import { RUNTIME_NAMES } from '../src/runtime/session.ts';
 import { createServices } from '../src/services.ts';
 import { ProgressBar } from './progress-bar.ts';

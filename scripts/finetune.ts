@@ -6,14 +6,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/common/errors.ts';
+import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
-import { messageOf } from '../src/errors.ts';
-import { createLogger } from '../src/logger.ts';
-import { REPORT_FILE, REPORT_PAGE } from '../src/pipelines/fine-tuned-version.ts';
-import { parseFinetuneOptions } from '../src/pipelines/finetune-options.ts';
-import type { PublishedVersion } from '../src/pipelines/finetuner.ts';
+import { REPORT_FILE, REPORT_PAGE } from '../src/finetuning/fine-tuned-version.ts';
+import { parseFinetuneOptions } from '../src/finetuning/finetune-options.ts';
+import type { PublishedVersion } from '../src/finetuning/finetuner.ts';
+import { parseTrainingReport, type TrainingReport } from '../src/finetuning/report/report-schema.ts';
 import { createFinetuner, createServices } from '../src/services.ts';
-import { parseTrainingReport, type TrainingReport } from '../src/training/report-schema.ts';
 import { ProgressBar } from './progress-bar.ts';
 
 const { values, positionals } = parseArgs({

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readDataset } from '../src/finetuning/dataset/dataset.ts';
+import type { Split } from '../src/finetuning/dataset/dataset-layout.ts';
+import { assignSplits, SPLIT_DEFAULTS } from '../src/finetuning/dataset/dataset-split.ts';
+import { openImageSource } from '../src/finetuning/dataset/open-image-source.ts';
+import { wilsonInterval } from '../src/finetuning/head/evaluation.ts';
 import { type Preprocessing, preprocessImage } from '../src/image/preprocess.ts';
-import { readDataset } from '../src/training/dataset.ts';
-import type { Split } from '../src/training/dataset-layout.ts';
-import { assignSplits, SPLIT_DEFAULTS } from '../src/training/dataset-split.ts';
-import { wilsonInterval } from '../src/training/evaluation.ts';
-import { openImageSource } from '../src/training/open-image-source.ts';
 import { ProgressBar } from './progress-bar.ts';
 
 /** Images of a data set with the split that a fine-tune gives them. */

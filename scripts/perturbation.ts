@@ -3,11 +3,11 @@
  * [--draws 5] [--seed 0]. Without models, all those that answer.
  */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/common/errors.ts';
+import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
-import { messageOf } from '../src/errors.ts';
+import { type Mean, testPerturbation } from '../src/evaluation/perturbation.ts';
 import { preprocessImage } from '../src/image/preprocess.ts';
-import { createLogger } from '../src/logger.ts';
-import { type Mean, testPerturbation } from '../src/pipelines/perturbation.ts';
 import { createServices } from '../src/services.ts';
 import { ProgressBar } from './progress-bar.ts';
 

@@ -1,5 +1,5 @@
 /** Gives the optional @tensorflow/tfjs-node its native binding: npm run tfjs-node */
-import { messageOf } from '../src/errors.ts';
+import { messageOf } from '../src/common/errors.ts';
 import { installNativeBinding } from '../src/runtime/native-binding.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 

@@ -1,5 +1,5 @@
 /** The zoo on the terminal: npm run zoo -- <command> [arguments]; without a command it says which there are. */
-import { messageOf } from '../src/errors.ts';
+import { messageOf } from '../src/common/errors.ts';
 import { type Command, UsageError } from './zoo/command.ts';
 import { convertModels } from './zoo/convert.ts';
 import { collect } from './zoo/gc.ts';

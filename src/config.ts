@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { LOG_LEVELS } from './common/logger.ts';
 import { type DownloadSettings, readDownloadSettings } from './download/settings.ts';
-import { LOG_LEVELS } from './logger.ts';
 
 const MEBIBYTE = 1024 * 1024;
 

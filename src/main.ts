@@ -1,9 +1,10 @@
 /** The process: the only reader of the environment, the only one that handles signals and exits. */
+
+import { messageOf } from './common/errors.ts';
+import { createLogger } from './common/logger.ts';
 import { readConfig } from './config.ts';
-import { messageOf } from './errors.ts';
-import { createLogger } from './logger.ts';
-import { putEventLoopFirst } from './niceness.ts';
 import { createServer } from './server.ts';
+import { putEventLoopFirst } from './serving/niceness.ts';
 
 /** Exit codes by convention: 128 plus the number of the signal. */
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;

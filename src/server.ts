@@ -3,20 +3,20 @@ import { once } from 'node:events';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { ModelPuller } from './acquire/pull/model-puller.ts';
+import { ModelPulls } from './acquire/pull/model-pulls.ts';
+import { TfjsQuantizer } from './catalogue/export/tfjs-quantization.ts';
+import { ModelAdministration } from './catalogue/model-administration.ts';
+import { ModelCatalogue } from './catalogue/model-catalogue.ts';
+import { AppError, messageOf } from './common/errors.ts';
+import type { Logger } from './common/logger.ts';
 import type { Config } from './config.ts';
-import { AppError, messageOf } from './errors.ts';
+import { FinetuneJobs } from './finetuning/finetune-jobs.ts';
 import { createApp } from './http/app.ts';
 import type { Readiness } from './http/dependencies.ts';
 import { createHttpServer } from './http/http-server.ts';
-import type { Logger } from './logger.ts';
-import { FinetuneJobs } from './pipelines/finetune-jobs.ts';
-import { ModelAdministration } from './pipelines/model-administration.ts';
-import { ModelCatalogue } from './pipelines/model-catalogue.ts';
-import { ModelPuller } from './pipelines/pull/model-puller.ts';
-import { ModelPulls } from './pipelines/pull/model-pulls.ts';
-import { TfjsQuantizer } from './pipelines/tfjs-quantization.ts';
+import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { createFinetuner, createServices, ENGINE_GRACE_MS, packageVersion, type Services } from './services.ts';
-import { openFileJobQueue } from './training/jobs/file-job-queue.ts';
 
 /** A server that has not started to listen. */
 export interface MenagerieServer {

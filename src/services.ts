@@ -1,27 +1,27 @@
 /** What classifies, without HTTP: the part of the composition that the server and the command lines share. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type ClassifierParts, ImageClassifier } from './answering/image-classification.ts';
+import { ImageExplainer } from './answering/image-explanation.ts';
+import { TensorInference } from './answering/tensor-inference.ts';
+import { FormatParity } from './catalogue/format-parity.ts';
+import { ModelControl } from './catalogue/model-control.ts';
+import { RepositoryWatch } from './catalogue/repository-watch.ts';
+import type { Logger } from './common/logger.ts';
 import type { Config } from './config.ts';
-import { EnginePool, engineCount } from './engine/pool.ts';
-import { createMetrics, type Metrics } from './http/metrics.ts';
+import { Finetuner } from './finetuning/finetuner.ts';
 import { drawHeat } from './image/heat-overlay.ts';
 import { modelCrop, preprocessImage } from './image/preprocess.ts';
-import type { Logger } from './logger.ts';
-import { ENGINE_NICENESS } from './niceness.ts';
-import { Admission } from './pipelines/admission.ts';
-import { ConversionCache } from './pipelines/conversion.ts';
-import { Finetuner } from './pipelines/finetuner.ts';
-import { FormatParity } from './pipelines/format-parity.ts';
-import { type ClassifierParts, ImageClassifier } from './pipelines/image-classification.ts';
-import { ImageExplainer } from './pipelines/image-explanation.ts';
-import { ModelControl } from './pipelines/model-control.ts';
-import { ModelServing } from './pipelines/model-serving.ts';
-import { RepositoryWatch } from './pipelines/repository-watch.ts';
-import { TensorInference } from './pipelines/tensor-inference.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
 import { Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
+import { Admission } from './serving/admission.ts';
+import { ConversionCache } from './serving/conversion.ts';
+import { EnginePool, engineCount } from './serving/engine-pool.ts';
+import { ModelServing } from './serving/model-serving.ts';
+import { ENGINE_NICENESS } from './serving/niceness.ts';
 
 /** Part of the time for stopping that is kept for the engines, once the requests are answered. */
 export const ENGINE_GRACE_MS = 2_000;

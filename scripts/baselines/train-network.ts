@@ -1,6 +1,6 @@
+import { argmaxRows, crossEntropy } from '../../src/finetuning/head/cross-entropy.ts';
+import { seededRandom } from '../../src/finetuning/head/random.ts';
 import type { TensorFlow } from '../../src/runtime/tensorflow.ts';
-import { argmaxRows, crossEntropy } from '../../src/training/cross-entropy.ts';
-import { seededRandom } from '../../src/training/random.ts';
 import { ProgressBar } from '../progress-bar.ts';
 import { INPUT_SIZE } from './networks.ts';
 

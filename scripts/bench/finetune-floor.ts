@@ -4,12 +4,12 @@
  */
 import { setPriority } from 'node:os';
 import * as ort from 'onnxruntime-node';
+import { forEachConcurrently } from '../../src/common/concurrency.ts';
+import { openImageSource } from '../../src/finetuning/dataset/open-image-source.ts';
+import type { FinetuneOptions } from '../../src/finetuning/finetune-options.ts';
 import { augment, reduceForAugmentation } from '../../src/image/augment.ts';
 import { decodeImage } from '../../src/image/decode.ts';
 import { preprocessDecoded } from '../../src/image/preprocess.ts';
-import { forEachConcurrently } from '../../src/pipelines/concurrency.ts';
-import type { FinetuneOptions } from '../../src/pipelines/finetune-options.ts';
-import { openImageSource } from '../../src/training/open-image-source.ts';
 import type { BenchModel } from './bench-model.ts';
 
 export interface FinetuneFloorTask {

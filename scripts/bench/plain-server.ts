@@ -8,8 +8,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import express from 'express';
 import * as ort from 'onnxruntime-node';
+import { topK } from '../../src/answering/postprocess.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
-import { topK } from '../../src/inference/postprocess.ts';
 import type { BenchModel } from './bench-model.ts';
 
 const sessionOptions = process.argv[2] === 'resting' ? { extra: { session: { force_spinning_stop: '1' } } } : {};

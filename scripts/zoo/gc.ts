@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lockFolder } from '../../src/folder-lock.ts';
-import { collectGarbage } from '../../src/pipelines/pull/collect-garbage.ts';
+import { collectGarbage } from '../../src/acquire/pull/collect-garbage.ts';
+import { lockFolder } from '../../src/common/folder-lock.ts';
 import type { Command } from './command.ts';
 import { openZoo } from './open-zoo.ts';
 

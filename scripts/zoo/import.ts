@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
-import { prepareImport } from '../../src/pipelines/import/model-import.ts';
+import { prepareImport } from '../../src/acquire/import/model-import.ts';
 import type { ManifestDocument } from '../../src/registry/manifest.ts';
 import { readNamedLabels } from '../../src/registry/zoo.ts';
 import { type Command, UsageError } from './command.ts';

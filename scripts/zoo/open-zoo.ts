@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import { createLogger } from '../../src/common/logger.ts';
 import { type Config, readConfig } from '../../src/config.ts';
-import { createLogger } from '../../src/logger.ts';
-import { ConversionCache } from '../../src/pipelines/conversion.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { Repository, type RepositoryListing } from '../../src/registry/repository.ts';
+import { ConversionCache } from '../../src/serving/conversion.ts';
 import { UsageError } from './command.ts';
 
 /** The models of the server that has the same environment, without the server. */

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { ModelPuller } from '../../src/pipelines/pull/model-puller.ts';
-import type { PullProgress } from '../../src/pipelines/pull/pull-options.ts';
+import { ModelPuller } from '../../src/acquire/pull/model-puller.ts';
+import type { PullProgress } from '../../src/acquire/pull/pull-options.ts';
 import { ProgressBar } from '../progress-bar.ts';
 import { type Command, UsageError } from './command.ts';
 import { openZoo } from './open-zoo.ts';

@@ -1,4 +1,4 @@
-import { digestFile } from '../../src/file-digest.ts';
+import { digestFile } from '../../src/common/file-digest.ts';
 import type { Command } from './command.ts';
 import { chosenModels, openZoo } from './open-zoo.ts';
 

@@ -1,4 +1,4 @@
-import { elementCount } from '../tensor.ts';
+import { elementCount } from '../common/tensor.ts';
 import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from './architectures/index.ts';
 import { SafetensorsFile } from './formats/safetensors.ts';
 import { storedTensors, writeSafetensors } from './formats/safetensors-writer.ts';

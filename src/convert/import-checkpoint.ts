@@ -1,5 +1,5 @@
 import { copyFile } from 'node:fs/promises';
-import { elementCount } from '../tensor.ts';
+import { elementCount } from '../common/tensor.ts';
 import { buildNetwork, NAMED_ARCHITECTURES, type NetworkOptions, parseArchitecture } from './architectures/index.ts';
 import { ConversionError } from './conversion-error.ts';
 import { PytorchCheckpoint } from './formats/pytorch.ts';

@@ -1,4 +1,4 @@
-import { elementCount } from '../tensor.ts';
+import { elementCount } from '../common/tensor.ts';
 
 /**
  * Where tensors come from: a safetensors file, a checkpoint of another format, a generator in a test. Shapes are known

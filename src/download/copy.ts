@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { digestFile } from '../file-digest.ts';
+import { digestFile } from '../common/file-digest.ts';
 import { DownloadError } from './download-error.ts';
 import type { Downloaded, DownloadRequest } from './download-request.ts';
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { digestFile } from '../file-digest.ts';
+import { digestFile } from '../common/file-digest.ts';
 import { DownloadError, PassingError, shown, UnreachableError } from './download-error.ts';
 import type { Downloaded, DownloadRequest } from './download-request.ts';
 import { fetchPart } from './fetch-part.ts';

@@ -3,7 +3,7 @@ import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
-import { errnoOf } from '../durable-files.ts';
+import { errnoOf } from '../common/durable-files.ts';
 import { PassingError, shown } from './download-error.ts';
 import { receiveBody } from './received-body.ts';
 import { withoutBrackets } from './settings.ts';

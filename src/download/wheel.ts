@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fileBytes, openZip } from '../open-zip.ts';
+import { fileBytes, openZip } from '../common/open-zip.ts';
 import { DownloadError } from './download-error.ts';
 import { runTool, ToolMissingError } from './run-tool.ts';
 

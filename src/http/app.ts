@@ -1,5 +1,5 @@
 import express, { type Express, type RequestHandler } from 'express';
-import { AppError } from '../errors.ts';
+import { AppError } from '../common/errors.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { refuseCrossOrigin } from './middleware/cross-origin.ts';
 import { errorHandler, methodNotAllowed, routeNotFound } from './middleware/errors.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { AppError } from '../errors.ts';
+import { AppError } from '../common/errors.ts';
 import { type BufferPool, LARGEST_POOLED_BYTES, type LentBuffer } from './buffer-pool.ts';
 import { ClientGone } from './problem.ts';
 

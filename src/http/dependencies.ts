@@ -1,16 +1,16 @@
-import type { JsonObject } from '../json.ts';
-import type { Logger } from '../logger.ts';
-import type { ExportOptions } from '../pipelines/export-format.ts';
-import type { FinetuneOptions, FinetuneRequest } from '../pipelines/finetune-options.ts';
-import type { Classification, ClassificationRequest } from '../pipelines/image-classification.ts';
-import type { Explanation, ExplanationRequest } from '../pipelines/image-explanation.ts';
-import type { ReportFormat } from '../pipelines/model-catalogue.ts';
-import type { ModelExport } from '../pipelines/model-export.ts';
-import type { ServingState } from '../pipelines/model-serving.ts';
-import type { PullState } from '../pipelines/pull/model-pulls.ts';
-import type { Inference, InferenceRequest, TensorSpecification } from '../pipelines/tensor-inference.ts';
-import type { Job, JobQueue } from '../training/jobs/job-queue.ts';
-import type { Metrics } from './metrics.ts';
+import type { PullState } from '../acquire/pull/model-pulls.ts';
+import type { Classification, ClassificationRequest } from '../answering/image-classification.ts';
+import type { Explanation, ExplanationRequest } from '../answering/image-explanation.ts';
+import type { Inference, InferenceRequest, TensorSpecification } from '../answering/tensor-inference.ts';
+import type { ExportOptions } from '../catalogue/export/export-format.ts';
+import type { ModelExport } from '../catalogue/export/model-export.ts';
+import type { ReportFormat } from '../catalogue/model-catalogue.ts';
+import type { JsonObject } from '../common/json.ts';
+import type { Logger } from '../common/logger.ts';
+import type { FinetuneOptions, FinetuneRequest } from '../finetuning/finetune-options.ts';
+import type { Job, JobQueue } from '../jobs/job-queue.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { ServingState } from '../serving/model-serving.ts';
 
 export interface Classifier {
   /** @throws AppError when the request fails as a whole; an image that fails alone is a result with its error */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { JsonObject } from '../json.ts';
+import type { JsonObject } from '../common/json.ts';
 
 /** An event as a browser's `EventSource` reads it. */
 export interface StreamedEvent {

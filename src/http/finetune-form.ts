@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { type FinetuneOptions, type FinetuneRequest, finetuneOptionsSchema } from '../finetuning/finetune-options.ts';
 import { augmentationSchema } from '../image/augment.ts';
-import { type FinetuneOptions, type FinetuneRequest, finetuneOptionsSchema } from '../pipelines/finetune-options.ts';
 import { invalidOptions, mergeOptions, type OptionFault } from './options.ts';
 
 /** A fine-tune as a form asks for it. */

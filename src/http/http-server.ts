@@ -8,7 +8,7 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { AppError } from '../errors.ts';
+import { AppError } from '../common/errors.ts';
 import { bodyLimits } from './body-limits.ts';
 import type { HttpLimits } from './dependencies.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { AppError } from '../errors.ts';
+import { AppError } from '../common/errors.ts';
 import { readPooledBody } from './body.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { HttpLimits } from './dependencies.ts';

@@ -1,6 +1,6 @@
-import type { JsonObject } from '../json.ts';
-import type { TrainingProgress } from '../pipelines/training-task.ts';
-import type { Job, JobEvent, JobProgress } from '../training/jobs/job-queue.ts';
+import type { JsonObject } from '../common/json.ts';
+import type { TrainingProgress } from '../finetuning/training-task.ts';
+import type { Job, JobEvent, JobProgress } from '../jobs/job-queue.ts';
 
 /** Where each phase lies in a whole job, 0..1: about what it takes of one with default settings. */
 const PHASE_SPANS: Readonly<Record<TrainingProgress['phase'], readonly [from: number, to: number]>> = {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { AppError } from '../errors.ts';
+import { AppError } from '../common/errors.ts';
 
 /** @throws AppError `unsupported_media_type` when the body is compressed or of another type; `hint` says what would do */
 export function requireMediaType({ headers }: IncomingMessage, type: RegExp, hint: string): void {

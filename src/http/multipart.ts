@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import multer, { MulterError } from 'multer';
-import { AppError, messageOf } from '../errors.ts';
-import type { UploadedImage } from '../pipelines/image-classification.ts';
+import type { UploadedImage } from '../answering/image-classification.ts';
+import { AppError, messageOf } from '../common/errors.ts';
 import { checkLength, watchBody } from './body.ts';
 import type { HttpLimits } from './dependencies.ts';
 import { ClientGone } from './problem.ts';

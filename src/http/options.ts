@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AppError } from '../errors.ts';
+import { AppError } from '../common/errors.ts';
 
 /** A number from 0 to 1, as a text. */
 export const share = z

@@ -1,5 +1,5 @@
-import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
-import type { JsonObject } from '../json.ts';
+import { AppError, ERRORS, type ErrorCode } from '../common/errors.ts';
+import type { JsonObject } from '../common/json.ts';
 
 /** Media type of RFC 9457. */
 export const PROBLEM_TYPE = 'application/problem+json';

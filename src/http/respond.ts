@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AppError } from '../errors.ts';
+import type { AppError } from '../common/errors.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
 /** Milliseconds that a client which is still sending gets to read its answer before the connection is cut. */

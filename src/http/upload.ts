@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
-import { AppError, type ErrorCode } from '../errors.ts';
+import { AppError, type ErrorCode } from '../common/errors.ts';
 import { checkLength, watchBody } from './body.ts';
 import { bodyLimits } from './body-limits.ts';
 import type { HttpLimits } from './dependencies.ts';

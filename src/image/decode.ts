@@ -1,5 +1,5 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError, messageOf } from '../common/errors.ts';
 
 /** The formats that are taken, in the words shown to clients. */
 const IMAGE_FORMATS = ['JPEG', 'PNG', 'WebP', 'GIF', 'TIFF', 'AVIF'] as const;

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts';
+import { AppError } from '../common/errors.ts';
 
 /** Names of models in a store. Without a dot: names with one, `arch.tag`, belong to the seed of the zoo. */
 const STORED_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;

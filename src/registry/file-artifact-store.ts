@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, syncToDisk, writeFileDurably } from '../durable-files.ts';
-import { AppError, messageOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
-import { Mutex } from '../mutex.ts';
-import { isRunning, processStamp } from '../process-stamp.ts';
+import { errnoOf, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
+import { AppError, messageOf } from '../common/errors.ts';
+import type { Logger } from '../common/logger.ts';
+import { Mutex } from '../common/mutex.ts';
+import { isRunning, processStamp } from '../common/process-stamp.ts';
 import {
   type ArtifactStore,
   aliasesOf,

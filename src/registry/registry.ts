@@ -1,5 +1,5 @@
-import { AppError } from '../errors.ts';
-import { Mutex } from '../mutex.ts';
+import { AppError } from '../common/errors.ts';
+import { Mutex } from '../common/mutex.ts';
 import type { Manifest, ManifestDocument } from './manifest.ts';
 
 /** One version of one model, as it lies on disk. Embedded and pulled models have version 1. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../common/errors.ts';
 import type { ArtifactStore, StoredModel } from './artifact-store.ts';
 import { parseManifest } from './manifest.ts';
 import type { AbsentModel, ModelVersion, RegisteredModel } from './registry.ts';

@@ -4,8 +4,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import { writeFileDurably } from '../durable-files.ts';
-import { digestFile } from '../file-digest.ts';
+import { writeFileDurably } from '../common/durable-files.ts';
+import { digestFile } from '../common/file-digest.ts';
 import { describeIssues } from './manifest.ts';
 
 const RECORD_FILE = 'version.json';

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { errnoOf, readIfThere } from '../durable-files.ts';
-import { messageOf } from '../errors.ts';
+import { errnoOf, readIfThere } from '../common/durable-files.ts';
+import { messageOf } from '../common/errors.ts';
 import {
   describeIssues,
   type Label,

@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../common/errors.ts';
 
 /**
  * tfjs-node 4.22 was made against TensorFlow 2.9 and runs on any later 2.x whose C interface is the same; this is the

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
-import type { PixelTensor } from '../tensor.ts';
+import type { PixelTensor } from '../common/tensor.ts';
 
 /** A value of any ONNX model, its numbers as JavaScript's. */
 export interface OnnxValue {

@@ -1,5 +1,5 @@
 import { env, InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
-import type { PixelTensor } from '../tensor.ts';
+import type { PixelTensor } from '../common/tensor.ts';
 import { OnnxExplainer } from './onnx-explainer.ts';
 import { type AnswerName, type Outputs, requireFittingPixels, type Session, type SessionSource } from './session.ts';
 

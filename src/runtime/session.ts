@@ -1,4 +1,4 @@
-import { elementCount, type PixelTensor, type Tensor } from '../tensor.ts';
+import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts';
 
 /**
  * What every converted model can answer, each with the batch first:

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../common/errors.ts';
 import { type RejectedBackend, TENSORFLOW_BACKENDS, type TensorFlowBackend } from './session.ts';
 
 export type TensorFlow = typeof import('@tensorflow/tfjs');

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { io, LayersModel, Tensor as TfTensor } from '@tensorflow/tfjs';
 import { z } from 'zod';
-import type { PixelTensor, Tensor } from '../tensor.ts';
+import type { PixelTensor, Tensor } from '../common/tensor.ts';
 import {
   type AnswerName,
   OUTPUT_NAMES,

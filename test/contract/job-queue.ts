@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Claim, ClaimLostError, JobCancelledError, type JobQueue } from '../../src/training/jobs/job-queue.ts';
+import { type Claim, ClaimLostError, JobCancelledError, type JobQueue } from '../../src/jobs/job-queue.ts';
 
 /** What the suite must be able to bring about. Names are those of the embedded queues' limits. */
 export interface JobQueueConditions {

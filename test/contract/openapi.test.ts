@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ERRORS, type ErrorCode } from '../../src/errors.ts';
+import { ERRORS, type ErrorCode } from '../../src/common/errors.ts';
+import { createLogger } from '../../src/common/logger.ts';
 import { createRoutes } from '../../src/http/app.ts';
-import { createMetrics } from '../../src/http/metrics.ts';
-import { createLogger } from '../../src/logger.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
 import { type Contract, readContract } from '../http/contract.ts';
 import { colourClassifier, idleDependencies, LIMITS, OPENAPI } from '../http/fixture.ts';
 

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PixelTensor } from '../../src/common/tensor.ts';
 import { openSession } from '../../src/runtime/open-session.ts';
 import type { Session, SessionSource } from '../../src/runtime/session.ts';
-import type { PixelTensor } from '../../src/tensor.ts';
 import { plainImage, writeColourModel } from '../colour-model.ts';
 
 /** What every session owes its users, whatever computes it. */

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { GeneratedTensors, stream } from '../../scripts/generated-tensors.ts';
+import { elementCount } from '../../src/common/tensor.ts';
 import { writeBackbone } from '../../src/convert/backbone.ts';
 import { convertModel } from '../../src/convert/convert.ts';
 import { writeFineTuned } from '../../src/convert/fine-tuned.ts';
 import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors-writer.ts';
-import { elementCount } from '../../src/tensor.ts';
 import { runOnnx } from './runtimes.ts';
 
 const architecture = { family: 'vgg', features: [4, 'M', 6, 6, 'M'], pool: 2, hidden: [8] };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../scripts/generated-tensors.ts';
+import { elementCount } from '../../src/common/tensor.ts';
 import {
   type ConversionProgress,
   conversionKey,
@@ -11,7 +12,6 @@ import {
   readConversion,
 } from '../../src/convert/convert.ts';
 import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors-writer.ts';
-import { elementCount } from '../../src/tensor.ts';
 
 let folder: string;
 let outDir: string;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stream } from '../../scripts/generated-tensors.ts';
+import { elementCount, type Tensor } from '../../src/common/tensor.ts';
 import { explainableHead } from '../../src/convert/explanation.ts';
 import { weightPlaces, writeOnnx } from '../../src/convert/formats/onnx.ts';
 import { writeOnnxExplanation } from '../../src/convert/formats/onnx-explanation.ts';
@@ -25,7 +26,6 @@ import {
 } from '../../src/convert/ir.ts';
 import type { Weight } from '../../src/convert/tensors.ts';
 import type { Pair } from '../../src/convert/windows.ts';
-import { elementCount, type Tensor } from '../../src/tensor.ts';
 
 /** An explanation says what each cell of the last map adds to the logit of a class. */
 let folder: string;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../scripts/generated-tensors.ts';
+import type { PixelTensor, Tensor } from '../../src/common/tensor.ts';
 import { buildNetwork, parseArchitecture } from '../../src/convert/architectures/index.ts';
 import { type TrainedHead, writeFineTuned } from '../../src/convert/fine-tuned.ts';
 import { writeOnnx } from '../../src/convert/formats/onnx.ts';
@@ -10,7 +11,6 @@ import { SafetensorsFile } from '../../src/convert/formats/safetensors.ts';
 import { writeTfjs } from '../../src/convert/formats/tfjs.ts';
 import { type FineTuneBackbone, writeLayeredNetwork } from '../../src/convert/layered-network.ts';
 import { OUTPUT_NAMES } from '../../src/runtime/session.ts';
-import type { PixelTensor, Tensor } from '../../src/tensor.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from './runtimes.ts';
 
 /** A fine-tuned model answers what its backbone's features, put through its head, say. */

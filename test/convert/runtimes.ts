@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as ort from 'onnxruntime-node';
+import { elementCount, type Tensor } from '../../src/common/tensor.ts';
 import { OUTPUT_NAMES, type OutputName } from '../../src/runtime/session.ts';
-import { elementCount, type Tensor } from '../../src/tensor.ts';
 
 /** Opens emitted models with the runtimes themselves, without any code of `src/runtime`. */
 export type Answers = Readonly<Record<OutputName, Tensor>>;

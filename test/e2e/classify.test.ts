@@ -3,7 +3,7 @@ import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ENGINE_NICENESS } from '../../src/niceness.ts';
+import { ENGINE_NICENESS } from '../../src/serving/niceness.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import type { ClassifyAnswer, ExplainAnswer } from './answers.ts';
 import {

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { zipOf } from '../training/zip-fixtures.ts';
+import { zipOf } from '../finetuning/dataset/zip-fixtures.ts';
 
 /** Classes of the zip and the colour of their pictures. */
 const COLOURS = { red: [210, 40, 40], green: [40, 180, 60], blue: [50, 70, 210] } as const;

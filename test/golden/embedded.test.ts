@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { PixelTensor, Tensor } from '../../src/common/tensor.ts';
 import { type Conversion, convertModel } from '../../src/convert/convert.ts';
 import { openSession } from '../../src/runtime/open-session.ts';
-import type { PixelTensor, Tensor } from '../../src/tensor.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { EMBEDDED } from './pictures.ts';
 

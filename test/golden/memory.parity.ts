@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { GeneratedTensors } from '../../scripts/generated-tensors.ts';
+import { createLogger } from '../../src/common/logger.ts';
 import { buildNetwork, parseArchitecture } from '../../src/convert/architectures/index.ts';
 import { convertGraph } from '../../src/convert/convert.ts';
-import { EnginePool } from '../../src/engine/pool.ts';
-import { createLogger } from '../../src/logger.ts';
-import { ModelServing } from '../../src/pipelines/model-serving.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
+import { EnginePool } from '../../src/serving/engine-pool.ts';
+import { ModelServing } from '../../src/serving/model-serving.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 
 /** A model of full size comes and goes ten times; what it has taken comes back each time. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AppError } from '../../src/errors.ts';
-import type { ClassificationRequest } from '../../src/pipelines/image-classification.ts';
+import type { ClassificationRequest } from '../../src/answering/image-classification.ts';
+import { AppError } from '../../src/common/errors.ts';
 import { picture } from '../image/pictures.ts';
 import {
   classify,

@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { expect } from 'vitest';
 import { parse } from 'yaml';
-import { ERRORS, type ErrorCode } from '../../src/errors.ts';
+import { ERRORS, type ErrorCode } from '../../src/common/errors.ts';
 
 /** The parts of `openapi.yaml` that tests read; `$ref`s of responses and examples are followed. */
 interface MediaType {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AppError } from '../../src/errors.ts';
+import type { ExplanationRequest } from '../../src/answering/image-explanation.ts';
+import { AppError } from '../../src/common/errors.ts';
 import type { Explainer } from '../../src/http/dependencies.ts';
-import type { ExplanationRequest } from '../../src/pipelines/image-explanation.ts';
 import { ask, imageForm, startServer, type TestServer } from './fixture.ts';
 
 /** Says that the class is seen in the upper right corner, and remembers what it was asked. */

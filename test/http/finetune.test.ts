@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AppError } from '../../src/errors.ts';
+import { AppError } from '../../src/common/errors.ts';
 import type { Trainer } from '../../src/http/dependencies.ts';
-import { swapped, zipOf } from '../training/zip-fixtures.ts';
+import { swapped, zipOf } from '../finetuning/dataset/zip-fixtures.ts';
 import { type Answer, ask, deferred, LIMITS, openLine, type TestServer } from './fixture.ts';
 import { BACKBONE, startWorkbench, type Workbench } from './workbench.ts';
 

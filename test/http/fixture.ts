@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { pino } from 'pino';
-import { AppError } from '../../src/errors.ts';
+import type { Classification, ClassificationRequest, ImageResult } from '../../src/answering/image-classification.ts';
+import { AppError } from '../../src/common/errors.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { Classifier, HttpDependencies, HttpLimits } from '../../src/http/dependencies.ts';
 import { createHttpServer, type HttpServer } from '../../src/http/http-server.ts';
-import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
-import type { Classification, ClassificationRequest, ImageResult } from '../../src/pipelines/image-classification.ts';
+import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts';
 import { readContract } from './contract.ts';
 
 export const OPENAPI = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');

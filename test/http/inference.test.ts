@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TensorInference } from '../../src/answering/tensor-inference.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
-import { Admission } from '../../src/pipelines/admission.ts';
-import { TensorInference } from '../../src/pipelines/tensor-inference.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import type { OutputName } from '../../src/runtime/session.ts';
+import { Admission } from '../../src/serving/admission.ts';
 import { picture } from '../image/pictures.ts';
 import { ask, OPENAPI, startServer, type TestServer } from './fixture.ts';
 

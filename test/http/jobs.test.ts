@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HEARTBEAT_MS } from '../../src/http/event-stream.ts';
-import type { Claim, Job } from '../../src/training/jobs/job-queue.ts';
+import type { Claim, Job } from '../../src/jobs/job-queue.ts';
 import { ask } from './fixture.ts';
 import { startWorkbench, type Workbench } from './workbench.ts';
 

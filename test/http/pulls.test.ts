@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { AppError } from '../../src/errors.ts';
-import { createLogger } from '../../src/logger.ts';
-import type { PulledModel } from '../../src/pipelines/pull/model-puller.ts';
-import { ModelPulls } from '../../src/pipelines/pull/model-pulls.ts';
-import type { PullOptions } from '../../src/pipelines/pull/pull-options.ts';
+import type { PulledModel } from '../../src/acquire/pull/model-puller.ts';
+import { ModelPulls } from '../../src/acquire/pull/model-pulls.ts';
+import type { PullOptions } from '../../src/acquire/pull/pull-options.ts';
+import { AppError } from '../../src/common/errors.ts';
+import { createLogger } from '../../src/common/logger.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import { ask, startServer, type TestServer } from './fixture.ts';

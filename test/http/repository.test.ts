@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ModelControl } from '../../src/pipelines/model-control.ts';
-import type { ServingState } from '../../src/pipelines/model-serving.ts';
+import { ModelControl } from '../../src/catalogue/model-control.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
+import type { ServingState } from '../../src/serving/model-serving.ts';
 import { ask, startServer, type TestServer } from './fixture.ts';
 
 /** The model repository extension over models that come and go at once. */

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { AppError } from '../../src/errors.ts';
+import type { AppError } from '../../src/common/errors.ts';
 import { decodeImage, readHeader } from '../../src/image/decode.ts';
 import { blackPng, picture, redOverBlue, waves } from './pictures.ts';
 

@@ -2,7 +2,7 @@
 // acknowledged. Run by file-artifact-store.test.ts; plain JavaScript, since it is forked.
 import { mkdirSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLogger } from '../../dist/src/logger.js';
+import { createLogger } from '../../dist/src/common/logger.js';
 import { FileArtifactStore } from '../../dist/src/registry/file-artifact-store.js';
 
 const [folder, round] = process.argv.slice(2);

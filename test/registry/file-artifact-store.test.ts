@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createLogger } from '../../src/logger.ts';
-import { processStamp } from '../../src/process-stamp.ts';
+import { createLogger } from '../../src/common/logger.ts';
+import { processStamp } from '../../src/common/process-stamp.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import { describeArtifactStore } from '../contract/artifact-store.ts';
 

@@ -1,4 +1,4 @@
-import { elementCount } from '../../tensor.ts';
+import { elementCount } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { halfTable } from './half.ts';
 

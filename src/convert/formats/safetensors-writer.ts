@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { elementCount } from '../../tensor.ts';
+import { elementCount } from '../../common/tensor.ts';
 import { byteLength, type Dtype } from './element-types.ts';
 
 /** A tensor to write; `read` is called once, when its turn comes. */

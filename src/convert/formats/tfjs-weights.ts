@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { elementCount } from '../../tensor.ts';
+import { elementCount } from '../../common/tensor.ts';
 import { progressOver, type Weight } from '../tensors.ts';
 import { bytesOf, FileSink, type WrittenFile } from './file-sink.ts';
 import { floatToHalf } from './half.ts';

@@ -1,4 +1,4 @@
-import type { PixelTensor } from '../../tensor.ts';
+import type { PixelTensor } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import type { OnnxFile } from '../formats/onnx-file.ts';
 import { type Answer, areClose, numbersOf } from './answers.ts';

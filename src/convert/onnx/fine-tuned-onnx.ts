@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { elementCount } from '../../tensor.ts';
+import { elementCount } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { bytesOf } from '../formats/file-sink.ts';
 import { readOnnxFile } from '../formats/onnx-file.ts';

@@ -1,6 +1,6 @@
 import { copyFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { elementCount } from '../../tensor.ts';
+import { elementCount } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { type OnnxFile, readOnnxFile } from '../formats/onnx-file.ts';
 import { DATA_TYPE } from '../formats/onnx-proto.ts';

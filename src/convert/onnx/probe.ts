@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { PixelTensor } from '../../common/tensor.ts';
 import { evaluateOnnx, type OnnxValue } from '../../runtime/onnx-evaluation.ts';
-import type { PixelTensor } from '../../tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import type { OnnxFile } from '../formats/onnx-file.ts';
 import { constantTensor, nodeProto, valueInfo } from '../formats/onnx-nodes.ts';

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import { AppError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
+import { AppError } from '../../common/errors.ts';
+import type { Logger } from '../../common/logger.ts';
 import { asAppError, ClientGone } from '../problem.ts';
 import { sendProblem } from '../respond.ts';
 import type { RequestState } from '../routes/route.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import type { Logger } from '../../logger.ts';
-import type { Metrics } from '../metrics.ts';
+import type { Logger } from '../../common/logger.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import type { RequestState } from '../routes/route.ts';
 
 /** An id that a proxy or client may give: safe in a header and in a log. */

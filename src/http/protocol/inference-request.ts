@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { AppError } from '../../errors.ts';
-import type { InferenceRequest } from '../../pipelines/tensor-inference.ts';
+import type { InferenceRequest } from '../../answering/tensor-inference.ts';
+import { AppError } from '../../common/errors.ts';
+import { elementCount } from '../../common/tensor.ts';
 import { describeIssues } from '../../registry/manifest.ts';
 import { OUTPUT_NAMES, type OutputName, RUNTIME_NAMES, type RuntimeName } from '../../runtime/session.ts';
-import { elementCount } from '../../tensor.ts';
 import { bytesFromBinary, bytesFromJson, readPixels } from './tensor-data.ts';
 
 /** The one input of every model. */

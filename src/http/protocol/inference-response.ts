@@ -1,7 +1,7 @@
-import { AppError } from '../../errors.ts';
-import { topK } from '../../inference/postprocess.ts';
-import type { Inference } from '../../pipelines/tensor-inference.ts';
-import type { Tensor } from '../../tensor.ts';
+import { topK } from '../../answering/postprocess.ts';
+import type { Inference } from '../../answering/tensor-inference.ts';
+import { AppError } from '../../common/errors.ts';
+import type { Tensor } from '../../common/tensor.ts';
 import type { ProtocolRequest, WantedOutput } from './inference-request.ts';
 import { bytesToBinary } from './tensor-data.ts';
 

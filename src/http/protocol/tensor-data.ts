@@ -1,5 +1,5 @@
-import { AppError } from '../../errors.ts';
-import { elementCount, type Tensor } from '../../tensor.ts';
+import { AppError } from '../../common/errors.ts';
+import { elementCount, type Tensor } from '../../common/tensor.ts';
 
 /** Bytes before each element of a BYTES tensor in binary: its length, little-endian. */
 const LENGTH_BYTES = 4;

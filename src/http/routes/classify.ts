@@ -1,4 +1,4 @@
-import type { Classification, ImageResult } from '../../pipelines/image-classification.ts';
+import type { Classification, ImageResult } from '../../answering/image-classification.ts';
 import { parseClassifyOptions } from '../classify-options.ts';
 import { clientSignal } from '../client-signal.ts';
 import type { HttpDependencies } from '../dependencies.ts';

@@ -1,5 +1,5 @@
-import { AppError } from '../../errors.ts';
-import type { Explanation } from '../../pipelines/image-explanation.ts';
+import type { Explanation } from '../../answering/image-explanation.ts';
+import { AppError } from '../../common/errors.ts';
 import { clientSignal } from '../client-signal.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { parseExplainOptions } from '../explain-options.ts';

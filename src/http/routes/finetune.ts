@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { AppError } from '../../common/errors.ts';
 import { UPLOAD_PATH } from '../body-limits.ts';
 import { clientSignal } from '../client-signal.ts';
 import type { HttpDependencies } from '../dependencies.ts';

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { AppError } from '../../errors.ts';
+import { AppError } from '../../common/errors.ts';
 import { OUTPUT_NAMES } from '../../runtime/session.ts';
 import { readBody } from '../body.ts';
 import { clientSignal } from '../client-signal.ts';

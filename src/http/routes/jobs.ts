@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
-import { AppError } from '../../errors.ts';
-import { isFinished, type JobEvent } from '../../training/jobs/job-queue.ts';
+import { AppError } from '../../common/errors.ts';
+import { isFinished, type JobEvent } from '../../jobs/job-queue.ts';
 import { clientSignal } from '../client-signal.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { type StreamedEvent, sendEvents } from '../event-stream.ts';

@@ -1,8 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import type { Request } from 'express';
-import { AppError } from '../../errors.ts';
-import { EXPORT_FORMATS, type ExportOptions, STORED_WEIGHTS } from '../../pipelines/export-format.ts';
-import type { ReportFormat } from '../../pipelines/model-catalogue.ts';
+import { EXPORT_FORMATS, type ExportOptions, STORED_WEIGHTS } from '../../catalogue/export/export-format.ts';
+import type { ReportFormat } from '../../catalogue/model-catalogue.ts';
+import { AppError } from '../../common/errors.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { REPORT_POLICY } from '../middleware/security-headers.ts';
 import { send, sendJson } from '../respond.ts';

@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { AppError } from '../../common/errors.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { send, sendJson } from '../respond.ts';
 import type { Route } from './route.ts';

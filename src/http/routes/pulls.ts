@@ -1,7 +1,7 @@
 import type { Request } from 'express';
-import { AppError } from '../../errors.ts';
-import type { JsonObject } from '../../json.ts';
-import type { PullState } from '../../pipelines/pull/model-pulls.ts';
+import type { PullState } from '../../acquire/pull/model-pulls.ts';
+import { AppError } from '../../common/errors.ts';
+import type { JsonObject } from '../../common/json.ts';
 import { clientSignal } from '../client-signal.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { type StreamedEvent, sendEvents } from '../event-stream.ts';

@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { z } from 'zod';
-import { AppError } from '../../errors.ts';
+import { AppError } from '../../common/errors.ts';
 import { describeIssues } from '../../registry/manifest.ts';
 import { readBody } from '../body.ts';
 import type { HttpDependencies } from '../dependencies.ts';

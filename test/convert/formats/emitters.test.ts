@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
+import type { Tensor } from '../../../src/common/tensor.ts';
 import { writeOnnx } from '../../../src/convert/formats/onnx.ts';
 import { decode, modelProto } from '../../../src/convert/formats/onnx-proto.ts';
 import { writeTfjs } from '../../../src/convert/formats/tfjs.ts';
@@ -23,7 +24,6 @@ import {
 } from '../../../src/convert/ir.ts';
 import { type Padding, samePadding } from '../../../src/convert/windows.ts';
 import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
-import type { Tensor } from '../../../src/tensor.ts';
 import { constantWeight } from '../constant-weight.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
 import { smallGraph } from '../small-graph.ts';

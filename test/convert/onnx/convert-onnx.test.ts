@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
+import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
 import { type ConversionSource, convertModel } from '../../../src/convert/convert.ts';
 import { isComplete, parseOnnxArchitecture } from '../../../src/convert/onnx/architecture.ts';
 import { writeWrappedOnnx } from '../../../src/convert/onnx/convert-onnx.ts';
-import type { PixelTensor, Tensor } from '../../../src/tensor.ts';
 import { type Answers, maxDifference, runOnnx } from '../runtimes.ts';
 import { type ForeignModel, integers, node, smallClassifier, value, weights, writeForeign } from './foreign-model.ts';
 

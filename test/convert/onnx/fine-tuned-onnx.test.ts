@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
+import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
 import { convertModel } from '../../../src/convert/convert.ts';
 import { type TrainedHead, writeFineTuned } from '../../../src/convert/fine-tuned.ts';
 import type { FineTuneBackbone } from '../../../src/convert/layered-network.ts';
-import type { PixelTensor, Tensor } from '../../../src/tensor.ts';
 import { type Answers, maxDifference, runOnnx } from '../runtimes.ts';
 import { smallClassifier, writeForeign } from './foreign-model.ts';
 

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { stream } from '../../../scripts/generated-tensors.ts';
+import { elementCount } from '../../../src/common/tensor.ts';
 import {
   encode,
   modelProto,
@@ -7,7 +8,6 @@ import {
   type TensorProto,
   type ValueInfoProto,
 } from '../../../src/convert/formats/onnx-proto.ts';
-import { elementCount } from '../../../src/tensor.ts';
 
 /** A model as somebody else's tool writes it; what is absent is what most tools write. */
 export interface ForeignModel {

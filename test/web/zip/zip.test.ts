@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { crc32 } from '../../../src/web/zip/crc32.ts';
 import { readZip } from '../../../src/web/zip/read.ts';
 import { writeZip } from '../../../src/web/zip/write.ts';
-import { zipOf } from '../../training/zip-fixtures.ts';
+import { zipOf } from '../../finetuning/dataset/zip-fixtures.ts';
 import { readZip as unpack } from '../../zip-reader.ts';
 
 const blob = (text: string) => new Blob([text]);

@@ -1,4 +1,4 @@
-import { elementCount } from '../../../tensor.ts';
+import { elementCount } from '../../../common/tensor.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type Dtype, elementBytes } from '../element-types.ts';

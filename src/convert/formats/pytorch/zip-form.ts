@@ -1,5 +1,5 @@
 import type { Entry, ZipFile } from 'yauzl';
-import { openZip } from '../../../open-zip.ts';
+import { openZip } from '../../../common/open-zip.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { unpickle } from './pickle.ts';

@@ -1,4 +1,4 @@
-import { elementCount } from '../../../tensor.ts';
+import { elementCount } from '../../../common/tensor.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { Body, DenseWeights } from '../../head.ts';
 import { flatten, globalAveragePool, type MapNode, mapInput, type Node, type VectorNode } from '../../ir.ts';

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { messageOf } from '../../../errors.ts';
+import { messageOf } from '../../../common/errors.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import { type ByteSource, bufferSource, openFile } from '../byte-source.ts';
 import { moduleLiteral } from './module-literal.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { elementCount } from '../../../tensor.ts';
+import { elementCount } from '../../../common/tensor.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { TensorSource } from '../../tensors.ts';
 import type { ByteSource } from '../byte-source.ts';

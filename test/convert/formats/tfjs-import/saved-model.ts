@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { stream } from '../../../../scripts/generated-tensors.ts';
+import { elementCount, type Tensor } from '../../../../src/common/tensor.ts';
 import { bufferSource } from '../../../../src/convert/formats/byte-source.ts';
 import type { TfjsFiles } from '../../../../src/convert/formats/tfjs-import/files.ts';
-import { elementCount, type Tensor } from '../../../../src/tensor.ts';
 
 /** Models as TF.js itself makes and saves them, for tests. */
 export interface SavedModel {

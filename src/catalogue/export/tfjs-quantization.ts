@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { z } from 'zod';
+import { compiledEntry } from '../../common/compiled.ts';
+import { UNFINISHED } from '../../common/durable-files.ts';
+import { processStamp } from '../../common/process-stamp.ts';
+import type { PixelTensor, Tensor } from '../../common/tensor.ts';
+import type { EngineModel } from '../../serving/engine-messages.ts';
+import type { EnginePool } from '../../serving/engine-pool.ts';
+import { comparisonPictures, likeliest } from '../comparison-pictures.ts';
+import type { StoredWeights } from './export-format.ts';
+
+/** How kernels are stored in fewer bytes. */
+type QuantizedStorage = Exclude<StoredWeights, 'float32'>;
+
+/** What the worker is told. */
+export interface QuantizationTask {
+  readonly modelPath: string;
+  /** Where the new files go; made by the worker. */
+  readonly folder: string;
+  readonly storage: QuantizedStorage;
+}
+
+/** The most that a probability should differ: rounded kernels change none by more, or the record says so. */
+const TOLERANCES: Readonly<Record<QuantizedStorage, number>> = { float16: 0.01, uint8: 0.1 };
+/** Pictures that a quantized model is compared on. */
+const PICTURES = 8;
+
+const paritySchema = z.object({
+  weights: z.enum(['float16', 'uint8']),
+  /** Pictures, made by rule, that it was compared on with the float32 model on ONNX Runtime. */
+  pictures: z.number(),
+  max_probability_difference: z.number(),
+  /** Share of the pictures for which both find the same class the likeliest. */
+  top1_agreement: z.number(),
+  tolerance: z.number(),
+  within_tolerance: z.boolean(),
+});
+/** How far a quantized model is from the one that it was made of, in the words of the card. */
+export type QuantizationParity = z.output<typeof paritySchema>;
+
+/** A TF.js model whose kernels are stored in fewer bytes. */
+export interface QuantizedModel {
+  /** `model.json`, and the shards beside it. */
+  readonly files: readonly string[];
+  readonly parity: QuantizationParity;
+}
+
+/** What it is made of: the same model in both formats. */
+export interface QuantizableModel {
+  readonly inputSize: readonly [height: number, width: number];
+  readonly onnx: { readonly path: string };
+  readonly tfjs: { readonly path: string };
+}
+
+const MODEL_FILE = 'model.json';
+const PARITY_FILE = 'parity.json';
+
+/** Makes quantized models beside the conversions that they are made of, once each, and measures what they have lost. */
+export class TfjsQuantizer {
+  readonly #engines: Pick<EnginePool, 'acquire' | 'unload'>;
+  readonly #pending = new Map<string, Promise<QuantizedModel>>();
+
+  constructor(engines: Pick<EnginePool, 'acquire' | 'unload'>) {
+    this.#engines = engines;
+  }
+
+  /** The model with its kernels stored so; those who ask at the same time share the work. */
+  async get(model: QuantizableModel, storage: QuantizedStorage): Promise<QuantizedModel> {
+    const folder = join(dirname(model.onnx.path), `tfjs-${storage}`);
+    const pending = this.#pending.get(folder) ?? this.#make(model, storage, folder);
+    this.#pending.set(folder, pending);
+    try {
+      return await pending;
+    } finally {
+      this.#pending.delete(folder);
+    }
+  }
+
+  async #make(model: QuantizableModel, storage: QuantizedStorage, folder: string): Promise<QuantizedModel> {
+    const known = await readParity(folder);
+    if (known !== undefined) return { files: await filesOf(folder), parity: known };
+    // Beside the conversion: what a crash leaves there is removed at the next start.
+    const temporary = `${dirname(folder)}.${processStamp()}_${randomUUID()}${UNFINISHED}`;
+    await mkdir(temporary);
+    try {
+      const made = join(temporary, 'tfjs');
+      await quantize({ modelPath: model.tfjs.path, folder: made, storage });
+      const parity = await this.#measure(model, join(made, MODEL_FILE), storage);
+      await writeFile(join(made, PARITY_FILE), JSON.stringify(parity));
+      await rm(folder, { recursive: true, force: true });
+      await rename(made, folder);
+      return { files: await filesOf(folder), parity };
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  }
+
+  async #measure(model: QuantizableModel, path: string, storage: QuantizedStorage): Promise<QuantizationParity> {
+    const pixels = comparisonPictures(PICTURES, model.inputSize);
+    const key = `parity/${randomUUID()}`;
+    const exact = await this.#probabilities(
+      { key: `${key}/exact`, runtime: 'onnx', path: model.onnx.path, threads: 1 },
+      pixels,
+    );
+    const rounded = await this.#probabilities({ key: `${key}/rounded`, runtime: 'tfjs', path, threads: 1 }, pixels);
+    const differences = exact.data.map((value, index) => Math.abs(value - (rounded.data[index] ?? Number.NaN)));
+    // What is no number is as far from a probability as can be.
+    const difference = differences.reduce((most, value) => Math.max(most, Number.isFinite(value) ? value : 1), 0);
+    const [best, found] = [likeliest(exact), likeliest(rounded)];
+    const tolerance = TOLERANCES[storage];
+    return {
+      weights: storage,
+      pictures: PICTURES,
+      max_probability_difference: difference,
+      top1_agreement: best.filter((index, row) => index === found[row]).length / PICTURES,
+      tolerance,
+      within_tolerance: difference <= tolerance,
+    };
+  }
+
+  async #probabilities(model: EngineModel, pixels: PixelTensor): Promise<Tensor> {
+    const engine = await this.#engines.acquire(model, 'bulk');
+    try {
+      const { probabilities } = await engine.run(pixels, ['probabilities']);
+      if (probabilities === undefined) throw new Error('the engine gave no probabilities');
+      return probabilities;
+    } finally {
+      engine.release();
+      await this.#engines.unload([model.key]);
+    }
+  }
+}
+
+async function readParity(folder: string): Promise<QuantizationParity | undefined> {
+  const text = await readFile(join(folder, PARITY_FILE), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : paritySchema.parse(JSON.parse(text));
+}
+
+async function filesOf(folder: string): Promise<string[]> {
+  const shards = (await readdir(folder)).filter((name) => name.endsWith('.bin')).sort();
+  return [MODEL_FILE, ...shards].map((name) => join(folder, name));
+}
+
+function quantize(workerData: QuantizationTask): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(compiledEntry(import.meta.url, 'quantization-worker.js'), { workerData });
+    worker.on('error', reject);
+    worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`the worker ended with code ${code}`))));
+  });
+}

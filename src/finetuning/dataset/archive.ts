@@ -1,0 +1,250 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { crc32, inflateRaw } from 'node:zlib';
+import { type Entry, getFileNameLowLevel } from 'yauzl';
+import { AppError, messageOf } from '../../common/errors.ts';
+import { fileBytes, openZip } from '../../common/open-zip.ts';
+import {
+  ARCHIVE_LIMITS,
+  type ArchiveLimits,
+  checkDepth,
+  type IgnoredEntry,
+  type ImageSource,
+  overLimit,
+  type SourceFile,
+} from './image-source.ts';
+
+const inflate = promisify(inflateRaw);
+
+const STORED = 0;
+const DEFLATED = 8;
+const UTF8_FLAG = 0x800;
+const UNICODE_PATH_FIELD = 0x7075;
+const LOCAL_HEADER_BYTES = 30;
+const LOCAL_HEADER_SIGNATURE = 0x04034b50;
+/** Below this an entry cannot fill memory or disk, whatever its ratio: blank drawings may shrink as they like. */
+const RATIO_FREE_BYTES = 1024 * 1024;
+
+const FILE_TYPE_MASK = 0o170000;
+const REGULAR_FILE = 0o100000;
+const FOLDER = 0o040000;
+const SYMBOLIC_LINK = 0o120000;
+
+/** Where the bytes of an entry lie and what they must turn out to be, as the central directory has it. */
+interface ZippedFile extends SourceFile {
+  readonly headerOffset: number;
+  readonly compressedBytes: number;
+  readonly deflated: boolean;
+  readonly crc: number;
+}
+
+/**
+ * Opens a zip as a source of images. Nothing is extracted: the archive on disk is the store, entries are read from
+ * it in any order and as often as needed, and their names never become paths.
+ *
+ * The limits hold twice: against the sizes that the central directory declares, before anything is inflated, and
+ * against lies, since `read` inflates no more than was declared and refuses what differs in size or CRC-32.
+ *
+ * @throws AppError `archive_too_large`, `archive_bomb`, `archive_unsafe`, `archive_encrypted`, `archive_corrupt`,
+ * `unsupported_archive`
+ */
+export async function openArchive(path: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<ImageSource> {
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    if (size > limits.maxArchiveBytes) throw overLimit('maxArchiveBytes', size, limits);
+    await refuseOtherFormats(handle);
+    const { files, ignored } = await readDirectory(handle, size, limits);
+    return {
+      files: [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+      ignored,
+      read: async ({ name }) => {
+        const file = files.get(name);
+        if (file === undefined) throw new Error(`${name} is no file of this archive`);
+        return await readEntry(handle, file);
+      },
+      close: () => handle.close(),
+    };
+  } catch (thrown) {
+    await handle.close();
+    throw thrown;
+  }
+}
+
+/** Other archives get a plain word; whatever begins like a zip is left to the parser. */
+async function refuseOtherFormats(handle: FileHandle): Promise<void> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+  if (bytesRead === 0)
+    throw new AppError('archive_corrupt', 'the archive is empty: send a zip with a folder per class');
+  if (buffer.toString('latin1', 0, 2) === 'PK') return;
+  throw new AppError(
+    'unsupported_archive',
+    'the file is not a zip archive: send a .zip (not .tar.gz, .rar or .7z) with a folder per class',
+  );
+}
+
+async function readDirectory(
+  handle: FileHandle,
+  archiveBytes: number,
+  limits: ArchiveLimits,
+): Promise<{ files: Map<string, ZippedFile>; ignored: IgnoredEntry[] }> {
+  const files = new Map<string, ZippedFile>();
+  const ignored: IgnoredEntry[] = [];
+  let totalBytes = 0;
+  let totalCompressed = 0;
+  for await (const entry of centralDirectory(handle, limits)) {
+    if (entry.fileNameRaw.length > limits.maxNameBytes) {
+      throw overLimit('maxNameBytes', entry.fileNameRaw.length, limits, decodeName(entry));
+    }
+    const name = safeName(decodeName(entry));
+    checkDepth(name, limits);
+    refuseUnreadable(entry, name, archiveBytes);
+    const { compressedSize, uncompressedSize } = entry;
+    if (uncompressedSize > limits.maxEntryBytes) throw overLimit('maxEntryBytes', uncompressedSize, limits, name);
+    const ratio = uncompressedSize / Math.max(1, compressedSize);
+    if (uncompressedSize > RATIO_FREE_BYTES && ratio > limits.maxRatio) {
+      throw overLimit('maxRatio', ratio, limits, name);
+    }
+    totalBytes += uncompressedSize;
+    if (totalBytes > limits.maxTotalBytes) throw overLimit('maxTotalBytes', totalBytes, limits);
+    totalCompressed += compressedSize;
+    if (totalCompressed > archiveBytes) {
+      throw new AppError('archive_bomb', 'entries of the archive share their bytes: pack it again with a common tool');
+    }
+
+    const kind = kindOf(entry);
+    if (kind === 'folder') continue;
+    if (kind !== 'file') {
+      ignored.push({ name, reason: kind });
+      continue;
+    }
+    // As every unpacker has it, the last of the entries with one name stands.
+    if (files.has(name)) ignored.push({ name, reason: 'duplicate_name' });
+    files.set(name, {
+      name,
+      bytes: uncompressedSize,
+      headerOffset: entry.relativeOffsetOfLocalHeader,
+      compressedBytes: compressedSize,
+      deflated: entry.compressionMethod === DEFLATED,
+      crc: entry.crc32,
+    });
+  }
+  return { files, ignored };
+}
+
+/** The parser's own errors become the client's; those thrown by the loop's body pass by it untouched. */
+async function* centralDirectory(handle: FileHandle, limits: ArchiveLimits): AsyncGenerator<Entry> {
+  try {
+    // Names stay raw: the parser would end the whole reading at a name that it refuses.
+    const zip = await openZip(await fileBytes(handle), { decodeStrings: false, autoClose: false });
+    if (zip.entryCount > limits.maxEntries) throw overLimit('maxEntries', zip.entryCount, limits);
+    for await (const entry of zip.eachEntry()) yield entry;
+  } catch (thrown) {
+    if (thrown instanceof AppError) throw thrown;
+    const message = messageOf(thrown);
+    if (message.includes('encryption')) throw encrypted('the archive');
+    throw new AppError('archive_corrupt', `the zip cannot be read, it may have been cut off: ${message}`, {
+      cause: thrown,
+    });
+  }
+}
+
+/**
+ * Names in UTF-8 are marked as such, in theory. In practice the mark is often missing, and bytes that read as UTF-8
+ * are hardly ever anything else; the rest is code page 437, as the format has it.
+ */
+function decodeName(entry: Entry): string {
+  const hasUnicodePath = entry.extraFields.some((field) => field.id === UNICODE_PATH_FIELD);
+  if (!hasUnicodePath) {
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(entry.fileNameRaw);
+    } catch {
+      // Not UTF-8, whatever the mark says.
+    }
+  }
+  return getFileNameLowLevel(entry.generalPurposeBitFlag & ~UTF8_FLAG, entry.fileNameRaw, entry.extraFields, true);
+}
+
+/**
+ * The name of an entry in its one form: NFC, `/` between segments, no empty or `.` segment.
+ * @throws AppError `archive_unsafe` for an absolute name and for one that climbs or holds a NUL
+ */
+function safeName(raw: string): string {
+  // Zips written by old tools on Windows separate with backslashes; no image needs one in its name.
+  const name = raw.normalize('NFC').replaceAll('\\', '/');
+  const segments = name.split('/').filter((segment) => segment !== '' && segment !== '.');
+  const absolute = name.startsWith('/') || /^[a-z]:/i.test(name);
+  if (absolute || segments.includes('..') || name.includes('\0')) {
+    const shown = raw.slice(0, 200);
+    throw new AppError(
+      'archive_unsafe',
+      `the entry ${JSON.stringify(shown)} leads out of the archive: names must be relative and without "..", such as "cat/1.jpg"`,
+      { context: { entry: shown } },
+    );
+  }
+  return segments.join('/');
+}
+
+function refuseUnreadable(entry: Entry, name: string, archiveBytes: number): void {
+  if (entry.isEncrypted()) throw encrypted(JSON.stringify(name));
+  if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED) {
+    throw new AppError(
+      'unsupported_archive',
+      `${JSON.stringify(name)} is packed by method ${entry.compressionMethod}: pack the zip with deflate, or without compression`,
+      { context: { entry: name, method: entry.compressionMethod } },
+    );
+  }
+  if (entry.relativeOffsetOfLocalHeader + LOCAL_HEADER_BYTES + entry.compressedSize > archiveBytes) {
+    throw new AppError('archive_corrupt', `the archive ends before the content of ${JSON.stringify(name)}`, {
+      context: { entry: name },
+    });
+  }
+}
+
+function encrypted(what: string): AppError {
+  return new AppError('archive_encrypted', `${what} is encrypted: send a zip without a password`);
+}
+
+/** Links and devices are known by the Unix mode in the upper half of the attributes; tools without it leave 0. */
+function kindOf(entry: Entry): 'file' | 'folder' | 'symbolic_link' | 'special_file' {
+  const type = (entry.externalFileAttributes >>> 16) & FILE_TYPE_MASK;
+  if (type === SYMBOLIC_LINK) return 'symbolic_link';
+  const last = entry.fileNameRaw.at(-1);
+  if (type === FOLDER || last === 0x2f || last === 0x5c) return 'folder';
+  return type === 0 || type === REGULAR_FILE ? 'file' : 'special_file';
+}
+
+async function readEntry(handle: FileHandle, file: ZippedFile): Promise<Buffer> {
+  const header = await readExactly(handle, file, file.headerOffset, LOCAL_HEADER_BYTES);
+  if (header.readUInt32LE(0) !== LOCAL_HEADER_SIGNATURE) throw damaged(file, 'its header is not where it should be');
+  // The local name and extra field may differ in length from those of the central directory.
+  const start = file.headerOffset + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
+  const packed = await readExactly(handle, file, start, file.compressedBytes);
+  const content = file.deflated ? await inflateUpTo(packed, file) : packed;
+  if (content.length !== file.bytes) throw damaged(file, `it has ${content.length} bytes instead of ${file.bytes}`);
+  if (crc32(content) !== file.crc) throw damaged(file, 'its checksum (CRC-32) is wrong');
+  return content;
+}
+
+async function readExactly(handle: FileHandle, file: ZippedFile, position: number, length: number): Promise<Buffer> {
+  if (length === 0) return Buffer.alloc(0);
+  const buffer = Buffer.allocUnsafe(length);
+  const { bytesRead } = await handle.read(buffer, 0, length, position);
+  if (bytesRead < length) throw damaged(file, 'the archive ends within it');
+  return buffer;
+}
+
+async function inflateUpTo(packed: Buffer, file: ZippedFile): Promise<Buffer> {
+  try {
+    return await inflate(packed, { maxOutputLength: Math.max(1, file.bytes) });
+  } catch (thrown) {
+    const tooLong = thrown instanceof RangeError;
+    throw damaged(file, tooLong ? `it has more than the ${file.bytes} bytes declared` : messageOf(thrown));
+  }
+}
+
+function damaged(file: ZippedFile, reason: string): AppError {
+  return new AppError('archive_corrupt', `${JSON.stringify(file.name)} is damaged in the archive: ${reason}`, {
+    context: { entry: file.name },
+  });
+}

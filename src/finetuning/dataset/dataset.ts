@@ -1,0 +1,69 @@
+import { AppError } from '../../common/errors.ts';
+import { labelByFolders } from './dataset-folders.ts';
+import { isNoise, LAYOUT_HELP, type LabelledFile, type UnusedFile } from './dataset-layout.ts';
+import { labelByTable, readTable } from './dataset-table.ts';
+import type { ImageSource, SourceFile } from './image-source.ts';
+
+/** What a source of images teaches, before any image is looked at. */
+export interface Dataset {
+  readonly layout: 'folders' | 'split_folders' | 'labels_csv';
+  /** Sorted by name. */
+  readonly files: readonly LabelledFile[];
+  /** Display names of the classes, sorted; a class's index is its position. */
+  readonly classes: readonly string[];
+  readonly unused: readonly UnusedFile[];
+  /** Files that `labels.csv` names and that are not there. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Finds out label and split of every image of a source. In this order: a `labels.csv` above all images; `train`,
+ * `val` and `test` folders with a folder per class in each; a folder per class. Folders that merely wrap the rest are
+ * stripped, and what lies deeper in a class's folder belongs to the class.
+ * @throws AppError `dataset_layout` when no image gets a label or the table cannot be read; it says what would be right
+ */
+export async function readDataset(source: ImageSource): Promise<Dataset> {
+  const unused: UnusedFile[] = source.ignored.map(({ name, reason }) => ({ name, reason }));
+  const candidates: SourceFile[] = [];
+  for (const file of source.files) {
+    const noise = isNoise(file.name);
+    if (noise === undefined) candidates.push(file);
+    else unused.push({ name: file.name, reason: noise });
+  }
+
+  const table = findTable(candidates);
+  const labelled =
+    table === undefined ? labelByFolders(candidates) : labelByTable(candidates, table, await readTable(source, table));
+  unused.push(...labelled.unused);
+  if (labelled.files.length === 0) {
+    throw new AppError(
+      'dataset_layout',
+      `no labelled image was found among ${source.files.length} files: ${nestedHint(candidates)}${LAYOUT_HELP}`,
+      {
+        context: { files: source.files.length, examples: unused.slice(0, 10) },
+      },
+    );
+  }
+  return {
+    layout: labelled.layout,
+    files: labelled.files,
+    classes: [...new Set(labelled.files.map(({ label }) => label))].sort(),
+    unused,
+    missing: labelled.missing,
+  };
+}
+
+/** A zip of zips is a common mistake, and is not opened: its parts could be anything. */
+function nestedHint(files: readonly SourceFile[]): string {
+  const nested = files.find(({ name }) => /\.(zip|tar|tgz|gz|7z|rar)$/i.test(name));
+  return nested === undefined ? '' : `${JSON.stringify(nested.name)} is an archive itself and not opened: unpack it; `;
+}
+
+/** The `labels.csv` whose folder holds every other file. */
+function findTable(files: readonly SourceFile[]): SourceFile | undefined {
+  return files.find(({ name }) => {
+    const folder = name.slice(0, name.lastIndexOf('/') + 1);
+    const isTable = name.slice(folder.length).toLowerCase() === 'labels.csv';
+    return isTable && files.every((file) => file.name.startsWith(folder));
+  });
+}

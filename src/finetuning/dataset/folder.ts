@@ -1,0 +1,85 @@
+import { constants } from 'node:fs';
+import { lstat, open, opendir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, messageOf } from '../../common/errors.ts';
+import {
+  ARCHIVE_LIMITS,
+  type ArchiveLimits,
+  checkDepth,
+  type IgnoredEntry,
+  type ImageSource,
+  overLimit,
+  type SourceFile,
+} from './image-source.ts';
+
+interface FolderFile extends SourceFile {
+  /** The path on disk: its spelling may differ from `name` in Unicode normalisation. */
+  readonly path: string;
+}
+
+/**
+ * Opens a folder as a source of images, at any depth. Symbolic links below it are never followed, so that nothing
+ * outside is read and no loop is entered; the folder itself may be one.
+ * @throws AppError `archive_too_large` by the limits of an archive, as far as they apply
+ */
+export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<ImageSource> {
+  const root = await realpath(path);
+  const files = new Map<string, FolderFile>();
+  const ignored: IgnoredEntry[] = [];
+  let entries = 0;
+  let totalBytes = 0;
+
+  async function walk(folder: string, prefix: string): Promise<void> {
+    for await (const entry of await opendir(folder)) {
+      entries += 1;
+      if (entries > limits.maxEntries) throw overLimit('maxEntries', entries, limits);
+      const name = `${prefix}${entry.name.normalize('NFC')}`;
+      const entryPath = join(folder, entry.name);
+      checkDepth(name, limits);
+      if (entry.isDirectory()) await walk(entryPath, `${name}/`);
+      else if (entry.isSymbolicLink()) ignored.push({ name, reason: 'symbolic_link' });
+      else if (!entry.isFile()) ignored.push({ name, reason: 'special_file' });
+      else if (files.has(name)) ignored.push({ name, reason: 'duplicate_name' });
+      else files.set(name, { name, path: entryPath, bytes: await measure(entryPath, name) });
+    }
+  }
+
+  async function measure(entryPath: string, name: string): Promise<number> {
+    const { size } = await lstat(entryPath);
+    if (size > limits.maxEntryBytes) throw overLimit('maxEntryBytes', size, limits, name);
+    totalBytes += size;
+    if (totalBytes > limits.maxTotalBytes) throw overLimit('maxTotalBytes', totalBytes, limits);
+    return size;
+  }
+
+  await walk(root, '');
+  return {
+    files: [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    ignored,
+    read: async ({ name }) => {
+      const file = files.get(name);
+      if (file === undefined) throw new Error(`${name} is no file of this folder`);
+      return await readFile(file);
+    },
+    close: async () => {},
+  };
+}
+
+async function readFile(file: FolderFile): Promise<Buffer> {
+  try {
+    // A file that was swapped for a link since the listing must not lead out either.
+    const handle = await open(file.path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const { size } = await handle.stat();
+      if (size !== file.bytes) throw new Error(`it has ${size} bytes instead of ${file.bytes}, so it has changed`);
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    throw new AppError('archive_corrupt', `${JSON.stringify(file.name)} cannot be read: ${messageOf(thrown)}`, {
+      cause: thrown,
+      context: { entry: file.name },
+    });
+  }
+}

@@ -1,0 +1,130 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { digestFile } from '../common/file-digest.ts';
+import { writeFineTuned } from '../convert/fine-tuned.ts';
+import { type ManifestFile, manifestSchema } from '../registry/manifest.ts';
+import type { Preflight } from './dataset/preflight.ts';
+import type { TrainedHead } from './head/head-training.ts';
+import { buildTrainingReport, summarizeReport } from './report/report.ts';
+import { renderReport } from './report/report-html.ts';
+import type { TrainingReport } from './report/report-schema.ts';
+import type { TrainingResult, TrainingTask } from './training-task.ts';
+
+/** What the weights of a version are called: of a backbone that came as ONNX it is ONNX too. */
+const WEIGHTS_FILES = { safetensors: 'weights.safetensors', onnx: 'weights.onnx' } as const;
+/** What a version's report is called in the store. */
+export const REPORT_FILE = 'report.json';
+export const REPORT_PAGE = 'report.html';
+/** Small pictures of the images that the report names, as data URIs by name. */
+export const REPORT_PICTURES = 'report-pictures.json';
+
+/** Everything that a new version is written from. */
+export interface VersionParts {
+  readonly task: TrainingTask;
+  readonly preflight: Preflight;
+  readonly trained: TrainedHead;
+  /** The TensorFlow.js backend that trained the head, and the versions of what computed. */
+  readonly backend: { readonly name: string; readonly libraries: Readonly<Record<string, string>> };
+  /** Seconds by phase. */
+  readonly durations: Readonly<Record<string, number>>;
+  /** Of the version that serves now, on the same test images. */
+  readonly currentAccuracy: number | undefined;
+  /** Pictures of some test images as data URIs, by their names. */
+  readonly thumbnails: ReadonlyMap<string, string>;
+}
+
+/** Writes weights, manifest and report of a fine-tuned model into the task's folder; gives the report's summary. */
+export async function writeVersion(parts: VersionParts): Promise<TrainingResult['summary']> {
+  const { task, preflight, trained } = parts;
+  const { backbone, options, outDir } = task;
+  const { needs, ...base } = backbone.manifest;
+  const { format } = base.weights;
+  const weightsFile = WEIGHTS_FILES[format];
+  const weightsPath = join(outDir, weightsFile);
+  const architecture = await writeFineTuned(
+    {
+      weightsPath: backbone.weightsPath,
+      architecture: base.architecture,
+      inputSize: backbone.preprocessing.inputSize,
+      mean: base.mean,
+      std: base.std,
+    },
+    { from: 'features', earlier: trained.reads.length - 1, layers: trained.layers },
+    weightsPath,
+    { backbone: `${backbone.name}@${backbone.version}` },
+  );
+  const { sha256, size } = await digestFile(weightsPath);
+  const report = reportOf(parts);
+  const headParameters = trained.layers.reduce((sum, { weight, bias }) => sum + weight.length + bias.length, 0);
+  const manifest: ManifestFile = {
+    ...base,
+    name: options.name,
+    title: `${options.name}, on ${base.title}`,
+    architecture,
+    weights: { file: weightsFile, format, sha256, size_bytes: size },
+    num_classes: preflight.classes.length,
+    num_features: trained.layers.at(-1)?.inputs ?? base.num_features,
+    parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
+    labels: preflight.classes.map((label) => ({ label })),
+    unknown_threshold: trained.head.unknown.threshold,
+    training: z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(options))),
+    accuracy:
+      report.test === null
+        ? []
+        : [
+            {
+              dataset: 'held-out images of its own data set',
+              images: report.test.images,
+              top1: 100 * report.test.accuracy,
+              ece_15_bins: report.test.calibration.after.error,
+            },
+          ],
+    provenance: {
+      backbone: `${backbone.name}@${backbone.version}`,
+      backbone_sha256: base.weights.sha256,
+      dataset_sha256: preflight.datasetDigest,
+      tensorflow_backend: parts.backend.name,
+    },
+  };
+  await writeFile(join(outDir, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(outDir, 'manifest.json'), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
+  await writeFile(join(outDir, REPORT_PAGE), renderReport(report, parts.thumbnails));
+  await writeFile(join(outDir, REPORT_PICTURES), JSON.stringify(Object.fromEntries(parts.thumbnails)));
+  return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
+}
+
+function reportOf({ task, preflight, trained, backend, currentAccuracy, durations }: VersionParts): TrainingReport {
+  const { options, backbone, current } = task;
+  const { settings, head, test, search, reads } = trained;
+  return buildTrainingReport({
+    model: { name: options.name, version: task.version },
+    backbone: { name: backbone.name, version: backbone.version, sha256: backbone.manifest.weights.sha256 },
+    classes: preflight.classes,
+    datasetSha256: preflight.datasetDigest,
+    preflight: preflight.report,
+    training: {
+      settings,
+      history: head.history,
+      bestEpoch: head.bestEpoch,
+      retrained: head.retrained,
+      search,
+      layers: reads,
+    },
+    test: test && {
+      ...test,
+      ...(current !== undefined &&
+        currentAccuracy !== undefined && {
+          current: { model: current.name, version: current.version, accuracy: currentAccuracy },
+        }),
+    },
+    provenance: {
+      seed: options.seed,
+      options,
+      libraries: { node: process.versions.node, ...backend.libraries },
+      tensorflowBackend: backend.name,
+      durations,
+    },
+    createdAt: new Date(),
+  });
+}

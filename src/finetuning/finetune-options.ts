@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { AppError } from '../common/errors.ts';
+import { augmentationSchema } from '../image/augment.ts';
+import { describeIssues, MODEL_NAME } from '../registry/manifest.ts';
+import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
+
+/** How the best settings are looked for, beside the defaults that need no tuning. */
+const SEARCHES = ['none', 'quick', 'thorough'] as const;
+/** What the head reads: the backbone's own features, or the means of its earlier maps too. */
+const LAYERS = ['last', 'all'] as const;
+/** When a new version serves under the model's bare name. */
+const PROMOTIONS = ['always', 'if_better', 'never'] as const;
+
+const share = z.number().min(0).max(0.5);
+
+/**
+ * What a client may say of a fine-tune, in the words of the API; everything but the name has a default that needs no
+ * tuning. `openapi.yaml` lists the same fields.
+ */
+export const finetuneOptionsSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(MODEL_NAME, 'lower-case letters, digits, _ and -, beginning with a letter or digit')
+    .refine((name) => !name.includes('.'), 'no dot: names with one belong to the zoo'),
+  backbone: z.string().optional(),
+  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  augmentation: augmentationSchema.prefault({}),
+  validation_share: share.default(SPLIT_DEFAULTS.validationShare),
+  test_share: share.default(SPLIT_DEFAULTS.testShare),
+  hidden_units: z.array(z.number().int().min(1).max(4096)).max(3).optional(),
+  dropout: z.number().min(0).max(0.9).optional(),
+  learning_rate: z.number().positive().max(1).optional(),
+  weight_decay: z.number().min(0).max(1000).optional(),
+  batch_size: z.number().int().min(1).max(4096).optional(),
+  epochs: z.number().int().min(1).max(1000).optional(),
+  patience: z.number().int().min(1).max(1000).optional(),
+  label_smoothing: z.number().min(0).max(0.9).optional(),
+  class_weights: z.enum(['none', 'balanced']).optional(),
+  /** When absent a search compares them, and without one it is all. */
+  layers: z.enum(LAYERS).optional(),
+  search: z.enum(SEARCHES).default('none'),
+  promote: z.enum(PROMOTIONS).default('always'),
+});
+
+/** Options as a client gives them; plain JSON, so that a job can keep them. */
+export type FinetuneRequest = z.input<typeof finetuneOptionsSchema>;
+/** Options as parsed. */
+export type FinetuneOptions = z.output<typeof finetuneOptionsSchema>;
+
+/** @throws AppError `invalid_request` that names each field that is wrong and what would be right */
+export function parseFinetuneOptions(given: unknown): FinetuneOptions {
+  const parsed = finetuneOptionsSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new AppError('invalid_request', describeIssues(parsed.error), {
+    context: { fields: parsed.error.issues.map(({ path }) => path.join('.')) },
+  });
+}

@@ -1,0 +1,104 @@
+import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { type Interval, wilsonInterval } from './evaluation.ts';
+import type { Samples } from './head.ts';
+import { countEqual } from './head-trainer.ts';
+
+/** Share of right answers, and the bounds between which it lies with 95 % confidence. */
+export interface Score {
+  readonly accuracy: number;
+  readonly interval: Interval;
+}
+
+/** What can be had without training, on the images that the model is judged by. */
+export interface Baselines {
+  /** Answers `label` whatever the image. */
+  readonly majorityClass: Score & { readonly label: number };
+  readonly nearestNeighbours: Score;
+}
+
+const NEIGHBOURS = 5;
+/** Training samples compared at once: bounds the memory, whatever their number. */
+const CHUNK_ROWS = 512;
+
+/** Scores both baselines on `test`, of which there is at least one sample. Features as they enter the head. */
+export function scoreBaselines(tf: TensorFlow, train: Samples, test: Samples, classes: number): Baselines {
+  const label = majorityClass(train.labels, classes);
+  return {
+    majorityClass: { label, ...score(new Int32Array(test.labels.length).fill(label), test.labels) },
+    nearestNeighbours: score(nearestNeighbours(tf, train, test.features, classes), test.labels),
+  };
+}
+
+/** Answers the most frequent training class, whatever the image; the first of equals. */
+export function majorityClass(trainLabels: Int32Array, classes: number): number {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of trainLabels) counts[label] = (counts[label] ?? 0) + 1;
+  return counts.indexOf(Math.max(...counts));
+}
+
+/**
+ * The label of each row of `features` `[n, dimension]` by a vote of its 5 nearest training samples in cosine similarity;
+ * a tie goes to the class whose members are nearer. Needs no training, so a head that does not beat it is worth little.
+ */
+export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Float32Array, classes: number): Int32Array {
+  const dimension = train.features.length / train.labels.length;
+  const queries = features.length / dimension;
+  // A plain matrix product is the fast one, so the queries are transposed: once, and they are fewer.
+  const transposed = tf.tidy(() => tf.tensor2d(unitRows(features, dimension), [queries, dimension]).transpose());
+  const nearest = Array.from({ length: queries }, (): Neighbour[] => []);
+  for (let start = 0; start < train.labels.length; start += CHUNK_ROWS) {
+    const labels = train.labels.subarray(start, start + CHUNK_ROWS);
+    const chunk = unitRows(train.features.subarray(start * dimension, (start + labels.length) * dimension), dimension);
+    const similarities = tf.tidy(() =>
+      tf.matMul(tf.tensor2d(chunk, [labels.length, dimension]), transposed).dataSync<'float32'>(),
+    );
+    labels.forEach((label, row) => {
+      nearest.forEach((neighbours, query) => {
+        insert(neighbours, { label, similarity: similarities[row * queries + query] ?? 0 });
+      });
+    });
+  }
+  tf.dispose(transposed);
+  return Int32Array.from(nearest, (neighbours) => vote(neighbours, classes));
+}
+
+function score(predicted: Int32Array, labels: Int32Array): Score {
+  const correct = countEqual(predicted, labels);
+  return { accuracy: correct / labels.length, interval: wilsonInterval(correct, labels.length) };
+}
+
+interface Neighbour {
+  readonly similarity: number;
+  readonly label: number;
+}
+
+/** Keeps the nearest, the nearest first. */
+function insert(neighbours: Neighbour[], candidate: Neighbour): void {
+  const last = neighbours[NEIGHBOURS - 1];
+  if (last !== undefined && candidate.similarity <= last.similarity) return;
+  const place = neighbours.findIndex(({ similarity }) => candidate.similarity > similarity);
+  neighbours.splice(place === -1 ? neighbours.length : place, 0, candidate);
+  if (neighbours.length > NEIGHBOURS) neighbours.pop();
+}
+
+function vote(neighbours: readonly Neighbour[], classes: number): number {
+  const votes = new Array<number>(classes).fill(0);
+  for (const { similarity, label } of neighbours) {
+    // The similarity, -1 to 1, only decides between equal numbers of votes.
+    votes[label] = (votes[label] ?? 0) + 1 + (similarity + 1) / (4 * NEIGHBOURS);
+  }
+  return votes.indexOf(Math.max(...votes));
+}
+
+function unitRows(features: Float32Array, dimension: number): Float32Array {
+  const result = new Float32Array(features.length);
+  for (let start = 0; start < features.length; start += dimension) {
+    const length = norm(features.subarray(start, start + dimension));
+    for (let j = 0; j < dimension; j++) result[start + j] = length === 0 ? 0 : (features[start + j] ?? 0) / length;
+  }
+  return result;
+}
+
+function norm(vector: Float32Array): number {
+  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+}

@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { AppError, messageOf } from '../common/errors.ts';
+import type { Logger } from '../common/logger.ts';
+import { Mutex } from '../common/mutex.ts';
+import type { JobJournal } from './job-journal.ts';
+import {
+  type Claim,
+  ClaimLostError,
+  isFinished,
+  type Job,
+  JobCancelledError,
+  type JobEvent,
+  type JobQueue,
+  type JobReport,
+  type JobRequest,
+} from './job-queue.ts';
+import { type JobRecord, JobRecords, now, type RecordLimits } from './job-records.ts';
+import { Pulse } from './pulse.ts';
+
+/** How much an embedded queue takes, keeps and bears. */
+export interface JobQueueLimits extends RecordLimits {
+  /** Jobs that may wait; one more is refused. */
+  readonly maxQueued: number;
+  /** How often a job is taken before the loss of its worker makes it fail. */
+  readonly maxAttempts: number;
+  /** Milliseconds of silence after which a worker has lost its claim. */
+  readonly leaseMs: number;
+  /** Milliseconds that a worker has to answer a request to cancel. */
+  readonly cancelGraceMs: number;
+}
+
+const DEFAULT_LIMITS: JobQueueLimits = {
+  maxQueued: 16,
+  maxAttempts: 3,
+  leaseMs: 60_000,
+  cancelGraceMs: 800,
+  keepFinished: 100,
+  maxEvents: 1_000,
+};
+
+/** Jobs take minutes, so a place rarely becomes free sooner. */
+const RETRY_AFTER_SECONDS = 30;
+
+/** A claim from the queue's side. */
+interface Lease {
+  readonly token: string;
+  readonly controller: AbortController;
+  readonly expiry: NodeJS.Timeout;
+}
+
+/** The job queue of one process. Leases live in memory alone: when the process is gone, so are its workers. */
+export class EmbeddedJobQueue implements JobQueue {
+  readonly #records: JobRecords;
+  readonly #logger: Logger;
+  readonly #limits: JobQueueLimits;
+  /** One for each running job, by its id. */
+  readonly #leases = new Map<string, Lease>();
+  /** Everything that changes a job runs alone. */
+  readonly #mutex = new Mutex();
+  /** Fires when there may be a job to claim, or none ever again. */
+  readonly #claimable = new Pulse();
+  #closed = false;
+
+  private constructor(records: JobRecords, logger: Logger, limits: JobQueueLimits) {
+    this.#records = records;
+    this.#logger = logger;
+    this.#limits = limits;
+  }
+
+  /** Takes over what the journal kept, and closes the journal when it is closed itself. */
+  static async open(
+    journal: JobJournal,
+    logger: Logger,
+    limits: Partial<JobQueueLimits> = {},
+  ): Promise<EmbeddedJobQueue> {
+    const all = { ...DEFAULT_LIMITS, ...limits };
+    const queue = new EmbeddedJobQueue(await JobRecords.open(journal, logger, all), logger, all);
+    for (const record of queue.#records.all()) {
+      if (record.job.state === 'running') await queue.#workerLost(record, 'its process ended');
+    }
+    return queue;
+  }
+
+  enqueue(request: JobRequest): Promise<Job> {
+    return this.#mutex.run(async () => {
+      this.#refuseWhenClosed();
+      const waiting = this.#records.all().filter(({ job }) => job.state === 'queued').length;
+      if (waiting >= this.#limits.maxQueued) {
+        throw new AppError(
+          'job_queue_full',
+          `${waiting} jobs wait, and no more than ${this.#limits.maxQueued} may: send it again when some have ended`,
+          { retryAfter: RETRY_AFTER_SECONDS, context: { limit: this.#limits.maxQueued } },
+        );
+      }
+      const job = await this.#records.create(request);
+      this.#claimable.fire();
+      return job;
+    });
+  }
+
+  async claim(signal?: AbortSignal): Promise<Claim | undefined> {
+    for (;;) {
+      const seen = this.#claimable.count;
+      const claim = await this.#mutex.run(async () => (signal?.aborted ? undefined : this.#claimOldest()));
+      if (claim !== undefined || this.#closed || signal?.aborted) return claim;
+      await this.#claimable.after(seen, signal);
+    }
+  }
+
+  async #claimOldest(): Promise<Claim | undefined> {
+    if (this.#closed) return undefined;
+    const record = this.#records.all().find(({ job }) => job.state === 'queued');
+    if (record === undefined) return undefined;
+    const { id, attempts } = record.job;
+    await this.#records.change(record, { state: 'running', attempts: attempts + 1, startedAt: now() });
+    const lease: Lease = {
+      token: randomUUID(),
+      controller: new AbortController(),
+      expiry: setTimeout(() => this.#revoke(record, lease, 'its lease ran out'), this.#limits.leaseMs).unref(),
+    };
+    this.#leases.set(id, lease);
+    return {
+      job: record.job,
+      token: lease.token,
+      signal: lease.controller.signal,
+      archivePath: () => this.#records.archivePath(id),
+    };
+  }
+
+  report(claim: Claim, report: JobReport): Promise<void> {
+    return this.#mutex.run(async () => {
+      const lease = this.#leases.get(claim.job.id);
+      if (lease?.token !== claim.token) throw new ClaimLostError('the job has ended or was given to another');
+      lease.expiry.refresh();
+      const record = this.#records.find(claim.job.id);
+      switch (report.type) {
+        case 'heartbeat':
+          return;
+        case 'progress':
+          return this.#records.progress(record, report.progress);
+        case 'succeeded':
+          return this.#finish(record, { state: 'succeeded', result: report.result });
+        case 'failed':
+          return record.job.cancelRequested
+            ? this.#finish(record, { state: 'cancelled' })
+            : this.#finish(record, { state: 'failed', failure: report.failure });
+        case 'cancelled':
+          if (!record.job.cancelRequested) throw new Error(`nobody asked to cancel job ${claim.job.id}`);
+          return this.#finish(record, { state: 'cancelled' });
+      }
+    });
+  }
+
+  async cancel(id: string): Promise<Job> {
+    const record = this.#records.find(id);
+    const { log } = record;
+    await this.#mutex.run(() => this.#requestCancel(record));
+    while (log !== undefined && !isFinished(record.job.state)) await log.changed.after(log.changed.count);
+    if (record.job.state !== 'cancelled') throw alreadyFinished(record.job);
+    return record.job;
+  }
+
+  async #requestCancel(record: JobRecord): Promise<void> {
+    this.#refuseWhenClosed();
+    if (isFinished(record.job.state)) throw alreadyFinished(record.job);
+    if (record.job.cancelRequested) return;
+    const lease = this.#leases.get(record.job.id);
+    if (lease === undefined) return this.#finish(record, { state: 'cancelled' });
+    await this.#records.change(record, { cancelRequested: true });
+    lease.controller.abort(new JobCancelledError());
+    setTimeout(() => this.#revoke(record, lease, 'it did not stop in time'), this.#limits.cancelGraceMs).unref();
+  }
+
+  async get(id: string): Promise<Job> {
+    return this.#records.find(id).job;
+  }
+
+  async list(): Promise<readonly Job[]> {
+    return this.#records
+      .all()
+      .map(({ job }) => job)
+      .reverse();
+  }
+
+  async *events(id: string, afterId = 0, signal?: AbortSignal): AsyncGenerator<JobEvent> {
+    const log = await this.#records.log(this.#records.find(id));
+    yield* log.follow(afterId, () => this.#closed, signal);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#mutex.run(async () => {
+      for (const record of this.#records.all()) {
+        if (record.job.state === 'running') await this.#giveBack(record);
+        record.log?.changed.fire();
+      }
+      this.#claimable.fire();
+      await this.#records.close();
+    });
+  }
+
+  /** Lets go of a running job because the queue closes: that costs the job no attempt. */
+  async #giveBack(record: JobRecord): Promise<void> {
+    try {
+      if (record.job.cancelRequested) return await this.#finish(record, { state: 'cancelled' }, 'the queue closed');
+      await this.#records.change(record, { state: 'queued', attempts: record.job.attempts - 1 });
+      this.#release(record, 'the queue closed');
+    } catch (thrown) {
+      // It stays as running on the disk, and whoever opens the journal next takes its worker for lost.
+      this.#logger.error({ job: record.job.id, reason: messageOf(thrown) }, 'a job could not be given back');
+    }
+  }
+
+  /** Takes a claim from a worker that does not answer. */
+  #revoke(record: JobRecord, lease: Lease, reason: string): void {
+    this.#mutex
+      .run(async () => {
+        if (this.#leases.get(record.job.id) === lease) await this.#workerLost(record, reason);
+      })
+      .catch((thrown: unknown) => {
+        this.#logger.error({ job: record.job.id, reason: messageOf(thrown) }, 'a claim could not be revoked');
+        lease.expiry.refresh();
+      });
+  }
+
+  async #workerLost(record: JobRecord, reason: string): Promise<void> {
+    const { attempts, cancelRequested, id } = record.job;
+    this.#logger.warn({ job: id, attempts, reason }, 'a job lost its worker');
+    if (cancelRequested) return this.#finish(record, { state: 'cancelled' }, reason);
+    if (attempts >= this.#limits.maxAttempts) {
+      const message = `the worker was lost ${attempts} times, the last time because ${reason}`;
+      return this.#finish(record, { state: 'failed', failure: { code: 'worker_lost', message } }, reason);
+    }
+    await this.#records.change(record, { state: 'queued' });
+    this.#release(record, reason);
+    this.#claimable.fire();
+  }
+
+  /** @param lost why the worker must stop, unless it was the worker that ended the job */
+  async #finish(record: JobRecord, change: Partial<Job>, lost?: string): Promise<void> {
+    await this.#records.change(record, { ...change, finishedAt: now() });
+    this.#release(record, lost);
+  }
+
+  #release({ job }: JobRecord, lost?: string): void {
+    const lease = this.#leases.get(job.id);
+    if (lease === undefined) return;
+    clearTimeout(lease.expiry);
+    this.#leases.delete(job.id);
+    if (lost !== undefined) lease.controller.abort(new ClaimLostError(lost));
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new AppError('shutting_down', 'the job queue is closed');
+  }
+}
+
+function alreadyFinished({ id, state }: Job): AppError {
+  return new AppError('job_finished', `job ${id} has ended as ${state}: only one that waits or runs can be cancelled`);
+}

@@ -1,0 +1,156 @@
+import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, syncToDisk, UNFINISHED, writeFileDurably } from '../common/durable-files.ts';
+import { messageOf } from '../common/errors.ts';
+import { lockFolder } from '../common/folder-lock.ts';
+import type { Logger } from '../common/logger.ts';
+import type { JobJournal, StoredJob } from './job-journal.ts';
+import { isFinished, type JobEvent } from './job-queue.ts';
+import { formatEvent, formatJob, JOB_ID, parseEvents, parseJob } from './stored-job.ts';
+
+const JOB_FILE = 'job.json';
+const EVENTS_FILE = 'events.jsonl';
+const ARCHIVE_FILE = 'archive';
+
+/**
+ * One folder a job: `job.json`, replaced whole by atomic rename; `events.jsonl`, which grows; `archive`. A folder is a
+ * job once it holds `job.json`, and no longer one when that is gone.
+ * States and archives survive a power cut; progress events survive the death of the process.
+ */
+export class FileJobJournal implements JobJournal {
+  readonly #folder: string;
+  readonly #logger: Logger;
+  readonly #unlock: () => Promise<void>;
+
+  private constructor(folder: string, logger: Logger, unlock: () => Promise<void>) {
+    this.#folder = folder;
+    this.#logger = logger;
+    this.#unlock = unlock;
+  }
+
+  /** @throws Error when another process has the folder open */
+  static async open(folder: string, logger: Logger): Promise<FileJobJournal> {
+    await mkdir(folder, { recursive: true });
+    return new FileJobJournal(folder, logger, await lockFolder(folder));
+  }
+
+  async load(): Promise<readonly StoredJob[]> {
+    const jobs: StoredJob[] = [];
+    for (const name of (await readdir(this.#folder)).sort()) {
+      if (!JOB_ID.test(name)) continue;
+      const stored = await this.#loadJob(name);
+      if (stored === undefined) continue;
+      // The archive goes when a job ends: a crash may have come between.
+      if (isFinished(stored.job.state)) await this.removeArchive(name);
+      jobs.push(stored);
+    }
+    return jobs;
+  }
+
+  async #loadJob(id: string): Promise<StoredJob | undefined> {
+    const path = this.#path(id, JOB_FILE);
+    try {
+      const text = await readFile(path, 'utf8');
+      await this.#removeUnfinished(id);
+      const stored = parseJob(text);
+      if (stored.job.id !== id) throw new Error(`it is of job ${stored.job.id}`);
+      return stored;
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'ENOENT') {
+        // Never acknowledged, or half removed.
+        await rm(this.#path(id), { recursive: true, force: true });
+      } else {
+        this.#logger.warn({ path, reason: messageOf(thrown) }, 'a job cannot be read and is skipped');
+      }
+      return undefined;
+    }
+  }
+
+  async #removeUnfinished(id: string): Promise<void> {
+    for (const name of await readdir(this.#path(id))) {
+      if (name.endsWith(UNFINISHED)) await rm(this.#path(id, name), { force: true });
+    }
+  }
+
+  async create(stored: StoredJob, archivePath: string | undefined): Promise<void> {
+    const { id } = stored.job;
+    try {
+      await mkdir(this.#path(id));
+      await syncToDisk(this.#folder);
+      if (archivePath !== undefined) await moveFile(archivePath, this.#path(id, ARCHIVE_FILE));
+      await this.save(stored);
+    } catch (thrown) {
+      await rm(this.#path(id), { recursive: true, force: true });
+      throw thrown;
+    }
+  }
+
+  save(stored: StoredJob): Promise<void> {
+    return writeFileDurably(this.#path(stored.job.id, JOB_FILE), formatJob(stored));
+  }
+
+  append(id: string, event: JobEvent): Promise<void> {
+    return appendFile(this.#path(id, EVENTS_FILE), formatEvent(event));
+  }
+
+  async readEvents(id: string): Promise<readonly JobEvent[]> {
+    const path = this.#path(id, EVENTS_FILE);
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'ENOENT') {
+        this.#logger.warn({ path, reason: messageOf(thrown) }, 'the events of a job cannot be read');
+      }
+      return [];
+    }
+    const { events, unreadable } = parseEvents(text);
+    if (unreadable > 0) this.#logger.warn({ path, lines: unreadable }, 'some events of a job cannot be read');
+    return events;
+  }
+
+  replaceEvents(id: string, events: readonly JobEvent[]): Promise<void> {
+    return writeFileDurably(this.#path(id, EVENTS_FILE), events.map(formatEvent).join(''));
+  }
+
+  async archivePath(id: string): Promise<string | undefined> {
+    const path = this.#path(id, ARCHIVE_FILE);
+    try {
+      await stat(path);
+      return path;
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'ENOENT') return undefined;
+      throw thrown;
+    }
+  }
+
+  removeArchive(id: string): Promise<void> {
+    return rm(this.#path(id, ARCHIVE_FILE), { force: true });
+  }
+
+  async remove(id: string): Promise<void> {
+    await rm(this.#path(id, JOB_FILE), { force: true });
+    await rm(this.#path(id), { recursive: true, force: true });
+  }
+
+  close(): Promise<void> {
+    return this.#unlock();
+  }
+
+  #path(id: string, file = ''): string {
+    return join(this.#folder, id, file);
+  }
+}
+
+/** Moves a file, between file systems too, and waits until its bytes are on the disk. */
+async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+    await syncToDisk(to);
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'EXDEV') throw thrown;
+    await copyFile(from, to);
+    await syncToDisk(to);
+    await rm(from, { force: true });
+  }
+}

@@ -1,0 +1,22 @@
+import type { Logger } from '../common/logger.ts';
+import { EmbeddedJobQueue, type JobQueueLimits } from './embedded-job-queue.ts';
+import { FileJobJournal } from './file-job-journal.ts';
+
+/**
+ * The queue of one machine: jobs are files under `folder`, which belongs to this process until the queue is closed.
+ * Jobs that were running when the last process ended can be claimed at once.
+ * @throws Error when another process has the folder open
+ */
+export async function openFileJobQueue(
+  folder: string,
+  logger: Logger,
+  limits: Partial<JobQueueLimits> = {},
+): Promise<EmbeddedJobQueue> {
+  const journal = await FileJobJournal.open(folder, logger);
+  try {
+    return await EmbeddedJobQueue.open(journal, logger, limits);
+  } catch (thrown) {
+    await journal.close();
+    throw thrown;
+  }
+}

@@ -1,0 +1,219 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** A process of the server and the memory it holds. */
+interface ProcessMemory {
+  /** `server`, `engine-0`, ... */
+  readonly process: string;
+  readonly rssBytes: number;
+}
+
+/** Images that wait for one model on one runtime. */
+interface QueueDepth {
+  readonly model: string;
+  readonly runtime: string;
+  readonly depth: number;
+}
+
+/** A model that is loaded, on one runtime. */
+interface LoadedModel {
+  readonly model: string;
+  readonly version: number;
+  readonly runtime: string;
+  readonly bytes: number;
+}
+
+/** What computes: a runtime, the backend it took and the version of its library. */
+interface RuntimeInfo {
+  readonly runtime: string;
+  readonly backend: string;
+  readonly version: string;
+}
+
+/** What is asked at each scrape. */
+export interface MetricsSources {
+  readonly version: string;
+  readonly memory: () => readonly ProcessMemory[] | Promise<readonly ProcessMemory[]>;
+  readonly queues: () => readonly QueueDepth[];
+  readonly loaded: () => readonly LoadedModel[];
+  /** Images anywhere between their arrival and their answer. */
+  readonly imagesInFlight: () => number;
+  readonly runtimes: () => readonly RuntimeInfo[];
+}
+
+/** Where the time of one image went, in milliseconds, and how many images rode in its batch. */
+export interface ImageTimings {
+  readonly decodeMs: number;
+  readonly queueMs: number;
+  readonly inferenceMs: number;
+  readonly batchSize: number;
+}
+
+/** Which request it was, in few enough words for a label each. */
+interface RequestLabels {
+  /** The path as `openapi.yaml` writes it, or `none`. */
+  readonly route: string;
+  readonly method: string;
+  readonly status: number;
+}
+
+/** What is counted and timed, and its text for Prometheus. */
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+  observeRequest(labels: RequestLabels, seconds: number): void;
+  observeImage(model: string, runtime: string, timings: ImageTimings): void;
+  observeBatch(model: string, runtime: string, images: number): void;
+  observeEviction(model: string, runtime: string): void;
+  close(): void;
+}
+
+/** Seconds: from a cached answer to a large batch of a large model. */
+const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
+const IMAGES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/** How often the event loop is looked at, in milliseconds; part of what the monitor reports, so taken off it. */
+const LOOP_RESOLUTION_MS = 10;
+
+/** Metrics of this process, in a registry of their own. */
+export function createMetrics(sources: MetricsSources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const requests = new Counter({
+    name: 'menagerie_http_requests_total',
+    help: 'Requests answered, by route, method and status; 499 is a client that hung up',
+    labelNames: ['route', 'method', 'status'],
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'menagerie_http_request_duration_seconds',
+    help: 'From the head of a request to the end of its answer',
+    labelNames: ['route', 'method'],
+    buckets: SECONDS,
+    registers,
+  });
+  const stages = new Histogram({
+    name: 'menagerie_image_stage_seconds',
+    help: 'Time of an image in a stage: decode (with resize), queue, inference, and their total',
+    labelNames: ['stage', 'model', 'runtime'],
+    buckets: SECONDS,
+    registers,
+  });
+  const batches = new Histogram({
+    name: 'menagerie_batch_images',
+    help: 'Images in a batch',
+    labelNames: ['model', 'runtime'],
+    buckets: IMAGES,
+    registers,
+  });
+  const evictions = new Counter({
+    name: 'menagerie_model_evictions_total',
+    help: 'Models unloaded to make room for others',
+    labelNames: ['model', 'runtime'],
+    registers,
+  });
+  scrapedGauges(registers, sources);
+  const loop = eventLoopGauge(registers);
+
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    observeRequest: ({ route, method, status }, seconds) => {
+      requests.inc({ route, method, status });
+      durations.observe({ route, method }, seconds);
+    },
+    observeImage: (model, runtime, { decodeMs, queueMs, inferenceMs }) => {
+      const observe = (stage: string, ms: number) => stages.observe({ stage, model, runtime }, ms / 1_000);
+      observe('decode', decodeMs);
+      observe('queue', queueMs);
+      observe('inference', inferenceMs);
+      observe('total', decodeMs + queueMs + inferenceMs);
+    },
+    observeBatch: (model, runtime, images) => batches.observe({ model, runtime }, images),
+    observeEviction: (model, runtime) => evictions.inc({ model, runtime }),
+    close: () => loop.stop(),
+  };
+}
+
+function scrapedGauges(
+  registers: Registry[],
+  { version, memory, queues, loaded, imagesInFlight, runtimes }: MetricsSources,
+): void {
+  new Gauge({
+    name: 'menagerie_build_info',
+    help: 'The version that runs, and on which Node.js',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version, node: process.versions.node }, 1);
+  new Gauge({
+    name: 'menagerie_runtime_info',
+    help: 'The runtimes in use, the backend each took and its version',
+    labelNames: ['runtime', 'backend', 'version'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { runtime, backend, version: library } of runtimes()) {
+        this.set({ runtime, backend, version: library }, 1);
+      }
+    },
+  });
+  new Gauge({
+    name: 'menagerie_images_in_flight',
+    help: 'Images that are being decoded, wait or are being computed',
+    registers,
+    collect() {
+      this.set(imagesInFlight());
+    },
+  });
+  new Gauge({
+    name: 'menagerie_queue_images',
+    help: 'Images that wait',
+    labelNames: ['model', 'runtime'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { model, runtime, depth } of queues()) this.set({ model, runtime }, depth);
+    },
+  });
+  new Gauge({
+    name: 'menagerie_model_loaded_bytes',
+    help: 'Weights in the engines, over all sessions of a model; versions of the same weights share them',
+    labelNames: ['model', 'version', 'runtime'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { model, version, runtime, bytes } of loaded()) this.set({ model, version, runtime }, bytes);
+    },
+  });
+  new Gauge({
+    name: 'menagerie_process_resident_memory_bytes',
+    help: 'Resident memory of each process of the server',
+    labelNames: ['process'],
+    registers,
+    async collect() {
+      const processes = await memory();
+      this.reset();
+      for (const { process: name, rssBytes } of processes) this.set({ process: name }, rssBytes);
+    },
+  });
+}
+
+function eventLoopGauge(registers: Registry[]): { stop(): void } {
+  const monitor = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  monitor.enable();
+  const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1e3);
+  new Gauge({
+    name: 'menagerie_event_loop_delay_seconds',
+    help: 'How late the event loop of the server was since the last scrape',
+    labelNames: ['quantile'],
+    registers,
+    collect() {
+      if (monitor.count === 0) return;
+      this.set({ quantile: '0.5' }, seconds(monitor.percentile(50)));
+      this.set({ quantile: '0.99' }, seconds(monitor.percentile(99)));
+      this.set({ quantile: '1' }, seconds(monitor.max));
+      monitor.reset();
+    },
+  });
+  return { stop: () => void monitor.disable() };
+}

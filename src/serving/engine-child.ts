@@ -1,0 +1,78 @@
+/** Entry of an engine: a process that holds sessions and computes what the server sends, one request at a time. */
+import { setPriority } from 'node:os';
+import { messageOf } from '../common/errors.ts';
+import { openSession } from '../runtime/open-session.ts';
+import type { Session } from '../runtime/session.ts';
+import type { EngineReply, EngineRequest } from './engine-messages.ts';
+
+/**
+ * How old the memory may be that a run's answer reports: asking the system for it takes 0.1 ms, a thirtieth of a small
+ * model's run.
+ */
+const RUN_RSS_AGE_MS = 1_000;
+
+const sessions = new Map<string, Session>();
+let turn: Promise<void> = Promise.resolve();
+let resident = { bytes: 0, at: Number.NEGATIVE_INFINITY };
+
+setPriority(Number(process.argv[2]));
+process.on('message', (request: EngineRequest) => {
+  // Sessions are not re-entrant, so requests queue here too.
+  turn = turn.then(() => answer(request));
+});
+// The server ends engines itself, after they have finished: a Ctrl-C in its terminal reaches the whole process group.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+// The channel closes when the server lets go, and also when it is killed: no engine outlives it.
+process.on('disconnect', () => process.exit(0));
+reply({ type: 'ready', rss: rss() });
+
+async function answer(request: EngineRequest): Promise<void> {
+  try {
+    reply(await handle(request));
+  } catch (error) {
+    reply({ type: 'failed', id: request.id, reason: messageOf(error), rss: rss() });
+  }
+}
+
+async function handle(request: EngineRequest): Promise<EngineReply> {
+  const { id } = request;
+  switch (request.type) {
+    case 'load': {
+      const { key } = request.model;
+      const { runtime, backend, version, rejected } = await load(key, request.model);
+      const model = { key, runtime, backend, version, rejected };
+      return { type: 'loaded', id, model, rss: rss() };
+    }
+    case 'run': {
+      const session = sessions.get(request.key);
+      if (session === undefined) throw new Error(`model ${request.key} is not loaded`);
+      const outputs = await session.run(request.pixels, request.outputs, request.classes);
+      return { type: 'ran', id, outputs, rss: rss(RUN_RSS_AGE_MS) };
+    }
+    case 'unload': {
+      const session = sessions.get(request.key);
+      sessions.delete(request.key);
+      await session?.close();
+      return { type: 'unloaded', id, rss: rss() };
+    }
+  }
+}
+
+async function load(key: string, source: Parameters<typeof openSession>[0]): Promise<Session> {
+  const session = sessions.get(key) ?? (await openSession(source));
+  sessions.set(key, session);
+  return session;
+}
+
+/** Resident memory in bytes, measured now or up to `maxAgeMs` ago. */
+function rss(maxAgeMs = 0): number {
+  const now = performance.now();
+  if (now - resident.at >= maxAgeMs) resident = { bytes: process.memoryUsage.rss(), at: now };
+  return resident.bytes;
+}
+
+function reply(message: EngineReply): void {
+  // Without a callback a send after the server is gone would throw before `disconnect` ends this process.
+  process.send?.(message, undefined, undefined, () => undefined);
+}

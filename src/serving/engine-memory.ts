@@ -1,0 +1,84 @@
+import { Mutex } from '../common/mutex.ts';
+import type { ModelVersion } from '../registry/registry.ts';
+import type { RuntimeName } from '../runtime/session.ts';
+import type { EnginePool } from './engine-pool.ts';
+import type { Residence, ServedModel } from './served-model.ts';
+
+export interface EngineMemoryOptions {
+  readonly engines: Pick<EnginePool, 'unload'>;
+  /** Bytes of weights that the engines may hold, over all models. */
+  readonly memoryBytes: number;
+  /** Whether a model is unloaded only when there is nothing else to unload. */
+  readonly isPinned: (model: ModelVersion) => boolean;
+  /** Unloads a model to make room: settles once `free` has been called for it. */
+  readonly evict: (model: ServedModel) => Promise<void>;
+}
+
+/** A model in the engines' memory. */
+export interface LoadedModelReport {
+  readonly model: string;
+  readonly version: number;
+  readonly runtime: RuntimeName;
+  /** Of its weights, over all sessions; shared by versions of the same weights. */
+  readonly bytes: number;
+}
+
+/** The engines' memory: who has some, and who gives it up when another needs it. */
+export class EngineMemory {
+  readonly #options: EngineMemoryOptions;
+  /** Those included that are being unloaded. */
+  readonly #resident = new Set<ServedModel>();
+  /** One load at a time makes room, so that two never count on the same memory. */
+  readonly #reserving = new Mutex();
+
+  constructor(options: EngineMemoryOptions) {
+    this.#options = options;
+  }
+
+  /** Makes room for a model by unloading others, the least recently used first. */
+  async reserve(served: ServedModel, residence: Residence): Promise<void> {
+    await this.#reserving.run(async () => {
+      for (;;) {
+        const others = [...this.#resident].filter((other) => other.residence?.key !== residence.key);
+        if (bytesOf(others) + residence.bytes <= this.#options.memoryBytes) break;
+        await this.#options.evict(this.#leastUseful(others));
+      }
+      served.residence = residence;
+      this.#resident.add(served);
+    });
+  }
+
+  /** Has the engines forget a model that nobody uses any more, unless another one shares its sessions. */
+  async free(served: ServedModel): Promise<void> {
+    const { residence } = served;
+    if (residence === undefined || !this.#resident.has(served)) return;
+    const isShared = [...this.#resident].some((other) => other !== served && other.residence?.key === residence.key);
+    const keys = new Set(residence.engineModels.map(({ key }) => key));
+    if (!isShared) await this.#options.engines.unload([...keys]);
+    this.#resident.delete(served);
+  }
+
+  report(): LoadedModelReport[] {
+    return [...this.#resident].map(({ model: { name, version }, runtime, residence }) => ({
+      model: name,
+      version,
+      runtime,
+      bytes: residence?.bytes ?? 0,
+    }));
+  }
+
+  #leastUseful(candidates: readonly ServedModel[]): ServedModel {
+    const { isPinned } = this.#options;
+    const [first] = [...candidates].sort(
+      (a, b) => Number(isPinned(a.model)) - Number(isPinned(b.model)) || a.lastUsed - b.lastUsed,
+    );
+    if (first === undefined) throw new Error('there is no room, and nothing to unload');
+    return first;
+  }
+}
+
+/** Sessions that models share count once. */
+function bytesOf(models: readonly ServedModel[]): number {
+  const byKey = new Map(models.map(({ residence }) => [residence?.key, residence?.bytes ?? 0]));
+  return [...byKey.values()].reduce((sum, bytes) => sum + bytes, 0);
+}

@@ -1,0 +1,102 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { findModel } from '../../../src/acquire/import/find-model.ts';
+import { zipOf } from '../../finetuning/dataset/zip-fixtures.ts';
+import { tarOf, tgzOf } from './archives.ts';
+
+let folder: string;
+let work: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-find-model-'));
+  work = join(folder, 'work');
+  await mkdir(work);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const put = async (name: string, content: Uint8Array | string = '') => {
+  const path = join(folder, name);
+  await mkdir(join(path, '..'), { recursive: true });
+  await writeFile(path, content);
+  return path;
+};
+
+test.each([
+  ['a.safetensors', 'checkpoint'],
+  ['a.pth', 'checkpoint'],
+  ['a.pt', 'checkpoint'],
+  ['model_best.pth.tar', 'checkpoint'],
+  ['pytorch_model.bin', 'checkpoint'],
+  ['model.json', 'tfjs'],
+  ['model.min.js', 'tfjs'],
+])('%s says what it is', async (name, kind) => {
+  const path = await put(name);
+  expect(await findModel(path, undefined, work)).toEqual({ path, kind });
+});
+
+test('a folder may hold one model, with whatever belongs to it', async () => {
+  const path = await put('mine/web/model.json');
+  await put('mine/web/group1-shard1of1.bin');
+  await put('mine/web/package.json');
+  await put('mine/labels.json');
+  expect(await findModel(join(folder, 'mine'), undefined, work)).toEqual({ path, kind: 'tfjs' });
+});
+
+describe('an archive is unpacked', () => {
+  const files = { 'package/dist/a/model.json': '{"a":1}', 'package/dist/b/model.json': '{"b":1}', 'package/x.md': 'x' };
+
+  test.each<[string, () => Promise<Buffer> | Buffer]>([
+    ['a.tgz', () => tgzOf(files)],
+    ['a.tar.gz', () => tgzOf({ ...files, '2:package/link': '', '5:package/folder': '' })],
+    ['a.zip', () => zipOf(Object.entries(files).map(([name, content]) => ({ name, content })))],
+    ['a.whl', () => zipOf(Object.entries(files).map(([name, content]) => ({ name, content })))],
+  ])('%s', async (name, make) => {
+    const path = await put(name, await make());
+    const { path: found } = await findModel(path, 'dist/b', work);
+    expect(await readFile(found, 'utf8')).toBe('{"b":1}');
+    expect(await readdir(join(work, 'package'))).toEqual(['dist', 'x.md']);
+    await rm(work, { recursive: true });
+    await mkdir(work);
+    await expect(findModel(path, undefined, work)).rejects.toThrow(
+      'say with --inside which of package/dist/a/model.json, package/dist/b/model.json',
+    );
+  });
+
+  test('with names longer than a tar has room for', async () => {
+    const long = `${'d/'.repeat(60)}model.json`;
+    const record = `path=${long}\n`;
+    const pax = `${record.length + 4} ${record}`;
+    for (const [index, entries] of [
+      { 'x:paxheader': pax, short: '{}' },
+      { 'L:././@LongLink': `${long}\0`, short: '{}' },
+    ].entries()) {
+      const target = join(work, `${index}`);
+      await mkdir(target);
+      const path = await put('long.tgz', tgzOf(entries));
+      // Deeper than a model is looked for; the file is there all the same.
+      await expect(findModel(path, undefined, target)).rejects.toThrow('there is no model');
+      expect(await readFile(join(target, long), 'utf8')).toBe('{}');
+    }
+  });
+
+  test.each<[string, () => Promise<Buffer> | Buffer, string]>([
+    ['up.tgz', () => tgzOf({ '../model.json': '{}' }), 'leads out of it'],
+    ['root.tgz', () => tgzOf({ '/etc/model.json': '{}' }), 'leads out of it'],
+    ['cut.tgz', () => gzipSync(tarOf({ 'model.json': 'x'.repeat(2000) }).subarray(0, 1000)), 'cut off'],
+    ['none.tgz', () => gzipSync(Buffer.alloc(2000, 'x')), 'it is no tar'],
+    ['plain.tgz', () => Buffer.from('text'), 'incorrect header'],
+    ['none.zip', () => Buffer.from('text'), 'End of central directory'],
+  ])('%s is refused', async (name, make, reason) => {
+    await expect(findModel(await put(name, await make()), undefined, work)).rejects.toThrow(reason);
+    expect(await readdir(folder)).toEqual(expect.arrayContaining([name, 'work']));
+  });
+});
+
+test('what is no model, or not there, is refused', async () => {
+  await expect(findModel(join(folder, 'none.pth'), undefined, work)).rejects.toThrow('there is no');
+  await expect(findModel(await put('a.h5'), undefined, work)).rejects.toThrow('of no kind that can be imported');
+  await put('empty/readme.md');
+  await expect(findModel(join(folder, 'empty'), undefined, work)).rejects.toThrow('there is no model in it');
+});

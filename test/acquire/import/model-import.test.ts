@@ -1,0 +1,244 @@
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type ImportRequest, prepareImport } from '../../../src/acquire/import/model-import.ts';
+import { buildNetwork, parseArchitecture } from '../../../src/convert/architectures/index.ts';
+import { writeFineTuned } from '../../../src/convert/fine-tuned.ts';
+import { SafetensorsFile } from '../../../src/convert/formats/safetensors.ts';
+import { writeTfjs } from '../../../src/convert/formats/tfjs.ts';
+import { openLocalModel } from '../../../src/finetuning/features/local-model.ts';
+import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts';
+import { Repository } from '../../../src/registry/repository.ts';
+import { readNamedLabels } from '../../../src/registry/zoo.ts';
+import { ConversionCache } from '../../../src/serving/conversion.ts';
+import {
+  type StorageFixture,
+  storage,
+  streamForm,
+  tensor,
+  zipForm,
+} from '../../convert/formats/pytorch/checkpoints.ts';
+import { smallClassifier, writeForeign } from '../../convert/onnx/foreign-model.ts';
+
+const logger = pino({ level: 'silent' });
+const namedLabels = await readNamedLabels('zoo');
+const RESNET = 'resnet18_slim.tiny200';
+const weightsPath = `zoo/${RESNET}/weights.safetensors`;
+
+let folder: string;
+let pulledDir: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-import-'));
+  pulledDir = join(folder, 'data/zoo');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** For all tests: what is the same is converted once. */
+const converted = await mkdtemp(join(tmpdir(), 'menagerie-import-converted-'));
+afterAll(() => rm(converted, { recursive: true }));
+
+const list = async () =>
+  await new Repository('zoo', await FileArtifactStore.open(join(folder, 'data/models'), logger), pulledDir).list();
+const prepare = async (request: Partial<ImportRequest>) =>
+  await prepareImport(
+    { path: weightsPath, name: 'mine', given: {}, ...request },
+    { pulledDir, listing: await list(), namedLabels },
+  );
+
+/** Logits and features of a picture, by the model that a server would find under this name. */
+async function answers(name: string): Promise<{ logits: Float32Array; features: Float32Array }> {
+  const { models } = await list();
+  const model = models.find((each) => each.name === name)?.versions[0];
+  if (model === undefined) throw new Error(`there is no ${name}`);
+  const { onnx } = await new ConversionCache(converted, logger).get(model);
+  const local = await openLocalModel({ onnxPath: onnx.path }, model.manifest.preprocessing);
+  const pixels = Uint8Array.from({ length: 64 * 64 * 3 }, (_, index) => (index * 7) % 256);
+  const logits = await local.compute(pixels, 'logits');
+  const features = await local.compute(pixels, 'features');
+  await local.close();
+  return { logits, features };
+}
+
+async function expectSameAnswers(name: string, tolerance: number): Promise<void> {
+  const [mine, original] = [await answers(name), await answers(RESNET)];
+  const difference = (a: Float32Array, b: Float32Array) =>
+    a.reduce((most, value, index) => Math.max(most, Math.abs(value - (b[index] ?? Number.NaN))), a.length - b.length);
+  expect(difference(mine.logits, original.logits)).toBeLessThanOrEqual(tolerance);
+  expect(difference(mine.features, original.features)).toBeLessThanOrEqual(tolerance);
+}
+
+/** The embedded ResNet as a training script would have saved it: each tensor's storage, under names with a prefix. */
+async function asCheckpoint(): Promise<{ object: Map<string, unknown>; storages: StorageFixture[] }> {
+  const file = await SafetensorsFile.open(weightsPath);
+  const storages: StorageFixture[] = [];
+  const state = new Map<string, unknown>();
+  for (const [name, { shape }] of file.entries) {
+    if (name.endsWith('num_batches_tracked')) continue;
+    const fixture = storage('FloatStorage', `${storages.length}`, await file.read(name));
+    storages.push(fixture);
+    state.set(`module.${name}`, tensor(fixture, shape));
+  }
+  await file.close();
+  return {
+    object: new Map<string, unknown>([
+      ['epoch', 12],
+      ['state_dict', state],
+    ]),
+    storages,
+  };
+}
+
+describe('an imported model answers as the one that it was', () => {
+  test('from safetensors, whose architecture is recognized and whose preprocessing is that of its kin', async () => {
+    const prepared = await prepare({ labels: 'tiny200' });
+    expect(prepared.manifest).toMatchObject({
+      name: 'mine',
+      architecture: 'resnet18_slim',
+      num_classes: 200,
+      num_features: 256,
+      parameters: 2_846_440,
+      input_size: [3, 64, 64],
+      crop_pct: 1,
+      mean: [0.485, 0.456, 0.406],
+      labels: 'tiny200',
+      license: 'not stated',
+    });
+    expect([...prepared.guessed].sort()).toEqual(['crop_pct', 'input_size', 'interpolation', 'mean', 'std']);
+    expect(await readdir(pulledDir)).not.toContain('mine');
+    await prepared.commit();
+    expect(await readdir(pulledDir)).toEqual(['mine']);
+    await expectSameAnswers('mine', 0);
+  });
+
+  test.each<[string, (object: unknown, storages: readonly StorageFixture[]) => Buffer | Promise<Buffer>]>([
+    ['the zip form', zipForm],
+    ['the stream form', streamForm],
+  ])('from a PyTorch checkpoint of %s, out of its wrappers', async (_, form) => {
+    const { object, storages } = await asCheckpoint();
+    const path = join(folder, 'last.pth');
+    await writeFile(path, await form(object, storages));
+    await (await prepare({ path })).commit();
+    await expectSameAnswers('mine', 0);
+  });
+
+  test('from a TF.js model', async () => {
+    const { architecture, mean, std } = JSON.parse(await readFile(`zoo/${RESNET}/manifest.json`, 'utf8'));
+    const weights = await SafetensorsFile.open(weightsPath);
+    const graph = buildNetwork(parseArchitecture(architecture), weights, { inputSize: [64, 64], mean, std });
+    await writeTfjs(graph, join(folder, 'web'));
+    await weights.close();
+    const prepared = await prepare({ path: join(folder, 'web') });
+    expect(prepared.manifest).toMatchObject({
+      architecture: { family: 'graph' },
+      mean: [0, 0, 0],
+      num_classes: 200,
+      parameters: 2_846_440 + 6,
+    });
+    expect(prepared.manifest.labels).toContainEqual({ label: 'class 7' });
+    await prepared.commit();
+    await expectSameAnswers('mine', 1e-4);
+  });
+});
+
+test('a fine-tuned model comes back from its export, with its head', async () => {
+  const own = join(folder, 'export');
+  await mkdir(own);
+  const architecture = { family: 'resnet', block: 'basic', layers: [2, 2, 2, 2], widths: [32, 64, 128, 256] };
+  const table = { ...architecture, stem: { kernel: 3, stride: 2, pool: false } };
+  const head = { inputs: 256, outputs: 3, weight: new Float32Array(768).fill(0.5), bias: Float32Array.of(1, 2, 3) };
+  const backbone = { weightsPath, architecture: table, inputSize: [64, 64], mean: [0, 0, 0], std: [1, 1, 1] } as const;
+  const tuned = await writeFineTuned(backbone, { from: 'features', layers: [head] }, join(own, 'model.safetensors'));
+  const facts = { architecture: tuned, input_size: [3, 64, 64], mean: [0, 0, 0], std: [1, 1, 1], num_classes: 3 };
+  await writeFile(join(own, 'architecture.json'), JSON.stringify(facts));
+  await writeFile(
+    join(own, 'card.json'),
+    JSON.stringify({ preprocessing: { crop_pct: 0.9, interpolation: 'bicubic' } }),
+  );
+  await writeFile(join(own, 'labels.json'), JSON.stringify(['a', 'b', 'c'].map((label, index) => ({ index, label }))));
+  const prepared = await prepare({ path: own });
+  expect(prepared.manifest).toMatchObject({ mean: [0, 0, 0], crop_pct: 0.9, interpolation: 'bicubic', num_classes: 3 });
+  expect(prepared.manifest.labels).toEqual([{ label: 'a' }, { label: 'b' }, { label: 'c' }]);
+  await prepared.commit();
+  const { logits, features } = await answers('mine');
+  const expected = features.reduce((sum, value) => sum + value / 2, 1);
+  expect(logits[0]).toBeCloseTo(expected, 3);
+});
+
+test('what is said of a model goes before what is guessed', async () => {
+  const { manifest, guessed } = await prepare({
+    title: 'Mine',
+    license: 'MIT',
+    given: { crop_pct: 0.5, interpolation: 'lanczos', std: [1, 2, 3], input_size: [3, 96, 96] },
+  });
+  expect(manifest).toMatchObject({
+    title: 'Mine',
+    license: 'MIT',
+    crop_pct: 0.5,
+    std: [1, 2, 3],
+    input_size: [3, 96, 96],
+  });
+  expect([...guessed].sort()).toEqual(['labels', 'mean']);
+});
+
+test('labels beside a model are its own, if there are as many', async () => {
+  const own = join(folder, 'own');
+  await mkdir(own);
+  await copyFile(weightsPath, join(own, 'model.safetensors'));
+  await writeFile(join(own, 'labels.txt'), Array.from({ length: 200 }, (_, index) => `name ${index}\n`).join(''));
+  const { manifest } = await prepare({ path: own });
+  expect(manifest.labels).toContainEqual({ label: 'name 7' });
+});
+
+describe('is refused, and leaves nothing behind:', () => {
+  test.each<[string, Partial<ImportRequest>, string]>([
+    ['a name that is taken', { name: RESNET }, `there is a model "${RESNET}" already`],
+    ['a name of the zoo that is not pulled', { name: 'resnet34.tv_in1k' }, 'already'],
+    ['a name that is none', { name: '../mine' }, 'must be of lower-case letters'],
+    [
+      'labels of another number',
+      { labels: 'imagenet-1k' },
+      'imagenet-1k has 1000 labels, but the model tells 200 classes',
+    ],
+    ['another architecture', { given: { architecture: 'resnet34' } }, 'tensor "conv1.weight"'],
+    ['an architecture that is none', { given: { architecture: 'resnet1' } }, 'there is no architecture "resnet1"'],
+    ['a nonsensical field', { given: { crop_pct: 2 } }, 'crop_pct: '],
+    ['a model that is not there', { path: 'none.pth' }, 'there is no none.pth'],
+  ])('%s', async (_, request, reason) => {
+    await expect(prepare(request)).rejects.toThrow(reason);
+    expect(await readdir(pulledDir).catch(() => [])).toEqual([]);
+  });
+
+  test('one that is discarded, or whose name is taken by the time that it is taken in', async () => {
+    await (await prepare({})).discard();
+    expect(await readdir(pulledDir)).toEqual([]);
+    const [first, second] = [await prepare({}), await prepare({})];
+    await first.commit();
+    await expect(second.commit()).rejects.toThrow('is there already');
+    await second.discard();
+    expect(await readdir(pulledDir)).toEqual(['mine']);
+  });
+});
+
+test('an ONNX model is taken as it is, and what its values are is found', async () => {
+  const original = (await list()).models.find(({ name }) => name === RESNET)?.versions[0];
+  if (original === undefined) throw new Error(`there is no ${RESNET}`);
+  const { onnx } = await new ConversionCache(converted, logger).get(original);
+  const { manifest, guessed, commit } = await prepare({ path: onnx.path, labels: 'tiny200', given: {} });
+  expect(manifest).toMatchObject({
+    weights: { file: 'model.onnx', format: 'onnx', sha256: onnx.sha256 },
+    architecture: { family: 'onnx', input: 'pixels', layout: 'nhwc', output: 'logits', features: 'features' },
+    input_size: [3, 64, 64],
+    mean: [0, 0, 0],
+    num_features: 256,
+  });
+  expect(guessed).toContain('channel_order');
+  await commit();
+  await expectSameAnswers('mine', 1e-5);
+});
+
+test('labels that are not as many as the outputs of an ONNX model are refused', async () => {
+  const path = await writeForeign(join(folder, 'theirs.onnx'), smallClassifier());
+  await expect(prepare({ path, labels: 'tiny200' })).rejects.toThrow('no output is a vector of 200 classes');
+});

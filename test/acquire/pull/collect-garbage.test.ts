@@ -1,0 +1,72 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { collectGarbage } from '../../../src/acquire/pull/collect-garbage.ts';
+import { removePulled } from '../../../src/acquire/pull/remove-pulled.ts';
+import { lockFolder } from '../../../src/common/folder-lock.ts';
+import { processStamp } from '../../../src/common/process-stamp.ts';
+
+const [used, unused] = ['a'.repeat(64), 'b'.repeat(64)];
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'garbage-'));
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+async function put(path: string): Promise<void> {
+  await mkdir(dirname(join(folder, path)), { recursive: true });
+  await writeFile(join(folder, path), '12345');
+}
+
+test('what no model refers to goes, everything else stays', async () => {
+  const kept = [
+    `converted/${used}/model.onnx`,
+    `features/${used}/x.bin`,
+    `features/${used}-layers/x.bin`,
+    'features/facts.bin',
+    'features/.users/1-2_x',
+    'models/flowers/1/manifest.json',
+    'zoo/resnet50.tv_in1k/model.safetensors',
+    'jobs/lock',
+    // Under way: a conversion, a pull and an import.
+    `converted/${unused}.${processStamp()}_x.tmp/model.onnx`,
+    'zoo/.pulling/resnet34.tv_in1k/model.safetensors.part',
+    'zoo/.yours.x.tmp/weights',
+  ];
+  const gone = [
+    `converted/${unused}/model.onnx`,
+    `converted/${used}.1-2_x.tmp/model.onnx`,
+    `features/${unused}/x.bin`,
+    `features/${unused}-layers/x.bin`,
+    'zoo/.pulling/resnet18.tv_in1k/model.safetensors.part',
+    'zoo/.mine.x.tmp/weights',
+    'work/version-1/weights',
+    'uploads/photos.zip',
+  ];
+  for (const path of [...kept, ...gone]) await put(path);
+  const dayAgo = new Date(Date.now() - 86_400_000);
+  await utimes(join(folder, 'zoo', '.mine.x.tmp'), dayAgo, dayAgo);
+  const unlock = await lockFolder(join(folder, 'zoo', '.pulling', 'resnet34.tv_in1k'));
+  const { removed, bytes } = await collectGarbage(folder, new Set([used]));
+  expect(bytes).toBe(5 * gone.length);
+  expect(removed).toContain(join('converted', unused));
+  expect(kept.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
+  expect(gone.filter((path) => existsSync(join(folder, path)))).toEqual([]);
+  expect(await collectGarbage(folder, new Set([used]))).toEqual({ removed: [], bytes: 0 });
+  await unlock();
+});
+
+test('a removed model takes with it what a pull of it left', async () => {
+  await put('resnet50.tv_in1k/model.safetensors');
+  await put('.pulling/resnet50.tv_in1k/model.safetensors.part');
+  await put('resnet18.tv_in1k/model.safetensors');
+  expect(await removePulled(folder, 'resnet50.tv_in1k')).toBe(10);
+  expect(existsSync(join(folder, 'resnet50.tv_in1k'))).toBe(false);
+  expect(await removePulled(folder, 'resnet50.tv_in1k')).toBeUndefined();
+  expect(await removePulled(join(folder, '.pulling'), '../resnet18.tv_in1k')).toBeUndefined();
+  expect(existsSync(join(folder, 'resnet18.tv_in1k', 'model.safetensors'))).toBe(true);
+});

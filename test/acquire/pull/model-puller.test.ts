@@ -1,0 +1,250 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { stream } from '../../../scripts/generated-tensors.ts';
+import { ModelPuller } from '../../../src/acquire/pull/model-puller.ts';
+import type { PullOptions, PullProgress } from '../../../src/acquire/pull/pull-options.ts';
+import { elementCount } from '../../../src/common/tensor.ts';
+import { float32Tensor, writeSafetensors } from '../../../src/convert/formats/safetensors-writer.ts';
+import { readDownloadSettings } from '../../../src/download/settings.ts';
+import { Registry } from '../../../src/registry/registry.ts';
+import { MisbehavingHost } from '../../download/misbehaving-host.ts';
+
+const content = Buffer.from(Array.from({ length: 200_000 }, (_, index) => (index * 31) % 251));
+const sha256 = createHash('sha256').update(content).digest('hex');
+const resnet50 = JSON.parse(readFileSync('zoo/resnet50.tv_in1k/manifest.json', 'utf8'));
+const name = resnet50.name;
+const hubPath = new URL(resnet50.weights.source.url).pathname;
+
+let folder: string;
+let host: MisbehavingHost;
+let phases: Set<PullProgress['phase']>;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pull-'));
+  cpSync('zoo/labels', join(folder, 'seed', 'labels'), { recursive: true });
+  host = await new MisbehavingHost(content).listen();
+  phases = new Set();
+  await pin({ sha256, size_bytes: content.length });
+});
+
+afterEach(async () => {
+  await host.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Makes our file the one that the manifest of the ResNet-50 asks for. */
+async function pin(weights: object): Promise<void> {
+  const { sha256: _, confidence, ...rest } = resnet50.weights;
+  await mkdir(join(folder, 'seed', name), { recursive: true });
+  await writeFile(
+    join(folder, 'seed', name, 'manifest.json'),
+    JSON.stringify({ ...resnet50, weights: { ...rest, ...weights } }),
+  );
+}
+
+const place = () => join(folder, 'data', name, 'model.safetensors');
+
+function pull(options: Partial<PullOptions> = {}, environment: Record<string, string> = { HF_ENDPOINT: host.origin }) {
+  const puller = new ModelPuller({
+    seedDir: join(folder, 'seed'),
+    pulledDir: join(folder, 'data'),
+    settings: () => readDownloadSettings(environment),
+    patience: { stallMs: 2_000, backoffMs: 1 },
+  });
+  return puller.pull(name, {
+    onProgress: ({ phase }) => phases.add(phase),
+    signal: new AbortController().signal,
+    ...options,
+  });
+}
+
+describe('a pull', () => {
+  test('asks the endpoint for what the manifest pins, with the token, and puts it where the zoo reads it', async () => {
+    const { model, fetched } = await pull({}, { HF_ENDPOINT: `${host.origin}/hub/`, HF_TOKEN: 'hf_secret' });
+    expect(fetched).toBe(true);
+    expect(model).toMatchObject({ name, version: 1, weightsPath: place() });
+    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(host.requests).toHaveLength(1);
+    expect(host.requests[0]?.url).toBe(`/hub${hubPath}`);
+    expect(host.requests[0]?.headers.authorization).toBe('Bearer hf_secret');
+    expect([...phases]).toEqual(['download', 'verify']);
+    expect(readdirSync(join(folder, 'data', '.pulling'))).toEqual([]);
+  });
+
+  test('of what is there already reads it, and fetches it again when it is damaged', async () => {
+    await pull();
+    expect(await pull()).toMatchObject({ fetched: false });
+    expect(host.requests).toHaveLength(1);
+    await writeFile(place(), content.subarray(1));
+    expect(await pull()).toMatchObject({ fetched: true });
+    expect(readFileSync(place()).equals(content)).toBe(true);
+  });
+
+  test('shares what another one at the same time fetches', async () => {
+    const results = await Promise.all([pull(), pull(), pull()]);
+    expect(results.filter(({ fetched }) => fetched)).toHaveLength(1);
+    expect(host.requests).toHaveLength(1);
+    expect(phases).toContain('wait');
+  });
+
+  test('takes over from a process that died, with what it had fetched', async () => {
+    host.mischief.push(host.cut(100_000), ...Array.from({ length: 5 }, () => host.cut(0)));
+    await expect(pull()).rejects.toThrow('the next pull goes on from there');
+    expect(existsSync(place())).toBe(false);
+    await writeFile(join(folder, 'data', '.pulling', name, 'lock'), '4194304-1');
+    await pull();
+    expect(host.requests.at(-1)?.headers.range).toMatch(/^bytes=[1-9]\d+-$/);
+    expect(readFileSync(place()).equals(content)).toBe(true);
+  });
+
+  test('of a digest that the manifest does not know writes down what the host published', async () => {
+    await pin({ size_bytes: 1, size_is: 'estimate' });
+    host.headers = { 'x-linked-etag': `"${sha256}"` };
+    const { model } = await pull();
+    expect(model.manifest.file.weights).toMatchObject({ sha256, size_bytes: content.length });
+    const lock = JSON.parse(readFileSync(join(folder, 'data', name, 'weights.lock.json'), 'utf8'));
+    expect(lock).toEqual({ sha256, size_bytes: content.length });
+  });
+
+  test('of an unknown name or an embedded model is refused', async () => {
+    cpSync('zoo/resnet18_slim.tiny200', join(folder, 'seed', 'resnet18_slim.tiny200'), { recursive: true });
+    const puller = new ModelPuller({
+      seedDir: join(folder, 'seed'),
+      pulledDir: join(folder, 'data'),
+      settings: () => readDownloadSettings({}),
+    });
+    const options = { onProgress: () => {}, signal: new AbortController().signal };
+    await expect(puller.pull('../etc', options)).rejects.toMatchObject({ code: 'model_not_found' });
+    await expect(puller.pull('resnet18_slim.tiny200', options)).resolves.toMatchObject({ fetched: false });
+  });
+});
+
+describe('without a network', () => {
+  test('one line says what to fetch and where to put it, and what is put there serves', async () => {
+    await host.close();
+    const endpoint = { HF_ENDPOINT: 'http://127.0.0.1:9' };
+    const failure = await pull({}, endpoint).catch((thrown) => thrown);
+    expect(failure.message).toBe(
+      `127.0.0.1:9 cannot be reached (ECONNREFUSED): fetch ${resnet50.weights.source.url} elsewhere and put it here as ${place()}`,
+    );
+    await mkdir(join(folder, 'data', name), { recursive: true });
+    await writeFile(place(), content);
+    expect(await pull({}, endpoint)).toMatchObject({ fetched: false });
+    host = await new MisbehavingHost(content).listen();
+  });
+});
+
+describe('a mirror', () => {
+  test.each([
+    ['as the hub lays files out', () => hubPath.slice(1)],
+    ['a folder for each model', () => `${name}/model.safetensors`],
+    ['a file for each model', () => `${name}.safetensors`],
+  ])('may be a folder: %s', async (_, path) => {
+    const mirror = join(folder, 'mirror');
+    await mkdir(join(mirror, path(), '..'), { recursive: true });
+    await writeFile(join(mirror, path()), content);
+    await pull({ mirror });
+    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(host.requests).toEqual([]);
+  });
+
+  test('may be a base URL, which gets no token', async () => {
+    host.mischief.push((_request, response) => {
+      response.writeHead(404).end();
+      return true;
+    });
+    await pull({ mirror: `${host.origin}/zoo` }, { HF_TOKEN: 'hf_secret' });
+    expect(host.requests.map(({ url }) => url)).toEqual([`/zoo${hubPath}`, `/zoo/${name}/model.safetensors`]);
+    expect(host.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
+  });
+
+  test('that has another file, or none, changes nothing', async () => {
+    const mirror = join(folder, 'mirror');
+    await mkdir(mirror);
+    await expect(pull({ mirror })).rejects.toThrow(`the folder ${mirror} has none of ${hubPath.slice(1)}, ${name}/`);
+    await writeFile(join(mirror, `${name}.safetensors`), Buffer.alloc(content.length));
+    await expect(pull({ mirror })).rejects.toThrow(`not ${sha256}: it is another file`);
+    await writeFile(join(mirror, `${name}.safetensors`), content.subarray(1));
+    await expect(pull({ mirror })).rejects.toThrow('has 199999 bytes, not 200000');
+    expect(existsSync(place())).toBe(false);
+  });
+
+  test('must say the digest of a file whose manifest has none', async () => {
+    await pin({ size_bytes: 1, size_is: 'estimate' });
+    const file = join(folder, `${name}.safetensors`);
+    await writeFile(file, content);
+    await expect(pull({ mirror: folder })).rejects.toThrow(
+      `no digest is known of ${file}: neither the manifest has one`,
+    );
+    await writeFile(`${file}.sha256`, `${sha256}  model.safetensors\n`);
+    expect((await pull({ mirror: folder })).model.manifest.file.weights.sha256).toBe(sha256);
+  });
+});
+
+describe('a backbone alone', () => {
+  const vgg = JSON.parse(readFileSync('zoo/vgg16.tv_in1k/manifest.json', 'utf8'));
+  let file: Buffer;
+  let beginning: Buffer;
+
+  /** A small VGG under the name of the ResNet, so that everything else stays. */
+  beforeEach(async () => {
+    const path = join(folder, 'vgg.safetensors');
+    const shapes = {
+      'features.0.bias': [4],
+      'features.0.weight': [4, 3, 3, 3],
+      'head.fc.bias': [9],
+      'head.fc.weight': [9, 4],
+    };
+    const tensors = Object.entries(shapes).map(([tensor, shape]) =>
+      float32Tensor(tensor, shape, stream(tensor, elementCount(shape), -1, 1)),
+    );
+    await writeSafetensors(path, tensors);
+    file = readFileSync(path);
+    beginning = file.subarray(0, file.length - 4 * (9 + 36));
+    host.content = file;
+    const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+    const { backbone: _, ...weights } = vgg.weights;
+    const manifest = {
+      ...vgg,
+      name,
+      architecture: { family: 'vgg', features: [4, 'M'], pool: 1, hidden: [] },
+      weights: {
+        ...weights,
+        sha256: digest(file),
+        size_bytes: file.length,
+        source: resnet50.weights.source,
+        backbone: { size_bytes: beginning.length, sha256: digest(beginning), confidence: 'B' },
+      },
+    };
+    await writeFile(join(folder, 'seed', name, 'manifest.json'), JSON.stringify(manifest));
+  });
+
+  test('is fetched by a range, and is a model that names nothing', async () => {
+    const { model } = await pull({ backboneOnly: true });
+    expect(host.requests.map(({ headers }) => headers.range)).toEqual([`bytes=0-${beginning.length - 1}`]);
+    expect(model.manifest).toMatchObject({ labels: [], file: { num_classes: 0, num_features: 4, parameters: 112 } });
+    const registry = new Registry();
+    registry.set({ name, versions: [model], aliases: {} });
+    expect(registry.resolve(name)).toBe(model);
+    expect(() => registry.resolveClassifier(name)).toThrow(expect.objectContaining({ code: 'no_classifier' }));
+    expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });
+  });
+
+  test('gives way to the whole, which needs no backbone beside it', async () => {
+    await pull({ backboneOnly: true });
+    const { model, fetched } = await pull();
+    expect(fetched).toBe(true);
+    expect(model.manifest.file.num_classes).toBe(1000);
+    expect(readdirSync(join(folder, 'data', name)).sort()).toEqual(['model.safetensors', 'weights.lock.json']);
+    expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });
+  });
+
+  test('cannot be had of a model whose manifest does not say where it ends', async () => {
+    await pin({ sha256, size_bytes: content.length });
+    await expect(pull({ backboneOnly: true })).rejects.toThrow('cannot be had in part');
+  });
+});

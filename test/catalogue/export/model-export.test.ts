@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer as collect } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { ExportFormat } from '../../../src/catalogue/export/export-format.ts';
+import { exportModel } from '../../../src/catalogue/export/model-export.ts';
+import { ModelCatalogue } from '../../../src/catalogue/model-catalogue.ts';
+import { createLogger } from '../../../src/common/logger.ts';
+import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts';
+import type { ModelVersion } from '../../../src/registry/registry.ts';
+import { Registry } from '../../../src/registry/registry.ts';
+import { readZoo } from '../../../src/registry/zoo.ts';
+import { ConversionCache } from '../../../src/serving/conversion.ts';
+import { smallClassifier, writeForeign } from '../../convert/onnx/foreign-model.ts';
+import { maxDifference, runOnnx, runTfjs } from '../../convert/runtimes.ts';
+import { EMBEDDED } from '../../golden/pictures.ts';
+import { readZip } from '../../zip-reader.ts';
+
+let folder: string;
+let models: readonly ModelVersion[];
+let conversions: ConversionCache;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-export-'));
+  conversions = new ConversionCache(join(folder, 'converted'), createLogger('silent'));
+  ({ models } = await readZoo('zoo'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function exported(name: string, format: ExportFormat) {
+  const model = models.find((each) => each.name === name);
+  if (model === undefined) throw new Error(`the zoo has no ${name}`);
+  return { model, ...(await exportModel(model, await conversions.get(model), { id: name }, { format })) };
+}
+
+/** Downloads and unpacks. */
+async function unpacked(name: string, format: ExportFormat) {
+  const { zip, filename, model } = await exported(name, format);
+  const files = await readZip(await collect(zip));
+  const into = await mkdtemp(join(folder, `${format}-`));
+  for (const [file, bytes] of files) await writeFile(join(into, file), bytes);
+  return { files, filename, into, model };
+}
+
+describe.each(EMBEDDED)('%s', (name) => {
+  it('taken away runs in both runtimes themselves, with one answer', async () => {
+    const [onnx, tfjs] = [await unpacked(name, 'onnx'), await unpacked(name, 'tfjs')];
+    const [height, width] = onnx.model.manifest.preprocessing.inputSize;
+    const data = Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * 37) % 256);
+    const pixels = { data, shape: [1, height, width, 3] };
+    const byOnnx = await runOnnx(join(onnx.into, 'model.onnx'), pixels);
+    const byTfjs = await runTfjs(join(tfjs.into, 'model.json'), pixels);
+    expect(maxDifference(byOnnx.probabilities, byTfjs.probabilities)).toBeLessThan(1e-4);
+    expect([onnx.filename, tfjs.filename]).toEqual([`${name}-1-onnx.zip`, `${name}-1-tfjs.zip`]);
+  });
+
+  it('names its classes, and says how it is run', async () => {
+    const { files, model } = await unpacked(name, 'safetensors');
+    const labels = JSON.parse(String(files.get('labels.json')));
+    expect(labels).toHaveLength(model.manifest.labels.length);
+    expect(labels[0]).toMatchObject({ index: 0, label: model.manifest.labels[0]?.label });
+    const lines = String(files.get('labels.txt')).split('\n');
+    expect(lines[7]).toBe(model.manifest.labels[7]?.label);
+    const readme = String(files.get('README.txt'));
+    expect(readme).toContain('model.safetensors');
+    expect(readme).toContain(model.manifest.file.license);
+    expect(files.get('model.safetensors')).toHaveLength(model.manifest.file.weights.size_bytes);
+  });
+});
+
+/** Files that this process has open are looked up in `/proc`. */
+const onLinux = existsSync('/proc/self/fd');
+
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return [];
+    }
+  });
+}
+
+describe('a download', () => {
+  it.skipIf(!onLinux)('that is given up gives its file back', async () => {
+    const { zip } = await exported(EMBEDDED[0], 'onnx');
+    const weights = () => openFiles().filter((path) => path.endsWith('model.onnx'));
+    zip.read();
+    await vi.waitFor(() => expect(weights()).toHaveLength(1));
+    zip.destroy();
+    await vi.waitFor(() => expect(weights()).toEqual([]));
+  });
+
+  it('is refused before it begins when a file is gone', async () => {
+    const { model } = await exported(EMBEDDED[0], 'onnx');
+    const lost = { ...model, weightsPath: join(folder, 'nothing') };
+    const download = exportModel(lost, await conversions.get(model), {}, { format: 'safetensors' });
+    await expect(download).rejects.toMatchObject({ code: 'model_unavailable' });
+  });
+});
+
+describe('a model that came as ONNX', () => {
+  const [like] = EMBEDDED;
+
+  it('is taken away as ONNX, and as nothing else', async () => {
+    const model = await foreignVersion();
+    const converted = await conversions.get(model);
+    const download = (format: ExportFormat) => exportModel(model, converted, { id: model.name }, { format });
+    const files = await readZip(await collect((await download('onnx')).zip));
+    expect(files.has('model.onnx')).toBe(true);
+    for (const format of ['tfjs', 'safetensors'] as const) {
+      await expect(download(format)).rejects.toMatchObject({
+        code: 'format_unavailable',
+        context: { formats: ['onnx'] },
+      });
+    }
+  });
+
+  it('brings the file of its weights where these lie apart', async () => {
+    const model = await foreignVersion();
+    const converted = await conversions.get(model);
+    const data = `${converted.onnx.path}.data`;
+    await writeFile(data, 'weights');
+    const apart = { ...converted, onnx: { ...converted.onnx, files: [converted.onnx.path, data] } };
+    const { zip } = await exportModel(model, apart, {}, { format: 'onnx' });
+    expect(String((await readZip(await collect(zip))).get('model.onnx.data'))).toBe('weights');
+  });
+
+  it('has a card, whatever it is called', async () => {
+    const model = await foreignVersion();
+    const registry = new Registry();
+    registry.set({ name: model.name, versions: [model], aliases: {} });
+    const store = await FileArtifactStore.open(join(folder, 'models'), createLogger('silent'));
+    const quantizer = { get: () => Promise.reject(new Error('nobody asks')) };
+    const catalogue = new ModelCatalogue({ registry, store, conversions, quantizer, defaultModel: model.name });
+    await conversions.get(model);
+    expect(await catalogue.describe(model.name)).toMatchObject({ id: 'theirs', formats: { onnx: {} } });
+  });
+
+  async function foreignVersion(): Promise<ModelVersion> {
+    const embedded = models.find(({ name }) => name === like);
+    if (embedded === undefined) throw new Error(`the zoo has no ${like}`);
+    const weightsPath = await writeForeign(join(folder, 'theirs.onnx'), smallClassifier());
+    const sha256 = createHash('sha256').update(readFileSync(weightsPath)).digest('hex');
+    const { file, preprocessing } = embedded.manifest;
+    const manifest = {
+      ...embedded.manifest,
+      name: 'theirs',
+      preprocessing: { ...preprocessing, inputSize: [8, 8] as const },
+      file: {
+        ...file,
+        architecture: { family: 'onnx' },
+        num_classes: 3,
+        weights: { ...file.weights, format: 'onnx' as const, sha256 },
+      },
+    };
+    return { ...embedded, name: 'theirs', weightsPath, manifest };
+  }
+});

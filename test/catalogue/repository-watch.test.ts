@@ -1,0 +1,117 @@
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { RepositoryWatch } from '../../src/catalogue/repository-watch.ts';
+import { createLogger } from '../../src/common/logger.ts';
+import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
+import { Registry } from '../../src/registry/registry.ts';
+import { Repository } from '../../src/registry/repository.ts';
+
+const SEED = 'resnet18_slim.tiny200';
+const logger = createLogger('silent');
+let dataDir: string;
+let zoo: string;
+let registry: Registry;
+let watch: RepositoryWatch;
+/** What was loaded anew, swapped in and let go, in order. */
+let events: string[];
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'menagerie-watch-'));
+  zoo = join(dataDir, 'zoo');
+  await mkdir(zoo);
+  events = [];
+  registry = new Registry();
+  const store = await FileArtifactStore.open(join(dataDir, 'models'), logger);
+  watch = new RepositoryWatch({
+    folders: [zoo, join(dataDir, 'models')],
+    repository: new Repository('zoo', store, zoo),
+    registry,
+    serving: {
+      prepare: async ({ name, manifest }) => {
+        if (manifest.file.title === 'unloadable') throw new Error('the weights are damaged');
+        events.push(`load ${name}: ${manifest.file.title}`);
+        return () => void events.push(`swap ${name}`);
+      },
+      release: async ({ name, version }) => void events.push(`release ${name}@${version}`),
+    },
+    logger,
+  });
+  await watch.scan();
+});
+afterEach(async () => {
+  await watch.close();
+  await rm(dataDir, { recursive: true });
+});
+
+/** Puts a model of the given title into the folder of pulled and imported models, as its writers do: all at once. */
+async function put(name: string, title = 'one'): Promise<void> {
+  const made = await mkdtemp(join(dataDir, 'made-'));
+  await cp(`zoo/${SEED}`, made, { recursive: true });
+  const manifest = JSON.parse(await readFile(join(made, 'manifest.json'), 'utf8'));
+  await writeFile(join(made, 'manifest.json'), JSON.stringify({ ...manifest, name, title }));
+  await rm(join(zoo, name), { recursive: true, force: true });
+  await cp(made, join(zoo, `.${name}`), { recursive: true });
+  await rename(join(zoo, `.${name}`), join(zoo, name));
+}
+
+describe('the registry follows the folder of pulled and imported models', () => {
+  test('when one appears', async () => {
+    await put('mine');
+    await watch.scan();
+    expect(registry.resolve('mine').manifest.file.title).toBe('one');
+    expect(events).toEqual([]);
+  });
+
+  test('when one changes: the new is loaded before it takes over', async () => {
+    await put('mine');
+    await watch.scan();
+    await put('mine', 'two');
+    await watch.scan();
+    expect(registry.resolve('mine').manifest.file.title).toBe('two');
+    expect(events).toEqual(['load mine: two', 'swap mine']);
+  });
+
+  test('when one goes', async () => {
+    await put('mine');
+    await watch.scan();
+    await rm(join(zoo, 'mine'), { recursive: true });
+    await watch.scan();
+    expect(registry.find('mine')).toBeUndefined();
+    expect(events).toEqual(['release mine@1']);
+  });
+
+  test('but serves on what was there where the new one is broken, and says why', async () => {
+    await put('mine');
+    await watch.scan();
+    await put('mine', 'unloadable');
+    await watch.scan();
+    expect(registry.resolve('mine').manifest.file.title).toBe('one');
+    expect(watch.problems).toContainEqual({ where: 'mine', reason: 'the weights are damaged' });
+    await writeFile(join(zoo, 'mine', 'manifest.json'), '{');
+    await watch.scan();
+    expect(registry.resolve('mine').manifest.file.title).toBe('one');
+    await put('mine', 'three');
+    await watch.scan();
+    expect(registry.resolve('mine').manifest.file.title).toBe('three');
+    expect(watch.problems).toEqual([]);
+  });
+});
+
+test('what another process publishes and promotes is seen, by itself', async () => {
+  const other = await FileArtifactStore.open(join(dataDir, 'models'), logger);
+  await watch.start();
+  await put('flowers');
+  await rename(join(zoo, 'flowers'), join(dataDir, 'version'));
+  const version = await other.putVersion('flowers', join(dataDir, 'version'), 'job');
+  await other.setAlias('flowers', 'best', version);
+  await vi.waitFor(() => expect(registry.resolve('flowers@best').version).toBe(1), { timeout: 10_000, interval: 50 });
+});
+
+test('what has not changed stays the same object, to others who know it', async () => {
+  const before = registry.resolve(SEED);
+  await put('mine');
+  await watch.scan();
+  expect(registry.resolve(SEED)).toBe(before);
+});

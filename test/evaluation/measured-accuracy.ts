@@ -1,0 +1,24 @@
+import { pino } from 'pino';
+import { expect } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { evaluateModel } from '../../src/evaluation/accuracy.ts';
+import { createServices } from '../../src/services.ts';
+import { temporaryDataDir } from '../e2e/server-process.ts';
+
+/** Measures a model on the thousand validation images, and holds that against what its manifest says. */
+export async function expectStatedAccuracy(name: string, path: string): Promise<void> {
+  const data = await temporaryDataDir();
+  const services = await createServices(readConfig({ DATA_DIR: data.path }), pino({ level: 'silent' }));
+  try {
+    const model = services.registry.resolve(name);
+    const classify = services.classifier.classify.bind(services.classifier);
+    const measured = await evaluateModel(classify, { model, runtime: 'onnx', path });
+    const stated = model.manifest.file.accuracy.find(({ images }) => images === 1000);
+    expect(measured.images).toBe(1000);
+    expect(Math.abs(100 * measured.top1 - (stated?.top1 ?? 0))).toBeLessThan(0.5);
+    expect(Math.abs(100 * measured.top5 - (stated?.top5 ?? 0))).toBeLessThan(0.5);
+  } finally {
+    await services.close();
+    await data.remove();
+  }
+}

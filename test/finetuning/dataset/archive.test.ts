@@ -1,0 +1,238 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { openArchive } from '../../../src/finetuning/dataset/archive.ts';
+import { ARCHIVE_LIMITS, type ArchiveLimits, type ImageSource } from '../../../src/finetuning/dataset/image-source.ts';
+import { fileOf, patched, swapped, zipOf } from './zip-fixtures.ts';
+
+let source: ImageSource | undefined;
+afterEach(async () => {
+  await source?.close();
+  source = undefined;
+});
+
+async function opened(zip: Buffer, limits: Partial<ArchiveLimits> = {}): Promise<ImageSource> {
+  source = await openArchive(fileOf(zip), { ...ARCHIVE_LIMITS, ...limits });
+  return source;
+}
+
+/** Opens the zip and reads its first file. */
+async function firstFile(zip: Buffer): Promise<Buffer> {
+  const { files, read } = await opened(zip);
+  const [file] = files;
+  if (file === undefined) throw new Error('the zip holds no file');
+  return await read(file);
+}
+
+const twoImages = () =>
+  zipOf([
+    { name: 'cat/1.jpg', content: 'first '.repeat(100) },
+    { name: 'dog/2.jpg', content: 'second '.repeat(100) },
+  ]);
+
+describe('names', () => {
+  test.each([
+    ['climbs', '../xx/1.jpg'],
+    ['climbs from within', 'a/../../jpg'],
+    ['climbs by backslashes', '..\\xx\\1jpg'],
+    ['is absolute', '/etc/passwd'],
+    ['begins with a drive', 'C:\\win.jpg'],
+    ['names a share', '\\\\host\\jpg'],
+    ['holds a NUL', 'cat\0/01.jpg'],
+  ])('a name that %s is refused, with nothing read', async (_, name) => {
+    const stand = 'x'.repeat(name.length);
+    const zip = swapped(await zipOf([{ name: stand, content: 'x' }]), stand, name);
+    await expect(opened(zip)).rejects.toMatchObject({ code: 'archive_unsafe', status: 422, context: { entry: name } });
+  });
+
+  test('backslashes separate folders, as old Windows tools write them', async () => {
+    const { files } = await opened(
+      swapped(await zipOf([{ name: 'cat/1.jpg', content: 'x' }]), 'cat/1.jpg', 'cat\\1.jpg'),
+    );
+    expect(files.map(({ name }) => name)).toEqual(['cat/1.jpg']);
+  });
+
+  test('a leading "./" is dropped', async () => {
+    const { files } = await opened(swapped(await zipOf([{ name: 'xxcat/1.jpg', content: 'x' }]), 'xxcat/', './cat/'));
+    expect(files.map(({ name }) => name)).toEqual(['cat/1.jpg']);
+  });
+
+  test.each([
+    ['UTF-8 and marked as such', Buffer.from('Köt/1.jpg'), 0x800],
+    ['UTF-8 without the mark', Buffer.from('Köt/1.jpg'), 0],
+    ['code page 437', Buffer.from('K\x94t/1.jpg', 'latin1'), 0],
+    ['code page 437 marked as UTF-8', Buffer.from('K\x94t/1.jpg', 'latin1'), 0x800],
+  ])('a name in %s is understood', async (_, raw, flags) => {
+    const stand = 'x'.repeat(raw.length);
+    const zip = swapped(await zipOf([{ name: stand, content: 'x' }]), Buffer.from(stand), raw);
+    const { files } = await opened(patched(zip, 0, 'flags', flags));
+    expect(files.map(({ name }) => name)).toEqual(['Köt/1.jpg']);
+  });
+
+  test('of two entries with one name the later stands, as unpackers have it', async () => {
+    const zip = await zipOf([
+      { name: 'cat/1.jpg', content: 'old' },
+      { name: 'cat/x.jpg', content: 'new' },
+    ]);
+    const { files, ignored, read } = await opened(swapped(zip, 'cat/x.jpg', 'cat/1.jpg'));
+    expect(files).toHaveLength(1);
+    for (const file of files) expect((await read(file)).toString()).toBe('new');
+    expect(ignored).toEqual([{ name: 'cat/1.jpg', reason: 'duplicate_name' }]);
+  });
+
+  test('devices and pipes are ignored', async () => {
+    const { files, ignored } = await opened(await zipOf([{ name: 'pipe.jpg', content: '', mode: 0o010644 }]));
+    expect(files).toEqual([]);
+    expect(ignored).toEqual([{ name: 'pipe.jpg', reason: 'special_file' }]);
+  });
+});
+
+describe('bombs', () => {
+  test('an entry that expands beyond any photo is refused before it is inflated', async () => {
+    const zip = await zipOf([{ name: 'cat/1.jpg', content: Buffer.alloc(4 * 1024 * 1024) }]);
+    await expect(opened(zip)).rejects.toMatchObject({
+      code: 'archive_bomb',
+      status: 422,
+      context: { limit: 'max_ratio', maximum: 200, entry: 'cat/1.jpg' },
+    });
+  });
+
+  test('a blank drawing below a mebibyte is no bomb', async () => {
+    expect(await firstFile(await zipOf([{ name: 'cat/1.tif', content: Buffer.alloc(1_000_000) }]))).toHaveLength(
+      1_000_000,
+    );
+  });
+
+  test('an entry that declares less than it holds is stopped at what it declared', async () => {
+    const zip = await zipOf([{ name: 'cat/1.jpg', content: Buffer.alloc(4 * 1024 * 1024) }]);
+    await expect(firstFile(patched(zip, 0, 'size', 1000))).rejects.toMatchObject({
+      code: 'archive_corrupt',
+      message: expect.stringContaining('more than the 1000 bytes declared'),
+    });
+  });
+
+  test('entries that share their bytes are refused', async () => {
+    const zip = await zipOf(
+      Array.from({ length: 4 }, (_, index) => ({
+        name: `${index}.jpg`,
+        content: Buffer.alloc(900, index),
+        compress: false,
+      })),
+    );
+    let overlapping = zip;
+    for (let index = 0; index < 4; index++) {
+      overlapping = patched(patched(overlapping, index, 'localHeader', 0), index, 'compressedSize', 2000);
+      overlapping = patched(overlapping, index, 'size', 2000);
+    }
+    await expect(opened(overlapping)).rejects.toMatchObject({ code: 'archive_bomb' });
+  });
+
+  test('a zip of more bytes than the limit is not even parsed', async () => {
+    await expect(opened(await twoImages(), { maxArchiveBytes: 100 })).rejects.toMatchObject({
+      code: 'archive_too_large',
+      context: { limit: 'max_archive_bytes', maximum: 100 },
+    });
+  });
+});
+
+describe('damage', () => {
+  test('a zip that was cut off is refused, wherever the cut is', async () => {
+    const zip = await twoImages();
+    for (const kept of [zip.length - 1, zip.length - 30, Math.floor(zip.length / 2), 10, 3]) {
+      await expect(opened(zip.subarray(0, kept)), `${kept} bytes`).rejects.toMatchObject({ code: 'archive_corrupt' });
+    }
+  });
+
+  test('a zip whose beginning is missing is refused', async () => {
+    const zip = await twoImages();
+    const directory = zip.indexOf(Buffer.from('PK\x01\x02', 'latin1'));
+    await expect(opened(zip.subarray(directory - 20))).rejects.toMatchObject({
+      code: expect.stringMatching(/archive_corrupt|unsupported_archive/),
+    });
+  });
+
+  test('an empty file is refused', async () => {
+    await expect(opened(Buffer.alloc(0))).rejects.toMatchObject({ code: 'archive_corrupt' });
+  });
+
+  test('what is no zip is said to be none', async () => {
+    await expect(opened(Buffer.from('\x1f\x8b\x08 a gzip', 'latin1'))).rejects.toMatchObject({
+      code: 'unsupported_archive',
+      status: 415,
+    });
+  });
+
+  test.each([
+    ['CRC-32', 'crc' as const, 12345],
+    ['a declared size beyond the content', 'size' as const, 601],
+    ['a header in the wrong place', 'localHeader' as const, 1],
+  ])('one file that fails by %s spoils no other', async (_, field, value) => {
+    const { files, read } = await opened(patched(await twoImages(), 0, field, value));
+    const [cat, dog] = files;
+    if (cat === undefined || dog === undefined) throw new Error('two files were packed');
+    await expect(read(cat)).rejects.toMatchObject({ code: 'archive_corrupt', context: { entry: 'cat/1.jpg' } });
+    expect(await read(dog)).toHaveLength(700);
+  });
+
+  test('a file whose compressed bytes were overwritten is found out', async () => {
+    const zip = await twoImages();
+    zip.fill(0xff, 45, 50);
+    await expect(firstFile(zip)).rejects.toMatchObject({ code: 'archive_corrupt' });
+  });
+});
+
+describe('what the format allows and we do not', () => {
+  test.each([
+    ['by the traditional cipher', 0x1],
+    ['strongly', 0x41],
+  ])('a zip encrypted %s asks for one without a password', async (_, flags) => {
+    await expect(opened(patched(await twoImages(), 1, 'flags', flags))).rejects.toMatchObject({
+      code: 'archive_encrypted',
+      message: expect.stringContaining('without a password'),
+    });
+  });
+
+  test('other methods of compression are named', async () => {
+    await expect(opened(patched(await twoImages(), 0, 'method', 93))).rejects.toMatchObject({
+      code: 'unsupported_archive',
+      context: { entry: 'cat/1.jpg', method: 93 },
+    });
+  });
+});
+
+test('zip64 reads like any other', async () => {
+  const zip = await zipOf([{ name: 'cat/1.jpg', content: 'photo' }], { zip64: true });
+  expect(zip.includes(Buffer.from('PK\x06\x06', 'latin1'))).toBe(true);
+  expect((await firstFile(zip)).toString()).toBe('photo');
+});
+
+test('a local header may carry fields that the central directory does not', async () => {
+  const zip = await zipOf([{ name: 'cat/1.jpg', content: 'photo' }]);
+  const extra = Buffer.from('ZZ\x04\x00four', 'latin1');
+  const nameEnd = 30 + 'cat/1.jpg'.length;
+  const longer = Buffer.concat([zip.subarray(0, nameEnd), extra, zip.subarray(nameEnd)]);
+  longer.writeUInt16LE(extra.length, 28);
+  // The end record tells where the central directory begins.
+  longer.writeUInt32LE(longer.readUInt32LE(longer.length - 6) + extra.length, longer.length - 6);
+  expect((await firstFile(longer)).toString()).toBe('photo');
+});
+
+test('stored entries read like compressed ones', async () => {
+  expect((await firstFile(await zipOf([{ name: 'a.jpg', content: 'as it is', compress: false }]))).toString()).toBe(
+    'as it is',
+  );
+});
+
+test('the number of entries is refused before they are read', async () => {
+  const zip = await twoImages();
+  zip.writeUInt16LE(60_000, zip.length - 12);
+  await expect(opened(zip, { maxEntries: 50_000 })).rejects.toMatchObject({
+    context: { limit: 'max_entries', found: 60_000 },
+  });
+});
+
+test('a name of 64 kilobytes is refused, and told in short', async () => {
+  const zip = await zipOf([{ name: 'x'.repeat(65_000), content: 'x' }]);
+  await expect(opened(zip)).rejects.toMatchObject({
+    code: 'archive_too_large',
+    context: { limit: 'max_name_bytes', found: 65_000, maximum: 1024, entry: 'x'.repeat(200) },
+  });
+});

@@ -1,0 +1,337 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { AppError } from '../../../src/common/errors.ts';
+import { openArchive } from '../../../src/finetuning/dataset/archive.ts';
+import { readDataset } from '../../../src/finetuning/dataset/dataset.ts';
+import { SPLIT_DEFAULTS } from '../../../src/finetuning/dataset/dataset-split.ts';
+import {
+  type InspectImage,
+  type Preflight,
+  type PreflightOptions,
+  runPreflight,
+} from '../../../src/finetuning/dataset/preflight.ts';
+import { fileOf, swapped, type ZipEntry, zipOf } from './zip-fixtures.ts';
+
+/** Stands for the decoder: the text before a bar is the picture, what follows is how it was stored. */
+const inspect: InspectImage = async (content) => {
+  const [picture = ''] = content.toString().split('|');
+  if (picture === 'broken') throw new AppError('corrupt_image', 'The image is damaged.');
+  const pixelDigest = createHash('sha256').update(picture).digest('hex');
+  const [, look = pixelDigest] = picture.split(' looks ');
+  const side = picture.startsWith('tiny') ? 10 : 300;
+  const differenceHash = look === pixelDigest ? pixelDigest.slice(0, 32) : look.padStart(32, '0');
+  return { width: side, height: 300, pixelDigest, differenceHash };
+};
+
+const settings: PreflightOptions = {
+  split: { ...SPLIT_DEFAULTS, seed: 1 },
+  inputSize: [64, 64],
+  inspect,
+  concurrency: 3,
+};
+
+/** Files of different pictures: `folder/0.jpg` to `folder/<count - 1>.jpg`. */
+function photos(folder: string, count: number): ZipEntry[] {
+  return Array.from({ length: count }, (_, index) => ({
+    name: `${folder}/${index}.jpg`,
+    content: `${folder} ${index}`,
+  }));
+}
+
+async function preflightOf(zip: Buffer, options: Partial<PreflightOptions> = {}): Promise<Preflight> {
+  const source = await openArchive(fileOf(zip));
+  try {
+    return await runPreflight(await readDataset(source), source, { ...settings, ...options });
+  } finally {
+    await source.close();
+  }
+}
+
+async function preflight(...entries: readonly (ZipEntry | readonly ZipEntry[])[]): Promise<Preflight> {
+  return await preflightOf(await zipOf(entries.flat()));
+}
+
+const codes = ({ report }: Preflight) => report.warnings.map(({ code }) => code);
+
+describe('a sound data set', () => {
+  test('passes without a warning, and the report says what will be trained', async () => {
+    const { report, classes, images } = await preflight(photos('cat', 100), photos('dog', 60));
+    expect(report.warnings).toEqual([]);
+    expect(report.classes).toEqual([
+      { name: 'cat', images: 100, train: 70, validation: 15, test: 15 },
+      { name: 'dog', images: 60, train: 42, validation: 9, test: 9 },
+    ]);
+    expect(report.images).toEqual({
+      labelled: 160,
+      unreadable: 0,
+      left_out: 0,
+      used: 160,
+      train: 112,
+      validation: 24,
+      test: 24,
+    });
+    expect(report.imbalance).toBe(1.67);
+    expect(report.will_train).toBe(
+      '112 images of 2 classes train the head, 24 decide when to stop, 24 are kept for the report',
+    );
+    expect(classes).toEqual(['cat', 'dog']);
+    expect(images).toHaveLength(160);
+    expect(new Set(images.map(({ label, classIndex }) => `${label} ${classIndex}`))).toEqual(
+      new Set(['cat 0', 'dog 1']),
+    );
+  });
+
+  test('the report is plain JSON', async () => {
+    const { report } = await preflight(photos('cat', 5), photos('dog', 5));
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+  });
+
+  test('has one digest however it is packed, and another when a label changes', async () => {
+    const wrapped = photos('cat', 9).map((entry) => ({
+      ...entry,
+      name: `pets/${entry.name}`,
+      content: `${entry.content}|x`,
+    }));
+    const dogs = photos('dog', 9).map((entry) => ({ ...entry, name: `pets/${entry.name}` }));
+    const { datasetDigest } = await preflight(photos('cat', 9), photos('dog', 9));
+    expect((await preflight(dogs.reverse(), wrapped)).datasetDigest).toBe(datasetDigest);
+    const shuffled = photos('dog', 9).map((entry, index) => ({ ...entry, name: `dog/${(index * 4) % 9}.jpg` }));
+    expect((await preflight(photos('cat', 9), shuffled)).datasetDigest).toBe(datasetDigest);
+    const renamed = photos('dog', 9).map((entry) => ({ ...entry, name: entry.name.replace('dog', 'wolf') }));
+    expect((await preflight(photos('cat', 9), renamed)).datasetDigest).not.toBe(datasetDigest);
+  });
+});
+
+describe('too little to learn from', () => {
+  test('one class is refused', async () => {
+    await expect(preflight(photos('cat', 50))).rejects.toMatchObject({
+      code: 'dataset_too_small',
+      status: 422,
+      message: 'there is one class, "cat": at least 2 are needed',
+    });
+  });
+
+  test('four images in a class are refused, five are taken', async () => {
+    await expect(preflight(photos('cat', 50), photos('dog', 4))).rejects.toMatchObject({
+      code: 'dataset_too_small',
+      message: 'every class needs at least 5 images that can be used: "dog" has 4',
+      context: { minimum_images_per_class: 5, classes: { dog: 4 } },
+    });
+    expect((await preflight(photos('cat', 50), photos('dog', 5))).classes).toEqual(['cat', 'dog']);
+  });
+
+  test('unreadable images do not count, and the error carries the report with their reasons', async () => {
+    const broken = { name: 'dog/broken.jpg', content: 'broken' };
+    await expect(preflight(photos('cat', 5), photos('dog', 4), broken)).rejects.toMatchObject({
+      code: 'dataset_too_small',
+      context: {
+        preflight: {
+          unreadable: { count: 1, examples: [{ file: 'dog/broken.jpg', label: 'dog', code: 'corrupt_image' }] },
+        },
+      },
+    });
+  });
+
+  test('a class without training images is refused', async () => {
+    await expect(
+      preflight(photos('train/cat', 9), photos('train/dog', 9), photos('test/bird', 9)),
+    ).rejects.toMatchObject({
+      code: 'dataset_too_small',
+      message: expect.stringContaining('"bird" lies in the other splits alone'),
+    });
+  });
+});
+
+test('fewer than fifty images in a class is a warning', async () => {
+  const result = await preflight(photos('cat', 50), photos('dog', 49));
+  expect(codes(result)).toEqual(['few_images']);
+  expect(result.report.warnings[0]?.context).toEqual({ minimum: 50, classes: { dog: 49 } });
+});
+
+test('a class of more than twice the images of another is a warning', async () => {
+  expect(codes(await preflight(photos('cat', 100), photos('dog', 50)))).toEqual([]);
+  const result = await preflight(photos('cat', 101), photos('dog', 50));
+  expect(codes(result)).toEqual(['imbalance']);
+  expect(result.report.warnings[0]?.context).toEqual({ ratio: 2.02, smallest: 'dog', largest: 'cat' });
+});
+
+test('classes that are called alike are a warning', async () => {
+  const names = ['Golden Retriever', 'golden_retriever', 'caf\u00e9', 'cafe', 'C', 'C++', '1', '-1'];
+  const result = await preflight(...names.map((name) => photos(name, 50)));
+  expect(codes(result)).toEqual(['class_names_alike']);
+  expect(result.report.warnings[0]?.context).toEqual({
+    groups: [
+      ['Golden Retriever', 'golden_retriever'],
+      ['cafe', 'caf\u00e9'],
+    ],
+  });
+});
+
+test('images smaller than the input of the model are a warning', async () => {
+  const tiny = { name: 'cat/tiny.jpg', content: 'tiny' };
+  const { report } = await preflight(photos('cat', 60), photos('dog', 60), tiny);
+  expect(report.warnings.map(({ code }) => code)).toEqual(['small_images']);
+  expect(report.small_images).toEqual({
+    count: 1,
+    minimum: [64, 64],
+    examples: [{ file: 'cat/tiny.jpg', width: 10, height: 300 }],
+  });
+});
+
+test('an unreadable image is left out with its reason: damage of the image and of the archive', async () => {
+  const zip = await zipOf([
+    ...photos('cat', 60),
+    ...photos('dog', 60),
+    { name: 'cat/broken.jpg', content: 'broken' },
+    { name: 'cat/torn.jpg', content: 'as it was', compress: false },
+  ]);
+  const result = await preflightOf(swapped(zip, 'as it was', 'as it is!'));
+  expect(codes(result)).toEqual(['unreadable']);
+  expect(result.images).toHaveLength(120);
+  expect(result.report.unreadable).toEqual({
+    count: 2,
+    examples: [
+      { file: 'cat/broken.jpg', label: 'cat', code: 'corrupt_image', reason: 'The image is damaged.' },
+      {
+        file: 'cat/torn.jpg',
+        label: 'cat',
+        code: 'archive_corrupt',
+        reason: '"cat/torn.jpg" is damaged in the archive: its checksum (CRC-32) is wrong',
+      },
+    ],
+  });
+});
+
+test('what was ignored is counted by reason', async () => {
+  const noise = ['a.txt', 'b.txt', '.DS_Store', '__MACOSX/cat/._0.jpg'].map((name) => ({ name, content: '' }));
+  const { report } = await preflight(photos('cat', 60), photos('dog', 60), noise);
+  expect(report.ignored).toEqual({
+    count: 4,
+    reasons: [
+      { reason: 'not_an_image', count: 2, examples: ['a.txt', 'b.txt'] },
+      { reason: 'hidden', count: 1, examples: ['.DS_Store'] },
+      { reason: 'system_file', count: 1, examples: ['__MACOSX/cat/._0.jpg'] },
+    ],
+  });
+});
+
+test('rows of labels.csv without their file are a warning', async () => {
+  const images = [...photos('a', 60), ...photos('b', 60)];
+  const rows = images.map(({ name }) => `${name},${name.startsWith('a') ? 'cat' : 'dog'}`);
+  const table = { name: 'labels.csv', content: [...rows, 'lost.jpg,cat'].join('\n') };
+  const result = await preflight(images, table);
+  expect(codes(result)).toEqual(['missing']);
+  expect(result.report.missing).toEqual({ count: 1, examples: ['lost.jpg'] });
+});
+
+describe('copies of a picture', () => {
+  test('under one label are a warning, are used, and stay in one split', async () => {
+    const copies = Array.from({ length: 6 }, (_, index) => ({
+      name: `cat/copy${index}.jpg`,
+      content: `cat 0|${index}`,
+    }));
+    const result = await preflight(photos('cat', 60), photos('dog', 60), copies);
+    expect(codes(result)).toEqual(['duplicates']);
+    expect(result.report.duplicates.count).toBe(1);
+    expect(result.report.duplicates.examples[0]?.map(({ file }) => file)).toEqual([
+      'cat/0.jpg',
+      ...copies.map(({ name }) => name),
+    ]);
+    expect(result.report.images.used).toBe(126);
+    const sides = result.images.filter(({ pixelDigest }) => pixelDigest === result.images[0]?.pixelDigest);
+    expect(sides).toHaveLength(7);
+    expect(new Set(sides.map(({ split }) => split)).size).toBe(1);
+  });
+
+  test('under two labels are a warning and are not used', async () => {
+    const result = await preflight(photos('cat', 60), photos('dog', 60), {
+      name: 'dog/cat.jpg',
+      content: 'cat 0|resaved',
+    });
+    expect(codes(result)).toEqual(['conflicting_labels']);
+    expect(result.report.conflicting_labels).toEqual({
+      count: 1,
+      examples: [
+        [
+          { file: 'cat/0.jpg', label: 'cat' },
+          { file: 'dog/cat.jpg', label: 'dog' },
+        ],
+      ],
+    });
+    expect(result.report.images).toMatchObject({ labelled: 121, left_out: 2, used: 119 });
+    expect(result.images.some(({ file }) => file.name === 'cat/0.jpg')).toBe(false);
+  });
+
+  test('in training and test are a warning, and only the test keeps them', async () => {
+    const result = await preflight(
+      photos('train/cat', 60),
+      photos('train/dog', 60),
+      photos('test/cat', 20),
+      photos('test/dog', 20),
+      { name: 'test/cat/leak.jpg', content: 'train/cat 3|resaved' },
+    );
+    expect(codes(result)).toEqual(['leakage']);
+    expect(result.report.leakage).toEqual({
+      count: 1,
+      examples: [
+        [
+          { file: 'test/cat/leak.jpg', label: 'cat', split: 'test' },
+          { file: 'train/cat/3.jpg', label: 'cat', split: 'train' },
+        ],
+      ],
+    });
+    const used = result.images.map(({ file }) => file.name);
+    expect(used).toContain('test/cat/leak.jpg');
+    expect(used).not.toContain('train/cat/3.jpg');
+  });
+});
+
+test('pictures that merely look alike are a warning and are used', async () => {
+  const result = await preflight(
+    photos('cat', 60),
+    photos('dog', 60),
+    { name: 'cat/burst1.jpg', content: 'a looks 00ff' },
+    { name: 'cat/burst2.jpg', content: 'b looks 000100fc' },
+    { name: 'cat/other.jpg', content: 'c looks 003f000f' },
+  );
+  expect(codes(result)).toEqual(['near_duplicates']);
+  expect(result.report.warnings[0]?.message).toBe(
+    '1 pair of images looks alike; where both are one photo, keep one of them',
+  );
+  expect(result.report.near_duplicates.examples.map((pair) => pair.map(({ file }) => file))).toEqual([
+    ['cat/burst1.jpg', 'cat/burst2.jpg'],
+  ]);
+  expect(result.report.images.used).toBe(123);
+});
+
+test('each image is inspected once, with the digest of its bytes, and progress is told', async () => {
+  const seen: string[] = [];
+  const progress: number[] = [];
+  await preflightOf(await zipOf([...photos('cat', 6), ...photos('dog', 6)]), {
+    inspect: async (content, digest) => {
+      expect(digest).toBe(createHash('sha256').update(content).digest('hex'));
+      seen.push(content.toString());
+      return await inspect(content, digest);
+    },
+    onProgress: (done, total) => progress.push(done / total),
+  });
+  expect(new Set(seen).size).toBe(12);
+  expect(seen).toHaveLength(12);
+  expect(progress.at(-1)).toBe(1);
+});
+
+test('stops at once when it is told to', async () => {
+  const abort = new AbortController();
+  let inspected = 0;
+  const stopped = preflightOf(await zipOf([...photos('cat', 50), ...photos('dog', 50)]), {
+    signal: abort.signal,
+    concurrency: 1,
+    inspect: async (content, digest) => {
+      inspected += 1;
+      if (inspected === 3) abort.abort();
+      return await inspect(content, digest);
+    },
+  });
+  await expect(stopped).rejects.toMatchObject({ name: 'AbortError' });
+  expect(inspected).toBe(3);
+});

@@ -1,0 +1,98 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { joinImages, samplesOf, type TrainingImages } from '../../../src/finetuning/features/feature-set.ts';
+import { calibrationOf } from '../../../src/finetuning/head/calibration.ts';
+import { argmaxRows, softmaxRows } from '../../../src/finetuning/head/cross-entropy.ts';
+import { type FinalHead, trainFinalHead } from '../../../src/finetuning/head/final-head.ts';
+import { headLogits, type Samples, trainHead } from '../../../src/finetuning/head/head.ts';
+import { defaultHeadSettings, type HeadSettings } from '../../../src/finetuning/head/head-settings.ts';
+import { loadTensorFlow, type TensorFlow } from '../../../src/runtime/tensorflow.ts';
+import { blobs } from './blobs.ts';
+
+const CLASSES = 3;
+const shape = { classes: CLASSES, dimension: 8, distance: 2 };
+const train = blobs({ ...shape, perClass: 20, seed: 1 });
+const validation = blobs({ ...shape, perClass: 6, seed: 2 });
+const unseen = blobs({ ...shape, perClass: 200, seed: 3 });
+const settings = { ...defaultHeadSettings(60, 8, 0), epochs: 30 };
+const none: Samples = { features: new Float32Array(), labels: new Int32Array() };
+
+/** Without copies. */
+function imagesOf({ features, labels }: Samples): TrainingImages {
+  return { set: { name: 'features', dimension: 8, originals: features }, augmented: true, labels };
+}
+
+let tf: TensorFlow;
+beforeAll(async () => {
+  ({ tf } = await loadTensorFlow({ threads: 1 }));
+});
+
+const trained = (images: TrainingImages, held: Samples, own: HeadSettings = settings): Promise<FinalHead> =>
+  trainFinalHead(tf, { images, validation: held, classes: CLASSES }, own);
+
+describe('a head of few images', () => {
+  test('goes on with the validation images too, for a third of the epochs that they said', async () => {
+    const head = await trained(imagesOf(train), validation);
+    const first = await trainHead(tf, { classes: CLASSES, train, validation }, settings);
+    expect(head).toMatchObject({ retrained: true, tunedOn: 'cross_validation', bestEpoch: first.bestEpoch });
+    expect(head.history).toEqual(first.history);
+    const joined = samplesOf(joinImages(imagesOf(train), validation));
+    const epochs = Math.ceil(first.bestEpoch / 3);
+    const again = await trainHead(
+      tf,
+      { classes: CLASSES, train: joined, start: first.layers },
+      { ...settings, epochs },
+    );
+    expect(head.layers).toEqual(again.layers);
+  });
+
+  test('knows how sure it may be, even when it learnt its images by heart', async () => {
+    const sure = { ...settings, weightDecay: 0, learningRate: 0.3, patience: 100, epochs: 60 };
+    const { layers, temperature, unknown } = await trained(imagesOf(train), none, sure);
+    const logits = headLogits(tf, layers, unseen.features);
+    const errorAt = (t: number) =>
+      calibrationOf(
+        softmaxRows(
+          logits.map((logit) => logit / t),
+          CLASSES,
+        ),
+        unseen.labels,
+        CLASSES,
+      ).error;
+    expect(temperature).toBeGreaterThan(1.2);
+    expect(errorAt(temperature)).toBeLessThan(0.6 * errorAt(1));
+    expect(unknown.threshold).toBeGreaterThan(1 / CLASSES);
+  });
+
+  test('needs no validation images', async () => {
+    const head = await trained(imagesOf(train), none);
+    expect(head).toMatchObject({ retrained: false, tunedOn: 'cross_validation', bestEpoch: 30 });
+  });
+});
+
+test('a head of many images is tuned on what its first training says of the validation images', async () => {
+  const many = blobs({ ...shape, perClass: 340, seed: 4 });
+  const head = await trained(imagesOf(many), validation, { ...settings, batchSize: 64, epochs: 3 });
+  expect(head).toMatchObject({ retrained: true, tunedOn: 'validation_images' });
+  const predicted = argmaxRows(headLogits(tf, head.layers, unseen.features), CLASSES);
+  expect(predicted.filter((answer, i) => answer === unseen.labels[i]).length / predicted.length).toBeGreaterThan(0.75);
+});
+
+test('images with copies count as much as images that have none', () => {
+  const copies = { features: Float32Array.of(2, 3, 4, 5), sources: Int32Array.of(0, 0, 1, 1) };
+  const images: TrainingImages = {
+    set: { name: 'features', dimension: 1, originals: Float32Array.of(0, 1), copies },
+    augmented: true,
+    labels: Int32Array.of(0, 1),
+  };
+  const joined = joinImages(images, { features: Float32Array.of(9), labels: Int32Array.of(1) });
+  expect(samplesOf(joined)).toEqual({
+    features: Float32Array.of(0, 1, 9, 2, 3, 4, 5),
+    labels: Int32Array.of(0, 1, 1, 0, 0, 1, 1),
+    weights: Float32Array.of(1, 1, 3, 1, 1, 1, 1),
+  });
+  expect(samplesOf(joined, (image) => image !== 0)).toEqual({
+    features: Float32Array.of(1, 9, 4, 5),
+    labels: Int32Array.of(1, 1, 1, 1),
+    weights: Float32Array.of(1, 3, 1, 1),
+  });
+});

@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { stratifiedFolds } from '../../../src/finetuning/head/folds.ts';
+import { seededRandom } from '../../../src/finetuning/head/random.ts';
+
+describe('stratifiedFolds', () => {
+  const labels = Int32Array.from({ length: 50 }, (_, i) => (i < 40 ? 0 : i < 47 ? 1 : 2));
+  const folds = stratifiedFolds(labels, 3, seededRandom(1));
+  const sizes = (accept: (label: number) => boolean): number[] =>
+    [0, 1, 2].map((fold) => folds.filter((other, i) => other === fold && accept(labels[i] ?? -1)).length);
+
+  it('spreads every class evenly, and the images too', () => {
+    expect(sizes((label) => label === 0).sort()).toEqual([13, 13, 14]);
+    expect(sizes((label) => label === 1).sort()).toEqual([2, 2, 3]);
+    expect(sizes((label) => label === 2)).toEqual([1, 1, 1]);
+    expect(sizes(() => true).sort()).toEqual([16, 17, 17]);
+  });
+
+  it('depends on the seed alone', () => {
+    expect(stratifiedFolds(labels, 3, seededRandom(1))).toEqual(folds);
+    expect(stratifiedFolds(labels, 3, seededRandom(2))).not.toEqual(folds);
+  });
+});

@@ -1,0 +1,103 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { DatasetFeatures } from '../../../src/finetuning/features/dataset-features.ts';
+import { parseFinetuneOptions } from '../../../src/finetuning/finetune-options.ts';
+import type { Samples } from '../../../src/finetuning/head/head.ts';
+import { trainAndJudge } from '../../../src/finetuning/head/head-training.ts';
+import { loadTensorFlow, type TensorFlow } from '../../../src/runtime/tensorflow.ts';
+import { blobs } from './blobs.ts';
+
+const CLASSES = 3;
+const DIMENSION = 6;
+/** Values of the layers before the features. */
+const WIDE = 100;
+const LAYERS = [
+  { name: 'first', size: WIDE },
+  { name: 'middle', size: WIDE },
+  { name: 'features', size: DIMENSION },
+];
+const ALL = 2 * WIDE + DIMENSION;
+
+let tf: TensorFlow;
+beforeAll(async () => {
+  ({ tf } = await loadTensorFlow({ threads: 1 }));
+});
+
+/** Features of three layers, of which each tells as much of the classes as its distance says. */
+function layered(perClass: number, seed: number, distances: readonly [number, number, number]): Samples {
+  const parts = distances.map((distance, layer) =>
+    blobs({ classes: CLASSES, perClass, dimension: LAYERS[layer]?.size ?? 0, distance, seed: 10 * seed + layer }),
+  );
+  const labels = parts[0]?.labels ?? new Int32Array();
+  const rows = Array.from(labels, (_, row) =>
+    parts.flatMap(({ features }) => {
+      const size = features.length / labels.length;
+      return [...features.subarray(row * size, (row + 1) * size)];
+    }),
+  );
+  return { features: Float32Array.from(rows.flat()), labels };
+}
+
+function dataset(distances: readonly [number, number, number]): DatasetFeatures {
+  const train = layered(20, 1, distances);
+  const test = layered(10, 3, distances);
+  return {
+    layers: LAYERS,
+    train: {
+      set: { name: 'features', dimension: ALL, originals: train.features },
+      labels: train.labels,
+    },
+    validation: layered(8, 2, distances),
+    test,
+    testNames: Array.from(test.labels, (_, index) => `${index}.jpg`),
+  };
+}
+
+const trained = (
+  distances: readonly [number, number, number],
+  search: 'none' | 'quick' | 'thorough',
+  layers?: 'last' | 'all',
+) => {
+  // Only layers and weight decay are left to be searched.
+  const options = parseFinetuneOptions({
+    name: 'blobs',
+    search,
+    layers,
+    epochs: 3,
+    learning_rate: 0.02,
+    hidden_units: [],
+  });
+  return trainAndJudge(tf, dataset(distances), CLASSES, options, () => {});
+};
+
+describe('the layers that a head reads', () => {
+  test('are all of them without a search', async () => {
+    const { reads, layers } = await trained([6, 6, 6], 'none');
+    expect(reads).toEqual(LAYERS);
+    expect(layers[0]?.inputs).toBe(ALL);
+  });
+
+  test.each(['quick', 'thorough'] as const)('are more when those tell more (%s)', async (level) => {
+    const { reads, layers, test: judged, search } = await trained([6, 0, 0], level);
+    expect(reads).toEqual(LAYERS);
+    expect(layers[0]?.inputs).toBe(ALL);
+    expect(judged?.evaluation.accuracy).toBeGreaterThan(0.8);
+    const tried = new Set(search?.trials.map(({ features }) => features));
+    expect([...tried]).toEqual(
+      level === 'quick' ? ['last 3 layers', 'last layer'] : ['last 3 layers', 'last 2 layers', 'last layer'],
+    );
+  });
+
+  test('are those that are asked for, and then a search compares none', async () => {
+    const last = await trained([6, 6, 6], 'none', 'last');
+    expect(last.reads.map(({ name }) => name)).toEqual(['features']);
+    expect(last.layers[0]?.inputs).toBe(DIMENSION);
+    const { reads, search } = await trained([6, 0, 0], 'quick', 'last');
+    expect(reads.map(({ name }) => name)).toEqual(['features']);
+    expect(new Set(search?.trials.map(({ features }) => features))).toEqual(new Set(['last layer']));
+  });
+
+  test('are fewer when the others mislead', async () => {
+    const { reads } = await trained([0, 0, 5], 'quick');
+    expect(reads.map(({ name }) => name)).toEqual(['features']);
+  });
+});

@@ -1,0 +1,161 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/common/logger.ts';
+import { openFileJobQueue } from '../../src/jobs/file-job-queue.ts';
+import type { JobEvent, JobQueue } from '../../src/jobs/job-queue.ts';
+import { describeJobQueue } from '../contract/job-queue.ts';
+
+const silent = createLogger('silent');
+
+describeJobQueue('files', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'jobs-'));
+  return {
+    open: (conditions) => openFileJobQueue(folder, silent, conditions),
+    dispose: () => rm(folder, { recursive: true }),
+  };
+});
+
+describe('files of jobs', () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'jobs-'));
+  });
+
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** Opens the queue, uses it, closes it. */
+  async function withQueue<T>(use: (queue: JobQueue) => Promise<T>): Promise<T> {
+    const queue = await openFileJobQueue(folder, silent);
+    try {
+      return await use(queue);
+    } finally {
+      await queue.close();
+    }
+  }
+
+  function enqueued(payload: string): Promise<string> {
+    return withQueue(async (queue) => (await queue.enqueue({ payload })).id);
+  }
+
+  async function changeJobFile(id: string, fields: Record<string, unknown>): Promise<void> {
+    const path = join(folder, id, 'job.json');
+    await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...fields }));
+  }
+
+  test('a job is a folder with its facts in snake case; nothing unfinished is left beside them', async () => {
+    const id = await enqueued('flowers');
+    expect(await readdir(folder)).toEqual([id]);
+    expect(await readdir(join(folder, id))).toEqual(['events.jsonl', 'job.json']);
+    expect(JSON.parse(await readFile(join(folder, id, 'job.json'), 'utf8'))).toMatchObject({
+      schema: 1,
+      id,
+      state: 'queued',
+      payload: 'flowers',
+      created_at: expect.any(String),
+    });
+  });
+
+  test.each([
+    ['cut short', (path: string) => truncate(path, 10)],
+    ['empty', (path: string) => truncate(path, 0)],
+    ['of an unknown schema', (path: string) => writeFile(path, '{"schema":2}')],
+    [
+      'a folder',
+      async (path: string) => {
+        await rm(path);
+        await mkdir(path);
+      },
+    ],
+  ])('a job file that is %s is skipped and left for a person to look at', async (_what, damage) => {
+    const damaged = await enqueued('damaged');
+    const sound = await enqueued('sound');
+    await damage(join(folder, damaged, 'job.json'));
+    await withQueue(async (queue) => {
+      expect((await queue.list()).map(({ id }) => id)).toEqual([sound]);
+    });
+    expect(existsSync(join(folder, damaged))).toBe(true);
+  });
+
+  test('a job that was never acknowledged, or half removed, is cleared away; strange names are left alone', async () => {
+    const id = '0199c1f2a3b4-5f3a9c1e';
+    await mkdir(join(folder, id));
+    await writeFile(join(folder, id, 'archive'), 'photos');
+    await writeFile(join(folder, 'notes.txt'), 'mine');
+    await withQueue(async (queue) => {
+      expect(await queue.list()).toEqual([]);
+    });
+    expect(await readdir(folder)).toEqual(['notes.txt']);
+  });
+
+  test('files that were being written when the process died are cleared away', async () => {
+    const id = await enqueued('flowers');
+    await writeFile(join(folder, id, 'job.json.0.tmp'), '{"schema');
+    await withQueue(async () => {});
+    expect(await readdir(join(folder, id))).toEqual(['events.jsonl', 'job.json']);
+  });
+
+  test('events that a crash cut short or garbled are left out, and later ones are not swallowed by them', async () => {
+    const id = await enqueued('flowers');
+    await appendFile(join(folder, id, 'events.jsonl'), '\nnonsense\n{"id":2,"at":"20');
+    await withQueue((queue) => queue.cancel(id));
+    const events = await withQueue((queue) => collect(queue.events(id)));
+    expect(events.map(({ id }) => id)).toEqual([1, 2]);
+    expect(events.at(-1)?.data).toMatchObject({ state: 'cancelled' });
+  });
+
+  test('a running job whose process died waits again, up to three attempts', async () => {
+    const id = await enqueued('flowers');
+    await changeJobFile(id, { state: 'running', attempts: 2, state_event_id: 2 });
+    await withQueue(async (queue) => {
+      expect((await queue.claim())?.job).toMatchObject({ id, attempts: 3 });
+    });
+    await changeJobFile(id, { state: 'running', attempts: 3 });
+    await withQueue(async (queue) => {
+      expect(await queue.get(id)).toMatchObject({ state: 'failed', failure: { code: 'worker_lost' } });
+    });
+  });
+
+  test('a job that was being cancelled when the process died is cancelled', async () => {
+    const id = await enqueued('flowers');
+    await changeJobFile(id, { state: 'running', attempts: 1, cancel_requested: true });
+    await withQueue(async (queue) => {
+      expect((await queue.get(id)).state).toBe('cancelled');
+    });
+  });
+
+  test('an end whose event and archive a crash left behind has its event, and no archive', async () => {
+    const id = await enqueued('flowers');
+    await changeJobFile(id, { state: 'succeeded', state_event_id: 2, finished_at: '2026-01-02T03:04:05.000Z' });
+    await writeFile(join(folder, id, 'archive'), 'photos');
+    const events = await withQueue((queue) => collect(queue.events(id)));
+    expect(events.at(-1)).toMatchObject({ id: 2, at: '2026-01-02T03:04:05.000Z', data: { state: 'succeeded' } });
+    expect(existsSync(join(folder, id, 'archive'))).toBe(false);
+  });
+
+  test('belong to one process at a time', async () => {
+    await withQueue(async () => {
+      await expect(openFileJobQueue(folder, silent)).rejects.toThrow(`another process (${process.pid}) works with`);
+    });
+    await withQueue(async () => {});
+  });
+
+  test('can be taken over from a process that ended without giving them back', async () => {
+    const ended = spawnSync(process.execPath, ['--version']).pid;
+    await writeFile(join(folder, 'lock'), `${ended}-12345`);
+    await withQueue(async () => {});
+    // Another process has got the id since: it started at another time.
+    await writeFile(join(folder, 'lock'), `${process.pid}-1`);
+    await withQueue(async () => {});
+  });
+});
+
+async function collect(events: AsyncIterable<JobEvent>): Promise<JobEvent[]> {
+  const all: JobEvent[] = [];
+  for await (const event of events) all.push(event);
+  return all;
+}

@@ -1,0 +1,64 @@
+import { rm } from 'node:fs/promises';
+import { createLogger } from '../../src/common/logger.ts';
+import { EmbeddedJobQueue, type JobQueueLimits } from '../../src/jobs/embedded-job-queue.ts';
+import type { JobJournal, StoredJob } from '../../src/jobs/job-journal.ts';
+import type { JobEvent } from '../../src/jobs/job-queue.ts';
+
+/** Keeps jobs as long as the object lives. Archives stay where they are until their job ends. */
+export class MemoryJobJournal implements JobJournal {
+  readonly #jobs = new Map<string, { stored: StoredJob; events: readonly JobEvent[]; archive: string | undefined }>();
+
+  async load(): Promise<readonly StoredJob[]> {
+    return [...this.#jobs.values()].map(({ stored }) => stored);
+  }
+
+  async create(stored: StoredJob, archive: string | undefined): Promise<void> {
+    this.#jobs.set(stored.job.id, { stored, events: [], archive });
+  }
+
+  async save(stored: StoredJob): Promise<void> {
+    this.#of(stored.job.id).stored = stored;
+  }
+
+  async append(id: string, event: JobEvent): Promise<void> {
+    const kept = this.#of(id);
+    kept.events = [...kept.events, event];
+  }
+
+  async readEvents(id: string): Promise<readonly JobEvent[]> {
+    return this.#of(id).events;
+  }
+
+  async replaceEvents(id: string, events: readonly JobEvent[]): Promise<void> {
+    this.#of(id).events = events;
+  }
+
+  async archivePath(id: string): Promise<string | undefined> {
+    return this.#of(id).archive;
+  }
+
+  async removeArchive(id: string): Promise<void> {
+    const { archive } = this.#of(id);
+    if (archive !== undefined) await rm(archive, { force: true });
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#jobs.delete(id);
+  }
+
+  async close(): Promise<void> {}
+
+  #of(id: string) {
+    const kept = this.#jobs.get(id);
+    if (kept === undefined) throw new Error(`no job ${id}`);
+    return kept;
+  }
+}
+
+/** A job queue without a disk, for tests of what stands above it. */
+export function openMemoryJobQueue(
+  limits: Partial<JobQueueLimits> = {},
+  journal = new MemoryJobJournal(),
+): Promise<EmbeddedJobQueue> {
+  return EmbeddedJobQueue.open(journal, createLogger('silent'), limits);
+}

@@ -1,0 +1,87 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { processStamp } from '../../src/common/process-stamp.ts';
+import type { ModelVersion } from '../../src/registry/registry.ts';
+import { readZoo } from '../../src/registry/zoo.ts';
+import { ConversionCache } from '../../src/serving/conversion.ts';
+
+const logger = pino({ level: 'silent' });
+const found = (await readZoo('zoo')).models.find(({ name }) => name === 'inception_v1_slim.tiny200');
+if (found === undefined) throw new Error('the embedded Inception is missing');
+const inception: ModelVersion = found;
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'menagerie-test-'));
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the cache of converted models', () => {
+  test('converts once, however many ask, and not again after a restart', async () => {
+    const cache = new ConversionCache(folder, logger);
+    const [one, two] = await Promise.all([cache.get(inception), cache.get(inception)]);
+    expect(two).toEqual(one);
+    expect(readdirSync(folder)).toEqual([one.key]);
+    const { mtimeMs } = statSync(one.onnx.path);
+    const again = await new ConversionCache(folder, logger).get(inception);
+    expect(again).toEqual(one);
+    expect(statSync(again.onnx.path).mtimeMs).toBe(mtimeMs);
+  });
+
+  test('knows a model that is not converted yet without converting it', async () => {
+    expect(await new ConversionCache(folder, logger).peek(inception)).toBeUndefined();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('another normalisation is another model', async () => {
+    const cache = new ConversionCache(folder, logger);
+    const file = { ...inception.manifest.file, mean: [0.5, 0.5, 0.5] as [number, number, number] };
+    const shifted = { ...inception, manifest: { ...inception.manifest, file } };
+    const [one, two] = [await cache.get(inception), await cache.get(shifted)];
+    expect(two.key).not.toBe(one.key);
+    expect(readdirSync(folder).sort()).toEqual([one.key, two.key].sort());
+  });
+
+  test('forgets a model that is removed, but not what another one is made of too', async () => {
+    const cache = new ConversionCache(folder, logger);
+    const file = { ...inception.manifest.file, mean: [0.5, 0.5, 0.5] as [number, number, number] };
+    const shifted = { ...inception, manifest: { ...inception.manifest, file } };
+    const [one, two] = [await cache.get(inception), await cache.get(shifted)];
+    await cache.remove(inception, [{ ...inception, name: 'copy' }, shifted]);
+    expect(readdirSync(folder).sort()).toEqual([one.key, two.key].sort());
+    await cache.remove(inception, [shifted]);
+    expect(readdirSync(folder)).toEqual([two.key]);
+    await cache.remove(inception, []);
+  });
+
+  test('clears away what a crash has left, and nothing that is being made', async () => {
+    const cache = new ConversionCache(join(folder, 'converted'), logger);
+    await cache.clear();
+    const abandoned = join(folder, 'converted', 'aa.1-1_x.tmp');
+    const ofBefore = join(folder, 'converted', 'aa.7c9e6679-7425-40de-944b-e07fc1f90ae7.tmp');
+    const going = join(folder, 'converted', `bb.${processStamp()}_x.tmp`);
+    for (const path of [abandoned, ofBefore, going]) mkdirSync(path, { recursive: true });
+    const whole = await cache.get(inception);
+    await cache.clear();
+    expect(readdirSync(join(folder, 'converted')).sort()).toEqual([whole.key, basename(going)].sort());
+  });
+
+  test('weights of another digest are refused by both digests, and tried again when they are right', async () => {
+    const weightsPath = join(folder, 'weights.safetensors');
+    const good = readFileSync(inception.weightsPath);
+    writeFileSync(weightsPath, good.subarray(0, good.length - 1));
+    const cache = new ConversionCache(join(folder, 'converted'), logger);
+    const moved = { ...inception, weightsPath };
+    await expect(cache.get(moved)).rejects.toMatchObject({
+      code: 'model_unavailable',
+      message: expect.stringMatching(/has SHA-256 [0-9a-f]{64}, but the manifest says 3c3f8895/),
+    });
+    cpSync(inception.weightsPath, weightsPath);
+    await expect(cache.get(moved)).resolves.toMatchObject({ numClasses: 200 });
+  });
+});

@@ -1,0 +1,326 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { getPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createLogger } from '../../src/common/logger.ts';
+import type { PixelTensor } from '../../src/common/tensor.ts';
+import type { EngineModel } from '../../src/serving/engine-messages.ts';
+import { type EngineLease, EnginePool } from '../../src/serving/engine-pool.ts';
+import { plainImage, writeColourModel } from '../colour-model.ts';
+
+const SIDE = 192;
+const logger = createLogger('silent');
+let folder: string;
+let small: EngineModel;
+let large: EngineModel;
+let pools: EnginePool[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-pool-'));
+  small = { key: 'small', runtime: 'onnx', threads: 1, path: (await writeColourModel(folder)).onnx };
+  large = { key: 'large', runtime: 'onnx', threads: 1, path: (await writeColourModel(folder, SIDE)).onnx };
+});
+afterEach(async () => {
+  await Promise.all(pools.map((pool) => pool.close(1000)));
+  pools = [];
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+function poolOf(size: number, threads = size): EnginePool {
+  const pool = new EnginePool({ size, threads, niceness: 5, logger });
+  pools.push(pool);
+  return pool;
+}
+
+const red: PixelTensor = { data: plainImage([255, 0, 0]), shape: [1, 4, 4, 3] };
+/** Takes an engine a good part of a second. */
+const long: PixelTensor = { data: new Uint8Array(64 * SIDE * SIDE * 3), shape: [64, SIDE, SIDE, 3] };
+
+/** Has every engine hold a model, by running one image on all of them at once. */
+async function loadEverywhere(pool: EnginePool, model: EngineModel): Promise<void> {
+  const side = model === large ? SIDE : 4;
+  const image = { data: new Uint8Array(side * side * 3), shape: [1, side, side, 3] };
+  const engines = await Promise.all(pool.report().map(() => pool.acquire(model, 'interactive')));
+  await Promise.all(engines.map((engine) => engine.run(image, ['logits'])));
+  for (const engine of engines) engine.release();
+}
+
+async function redLogits(pool: EnginePool, model = small): Promise<number[]> {
+  const engine = await pool.acquire(model, 'interactive');
+  try {
+    return await redRun(engine);
+  } finally {
+    engine.release();
+  }
+}
+
+async function redRun(engine: EngineLease): Promise<number[]> {
+  const { logits } = await engine.run(red, ['logits']);
+  return [...(logits?.data ?? [])].map((value) => Math.round(value * 1000) / 1000);
+}
+
+describe('a pool of engines', () => {
+  it('runs a model in another process', async () => {
+    const pool = poolOf(1);
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+    expect(pool.report()).toEqual([
+      {
+        index: 0,
+        pid: expect.any(Number),
+        state: 'idle',
+        rss: expect.any(Number),
+        restarts: 0,
+        models: [{ key: 'small', runtime: 'onnx', backend: 'cpu', version: expect.any(String), rejected: [] }],
+      },
+    ]);
+    expect(pool.report()[0]?.pid).not.toBe(process.pid);
+    expect(pool.report()[0]?.rss).toBeGreaterThan(10_000_000);
+  });
+
+  it('lets the HTTP thread go first', async () => {
+    const pool = poolOf(1);
+    await redLogits(pool);
+    expect(getPriority(pool.report()[0]?.pid)).toBe(getPriority() + 5);
+  });
+
+  it('holds models of both runtimes in one engine', async () => {
+    const pool = poolOf(1);
+    const tfjs: EngineModel = {
+      key: 'small/tfjs',
+      runtime: 'tfjs',
+      threads: 1,
+      backend: 'wasm',
+      path: small.path.replace('model.onnx', 'tfjs/model.json'),
+    };
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+    expect(await redLogits(pool, tfjs)).toEqual([4, 0, 0]);
+    expect(pool.report()[0]?.models.map(({ key, backend }) => [key, backend])).toEqual([
+      ['small', 'cpu'],
+      ['small/tfjs', 'wasm'],
+    ]);
+  });
+
+  it('prefers an engine that holds the model already', async () => {
+    const pool = poolOf(2);
+    await loadEverywhere(pool, small);
+    const image = { data: new Uint8Array(SIDE * SIDE * 3), shape: [1, SIDE, SIDE, 3] };
+    const first = await pool.acquire(small, 'interactive');
+    const second = await pool.acquire(large, 'interactive');
+    await second.run(image, ['logits']);
+    first.release();
+    second.release();
+    const again = await pool.acquire(large, 'interactive');
+    await again.run(image, ['logits']);
+    again.release();
+    expect(pool.report().map(({ models }) => models.length)).toEqual([1, 2]);
+  });
+
+  it('lends engines by priority, first come first served inside one', async () => {
+    const pool = poolOf(1);
+    const busy = await pool.acquire(small, 'training');
+    const order: string[] = [];
+    const take = async (name: string, priority: 'interactive' | 'bulk' | 'training') => {
+      const engine = await pool.acquire(small, priority);
+      order.push(name);
+      engine.release();
+    };
+    const all = [
+      take('training', 'training'),
+      take('bulk 1', 'bulk'),
+      take('bulk 2', 'bulk'),
+      take('person 1', 'interactive'),
+      take('person 2', 'interactive'),
+    ];
+    busy.release();
+    await Promise.all(all);
+    expect(order).toEqual(['person 1', 'person 2', 'bulk 1', 'bulk 2', 'training']);
+  });
+
+  it('lends no more engines than there are threads for their models', async () => {
+    const pool = poolOf(2, 2);
+    const wide = { ...small, key: 'wide', threads: 2 };
+    expect([pool.concurrency(small), pool.concurrency(wide)]).toEqual([2, 1]);
+    const order: string[] = [];
+    const engine = await pool.acquire(small, 'interactive');
+    const wideEngine = pool.acquire(wide, 'interactive').then((lent) => {
+      order.push('wide');
+      return lent;
+    });
+    // Behind the wide one, which needs both threads, this one waits too: else a wide one might wait for ever.
+    const third = pool.acquire(small, 'interactive').then((lent) => {
+      order.push('third');
+      return lent;
+    });
+    await redRun(engine);
+    expect(order).toEqual([]);
+    engine.release();
+    (await wideEngine).release();
+    (await third).release();
+    expect(order).toEqual(['wide', 'third']);
+  });
+
+  it('runs a model that wants more threads than there are, by itself', async () => {
+    expect(await redLogits(poolOf(1, 1), { ...small, key: 'wide', threads: 2 })).toEqual([4, 0, 0]);
+  });
+
+  it('tells why pixels cannot be run, and serves on', async () => {
+    const pool = poolOf(1);
+    const engine = await pool.acquire(small, 'interactive');
+    await expect(engine.run({ ...red, shape: [1, 2, 8, 3] }, ['logits'])).rejects.toThrow('the model takes');
+    engine.release();
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+  });
+});
+
+describe('loading and unloading', () => {
+  it('says why a model cannot be loaded, each time it is asked, until it can', async () => {
+    const pool = poolOf(1);
+    const path = join(folder, 'later.onnx');
+    const later = { ...small, key: 'later', path };
+    const unavailable = { code: 'model_unavailable', message: expect.stringContaining('later.onnx') };
+    await expect(redLogits(pool, later)).rejects.toMatchObject(unavailable);
+    await expect(redLogits(pool, later)).rejects.toMatchObject(unavailable);
+    await writeFile(path, readFileSync(small.path));
+    expect(await redLogits(pool, later)).toEqual([4, 0, 0]);
+  });
+
+  it('forgets a model that is taken out of service', async () => {
+    const pool = poolOf(2);
+    await loadEverywhere(pool, small);
+    expect(pool.report().map(({ models }) => models.length)).toEqual([1, 1]);
+    await pool.unload(['small']);
+    expect(pool.report().map(({ models }) => models)).toEqual([[], []]);
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+  });
+});
+
+describe('an engine that is left without a model', () => {
+  it('gives its memory back by making room for a fresh process, which serves on', async () => {
+    const pool = poolOf(1);
+    await redLogits(pool);
+    const before = pool.report()[0]?.pid;
+    await pool.unload(['small']);
+    const [after] = pool.report();
+    expect(after?.pid).not.toBe(before);
+    expect(after).toMatchObject({ state: 'idle', restarts: 0, models: [] });
+    expect(isAlive(before)).toBe(false);
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+  });
+
+  it('is not replaced before what runs there is done', async () => {
+    const pool = poolOf(1);
+    const lent = await pool.acquire(small, 'interactive');
+    await redRun(lent);
+    const unloading = pool.unload(['small']);
+    // The lease holds: the engine loads the model once more, and only then is replaced.
+    expect(await redRun(lent)).toEqual([4, 0, 0]);
+    const next = redLogits(pool);
+    lent.release();
+    await unloading;
+    expect(await next).toEqual([4, 0, 0]);
+  });
+});
+
+describe('a model that few engines may hold', () => {
+  it('waits for one of them, while others take what is free', async () => {
+    const pool = poolOf(2);
+    const scarce = { ...small, key: 'scarce', engines: 1 };
+    expect([pool.concurrency(small), pool.concurrency(scarce)]).toEqual([2, 1]);
+    const first = await pool.acquire(scarce, 'interactive');
+    const second = pool.acquire(scarce, 'interactive');
+    const other = await pool.acquire(small, 'bulk');
+    other.release();
+    first.release();
+    const engine = await second;
+    await redRun(engine);
+    engine.release();
+    expect(pool.report().map(({ models }) => models.map(({ key }) => key))).toEqual([['scarce'], []]);
+  });
+});
+
+describe('an engine that dies', () => {
+  it('takes its batch with it, nobody else, and comes back', async () => {
+    const pool = poolOf(2);
+    await loadEverywhere(pool, large);
+    const [doomed, other] = await Promise.all([pool.acquire(large, 'interactive'), pool.acquire(large, 'interactive')]);
+    const [first, second] = pool.report();
+    const runs = Promise.allSettled([doomed.run(long, ['logits']), other.run(long, ['logits'])]);
+    setImmediate(() => process.kill(first?.pid ?? 0, 'SIGKILL'));
+    const [lost, served] = await runs;
+    expect(lost).toMatchObject({ status: 'rejected', reason: { code: 'engine_lost', retryAfter: 1 } });
+    expect(served).toMatchObject({ status: 'fulfilled' });
+    doomed.release();
+    other.release();
+    await vi.waitFor(() => expect(pool.report()[0]).toMatchObject({ state: 'idle', restarts: 1 }));
+    expect(pool.report()[0]?.pid).not.toBe(first?.pid);
+    expect(pool.report()[1]?.pid).toBe(second?.pid);
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+  });
+
+  it('while idle is missed by nobody', async () => {
+    const pool = poolOf(1);
+    await redLogits(pool);
+    process.kill(pool.report()[0]?.pid ?? 0, 'SIGKILL');
+    await vi.waitFor(() => expect(pool.report()[0]?.restarts).toBe(1));
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+  });
+});
+
+describe('close', () => {
+  it('finishes what runs, refuses the rest and ends every process', async () => {
+    const pool = poolOf(2);
+    await loadEverywhere(pool, large);
+    const engine = await pool.acquire(large, 'interactive');
+    const answer = engine.run(long, ['features']).finally(() => engine.release());
+    const pids = pool.report().map(({ pid }) => pid);
+    const closed = pool.close(30_000);
+    await expect(pool.acquire(large, 'interactive')).rejects.toMatchObject({ code: 'shutting_down' });
+    expect((await answer).features?.shape).toEqual([64, 3]);
+    await closed;
+    expect(pids.map(isAlive)).toEqual([false, false]);
+  });
+
+  it('does not wait for ever', async () => {
+    const pool = poolOf(1);
+    const engine = await pool.acquire(large, 'interactive');
+    const lost = expect(engine.run(long, ['features'])).rejects.toMatchObject({ code: 'engine_lost' });
+    await pool.close(1);
+    await lost;
+    engine.release();
+  });
+});
+
+it('leaves no engine behind when the server is killed', async () => {
+  const built = (path: string) => JSON.stringify(new URL(`../../dist/src/${path}`, import.meta.url).href);
+  const server = spawn(process.execPath, [
+    '--input-type=module',
+    '--eval',
+    `import { EnginePool } from ${built('serving/engine-pool.js')};
+     import { createLogger } from ${built('common/logger.js')};
+     const pool = new EnginePool({ size: 2, threads: 2, niceness: 5, logger: createLogger('silent') });
+     const model = ${JSON.stringify(small)};
+     const engine = await pool.acquire(model, 'interactive');
+     await engine.run({ data: new Uint8Array(48), shape: [1, 4, 4, 3] }, ['logits']);
+     console.log(JSON.stringify(pool.report().map(({ pid }) => pid)));`,
+  ]);
+  const [line] = await once(createInterface(server.stdout), 'line');
+  const pids: number[] = JSON.parse(line);
+  expect(pids.map(isAlive)).toEqual([true, true]);
+  server.kill('SIGKILL');
+  await vi.waitFor(() => expect(pids.map(isAlive)).toEqual([false, false]), 5000);
+});
+
+/** A process that has ended and was not yet collected by its parent is not alive. */
+function isAlive(pid: number | undefined): boolean {
+  const stat = `/proc/${pid}/stat`;
+  if (existsSync('/proc')) return existsSync(stat) && !/\) [ZX] /.test(readFileSync(stat, 'utf8'));
+  try {
+    return process.kill(pid ?? 0, 0);
+  } catch {
+    return false;
+  }
+}

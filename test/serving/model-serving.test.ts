@@ -1,0 +1,356 @@
+import { describe, expect, test, vi } from 'vitest';
+import type { ModelVersion } from '../../src/registry/registry.ts';
+import { readZoo } from '../../src/registry/zoo.ts';
+import type { ConvertedModel } from '../../src/serving/conversion.ts';
+import type { EngineModel } from '../../src/serving/engine-messages.ts';
+import type { EngineLease } from '../../src/serving/engine-pool.ts';
+import { ModelServing, type ModelServingOptions } from '../../src/serving/model-serving.ts';
+import { deferred } from '../http/fixture.ts';
+
+const [zooModel] = (await readZoo('zoo')).models;
+if (zooModel === undefined) throw new Error('the zoo is empty');
+const { manifest, weightsPath } = zooModel;
+const [height, width] = manifest.preprocessing.inputSize;
+
+/** Bytes of each model's weights. */
+const SIZE = 100;
+
+const versionOf = (version: number, name = 'flowers'): ModelVersion => ({ name, version, manifest, weightsPath });
+
+/** An engine that answers everything with zeros. */
+const lease: EngineLease = {
+  run: async ({ shape: [n = 0] }, outputs) =>
+    Object.fromEntries(outputs.map((name) => [name, { data: new Float32Array(n * 2), shape: [n, 2] }])),
+  release: () => {},
+};
+
+interface Stage {
+  readonly serving: ModelServing;
+  readonly options: ModelServingOptions;
+  /** Keys of what engines were asked to run, and to free. */
+  readonly asked: EngineModel[];
+  readonly unloaded: string[];
+  readonly evicted: string[];
+}
+
+/** Serves versions whose conversions have the keys that `keyOf` gives them, on engines that only take notes. */
+function stage(
+  overrides: Partial<ModelServingOptions> = {},
+  keyOf = ({ name, version }: ModelVersion) => `${name}-${version}`,
+): Stage {
+  const asked: EngineModel[] = [];
+  const unloaded: string[] = [];
+  const evicted: string[] = [];
+  const file = { path: 'model', files: ['model'], size: SIZE, sha256: '' };
+  const options: ModelServingOptions = {
+    conversions: {
+      get: async (model): Promise<ConvertedModel> => ({
+        key: keyOf(model),
+        inputSize: [height, width],
+        numClasses: 2,
+        featureSize: 2,
+        activationShape: [1, 1, 2],
+        onnx: file,
+        tfjs: file,
+        explanation: { refused: 'nobody asks' },
+      }),
+    },
+    engines: {
+      idle: true,
+      concurrency: () => 1,
+      acquire: async (model) => {
+        asked.push(model);
+        return lease;
+      },
+      unload: async (keys) => void unloaded.push(...keys),
+    },
+    threads: 1,
+    cores: 1,
+    maxBatchSize: 8,
+    maxDelayMs: 0,
+    queueLimit: 8,
+    memoryBytes: 1_000,
+    isPinned: () => false,
+    onBatch: () => {},
+    onEviction: ({ name, version }) => void evicted.push(`${name}@${version}`),
+    ...overrides,
+  };
+  return { serving: new ModelServing(options), options, asked, unloaded, evicted };
+}
+
+const idle = async (): Promise<void> => undefined;
+const loaded = ({ serving }: Stage): string[] => serving.loaded().map(({ model, version }) => `${model}@${version}`);
+
+test('a model that takes one image at a time gets one at a time', async () => {
+  const { options } = stage();
+  const batches: number[] = [];
+  const { serving } = stage({
+    conversions: { get: async (model) => ({ ...(await options.conversions.get(model)), maxBatch: 1 }) },
+    onBatch: (_model, _runtime, images) => void batches.push(images),
+  });
+  await serving.use(versionOf(1), 'onnx', async (queue) => {
+    const submit = () =>
+      queue.submit(new Uint8Array(height * width * 3), { priority: 'interactive', outputs: ['logits'] });
+    await Promise.all([submit(), submit(), submit()]);
+  });
+  expect(new Set(batches)).toEqual(new Set([1]));
+});
+
+test('a format that a model does not come in is refused by name', async () => {
+  const { options } = stage();
+  const { serving } = stage({
+    conversions: {
+      get: async (model) => {
+        const { tfjs: _, ...rest } = await options.conversions.get(model);
+        return rest;
+      },
+    },
+  });
+  await expect(serving.use(versionOf(1), 'tfjs', async () => undefined)).rejects.toMatchObject({
+    code: 'format_unavailable',
+  });
+});
+
+describe('the first use of a model', () => {
+  test('loads it, and all who ask meanwhile share the load', async () => {
+    const converting = deferred<void>();
+    let conversions = 0;
+    const { options } = stage();
+    const on = stage({
+      conversions: {
+        get: async (model) => {
+          conversions += 1;
+          await converting.promise;
+          return options.conversions.get(model);
+        },
+      },
+    });
+    const uses = [1, 2, 3].map(() => on.serving.use(versionOf(1), 'onnx', idle));
+    expect(on.serving.state(versionOf(1))).toEqual({ state: 'LOADING', reason: '' });
+    converting.resolve();
+    await Promise.all(uses);
+    expect(conversions).toBe(1);
+    expect(on.serving.state(versionOf(1))).toEqual({ state: 'READY', reason: '' });
+    expect(on.serving.loaded()).toEqual([{ model: 'flowers', version: 1, runtime: 'onnx', bytes: SIZE }]);
+  });
+
+  test('comes when the model has been warmed up', async () => {
+    const on = stage();
+    let before = 0;
+    await on.serving.use(versionOf(1), 'onnx', async () => {
+      before = on.asked.length;
+    });
+    expect(before).toBeGreaterThanOrEqual(2);
+  });
+
+  test('that fails says why until one succeeds, and takes no memory', async () => {
+    let broken = true;
+    const { options } = stage();
+    const on = stage({
+      engines: {
+        ...options.engines,
+        acquire: async (model, priority) => {
+          if (broken) throw new Error('no such file');
+          return options.engines.acquire(model, priority);
+        },
+      },
+    });
+    await expect(on.serving.load(versionOf(1))).rejects.toThrow('no such file');
+    expect(on.serving.state(versionOf(1))).toEqual({ state: 'UNAVAILABLE', reason: 'no such file' });
+    expect(loaded(on)).toEqual([]);
+    broken = false;
+    await on.serving.load(versionOf(1));
+    expect(on.serving.state(versionOf(1)).state).toBe('READY');
+  });
+});
+
+describe('the memory of models', () => {
+  test('is made free by unloading those that were used least recently', async () => {
+    const on = stage({ memoryBytes: 2 * SIZE });
+    for (const name of ['a', 'b', 'a', 'c']) await on.serving.use(versionOf(1, name), 'onnx', idle);
+    expect(on.evicted).toEqual(['b@1']);
+    expect(on.unloaded).toEqual(['b-1/onnx/1']);
+    expect(loaded(on)).toEqual(['a@1', 'c@1']);
+  });
+
+  test('is kept by a pinned model, unless nothing else is left', async () => {
+    const on = stage({ memoryBytes: 2 * SIZE, isPinned: ({ name }) => name === 'pinned' });
+    for (const name of ['pinned', 'a', 'b']) await on.serving.use(versionOf(1, name), 'onnx', idle);
+    expect(loaded(on)).toEqual(['pinned@1', 'b@1']);
+    const tight = stage({ memoryBytes: SIZE, isPinned: ({ name }) => name === 'pinned' });
+    for (const name of ['pinned', 'a']) await tight.serving.use(versionOf(1, name), 'onnx', idle);
+    expect(loaded(tight)).toEqual(['a@1']);
+  });
+
+  test('is taken from a model only when its requests are answered', async () => {
+    const on = stage({ memoryBytes: SIZE });
+    const working = deferred<void>();
+    const begun = deferred<void>();
+    const request = on.serving.use(versionOf(1, 'a'), 'onnx', async (queue) => {
+      begun.resolve();
+      await working.promise;
+      return queue.submit(new Uint8Array(height * width * 3), { priority: 'interactive', outputs: ['logits'] });
+    });
+    await begun.promise;
+    const next = on.serving.use(versionOf(1, 'b'), 'onnx', idle);
+    await vi.waitFor(() => expect(on.evicted).toEqual(['a@1']));
+    // Who comes for the model now waits until it is loaded once more.
+    const again = on.serving.use(versionOf(1, 'a'), 'onnx', idle);
+    expect(on.unloaded).toEqual([]);
+    working.resolve();
+    expect((await request).outputs.logits).toHaveLength(2);
+    await Promise.all([next, again]);
+    expect(on.evicted).toEqual(['a@1', 'b@1']);
+  });
+
+  test('must hold a model at least once', async () => {
+    const on = stage({ memoryBytes: SIZE - 1 });
+    await expect(on.serving.load(versionOf(1))).rejects.toMatchObject({
+      code: 'model_unavailable',
+      message: expect.stringMatching(/100 bytes.*99.*MODEL_MEMORY_BYTES/),
+    });
+  });
+
+  test('holds a large model in fewer engines, and not once more for lone requests', async () => {
+    const { options } = stage();
+    const sessions = async (memoryBytes: number) => {
+      const engines = { ...options.engines, concurrency: ({ engines: most = 4 }: EngineModel) => Math.min(4, most) };
+      const on = stage({ memoryBytes, engines, cores: 2 });
+      await on.serving.load(versionOf(1));
+      return on.serving.loaded()[0]?.bytes;
+    };
+    expect(await sessions(2 * SIZE)).toBe(2 * SIZE);
+    expect(await sessions(4 * SIZE)).toBe(4 * SIZE);
+    expect(await sessions(9 * SIZE)).toBe(5 * SIZE);
+  });
+
+  test('is shared by versions of the same weights', async () => {
+    const on = stage({ memoryBytes: SIZE }, () => 'same');
+    for (const version of [1, 2]) await on.serving.use(versionOf(version), 'onnx', idle);
+    expect(on.evicted).toEqual([]);
+    await on.serving.release(versionOf(1));
+    expect(on.unloaded).toEqual([]);
+    await on.serving.release(versionOf(2));
+    expect(on.unloaded).toEqual(['same/onnx/1']);
+  });
+
+  test('that versions share counts once', async () => {
+    const on = stage({ memoryBytes: 2 * SIZE }, ({ name }) => name);
+    for (const model of [versionOf(1, 'a'), versionOf(2, 'a'), versionOf(1, 'b')]) {
+      await on.serving.use(model, 'onnx', idle);
+    }
+    expect(on.evicted).toEqual([]);
+    expect(loaded(on)).toEqual(['a@1', 'a@2', 'b@1']);
+  });
+});
+
+describe('a version that is unloaded by request', () => {
+  test('goes on each runtime, and is not served until it is loaded by request', async () => {
+    const on = stage();
+    await on.serving.use(versionOf(1), 'onnx', idle);
+    await on.serving.use(versionOf(1), 'tfjs', idle);
+    await on.serving.unload(versionOf(1));
+    expect(on.unloaded).toEqual(['flowers-1/onnx/1', 'flowers-1/tfjs/1']);
+    expect(on.serving.state(versionOf(1))).toEqual({ state: 'UNAVAILABLE', reason: 'it was unloaded by request' });
+    await expect(on.serving.use(versionOf(1), 'onnx', idle)).rejects.toMatchObject({ code: 'model_not_loaded' });
+    await on.serving.load(versionOf(1));
+    await on.serving.use(versionOf(1), 'onnx', idle);
+  });
+
+  test('finishes what is under way', async () => {
+    const on = stage();
+    const working = deferred<void>();
+    const begun = deferred<void>();
+    const request = on.serving.use(versionOf(1), 'onnx', async () => {
+      begun.resolve();
+      await working.promise;
+      return 'answered';
+    });
+    await begun.promise;
+    const unloading = on.serving.unload(versionOf(1));
+    await expect(on.serving.use(versionOf(1), 'onnx', idle)).rejects.toMatchObject({ code: 'model_not_loaded' });
+    expect(on.unloaded).toEqual([]);
+    working.resolve();
+    expect(await request).toBe('answered');
+    await unloading;
+    expect(on.unloaded).toEqual(['flowers-1/onnx/1']);
+  });
+
+  test('that never served costs nothing', async () => {
+    const on = stage();
+    await on.serving.unload(versionOf(1));
+    expect(on.unloaded).toEqual([]);
+  });
+});
+
+describe('a version that takes the place of another', () => {
+  test('is loaded before the old one is let go, and serves from then on', async () => {
+    const next = { ...versionOf(1), weightsPath: 'other' };
+    const on = stage({}, ({ weightsPath: path }) => (path === 'other' ? 'new' : 'old'));
+    await on.serving.use(versionOf(1), 'onnx', idle);
+    const swap = await on.serving.prepare(next);
+    expect(on.asked.at(-1)?.key).toBe('new/onnx/1');
+    expect(on.unloaded).toEqual([]);
+    swap();
+    await vi.waitFor(() => expect(on.unloaded).toEqual(['old/onnx/1']));
+    on.asked.length = 0;
+    await on.serving.use(next, 'onnx', idle);
+    expect(on.asked).toEqual([]);
+  });
+
+  test('that cannot be loaded leaves the old one as it was', async () => {
+    const { options } = stage();
+    const on = stage({
+      conversions: {
+        get: (model) =>
+          model.weightsPath === 'broken' ? Promise.reject(new Error('no weights')) : options.conversions.get(model),
+      },
+    });
+    await on.serving.use(versionOf(1), 'onnx', idle);
+    await expect(on.serving.prepare({ ...versionOf(1), weightsPath: 'broken' })).rejects.toThrow('no weights');
+    expect(on.serving.state(versionOf(1)).state).toBe('READY');
+  });
+
+  test('is not loaded where the old one is not', async () => {
+    const on = stage();
+    (await on.serving.prepare(versionOf(1)))();
+    expect(on.asked).toEqual([]);
+  });
+});
+
+describe('the threads of a batch', () => {
+  /** Threads that the engines are asked for, for images that come while they are idle or not. */
+  async function threadsOf(runtime: 'onnx' | 'tfjs', isIdle: boolean, images: number): Promise<number[]> {
+    const { options } = stage();
+    const asked: number[] = [];
+    const engines = {
+      ...options.engines,
+      idle: isIdle,
+      acquire: async (model: EngineModel) => {
+        asked.push(model.threads);
+        return lease;
+      },
+    };
+    const on = stage({ cores: 8, engines });
+    await on.serving.use(versionOf(1), runtime, async (queue) => {
+      asked.length = 0;
+      const submit = () =>
+        queue.submit(new Uint8Array(height * width * 3), { priority: 'interactive', outputs: ['probabilities'] });
+      await Promise.all(Array.from({ length: images }, submit));
+    });
+    return asked;
+  }
+
+  test('are several for an image that is alone', async () => {
+    expect(await threadsOf('onnx', true, 1)).toEqual([4]);
+  });
+
+  test('are those of the settings while others are computed or wait', async () => {
+    expect(await threadsOf('onnx', false, 1)).toEqual([1]);
+    expect((await threadsOf('onnx', true, 3))[0]).toBe(1);
+  });
+
+  test('of TensorFlow.js are one, since more do not help it', async () => {
+    expect(await threadsOf('tfjs', true, 1)).toEqual([1]);
+  });
+});
