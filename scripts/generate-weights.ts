@@ -13,7 +13,7 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { readConfig } from '../src/config.ts';
-import { float32Tensor, writeSafetensors } from '../src/convert/formats/safetensors-writer.ts';
+import { float32Tensor, writeSafetensors } from '../src/convert/formats/safetensors/writer.ts';
 import { type ManifestDocument, parseManifestDocument } from '../src/registry/manifest.ts';
 import { GeneratedTensors } from './generated-tensors.ts';
 

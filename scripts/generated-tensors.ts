@@ -1,5 +1,5 @@
 import { elementCount } from '../src/common/tensor.ts';
-import type { TensorSource } from '../src/convert/tensors.ts';
+import type { TensorSource } from '../src/convert/graph/tensors.ts';
 
 /**
  * Weights that anyone can generate anew, so that goldens need no weight files. A tensor's values are a stream seeded by

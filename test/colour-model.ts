@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { convertGraph } from '../src/convert/convert.ts';
-import { createGraph } from '../src/convert/graph.ts';
-import { activation, conv2d, dense, globalAveragePool, normalize, pixels, softmax } from '../src/convert/ir.ts';
-import type { Weight } from '../src/convert/tensors.ts';
+import { createGraph } from '../src/convert/graph/graph.ts';
+import { activation, conv2d, dense, globalAveragePool, normalize, pixels, softmax } from '../src/convert/graph/ir.ts';
+import type { Weight } from '../src/convert/graph/tensors.ts';
 
 /**
  * The smallest classifier whose answers can be worked out by hand. Its features are the means of red, green and blue in

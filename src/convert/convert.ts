@@ -6,26 +6,26 @@ import { UNFINISHED } from '../common/durable-files.ts';
 import { isRunning, processStamp } from '../common/process-stamp.ts';
 import { buildNetwork, parseArchitecture } from './architectures/index.ts';
 import { ConversionError } from './conversion-error.ts';
-import { EXPLANATION_METHODS, type ExplanationMethod, explainableHead } from './explanation.ts';
-import { type WrittenFile, writeFileThrough } from './formats/file-sink.ts';
-import { weightPlaces, writeOnnx } from './formats/onnx.ts';
-import { writeOnnxExplanation } from './formats/onnx-explanation.ts';
-import { SafetensorsFile } from './formats/safetensors.ts';
-import { writeTfjs } from './formats/tfjs.ts';
-import type { WeightStorage } from './formats/tfjs-weights.ts';
-import type { Graph } from './graph.ts';
 import {
   activationShape,
   classCount,
   featureSize,
   type OnnxHints,
   parseOnnxArchitecture,
-} from './onnx/architecture.ts';
-import { writeWrappedOnnx } from './onnx/convert-onnx.ts';
-import { foldBatchNorm } from './rewrites/fold-batch-norm.ts';
-import type { Pair } from './windows.ts';
+} from './foreign-onnx/architecture.ts';
+import { writeWrappedOnnx } from './foreign-onnx/convert-onnx.ts';
+import { type WrittenFile, writeFileThrough } from './formats/file-sink.ts';
+import { weightPlaces, writeOnnx } from './formats/onnx/emitter.ts';
+import { writeOnnxExplanation } from './formats/onnx/explanation.ts';
+import { SafetensorsFile } from './formats/safetensors/reader.ts';
+import { writeTfjs } from './formats/tfjs/emitter.ts';
+import type { WeightStorage } from './formats/tfjs/weights.ts';
+import { EXPLANATION_METHODS, type ExplanationMethod, explainableHead } from './graph/explanation.ts';
+import { foldBatchNorm } from './graph/fold-batch-norm.ts';
+import type { Graph } from './graph/graph.ts';
+import type { Pair } from './graph/windows.ts';
 
-export { conversionKey, converterDigest } from './digest.ts';
+export { conversionKey, converterDigest } from './conversion-key.ts';
 
 /** What a model is made from; plain data, so that it can be sent to another process. */
 export interface ConversionSource {

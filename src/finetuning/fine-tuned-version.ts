@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { digestFile } from '../common/file-digest.ts';
-import { writeFineTuned } from '../convert/fine-tuned.ts';
+import { writeFineTuned } from '../convert/transfer/fine-tuned.ts';
 import { type ManifestFile, manifestSchema } from '../registry/manifest.ts';
 import type { Preflight } from './dataset/preflight.ts';
 import type { TrainedHead } from './head/head-training.ts';

@@ -1,9 +1,9 @@
 import { GeneratedTensors } from '../../scripts/generated-tensors.ts';
 import { elementCount } from '../../src/common/tensor.ts';
-import { Checkpoint } from '../../src/convert/checkpoint.ts';
-import { weightsOf } from '../../src/convert/graph.ts';
-import type { Node } from '../../src/convert/ir.ts';
-import type { Weight } from '../../src/convert/tensors.ts';
+import { Checkpoint } from '../../src/convert/architectures/checkpoint.ts';
+import { weightsOf } from '../../src/convert/graph/graph.ts';
+import type { Node } from '../../src/convert/graph/ir.ts';
+import type { Weight } from '../../src/convert/graph/tensors.ts';
 
 /** Weights that training changes: a batch norm's mean and variance are counted from the data. */
 export function trainedValues(nodes: readonly Node[]): number {

@@ -1,6 +1,6 @@
 import { stream } from '../../scripts/generated-tensors.ts';
 import { elementCount } from '../../src/common/tensor.ts';
-import type { Weight } from '../../src/convert/tensors.ts';
+import type { Weight } from '../../src/convert/graph/tensors.ts';
 
 /** A weight of the given values, or of some in -1..1 that its name decides. */
 export function constantWeight(name: string, shape: readonly number[], values?: readonly number[]): Weight {

@@ -11,7 +11,7 @@ import {
   convertModel,
   readConversion,
 } from '../../src/convert/convert.ts';
-import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors-writer.ts';
+import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors/writer.ts';
 
 let folder: string;
 let outDir: string;

@@ -1,7 +1,7 @@
-import type { Graph } from '../../src/convert/graph.ts';
-import { attachHead } from '../../src/convert/head.ts';
-import { flatten, globalAveragePool, type MapNode, pixels, type VectorNode } from '../../src/convert/ir.ts';
-import type { Pair } from '../../src/convert/windows.ts';
+import { attachHead } from '../../src/convert/architectures/head.ts';
+import type { Graph } from '../../src/convert/graph/graph.ts';
+import { flatten, globalAveragePool, type MapNode, pixels, type VectorNode } from '../../src/convert/graph/ir.ts';
+import type { Pair } from '../../src/convert/graph/windows.ts';
 import { constantWeight } from './constant-weight.ts';
 
 /** A classifier of three classes around the layers under test: pixels, `body`, pooling or flattening, a dense layer. */

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GeneratedTensors, stream } from '../../scripts/generated-tensors.ts';
 import type { Tensor } from '../../src/common/tensor.ts';
 import { buildNetwork, parseArchitecture } from '../../src/convert/architectures/index.ts';
-import { writeOnnx } from '../../src/convert/formats/onnx.ts';
-import { writeTfjs } from '../../src/convert/formats/tfjs.ts';
-import { foldBatchNorm } from '../../src/convert/rewrites/fold-batch-norm.ts';
+import { writeOnnx } from '../../src/convert/formats/onnx/emitter.ts';
+import { writeTfjs } from '../../src/convert/formats/tfjs/emitter.ts';
+import { foldBatchNorm } from '../../src/convert/graph/fold-batch-norm.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 

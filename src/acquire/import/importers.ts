@@ -1,13 +1,13 @@
+import { parseOnnxArchitecture } from '../../convert/foreign-onnx/architecture.ts';
+import { importOnnx } from '../../convert/foreign-onnx/import-onnx.ts';
+import type { Pair } from '../../convert/graph/windows.ts';
 import {
   type ImportedNetwork,
   importCheckpoint,
   openCheckpoint,
   recognizeArchitecture,
-} from '../../convert/import-checkpoint.ts';
-import { importTfjsModel } from '../../convert/import-tfjs.ts';
-import { parseOnnxArchitecture } from '../../convert/onnx/architecture.ts';
-import { importOnnx } from '../../convert/onnx/import-onnx.ts';
-import type { Pair } from '../../convert/windows.ts';
+} from '../../convert/import/import-checkpoint.ts';
+import { importTfjsModel } from '../../convert/import/import-tfjs.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import type { ModelKind } from './find-model.ts';
 import { defaultsFor, onnxDefaults, type PreprocessingFields, tfjsDefaults } from './preprocessing-defaults.ts';

@@ -1,10 +1,10 @@
 /** Entry of the worker thread that reads what a pull brought in a format of others. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { writeBackbone } from '../../convert/backbone.ts';
-import { pytorchToSafetensors } from '../../convert/formats/pytorch.ts';
+import { pytorchToSafetensors } from '../../convert/formats/pytorch/checkpoint.ts';
 import { openTfjsFiles } from '../../convert/formats/tfjs-import/files.ts';
-import { importTfjs } from '../../convert/formats/tfjs-import.ts';
-import { writeNetworkTensors } from '../../convert/graph-table.ts';
+import { importTfjs } from '../../convert/formats/tfjs-import/reader.ts';
+import { writeNetworkTensors } from '../../convert/import/graph-table.ts';
+import { writeBackbone } from '../../convert/transfer/backbone.ts';
 import type { Unpacking, UnpackingResults } from './unpacking.ts';
 
 async function run(task: Unpacking): Promise<UnpackingResults[Unpacking['type']]> {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../../common/compiled.ts';
-import type { BackboneFacts } from '../../convert/backbone.ts';
-import type { DescribedNetwork } from '../../convert/graph-table.ts';
+import type { DescribedNetwork } from '../../convert/import/graph-table.ts';
+import type { BackboneFacts } from '../../convert/transfer/backbone.ts';
 
 interface Paths {
   readonly from: string;

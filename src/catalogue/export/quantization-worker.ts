@@ -1,6 +1,6 @@
 /** Entry of the worker thread that stores the kernels of one TF.js model in fewer bytes. */
 import { workerData } from 'node:worker_threads';
-import { quantizeTfjs } from '../../convert/formats/tfjs-quantize.ts';
+import { quantizeTfjs } from '../../convert/formats/tfjs/quantize.ts';
 import type { QuantizationTask } from './tfjs-quantization.ts';
 
 const { modelPath, folder, storage } = workerData as QuantizationTask;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Checkpoint } from '../checkpoint.ts';
-import { activation, add, globalAveragePool, type MapNode } from '../ir.ts';
-import { type Pair, samePadding } from '../windows.ts';
+import { activation, add, globalAveragePool, type MapNode } from '../graph/ir.ts';
+import { type Pair, samePadding } from '../graph/windows.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { type Backbone, type ConvolutionModule, convolution, normalization } from './modules.ts';
 
 const EPSILON = 1e-3;

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Checkpoint } from '../checkpoint.ts';
 import { ConversionError } from '../conversion-error.ts';
 import {
   ACTIVATION_FUNCTIONS,
@@ -20,7 +19,8 @@ import {
   rescale,
   type VectorNode,
   zeroPad,
-} from '../ir.ts';
+} from '../graph/ir.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import type { Backbone } from './modules.ts';
 
 /** The deepest classifiers have some thousand layers. */

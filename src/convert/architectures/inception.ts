@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Checkpoint } from '../checkpoint.ts';
-import { activation, averagePool, concat, globalAveragePool, type MapNode, maxPool } from '../ir.ts';
-import { ceilPadding, type Pair, pair } from '../windows.ts';
+import { activation, averagePool, concat, globalAveragePool, type MapNode, maxPool } from '../graph/ir.ts';
+import { ceilPadding, type Pair, pair } from '../graph/windows.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { type Backbone, convolution, normalization } from './modules.ts';
 
 const EPSILON = 1e-3;

@@ -1,5 +1,3 @@
-import type { Checkpoint } from '../checkpoint.ts';
-import type { Body, DenseWeights } from '../head.ts';
 import {
   activation,
   averagePool,
@@ -11,8 +9,10 @@ import {
   type MapNode,
   type VectorNode,
   type WindowOptions,
-} from '../ir.ts';
-import { adaptiveWindow, type Pair, pair } from '../windows.ts';
+} from '../graph/ir.ts';
+import { adaptiveWindow, type Pair, pair } from '../graph/windows.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { Body, DenseWeights } from './head.ts';
 
 /** A network up to its last dense layer, as a family of architectures builds it. */
 export interface Backbone extends Body {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Checkpoint } from '../checkpoint.ts';
 import { ConversionError } from '../conversion-error.ts';
-import { activation, add, globalAveragePool, type MapNode, maxPool } from '../ir.ts';
+import { activation, add, globalAveragePool, type MapNode, maxPool } from '../graph/ir.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { type Backbone, convolution, normalization } from './modules.ts';
 
 const EPSILON = 1e-5;

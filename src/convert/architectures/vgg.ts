@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Checkpoint } from '../checkpoint.ts';
-import { activation, type MapNode, maxPool } from '../ir.ts';
+import { activation, type MapNode, maxPool } from '../graph/ir.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { type Backbone, convolution, hiddenLayers, normalization, pooledTo } from './modules.ts';
 
 const EPSILON = 1e-5;

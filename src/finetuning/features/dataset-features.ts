@@ -1,4 +1,4 @@
-import type { OfferedLayer } from '../../convert/layered-network.ts';
+import type { OfferedLayer } from '../../convert/transfer/layered-network.ts';
 import type { Samples } from '../head/head.ts';
 import type { FeatureSet } from './feature-set.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type OfferedLayer, writeLayeredNetwork } from '../../convert/layered-network.ts';
+import { type OfferedLayer, writeLayeredNetwork } from '../../convert/transfer/layered-network.ts';
 import type { TrainingModel } from '../training-task.ts';
 import { useCacheFiles } from './cache-folder.ts';
 import { type LocalModel, openLocalModel } from './local-model.ts';

@@ -1,4 +1,4 @@
-import type { OfferedLayer } from '../../convert/layered-network.ts';
+import type { OfferedLayer } from '../../convert/transfer/layered-network.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import { type DatasetFeatures, lastLayers } from '../features/dataset-features.ts';
 import { samplesOf, type TrainingImages } from '../features/feature-set.ts';

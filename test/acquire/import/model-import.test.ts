@@ -5,14 +5,15 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ImportRequest, prepareImport } from '../../../src/acquire/import/model-import.ts';
 import { buildNetwork, parseArchitecture } from '../../../src/convert/architectures/index.ts';
-import { writeFineTuned } from '../../../src/convert/fine-tuned.ts';
-import { SafetensorsFile } from '../../../src/convert/formats/safetensors.ts';
-import { writeTfjs } from '../../../src/convert/formats/tfjs.ts';
+import { SafetensorsFile } from '../../../src/convert/formats/safetensors/reader.ts';
+import { writeTfjs } from '../../../src/convert/formats/tfjs/emitter.ts';
+import { writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
 import { openLocalModel } from '../../../src/finetuning/features/local-model.ts';
 import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts';
 import { Repository } from '../../../src/registry/repository.ts';
 import { readNamedLabels } from '../../../src/registry/zoo.ts';
 import { ConversionCache } from '../../../src/serving/conversion.ts';
+import { smallClassifier, writeForeign } from '../../convert/foreign-onnx/foreign-model.ts';
 import {
   type StorageFixture,
   storage,
@@ -20,7 +21,6 @@ import {
   tensor,
   zipForm,
 } from '../../convert/formats/pytorch/checkpoints.ts';
-import { smallClassifier, writeForeign } from '../../convert/onnx/foreign-model.ts';
 
 const logger = pino({ level: 'silent' });
 const namedLabels = await readNamedLabels('zoo');

@@ -8,7 +8,7 @@ import { stream } from '../../../scripts/generated-tensors.ts';
 import { ModelPuller } from '../../../src/acquire/pull/model-puller.ts';
 import type { PullOptions, PullProgress } from '../../../src/acquire/pull/pull-options.ts';
 import { elementCount } from '../../../src/common/tensor.ts';
-import { float32Tensor, writeSafetensors } from '../../../src/convert/formats/safetensors-writer.ts';
+import { float32Tensor, writeSafetensors } from '../../../src/convert/formats/safetensors/writer.ts';
 import { readDownloadSettings } from '../../../src/download/settings.ts';
 import { Registry } from '../../../src/registry/registry.ts';
 import { MisbehavingHost } from '../../download/misbehaving-host.ts';

@@ -14,7 +14,7 @@ import type { ModelVersion } from '../../../src/registry/registry.ts';
 import { Registry } from '../../../src/registry/registry.ts';
 import { readZoo } from '../../../src/registry/zoo.ts';
 import { ConversionCache } from '../../../src/serving/conversion.ts';
-import { smallClassifier, writeForeign } from '../../convert/onnx/foreign-model.ts';
+import { smallClassifier, writeForeign } from '../../convert/foreign-onnx/foreign-model.ts';
 import { maxDifference, runOnnx, runTfjs } from '../../convert/runtimes.ts';
 import { EMBEDDED } from '../../golden/pictures.ts';
 import { readZip } from '../../zip-reader.ts';

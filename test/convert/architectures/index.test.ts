@@ -6,9 +6,9 @@ import {
   NAMED_ARCHITECTURES,
   parseArchitecture,
 } from '../../../src/convert/architectures/index.ts';
-import { earlierMaps } from '../../../src/convert/earlier-maps.ts';
-import { type Graph, nodesUpTo, weightsOf } from '../../../src/convert/graph.ts';
-import { pixels } from '../../../src/convert/ir.ts';
+import { earlierMaps } from '../../../src/convert/graph/earlier-maps.ts';
+import { type Graph, nodesUpTo, weightsOf } from '../../../src/convert/graph/graph.ts';
+import { pixels } from '../../../src/convert/graph/ir.ts';
 import { AnyCheckpoint, trainedValues } from '../any-checkpoint.ts';
 
 describe('an architecture in a manifest', () => {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import type { Tensor } from '../../../src/common/tensor.ts';
-import { writeOnnx } from '../../../src/convert/formats/onnx.ts';
-import { decode, modelProto } from '../../../src/convert/formats/onnx-proto.ts';
-import { writeTfjs } from '../../../src/convert/formats/tfjs.ts';
-import type { Graph } from '../../../src/convert/graph.ts';
+import { writeOnnx } from '../../../src/convert/formats/onnx/emitter.ts';
+import { decode, modelProto } from '../../../src/convert/formats/onnx/proto.ts';
+import { writeTfjs } from '../../../src/convert/formats/tfjs/emitter.ts';
+import type { Graph } from '../../../src/convert/graph/graph.ts';
 import {
   ACTIVATION_FUNCTIONS,
   activation,
@@ -21,8 +21,8 @@ import {
   maxPool,
   normalize,
   zeroPad,
-} from '../../../src/convert/ir.ts';
-import { type Padding, samePadding } from '../../../src/convert/windows.ts';
+} from '../../../src/convert/graph/ir.ts';
+import { type Padding, samePadding } from '../../../src/convert/graph/windows.ts';
 import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
 import { constantWeight } from '../constant-weight.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../runtimes.ts';

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { ACTIVATION_FUNCTIONS, type ActivationFunction, activation, flatten, leakyRelu, softmax } from '../../ir.ts';
+import {
+  ACTIVATION_FUNCTIONS,
+  type ActivationFunction,
+  activation,
+  flatten,
+  leakyRelu,
+  softmax,
+} from '../../graph/ir.ts';
 import type { LayerReading } from './layer-reading.ts';
 import { activationOption } from './options.ts';
 import { type MapValue, mapValue, type Value, type VectorValue } from './values.ts';

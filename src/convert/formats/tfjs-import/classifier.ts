@@ -1,9 +1,9 @@
 import { elementCount } from '../../../common/tensor.ts';
+import type { Body, DenseWeights } from '../../architectures/head.ts';
 import { ConversionError } from '../../conversion-error.ts';
-import type { Body, DenseWeights } from '../../head.ts';
-import { flatten, globalAveragePool, type MapNode, mapInput, type Node, type VectorNode } from '../../ir.ts';
-import type { Weight } from '../../tensors.ts';
-import { NO_PADDING, paddingEquals } from '../../windows.ts';
+import { flatten, globalAveragePool, type MapNode, mapInput, type Node, type VectorNode } from '../../graph/ir.ts';
+import type { Weight } from '../../graph/tensors.ts';
+import { NO_PADDING, paddingEquals } from '../../graph/windows.ts';
 import { constantWeight } from './kernels.ts';
 
 /** A network as every classifier here is taken: a body, and a last dense layer that makes the logits. */

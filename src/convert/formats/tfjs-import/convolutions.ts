@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { conv2d, dense, type MapNode, mapInput } from '../../ir.ts';
-import type { Weight } from '../../tensors.ts';
-import { NO_PADDING, type Padding, type Pair, samePadding } from '../../windows.ts';
+import { conv2d, dense, type MapNode, mapInput } from '../../graph/ir.ts';
+import type { Weight } from '../../graph/tensors.ts';
+import { NO_PADDING, type Padding, type Pair, samePadding } from '../../graph/windows.ts';
 import { activated } from './activations.ts';
 import { convolutionWeight, denseWeight, depthwiseWeight } from './kernels.ts';
 import type { LayerReading } from './layer-reading.ts';

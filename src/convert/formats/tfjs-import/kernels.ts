@@ -1,5 +1,5 @@
-import type { Weight } from '../../tensors.ts';
-import { transpose } from '../tfjs-kernels.ts';
+import type { Weight } from '../../graph/tensors.ts';
+import { transpose } from '../tfjs/kernels.ts';
 
 /** Layouts of TensorFlow's weights made into PyTorch's, which are those of the layer graph. */
 

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { ConversionError } from '../../conversion-error.ts';
-import type { MapNode } from '../../ir.ts';
-import type { TensorSource, Weight } from '../../tensors.ts';
+import type { MapNode } from '../../graph/ir.ts';
+import type { TensorSource, Weight } from '../../graph/tensors.ts';
 import type { KerasDescription } from './model-json.ts';
 import type { MapValue, Value, VectorValue } from './values.ts';
 

@@ -10,7 +10,7 @@ import {
   join,
   maxPool,
   rescale,
-} from '../../ir.ts';
+} from '../../graph/ir.ts';
 import { activated, readActivation, readElu, readLeakyRelu, readRelu, readSoftmax } from './activations.ts';
 import { poolWindow, readConvolution, readDepthwise, readSeparable } from './convolutions.ts';
 import { constantWeight, denseWeight, vectorWeight } from './kernels.ts';

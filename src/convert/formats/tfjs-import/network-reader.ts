@@ -1,5 +1,5 @@
 import { ConversionError } from '../../conversion-error.ts';
-import type { TensorSource } from '../../tensors.ts';
+import type { TensorSource } from '../../graph/tensors.ts';
 import { LayerReading } from './layer-reading.ts';
 import { readLayer } from './layers.ts';
 import type { KerasDescription, KerasModel, Reference } from './model-json.ts';

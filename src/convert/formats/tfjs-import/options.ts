@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Pair } from '../../windows.ts';
+import type { Pair } from '../../graph/windows.ts';
 
 /** Options that several Keras layers share, with the defaults of Keras where an option is left out. */
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flatten, zeroPad } from '../../ir.ts';
+import { flatten, zeroPad } from '../../graph/ir.ts';
 import type { LayerReading } from './layer-reading.ts';
 import { channelsLastOption } from './options.ts';
 import { mapValue, type Value } from './values.ts';

@@ -1,4 +1,4 @@
-import type { MapNode, VectorNode } from '../../ir.ts';
+import type { MapNode, VectorNode } from '../../graph/ir.ts';
 import type { FlattenedMap } from './kernels.ts';
 
 /** What a layer reads or makes, and how Keras would see it where the layer graph has it otherwise. */

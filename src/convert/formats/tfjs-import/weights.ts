@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { elementCount } from '../../../common/tensor.ts';
 import { ConversionError } from '../../conversion-error.ts';
-import type { TensorSource } from '../../tensors.ts';
+import type { TensorSource } from '../../graph/tensors.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { decodeFloats } from '../element-types.ts';
 

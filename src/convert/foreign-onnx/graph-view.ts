@@ -1,0 +1,103 @@
+import {
+  DATA_TYPE,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from '../formats/onnx/proto.ts';
+import { type OnnxFile, subgraphs } from '../formats/onnx/reader.ts';
+
+/** Who makes which value of a model's graph, and what it depends on. */
+export class GraphView {
+  readonly nodes: readonly NodeProto[];
+  /** Those that are fed, without the weights that old files list among them. */
+  readonly inputs: readonly ValueInfoProto[];
+  readonly outputs: readonly ValueInfoProto[];
+  readonly #producers = new Map<string, NodeProto>();
+  readonly #tensors: ReadonlyMap<string, TensorProto>;
+  /** Values that are others for another input. */
+  readonly #fed = new Set<string>();
+
+  constructor({ graph, tensors }: Pick<OnnxFile, 'graph' | 'tensors'>) {
+    this.nodes = graph.nodes ?? [];
+    this.#tensors = new Map(tensors.map(({ proto }) => [proto.name ?? '', proto]));
+    this.inputs = (graph.inputs ?? []).filter(({ name = '' }) => !this.#tensors.has(name));
+    this.outputs = graph.outputs ?? [];
+    for (const { name = '' } of this.inputs) this.#fed.add(name);
+    for (const node of this.nodes) {
+      const isFed = valuesRead(node).some((value) => this.#fed.has(value));
+      for (const output of node.outputs ?? []) {
+        this.#producers.set(output, node);
+        if (isFed) this.#fed.add(output);
+      }
+    }
+  }
+
+  /** The node that makes a value; undefined of inputs and weights. */
+  producer(value: string): NodeProto | undefined {
+    return this.#producers.get(value);
+  }
+
+  /** Whether a value depends on what the model is fed. */
+  isFed(value: string): boolean {
+    return this.#fed.has(value);
+  }
+
+  has(value: string): boolean {
+    return this.#producers.has(value) || this.#tensors.has(value) || this.inputs.some(({ name }) => name === value);
+  }
+
+  /** Every name of a value or a node. */
+  names(): string[] {
+    const named = [...this.inputs, ...this.nodes].map(({ name = '' }) => name);
+    return [...named, ...this.#tensors.keys(), ...this.#producers.keys()];
+  }
+
+  /** The nodes that some values stand on, in their order. */
+  upTo(values: readonly string[]): NodeProto[] {
+    const needed = new Set<NodeProto>();
+    const open = [...values];
+    for (let value = open.pop(); value !== undefined; value = open.pop()) {
+      const node = this.#producers.get(value);
+      if (node === undefined || needed.has(node)) continue;
+      needed.add(node);
+      open.push(...valuesRead(node));
+    }
+    return this.nodes.filter((node) => needed.has(node));
+  }
+
+  /** The numbers of a small integer constant; undefined of anything else. */
+  integers(value: string): number[] | undefined {
+    const node = this.#producers.get(value);
+    if (node === undefined) return integersOf(this.#tensors.get(value));
+    const [input = ''] = node.inputs ?? [];
+    if (node.operator === 'Identity') return this.integers(input);
+    if (node.operator !== 'Constant') return undefined;
+    const [attribute] = node.attributes ?? [];
+    return attribute?.integers?.map(Number) ?? integersOf(attribute?.tensor);
+  }
+}
+
+/** An integer or a list of them among a node's attributes. */
+export function attributeIntegers({ attributes = [] }: NodeProto, name: string): number[] | undefined {
+  const found = attributes.find((attribute) => attribute.name === name);
+  if (found === undefined) return undefined;
+  return found.integers?.map(Number) ?? [Number(found.integer ?? 0)];
+}
+
+/** All that a node reads, also through the graphs inside it. */
+export function valuesRead(node: NodeProto): string[] {
+  const inner = subgraphs(node).flatMap(({ nodes = [] }: GraphProto) => nodes.flatMap(valuesRead));
+  return [...(node.inputs ?? []), ...inner].filter((value) => value !== '');
+}
+
+function integersOf(tensor: TensorProto | undefined): number[] | undefined {
+  if (tensor?.dataType !== DATA_TYPE.int64) return undefined;
+  const { int64Data, rawData } = tensor;
+  if (int64Data !== undefined) return int64Data.map(Number);
+  if (rawData === undefined) return undefined;
+  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
+  return Array.from({ length: Math.floor(rawData.length / 8) }, (_, index) =>
+    Number(view.getBigInt64(8 * index, true)),
+  );
+}

@@ -1,0 +1,89 @@
+import { copyFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { elementCount } from '../../common/tensor.ts';
+import { ConversionError } from '../conversion-error.ts';
+import { DATA_TYPE } from '../formats/onnx/proto.ts';
+import { type OnnxFile, readOnnxFile } from '../formats/onnx/reader.ts';
+import { writeOnnxFile } from '../formats/onnx/writer.ts';
+import type { Pair } from '../graph/windows.ts';
+import { classCount, featureSize, type OnnxArchitecture, type OnnxHints } from './architecture.ts';
+import { completed } from './convert-onnx.ts';
+import { GraphView } from './graph-view.ts';
+import { findInput } from './input.ts';
+
+/** Where a model leaves its size open, and nobody says it: what most classifiers were trained on. */
+const USUAL_SIZE = 224;
+/** The whole must fit one protobuf message, with room for the graph. */
+const MAX_BYTES = 1.9e9;
+
+/** What is told of a model that is to be imported; what is left open is guessed. */
+export interface OnnxImport {
+  readonly hints: OnnxHints;
+  readonly inputSize?: Pair | undefined;
+  /** For the trial alone. */
+  readonly mean?: readonly number[] | undefined;
+  readonly std?: readonly number[] | undefined;
+  readonly numClasses?: number | undefined;
+}
+
+/** What a manifest says of an ONNX model. */
+export interface ImportedOnnx {
+  readonly architecture: OnnxArchitecture;
+  readonly inputSize: Pair;
+  readonly numClasses: number;
+  readonly featureSize: number;
+  /** Numbers in its weights. */
+  readonly parameters: number;
+  /** Whether it takes bytes, and scales them itself. */
+  readonly takesBytes: boolean;
+  /** Whether it takes images of any size. */
+  readonly isSizeOpen: boolean;
+}
+
+/**
+ * Looks at an ONNX classifier and puts it down as one file, into which weights that lay beside it are taken.
+ *
+ * @param target the new file; models that are tried lie in its folder meanwhile
+ * @throws ConversionError that names what is no part of a classifier of photos
+ */
+export async function importOnnx(path: string, given: OnnxImport, target: string): Promise<ImportedOnnx> {
+  const file = await readOnnxFile(path);
+  const input = findInput(new GraphView(file), given.hints);
+  const takesBytes = input.elementType === DATA_TYPE.uint8;
+  const unit = takesBytes ? 1 / 255 : 1;
+  const options = {
+    inputSize: given.inputSize ?? ([input.height ?? USUAL_SIZE, input.width ?? USUAL_SIZE] as const),
+    mean: given.mean ?? [0, 0, 0],
+    std: given.std ?? [unit, unit, unit],
+    numClasses: given.numClasses,
+  };
+  const architecture = await completed(file, given.hints, options, dirname(target));
+  await store(file, path, target);
+  return {
+    architecture,
+    inputSize: options.inputSize,
+    numClasses: classCount(architecture),
+    featureSize: featureSize(architecture),
+    parameters: parametersOf(file),
+    takesBytes,
+    isSizeOpen: input.height === undefined || input.width === undefined,
+  };
+}
+
+async function store(file: OnnxFile, path: string, target: string): Promise<void> {
+  if (file.dataFiles.length === 0) return await copyFile(path, target);
+  const bytes = file.tensors.reduce((sum, { values }) => sum + (values?.length ?? 0), 0);
+  if (bytes > MAX_BYTES) {
+    throw new ConversionError(
+      `the weights in ${file.dataFiles.join(', ')} are ${bytes} bytes; at most ${MAX_BYTES} are taken`,
+    );
+  }
+  await writeOnnxFile(target, file.head, file.graph, file.tensors);
+}
+
+function parametersOf({ tensors }: OnnxFile): number {
+  const { int64: _, ...learnt } = DATA_TYPE;
+  const types: readonly unknown[] = Object.values(learnt);
+  const weights = tensors.filter(({ proto }) => types.includes(proto.dataType));
+  return weights.reduce((sum, { proto }) => sum + elementCount(proto.dims ?? []), 0);
+}

@@ -1,0 +1,89 @@
+import { ConversionError } from '../conversion-error.ts';
+import { DATA_TYPE, type ValueInfoProto } from '../formats/onnx/proto.ts';
+import type { Pair } from '../graph/windows.ts';
+import type { Layout, OnnxHints } from './architecture.ts';
+import { attributeIntegers, type GraphView } from './graph-view.ts';
+
+/** The types of numbers in which images may be fed, by their code. */
+const PIXEL_TYPES: ReadonlySet<number> = new Set([
+  DATA_TYPE.float,
+  DATA_TYPE.float16,
+  DATA_TYPE.double,
+  DATA_TYPE.uint8,
+]);
+
+/** The input of a model that takes images. */
+export interface ImageInput {
+  readonly name: string;
+  /** `TensorProto.DataType` */
+  readonly elementType: number;
+  readonly layout: Layout;
+  /** Three of colours, or one of their brightness. */
+  readonly channels: 1 | 3;
+  /** Images that it takes at once; undefined where any number will do. */
+  readonly batch: number | undefined;
+  /** Undefined where the model leaves it open. */
+  readonly height: number | undefined;
+  readonly width: number | undefined;
+}
+
+/** Finds the input of a model that takes images. @throws ConversionError that says what it has instead */
+export function findInput(view: GraphView, hints: Pick<OnnxHints, 'input' | 'layout'> = {}): ImageInput {
+  const info = hints.input === undefined ? onlyInput(view) : view.inputs.find(({ name }) => name === hints.input);
+  if (info === undefined) {
+    throw new ConversionError(`there is no input "${hints.input}"; the model has ${listed(view.inputs)}`);
+  }
+  const { name = '', type } = info;
+  const { elementType = 0, shape } = type?.tensor ?? {};
+  if (!PIXEL_TYPES.has(elementType)) {
+    throw new ConversionError(
+      `input "${name}" is of element type ${elementType}; images are fed as float32, float16, float64 or uint8`,
+    );
+  }
+  const dims = shape?.dims?.map(({ value = 0 }) => (value > 0 ? value : undefined)) ?? new Array(4).fill(undefined);
+  if (dims.length !== 4) {
+    throw new ConversionError(`input "${name}" has ${dims.length} sizes; images are fed as four: a batch of maps`);
+  }
+  const layout = hints.layout ?? guessLayout(view, name, dims);
+  const [batch, a, b, c] = dims;
+  const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
+  if (channels !== undefined && channels !== 3 && channels !== 1) {
+    throw new ConversionError(
+      `input "${name}" takes ${channels} channels in layout ${layout}; photos have three, or one`,
+    );
+  }
+  return { name, elementType, layout, channels: channels ?? 3, batch, height, width };
+}
+
+/** @throws ConversionError when a model is built for images of another size */
+export function requireSize({ name, height, width }: ImageInput, inputSize: Pair): void {
+  if ((height ?? inputSize[0]) === inputSize[0] && (width ?? inputSize[1]) === inputSize[1]) return;
+  throw new ConversionError(
+    `input "${name}" takes images of ${height ?? 'any'} x ${width ?? 'any'}, but input_size is ${inputSize.join(' x ')}`,
+  );
+}
+
+function onlyInput({ inputs }: GraphView): ValueInfoProto {
+  const [first, ...others] = inputs;
+  if (first === undefined) throw new ConversionError('the model has no input');
+  if (others.length > 0) throw new ConversionError(`the model has more than one input, ${listed(inputs)}: say which`);
+  return first;
+}
+
+function guessLayout(view: GraphView, input: string, [, second, , fourth]: readonly (number | undefined)[]): Layout {
+  for (const channels of [3, 1]) {
+    if (second === channels && fourth !== channels) return 'nchw';
+    if (fourth === channels && second !== channels) return 'nhwc';
+  }
+  const readers = view.nodes.filter(({ inputs = [] }) => inputs.includes(input));
+  if (readers.some(({ operator }) => operator === 'Conv')) return 'nchw';
+  const toChannelsFirst = readers.some(
+    (node) => node.operator === 'Transpose' && attributeIntegers(node, 'perm')?.join() === '0,3,1,2',
+  );
+  if (toChannelsFirst) return 'nhwc';
+  throw new ConversionError(`whether input "${input}" takes channels first or last cannot be told: say the layout`);
+}
+
+function listed(infos: readonly ValueInfoProto[]): string {
+  return infos.map(({ name }) => `"${name}"`).join(', ');
+}

@@ -1,0 +1,43 @@
+import { OUTPUT_NAMES } from '../../runtime/session.ts';
+import { encode, graphProto, type NodeProto } from '../formats/onnx/proto.ts';
+import { subgraphs } from '../formats/onnx/reader.ts';
+
+/** Names that a wrapped model gives its own input and outputs. */
+const OUR_NAMES: readonly string[] = ['pixels', ...OUTPUT_NAMES];
+
+/** A beginning that no name of the model has, for values that are added to it. */
+export function unusedPrefix(names: Iterable<string>): string {
+  const used = [...names];
+  let prefix = 'menagerie:';
+  while (used.some((name) => name.startsWith(prefix))) prefix = `_${prefix}`;
+  return prefix;
+}
+
+/** New names for the values of a model that are called as ours are, but for those that shall have these names. */
+export function renamesOf(
+  names: Iterable<string>,
+  prefix: string,
+  wanted: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const clashes = [...names].filter((name) => OUR_NAMES.includes(name)).map((name) => [name, prefix + name] as const);
+  return new Map([...clashes, ...wanted]);
+}
+
+/** A node with its values renamed, also in the graphs inside it. */
+export function renameValues(node: NodeProto, renames: ReadonlyMap<string, string>): NodeProto {
+  const rename = (value: string): string => renames.get(value) ?? value;
+  const { inputs = [], outputs = [], attributes = [] } = node;
+  const renamed = { ...node, inputs: inputs.map(rename), outputs: outputs.map(rename) };
+  if (renames.size === 0 || subgraphs(node).length === 0) return renamed;
+  const renameGraph = (graph: ReturnType<typeof subgraphs>[number]): Uint8Array =>
+    encode(graphProto, { ...graph, nodes: (graph.nodes ?? []).map((inner) => renameValues(inner, renames)) });
+  return {
+    ...renamed,
+    attributes: attributes.map((attribute) => {
+      const [graph] = attribute.graph === undefined ? [] : subgraphs({ attributes: [{ graph: attribute.graph }] });
+      if (graph !== undefined) return { ...attribute, graph: renameGraph(graph) };
+      if (attribute.graphs === undefined) return attribute;
+      return { ...attribute, graphs: subgraphs({ attributes: [{ graphs: attribute.graphs }] }).map(renameGraph) };
+    }),
+  };
+}

@@ -1,0 +1,120 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PixelTensor } from '../../common/tensor.ts';
+import { evaluateOnnx, type OnnxValue } from '../../runtime/onnx-evaluation.ts';
+import { ConversionError } from '../conversion-error.ts';
+import { constantTensor, nodeProto, valueInfo } from '../formats/onnx/nodes.ts';
+import { DATA_TYPE, type NodeProto } from '../formats/onnx/proto.ts';
+import type { OnnxFile } from '../formats/onnx/reader.ts';
+import { writeOnnxFile } from '../formats/onnx/writer.ts';
+import type { Pair } from '../graph/windows.ts';
+import type { OnnxHints } from './architecture.ts';
+import type { GraphView } from './graph-view.ts';
+import type { ImageInput } from './input.ts';
+import { renamesOf, renameValues, unusedPrefix } from './naming.ts';
+import { fromPixels } from './pixels.ts';
+import { headOf, type OnnxParts, type WrapOptions } from './wrap.ts';
+
+/** Operators whose values are not tensors, so that they have no shape. */
+const WITHOUT_SHAPE = /^(Sequence|SplitToSequence|Optional|ZipMap$|DictVectorizer$)/;
+
+/** What a model made of some noise. */
+export interface Probe {
+  /** Of every value that a node makes from the input; the batch first. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Of the asked outputs, as float32. */
+  readonly outputs: ReadonlyMap<string, OnnxValue>;
+}
+
+/**
+ * Runs the model once, and learns the shape of each of its values: graphs seldom tell them, and what they tell need not
+ * be so. Weights go from file to file in pieces.
+ *
+ * @param folder where the trial model is put, and removed from
+ * @throws ConversionError with the runtime's words when it cannot be run
+ */
+export async function probeOnnx(
+  file: OnnxFile,
+  view: GraphView,
+  input: ImageInput,
+  outputs: readonly string[],
+  options: WrapOptions & Pick<OnnxHints, 'channel_order'>,
+  folder: string,
+): Promise<Probe> {
+  const names = view.names();
+  const prefix = unusedPrefix(names);
+  const renames = renamesOf(names, prefix, new Map());
+  const rename = (value: string): string => renames.get(value) ?? value;
+  const before = fromPixels(input, options.channel_order, options, prefix, rename(input.name));
+  const nodes = view.upTo(outputs);
+  const values = nodes
+    .filter(({ operator = '' }) => !WITHOUT_SHAPE.test(operator))
+    .flatMap((node) => (node.outputs ?? []).filter((value) => value !== '' && view.isFed(value)));
+  const shapeName = (index: number): string => `${prefix}shape:${index}`;
+  const answerName = (index: number): string => `${prefix}answer:${index}`;
+  const measuring: NodeProto[] = [
+    ...values.map((value, index) => nodeProto(shapeName(index), 'Shape', [rename(value)], shapeName(index))),
+    ...outputs.map((value, index) => {
+      const to = { to: DATA_TYPE.float };
+      return nodeProto(answerName(index), 'Cast', [rename(value)], answerName(index), to);
+    }),
+  ];
+  const parts: OnnxParts = {
+    head: headOf(file),
+    graph: {
+      name: 'probe',
+      nodes: [...before.nodes, ...nodes.map((node) => renameValues(node, renames)), ...measuring],
+      initializers: before.constants.map(constantTensor),
+      inputs: [valueInfo('pixels', [...options.inputSize, 3], DATA_TYPE.uint8, input.batch)],
+      outputs: [
+        ...values.map((_, index) => ({ name: shapeName(index) })),
+        ...outputs.map((_, index) => ({ name: answerName(index) })),
+      ],
+    },
+    tensors: file.tensors.map((tensor) => ({
+      ...tensor,
+      proto: { ...tensor.proto, name: rename(tensor.proto.name ?? '') },
+    })),
+  };
+  const measured = measuring.map(({ name = '' }) => name);
+  const [answers] = await evaluateParts(parts, [noise(input.batch ?? 1, options.inputSize, 0)], measured, folder);
+  const found = (name: string): OnnxValue => {
+    const value = answers?.get(name);
+    if (value === undefined) throw new Error(`the probe did not answer "${name}"`);
+    return value;
+  };
+  return {
+    shapes: new Map(values.map((value, index) => [value, Array.from(found(shapeName(index)).numbers)])),
+    outputs: new Map(outputs.map((value, index) => [value, found(answerName(index))])),
+  };
+}
+
+/** Writes a model, runs it and removes it. @throws ConversionError with the runtime's words */
+export async function evaluateParts(
+  { head, graph, tensors }: OnnxParts,
+  batches: readonly PixelTensor[],
+  outputs: readonly string[],
+  folder: string,
+): Promise<ReadonlyMap<string, OnnxValue>[]> {
+  const path = join(folder, 'trial.onnx');
+  const files = await writeOnnxFile(path, head, graph, tensors);
+  try {
+    return await evaluateOnnx(path, batches, outputs);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.replaceAll(path, 'the model') : String(cause);
+    throw new ConversionError(`the model cannot be run: ${reason}`, { cause });
+  } finally {
+    await Promise.all(files.map((written) => rm(written.path)));
+  }
+}
+
+/** Images of noise, other ones for another `seed`: what a model makes of them tells how it is built, not what it knows. */
+export function noise(count: number, [height, width]: Pair, seed: number): PixelTensor {
+  let state = seed + 1;
+  const data = Uint8Array.from({ length: count * height * width * 3 }, () => {
+    // Numerical Recipes' linear congruential generator; its upper bits are the random ones.
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  });
+  return { data, shape: [count, height, width, 3] };
+}

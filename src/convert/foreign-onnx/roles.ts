@@ -1,0 +1,151 @@
+import { ConversionError } from '../conversion-error.ts';
+import { DATA_TYPE } from '../formats/onnx/proto.ts';
+import type { OnnxHints } from './architecture.ts';
+import type { GraphView } from './graph-view.ts';
+import { ARITHMETIC, MOVES, POINTWISE, POOLS, QUANTIZATION } from './operators.ts';
+import type { Probe } from './probe.ts';
+
+/** Which value holds the classes, and as what. */
+export interface OutputRole {
+  readonly output: string;
+  readonly output_kind: 'logits' | 'probabilities';
+}
+
+/** Outputs of floats that depend on the input: among them are the classes. */
+export function outputCandidates(view: GraphView, hints: Pick<OnnxHints, 'output'>): string[] {
+  if (hints.output !== undefined) {
+    if (view.has(hints.output)) return [hints.output];
+    throw new ConversionError(`the model has no value "${hints.output}"`);
+  }
+  const floats: readonly (number | undefined)[] = [DATA_TYPE.float, DATA_TYPE.float16, DATA_TYPE.double, undefined];
+  const candidates = view.outputs
+    .filter(({ name = '', type }) => view.isFed(name) && floats.includes(type?.tensor?.elementType))
+    .map(({ name = '' }) => name);
+  if (candidates.length > 0) return candidates;
+  throw new ConversionError('no output of the model is of floating-point numbers: there are no scores of classes');
+}
+
+/**
+ * Which output holds the classes. Before a softmax are its logits, which are taken instead.
+ * @param numClasses as many as there are labels; any number of them when undefined
+ */
+export function findOutput(
+  view: GraphView,
+  probe: Probe,
+  hints: OnnxHints,
+  numClasses: number | undefined,
+): OutputRole {
+  const vectors = [...probe.outputs].filter(([, { shape }]) => isVector(shape) && (lengthOf(shape) ?? 0) > 1);
+  const fitting = vectors.filter(([, { shape }]) => numClasses === undefined || lengthOf(shape) === numClasses);
+  const normalized = fitting.filter(([name]) => softmaxBehind(view, name) !== undefined);
+  const [chosen, ...others] = normalized.length === 1 ? normalized : fitting;
+  if (chosen === undefined || others.length > 0) {
+    const all = [...probe.outputs].map(([name, { shape }]) => `"${name}" [${shape}]`).join(', ');
+    const wanted = numClasses === undefined ? 'a vector of classes' : `a vector of ${numClasses} classes`;
+    throw new ConversionError(
+      chosen === undefined
+        ? `no output is ${wanted}: the model gives ${all}`
+        : `more than one output is ${wanted}, of ${all}: say which is the output`,
+    );
+  }
+  const [output, { numbers, shape }] = chosen;
+  if (hints.output_kind === 'logits') return { output, output_kind: 'logits' };
+  const logits = softmaxBehind(view, output);
+  if (logits !== undefined) return { output: logits, output_kind: 'logits' };
+  if (hints.output_kind === undefined && lastOperator(view, output) === 'Sigmoid') {
+    throw new ConversionError(
+      `output "${output}" ends in Sigmoid: labels that do not exclude each other, which is no classification`,
+    );
+  }
+  return {
+    output,
+    output_kind:
+      hints.output_kind ?? (sumsToOne(Array.from(numbers).slice(0, lengthOf(shape))) ? 'probabilities' : 'logits'),
+  };
+}
+
+/** What enters the last dense layer, and the layout of it where it is a map; undefined when there is no such layer. */
+export function findFeatures(view: GraphView, probe: Probe, logits: string): string | undefined {
+  for (let value = logits; ; ) {
+    const node = view.producer(value);
+    const inputs = node?.inputs ?? [];
+    const [first = '', second = ''] = inputs;
+    switch (node?.operator) {
+      case 'Gemm':
+      case 'Conv':
+        return view.isFed(first) && !view.isFed(second) && entersHead(probe, first, value, node.operator)
+          ? first
+          : undefined;
+      case 'MatMulInteger':
+      case 'ConvInteger': {
+        // Quantised on the way into the layer: what is quantised are the features.
+        const [origin = ''] = view.producer(first)?.inputs ?? [];
+        return !view.isFed(second) && view.isFed(origin) && entersHead(probe, origin, value, node.operator)
+          ? origin
+          : undefined;
+      }
+      case 'MatMul': {
+        const fed = inputs.filter((input) => view.isFed(input));
+        const [entering] = fed;
+        return fed.length === 1 && entering !== undefined && entersHead(probe, entering, value, 'MatMul')
+          ? entering
+          : undefined;
+      }
+      default: {
+        const before = passedOn(view, probe, value);
+        if (before === undefined) return undefined;
+        value = before;
+      }
+    }
+  }
+}
+
+/** Whether all sizes but the batch are one, but for a single one. */
+export function isVector(shape: readonly number[]): boolean {
+  return (shape.length > 1 ? shape.slice(1) : shape).filter((size) => size !== 1).length <= 1;
+}
+
+/** The value before a softmax, when that is what an output ends in. */
+function softmaxBehind(view: GraphView, output: string): string | undefined {
+  for (let value: string | undefined = output; value !== undefined; ) {
+    const node = view.producer(value);
+    const [input = ''] = node?.inputs ?? [];
+    if (node?.operator === 'Softmax' || node?.operator === 'LogSoftmax') return input;
+    value = [...MOVES, ...QUANTIZATION].includes(node?.operator ?? '') && view.isFed(input) ? input : undefined;
+  }
+  return undefined;
+}
+
+function lastOperator(view: GraphView, output: string): string | undefined {
+  let node = view.producer(output);
+  while (node !== undefined && MOVES.includes(node.operator ?? '')) node = view.producer(node.inputs?.[0] ?? '');
+  return node?.operator;
+}
+
+/** The one value that another is made of, by an operator behind a dense layer. */
+function passedOn(view: GraphView, { shapes }: Probe, value: string): string | undefined {
+  const node = view.producer(value);
+  const operator = node?.operator ?? '';
+  const fed = (node?.inputs ?? []).filter((input) => view.isFed(input));
+  const [first] = node?.inputs ?? [];
+  // A lone number is the scale of what was quantised.
+  const many = fed.filter((input) => (shapes.get(input) ?? []).some((size) => size > 1));
+  if (ARITHMETIC.includes(operator)) return many.length === 1 ? many[0] : undefined;
+  if (![...MOVES, ...POOLS, ...POINTWISE, ...QUANTIZATION].includes(operator)) return undefined;
+  return first !== undefined && view.isFed(first) ? first : undefined;
+}
+
+/** A layer is dense when it reads a vector, or each position of a map by itself. */
+function entersHead({ shapes }: Probe, entering: string, made: string, operator: string): boolean {
+  const [before = [], after = []] = [shapes.get(entering), shapes.get(made)];
+  if (!operator.startsWith('Conv')) return isVector(before);
+  return before.length === 4 && before.slice(2).join() === after.slice(2).join();
+}
+
+function lengthOf(shape: readonly number[]): number {
+  return (shape.length > 1 ? shape.slice(1) : shape).reduce((product, size) => product * size, 1);
+}
+
+function sumsToOne(values: readonly number[]): boolean {
+  return values.every((value) => value >= 0) && Math.abs(values.reduce((sum, value) => sum + value, 0) - 1) < 1e-3;
+}

@@ -1,0 +1,101 @@
+import { ConversionError } from '../conversion-error.ts';
+import { constantTensor, valueInfo } from '../formats/onnx/nodes.ts';
+import { DATA_TYPE, type GraphProto, type ModelProto } from '../formats/onnx/proto.ts';
+import type { OnnxFile } from '../formats/onnx/reader.ts';
+import type { WritableTensor } from '../formats/onnx/writer.ts';
+import type { Pair } from '../graph/windows.ts';
+import { activationShape, classCount, featureSize, type OnnxArchitecture } from './architecture.ts';
+import { withoutFixedBatch } from './batch.ts';
+import { joined } from './chain.ts';
+import { GraphView, valuesRead } from './graph-view.ts';
+import { findInput, requireSize } from './input.ts';
+import { renamesOf, renameValues, unusedPrefix } from './naming.ts';
+import { directOutputs, toOutputs } from './outputs.ts';
+import { fromPixels, type Scaling } from './pixels.ts';
+
+/** Since this version, constants need not be listed among the inputs. */
+const LEAST_IR_VERSION = 4;
+
+/** How photos become the model's input. */
+export interface WrapOptions extends Scaling {
+  readonly inputSize: Pair;
+}
+
+/** A model in parts, as `writeOnnxFile` takes it. */
+export interface OnnxParts {
+  readonly head: ModelProto;
+  readonly graph: GraphProto;
+  readonly tensors: readonly WritableTensor[];
+}
+
+/** A wrapped model. */
+interface WrappedOnnx extends OnnxParts {
+  /** What it calls a value of the model that was made elsewhere. */
+  renamed(value: string): string;
+}
+
+/**
+ * Puts a model made elsewhere between our input and our outputs: `pixels`, RGB bytes `[n, height, width, 3]`, in;
+ * `probabilities`, `logits` and `features` `[n, k]` and `activations` `[n, height, width, channels]` out. What they do not
+ * stand on is left away.
+ *
+ * @throws ConversionError when the model has no such values
+ */
+export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options: WrapOptions): WrappedOnnx {
+  const view = new GraphView(file);
+  const input = findInput(view, architecture);
+  requireSize(input, options.inputSize);
+  const { output, features, activations, max_batch: maxBatch } = architecture;
+  for (const value of [output, features, activations]) {
+    if (view.producer(value) !== undefined && view.isFed(value)) continue;
+    throw new ConversionError(`the model makes no value "${value}" of its input`);
+  }
+  const names = view.names();
+  const prefix = unusedPrefix(names);
+  const needed = view.upTo([output, features, activations]);
+  const body =
+    maxBatch === undefined ? withoutFixedBatch(needed, view, input.batch, prefix) : { nodes: needed, constants: [] };
+  const renames = renamesOf(names, prefix, directOutputs(architecture, isFloat32(file)));
+  const rename = (value: string): string => renames.get(value) ?? value;
+  const { nodes, constants } = joined(
+    fromPixels(input, architecture.channel_order, options, prefix, rename(input.name)),
+    { ...body, nodes: body.nodes.map((node) => renameValues(node, renames)) },
+    toOutputs(architecture, prefix, rename),
+  );
+  const read = new Set(nodes.flatMap(valuesRead));
+  const tensors = file.tensors.map((tensor) => ({
+    ...tensor,
+    proto: { ...tensor.proto, name: rename(tensor.proto.name ?? '') },
+  }));
+  return {
+    renamed: rename,
+    head: headOf(file),
+    graph: {
+      name: 'classifier',
+      nodes,
+      initializers: constants.map(constantTensor),
+      inputs: [valueInfo('pixels', [...options.inputSize, 3], DATA_TYPE.uint8, maxBatch)],
+      outputs: [
+        valueInfo('probabilities', [classCount(architecture)], DATA_TYPE.float, maxBatch),
+        valueInfo('logits', [classCount(architecture)], DATA_TYPE.float, maxBatch),
+        valueInfo('features', [featureSize(architecture)], DATA_TYPE.float, maxBatch),
+        valueInfo('activations', activationShape(architecture), DATA_TYPE.float, maxBatch),
+      ],
+    },
+    tensors: tensors.filter(({ proto }) => read.has(proto.name)),
+  };
+}
+
+/** All that stands beside the graph: versions, and operators that the model brings itself. */
+export function headOf({ head }: OnnxFile): ModelProto {
+  const { training: _, graph: __, ...rest } = head;
+  return { ...rest, irVersion: Math.max(head.irVersion ?? 0, LEAST_IR_VERSION), producer: 'menagerie' };
+}
+
+/** Whether the model computes in float32 alone: no weight and no value is of another floating type. */
+function isFloat32({ graph, tensors }: OnnxFile): boolean {
+  const others: readonly unknown[] = [DATA_TYPE.float16, DATA_TYPE.double, DATA_TYPE.bfloat16];
+  const infos = [...(graph.inputs ?? []), ...(graph.outputs ?? [])];
+  const types = [...infos.map(({ type }) => type?.tensor?.elementType), ...tensors.map(({ proto }) => proto.dataType)];
+  return !types.some((type) => others.includes(type));
+}

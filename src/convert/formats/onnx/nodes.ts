@@ -1,0 +1,212 @@
+import type { ActivationFunction, Node, Operation } from '../../graph/ir.ts';
+import type { Weight } from '../../graph/tensors.ts';
+import type { Padding, Window } from '../../graph/windows.ts';
+import { bytesOf } from '../file-sink.ts';
+import {
+  ATTRIBUTE_TYPE,
+  type AttributeProto,
+  DATA_TYPE,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from './proto.ts';
+
+/** A constant that comes from the graph itself rather than from a weight file. */
+export interface Constant {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: Float32Array | BigInt64Array;
+}
+
+/** What one layer becomes: nodes in their order, and the constants they read. */
+export interface Emission {
+  readonly nodes: readonly NodeProto[];
+  readonly weights?: readonly Weight[];
+  readonly constants?: readonly Constant[];
+}
+
+/** Names of the values that a layer reads and makes. */
+export interface Values {
+  readonly inputs: readonly string[];
+  readonly output: string;
+}
+
+/** ONNX keeps the channels before rows and columns. */
+export const TO_CHANNELS_FIRST = [0, 3, 1, 2];
+export const TO_CHANNELS_LAST = [0, 2, 3, 1];
+
+/** One layer in the operators of opset 17; maps are `[n, channels, height, width]`. */
+export function emitNode(node: Node, values: Values, pixelType: 'uint8' | 'float32'): Emission {
+  const { operation, name } = node;
+  const single = (operator: string, attributes: Attributes = {}, weights: readonly Weight[] = []): Emission => ({
+    nodes: [
+      nodeProto(name, operator, [...values.inputs, ...weights.map((weight) => weight.name)], values.output, attributes),
+    ],
+    weights,
+  });
+  switch (operation.kind) {
+    case 'pixels':
+      return emitPixels(name, values.output, pixelType);
+    case 'normalize':
+      return emitNormalize(name, values, operation);
+    case 'conv2d': {
+      const { weight, bias, window, groups } = operation;
+      return single('Conv', { ...windowAttributes(window), group: groups }, present(weight, bias));
+    }
+    case 'batch_norm': {
+      const { scale, shift, mean, variance, epsilon } = operation;
+      return single('BatchNormalization', { epsilon: { float: epsilon } }, [scale, shift, mean, variance]);
+    }
+    case 'activation':
+      return emitActivation(name, values, operation.function);
+    case 'leaky_relu':
+      return single('LeakyRelu', { alpha: { float: operation.slope } });
+    case 'max_pool':
+      return single('MaxPool', windowAttributes(operation.window));
+    case 'average_pool':
+      return single('AveragePool', {
+        ...windowAttributes(operation.window),
+        count_include_pad: operation.countPadding ? 1 : 0,
+      });
+    case 'global_average_pool':
+      return {
+        nodes: [
+          nodeProto(name, 'GlobalAveragePool', values.inputs, `${name}:map`),
+          nodeProto(`${name}:flatten`, 'Flatten', [`${name}:map`], values.output, { axis: 1 }),
+        ],
+      };
+    case 'zero_pad':
+      return emitZeroPad(name, values, operation.padding);
+    case 'add':
+      return single('Add');
+    case 'concat':
+      return single('Concat', { axis: 1 });
+    case 'flatten':
+      return single('Flatten', { axis: 1 });
+    case 'dense':
+      return single('Gemm', { transB: 1 }, present(operation.weight, operation.bias));
+    case 'softmax':
+      return single('Softmax', { axis: 1 });
+  }
+}
+
+/** A map as an output of the model: `[n, height, width, channels]`. */
+export function emitChannelsLast(value: string, output: string): NodeProto {
+  return nodeProto(output, 'Transpose', [value], output, { perm: TO_CHANNELS_LAST });
+}
+
+/** Bytes are transposed before they become floats of four times their size. */
+function emitPixels(name: string, output: string, pixelType: 'uint8' | 'float32'): Emission {
+  const perm = { perm: TO_CHANNELS_FIRST };
+  if (pixelType === 'float32') return { nodes: [nodeProto(name, 'Transpose', [name], output, perm)] };
+  return {
+    nodes: [
+      nodeProto(name, 'Transpose', [name], `${name}:bytes`, perm),
+      nodeProto(`${name}:cast`, 'Cast', [`${name}:bytes`], output, { to: DATA_TYPE.float }),
+    ],
+  };
+}
+
+function emitNormalize(
+  name: string,
+  { inputs, output }: Values,
+  { scale, shift }: Extract<Operation, { kind: 'normalize' }>,
+): Emission {
+  const shape = [scale.length, 1, 1];
+  return {
+    nodes: [
+      nodeProto(`${name}:scale`, 'Mul', [...inputs, `${name}.scale`], `${name}:scaled`),
+      nodeProto(name, 'Add', [`${name}:scaled`, `${name}.shift`], output),
+    ],
+    constants: [
+      { name: `${name}.scale`, shape, values: Float32Array.from(scale) },
+      { name: `${name}.shift`, shape, values: Float32Array.from(shift) },
+    ],
+  };
+}
+
+/** Functions that are one operator, with the constants that ONNX has for them. */
+const ACTIVATION_OPERATORS = {
+  relu: 'Relu',
+  elu: 'Elu',
+  selu: 'Selu',
+  sigmoid: 'Sigmoid',
+  hard_sigmoid: 'HardSigmoid',
+  tanh: 'Tanh',
+  softplus: 'Softplus',
+} as const satisfies Partial<Record<ActivationFunction, string>>;
+
+function emitActivation(name: string, { inputs, output }: Values, apply: ActivationFunction): Emission {
+  if (apply === 'relu6') {
+    const bounds = [`${name}.min`, `${name}.max`];
+    return {
+      nodes: [nodeProto(name, 'Clip', [...inputs, ...bounds], output)],
+      constants: bounds.map((bound, index) => ({ name: bound, shape: [], values: Float32Array.of(6 * index) })),
+    };
+  }
+  if (apply === 'swish') {
+    const gate = `${name}:gate`;
+    return { nodes: [nodeProto(gate, 'Sigmoid', inputs, gate), nodeProto(name, 'Mul', [...inputs, gate], output)] };
+  }
+  return { nodes: [nodeProto(name, ACTIVATION_OPERATORS[apply], inputs, output)] };
+}
+
+/**
+ * The least number that float32 holds in full, in place of zero: ONNX Runtime would make zeros before a max pool the
+ * pool's own padding, which counts as minus infinity.
+ */
+const ALMOST_ZERO = 2 ** -126;
+
+function emitZeroPad(name: string, { inputs, output }: Values, padding: Padding): Emission {
+  const { top, left, bottom, right } = padding;
+  const pads = BigInt64Array.from([0, 0, top, left, 0, 0, bottom, right], BigInt);
+  return {
+    nodes: [nodeProto(name, 'Pad', [...inputs, `${name}.pads`, `${name}.value`], output)],
+    constants: [
+      { name: `${name}.pads`, shape: [8], values: pads },
+      { name: `${name}.value`, shape: [], values: Float32Array.of(ALMOST_ZERO) },
+    ],
+  };
+}
+
+/** A constant as an initializer. */
+export function constantTensor({ name, shape, values }: Constant): TensorProto {
+  const dataType = values instanceof Float32Array ? DATA_TYPE.float : DATA_TYPE.int64;
+  return { name, dims: shape, dataType, rawData: bytesOf(values) };
+}
+
+/** A value that enters or leaves a model, its shape without the batch. @param batch any number when absent */
+export function valueInfo(name: string, sizes: readonly number[], elementType: number, batch?: number): ValueInfoProto {
+  const first = batch === undefined ? { parameter: 'batch' } : { value: batch };
+  const dims = [first, ...sizes.map((value) => ({ value }))];
+  return { name, type: { tensor: { elementType, shape: { dims } } } };
+}
+
+/** Attributes of a node: an integer, a list of them, or a float. */
+export type Attributes = Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
+
+/** A node of one output. */
+export function nodeProto(
+  name: string,
+  operator: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: Attributes = {},
+): NodeProto {
+  return { name, operator, inputs, outputs: [output], attributes: Object.entries(attributes).map(attributeProto) };
+}
+
+function attributeProto([name, value]: [string, Attributes[string]]): AttributeProto {
+  if (typeof value === 'number') return { name, type: ATTRIBUTE_TYPE.integer, integer: value };
+  if ('float' in value) return { name, type: ATTRIBUTE_TYPE.float, float: value.float };
+  return { name, type: ATTRIBUTE_TYPE.integers, integers: value };
+}
+
+function windowAttributes({ kernel, stride, padding }: Window): Attributes {
+  const { top, left, bottom, right } = padding;
+  return { kernel_shape: kernel, strides: stride, pads: [top, left, bottom, right] };
+}
+
+function present(weight: Weight, bias: Weight | undefined): Weight[] {
+  return bias === undefined ? [weight] : [weight, bias];
+}

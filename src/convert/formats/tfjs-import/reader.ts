@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { ConversionError } from '../../conversion-error.ts';
+import { pixels } from '../../graph/ir.ts';
+import type { Pair } from '../../graph/windows.ts';
+import { type DescribedNetwork, describeNetwork } from '../../import/graph-table.ts';
+import { splitClassifier } from './classifier.ts';
+import type { TfjsFiles } from './files.ts';
+import { type KerasModel, parseTopology } from './model-json.ts';
+import { NetworkReader } from './network-reader.ts';
+import { mapValue, type Value } from './values.ts';
+import { TfjsWeights } from './weights.ts';
+
+const modelSchema = z.object({
+  format: z.string().nullish(),
+  modelTopology: z.unknown(),
+  weightsManifest: z.unknown(),
+});
+
+/**
+ * Reads a TF.js layers model as a layer graph, with its weights in the graph's order.
+ *
+ * @param inputSize for a model that takes images of any size
+ * @throws ConversionError that names what cannot be read: a layer with its class, or a weight
+ */
+export async function importTfjs(files: TfjsFiles, inputSize?: Pair): Promise<DescribedNetwork> {
+  const parsed = modelSchema.safeParse(files.model);
+  if (!parsed.success) throw new ConversionError('it is no model.json of TF.js, which is a JSON object');
+  const { format, modelTopology, weightsManifest } = parsed.data;
+  if (format === 'graph-model') {
+    throw new ConversionError('it is a TF.js graph model; layers models can be read, or the model it was made from');
+  }
+  const model = parseTopology(modelTopology);
+  const weights = await TfjsWeights.open(weightsManifest, files.openShard);
+  const input = pixels(sizeOf(model, inputSize));
+  const outputs = new NetworkReader(weights).read(model, [mapValue(input)]);
+  const { body, classifier } = splitClassifier(answerOf(outputs));
+  return describeNetwork(input, body, classifier);
+}
+
+const shapeSchema = z.object({
+  batch_input_shape: z.tuple([z.null(), z.int().nullable(), z.int().nullable(), z.int().nullable()]),
+});
+
+/** Height and width of the model's input layer. */
+function sizeOf({ layers, inputs }: KerasModel, wanted: Pair | undefined): Pair {
+  const [name, ...others] = inputs;
+  const layer = layers.find((candidate) => candidate.name === name);
+  const shape = shapeSchema.safeParse(layer?.config);
+  if (layer === undefined || others.length > 0 || !shape.success) {
+    throw new ConversionError(
+      `the model needs one input of [null, height, width, 3]; layer "${name}" says ${JSON.stringify(layer?.config['batch_input_shape'])}`,
+    );
+  }
+  const [, rows, columns, channels] = shape.data.batch_input_shape;
+  if (channels !== 3)
+    throw new ConversionError(`layer "${name}": images of ${channels} channels; only RGB can be read`);
+  const [height, width] = [rows ?? wanted?.[0], columns ?? wanted?.[1]];
+  if (height === undefined || width === undefined) {
+    throw new ConversionError(`layer "${name}" takes images of any size: say which, such as 224 (--input-size)`);
+  }
+  if (wanted !== undefined && (wanted[0] !== height || wanted[1] !== width)) {
+    throw new ConversionError(`layer "${name}" takes images of ${height}x${width}, not of ${wanted.join('x')}`);
+  }
+  return [height, width];
+}
+
+/** The only output, or of several the only one that is probabilities. */
+function answerOf(outputs: readonly Value[]): Value['node'] {
+  const probable = outputs.filter(({ node }) => node.operation.kind === 'softmax');
+  const [answer, ...others] = probable.length > 0 ? probable : outputs;
+  if (answer === undefined || others.length > 0) {
+    throw new ConversionError(`the model has ${outputs.length} outputs, and it cannot be told which one is the answer`);
+  }
+  return answer.node;
+}

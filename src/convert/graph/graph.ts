@@ -1,0 +1,71 @@
+import { ConversionError } from '../conversion-error.ts';
+import type { MapNode, Node, VectorNode } from './ir.ts';
+import type { Weight } from './tensors.ts';
+
+/** What a classifier answers. Emitters give these values these names. */
+export interface GraphOutputs {
+  readonly probabilities: VectorNode;
+  readonly logits: VectorNode;
+  /** What enters the last dense layer. */
+  readonly features: VectorNode;
+  /** The last convolution's map, which enters the final pooling. */
+  readonly activations: MapNode;
+}
+
+/** A whole classifier: its outputs, and all that they stand on. */
+export interface Graph {
+  /** Each node once, after its inputs. */
+  readonly nodes: readonly Node[];
+  readonly input: MapNode;
+  readonly outputs: GraphOutputs;
+}
+
+/** @throws ConversionError when two layers have one name, or when one is two outputs. */
+export function createGraph(input: MapNode, outputs: GraphOutputs): Graph {
+  const nodes = nodesUpTo(Object.values(outputs));
+  const names = new Set<string>();
+  for (const { name } of nodes) {
+    if (names.has(name)) throw new ConversionError(`two layers are called "${name}"`);
+    names.add(name);
+  }
+  if (new Set(Object.values(outputs)).size < Object.keys(outputs).length) {
+    throw new ConversionError('each output must be a layer of its own');
+  }
+  return { nodes, input, outputs };
+}
+
+/** How many nodes read each node; an output counts as one more reader. */
+export function countReaders({ nodes, outputs }: Graph): ReadonlyMap<Node, number> {
+  const readers = new Map<Node, number>();
+  const count = (node: Node) => readers.set(node, (readers.get(node) ?? 0) + 1);
+  for (const { inputs } of nodes) inputs.forEach(count);
+  Object.values(outputs).forEach(count);
+  return readers;
+}
+
+/** The constants of a node, in the order of its formula. */
+export function weightsOf({ operation }: Node): Weight[] {
+  switch (operation.kind) {
+    case 'conv2d':
+    case 'dense':
+      return operation.bias === undefined ? [operation.weight] : [operation.weight, operation.bias];
+    case 'batch_norm':
+      return [operation.scale, operation.shift, operation.mean, operation.variance];
+    default:
+      return [];
+  }
+}
+
+/** The given nodes and all that they stand on: each once, after its inputs. */
+export function nodesUpTo(roots: readonly Node[]): Node[] {
+  const seen = new Set<Node>();
+  const nodes: Node[] = [];
+  const visit = (node: Node): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    node.inputs.forEach(visit);
+    nodes.push(node);
+  };
+  roots.forEach(visit);
+  return nodes;
+}

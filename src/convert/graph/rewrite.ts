@@ -1,0 +1,34 @@
+import { createGraph, type Graph } from './graph.ts';
+import type { MapNode, Node, VectorNode } from './ir.ts';
+
+/** Makes of a node, whose inputs are already rewritten, the node that stands in its place. */
+export type Rule = (node: Node, original: Node) => Node;
+
+/** Builds a graph anew, from the pixels on, with each node as the rule makes it. Shapes must stay what they are. */
+export function rewrite(graph: Graph, rule: Rule): Graph {
+  const replaced = new Map<Node, Node>();
+  const replacement = <N extends Node>(node: N): N => {
+    const found = replaced.get(node);
+    if (found === undefined) throw new Error(`layer "${node.name}" is used before its place in the order`);
+    return sameKind(node, found);
+  };
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map(replacement);
+    const moved = inputs.some((input, index) => input !== node.inputs[index]) ? { ...node, inputs } : node;
+    replaced.set(node, rule(moved, node));
+  }
+  const { probabilities, logits, features, activations } = graph.outputs;
+  return createGraph(replacement(graph.input), {
+    probabilities: replacement<VectorNode>(probabilities),
+    logits: replacement<VectorNode>(logits),
+    features: replacement<VectorNode>(features),
+    activations: replacement<MapNode>(activations),
+  });
+}
+
+function sameKind<N extends Node>(original: N, replacement: Node): N {
+  if (JSON.stringify(original.shape) !== JSON.stringify(replacement.shape)) {
+    throw new Error(`a rewrite of layer "${original.name}" changed its shape`);
+  }
+  return replacement as N;
+}

@@ -1,0 +1,99 @@
+import { copyFile } from 'node:fs/promises';
+import { elementCount } from '../../common/tensor.ts';
+import { buildNetwork, NAMED_ARCHITECTURES, type NetworkOptions, parseArchitecture } from '../architectures/index.ts';
+import { ConversionError } from '../conversion-error.ts';
+import { PytorchCheckpoint } from '../formats/pytorch/checkpoint.ts';
+import { SafetensorsFile } from '../formats/safetensors/reader.ts';
+import { storedTensors, writeSafetensors } from '../formats/safetensors/writer.ts';
+import { type Graph, weightsOf } from '../graph/graph.ts';
+import type { Pair } from '../graph/windows.ts';
+import { type TensorFile, unwrapped } from './state-dict-names.ts';
+
+/** What a manifest says of a network. */
+export interface ImportedNetwork {
+  /** A name, or a table. */
+  readonly architecture: unknown;
+  readonly inputSize: Pair;
+  readonly numClasses: number;
+  readonly featureSize: number;
+  /** Numbers that were learnt: the statistics of batch norms are not among them. */
+  readonly parameters: number;
+}
+
+/** A safetensors file or a PyTorch checkpoint, whose tensors have their network's own names. */
+export interface OpenCheckpoint {
+  /** Whether the file itself can serve: it is safetensors, and nothing had to be renamed. */
+  readonly isReady: boolean;
+  readonly tensors: TensorFile;
+  close(): Promise<void>;
+}
+
+/** Opens a file by what it is called. @throws ConversionError when it is damaged, or holds no tensors */
+export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
+  const isSafetensors = path.endsWith('.safetensors');
+  const file = await (isSafetensors ? SafetensorsFile.open(path) : PytorchCheckpoint.open(path));
+  try {
+    const tensors = unwrapped(file);
+    return { isReady: isSafetensors && tensors === file, tensors, close: () => file.close() };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * The name of the only known architecture that has a place for each of these tensors, and for no other.
+ * @throws ConversionError when there is none
+ */
+export function recognizeArchitecture(tensors: TensorFile): string {
+  const found = Object.entries(NAMED_ARCHITECTURES).filter(([, table]) => {
+    try {
+      buildNetwork(parseArchitecture(table), tensors, TRIAL);
+      return true;
+    } catch (thrown) {
+      if (thrown instanceof ConversionError) return false;
+      throw thrown;
+    }
+  });
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only[0];
+  const names = [...tensors.names()].slice(0, 3).join('", "');
+  throw new ConversionError(
+    found.length === 0
+      ? `no known architecture has exactly these tensors ("${names}" ...): say with --arch which one it is, to hear what differs`
+      : `the tensors fit ${found.map(([name]) => name).join(' and ')}: say with --arch which one it is`,
+  );
+}
+
+/** Sizes and scaling decide nothing about the tensors. */
+const TRIAL: NetworkOptions = { inputSize: [224, 224], mean: [0, 0, 0], std: [1, 1, 1] };
+
+/**
+ * Writes a checkpoint as the weights file of a model, once an architecture has been built upon it.
+ *
+ * @param architecture a name or a table
+ * @throws ConversionError that names the tensor which does not fit; Error when `target` exists
+ */
+export async function importCheckpoint(
+  path: string,
+  { isReady, tensors }: OpenCheckpoint,
+  architecture: unknown,
+  inputSize: Pair,
+  target: string,
+): Promise<ImportedNetwork> {
+  const graph = buildNetwork(parseArchitecture(architecture), tensors, { ...TRIAL, inputSize });
+  if (isReady) await copyFile(path, target);
+  else await writeSafetensors(target, storedTensors(tensors, tensors.names()), { format: 'pt' });
+  return { architecture, inputSize, ...factsOf(graph) };
+}
+
+/** What a manifest says of a graph. */
+export function factsOf(graph: Graph): Pick<ImportedNetwork, 'numClasses' | 'featureSize' | 'parameters'> {
+  const { logits, features } = graph.outputs;
+  const learnt = graph.nodes.flatMap((node) => {
+    const weights = weightsOf(node);
+    return node.operation.kind === 'batch_norm' ? weights.slice(0, 2) : weights;
+  });
+  const parameters = learnt.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  return { numClasses: logits.shape.length, featureSize: features.shape.length, parameters };
+}

@@ -1,0 +1,86 @@
+import { type HeadInput, headInput } from '../architectures/head.ts';
+import { type Architecture, buildNetwork, parseArchitecture } from '../architectures/index.ts';
+import { ConversionError } from '../conversion-error.ts';
+import { type OnnxArchitecture, parseOnnxArchitecture } from '../foreign-onnx/architecture.ts';
+import { writeFineTunedOnnx } from '../foreign-onnx/fine-tuned-onnx.ts';
+import { SafetensorsFile } from '../formats/safetensors/reader.ts';
+import { float32Tensor, storedTensors, writeSafetensors } from '../formats/safetensors/writer.ts';
+import { nodesUpTo, weightsOf } from '../graph/graph.ts';
+import { type FineTuneBackbone, isPlain } from './layered-network.ts';
+
+/** A trained dense layer: `y = weight x + bias`, weight `[outputs, inputs]` row by row, bias `[outputs]`. */
+interface TrainedLayer {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+}
+
+/** A head for a backbone, with a relu between its layers. */
+export interface TrainedHead {
+  /** What the first layer reads: the backbone's features, or the mean of each channel of its activations. */
+  readonly from: HeadInput;
+  /** How many of the backbone's earlier maps it reads before that, as their channels' means; none when absent. */
+  readonly earlier?: number;
+  readonly layers: readonly TrainedLayer[];
+}
+
+/**
+ * Writes the weights of a fine-tuned model, as one file that needs no other: the backbone's tensors as they are stored,
+ * as far as the head stands on them, and the head's in float32. A backbone may be fine-tuned itself; the hidden layers
+ * of its head then stay, below the new ones. The file is safetensors, or ONNX when the backbone came as ONNX; metadata
+ * goes into the former alone.
+ *
+ * @returns the architecture of the new model, for its manifest
+ * @throws ConversionError when backbone, architecture and head do not fit each other; Error when `path` exists
+ */
+export async function writeFineTuned(
+  backbone: FineTuneBackbone,
+  head: TrainedHead,
+  path: string,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<Architecture | OnnxArchitecture> {
+  const onnx = parseOnnxArchitecture(backbone.architecture);
+  if (onnx !== undefined) return await writeFineTunedOnnx({ ...backbone, hints: onnx }, head, path);
+  const base = parseArchitecture(backbone.architecture);
+  const weights = await SafetensorsFile.open(backbone.weightsPath);
+  try {
+    const graph = buildNetwork(base, weights, backbone);
+    if (head.earlier) expectPlain(base);
+    const entering = headInput({ ...graph.outputs, features: () => graph.outputs.features }, head.from, head.earlier);
+    expectFits(head, entering.shape.length);
+    const below = nodesUpTo([entering]).flatMap(weightsOf);
+    const kept = head.from === 'features' ? (base.head?.hidden ?? []) : [];
+    const layers = head.layers.flatMap(({ inputs, outputs, weight, bias }, index) => [
+      float32Tensor(`head.${kept.length + index}.weight`, [outputs, inputs], weight),
+      float32Tensor(`head.${kept.length + index}.bias`, [outputs], bias),
+    ]);
+    const tensors = [
+      ...storedTensors(
+        weights,
+        below.map(({ name }) => name),
+      ),
+      ...layers,
+    ];
+    await writeSafetensors(path, tensors, metadata);
+    const from = head.from === 'features' ? (base.head?.from ?? 'features') : 'activations';
+    const earlier = head.earlier || (head.from === 'features' ? base.head?.earlier : undefined);
+    const hidden = [...kept, ...head.layers.slice(0, -1).map(({ outputs }) => outputs)];
+    return { ...base, head: { from, ...(earlier && { earlier }), hidden } };
+  } finally {
+    await weights.close();
+  }
+}
+
+function expectPlain(architecture: Architecture): void {
+  if (isPlain(architecture)) return;
+  throw new ConversionError(
+    'a head that reads earlier layers cannot stand upon the hidden or joined layers of another',
+  );
+}
+
+function expectFits({ from, layers }: TrainedHead, entering: number): void {
+  const [first] = layers;
+  if (first?.inputs === entering) return;
+  throw new ConversionError(`the first layer of the head reads ${first?.inputs} values, but ${from} are ${entering}`);
+}

@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { stream } from '../../../scripts/generated-tensors.ts';
+import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
+import { convertModel } from '../../../src/convert/convert.ts';
+import { type TrainedHead, writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
+import type { FineTuneBackbone } from '../../../src/convert/transfer/layered-network.ts';
+import { type Answers, maxDifference, runOnnx } from '../runtimes.ts';
+import { smallClassifier, writeForeign } from './foreign-model.ts';
+
+/** A fine-tuned model is its backbone, made elsewhere, and our head: one ONNX file, as the backbone was. */
+let folder: string;
+let backbone: FineTuneBackbone;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-tuned-onnx-'));
+  const weightsPath = await writeForeign(join(folder, 'theirs.onnx'), smallClassifier({ softmax: true }));
+  const scaling = { mean: [0.5, 0.4, 0.3], std: [0.2, 0.25, 0.3] };
+  backbone = { weightsPath, architecture: { family: 'onnx' }, inputSize: [8, 8], ...scaling };
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const photos: PixelTensor = { data: Uint8Array.from(stream('photo', 2 * 8 * 8 * 3, 0, 256)), shape: [2, 8, 8, 3] };
+
+test('a head upon the features', async () => {
+  const before = await answersOf(backbone, 'before');
+  const head = headOf('features', 4, 6, 2);
+  const { answers } = await fineTuned(backbone, head, 'tuned');
+  expect(answers.features.shape).toEqual([2, 6]);
+  expect(maxDifference(answers.logits, apply(head, before.features))).toBeLessThan(1e-5);
+  expect(maxDifference(answers.activations, before.activations)).toBe(0);
+});
+
+test('a head upon the activations', async () => {
+  const before = await answersOf(backbone, 'before');
+  const head = headOf('activations', 4, 5);
+  const { answers } = await fineTuned(backbone, head, 'tuned');
+  // The mean of these activations is what the features are.
+  expect(maxDifference(answers.logits, apply(head, before.features))).toBeLessThan(1e-5);
+});
+
+test('a fine-tuned model is a backbone too', async () => {
+  const first = await fineTuned(backbone, headOf('features', 4, 6, 2), 'first');
+  const head = headOf('features', 6, 3);
+  const { answers } = await fineTuned(first.model, head, 'second');
+  expect(maxDifference(answers.logits, apply(head, first.answers.features))).toBeLessThan(1e-5);
+});
+
+test('a head that does not fit is refused', async () => {
+  await expect(fineTuned(backbone, headOf('features', 5, 2), 'tuned')).rejects.toThrow(
+    'layer 0 of the head reads 5 values, but features are 4',
+  );
+});
+
+async function fineTuned(base: FineTuneBackbone, head: TrainedHead, name: string) {
+  const weightsPath = join(folder, `${name}.onnx`);
+  const architecture = await writeFineTuned(base, head, weightsPath);
+  const model = { ...base, weightsPath, architecture };
+  return { model, answers: await answersOf(model, name) };
+}
+
+async function answersOf(model: FineTuneBackbone, name: string): Promise<Answers> {
+  const { onnx } = await convertModel(model, join(folder, name));
+  return await runOnnx(onnx.path, photos);
+}
+
+function headOf(from: TrainedHead['from'], ...sizes: number[]): TrainedHead {
+  const layers = sizes.slice(1).map((outputs, index) => {
+    const inputs = sizes[index] ?? 0;
+    const weight = stream(`weight${index}`, inputs * outputs, -0.3, 0.3);
+    return { inputs, outputs, weight, bias: stream(`bias${index}`, outputs, -0.3, 0.3) };
+  });
+  return { from, layers };
+}
+
+/** The head written out: dense layers, and what is below zero cut off between them. */
+function apply({ layers }: TrainedHead, { data, shape: [rows = 0] }: Tensor): Tensor {
+  const [last] = layers.slice(-1);
+  const answers = Array.from({ length: rows }, (_, row) => {
+    const width = data.length / rows;
+    let values = Array.from(data.slice(row * width, (row + 1) * width));
+    for (const { inputs, outputs, weight, bias } of layers) {
+      const made = Array.from({ length: outputs }, (_, output) =>
+        values.reduce((sum, value, input) => sum + value * (weight[output * inputs + input] ?? 0), bias[output] ?? 0),
+      );
+      values = weight === last?.weight ? made : made.map((value) => Math.max(0, value));
+    }
+    return values;
+  });
+  return { data: Float32Array.from(answers.flat()), shape: [rows, last?.outputs ?? 0] };
+}

@@ -1,0 +1,71 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { stream } from '../../../scripts/generated-tensors.ts';
+import { convertModel } from '../../../src/convert/convert.ts';
+import { importOnnx } from '../../../src/convert/foreign-onnx/import-onnx.ts';
+import { readOnnxFile } from '../../../src/convert/formats/onnx/reader.ts';
+import { writeOnnxFile } from '../../../src/convert/formats/onnx/writer.ts';
+import { runOnnx } from '../runtimes.ts';
+import { smallClassifier, value, weights, writeForeign } from './foreign-model.ts';
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-import-onnx-'));
+  path = join(folder, 'theirs.onnx');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const hints = { family: 'onnx', channel_order: 'rgb' } as const;
+
+test('what is not said is guessed', async () => {
+  await writeForeign(path, smallClassifier());
+  const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
+  expect(imported).toMatchObject({
+    inputSize: [8, 8],
+    takesBytes: false,
+    isSizeOpen: false,
+    numClasses: 3,
+    featureSize: 4,
+    parameters: 4 * 27 + 4 + 12 + 3,
+    architecture: { input: 'image', layout: 'nchw', output: 'logits', features: 'flat', activations: 'relu' },
+  });
+  expect(await readFile(join(folder, 'model.onnx'))).toEqual(await readFile(path));
+  expect((await readdir(folder)).sort()).toEqual(['model.onnx', 'theirs.onnx']);
+});
+
+test('what is said is taken', async () => {
+  await writeForeign(path, { ...smallClassifier(), inputs: [value('image', [0, 3, 0, 0])] });
+  const given = { inputSize: [16, 12] as const };
+  const imported = await importOnnx(path, { hints, ...given }, join(folder, 'model.onnx'));
+  expect(imported).toMatchObject({
+    ...given,
+    isSizeOpen: true,
+    architecture: { shapes: { activations: [1, 4, 16, 12] } },
+  });
+});
+
+test('weights beside the model are taken into it', async () => {
+  const { tensors: all = [], ...model } = smallClassifier();
+  // Large enough to be left in the file they are in.
+  const wide = [weights('conv.weight', [2048, 3, 3, 3]), weights('conv.bias', [2048]), weights('fc.weight', [3, 2048])];
+  const tensors = [...wide, ...all.filter(({ name }) => !wide.some((each) => each.name === name))].map((tensor) =>
+    tensor.name === 'target' ? { ...tensor, int64Data: [1, 2048] } : tensor,
+  );
+  const inline = await writeForeign(join(folder, 'inline.onnx'), { ...model, tensors });
+  const file = await readOnnxFile(inline);
+  const written = await writeOnnxFile(path, file.head, file.graph, file.tensors, { externalAboveBytes: 0 });
+  expect(written.map((each) => each.path)).toEqual([path, `${path}.data`]);
+
+  const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
+  await rm(`${path}.data`);
+  const source = { ...imported, mean: [0, 0, 0], std: [1, 1, 1], weightsPath: join(folder, 'model.onnx') };
+  const conversion = await convertModel(source, join(folder, 'converted'));
+  expect(conversion.featureSize).toBe(2048);
+  const expected = await convertModel({ ...source, weightsPath: inline }, join(folder, 'expected'));
+  const photo = { data: Uint8Array.from(stream('photo', 192, 0, 256)), shape: [1, 8, 8, 3] };
+  const { logits } = await runOnnx(conversion.onnx.path, photo);
+  expect(logits).toEqual((await runOnnx(expected.onnx.path, photo)).logits);
+});

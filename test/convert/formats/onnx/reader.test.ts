@@ -1,0 +1,135 @@
+import { mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { decode, encode, modelProto, type TensorProto } from '../../../../src/convert/formats/onnx/proto.ts';
+import { readOnnxFile } from '../../../../src/convert/formats/onnx/reader.ts';
+import { type WritableTensor, writeOnnxFile } from '../../../../src/convert/formats/onnx/writer.ts';
+import { node, weights, writeForeign } from '../../foreign-onnx/foreign-model.ts';
+
+/** Large enough to be left in the file. */
+const LARGE = weights('large', [100, 100]);
+const SMALL = weights('small', [4]);
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-onnx-file-'));
+  path = join(folder, 'model.onnx');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test('large weights stay in the file until they are asked for', async () => {
+  await writeForeign(path, { nodes: [node('Relu', ['image'], 'y')], tensors: [SMALL, LARGE], outputs: ['y'] });
+  const { tensors, graph } = await readOnnxFile(path);
+  expect(graph.nodes?.map(({ operator }) => operator)).toEqual(['Relu']);
+  expect(tensors.map(({ proto }) => [proto.name, proto.rawData?.length])).toEqual([
+    ['small', 16],
+    ['large', undefined],
+  ]);
+  expect(await valuesOf(tensors[1])).toEqual(Buffer.from(LARGE.rawData ?? []));
+});
+
+test('floats that are stored one by one are read as they are written', async () => {
+  const floatData = Array.from({ length: 10_000 }, (_, index) => index / 8);
+  await writeForeign(path, {
+    nodes: [],
+    tensors: [{ name: 'w', dims: [10_000], dataType: 1, floatData }],
+    outputs: [],
+  });
+  const { head, graph, tensors } = await readOnnxFile(path);
+  const again = join(folder, 'again.onnx');
+  await writeOnnxFile(again, head, graph, tensors);
+  expect(decode(modelProto, await readFile(again)).graph?.initializers?.[0]?.floatData).toEqual(floatData);
+});
+
+describe('weights in another file', () => {
+  const place = (location: string, offset: number, length: number): TensorProto => ({
+    name: 'far',
+    dims: [4],
+    dataType: 1,
+    dataLocation: 1,
+    externalData: Object.entries({ location, offset: `${offset}`, length: `${length}` }).map(([key, value]) => ({
+      key,
+      value,
+    })),
+  });
+  const write = (tensor: TensorProto) => writeForeign(path, { nodes: [], tensors: [tensor], outputs: [] });
+
+  test('are read from beside the model', async () => {
+    await writeFile(
+      join(folder, 'weights.bin'),
+      Uint8Array.from({ length: 100 }, (_, index) => index),
+    );
+    await write(place('weights.bin', 10, 16));
+    const { tensors, dataFiles } = await readOnnxFile(path);
+    expect(dataFiles).toEqual(['weights.bin']);
+    expect(Array.from(await valuesOf(tensors[0]))).toEqual(Array.from({ length: 16 }, (_, index) => 10 + index));
+    expect(tensors[0]?.proto.dataLocation).toBeUndefined();
+  });
+
+  test.each(['../weights.bin', '/etc/passwd', 'sub/weights.bin', 'sub\\weights.bin', '..', ''])(
+    'are not looked for at "%s"',
+    async (location) => {
+      await write(place(location, 0, 16));
+      await expect(readOnnxFile(path)).rejects.toThrow('only the name of a file beside the model is taken');
+    },
+  );
+
+  test('are not read through a link', async () => {
+    await writeFile(join(folder, 'secret'), new Uint8Array(16));
+    await symlink(join(folder, 'secret'), join(folder, 'weights.bin'));
+    await write(place('weights.bin', 0, 16));
+    await expect(readOnnxFile(path)).rejects.toThrow('is not a plain file');
+  });
+
+  test('must be there, and long enough', async () => {
+    await write(place('weights.bin', 0, 16));
+    await expect(readOnnxFile(path)).rejects.toThrow('"weights.bin", with tensor "far", is not beside the model');
+    await writeFile(join(folder, 'weights.bin'), new Uint8Array(15));
+    await expect(readOnnxFile(path)).rejects.toThrow('from byte 0 to 16 of "weights.bin", which has 15');
+  });
+
+  test('cannot be those of a constant inside a node', async () => {
+    const constant = {
+      ...node('Constant', [], 'y'),
+      attributes: [{ name: 'value', type: 4, tensor: place('secret', 0, 16) }],
+    };
+    await writeForeign(path, { nodes: [constant], outputs: ['y'] });
+    await expect(readOnnxFile(path)).rejects.toThrow('the constant inside Constant "y" lies in another file');
+  });
+});
+
+describe('a file is refused', () => {
+  test('when it is of another version', async () => {
+    await writeForeign(path, { nodes: [], outputs: [], opset: 99 });
+    await expect(readOnnxFile(path)).rejects.toThrow('the model is of opset 99; 7 to');
+    await writeForeign(path, { nodes: [], outputs: [], irVersion: 2 });
+    await expect(readOnnxFile(path)).rejects.toThrow('the model is of IR version 2; 3 to');
+  });
+
+  test('when it is cut short, wherever', async () => {
+    await writeForeign(path, { nodes: [node('Relu', ['image'], 'y')], tensors: [LARGE], outputs: ['y'] });
+    const { length } = await readFile(path);
+    for (const end of [length - 1, 20_000, 60, 12, 3]) {
+      await truncate(path, end);
+      await expect(readOnnxFile(path), `${end} bytes`).rejects.toThrow();
+    }
+  });
+
+  test('when it holds no graph', async () => {
+    await writeFile(path, encode(modelProto, { irVersion: 8, operatorSets: [{ version: 17 }] }));
+    await expect(readOnnxFile(path)).rejects.toThrow('holds no graph');
+  });
+
+  test('when it is too large for protobuf', async () => {
+    await truncate(await writeForeign(path, { nodes: [], outputs: [] }), 2 ** 31);
+    await expect(readOnnxFile(path)).rejects.toThrow('a protobuf message ends at 2 GiB');
+  });
+});
+
+async function valuesOf(tensor: WritableTensor | undefined): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of tensor?.values?.read() ?? []) pieces.push(piece);
+  return Buffer.concat(pieces);
+}

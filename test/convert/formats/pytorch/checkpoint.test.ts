@@ -1,0 +1,217 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PytorchCheckpoint, pytorchToSafetensors } from '../../../../src/convert/formats/pytorch/checkpoint.ts';
+import { SafetensorsFile } from '../../../../src/convert/formats/safetensors/reader.ts';
+import {
+  persistent,
+  type StorageFixture,
+  storage,
+  streamForm,
+  tensor,
+  type ZipOptions,
+  zipForm,
+} from './checkpoints.ts';
+import { Call, Global, List, pickle, Raw } from './pickler.ts';
+
+let folder: string;
+const files: PytorchCheckpoint[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-pytorch-'));
+});
+afterEach(async () => {
+  for (const file of files.splice(0)) await file.close();
+  await rm(folder, { recursive: true });
+});
+
+const count = (length: number) => Float32Array.from({ length }, (_, index) => index);
+const floats = storage('FloatStorage', '0', count(6));
+const dict = (entries: Readonly<Record<string, unknown>>) => new Map<string, unknown>(Object.entries(entries));
+const state = dict({ weight: tensor(floats, [2, 3]) });
+
+/** Written by PyTorch 2.4: `base = torch.arange(24.)`, views of it, a parameter, doubles, an integer, an empty tensor. */
+describe.each(['views.zip.pth', 'views.stream.pth'])('a file that PyTorch wrote (%s)', (name) => {
+  const path = fileURLToPath(new URL(name, import.meta.url));
+
+  test('has its tensors, shapes and types', async () => {
+    const file = await PytorchCheckpoint.open(path);
+    const found = [...file.entries].map(([key, { dtype, shape }]) => [key, dtype, shape]);
+    expect(found).toEqual([
+      ['permuted', 'F32', [4, 2, 3]],
+      ['slice', 'F32', [4]],
+      ['transposed', 'F64', [6, 4]],
+      ['parameter', 'F32', [12]],
+      ['counter', 'I64', []],
+      ['empty', 'F32', [0, 3]],
+      ['half', 'F16', [3]],
+      ['brain', 'BF16', [3]],
+    ]);
+    await file.close();
+  });
+
+  test('gives the values of views in their own order', async () => {
+    const file = await PytorchCheckpoint.open(path);
+    expect([...(await file.read('permuted'))].slice(0, 7)).toEqual([0, 4, 8, 12, 16, 20, 1]);
+    expect(await file.read('slice')).toEqual(Float32Array.of(5, 6, 7, 8));
+    expect([...(await file.read('transposed'))].slice(0, 5)).toEqual([0, 6, 12, 18, 1]);
+    expect((await file.read('parameter'))[3]).toBe(6);
+    expect(await file.read('empty')).toEqual(new Float32Array(0));
+    expect(await file.read('half')).toEqual(Float32Array.of(1, -2, 0.5));
+    expect(await file.read('brain')).toEqual(Float32Array.of(1, -2, 0.5));
+    await expect(file.read('counter')).rejects.toThrow('tensor "counter" is I64');
+    await file.close();
+  });
+
+  test('becomes a safetensors file of the same values and types', async () => {
+    await pytorchToSafetensors(path, join(folder, 'views.safetensors'));
+    const file = await SafetensorsFile.open(join(folder, 'views.safetensors'));
+    expect(file.entries.get('transposed')).toMatchObject({ dtype: 'F64', shape: [6, 4] });
+    expect(Buffer.from(await file.readBytes('counter')).readBigInt64LE()).toBe(7n);
+    expect((await file.read('permuted'))[1]).toBe(4);
+    await file.close();
+  });
+});
+
+describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) => Promise<Buffer>]>([
+  ['the zip form', zipForm],
+  ['the stream form', async (object, storages) => streamForm(object, storages)],
+])('in %s', (_, form) => {
+  const open = async (object: unknown, storages = [floats]) => await opened(await form(object, storages));
+
+  test.each<[string, unknown]>([
+    ['state_dict', dict({ epoch: 3, lr: 0.1, state_dict: state })],
+    ['model', dict({ optimizer: dict({ lr: 0.1 }), model: state })],
+    ['model_state_dict', dict({ args: new List('a', true, null), model_state_dict: state })],
+    ['one within another', dict({ model: dict({ state_dict: state }) })],
+  ])('the network is found: %s', async (_, object) => {
+    const file = await open(object);
+    expect([...file.names()]).toEqual(['weight']);
+    expect(await file.read('weight')).toEqual(count(6));
+  });
+
+  test('tensors may share a storage', async () => {
+    const file = await open(dict({ a: tensor(floats, [3]), b: tensor(floats, [3], 3), c: tensor(floats, [6]) }));
+    expect(await file.read('b')).toEqual(Float32Array.of(3, 4, 5));
+    expect(await file.read('c')).toEqual(count(6));
+  });
+
+  test('what Python 2 wrote is read', async () => {
+    // BINSTRING for names, an OrderedDict of its items, and Parameter as a class of its own.
+    const name = new Raw([0x55, 1, 'w'.charCodeAt(0)]);
+    const parameter = new Call(new Global('torch.nn.parameter', 'Parameter'), [tensor(floats, [6])], [true, null]);
+    const file = await open(
+      new Call(new Global('collections', 'OrderedDict'), [new List(new List(name, parameter))], dict({ _metadata: 1 })),
+    );
+    expect(await file.read('w')).toEqual(count(6));
+  });
+
+  test('a tensor of the first releases is read', async () => {
+    const legacy = new Call(new Global('torch', 'FloatTensor'), [], [persistent(floats), 2, [2], [3]]);
+    expect(await (await open(dict({ w: legacy }))).read('w')).toEqual(Float32Array.of(2, 5));
+  });
+
+  test.each<[string, unknown, string, StorageFixture[]?]>([
+    ['a function', new Call(new Global('os', 'system'), ['true']), '"os.system"'],
+    ['a builtin', new Call(new Global('builtins', 'eval'), ['1']), '"builtins.eval"'],
+    [
+      'a model',
+      dict({ model: new Call(new Global('torchvision.models', 'ResNet'), []) }),
+      '"torchvision.models.ResNet"',
+    ],
+    ['numpy', dict({ state_dict: state, best: new Global('numpy', 'float64') }), '"numpy.float64"'],
+    ['options', dict({ args: new Global('argparse', 'Namespace') }), 'save model.state_dict() alone'],
+    ['a name that JavaScript knows', new Global('torch', 'constructorStorage'), '"torch.constructorStorage"'],
+    ['a storage as a function', new Call(new Global('torch', 'FloatStorage'), [3]), 'it calls "torch.FloatStorage"'],
+    ['a call of a text', new Call('os', []), 'what is no function'],
+    ['a state for a text', new Raw([0x4e, 0x4e, 0x62]), 'neither tensor nor dict'],
+    ['no dict', new List(1), 'it holds no dict of tensors', []],
+    ['no tensors', dict({ epoch: 3, loss: 0.5 }), 'they are [epoch, loss]', []],
+    ['a tensor beyond its storage', dict({ w: tensor(floats, [2, 4]) }), 'is not within its storage of 6 elements'],
+    ['an offset beyond it', dict({ w: tensor(floats, [3], 4) }), 'offset 4'],
+    ['a stride beyond it', dict({ w: tensor(floats, [2], 0, [6]) }), 'strides [6]'],
+    ['a tensor that repeats itself', dict({ w: tensor(floats, [1e9], 0, [0]) }), 'shape [1000000000]'],
+    ['a negative stride', dict({ w: tensor(floats, [2], 3, [-1]) }), 'not whole numbers from 0'],
+    ['a size that is no number', dict({ w: tensor(floats, ['6' as unknown as number]) }), 'not whole numbers from 0'],
+    ['shape and strides of two ranks', dict({ w: tensor(floats, [2, 3], 0, [1]) }), 'strides [1]'],
+    ['a tensor of no storage', new Call(new Global('torch._utils', '_rebuild_tensor_v2'), [1, 0, [], []]), 'storage'],
+    [
+      'many large tensors out of one small storage',
+      dict(Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`w${i}`, tensor(big, [1000])]))),
+      'but the file has only',
+      [big],
+    ],
+    ['an opcode that no checkpoint needs', new Raw([0x96]), 'no pickle opcode 150'],
+    ['a recall of nothing', new Raw(['h'.charCodeAt(0), 9]), 'recalls object 9'],
+    ['a list of no mark', new Raw(['e'.charCodeAt(0)]), 'a mark that it never set'],
+    ['an empty stack', new Raw(['0'.charCodeAt(0)]), 'an empty stack'],
+    ['a deep nest', new Raw([...new Array(101).fill('('.charCodeAt(0))]), 'more than 100 deep'],
+    ['a text without end for an error message', new Raw([...twice(80), 'Q'.charCodeAt(0)]), 'refers to a list outside'],
+    ['millions of steps', new Raw(new Uint8Array(2_000_001).fill('N'.charCodeAt(0))), 'more than 2000000 steps'],
+    ['a long text', new Raw([0x58, 0xff, 0xff, 0xff, 0x7f]), 'at most 1000000 are allowed'],
+    ['a long integer', new Raw([0x8a, 255]), 'an integer of 255 bytes'],
+    ['text of no encoding', new Raw([0x58, 1, 0, 0, 0, 0xff]), 'not UTF-8'],
+  ])('%s is refused', async (_, object, reason, storages = [floats]) => {
+    await expect(open(object, storages)).rejects.toThrow(reason);
+  });
+});
+
+/** Opcodes of a tuple with the same tuple in it twice, and so on: as a text it would double so many times. */
+function twice(times: number): number[] {
+  const [MEMOIZE, GET, TUPLE2] = [0x94, 'h'.charCodeAt(0), 0x86];
+  const levels = Array.from({ length: times }, (_, level) => [MEMOIZE, GET, level, TUPLE2]);
+  return [')'.charCodeAt(0), ...levels.flat(), 0x94, GET, times, TUPLE2];
+}
+
+const big = storage('FloatStorage', '1', count(1000));
+
+describe('the zip form', () => {
+  const open = async (storages: readonly StorageFixture[], options: ZipOptions = {}, object: unknown = state) =>
+    await opened(await zipForm(object, storages, options));
+
+  test('may have any name before its entries', async () => {
+    for (const prefix of ['', 'resnet18-f37072fd/'])
+      expect((await open([floats], { prefix })).shape('weight')).toEqual([2, 3]);
+  });
+
+  test('is refused when it is damaged or something else', async () => {
+    await expect(open([])).rejects.toThrow('"archive/data/0" is missing');
+    await expect(open([floats], { compress: true })).rejects.toThrow('is compressed');
+    await expect(open([floats], { byteOrder: 'big' })).rejects.toThrow('its byte order is "big"');
+    await expect(open([floats], { more: { 'constants.pkl': pickle(1) } })).rejects.toThrow('TorchScript');
+    await expect(open([storage('FloatStorage', '0', count(5))])).rejects.toThrow('"archive/data/0" is of 20 bytes');
+    await expect(opened((await zipForm(state, [floats])).subarray(0, 300))).rejects.toThrow('may have been cut off');
+    const plain = await zipForm(state, [floats], { prefix: 'a/b/' });
+    await expect(opened(plain)).rejects.toThrow('0 data.pkl');
+  });
+});
+
+describe('the stream form', () => {
+  const whole = streamForm(state, [floats]);
+
+  test('is refused when it is damaged or something else', async () => {
+    await expect(opened(whole.subarray(0, -1))).rejects.toThrow('within storage "0"');
+    await expect(opened(whole.subarray(0, 60))).rejects.toThrow('the pickle ends before its STOP');
+    await expect(opened(streamForm(state, []))).rejects.toThrow('storage "0" is missing');
+    await expect(opened(streamForm(state, [floats, big]))).rejects.toThrow('storage "1" is of no tensor');
+    await expect(opened(streamForm(state, [storage('FloatStorage', '0', count(5))]))).rejects.toThrow('has 5 elements');
+    await expect(opened(streamForm(state, [floats], false))).rejects.toThrow('little-endian');
+    await expect(opened(Buffer.from('{}'))).rejects.toThrow('no PyTorch checkpoint');
+    await expect(opened(Buffer.alloc(0))).rejects.toThrow('no PyTorch checkpoint');
+  });
+
+  test('names may take more than the first megabyte', async () => {
+    const long = 'x'.repeat(900_000);
+    const object = new Map<string, unknown>([['epoch', long], ['note', `${long}y`], ...state]);
+    expect(await (await opened(streamForm(object, [floats]))).read('weight')).toEqual(count(6));
+  });
+});
+
+async function opened(bytes: Uint8Array): Promise<PytorchCheckpoint> {
+  const path = join(folder, 'checkpoint.pth');
+  await writeFile(path, bytes);
+  const file = await PytorchCheckpoint.open(path);
+  files.push(file);
+  return file;
+}

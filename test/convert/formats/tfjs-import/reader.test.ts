@@ -1,0 +1,380 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { stream } from '../../../../scripts/generated-tensors.ts';
+import type { Tensor } from '../../../../src/common/tensor.ts';
+import { buildNetwork, parseArchitecture } from '../../../../src/convert/architectures/index.ts';
+import { writeOnnx } from '../../../../src/convert/formats/onnx/emitter.ts';
+import { SafetensorsFile } from '../../../../src/convert/formats/safetensors/reader.ts';
+import { writeTfjs } from '../../../../src/convert/formats/tfjs/emitter.ts';
+import { openTfjsFiles, type TfjsFiles } from '../../../../src/convert/formats/tfjs-import/files.ts';
+import { importTfjs } from '../../../../src/convert/formats/tfjs-import/reader.ts';
+import { foldBatchNorm } from '../../../../src/convert/graph/fold-batch-norm.ts';
+import type { Graph } from '../../../../src/convert/graph/graph.ts';
+import { conv2d } from '../../../../src/convert/graph/ir.ts';
+import { writeNetworkTensors } from '../../../../src/convert/import/graph-table.ts';
+import { OUTPUT_NAMES } from '../../../../src/runtime/session.ts';
+import { EMBEDDED } from '../../../golden/pictures.ts';
+import { constantWeight } from '../../constant-weight.ts';
+import { maxDifference, runOnnx, runTfjs } from '../../runtimes.ts';
+import { smallGraph } from '../../small-graph.ts';
+import { filesOf, fillWeights, predict, save, useWasm } from './saved-model.ts';
+
+let folder: string;
+const opened: SafetensorsFile[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-tfjs-import-'));
+});
+afterEach(async () => {
+  for (const file of opened.splice(0)) await file.close();
+  await rm(folder, { recursive: true });
+});
+beforeAll(useWasm);
+
+const SIZE = [9, 12] as const;
+const picture: Tensor = { data: stream('picture', 2 * 9 * 12 * 3, -1, 1), shape: [2, ...SIZE, 3] };
+
+const { layers } = tf;
+const input = () => tf.input({ shape: [...SIZE, 3] });
+type Symbolic = tf.SymbolicTensor;
+const classes = (x: Symbolic) => layers.dense({ units: 4, activation: 'softmax' }).apply(x) as Symbolic;
+const pooled = (x: Symbolic) => classes(layers.globalAveragePooling2d({}).apply(x) as Symbolic);
+
+/** A functional model around the layers under test. */
+function functional(body: (x: Symbolic) => Symbolic): tf.LayersModel {
+  const x = input();
+  return tf.model({ inputs: x, outputs: body(x) });
+}
+const conv = (options: Partial<Parameters<typeof layers.conv2d>[0]> = {}) =>
+  layers.conv2d({ filters: 5, kernelSize: 3, ...options });
+/** Layers one after the other, then means and classes. */
+const chain = (...parts: tf.layers.Layer[]) =>
+  functional((x) => pooled(parts.reduce((y, layer) => layer.apply(y) as Symbolic, x)));
+
+describe('a model that TF.js made answers the same when it is read and served', () => {
+  test.each<[string, () => tf.LayersModel]>([
+    ['a convolution', () => chain(conv())],
+    ['padding "same" of a stride', () => chain(conv({ strides: 2, padding: 'same' }))],
+    ['a kernel that is no square', () => chain(conv({ kernelSize: [2, 3], strides: [1, 2], useBias: false }))],
+    ['an activation in the layer', () => chain(conv({ activation: 'elu' }))],
+    ['a batch norm', () => chain(conv(), layers.batchNormalization({ epsilon: 0.01 }), layers.reLU({ maxValue: 6 }))],
+    ['a batch norm without scale', () => chain(conv(), layers.batchNormalization({ scale: false, center: false }))],
+    ['depthwise', () => chain(layers.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, padding: 'same' }))],
+    ['separable', () => chain(layers.separableConv2d({ filters: 6, kernelSize: 3, strides: 2, activation: 'relu' }))],
+    ['leaky relu', () => chain(conv(), layers.leakyReLU({ alpha: 0.2 }))],
+    [
+      'swish and hard sigmoid',
+      () => chain(conv({ activation: 'swish' }), layers.activation({ activation: 'hardSigmoid' })),
+    ],
+    [
+      'zeros around a map',
+      () =>
+        chain(
+          layers.zeroPadding2d({
+            padding: [
+              [0, 1],
+              [2, 1],
+            ],
+          }),
+          conv({ strides: 2 }),
+        ),
+    ],
+    [
+      'zeros before a pool',
+      () => chain(conv(), layers.zeroPadding2d({ padding: 1 }), layers.maxPooling2d({ poolSize: 3 })),
+    ],
+    ['a max pool with padding', () => chain(conv(), layers.maxPooling2d({ poolSize: 3, strides: 2, padding: 'same' }))],
+    [
+      'an average pool with padding',
+      () => chain(layers.averagePooling2d({ poolSize: 3, strides: 2, padding: 'same' })),
+    ],
+    ['dropout', () => chain(conv(), layers.dropout({ rate: 0.5 }), layers.gaussianNoise({ stddev: 1 }))],
+    [
+      'flattening before dense layers',
+      () =>
+        functional((x) => {
+          const flat = layers.flatten().apply(conv({ strides: 3 }).apply(x)) as Symbolic;
+          const normed = layers.batchNormalization().apply(flat) as Symbolic;
+          return classes(layers.dense({ units: 7, activation: 'relu' }).apply(normed) as Symbolic);
+        }),
+    ],
+    [
+      'a global max pool',
+      () => functional((x) => classes(layers.globalMaxPooling2d({}).apply(conv().apply(x)) as Symbolic)),
+    ],
+    [
+      'a sum of two ways',
+      () =>
+        functional((x) => {
+          const [a, b] = [conv().apply(x), conv({ padding: 'valid' }).apply(x)] as Symbolic[];
+          return pooled(layers.add().apply([a, b, a] as Symbolic[]) as Symbolic);
+        }),
+    ],
+    [
+      'channels of two ways',
+      () =>
+        functional((x) => {
+          const [a, b] = [conv().apply(x), conv({ filters: 2 }).apply(x)] as Symbolic[];
+          return pooled(layers.concatenate().apply([a, b] as Symbolic[]) as Symbolic);
+        }),
+    ],
+    [
+      'means and maxima joined',
+      () =>
+        functional((x) => {
+          const means = layers.globalAveragePooling2d({}).apply(x) as Symbolic;
+          const maxima = layers.globalMaxPooling2d({}).apply(x) as Symbolic;
+          return classes(layers.concatenate().apply([means, maxima]) as Symbolic);
+        }),
+    ],
+    [
+      "MobileNet's classes, a convolution of one pixel",
+      () =>
+        functional((x) => {
+          const means = layers.globalAveragePooling2d({}).apply(conv().apply(x)) as Symbolic;
+          const pixel = layers.reshape({ targetShape: [1, 1, 5] }).apply(means) as Symbolic;
+          const made = layers.conv2d({ filters: 4, kernelSize: 1, padding: 'same' }).apply(pixel) as Symbolic;
+          const flat = layers.reshape({ targetShape: [4] }).apply(made) as Symbolic;
+          return layers.activation({ activation: 'softmax' }).apply(flat) as Symbolic;
+        }),
+    ],
+    [
+      "SqueezeNet's classes, the means of their maps",
+      () =>
+        functional((x) => {
+          const maps = conv({ filters: 4, kernelSize: 1, activation: 'relu' }).apply(x) as Symbolic;
+          return layers.softmax().apply(layers.globalAveragePooling2d({}).apply(maps)) as Symbolic;
+        }),
+    ],
+    [
+      'classes by a convolution over the whole map',
+      () =>
+        functional((x) => {
+          const map = conv({ filters: 4, kernelSize: [9, 12] }).apply(x) as Symbolic;
+          return layers.softmax().apply(layers.flatten().apply(map)) as Symbolic;
+        }),
+    ],
+    [
+      'a softmax upon the only pixel of a map',
+      () =>
+        functional((x) => {
+          const map = layers.averagePooling2d({ poolSize: [7, 10] }).apply(conv().apply(x)) as Symbolic;
+          const made = layers.conv2d({ filters: 4, kernelSize: 1 }).apply(map);
+          return layers.flatten().apply(layers.activation({ activation: 'softmax' }).apply(made)) as Symbolic;
+        }),
+    ],
+    [
+      'a model within a model',
+      () =>
+        functional((x) => {
+          const inner = tf.input({ shape: [...SIZE, 3] });
+          const base = tf.model({ inputs: inner, outputs: conv({ name: 'inner_conv' }).apply(inner) as Symbolic });
+          return pooled(base.apply(x) as Symbolic);
+        }),
+    ],
+    [
+      'a layer that is used twice',
+      () =>
+        functional((x) => {
+          const shared = conv({ padding: 'same', filters: 3, name: 'shared' });
+          return pooled(shared.apply(shared.apply(x)) as Symbolic);
+        }),
+    ],
+    [
+      'layers in a row (Sequential)',
+      () =>
+        tf.sequential({
+          layers: [
+            conv({ inputShape: [...SIZE, 3], activation: 'relu' }),
+            layers.flatten(),
+            layers.dense({ units: 4, activation: 'softmax' }),
+          ],
+        }),
+    ],
+    [
+      'a row within a row',
+      () =>
+        tf.sequential({
+          layers: [
+            tf.sequential({ layers: [conv({ inputShape: [...SIZE, 3] })] }) as unknown as tf.layers.Layer,
+            layers.globalAveragePooling2d({}),
+            layers.dense({ units: 4, activation: 'softmax' }),
+          ],
+        }),
+    ],
+  ])('%s', async (_, make) => {
+    const model = make();
+    fillWeights(model);
+    const [expected] = predict(model, picture);
+    const graph = await imported(filesOf(await save(model)));
+    const { probabilities } = await runBoth(graph);
+    expect(maxDifference(probabilities, expected ?? picture)).toBeLessThan(2e-5);
+  });
+
+  test('one sigmoid as two classes, of which the second is its answer', async () => {
+    const model = functional(
+      (x) => layers.dense({ units: 1, activation: 'sigmoid' }).apply(layers.flatten().apply(x)) as Symbolic,
+    );
+    fillWeights(model);
+    const [yes] = predict(model, picture);
+    const { probabilities } = await runBoth(await imported(filesOf(await save(model))));
+    expect(probabilities.shape).toEqual([2, 2]);
+    expect(probabilities.data[1]).toBeCloseTo(yes?.data[0] ?? 0, 5);
+    expect(probabilities.data[3]).toBeCloseTo(yes?.data[1] ?? 0, 5);
+  });
+});
+
+describe('what this project writes comes back', () => {
+  test.each(EMBEDDED)('%s', async (id) => {
+    const { architecture, mean, std, input_size } = JSON.parse(await readFile(`zoo/${id}/manifest.json`, 'utf8'));
+    const [, height, width] = input_size;
+    const weights = await opening(`zoo/${id}/weights.safetensors`);
+    const graph = buildNetwork(parseArchitecture(architecture), weights, { inputSize: [height, width], mean, std });
+    await writeTfjs(foldBatchNorm(graph), join(folder, 'written'));
+    const again = await imported(await openTfjsFiles(join(folder, 'written/model.json')));
+    const pixels: Tensor = { data: stream('pixels', 3 * height * width, 0, 255), shape: [1, height, width, 3] };
+    await writeOnnx(foldBatchNorm(graph), join(folder, 'first.onnx'), { pixelType: 'float32' });
+    await writeOnnx(foldBatchNorm(again), join(folder, 'second.onnx'), { pixelType: 'float32' });
+    const [first, second] = [
+      await runOnnx(join(folder, 'first.onnx'), pixels),
+      await runOnnx(join(folder, 'second.onnx'), pixels),
+    ];
+    for (const name of OUTPUT_NAMES) expect(maxDifference(first[name], second[name])).toBeLessThan(1e-4);
+  });
+
+  test.each(['float16', 'uint8'] as const)('with its kernels stored as %s', async (storage) => {
+    const graph = smallGraph(SIZE, (x) => conv2d('conv', x, { weight: constantWeight('conv.weight', [4, 3, 3, 3]) }));
+    await writeTfjs(graph, join(folder, 'written'), { storage });
+    const stored = await runTfjs(join(folder, 'written/model.json'), picture);
+    const again = await runBoth(await imported(await openTfjsFiles(join(folder, 'written/model.json'))));
+    expect(maxDifference(again.logits, stored.logits)).toBeLessThan(2e-5);
+  });
+});
+
+describe('what cannot be read is refused', () => {
+  const refused = async (change: (model: Json) => void, body = pooled) => {
+    const files = filesOf(await save(functional((x) => body(conv({ name: 'first' }).apply(x) as Symbolic))));
+    const model = JSON.parse(JSON.stringify(files.model));
+    change(model);
+    return importTfjs({ ...files, model });
+  };
+  const layer = (model: Json, name: string) =>
+    model.modelTopology.config.layers.find((candidate: Json) => candidate.name === name);
+
+  test.each<[string, (model: Json) => void, string]>([
+    [
+      'a class',
+      (model) => Object.assign(layer(model, 'first'), { class_name: 'Conv2DTranspose' }),
+      '"first" (Conv2DTranspose)',
+    ],
+    ['a lambda', (model) => Object.assign(layer(model, 'first'), { class_name: 'Lambda' }), '"first" (Lambda)'],
+    ['dilation', (model) => Object.assign(layer(model, 'first').config, { dilation_rate: [2, 2] }), 'dilated'],
+    [
+      'channels first',
+      (model) => Object.assign(layer(model, 'first').config, { data_format: 'channels_first' }),
+      'channels_last',
+    ],
+    [
+      'a function',
+      (model) => Object.assign(layer(model, 'first').config, { activation: 'mish' }),
+      'the activation "mish"',
+    ],
+    ['an axis', (model) => Object.assign(layer(model, 'first'), { class_name: 'Concatenate' }), 'at least two inputs'],
+    [
+      'a call of nothing',
+      (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [[['none', 0, 0, {}]]] }),
+      'reads what no layer makes',
+    ],
+    [
+      'another writing',
+      (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [{ args: [] }] }),
+      'as Keras 2 writes them',
+    ],
+    ['a graph model', (model) => Object.assign(model, { format: 'graph-model' }), 'graph model'],
+    ['no model', (model) => Object.assign(model.modelTopology, { class_name: 'Bidirectional' }), 'is a Bidirectional'],
+    ['no topology', (model) => Object.assign(model, { modelTopology: undefined }), 'modelTopology of the model.json'],
+    ['a missing weight', (model) => model.weightsManifest[0].weights.shift(), 'weight "first/kernel" is missing'],
+    [
+      'a weight of another shape',
+      (model) => Object.assign(model.weightsManifest[0].weights[0], { shape: [135] }),
+      'not of 4 dimensions',
+    ],
+    [
+      'weights beyond the shards',
+      (model) => Object.assign(model.weightsManifest[0].weights[0], { shape: [9, 9, 9, 9] }),
+      'of its shards',
+    ],
+    [
+      'weights of text',
+      (model) => Object.assign(model.weightsManifest[0].weights[0], { dtype: 'string' }),
+      'is string',
+    ],
+  ])('%s', async (_, change, reason) => {
+    await expect(refused(change)).rejects.toThrow(reason);
+  });
+
+  test.each<[string, (x: Symbolic) => Symbolic, string]>([
+    [
+      'several answers of yes or no',
+      (x) => layers.dense({ units: 4, activation: 'sigmoid' }).apply(layers.flatten().apply(x)) as Symbolic,
+      '4 sigmoids',
+    ],
+    ['a map at the end', (x) => conv().apply(x) as Symbolic, 'ends the network with a map'],
+    [
+      'a reshape to another map',
+      (x) => pooled(layers.reshape({ targetShape: [7, 5, 10] }).apply(x) as Symbolic),
+      '(Reshape)',
+    ],
+    [
+      'a dense layer at each pixel',
+      (x) => pooled(layers.dense({ units: 4 }).apply(x) as Symbolic),
+      '(Dense): it reads a map',
+    ],
+  ])('%s', async (_, body, reason) => {
+    await expect(refused(() => {}, body)).rejects.toThrow(reason);
+  });
+
+  test('images of another size than the model takes, or of none', async () => {
+    const files = filesOf(await save(functional(pooled)));
+    await expect(importTfjs(files, [32, 32])).rejects.toThrow('takes images of 9x12, not of 32x32');
+    const any = tf.input({ shape: [null, null, 3] });
+    const open = filesOf(await save(tf.model({ inputs: any, outputs: pooled(any) })));
+    await expect(importTfjs(open)).rejects.toThrow('--input-size');
+    expect((await importTfjs(open, [32, 32])).table.input_size).toEqual([32, 32]);
+  });
+});
+
+type Json = ReturnType<typeof JSON.parse>;
+
+async function opening(path: string): Promise<SafetensorsFile> {
+  const file = await SafetensorsFile.open(path);
+  opened.push(file);
+  return file;
+}
+
+/** The graph of an imported model, through the two files that keep it. */
+async function imported(files: TfjsFiles): Promise<Graph> {
+  const network = await importTfjs(files);
+  const path = join(folder, 'weights.safetensors');
+  await rm(path, { force: true });
+  await writeNetworkTensors(network, path);
+  const architecture = parseArchitecture(JSON.parse(JSON.stringify(network.table)));
+  const inputSize = network.table.input_size;
+  return buildNetwork(architecture, await opening(path), {
+    inputSize,
+    mean: [0, 0, 0],
+    std: [1 / 255, 1 / 255, 1 / 255],
+  });
+}
+
+/** Both formats agree; what they say. */
+async function runBoth(graph: Graph) {
+  const onnxPath = join(folder, 'model.onnx');
+  await writeOnnx(foldBatchNorm(graph), onnxPath, { pixelType: 'float32' });
+  await writeTfjs(foldBatchNorm(graph), join(folder, 'tfjs'));
+  const [onnx, tfjs] = [await runOnnx(onnxPath, picture), await runTfjs(join(folder, 'tfjs/model.json'), picture)];
+  expect(maxDifference(onnx.probabilities, tfjs.probabilities)).toBeLessThan(2e-5);
+  return onnx;
+}

@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { GeneratedTensors } from '../../../scripts/generated-tensors.ts';
+import { recognizeArchitecture } from '../../../src/convert/import/import-checkpoint.ts';
+import { type TensorFile, unwrapped } from '../../../src/convert/import/state-dict-names.ts';
+import { SHARED_ABSENT, sharedPath } from '../../shared-data.ts';
+
+/** A file of generated tensors, of which nothing is read here. */
+function fileOf(shapes: Record<string, number[]>): TensorFile {
+  const tensors = new GeneratedTensors('', shapes);
+  return {
+    entries: new Map(Object.entries(shapes).map(([name, shape]) => [name, { dtype: 'F32', shape }])),
+    names: () => tensors.names(),
+    shape: (name) => tensors.shape(name),
+    read: (name) => tensors.read(name),
+    readBytes: async () => new Uint8Array(0),
+  };
+}
+
+const folder = sharedPath('golden');
+const goldens = folder === undefined ? [] : (await readdir(folder)).filter((name) => name.endsWith('.json'));
+
+describe('an architecture is recognized by its tensors', () => {
+  if (folder === undefined) test.skip(SHARED_ABSENT, () => {});
+  test.each(goldens.map((name) => basename(name, '.json')))('%s', async (name) => {
+    const { tensors } = JSON.parse(await readFile(join(folder ?? '', `${name}.json`), 'utf8'));
+    expect(recognizeArchitecture(fileOf(tensors))).toBe(name);
+  });
+});
+
+test('tensors of no known architecture are named', () => {
+  expect(() => recognizeArchitecture(fileOf({ 'blocks.0.attn.qkv.weight': [8, 8] }))).toThrow(
+    'no known architecture has exactly these tensors ("blocks.0.attn.qkv.weight" ...)',
+  );
+});
+
+describe('what stands before all names is left out', () => {
+  test.each([
+    [
+      ['module.fc.weight', 'module.fc.bias'],
+      ['fc.weight', 'fc.bias'],
+    ],
+    [['_orig_mod.module.fc.weight'], ['fc.weight']],
+    [
+      ['fc.weight', 'module.bias'],
+      ['fc.weight', 'module.bias'],
+    ],
+    [['layer1.0.weight'], ['layer1.0.weight']],
+  ])('%s', (names, expected) => {
+    const file = unwrapped(fileOf(Object.fromEntries(names.map((name) => [name, [1]]))));
+    expect([...file.names()]).toEqual(expected);
+    expect([...file.entries.keys()]).toEqual(expected);
+    expect(file.shape(expected[0] ?? '')).toEqual([1]);
+  });
+
+  test('a file without tensors is refused', () => {
+    expect(() => unwrapped(fileOf({}))).toThrow('holds no tensors');
+  });
+});
