@@ -1,88 +1,90 @@
 /**
- * Every error a client can meet, once: `code` is the stable name, `status` the HTTP status, `title` the short
- * human text of RFC 9457. `openapi.yaml` lists the same codes; a contract test holds the two together.
+ * All errors that clients can get: `code` is the stable name, `status` the HTTP status, `title` the short summary of
+ * RFC 9457. `openapi.yaml` lists the same codes; a contract test compares the two.
  */
 export const ERRORS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
-  no_image: { status: 400, title: 'The request holds no image' },
+  no_image: { status: 400, title: 'The request contains no image' },
   empty_image: { status: 400, title: 'The image file is empty' },
   malformed_multipart: {
     status: 400,
-    title: 'The multipart body cannot be read',
+    title: 'The multipart body cannot be parsed',
   },
-  malformed_request: { status: 400, title: 'The request is no HTTP that can be read' },
-  cross_origin: { status: 403, title: 'A page of another origin may not change anything here' },
-  job_not_found: { status: 404, title: 'There is no such job' },
-  model_not_found: { status: 404, title: 'There is no such model' },
-  pull_not_found: { status: 404, title: 'No pull of the model was asked for' },
+  malformed_request: { status: 400, title: 'The request is not valid HTTP' },
+  cross_origin: { status: 403, title: 'Requests from pages of another origin are not allowed' },
+  job_not_found: { status: 404, title: 'The job does not exist' },
+  model_not_found: { status: 404, title: 'The model does not exist' },
+  pull_not_found: { status: 404, title: 'There is no pull of this model' },
   report_not_found: { status: 404, title: 'The model has no report' },
   version_not_found: { status: 404, title: 'The model has no such version' },
-  route_not_found: { status: 404, title: 'There is no such route' },
+  route_not_found: { status: 404, title: 'The route does not exist' },
   method_not_allowed: {
     status: 405,
-    title: 'The route does not take this method',
+    title: 'The route does not support this method',
   },
   request_timeout: {
     status: 408,
     title: 'The request took too long to arrive',
   },
-  job_finished: { status: 409, title: 'The job has ended already' },
-  model_not_pulled: { status: 404, title: "The model's weights are not here" },
+  job_finished: { status: 409, title: 'The job has already ended' },
+  model_not_pulled: { status: 404, title: 'The weights of the model have not been pulled' },
   model_not_loaded: { status: 409, title: 'The model is not loaded' },
-  model_read_only: { status: 409, title: 'The model belongs to the zoo and stays as it is' },
-  format_unavailable: { status: 409, title: 'The model does not come in this format' },
-  no_classifier: { status: 409, title: 'The model names no classes' },
-  version_in_use: { status: 409, title: 'An alias points at the version' },
-  archive_too_large: { status: 413, title: 'The archive is larger than a limit' },
-  body_too_large: { status: 413, title: 'The body is larger than the limit' },
-  too_many_images: { status: 413, title: 'The request holds too many images' },
+  model_read_only: { status: 409, title: 'The model belongs to the zoo and cannot be changed' },
+  format_unavailable: { status: 409, title: 'The model is not available in this format' },
+  no_classifier: { status: 409, title: 'The model has no classes' },
+  version_in_use: { status: 409, title: 'An alias points to the version' },
+  archive_too_large: { status: 413, title: 'The archive is too large' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  too_many_images: { status: 413, title: 'The request contains too many images' },
   image_too_large: {
     status: 413,
-    title: 'The image has more pixels than the limit',
+    title: 'The image has too many pixels',
   },
-  unsupported_archive: { status: 415, title: 'The archive is not a zip that can be read' },
+  unsupported_archive: { status: 415, title: 'The file is not a readable zip archive' },
   unsupported_media_type: {
     status: 415,
-    title: 'The body is of a type that is not taken',
+    title: 'The media type of the body is not supported',
   },
   unsupported_image: {
     status: 415,
-    title: 'The file is not an image of a supported format',
+    title: 'The file is not an image in a supported format',
   },
-  archive_bomb: { status: 422, title: 'The archive expands beyond any set of photos' },
+  archive_bomb: { status: 422, title: 'The archive expands to more than a data set may have' },
   archive_corrupt: { status: 422, title: 'The archive is damaged' },
   archive_encrypted: { status: 422, title: 'The archive is encrypted' },
-  archive_unsafe: { status: 422, title: 'The archive holds names that lead out of it' },
+  archive_unsafe: { status: 422, title: 'The archive contains unsafe file names' },
   corrupt_image: { status: 422, title: 'The image cannot be decoded' },
-  dataset_layout: { status: 422, title: 'The labels of the images cannot be told' },
-  dataset_too_small: { status: 422, title: 'There are too few images to learn from' },
-  not_explainable: { status: 422, title: 'The answers of the model cannot be traced back to the image' },
+  dataset_layout: { status: 422, title: 'The labels of the images cannot be determined' },
+  dataset_too_small: { status: 422, title: 'There are too few images to train on' },
+  not_explainable: { status: 422, title: 'The predictions of the model cannot be explained' },
   job_queue_full: { status: 429, title: 'Too many jobs are waiting' },
   queue_full: { status: 429, title: 'The server is busy' },
-  headers_too_large: { status: 431, title: 'The head of the request is too large' },
+  headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'The server failed' },
-  training_lost: { status: 503, title: 'The training stopped before it was done' },
+  training_lost: { status: 503, title: 'The training process stopped before it was done' },
   engine_lost: {
     status: 503,
-    title: 'The engine stopped while it held the request',
+    title: 'The engine stopped while it processed the request',
   },
   model_unavailable: { status: 503, title: 'The model cannot be loaded' },
+  storage_unavailable: { status: 503, title: 'The server cannot use its storage' },
   shutting_down: { status: 503, title: 'The server is shutting down' },
+  storage_full: { status: 507, title: 'The storage of the server is full' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
-/** Stable name of an error a client can meet. */
+/** Stable name of an error that clients can get. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Further members of the problem details, beside code and detail. */
+/** Optional members of the problem details. */
 export interface ErrorExtras {
   /** Seconds after which a retry may succeed; sent as `Retry-After`. */
   readonly retryAfter?: number;
-  /** Machine-readable facts: the limit that was passed, the field that was wrong. Shown to the client. */
+  /** Machine-readable facts for the client, such as the limit that was exceeded or the field that was wrong. */
   readonly context?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;
 }
 
-/** An error meant for the client. `detail` says what was wrong and what would be right. */
+/** An error that is shown to the client. Its message says what was wrong and what would be right. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly retryAfter: number | undefined;
@@ -101,7 +103,7 @@ export class AppError extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** The message of any thrown value. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

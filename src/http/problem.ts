@@ -1,5 +1,6 @@
 import { AppError, ERRORS, type ErrorCode } from '../common/errors.ts';
 import type { JsonObject } from '../common/json.ts';
+import { asStorageError } from '../common/storage-error.ts';
 
 /** Media type of RFC 9457. */
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -44,6 +45,8 @@ export function asAppError(thrown: unknown): AppError {
   if (thrown instanceof URIError) {
     return new AppError('invalid_request', 'The path holds a broken percent escape; write "%" as "%25".');
   }
+  const storage = asStorageError(thrown);
+  if (storage !== undefined) return storage;
   return new AppError('internal', 'Something failed in the server; its log has the reason under this request_id.', {
     cause: thrown,
   });

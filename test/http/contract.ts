@@ -30,6 +30,8 @@ const ANYWHERE: ReadonlySet<string> = new Set([
   'malformed_request',
   'headers_too_large',
   'request_timeout',
+  'storage_full',
+  'storage_unavailable',
 ]);
 
 /** One documented answer. */

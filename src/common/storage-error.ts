@@ -1,0 +1,38 @@
+import { errnoOf } from './durable-files.ts';
+import { AppError } from './errors.ts';
+
+/** Errors of the file system that concern the whole disk (POSIX `errno.h`), and what to do about them. */
+const DISK_ERRORS = {
+  ENOSPC: ['storage_full', 'The disk of the server is full. Free some space, then try again.'],
+  EDQUOT: ['storage_full', 'The disk quota of the server is used up. Free some space, then try again.'],
+  EROFS: ['storage_unavailable', 'The data folder of the server is read-only. Mount it writable, then try again.'],
+  EACCES: ['storage_unavailable', 'The server has no permission for its data folder. Grant it, then try again.'],
+  EPERM: ['storage_unavailable', 'The server has no permission for its data folder. Grant it, then try again.'],
+  EIO: ['storage_unavailable', 'The disk of the server is broken. Repair or replace it, then try again.'],
+} as const;
+
+/** Seconds; somebody has to free space or repair the disk first. */
+const RETRY_AFTER_S = 60;
+
+/**
+ * The error to report when a disk is full, read-only or broken: `storage_full` or `storage_unavailable`. Its message
+ * contains no path, since clients see it; its `cause` does, for the log.
+ * @returns undefined when neither the thrown value nor one of its causes is such an error
+ */
+export function asStorageError(thrown: unknown): AppError | undefined {
+  if (thrown instanceof AppError && (thrown.code === 'storage_full' || thrown.code === 'storage_unavailable')) {
+    return thrown;
+  }
+  const errno = errnoOf(thrown);
+  if (errno !== undefined && Object.hasOwn(DISK_ERRORS, errno) && isFileSystemError(thrown)) {
+    const [code, message] = DISK_ERRORS[errno as keyof typeof DISK_ERRORS];
+    return new AppError(code, message, { retryAfter: RETRY_AFTER_S, cause: thrown });
+  }
+  return thrown instanceof Error && thrown.cause !== undefined ? asStorageError(thrown.cause) : undefined;
+}
+
+/** Sockets, signals, new processes and the limit on watched folders use the same error numbers. */
+function isFileSystemError(thrown: unknown): boolean {
+  const { syscall } = thrown as NodeJS.ErrnoException;
+  return syscall !== undefined && !/^(watch|spawn|listen|bind|connect|kill|uv_)/.test(syscall);
+}
