@@ -1,6 +1,7 @@
 /** Entry of an engine: a process that holds sessions and computes what the server sends, one request at a time. */
 import { setPriority } from 'node:os';
 import { messageOf } from '../common/errors.ts';
+import { startHeartbeat } from '../common/watchdog.ts';
 import { openSession } from '../runtime/open-session.ts';
 import type { Session } from '../runtime/session.ts';
 import type { EngineReply, EngineRequest } from './engine-messages.ts';
@@ -16,6 +17,7 @@ let turn: Promise<void> = Promise.resolve();
 let resident = { bytes: 0, at: Number.NEGATIVE_INFINITY };
 
 setPriority(Number(process.argv[2]));
+startHeartbeat();
 process.on('message', (request: EngineRequest) => {
   // Sessions are not re-entrant, so requests queue here too.
   turn = turn.then(() => answer(request));

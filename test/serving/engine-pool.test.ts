@@ -270,6 +270,37 @@ describe('an engine that dies', () => {
   });
 });
 
+describe('an engine that hangs', () => {
+  it('is killed and started again; its batch fails, and requests go to the other engine meanwhile', async () => {
+    const pool = poolOf(2);
+    await loadEverywhere(pool, small);
+    const lent = await pool.acquire(small, 'interactive');
+    const stopped = pool.report().find(({ state }) => state === 'busy');
+    process.kill(stopped?.pid ?? 0, 'SIGSTOP');
+    const lost = expect(redRun(lent)).rejects.toMatchObject({
+      code: 'engine_lost',
+      message: expect.stringContaining('it sent no heartbeat for 5 s'),
+    });
+    for (let request = 0; request < 10; request += 1) expect(await redLogits(pool)).toEqual([4, 0, 0]);
+    await lost;
+    lent.release();
+    await vi.waitFor(() => expect(pool.report().map(({ state }) => state)).toEqual(['idle', 'idle']), 5_000);
+    const replaced = pool.report()[stopped?.index ?? 0];
+    expect(replaced).toMatchObject({ restarts: 1 });
+    expect(replaced?.pid).not.toBe(stopped?.pid);
+    expect(isAlive(stopped?.pid)).toBe(false);
+  });
+
+  it('while it is idle is replaced too', async () => {
+    const pool = poolOf(1);
+    await redLogits(pool);
+    const [stopped] = pool.report();
+    process.kill(stopped?.pid ?? 0, 'SIGSTOP');
+    await vi.waitFor(() => expect(pool.report()[0]).toMatchObject({ state: 'idle', restarts: 1 }), 15_000);
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+  });
+});
+
 describe('close', () => {
   it('finishes what runs, refuses the rest and ends every process', async () => {
     const pool = poolOf(2);
