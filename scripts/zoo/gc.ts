@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { collectGarbage } from '../../src/acquire/pull/collect-garbage.ts';
+import { collectGarbage } from '../../src/acquire/pull/removal.ts';
 import { lockFolder } from '../../src/common/folder-lock.ts';
 import type { Command } from './command.ts';
 import { openZoo } from './open-zoo.ts';

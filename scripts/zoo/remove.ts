@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { removePulled } from '../../src/acquire/pull/remove-pulled.ts';
+import { removePulled } from '../../src/acquire/pull/removal.ts';
 import { type Command, UsageError } from './command.ts';
 import { openZoo } from './open-zoo.ts';
 

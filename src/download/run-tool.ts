@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process';
 import { DownloadError } from './download-error.ts';
 
-/** Characters of a tool's output that are kept for the error. */
+/** Characters of the error output that are kept for the error message. */
 const TAIL = 2_000;
 
 /**
- * Runs a program without a shell and gives what it printed.
- * @throws DownloadError when it is not installed, or with the end of what it said; the signal's reason
+ * Runs a program without a shell.
+ *
+ * @returns its standard output
+ * @throws ToolMissingError when it is not installed; DownloadError with its last line of error output when it fails; the
+ * signal's reason
  */
 export async function runTool(program: string, args: readonly string[], signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -20,7 +23,9 @@ export async function runTool(program: string, args: readonly string[], signal: 
     });
     child.on('error', (thrown) => {
       const missing = 'code' in thrown && thrown.code === 'ENOENT';
-      reject(signal.aborted ? signal.reason : missing ? new ToolMissingError(`there is no ${program} here`) : thrown);
+      reject(
+        signal.aborted ? signal.reason : missing ? new ToolMissingError(`${program} is not installed here`) : thrown,
+      );
     });
     child.on('close', (code) => {
       if (code === 0) resolve(output);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PulledModel } from '../../src/acquire/pull/model-puller.ts';
 import { ModelPulls } from '../../src/acquire/pull/model-pulls.ts';
 import type { PullOptions } from '../../src/acquire/pull/pull-options.ts';
@@ -12,6 +12,7 @@ const NAME = 'resnet50.tv_in1k';
 const [model] = (await readZoo('zoo')).models;
 if (model === undefined) throw new Error('the zoo is empty');
 const pulled: PulledModel = { model, fetched: true };
+const DISK_FULL = { code: 'ENOSPC', syscall: 'write' };
 
 /** A pull that a test carries out by hand. */
 interface HandMade extends PullOptions {
@@ -24,10 +25,13 @@ let server: TestServer;
 let pulls: ModelPulls;
 let asked: HandMade[];
 let published: ModelVersion[];
+/** Whether a pull goes on after its signal aborted, until the test ends it. */
+let slowToStop: boolean;
 
 beforeEach(async () => {
   asked = [];
   published = [];
+  slowToStop = false;
   pulls = new ModelPulls({
     puller: {
       expectPullable: async (name) => {
@@ -35,7 +39,7 @@ beforeEach(async () => {
       },
       pull: (name, options) =>
         new Promise((finish, fail) => {
-          options.signal.addEventListener('abort', () => fail(options.signal.reason));
+          options.signal.addEventListener('abort', () => !slowToStop && fail(options.signal.reason));
           asked.push({ ...options, name, finish, fail });
         }),
     },
@@ -68,6 +72,7 @@ describe('a pull by request', () => {
     const answer = await begin('?backbone_only=true');
     expect(answer.status).toBe(202);
     expect(answer.headers.get('location')).toBe(`/models/${NAME}/pull`);
+    await vi.waitUntil(() => asked.length === 1);
     expect(asked).toMatchObject([{ name: NAME, backboneOnly: true }]);
     asked[0]?.onProgress({ phase: 'download', done: 10, total: 40 });
     expect(await state()).toEqual({
@@ -89,12 +94,64 @@ describe('a pull by request', () => {
 
   test('of a model that is being pulled joins that pull', async () => {
     await begin();
+    await vi.waitUntil(() => asked.length === 1);
     expect((await begin()).status).toBe(202);
     expect(asked).toHaveLength(1);
   });
 
-  test('that fails says why, and can be asked for again', async () => {
+  test('of the whole model is not answered with a running pull of its backbone', async () => {
+    await begin('?backbone_only=true');
+    await vi.waitUntil(() => asked.length === 1);
+    expect((await begin()).status).toBe(202);
+    await vi.waitUntil(() => asked.length === 2);
+    expect(asked).toMatchObject([{ backboneOnly: true, signal: { aborted: true } }, { backboneOnly: false }]);
+    // The whole model includes the backbone.
+    await begin('?backbone_only=true');
+    const following = follow();
+    asked[1]?.finish(pulled);
+    expect((await following).events.at(-1)).toMatchObject({ state: 'done' });
+    expect(asked).toHaveLength(2);
+    expect(published).toEqual([model]);
+  });
+
+  test('of the whole model is not answered with a backbone that has just arrived', async () => {
+    slowToStop = true;
+    await begin('?backbone_only=true');
+    await vi.waitUntil(() => asked.length === 1);
     await begin();
+    asked[0]?.finish(pulled);
+    await vi.waitUntil(() => asked.length === 2);
+    slowToStop = false;
+    expect(await state()).toMatchObject({ state: 'running' });
+    asked[1]?.finish(pulled);
+    expect((await follow()).events.at(-1)).toMatchObject({ state: 'done' });
+  });
+
+  test('that is started while another is being cancelled begins anew', async () => {
+    slowToStop = true;
+    await begin();
+    await vi.waitUntil(() => asked.length === 1);
+    const cancelling = ask(server, `/models/${NAME}/pull`, { method: 'DELETE' });
+    await vi.waitUntil(() => asked[0]?.signal.aborted);
+    expect((await begin()).body).toMatchObject({ state: 'running' });
+    slowToStop = false;
+    asked[0]?.fail(new Error('cancelled'));
+    expect((await cancelling).body).toMatchObject({ state: 'cancelled' });
+    await vi.waitUntil(() => asked.length === 2);
+    expect(await state()).toMatchObject({ state: 'running' });
+  });
+
+  test('says that the disk is full, without its paths', async () => {
+    await begin();
+    await vi.waitUntil(() => asked.length === 1);
+    asked[0]?.fail(Object.assign(new Error("ENOSPC: no space left on device, open '/data/x'"), DISK_FULL));
+    const { events } = await follow();
+    expect(events.at(-1)).toMatchObject({ state: 'failed', reason: expect.stringMatching(/^The disk .* is full\./) });
+  });
+
+  test('that fails says why, and can be started again', async () => {
+    await begin();
+    await vi.waitUntil(() => asked.length === 1);
     asked[0]?.fail(new Error('huggingface.co cannot be reached (ENOTFOUND)'));
     expect((await follow()).events.at(-1)).toMatchObject({
       state: 'failed',
@@ -106,6 +163,7 @@ describe('a pull by request', () => {
 
   test('is cancelled', async () => {
     await begin();
+    await vi.waitUntil(() => asked.length === 1);
     const answer = await ask(server, `/models/${NAME}/pull`, { method: 'DELETE' });
     expect(answer.body).toMatchObject({ state: 'cancelled' });
     expect(asked[0]?.signal.aborted).toBe(true);

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
-import { unpackArchive } from './unpack.ts';
+import { ARCHIVE_ENDINGS, unpackArchive } from '../../download/unpack-archive.ts';
 
-/** What a model can be made of, by the ending of its file's name. */
+/** The kinds of files that can be imported, by the ending of their name. */
 export const MODEL_KINDS = {
   '.safetensors': 'checkpoint',
   '.pth': 'checkpoint',
@@ -16,51 +16,50 @@ export const MODEL_KINDS = {
 } as const;
 export type ModelKind = (typeof MODEL_KINDS)[keyof typeof MODEL_KINDS];
 
-/** A file that a model can be made of. */
+/** A file that can be imported. */
 export interface ModelFile {
   readonly path: string;
   readonly kind: ModelKind;
 }
 
-const ARCHIVES = ['.zip', '.whl', '.tgz', '.tar.gz'];
-/** Of the many scripts and tables in a folder, a TF.js model is the one that is called so. */
+/** The name of a TF.js model in a folder, which may hold other scripts and JSON files. */
 const TFJS_MODEL = /^model(\.min)?\.(json|js)$/;
-/** Folders within folders that are looked through. */
+/** How deep folders are searched. */
 const MAX_DEPTH = 6;
 
 /**
- * Finds what is to be imported: a file, or the only model in a folder or an archive.
+ * Finds the file to import: `path` itself, or the only model in a folder or an archive.
  *
- * @param inside where in the folder or archive it is, if there are several
- * @param work an empty folder, for what has to be unpacked
- * @throws Error that lists what there is
+ * @param inside the path of the model in the folder or archive, when there are several
+ * @param work an empty folder, to unpack an archive into
+ * @throws Error that lists the models found
  */
 export async function findModel(path: string, inside: string | undefined, work: string): Promise<ModelFile> {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined) throw new Error(`there is no ${path}`);
-  if (found.isDirectory()) return await findInFolder(path, inside);
-  if (ARCHIVES.some((ending) => path.endsWith(ending))) {
+  if (found === undefined) throw new Error(`${path} does not exist`);
+  if (found.isDirectory()) return await findInFolder(path, inside, path);
+  if (ARCHIVE_ENDINGS.some((ending) => path.endsWith(ending))) {
     await unpackArchive(path, work);
-    return await findInFolder(work, inside);
+    return await findInFolder(work, inside, basename(path));
   }
   const kind = kindOf(path);
   if (kind === undefined) {
-    const endings = [...Object.keys(MODEL_KINDS), ...ARCHIVES].join(', ');
-    throw new Error(`${path} is of no kind that can be imported: ${endings}, or a folder`);
+    const endings = [...Object.keys(MODEL_KINDS), ...ARCHIVE_ENDINGS].join(', ');
+    throw new Error(`${path} cannot be imported: it must be a folder or end in one of ${endings}`);
   }
   return { path, kind };
 }
 
-async function findInFolder(folder: string, inside: string | undefined): Promise<ModelFile> {
+/** @param name how errors call the folder */
+async function findInFolder(folder: string, inside: string | undefined, name: string): Promise<ModelFile> {
   const all = await modelsUnder(folder, 0);
   const models = inside === undefined ? all : all.filter(({ path }) => isWithin(relative(folder, path), inside));
   const [only] = models;
   if (only !== undefined && models.length === 1) return only;
   const listed = (models.length === 0 ? all : models).map(({ path }) => relative(folder, path)).join(', ');
-  const where = inside === undefined ? 'it' : inside;
-  if (models.length === 0)
-    throw new Error(`there is no model in ${where}${listed === '' ? '' : `; there is ${listed}`}`);
-  throw new Error(`there are several models in ${where}: say with --inside which of ${listed}`);
+  const where = inside ?? name;
+  if (models.length > 1) throw new Error(`${where} holds several models; choose one with --inside: ${listed}`);
+  throw new Error(`${where} holds no model${listed === '' ? '' : `; the models here are ${listed}`}`);
 }
 
 function isWithin(path: string, inside: string): boolean {

@@ -12,28 +12,29 @@ import type { ManifestDocument } from '../../registry/manifest.ts';
 import type { ModelKind } from './find-model.ts';
 import { defaultsFor, onnxDefaults, type PreprocessingFields, tfjsDefaults } from './preprocessing-defaults.ts';
 
-/** What is told of a model that is to be imported; what is left open is found out or guessed. */
+/** What the user says about a model to import. The rest is read from the file or guessed. */
 export interface GivenFacts extends Partial<PreprocessingFields> {
-  /** A name or a table; of an ONNX model which of its values are what, as far as they are to be told. */
+  /** A name or a table. For an ONNX model: the names of its input and outputs, as far as they are known. */
   readonly architecture?: unknown;
-  /** As many as there are labels. */
+  /** The number of labels. */
   readonly numClasses?: number;
 }
 
-/** A model as its manifest will describe it. */
+/** A converted model, for its manifest. */
 interface Imported {
   readonly network: ImportedNetwork;
-  /** How it wants its pixels as far as one can tell. */
+  /** The preprocessing, as far as it can be inferred. */
   readonly defaults: Omit<PreprocessingFields, 'input_size'>;
-  /** Fields beside the defaults that neither the file nor a person says; of an ONNX model's architecture too. */
+  /** Other fields that neither the user nor the file determines, those of an ONNX architecture included. */
   readonly guessed: readonly string[];
 }
 
-/** Reads a model and writes its weights file; throws, naming what it cannot read, when it is none. */
+/** Reads the model files of one kind. */
 interface Importer {
-  /** What the weights file is called, and what it is. */
+  /** The name of the weights file that is written. */
   readonly file: string;
   readonly format: ManifestDocument['weights']['format'];
+  /** Writes the weights to `target`. @throws Error that names what cannot be read */
   run(path: string, given: GivenFacts, seeds: readonly ManifestDocument[], target: string): Promise<Imported>;
 }
 
@@ -59,7 +60,7 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
     ...SAFETENSORS,
     run: async (path, given, _seeds, target) => {
       if (given.architecture !== undefined) {
-        throw new Error('--arch is for weights alone; a TF.js model says itself which layers it has');
+        throw new Error('--arch applies only to files of weights; a TF.js model describes its own layers');
       }
       const { scalesPixels, ...network } = await importTfjsModel(path, sizeOf(given), target);
       return { network, defaults: tfjsDefaults(scalesPixels), guessed: [] };
@@ -70,7 +71,8 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
     format: 'onnx',
     run: async (path, given, _seeds, target) => {
       const hints = parseOnnxArchitecture(given.architecture ?? { family: 'onnx' });
-      if (hints === undefined) throw new Error('--arch is for weights alone; an ONNX model is its own architecture');
+      if (hints === undefined)
+        throw new Error('--arch applies only to files of weights; an ONNX model describes its own layers');
       const { mean, std, numClasses } = given;
       const inputSize = sizeOf(given);
       const found = await importOnnx(path, { hints, inputSize, mean, std, numClasses }, target);

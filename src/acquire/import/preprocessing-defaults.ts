@@ -1,9 +1,9 @@
 import type { ManifestDocument } from '../../registry/manifest.ts';
 
-/** How pixels are made for a model, and scaled in it, in the manifest's words. */
+/** How photos become the pixels of a model, and how the model scales them: fields of a manifest. */
 export type PreprocessingFields = Pick<ManifestDocument, 'input_size' | 'mean' | 'std' | 'crop_pct' | 'interpolation'>;
 
-/** As most networks are trained on ImageNet. */
+/** The usual preprocessing of networks trained on ImageNet. */
 const IMAGENET: PreprocessingFields = {
   input_size: [3, 224, 224],
   mean: [0.485, 0.456, 0.406],
@@ -12,10 +12,10 @@ const IMAGENET: PreprocessingFields = {
   interpolation: 'bilinear',
 };
 
-/** The tag of torchvision's own weights, of which most others are descendants. */
+/** The tag of torchvision's own weights, from which most others descend. */
 const USUAL_TAG = /\.tv_/;
 
-/** What the zoo's own models of an architecture want; what ImageNet's want where it has none. */
+/** The preprocessing of the zoo's models of an architecture; that of ImageNet when the zoo has none. */
 export function defaultsFor(architecture: unknown, seeds: readonly ManifestDocument[]): PreprocessingFields {
   const kin = seeds.filter((seed) => seed.architecture === architecture);
   const { input_size, mean, std, crop_pct, interpolation } =
@@ -23,13 +23,20 @@ export function defaultsFor(architecture: unknown, seeds: readonly ManifestDocum
   return { input_size, mean, std, crop_pct, interpolation };
 }
 
-/** An ONNX file does not tell how its pixels are made, but where it takes bytes: those it scales itself. */
+/**
+ * An ONNX file does not say how its pixels are made.
+ * @param takesBytes whether the input is `uint8`; the model then scales it
+ */
 export function onnxDefaults(takesBytes: boolean): Omit<PreprocessingFields, 'input_size'> {
   const { input_size: _, ...usual } = IMAGENET;
   return takesBytes ? { ...usual, mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] } : usual;
 }
 
-/** A browser stretches the whole picture to the model's size; models take it from 0 to 1, if they don't scale it themselves. */
+/**
+ * In a browser the whole picture is stretched to the input size. Models expect values of 0..1, or of 0..255 if they scale
+ * them.
+ * @param scalesPixels whether the first layer of the model scales its input
+ */
 export function tfjsDefaults(scalesPixels: boolean): Omit<PreprocessingFields, 'input_size'> {
   const unit = scalesPixels ? 1 / 255 : 1;
   return { mean: [0, 0, 0], std: [unit, unit, unit], crop_pct: 1, interpolation: 'bilinear' };

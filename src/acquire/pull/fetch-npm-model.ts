@@ -6,13 +6,16 @@ import { DownloadError } from '../../download/download-error.ts';
 import { fetchNpmFolder } from '../../download/npm-package.ts';
 import type { WeightsSource } from '../../registry/weights-schema.ts';
 import type { PullOptions } from './pull-options.ts';
-import { unpack } from './unpacking.ts';
+import { toSafetensors } from './to-safetensors.ts';
 
-/** How a layers model is called, as it is and as a module. */
+/** Names of a layers model: as JSON, and as a JavaScript module. */
 const MODEL_FILES = ['model.json', 'model.min.js', 'model.js'];
 
 /**
- * Takes a TF.js layers model out of an npm package and writes its tensors as safetensors.
+ * Fetches an npm package and converts the TF.js layers model in it to safetensors.
+ *
+ * @param target the safetensors file to write
+ * @param work a folder for temporary files
  * @returns the layers, for the manifest
  * @throws DownloadError; ConversionError that names the layer which cannot be read
  */
@@ -24,7 +27,7 @@ export async function fetchNpmModel(
   { mirror, onProgress, signal }: PullOptions,
 ): Promise<DescribedNetwork['table']> {
   if (mirror !== undefined) {
-    throw new DownloadError("an npm package comes by npm, which has its own mirrors: set npm's registry, not --mirror");
+    throw new DownloadError('--mirror has no effect on an npm package: set the registry of npm instead');
   }
   const scratch = await mkdtemp(join(work, 'npm-'));
   try {
@@ -34,7 +37,7 @@ export async function fetchNpmModel(
     if (file === undefined) throw new DownloadError(`${name} has none of ${MODEL_FILES.join(', ')} in ${path}`);
     onProgress({ phase: 'convert' });
     await rm(target, { force: true });
-    return await unpack({ type: 'tfjs', from: join(folder, file), to: target, inputSize }, signal);
+    return await toSafetensors({ type: 'tfjs', from: join(folder, file), to: target, inputSize }, signal);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -2,21 +2,28 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { copyVerified } from '../../download/copy.ts';
 import { download } from '../../download/download.ts';
-import { DownloadError, NotThereError, type UnreachableError } from '../../download/download-error.ts';
+import { DownloadError, NotThereError, UnreachableError } from '../../download/download-error.ts';
 import type { Downloaded } from '../../download/download-request.ts';
 import { atEndpoint, type DownloadSettings, parseHttpUrl, under } from '../../download/settings.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import type { PullOptions } from './pull-options.ts';
 
-/** How patient downloads are, in milliseconds. */
+/** Times of a download, in milliseconds. */
 export interface Patience {
-  /** Without a byte, after which a connection is given up. */
+  /** A connection without a byte for so long is given up. */
   readonly stallMs: number;
-  /** The first wait between two tries. */
+  /** The wait before the second attempt; it doubles with each further one. */
   readonly backoffMs: number;
 }
 
-/** What is wanted of a file, and where it goes. */
+/** Where models are downloaded to, and how. */
+export interface DownloadContext {
+  readonly pulledDir: string;
+  readonly settings: DownloadSettings;
+  readonly patience: Patience;
+}
+
+/** The file to download: all of the weights, or their first `size` bytes. */
 export interface WantedFile {
   readonly target: string;
   readonly sha256: string | undefined;
@@ -25,51 +32,57 @@ export interface WantedFile {
 }
 
 /**
- * Fetches the file of a manifest with a URL, from the host or from a mirror.
- * @throws DownloadError in one line; without a network it says what to fetch and where to put it
+ * Downloads the weights of a model from the URL of its manifest, or from a mirror.
+ *
+ * @throws DownloadError in one line; without a network it says what to fetch elsewhere and where to put it
  */
 export async function fetchWeights(
-  { name, weights }: ManifestDocument,
+  document: ManifestDocument,
   url: URL,
   wanted: WantedFile,
-  settings: DownloadSettings,
-  patience: Patience,
+  { pulledDir, settings, patience }: DownloadContext,
   { mirror, onProgress, signal }: PullOptions,
 ): Promise<Downloaded> {
   const { endpoint, proxies, token } = settings;
   const request = { ...wanted, ...patience, proxies, onProgress, signal };
   const authorized = { ...request, token: token === undefined ? undefined : { origin: endpoint.origin, value: token } };
-  if (mirror === undefined) return download({ ...authorized, url: atEndpoint(url, endpoint) });
-  // As the hub lays files out, and two ways in which people do.
+  const { name, weights } = document;
+  // The layout of the hub, and two that people use.
   const places = [url.pathname.slice(1), `${name}/${weights.file}`, `${name}.${weights.format}`];
-  const base = parseHttpUrl(mirror);
-  if (base === undefined) {
+  const base = mirror === undefined ? undefined : parseHttpUrl(mirror);
+  if (mirror !== undefined && base === undefined) {
     const folder = resolve(mirror);
     const path = places.map((place) => join(folder, place)).find((each) => existsSync(each) && statSync(each).isFile());
     if (path !== undefined) return copyVerified({ ...request, path });
     throw new DownloadError(`the folder ${folder} has none of ${places.join(', ')}`);
   }
-  for (const place of places) {
-    try {
-      return await download({ ...authorized, url: under(base, place) });
-    } catch (thrown) {
-      if (!(thrown instanceof NotThereError)) throw thrown;
+  try {
+    if (base === undefined) return await download({ ...authorized, url: atEndpoint(url, endpoint) });
+    for (const place of places) {
+      try {
+        return await download({ ...authorized, url: under(base, place) });
+      } catch (thrown) {
+        if (!(thrown instanceof NotThereError)) throw thrown;
+      }
     }
+    throw new DownloadError(`${base.href} has none of ${places.join(', ')}`);
+  } catch (thrown) {
+    if (!(thrown instanceof UnreachableError)) throw thrown;
+    throw withoutNetwork(thrown, document, url, join(pulledDir, name, weights.file));
   }
-  throw new DownloadError(`${base.href} has none of ${places.join(', ')}`);
 }
 
-/** The one line for a machine without a network. */
-export function withoutNetwork(
+/** Says how to bring the weights to a machine without a network. */
+function withoutNetwork(
   { message }: UnreachableError,
   { name, weights }: ManifestDocument,
   url: URL,
   path: string,
 ): DownloadError {
-  const digest = weights.sha256 === undefined ? `, and its SHA-256 beside it (${name}/${weights.file}.sha256)` : '';
-  const how =
+  const instruction =
     weights.sha256 === undefined
-      ? `fetch ${url.href} elsewhere into a folder as ${name}/${weights.file}${digest}, and pull with --mirror <folder>`
+      ? `fetch ${url.href} elsewhere into a folder as ${name}/${weights.file}, with its SHA-256 beside it ` +
+        `(${name}/${weights.file}.sha256), and pull with --mirror <folder>`
       : `fetch ${url.href} elsewhere and put it here as ${path}`;
-  return new DownloadError(`${message}: ${how}`);
+  return new DownloadError(`${message}: ${instruction}`);
 }

@@ -2,18 +2,18 @@ import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/logger.ts';
+import { asStorageError } from '../../common/storage-error.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
 import type { ModelPuller } from './model-puller.ts';
 import type { PullProgress } from './pull-options.ts';
 
-/** Shortest time between two events of one stream, in milliseconds. */
+/** Shortest time between two events of a stream, in milliseconds. */
 const EVENT_GAP_MS = 250;
 
-/** A pull, as it stands. */
+/** The state of a pull. */
 export interface PullState {
   readonly model: string;
   readonly state: 'running' | 'done' | 'failed' | 'cancelled';
-  /** The last that was heard of it. */
   readonly progress: PullProgress;
   /** Why it failed. */
   readonly reason?: string;
@@ -21,31 +21,40 @@ export interface PullState {
   readonly change: number;
 }
 
-/** What pulls by request stand on; `server.ts` puts it together. */
+/** Dependencies of `ModelPulls`. */
 export interface ModelPullsParts {
   readonly puller: Pick<ModelPuller, 'pull' | 'expectPullable'>;
-  /** Makes a model that is there now known to everyone. */
+  /** Makes a pulled model available to the server. */
   readonly publish: (model: ModelVersion) => Promise<void>;
   readonly logger: Logger;
 }
 
-/** Pulls that were asked for while the server runs, one at most of each model; the last of each is remembered. */
+/** The pulls that clients of the server have started: at most one at a time for each model. Remembers the last. */
 export class ModelPulls {
   readonly #parts: ModelPullsParts;
-  readonly #pulls = new Map<string, Pull>();
+  readonly #pulls = new Map<string, RunningPull>();
 
   constructor(parts: ModelPullsParts) {
     this.#parts = parts;
   }
 
-  /** Begins a pull, or joins the one under way. @throws AppError `model_not_found`; `invalid_request` of a part that is none */
+  /**
+   * Starts a pull, or joins the one that is running. A running pull of the backbone becomes one of the whole model when
+   * that is asked for.
+   *
+   * @throws AppError `model_not_found`; `invalid_request` when the backbone cannot be pulled alone
+   */
   async start(name: string, backboneOnly: boolean): Promise<PullState> {
     await this.#parts.puller.expectPullable(name, backboneOnly);
-    const known = this.#pulls.get(name);
-    if (known?.state.state === 'running') return known.state;
-    const pull = new Pull(name);
+    const last = this.#pulls.get(name);
+    if (last?.state.state === 'running' && !last.cancelled.aborted) {
+      if (!backboneOnly) last.widen();
+      return last.state;
+    }
+    const pull = new RunningPull(name, backboneOnly);
     this.#pulls.set(name, pull);
-    pull.ended = this.#run(pull, backboneOnly);
+    // A pull that is being cancelled ends before the next one begins.
+    pull.ended = Promise.resolve(last?.ended).then(() => this.#run(pull));
     return pull.state;
   }
 
@@ -54,15 +63,15 @@ export class ModelPulls {
     return this.#find(name).state;
   }
 
-  /** Stops a pull; what it has fetched is kept for the next one. @throws AppError `pull_not_found` */
+  /** Stops a pull and keeps what it has downloaded for the next one. @throws AppError `pull_not_found` */
   async cancel(name: string): Promise<PullState> {
     const pull = this.#find(name);
-    pull.controller.abort(new Error('cancelled'));
+    pull.cancel();
     await pull.ended;
     return pull.state;
   }
 
-  /** The state now, and whenever it has changed, until the pull has ended. @throws AppError `pull_not_found` */
+  /** Yields the state now and after changes, until the pull ends. @throws AppError `pull_not_found` */
   async *events(name: string, signal: AbortSignal): AsyncGenerator<PullState> {
     const pull = this.#find(name);
     for (;;) {
@@ -79,49 +88,86 @@ export class ModelPulls {
     }
   }
 
-  /** Stops all pulls. */
+  /** Cancels all pulls. */
   async close(): Promise<void> {
     await Promise.all([...this.#pulls.keys()].map((name) => this.cancel(name)));
   }
 
-  #find(name: string): Pull {
+  #find(name: string): RunningPull {
     const pull = this.#pulls.get(name);
     if (pull !== undefined) return pull;
-    throw new AppError('pull_not_found', `no pull of "${name}" was asked for; POST /models/${name}/pull begins one`);
+    throw new AppError('pull_not_found', `No pull of "${name}" was started. POST /models/${name}/pull starts one.`);
   }
 
-  async #run(pull: Pull, backboneOnly: boolean): Promise<void> {
-    const { puller, publish, logger } = this.#parts;
-    const { signal } = pull.controller;
-    const { model: name } = pull.state;
+  async #run(pull: RunningPull): Promise<void> {
+    const { logger } = this.#parts;
+    const { model } = pull.state;
     try {
-      const { model } = await puller.pull(name, {
-        backboneOnly,
-        onProgress: (progress) => pull.set({ progress }),
-        signal,
-      });
-      await publish(model);
+      let pulledBackboneOnly: boolean;
+      do {
+        pulledBackboneOnly = pull.backboneOnly;
+        await this.#attempt(pull);
+      } while (pulledBackboneOnly !== pull.backboneOnly);
       pull.set({ state: 'done' });
-      logger.info({ model: name }, 'pulled');
+      logger.info({ model }, 'model pulled');
     } catch (thrown) {
-      if (signal.aborted) {
+      if (pull.cancelled.aborted) {
         pull.set({ state: 'cancelled' });
         return;
       }
-      pull.set({ state: 'failed', reason: messageOf(thrown) });
-      logger.warn({ model: name, reason: messageOf(thrown) }, 'a pull failed');
+      logger.warn({ model, reason: messageOf(thrown) }, 'pull failed');
+      pull.set({ state: 'failed', reason: messageOf(asStorageError(thrown) ?? thrown) });
+    }
+  }
+
+  /** Pulls the whole model or its backbone. Returns early when the pull is widened meanwhile. */
+  async #attempt(pull: RunningPull): Promise<void> {
+    const { puller, publish } = this.#parts;
+    const { backboneOnly, widened } = pull;
+    const signal = backboneOnly ? AbortSignal.any([pull.cancelled, widened]) : pull.cancelled;
+    const onProgress = (progress: PullProgress) => pull.set({ progress });
+    try {
+      const { model } = await puller.pull(pull.state.model, { backboneOnly, onProgress, signal });
+      await publish(model);
+    } catch (thrown) {
+      if (pull.cancelled.aborted || backboneOnly === pull.backboneOnly) throw thrown;
     }
   }
 }
 
-class Pull extends EventEmitter<{ change: [] }> {
-  readonly controller = new AbortController();
+class RunningPull extends EventEmitter<{ change: [] }> {
+  readonly #cancel = new AbortController();
+  readonly #widen = new AbortController();
   state: PullState;
+  backboneOnly: boolean;
   ended: Promise<void> = Promise.resolve();
 
-  constructor(model: string) {
+  constructor(model: string, backboneOnly: boolean) {
     super();
+    // Each client that follows the pull listens.
+    this.setMaxListeners(0);
     this.state = { model, state: 'running', progress: { phase: 'wait' }, change: 1 };
+    this.backboneOnly = backboneOnly;
+  }
+
+  get cancelled(): AbortSignal {
+    return this.#cancel.signal;
+  }
+
+  /** Aborts when a pull of the backbone is to become one of the whole model. */
+  get widened(): AbortSignal {
+    return this.#widen.signal;
+  }
+
+  cancel(): void {
+    this.#cancel.abort(new Error('cancelled'));
+  }
+
+  /** Makes this a pull of the whole model. */
+  widen(): void {
+    if (!this.backboneOnly) return;
+    this.backboneOnly = false;
+    this.#widen.abort(new Error('the whole model is pulled instead'));
   }
 
   set(change: Partial<PullState>): void {

@@ -1,18 +1,18 @@
 /** How far a pull is. */
 export interface PullProgress {
-  /** `wait` for another pull of the same model; then what is done with the file. */
+  /** `wait`: another pull of the same model is running. The others say what is done with the file. */
   readonly phase: 'wait' | 'download' | 'verify' | 'unpack' | 'convert';
-  /** Bytes. */
+  /** Bytes done. */
   readonly done?: number;
-  /** Bytes, where they are known. */
+  /** Bytes in all, once they are known. */
   readonly total?: number | undefined;
 }
 
-/** What a pull is told beside the name of the model. */
+/** Options of a pull. */
 export interface PullOptions {
-  /** A folder or a base URL to take the file from, in place of the host that the manifest names. */
+  /** A folder or a base URL to take the file from, instead of the host that the manifest names. */
   readonly mirror?: string | undefined;
-  /** Only the part that a fine-tune needs. */
+  /** Pull only the part of the model that fine-tuning needs. */
   readonly backboneOnly?: boolean | undefined;
   readonly onProgress: (progress: PullProgress) => void;
   readonly signal: AbortSignal;

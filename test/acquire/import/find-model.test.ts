@@ -60,7 +60,7 @@ describe('an archive is unpacked', () => {
     await rm(work, { recursive: true });
     await mkdir(work);
     await expect(findModel(path, undefined, work)).rejects.toThrow(
-      'say with --inside which of package/dist/a/model.json, package/dist/b/model.json',
+      'choose one with --inside: package/dist/a/model.json, package/dist/b/model.json',
     );
   });
 
@@ -76,7 +76,7 @@ describe('an archive is unpacked', () => {
       await mkdir(target);
       const path = await put('long.tgz', tgzOf(entries));
       // Deeper than a model is looked for; the file is there all the same.
-      await expect(findModel(path, undefined, target)).rejects.toThrow('there is no model');
+      await expect(findModel(path, undefined, target)).rejects.toThrow('holds no model');
       expect(await readFile(join(target, long), 'utf8')).toBe('{}');
     }
   });
@@ -84,8 +84,8 @@ describe('an archive is unpacked', () => {
   test.each<[string, () => Promise<Buffer> | Buffer, string]>([
     ['up.tgz', () => tgzOf({ '../model.json': '{}' }), 'leads out of it'],
     ['root.tgz', () => tgzOf({ '/etc/model.json': '{}' }), 'leads out of it'],
-    ['cut.tgz', () => gzipSync(tarOf({ 'model.json': 'x'.repeat(2000) }).subarray(0, 1000)), 'cut off'],
-    ['none.tgz', () => gzipSync(Buffer.alloc(2000, 'x')), 'it is no tar'],
+    ['cut.tgz', () => gzipSync(tarOf({ 'model.json': 'x'.repeat(2000) }).subarray(0, 1000)), 'Unexpected end of data'],
+    ['none.tgz', () => gzipSync(Buffer.alloc(2000, 'x')), 'Invalid tar header'],
     ['plain.tgz', () => Buffer.from('text'), 'incorrect header'],
     ['none.zip', () => Buffer.from('text'), 'End of central directory'],
   ])('%s is refused', async (name, make, reason) => {
@@ -95,8 +95,8 @@ describe('an archive is unpacked', () => {
 });
 
 test('what is no model, or not there, is refused', async () => {
-  await expect(findModel(join(folder, 'none.pth'), undefined, work)).rejects.toThrow('there is no');
-  await expect(findModel(await put('a.h5'), undefined, work)).rejects.toThrow('of no kind that can be imported');
+  await expect(findModel(join(folder, 'none.pth'), undefined, work)).rejects.toThrow('none.pth does not exist');
+  await expect(findModel(await put('a.h5'), undefined, work)).rejects.toThrow('cannot be imported: it must be');
   await put('empty/readme.md');
-  await expect(findModel(join(folder, 'empty'), undefined, work)).rejects.toThrow('there is no model in it');
+  await expect(findModel(join(folder, 'empty'), undefined, work)).rejects.toThrow('empty holds no model');
 });

@@ -193,18 +193,18 @@ test('labels beside a model are its own, if there are as many', async () => {
 
 describe('is refused, and leaves nothing behind:', () => {
   test.each<[string, Partial<ImportRequest>, string]>([
-    ['a name that is taken', { name: RESNET }, `there is a model "${RESNET}" already`],
+    ['a name that is taken', { name: RESNET }, `a model "${RESNET}" exists already`],
     ['a name of the zoo that is not pulled', { name: 'resnet34.tv_in1k' }, 'already'],
-    ['a name that is none', { name: '../mine' }, 'must be of lower-case letters'],
+    ['a name that is none', { name: '../mine' }, 'must consist of lower-case letters'],
     [
       'labels of another number',
       { labels: 'imagenet-1k' },
-      'imagenet-1k has 1000 labels, but the model tells 200 classes',
+      'imagenet-1k has 1000 labels, but the model has 200 classes',
     ],
     ['another architecture', { given: { architecture: 'resnet34' } }, 'tensor "conv1.weight"'],
     ['an architecture that is none', { given: { architecture: 'resnet1' } }, 'there is no architecture "resnet1"'],
     ['a nonsensical field', { given: { crop_pct: 2 } }, 'crop_pct: '],
-    ['a model that is not there', { path: 'none.pth' }, 'there is no none.pth'],
+    ['a model that is not there', { path: 'none.pth' }, 'none.pth does not exist'],
   ])('%s', async (_, request, reason) => {
     await expect(prepare(request)).rejects.toThrow(reason);
     expect(await readdir(pulledDir).catch(() => [])).toEqual([]);
@@ -215,7 +215,7 @@ describe('is refused, and leaves nothing behind:', () => {
     expect(await readdir(pulledDir)).toEqual([]);
     const [first, second] = [await prepare({}), await prepare({})];
     await first.commit();
-    await expect(second.commit()).rejects.toThrow('is there already');
+    await expect(second.commit()).rejects.toThrow('exists already');
     await second.discard();
     expect(await readdir(pulledDir)).toEqual(['mine']);
   });

@@ -36,7 +36,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Makes our file the one that the manifest of the ResNet-50 asks for. */
+/** Makes the test file the one that the manifest of the ResNet-50 pins. */
 async function pin(weights: object): Promise<void> {
   const { sha256: _, confidence, ...rest } = resnet50.weights;
   await mkdir(join(folder, 'seed', name), { recursive: true });
@@ -63,7 +63,7 @@ function pull(options: Partial<PullOptions> = {}, environment: Record<string, st
 }
 
 describe('a pull', () => {
-  test('asks the endpoint for what the manifest pins, with the token, and puts it where the zoo reads it', async () => {
+  test('downloads what the manifest pins from the endpoint, with the token, to where the zoo reads it', async () => {
     const { model, fetched } = await pull({}, { HF_ENDPOINT: `${host.origin}/hub/`, HF_TOKEN: 'hf_secret' });
     expect(fetched).toBe(true);
     expect(model).toMatchObject({ name, version: 1, weightsPath: place() });
@@ -75,7 +75,7 @@ describe('a pull', () => {
     expect(readdirSync(join(folder, 'data', '.pulling'))).toEqual([]);
   });
 
-  test('of what is there already reads it, and fetches it again when it is damaged', async () => {
+  test('of a model that is there verifies it, and downloads it again when it is damaged', async () => {
     await pull();
     expect(await pull()).toMatchObject({ fetched: false });
     expect(host.requests).toHaveLength(1);
@@ -84,14 +84,14 @@ describe('a pull', () => {
     expect(readFileSync(place()).equals(content)).toBe(true);
   });
 
-  test('shares what another one at the same time fetches', async () => {
+  test('waits for another one of the same model, and shares its download', async () => {
     const results = await Promise.all([pull(), pull(), pull()]);
     expect(results.filter(({ fetched }) => fetched)).toHaveLength(1);
     expect(host.requests).toHaveLength(1);
     expect(phases).toContain('wait');
   });
 
-  test('takes over from a process that died, with what it had fetched', async () => {
+  test('resumes the download of a process that died', async () => {
     host.mischief.push(host.cut(100_000), ...Array.from({ length: 5 }, () => host.cut(0)));
     await expect(pull()).rejects.toThrow('the next pull goes on from there');
     expect(existsSync(place())).toBe(false);
@@ -101,7 +101,7 @@ describe('a pull', () => {
     expect(readFileSync(place()).equals(content)).toBe(true);
   });
 
-  test('of a digest that the manifest does not know writes down what the host published', async () => {
+  test('records the digest that the host publishes when the manifest has none', async () => {
     await pin({ size_bytes: 1, size_is: 'estimate' });
     host.headers = { 'x-linked-etag': `"${sha256}"` };
     const { model } = await pull();
@@ -124,7 +124,7 @@ describe('a pull', () => {
 });
 
 describe('without a network', () => {
-  test('one line says what to fetch and where to put it, and what is put there serves', async () => {
+  test('one line says what to fetch and where to put it; a file that is put there is used', async () => {
     await host.close();
     const endpoint = { HF_ENDPOINT: 'http://127.0.0.1:9' };
     const failure = await pull({}, endpoint).catch((thrown) => thrown);
@@ -140,7 +140,7 @@ describe('without a network', () => {
 
 describe('a mirror', () => {
   test.each([
-    ['as the hub lays files out', () => hubPath.slice(1)],
+    ['in the layout of the hub', () => hubPath.slice(1)],
     ['a folder for each model', () => `${name}/model.safetensors`],
     ['a file for each model', () => `${name}.safetensors`],
   ])('may be a folder: %s', async (_, path) => {
@@ -162,7 +162,7 @@ describe('a mirror', () => {
     expect(host.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
   });
 
-  test('that has another file, or none, changes nothing', async () => {
+  test('with another file, or none, changes nothing', async () => {
     const mirror = join(folder, 'mirror');
     await mkdir(mirror);
     await expect(pull({ mirror })).rejects.toThrow(`the folder ${mirror} has none of ${hubPath.slice(1)}, ${name}/`);
@@ -173,7 +173,7 @@ describe('a mirror', () => {
     expect(existsSync(place())).toBe(false);
   });
 
-  test('must say the digest of a file whose manifest has none', async () => {
+  test('must publish the digest of a file when the manifest has none', async () => {
     await pin({ size_bytes: 1, size_is: 'estimate' });
     const file = join(folder, `${name}.safetensors`);
     await writeFile(file, content);
@@ -190,7 +190,7 @@ describe('a backbone alone', () => {
   let file: Buffer;
   let beginning: Buffer;
 
-  /** A small VGG under the name of the ResNet, so that everything else stays. */
+  /** A small VGG under the name of the ResNet-50. */
   beforeEach(async () => {
     const path = join(folder, 'vgg.safetensors');
     const shapes = {
@@ -223,7 +223,7 @@ describe('a backbone alone', () => {
     await writeFile(join(folder, 'seed', name, 'manifest.json'), JSON.stringify(manifest));
   });
 
-  test('is fetched by a range, and is a model that names nothing', async () => {
+  test('is fetched by a range request, and is a model without classes', async () => {
     const { model } = await pull({ backboneOnly: true });
     expect(host.requests.map(({ headers }) => headers.range)).toEqual([`bytes=0-${beginning.length - 1}`]);
     expect(model.manifest).toMatchObject({ labels: [], file: { num_classes: 0, num_features: 4, parameters: 112 } });
@@ -234,7 +234,7 @@ describe('a backbone alone', () => {
     expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });
   });
 
-  test('gives way to the whole, which needs no backbone beside it', async () => {
+  test('is replaced by the whole model', async () => {
     await pull({ backboneOnly: true });
     const { model, fetched } = await pull();
     expect(fetched).toBe(true);
@@ -243,8 +243,8 @@ describe('a backbone alone', () => {
     expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });
   });
 
-  test('cannot be had of a model whose manifest does not say where it ends', async () => {
+  test('cannot be pulled of a model whose manifest does not say where it ends', async () => {
     await pin({ sha256, size_bytes: content.length });
-    await expect(pull({ backboneOnly: true })).rejects.toThrow('cannot be had in part');
+    await expect(pull({ backboneOnly: true })).rejects.toThrow('cannot be pulled alone');
   });
 });

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { collectGarbage } from '../../../src/acquire/pull/collect-garbage.ts';
-import { removePulled } from '../../../src/acquire/pull/remove-pulled.ts';
+import { collectGarbage, removePulled } from '../../../src/acquire/pull/removal.ts';
 import { lockFolder } from '../../../src/common/folder-lock.ts';
 import { processStamp } from '../../../src/common/process-stamp.ts';
 
@@ -22,7 +21,7 @@ async function put(path: string): Promise<void> {
   await writeFile(join(folder, path), '12345');
 }
 
-test('what no model refers to goes, everything else stays', async () => {
+test('garbage collection removes what no model refers to, and nothing else', async () => {
   const kept = [
     `converted/${used}/model.onnx`,
     `features/${used}/x.bin`,
@@ -32,7 +31,7 @@ test('what no model refers to goes, everything else stays', async () => {
     'models/flowers/1/manifest.json',
     'zoo/resnet50.tv_in1k/model.safetensors',
     'jobs/lock',
-    // Under way: a conversion, a pull and an import.
+    // A conversion, a pull and an import that are running.
     `converted/${unused}.${processStamp()}_x.tmp/model.onnx`,
     'zoo/.pulling/resnet34.tv_in1k/model.safetensors.part',
     'zoo/.yours.x.tmp/weights',
@@ -48,19 +47,19 @@ test('what no model refers to goes, everything else stays', async () => {
     'uploads/photos.zip',
   ];
   for (const path of [...kept, ...gone]) await put(path);
-  const dayAgo = new Date(Date.now() - 86_400_000);
-  await utimes(join(folder, 'zoo', '.mine.x.tmp'), dayAgo, dayAgo);
-  const unlock = await lockFolder(join(folder, 'zoo', '.pulling', 'resnet34.tv_in1k'));
+  const unlocks = await Promise.all(
+    ['.pulling/resnet34.tv_in1k', '.yours.x.tmp'].map((path) => lockFolder(join(folder, 'zoo', path))),
+  );
   const { removed, bytes } = await collectGarbage(folder, new Set([used]));
   expect(bytes).toBe(5 * gone.length);
   expect(removed).toContain(join('converted', unused));
   expect(kept.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
   expect(gone.filter((path) => existsSync(join(folder, path)))).toEqual([]);
   expect(await collectGarbage(folder, new Set([used]))).toEqual({ removed: [], bytes: 0 });
-  await unlock();
+  for (const unlock of unlocks) await unlock();
 });
 
-test('a removed model takes with it what a pull of it left', async () => {
+test('removing a model removes what its interrupted pulls left', async () => {
   await put('resnet50.tv_in1k/model.safetensors');
   await put('.pulling/resnet50.tv_in1k/model.safetensors.part');
   await put('resnet18.tv_in1k/model.safetensors');
@@ -69,4 +68,15 @@ test('a removed model takes with it what a pull of it left', async () => {
   expect(await removePulled(folder, 'resnet50.tv_in1k')).toBeUndefined();
   expect(await removePulled(join(folder, '.pulling'), '../resnet18.tv_in1k')).toBeUndefined();
   expect(existsSync(join(folder, 'resnet18.tv_in1k', 'model.safetensors'))).toBe(true);
+});
+
+test('a model is not removed while it is being pulled', async () => {
+  await put('resnet50.tv_in1k/backbone.safetensors');
+  await put('.pulling/resnet50.tv_in1k/model.safetensors.part');
+  const unlock = await lockFolder(join(folder, '.pulling', 'resnet50.tv_in1k'));
+  await expect(removePulled(folder, 'resnet50.tv_in1k')).rejects.toThrow('is being pulled: cancel the pull first');
+  expect(existsSync(join(folder, '.pulling', 'resnet50.tv_in1k', 'model.safetensors.part'))).toBe(true);
+  await unlock();
+  expect(await removePulled(folder, 'resnet50.tv_in1k')).toBe(10);
+  expect(await readdir(join(folder, '.pulling'))).toEqual([]);
 });

@@ -1,13 +1,13 @@
-/** Entry of the worker thread that reads what a pull brought in a format of others. */
+/** Entry of the worker thread that converts downloaded files to safetensors. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pytorchToSafetensors } from '../../convert/formats/pytorch/checkpoint.ts';
 import { openTfjsFiles } from '../../convert/formats/tfjs-import/files.ts';
 import { importTfjs } from '../../convert/formats/tfjs-import/reader.ts';
 import { writeNetworkTensors } from '../../convert/import/graph-table.ts';
 import { writeBackbone } from '../../convert/transfer/backbone.ts';
-import type { Unpacking, UnpackingResults } from './unpacking.ts';
+import type { SafetensorsResults, SafetensorsTask } from './to-safetensors.ts';
 
-async function run(task: Unpacking): Promise<UnpackingResults[Unpacking['type']]> {
+async function run(task: SafetensorsTask): Promise<SafetensorsResults[SafetensorsTask['type']]> {
   switch (task.type) {
     case 'pytorch':
       await pytorchToSafetensors(task.from, task.to);
@@ -22,4 +22,4 @@ async function run(task: Unpacking): Promise<UnpackingResults[Unpacking['type']]
   }
 }
 
-parentPort?.postMessage(await run(workerData as Unpacking));
+parentPort?.postMessage(await run(workerData as SafetensorsTask));

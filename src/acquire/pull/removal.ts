@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errnoOf, UNFINISHED } from '../../common/durable-files.ts';
+import { FolderLockedError, lockFolder } from '../../common/folder-lock.ts';
+import { isRunning } from '../../common/process-stamp.ts';
+import { MODEL_NAME } from '../../registry/manifest.ts';
+import { PULLING_DIR } from './model-puller.ts';
+
+/** The key of a conversion, at the beginning of the names of its folders: `<key>`, `<key>-layers`. */
+const KEYED = /^([0-9a-f]{64})\b/;
+
+/**
+ * Removes a pulled or imported model, and what interrupted pulls of it left.
+ *
+ * @returns the bytes freed; undefined when there was nothing to remove
+ * @throws Error while the model is being pulled
+ */
+export async function removePulled(pulledDir: string, name: string): Promise<number | undefined> {
+  if (!MODEL_NAME.test(name)) return undefined;
+  const work = join(pulledDir, PULLING_DIR, name);
+  const found = [join(pulledDir, name), work].map((folder) => bytesUnder(folder));
+  const sizes = (await Promise.all(found)).filter((size) => size !== undefined);
+  if (!(await removeUnlocked(work))) throw new Error(`${name} is being pulled: cancel the pull first`);
+  // Renamed first: nobody can read a model of which a part is gone.
+  const aside = join(pulledDir, `.${name}.${randomUUID()}${UNFINISHED}`);
+  try {
+    await rename(join(pulledDir, name), aside);
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+  }
+  await rm(aside, { recursive: true, force: true });
+  return sizes.length === 0 ? undefined : sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/**
+ * Removes from a data folder what no model refers to: conversions and features of models that are gone, interrupted
+ * pulls and imports, and files of processes that died. No server may use the folder meanwhile; pulls, imports and
+ * conversions of other processes are left alone.
+ *
+ * @param keys the keys of the conversions of all models
+ * @returns the paths that were removed, relative to the data folder, and the bytes freed
+ */
+export async function collectGarbage(
+  dataDir: string,
+  keys: ReadonlySet<string>,
+): Promise<{ removed: string[]; bytes: number }> {
+  const isUnknown = (name: string) => !keys.has(KEYED.exec(name)?.[1] ?? '');
+  const garbage = [
+    ...(await entriesOf(dataDir, 'converted', (name) =>
+      name.endsWith(UNFINISHED) ? !isRunning(name.split('.').at(-2)?.split('_')[0] ?? '') : isUnknown(name),
+    )),
+    ...(await entriesOf(dataDir, 'features', (name) => KEYED.test(name) && isUnknown(name))),
+    ...(await entriesOf(dataDir, 'work')),
+    ...(await entriesOf(dataDir, 'uploads')),
+  ];
+  const lockable = [
+    ...(await entriesOf(dataDir, 'zoo', (name) => name.endsWith(UNFINISHED))),
+    ...(await entriesOf(dataDir, join('zoo', PULLING_DIR))),
+  ];
+  const removed: string[] = [];
+  let bytes = 0;
+  for (const path of [...garbage, ...lockable]) {
+    const folder = join(dataDir, path);
+    const size = (await bytesUnder(folder)) ?? 0;
+    if (!lockable.includes(path)) await rm(folder, { recursive: true, force: true });
+    else if (!(await removeUnlocked(folder))) continue;
+    removed.push(path);
+    bytes += size;
+  }
+  return { removed, bytes };
+}
+
+/** Removes a folder, if it exists. @returns false when a running process has locked it */
+async function removeUnlocked(folder: string): Promise<boolean> {
+  let unlock: () => Promise<void>;
+  try {
+    unlock = await lockFolder(folder);
+  } catch (thrown) {
+    if (thrown instanceof FolderLockedError) return false;
+    if (errnoOf(thrown) === 'ENOENT') return true;
+    throw thrown;
+  }
+  const aside = join(dirname(folder), `.${randomUUID()}${UNFINISHED}`);
+  try {
+    await rename(folder, aside);
+  } finally {
+    await unlock();
+  }
+  await rm(aside, { recursive: true, force: true });
+  return true;
+}
+
+/** Bytes of a file, or of all files under a folder; undefined when there is no such path. */
+async function bytesUnder(path: string): Promise<number | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || !found.isDirectory()) return found?.size;
+  let bytes = 0;
+  for (const entry of await readdir(path)) bytes += (await bytesUnder(join(path, entry))) ?? 0;
+  return bytes;
+}
+
+async function entriesOf(
+  dataDir: string,
+  folder: string,
+  matches: (name: string) => boolean = () => true,
+): Promise<string[]> {
+  const names = await readdir(join(dataDir, folder)).catch(() => []);
+  return names
+    .sort()
+    .filter(matches)
+    .map((name) => join(folder, name));
+}
