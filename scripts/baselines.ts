@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/common/errors.ts';
 import { readConfig } from '../src/config.ts';
-import { countEqual } from '../src/finetuning/head/head-trainer.ts';
+import { countCorrect } from '../src/finetuning/head/softmax.ts';
 import { loadTensorFlow, type TensorFlow } from '../src/runtime/tensorflow.ts';
 import { INPUT_SIZE, NETWORKS } from './baselines/networks.ts';
 import { type PixelSet, predictLabels, trainNetwork } from './baselines/train-network.ts';
@@ -54,7 +54,7 @@ async function measure(
   const started = performance.now();
   const { bestEpoch } = await trainNetwork(tf, network, { train, validation, epochs, seed });
   const seconds = Math.round((performance.now() - started) / 1000);
-  const correct = countEqual(predictLabels(tf, network, test.pixels), test.labels);
+  const correct = countCorrect(predictLabels(tf, network, test.pixels), test.labels);
   const note = `${network.countParams()} parameters, best of epoch ${bestEpoch}, ${seconds} s`;
   console.log(scoreLine(`${name} (${note})`, correct, test.labels.length));
   network.dispose();

@@ -7,13 +7,12 @@ import { messageOf } from '../src/common/errors.ts';
 import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
 import type { Split } from '../src/finetuning/dataset/dataset-layout.ts';
-import { joinImages, samplesOf } from '../src/finetuning/features/feature-set.ts';
+import { joinImages, type Samples, samplesOf } from '../src/finetuning/features/feature-set.ts';
 import { nearestNeighbours } from '../src/finetuning/head/baselines.ts';
-import { argmaxRows } from '../src/finetuning/head/cross-entropy.ts';
-import { trainFinalHead } from '../src/finetuning/head/final-head.ts';
-import { headLogits, type Samples } from '../src/finetuning/head/head.ts';
-import { defaultHeadSettings } from '../src/finetuning/head/head-settings.ts';
-import { countEqual } from '../src/finetuning/head/head-trainer.ts';
+import { computeLogits } from '../src/finetuning/head/dense-layers.ts';
+import { trainHead } from '../src/finetuning/head/head.ts';
+import { defaultHyperparameters } from '../src/finetuning/head/hyperparameters.ts';
+import { argmaxRows, countCorrect } from '../src/finetuning/head/softmax.ts';
 import { chooseWeightDecay } from '../src/finetuning/head/weight-decay.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 import { createServices } from '../src/services.ts';
@@ -60,19 +59,19 @@ try {
   const { tf, backend } = await loadTensorFlow({ threads: config.ENGINE_THREADS });
   const dimension = train.features.length / train.labels.length;
   const started = performance.now();
-  const settings = defaultHeadSettings(train.labels.length, dimension, seed);
+  const hyperparameters = defaultHyperparameters(train.labels.length, dimension, seed);
   const set = { name: 'features', dimension, originals: train.features };
   const images = { set, augmented: false, labels: train.labels };
-  const weightDecay = await chooseWeightDecay(tf, { set, labels: train.labels, classes, settings });
-  const { layers } = await trainFinalHead(tf, { images, validation, classes }, { ...settings, weightDecay });
+  const weightDecay = await chooseWeightDecay(tf, { set, labels: train.labels, classes, hyperparameters });
+  const { layers } = await trainHead(tf, { images, validation, classes }, { ...hyperparameters, weightDecay });
   const seconds = (performance.now() - started) / 1000;
-  const ours = argmaxRows(headLogits(tf, layers, test.features), classes);
+  const ours = argmaxRows(computeLogits(tf, layers, test.features), classes);
   // The head ends up trained on all images but those of the test, and so are its rivals.
   const all = samplesOf(joinImages(images, validation));
   const neighbours = nearestNeighbours(tf, all, test.features, classes);
   const rows = [
-    { name: `this head (${backend}, ${seconds.toFixed(2)} s)`, correct: countEqual(ours, test.labels) },
-    { name: '5 nearest neighbours', correct: countEqual(neighbours, test.labels) },
+    { name: `this head (${backend}, ${seconds.toFixed(2)} s)`, correct: countCorrect(ours, test.labels) },
+    { name: '5 nearest neighbours', correct: countCorrect(neighbours, test.labels) },
     ...(await logisticRegressions(values.python, all, test)),
   ];
   const counts = `${train.labels.length} train, ${validation.labels.length} validation, ${test.labels.length} test`;

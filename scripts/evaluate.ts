@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '../src/common/errors.ts';
 import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
-import { evaluateModel } from '../src/evaluation/accuracy.ts';
+import { measureAccuracy } from '../src/evaluation/accuracy.ts';
 import { RUNTIME_NAMES } from '../src/runtime/session.ts';
 import { createServices } from '../src/services.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -26,7 +26,7 @@ const services = await createServices(readConfig(process.env), createLogger('err
 try {
   const model = services.registry.resolve(name);
   const bar = new ProgressBar('images');
-  const { images, top1, top5, unknownClasses, unreadable } = await evaluateModel(
+  const { images, top1, top5, unknownClasses, unreadable } = await measureAccuracy(
     (request) => services.classifier.classify(request),
     { model, runtime, path, onProgress: (done, total) => bar.update(done, total) },
   );

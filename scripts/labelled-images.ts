@@ -3,7 +3,7 @@ import { readDataset } from '../src/finetuning/dataset/dataset.ts';
 import type { Split } from '../src/finetuning/dataset/dataset-layout.ts';
 import { assignSplits, SPLIT_DEFAULTS } from '../src/finetuning/dataset/dataset-split.ts';
 import { openImageSource } from '../src/finetuning/dataset/open-image-source.ts';
-import { wilsonInterval } from '../src/finetuning/head/evaluation.ts';
+import { wilsonInterval } from '../src/finetuning/head/confidence-interval.ts';
 import { type Preprocessing, preprocessImage } from '../src/image/preprocess.ts';
 import { ProgressBar } from './progress-bar.ts';
 

@@ -1,5 +1,6 @@
-import { argmaxRows, crossEntropy } from '../../src/finetuning/head/cross-entropy.ts';
-import { seededRandom } from '../../src/finetuning/head/random.ts';
+import { seededRandom } from '../../src/common/random.ts';
+import { crossEntropy } from '../../src/finetuning/head/cross-entropy.ts';
+import { argmaxRows } from '../../src/finetuning/head/softmax.ts';
 import type { TensorFlow } from '../../src/runtime/tensorflow.ts';
 import { ProgressBar } from '../progress-bar.ts';
 import { INPUT_SIZE } from './networks.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import type { Samples } from '../../src/finetuning/head/head.ts';
+import type { Samples } from '../../src/finetuning/features/feature-set.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../../scripts/compare-heads/logistic_regression.py', import.meta.url));
 

@@ -8,7 +8,7 @@ import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 
 /** What to measure, and on which images. */
-export interface EvaluationRequest {
+export interface AccuracyRequest {
   readonly model: ModelVersion;
   readonly runtime: RuntimeName;
   /** A folder or a zip with a folder per class; classes are called by synset or by label. */
@@ -34,9 +34,9 @@ const IN_FLIGHT = 64;
  * Measures top-1 and top-5 accuracy through the very pipeline that serves.
  * @throws AppError `dataset_layout` when no class of the data is one of the model's
  */
-export async function evaluateModel(
+export async function measureAccuracy(
   classify: (request: ClassificationRequest) => Promise<Classification>,
-  { model, runtime, path, onProgress }: EvaluationRequest,
+  { model, runtime, path, onProgress }: AccuracyRequest,
 ): Promise<Evaluation> {
   const source = await openImageSource(path);
   try {

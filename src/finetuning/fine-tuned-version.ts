@@ -5,10 +5,10 @@ import { digestFile } from '../common/file-digest.ts';
 import { writeFineTuned } from '../convert/transfer/fine-tuned.ts';
 import { type ManifestFile, manifestSchema } from '../registry/manifest.ts';
 import type { Preflight } from './dataset/preflight.ts';
-import type { TrainedHead } from './head/head-training.ts';
+import { renderReport } from './report/page/page.ts';
 import { buildTrainingReport, summarizeReport } from './report/report.ts';
-import { renderReport } from './report/report-html.ts';
 import type { TrainingReport } from './report/report-schema.ts';
+import type { TrainedHead } from './train-and-test.ts';
 import type { TrainingResult, TrainingTask } from './training-task.ts';
 
 /** What the weights of a version are called: of a backbone that came as ONNX it is ONNX too. */
@@ -96,7 +96,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
 
 function reportOf({ task, preflight, trained, backend, currentAccuracy, durations }: VersionParts): TrainingReport {
   const { options, backbone, current } = task;
-  const { settings, head, test, search, reads } = trained;
+  const { hyperparameters, head, test, search, reads } = trained;
   return buildTrainingReport({
     model: { name: options.name, version: task.version },
     backbone: { name: backbone.name, version: backbone.version, sha256: backbone.manifest.weights.sha256 },
@@ -104,20 +104,18 @@ function reportOf({ task, preflight, trained, backend, currentAccuracy, duration
     datasetSha256: preflight.datasetDigest,
     preflight: preflight.report,
     training: {
-      settings,
+      hyperparameters,
       history: head.history,
       bestEpoch: head.bestEpoch,
       retrained: head.retrained,
       search,
       layers: reads,
     },
-    test: test && {
-      ...test,
-      ...(current !== undefined &&
-        currentAccuracy !== undefined && {
-          current: { model: current.name, version: current.version, accuracy: currentAccuracy },
-        }),
-    },
+    test,
+    ...(current !== undefined &&
+      currentAccuracy !== undefined && {
+        current: { model: current.name, version: current.version, accuracy: currentAccuracy },
+      }),
     provenance: {
       seed: options.seed,
       options,

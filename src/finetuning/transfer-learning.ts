@@ -14,8 +14,8 @@ import { FeatureExtraction } from './features/feature-extraction.ts';
 import { type FeatureNetwork, openFeatureNetwork, openLayeredNetwork } from './features/feature-network.ts';
 import { openLocalModel } from './features/local-model.ts';
 import { writeVersion } from './fine-tuned-version.ts';
-import { trainAndJudge } from './head/head-training.ts';
-import type { TestResult } from './report/report.ts';
+import type { TestResult } from './head/test-result.ts';
+import { trainAndTest } from './train-and-test.ts';
 import type { PreflightTask, TrainingProgress, TrainingResult, TrainingTask } from './training-task.ts';
 
 /** Images on their way through decoding and the backbone at once: one batch computes while the next one is decoded. */
@@ -49,7 +49,7 @@ export function transferLearning(task: TrainingTask, tell: OnProgress): Promise<
       'onnxruntime-node': await network.model.loaded,
       '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown',
     };
-    const trained = await trainAndJudge(tf, features, preflight.classes.length, task.options, onProgress);
+    const trained = await trainAndTest(tf, features, preflight.classes.length, task.options, onProgress);
     const currentAccuracy = await scoreCurrent(task, preflight, source);
     onProgress({ phase: 'exporting' });
     const thumbnails = await thumbnailsOf(trained.test, preflight, source, task.maxImagePixels);

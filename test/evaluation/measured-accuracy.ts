@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { evaluateModel } from '../../src/evaluation/accuracy.ts';
+import { measureAccuracy } from '../../src/evaluation/accuracy.ts';
 import { createServices } from '../../src/services.ts';
 import { temporaryDataDir } from '../e2e/server-process.ts';
 
@@ -12,7 +12,7 @@ export async function expectStatedAccuracy(name: string, path: string): Promise<
   try {
     const model = services.registry.resolve(name);
     const classify = services.classifier.classify.bind(services.classifier);
-    const measured = await evaluateModel(classify, { model, runtime: 'onnx', path });
+    const measured = await measureAccuracy(classify, { model, runtime: 'onnx', path });
     const stated = model.manifest.file.accuracy.find(({ images }) => images === 1000);
     expect(measured.images).toBe(1000);
     expect(Math.abs(100 * measured.top1 - (stated?.top1 ?? 0))).toBeLessThan(0.5);

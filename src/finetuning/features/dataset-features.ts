@@ -1,6 +1,5 @@
 import type { OfferedLayer } from '../../convert/transfer/layered-network.ts';
-import type { Samples } from '../head/head.ts';
-import type { FeatureSet } from './feature-set.ts';
+import type { FeatureSet, Samples } from './feature-set.ts';
 
 /** Feature vectors of a data set, by what they are for. */
 export interface DatasetFeatures {

@@ -1,4 +1,12 @@
-import type { Samples } from '../head/head.ts';
+/** Labelled feature vectors. */
+export interface Samples {
+  /** `[n, dimension]`, row-major. */
+  readonly features: Float32Array;
+  /** `[n]`, class indices from 0. */
+  readonly labels: Int32Array;
+  /** `[n]`, weight of each sample in the loss; all 1 when absent. */
+  readonly weights?: Float32Array;
+}
 
 /** Cached features of the training images at one layer of the backbone, or at several. */
 export interface FeatureSet {

@@ -1,16 +1,17 @@
-/** Constants of Kingma & Ba 2015, which hold for heads of every size. */
+/** Values of Kingma & Ba 2015. */
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
 
-/** Updates one array of parameters in place, one call a step. */
+/** Optimizer of one array of parameters. */
 export interface AdamW {
+  /** Updates the parameters in place. */
   step(parameters: Float32Array, gradient: Float32Array, learningRate: number): void;
 }
 
 /**
- * Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2) for `size` parameters. Written over plain
- * arrays in one pass: as a chain of fourteen tensor operations it costs more than the layer's matrix products.
+ * Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2) for `size` parameters. It is one loop over plain
+ * arrays: as a chain of fourteen tensor operations it takes longer than the matrix products of the layer.
  */
 export function createAdamW(size: number, weightDecay: number): AdamW {
   const first = new Float32Array(size);
@@ -37,7 +38,7 @@ export function createAdamW(size: number, weightDecay: number): AdamW {
   };
 }
 
-/** Cosine from `peak` at step 0 to 0 at step `total` (Loshchilov & Hutter 2017, without restarts). */
+/** Cosine schedule from `peak` at step 0 to 0 at step `total` (Loshchilov & Hutter 2017, without restarts). */
 export function cosineRate(peak: number, step: number, total: number): number {
   return (peak * (1 + Math.cos((Math.PI * step) / total))) / 2;
 }

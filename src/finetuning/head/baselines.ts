@@ -1,26 +1,20 @@
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
-import { type Interval, wilsonInterval } from './evaluation.ts';
-import type { Samples } from './head.ts';
-import { countEqual } from './head-trainer.ts';
+import type { Samples } from '../features/feature-set.ts';
+import { type Score, scoreOf } from './confidence-interval.ts';
+import { countCorrect } from './softmax.ts';
 
-/** Share of right answers, and the bounds between which it lies with 95 % confidence. */
-export interface Score {
-  readonly accuracy: number;
-  readonly interval: Interval;
-}
-
-/** What can be had without training, on the images that the model is judged by. */
+/** Scores of two methods without training, on the test images of the model. */
 export interface Baselines {
-  /** Answers `label` whatever the image. */
+  /** Predicts `label` for every image. */
   readonly majorityClass: Score & { readonly label: number };
   readonly nearestNeighbours: Score;
 }
 
 const NEIGHBOURS = 5;
-/** Training samples compared at once: bounds the memory, whatever their number. */
+/** Training samples that are compared at once, to bound the memory. */
 const CHUNK_ROWS = 512;
 
-/** Scores both baselines on `test`, of which there is at least one sample. Features as they enter the head. */
+/** Scores both baselines on `test`, which must have at least one sample. */
 export function scoreBaselines(tf: TensorFlow, train: Samples, test: Samples, classes: number): Baselines {
   const label = majorityClass(train.labels, classes);
   return {
@@ -29,7 +23,7 @@ export function scoreBaselines(tf: TensorFlow, train: Samples, test: Samples, cl
   };
 }
 
-/** Answers the most frequent training class, whatever the image; the first of equals. */
+/** The most frequent class of the training samples; the lowest index when several are equal. */
 export function majorityClass(trainLabels: Int32Array, classes: number): number {
   const counts = new Array<number>(classes).fill(0);
   for (const label of trainLabels) counts[label] = (counts[label] ?? 0) + 1;
@@ -37,13 +31,13 @@ export function majorityClass(trainLabels: Int32Array, classes: number): number 
 }
 
 /**
- * The label of each row of `features` `[n, dimension]` by a vote of its 5 nearest training samples in cosine similarity;
- * a tie goes to the class whose members are nearer. Needs no training, so a head that does not beat it is worth little.
+ * Predicts a label for each row of `features` `[n, dimension]` by the vote of its 5 nearest training samples in cosine
+ * similarity. A tie goes to the class with the higher similarities.
  */
 export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Float32Array, classes: number): Int32Array {
   const dimension = train.features.length / train.labels.length;
   const queries = features.length / dimension;
-  // A plain matrix product is the fast one, so the queries are transposed: once, and they are fewer.
+  // Transposed once, because `matMul` with a transposed operand is slow; there are fewer queries than training samples.
   const transposed = tf.tidy(() => tf.tensor2d(unitRows(features, dimension), [queries, dimension]).transpose());
   const nearest = Array.from({ length: queries }, (): Neighbour[] => []);
   for (let start = 0; start < train.labels.length; start += CHUNK_ROWS) {
@@ -63,8 +57,7 @@ export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Floa
 }
 
 function score(predicted: Int32Array, labels: Int32Array): Score {
-  const correct = countEqual(predicted, labels);
-  return { accuracy: correct / labels.length, interval: wilsonInterval(correct, labels.length) };
+  return scoreOf(countCorrect(predicted, labels), labels.length);
 }
 
 interface Neighbour {
@@ -72,7 +65,7 @@ interface Neighbour {
   readonly label: number;
 }
 
-/** Keeps the nearest, the nearest first. */
+/** Inserts a candidate into the list of the nearest, which is sorted by descending similarity. */
 function insert(neighbours: Neighbour[], candidate: Neighbour): void {
   const last = neighbours[NEIGHBOURS - 1];
   if (last !== undefined && candidate.similarity <= last.similarity) return;
@@ -84,7 +77,7 @@ function insert(neighbours: Neighbour[], candidate: Neighbour): void {
 function vote(neighbours: readonly Neighbour[], classes: number): number {
   const votes = new Array<number>(classes).fill(0);
   for (const { similarity, label } of neighbours) {
-    // The similarity, -1 to 1, only decides between equal numbers of votes.
+    // The similarity, -1 to 1, only decides between classes with equally many votes.
     votes[label] = (votes[label] ?? 0) + 1 + (similarity + 1) / (4 * NEIGHBOURS);
   }
   return votes.indexOf(Math.max(...votes));

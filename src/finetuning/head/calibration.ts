@@ -1,7 +1,7 @@
-import { argmaxRows, softmaxRows } from './cross-entropy.ts';
-import type { DenseLayer } from './head-network.ts';
+import type { DenseLayer } from './dense-layers.ts';
+import { argmaxRows, softmaxRows } from './softmax.ts';
 
-/** Logits of images whose labels are known. */
+/** Logits of labelled images. */
 export interface LabelledLogits {
   /** `[n, classes]` */
   readonly logits: Float32Array;
@@ -10,19 +10,19 @@ export interface LabelledLogits {
   readonly classes: number;
 }
 
-/** Answers of like confidence. An empty bin has confidence and accuracy 0. */
+/** Predictions of similar confidence. An empty bin has confidence 0 and accuracy 0. */
 export interface ReliabilityBin {
-  /** Confidences from above `low` to `high`. */
+  /** The bin holds confidences above `low`, up to and including `high`. */
   readonly low: number;
   readonly high: number;
   readonly count: number;
-  /** Mean probability of the answers. */
+  /** Mean confidence of the predictions. */
   readonly confidence: number;
-  /** Share of the answers that are right. */
+  /** Share of the predictions that are right. */
   readonly accuracy: number;
 }
 
-/** How far confidences can be believed. */
+/** How well confidences match accuracies. */
 export interface Calibration {
   /** Expected calibration error, 0..1. */
   readonly error: number;
@@ -32,19 +32,19 @@ export interface Calibration {
 const BINS = 15;
 
 /**
- * Expected calibration error over 15 bins of equal width (Guo et al. 2017): the gap between confidence and accuracy,
- * averaged over the answers.
+ * Expected calibration error over 15 bins of equal width (Guo et al. 2017): the mean difference between confidence and
+ * accuracy, each bin weighted by its number of predictions.
  */
 export function calibrationOf(probabilities: Float32Array, labels: Int32Array, classes: number): Calibration {
   const predicted = argmaxRows(probabilities, classes);
   const sums = Array.from({ length: BINS }, () => ({ count: 0, confidence: 0, correct: 0 }));
-  predicted.forEach((answer, row) => {
-    const confidence = probabilities[row * classes + answer] ?? 0;
+  predicted.forEach((label, row) => {
+    const confidence = probabilities[row * classes + label] ?? 0;
     const bin = sums[Math.min(BINS - 1, Math.max(0, Math.ceil(confidence * BINS) - 1))];
-    if (bin === undefined) throw new Error(`${confidence} is not a probability`);
+    if (bin === undefined) throw new Error(`the confidence ${confidence} is not a probability`);
     bin.count += 1;
     bin.confidence += confidence;
-    if (answer === labels[row]) bin.correct += 1;
+    if (label === labels[row]) bin.correct += 1;
   });
   const bins = sums.map(({ count, confidence, correct }, index) => ({
     low: index / BINS,
@@ -57,23 +57,32 @@ export function calibrationOf(probabilities: Float32Array, labels: Int32Array, c
   return { error: gap / labels.length, bins };
 }
 
-/** Bounds of the search for a temperature. */
-const COLDEST = 0.05;
-const HOTTEST = 20;
+/** Probabilities `[n, classes]`: the softmax of `logits / temperature`. */
+export function scaledSoftmax(logits: Float32Array, temperature: number, classes: number): Float32Array {
+  return softmaxRows(
+    logits.map((logit) => logit / temperature),
+    classes,
+  );
+}
+
+/** Bounds of the temperature. */
+const MIN_TEMPERATURE = 0.05;
+const MAX_TEMPERATURE = 20;
 const BISECTIONS = 40;
 
 /**
- * The temperature that the logits must be divided by for the likelihood of held-out labels to be largest (Guo et al.
- * 2017). In the inverse temperature that is a convex problem of one dimension, so bisection of the derivative solves it.
+ * Temperature scaling (Guo et al. 2017): the temperature for which softmax(logits / temperature) has the lowest negative
+ * log-likelihood on held-out labels. The likelihood is convex in the inverse temperature, so bisection of its derivative
+ * finds the minimum. Without images the temperature is 1.
  *
- * Images that are all answered right would ask for a temperature of zero, that is for certainty. So each label counts as
- * right only with (n + 1) / (n + 2), which is the rule of succession's estimate after n right answers; with n in the
- * hundreds it changes nothing else. Without any image the temperature is 1.
+ * If all n images are predicted right, the minimum would be at temperature 0, that is at full certainty. So the target
+ * probability of each label is (n + 1) / (n + 2), the rule of succession's estimate after n right predictions; with n in
+ * the hundreds this makes no other difference.
  */
 export function fitTemperature({ logits, labels, classes }: LabelledLogits): number {
   if (labels.length === 0) return 1;
-  let low = 1 / HOTTEST;
-  let high = 1 / COLDEST;
+  let low = 1 / MAX_TEMPERATURE;
+  let high = 1 / MIN_TEMPERATURE;
   for (let i = 0; i < BISECTIONS; i++) {
     // Halves the range of the temperature's logarithm.
     const middle = Math.sqrt(low * high);
@@ -83,7 +92,7 @@ export function fitTemperature({ logits, labels, classes }: LabelledLogits): num
   return 1 / Math.sqrt(low * high);
 }
 
-/** Derivative of the mean negative log-likelihood by the inverse temperature; it grows with it. */
+/** Derivative of the mean negative log-likelihood with respect to the inverse temperature; it is increasing. */
 function likelihoodSlope({ logits, labels, classes }: LabelledLogits, inverse: number): number {
   const doubt = 1 / (labels.length + 2);
   const probabilities = softmaxRows(
@@ -100,7 +109,7 @@ function likelihoodSlope({ logits, labels, classes }: LabelledLogits, inverse: n
   return slope / labels.length;
 }
 
-/** Layers whose logits are those of `layers` divided by `temperature`. */
+/** The layers with the last one divided by `temperature`, and so their logits. */
 export function foldTemperature(layers: readonly DenseLayer[], temperature: number): DenseLayer[] {
   return layers.map((layer, index) =>
     index < layers.length - 1

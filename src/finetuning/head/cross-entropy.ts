@@ -1,41 +1,22 @@
-/** Softmax of each row of `logits` `[rows, classes]`. */
-export function softmaxRows(logits: Float32Array, classes: number): Float32Array {
-  const result = new Float32Array(logits.length);
-  for (let start = 0; start < logits.length; start += classes) {
-    let max = Number.NEGATIVE_INFINITY;
-    for (let k = 0; k < classes; k++) max = Math.max(max, logits[start + k] ?? 0);
-    let sum = 0;
-    for (let k = 0; k < classes; k++) sum += Math.exp((logits[start + k] ?? 0) - max);
-    for (let k = 0; k < classes; k++) result[start + k] = Math.exp((logits[start + k] ?? 0) - max) / sum;
-  }
-  return result;
-}
+import { softmaxRows } from './softmax.ts';
 
-/** Index of the largest value of each row of `[rows, classes]`; the first of equals. */
-export function argmaxRows(values: Float32Array, classes: number): Int32Array {
-  const result = new Int32Array(values.length / classes);
-  for (let row = 0; row < result.length; row++) {
-    let best = 0;
-    for (let k = 1; k < classes; k++) {
-      if ((values[row * classes + k] ?? 0) > (values[row * classes + best] ?? 0)) best = k;
-    }
-    result[row] = best;
-  }
-  return result;
-}
-
-/** How well logits fit their labels, and which way to move them. */
+/** The cross-entropy loss and its gradient. */
 export interface CrossEntropy {
   /** Weighted mean over the rows, in nats. */
   readonly loss: number;
-  /** Derivative of `loss` by each logit, `[rows, classes]`. */
+  /** Derivative of `loss` with respect to each logit, `[rows, classes]`. */
   readonly gradient: Float32Array;
 }
 
+/** Smallest normal single-precision number: a probability that underflowed to 0 costs 87 nats instead of infinity. */
+const MIN_PROBABILITY = 1.1754943508222875e-38;
+
 /**
- * Softmax cross-entropy of `logits` `[rows, classes]` against `labels` `[rows]`. Row weights have mean 1 over the data
- * set, so the mean divides by the number of rows, not by the sum of a batch's own weights. `labelSmoothing` spreads that
- * share of the target evenly over the classes (Szegedy et al. 2016).
+ * Softmax cross-entropy of `logits` `[rows, classes]` and `labels` `[rows]`.
+ *
+ * @param weights `[rows]`, with mean 1 over the whole data set. The loss is therefore divided by the number of rows, not
+ *   by the sum of the batch's own weights.
+ * @param labelSmoothing share of the target probability that is spread evenly over all classes (Szegedy et al. 2016)
  */
 export function crossEntropy(
   logits: Float32Array,
@@ -61,6 +42,3 @@ export function crossEntropy(
   }
   return { loss, gradient };
 }
-
-/** Least normal single-precision number: a probability that underflowed to 0 costs 87 nats, not infinity. */
-const MIN_PROBABILITY = 1.1754943508222875e-38;

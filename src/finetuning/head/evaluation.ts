@@ -1,89 +1,83 @@
-import { argmaxRows } from './cross-entropy.ts';
+import { type Score, scoreOf } from './confidence-interval.ts';
+import { argmaxRows } from './softmax.ts';
 
-/** Answers for images whose labels are known. */
-export interface Answers {
+/** Predictions for labelled images. */
+export interface Predictions {
   /** `[n, classes]`, each row sums to 1. */
   readonly probabilities: Float32Array;
   /** `[n]`, each in 0..classes-1. */
   readonly labels: Int32Array;
   readonly classes: number;
-  /** `[n]`, how the report names each image. */
+  /** `[n]`, name of each image in the report. */
   readonly ids: readonly string[];
 }
 
-/** Bounds in 0..1 between which a share lies with 95 % confidence. */
-export interface Interval {
-  readonly low: number;
-  readonly high: number;
-}
-
-/** How one class fares. Shares without a denominator (a class never answered, or never seen) are 0. */
+/** Scores of one class. The precision of a class that is never predicted and the recall of one without images are 0. */
 export interface ClassScore {
   readonly precision: number;
   readonly recall: number;
   readonly f1: number;
-  /** Images of the class. */
+  /** Number of images of the class. */
   readonly support: number;
 }
 
-/** Images of one class answered as another. */
+/** Images of one class that were predicted as another. */
 export interface Confusion {
   readonly label: number;
   readonly predicted: number;
   readonly count: number;
-  /** `count` over the images of the class `label`. */
+  /** `count` divided by the number of images of class `label`. */
   readonly share: number;
-  /** Ids of some of them, most certain answer first. */
+  /** Ids of some of them, by descending confidence. */
   readonly examples: readonly string[];
 }
 
-/** One image and its answer. */
+/** A labelled image and its prediction. */
 export interface JudgedImage {
   readonly id: string;
   readonly label: number;
   readonly predicted: number;
-  /** Probability of the answer. */
+  /** Probability of the predicted class. */
   readonly confidence: number;
 }
 
-/** Some images of one class that got one and the same answer, right or wrong. */
+/** Some of the images in one cell of the confusion matrix. */
 export interface ConfusionCell {
   readonly label: number;
   readonly predicted: number;
-  /** Most certain answer first. */
+  /** By descending confidence. */
   readonly examples: readonly { readonly id: string; readonly confidence: number }[];
 }
 
-/** What held-out images say about a model. */
-export interface Evaluation {
+/** Evaluation of a model on labelled images. */
+export interface Evaluation extends Score {
+  /** Number of images. */
   readonly count: number;
-  readonly accuracy: number;
-  readonly interval: Interval;
   /** Mean F1 over the classes that have images. */
   readonly macroF1: number;
-  /** `confusion[label][predicted]`, in images. */
+  /** `confusion[label][predicted]`: number of images. */
   readonly confusion: readonly (readonly number[])[];
-  /** The images behind the numbers of `confusion`: wrong answers first, the most frequent ones first. */
+  /** Examples for the cells of `confusion`: wrong predictions first, then by descending number of images. */
   readonly cells: readonly ConfusionCell[];
   readonly perClass: readonly ClassScore[];
-  /** Most frequent first. */
+  /** By descending number of images. */
   readonly confusedPairs: readonly Confusion[];
-  /** Least certain answer first, right or wrong. */
+  /** Images with the least confident predictions, right or wrong, by ascending confidence. */
   readonly leastCertain: readonly JudgedImage[];
-  /** Wrong answers, most certain first. */
+  /** Images with the most confident wrong predictions, by descending confidence. */
   readonly worstMistakes: readonly JudgedImage[];
 }
 
-/** Longest list of pairs or images that an evaluation gives. */
+/** Most entries in a list of pairs or images. */
 const MAX_EXAMPLES = 12;
-/** Images shown for each pair of classes. */
+/** Most examples of a pair of classes. */
 const MAX_EXAMPLES_PER_PAIR = 4;
-/** Images named for each cell of the confusion matrix, and for all of them together. */
+/** Most examples of a cell of the confusion matrix, and of all cells together. */
 const MAX_EXAMPLES_PER_CELL = 6;
 const MAX_CELL_EXAMPLES = 240;
 
-/** Judges answers, of which there is at least one. */
-export function evaluate({ probabilities, labels, classes, ids }: Answers): Evaluation {
+/** Evaluates predictions, of which there must be at least one. */
+export function evaluate({ probabilities, labels, classes, ids }: Predictions): Evaluation {
   const predicted = argmaxRows(probabilities, classes);
   const confusion = confusionMatrix(labels, predicted, classes);
   const perClass = confusion.map((_, label) => scoreClass(confusion, label));
@@ -98,8 +92,7 @@ export function evaluate({ probabilities, labels, classes, ids }: Answers): Eval
     .sort((a, b) => b.confidence - a.confidence);
   return {
     count: labels.length,
-    accuracy: correct / labels.length,
-    interval: wilsonInterval(correct, labels.length),
+    ...scoreOf(correct, labels.length),
     macroF1: seen.reduce((sum, { f1 }) => sum + f1, 0) / seen.length,
     confusion,
     cells: confusionCells(judged),
@@ -108,21 +101,6 @@ export function evaluate({ probabilities, labels, classes, ids }: Answers): Eval
     leastCertain: judged.toSorted((a, b) => a.confidence - b.confidence).slice(0, MAX_EXAMPLES),
     worstMistakes: mistakes.slice(0, MAX_EXAMPLES),
   };
-}
-
-/** 95 % quantile of the standard normal distribution, two-sided. */
-const Z = 1.959963984540054;
-
-/**
- * Wilson's score interval (1927) for `successes` of `total`: unlike the textbook's normal one it stays within 0..1, and is
- * not of zero width when all or none succeed.
- */
-export function wilsonInterval(successes: number, total: number): Interval {
-  const share = successes / total;
-  const spread = Z * Math.sqrt((share * (1 - share)) / total + (Z * Z) / (4 * total * total));
-  const centre = share + (Z * Z) / (2 * total);
-  const scale = 1 + (Z * Z) / total;
-  return { low: Math.max(0, (centre - spread) / scale), high: Math.min(1, (centre + spread) / scale) };
 }
 
 function confusionMatrix(labels: Int32Array, predicted: Int32Array, classes: number): number[][] {
@@ -148,7 +126,7 @@ function scoreClass(confusion: readonly (readonly number[])[], label: number): C
   };
 }
 
-/** @param mistakes most certain first */
+/** @param mistakes by descending confidence */
 function confusedPairs(confusion: readonly (readonly number[])[], mistakes: readonly JudgedImage[]): Confusion[] {
   return confusion
     .flatMap((row, label) => {

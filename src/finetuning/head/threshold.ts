@@ -1,56 +1,55 @@
-import { argmaxRows } from './cross-entropy.ts';
+import { argmaxRows } from './softmax.ts';
 
-/** What becomes of the answers when those less certain than a threshold are withheld. */
+/** Coverage and accuracy when predictions with a confidence below `threshold` become `unknown`. */
 export interface CoveragePoint {
   readonly threshold: number;
-  /** Share of the images that get an answer. */
+  /** Share of the images whose prediction is kept. */
   readonly coverage: number;
-  /** Share of those answers that are right. */
+  /** Share of the kept predictions that are right. */
   readonly accuracy: number;
 }
 
 /** The confidence below which the answer is `unknown`. */
 export interface UnknownThreshold {
-  /** 0 when no answer is withheld. */
+  /** 0 when every prediction is kept. */
   readonly threshold: number;
-  /** The accuracy that accepted answers should have. */
+  /** The accuracy that kept predictions should have. */
   readonly target: number;
-  /** Whether any threshold reaches the target; if not, no answer is withheld. */
+  /** Whether a threshold reaches the target; if not, every prediction is kept. */
   readonly reached: boolean;
 }
 
-/** Fewer accepted answers than these say nothing about their accuracy. */
-const MIN_ACCEPTED = 10;
+/** With fewer kept predictions their accuracy is too uncertain to choose a threshold by. */
+const MIN_KEPT = 10;
 
-/** One point for each confidence that occurs, from all answers accepted to the most certain ones only. */
+/** One point for each confidence that occurs, in ascending order: the first keeps every prediction. */
 export function coverageCurve(probabilities: Float32Array, labels: Int32Array, classes: number): CoveragePoint[] {
   const predicted = argmaxRows(probabilities, classes);
-  const answers = Array.from(predicted, (answer, row) => ({
-    confidence: probabilities[row * classes + answer] ?? 0,
-    correct: answer === labels[row],
+  const predictions = Array.from(predicted, (label, row) => ({
+    confidence: probabilities[row * classes + label] ?? 0,
+    correct: label === labels[row],
   })).sort((a, b) => b.confidence - a.confidence);
   const points: CoveragePoint[] = [];
   let correct = 0;
-  answers.forEach((answer, index) => {
-    if (answer.correct) correct += 1;
-    // Answers of one confidence are accepted together.
-    if (answers[index + 1]?.confidence === answer.confidence) return;
-    const accepted = index + 1;
+  predictions.forEach(({ confidence, correct: isCorrect }, index) => {
+    if (isCorrect) correct += 1;
+    // Predictions of equal confidence are kept or not kept together.
+    if (predictions[index + 1]?.confidence === confidence) return;
+    const kept = index + 1;
     points.push({
-      threshold: answer.confidence,
-      coverage: accepted / answers.length,
-      accuracy: correct / accepted,
+      threshold: confidence,
+      coverage: kept / predictions.length,
+      accuracy: correct / kept,
     });
   });
   return points.reverse();
 }
 
 /**
- * The smallest threshold at which accepted answers to held-out images reach the target accuracy. It is the confidence of
- * the least certain accepted answer: what is less certain than anything seen to be right is unknown. Where not even ten
- * answers reach the target the data can't support a threshold, and none is set.
+ * Chooses the smallest threshold at which the kept predictions for held-out images reach the target accuracy. If fewer than
+ * ten predictions would be kept, the data cannot support a threshold and every prediction is kept.
  *
- * @param target by default accepted answers shall be wrong half as often as all answers
+ * @param target by default halfway between the accuracy of all predictions and 1: half of the error rate
  */
 export function chooseThreshold(
   probabilities: Float32Array,
@@ -62,12 +61,12 @@ export function chooseThreshold(
   const all = curve[0];
   const wanted = target ?? (all === undefined ? 1 : (1 + all.accuracy) / 2);
   const least = curve.find(
-    ({ coverage, accuracy }) => accuracy >= wanted && Math.round(coverage * labels.length) >= MIN_ACCEPTED,
+    ({ coverage, accuracy }) => accuracy >= wanted && Math.round(coverage * labels.length) >= MIN_KEPT,
   );
   return { threshold: least?.threshold ?? 0, target: wanted, reached: least !== undefined };
 }
 
-/** What a threshold, chosen on other images, does to these. Accuracy is 0 when no answer is accepted. */
+/** Applies a threshold that was chosen on other images. The accuracy is 0 when no prediction is kept. */
 export function applyThreshold(
   probabilities: Float32Array,
   labels: Int32Array,
@@ -75,12 +74,12 @@ export function applyThreshold(
   threshold: number,
 ): CoveragePoint {
   const predicted = argmaxRows(probabilities, classes);
-  let accepted = 0;
+  let kept = 0;
   let correct = 0;
-  predicted.forEach((answer, row) => {
-    if ((probabilities[row * classes + answer] ?? 0) < threshold) return;
-    accepted += 1;
-    if (answer === labels[row]) correct += 1;
+  predicted.forEach((label, row) => {
+    if ((probabilities[row * classes + label] ?? 0) < threshold) return;
+    kept += 1;
+    if (label === labels[row]) correct += 1;
   });
-  return { threshold, coverage: accepted / labels.length, accuracy: accepted === 0 ? 0 : correct / accepted };
+  return { threshold, coverage: kept / labels.length, accuracy: kept === 0 ? 0 : correct / kept };
 }

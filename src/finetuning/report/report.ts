@@ -1,17 +1,15 @@
 import type { JsonObject } from '../../common/json.ts';
 import type { PreflightReport } from '../dataset/preflight-report.ts';
-import type { Baselines, Score } from '../head/baselines.ts';
-import type { Calibration } from '../head/calibration.ts';
-import { type Evaluation, type JudgedImage, wilsonInterval } from '../head/evaluation.ts';
-import type { TunedOn } from '../head/final-head.ts';
-import type { Epoch } from '../head/head.ts';
-import type { HeadSettings } from '../head/head-settings.ts';
-import type { SearchResult } from '../head/search.ts';
-import type { CoveragePoint, UnknownThreshold } from '../head/threshold.ts';
-import type { TestReport, TrainingReport } from './report-schema.ts';
-import { nextSteps, verdictOf } from './report-verdict.ts';
+import type { SearchResult } from '../head/hyperparameter-search.ts';
+import type { Hyperparameters } from '../head/hyperparameters.ts';
+import type { TestResult } from '../head/test-result.ts';
+import type { Epoch } from '../head/training-loop.ts';
+import { nextSteps } from './next-steps.ts';
+import type { TrainingReport } from './report-schema.ts';
+import { buildTestReport, type CurrentVersion } from './test-report.ts';
+import { verdictOf } from './verdict.ts';
 
-/** What a report is made of. */
+/** Input of `buildTrainingReport`. */
 export interface ReportInput {
   readonly model: { readonly name: string; readonly version: number };
   readonly backbone: { readonly name: string; readonly version: number; readonly sha256: string };
@@ -19,53 +17,36 @@ export interface ReportInput {
   readonly datasetSha256: string;
   readonly preflight: PreflightReport;
   readonly training: {
-    readonly settings: HeadSettings;
+    readonly hyperparameters: Hyperparameters;
     readonly history: readonly Epoch[];
     readonly bestEpoch: number;
-    /** Whether the validation images were trained on too, for that many epochs. */
+    /** Whether training went on with the validation images after early stopping. */
     readonly retrained: boolean;
-    /** Of the backbone, which the head reads: their names in the network and how many values each gives. */
+    /** Layers of the backbone that the head reads: their names in the network and numbers of values. */
     readonly layers: readonly { readonly name: string; readonly size: number }[];
     readonly search?: Pick<SearchResult, 'folds' | 'trials'> | undefined;
   };
-  /** Absent when no image was kept for testing. */
+  /** Undefined when there are no test images. */
   readonly test?: TestResult | undefined;
+  /** The version in service, if it has the same classes. */
+  readonly current?: CurrentVersion | undefined;
   readonly provenance: Provenance;
   readonly createdAt: Date;
 }
 
-/** What the test images say about a head whose temperature and threshold were chosen on other images. */
-export interface TestResult {
-  /** Of the answers with the temperature. */
-  readonly evaluation: Evaluation;
-  readonly temperature: number;
-  readonly tunedOn: TunedOn;
-  readonly calibration: { readonly before: Calibration; readonly after: Calibration };
-  readonly unknown: UnknownThreshold;
-  /** What the threshold does on the test images, and what any other would. */
-  readonly withheld: CoveragePoint;
-  readonly coverage: readonly CoveragePoint[];
-  readonly baselines: Baselines;
-  /** The version that serves now and knows the same classes, on the same images. */
-  readonly current?: { readonly model: string; readonly version: number; readonly accuracy: number } | undefined;
-}
-
-/** What it takes to train the same model again. */
+/** What is needed to train the same model again. */
 export interface Provenance {
   readonly seed: number;
-  /** As the client gave them, defaults filled in. */
+  /** Options of the request, with defaults filled in. */
   readonly options: JsonObject;
-  /** Versions by package. */
+  /** Version of each package. */
   readonly libraries: Readonly<Record<string, string>>;
   readonly tensorflowBackend: string;
-  /** Seconds by phase. */
+  /** Duration of each phase in seconds. */
   readonly durations: Readonly<Record<string, number>>;
 }
 
-/** Points of a curve that a plot can show. */
-const MAX_CURVE_POINTS = 200;
-
-/** Writes a report, with its verdict. */
+/** Builds a report, with its verdict and next steps. */
 export function buildTrainingReport(input: ReportInput): TrainingReport {
   const { training, provenance, test } = input;
   const facts = {
@@ -76,17 +57,17 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
     classes: [...input.classes],
     dataset: { sha256: input.datasetSha256, preflight: input.preflight },
     training: {
-      settings: settingsOnDisk(training.settings),
+      settings: settingsOf(training.hyperparameters),
       layers: training.layers.map(({ name, size }) => ({ name, size })),
       best_epoch: training.bestEpoch,
       retrained: training.retrained,
-      history: training.history.map(epochOnDisk),
-      ...(training.search && { search: searchOnDisk(training.search) }),
+      history: training.history.map(epochOf),
+      ...(training.search && { search: searchOf(training.search) }),
     },
-    test: test ? testOnDisk(test, input.classes) : null,
+    test: test ? buildTestReport(test, input.current, input.classes) : null,
     provenance: {
       seed: provenance.seed,
-      // Read-only JSON and zod's JSON differ in nothing but that.
+      // The two JSON types differ only in `readonly`.
       options: structuredClone(provenance.options) as TrainingReport['provenance']['options'],
       libraries: { ...provenance.libraries },
       tensorflow_backend: provenance.tensorflowBackend,
@@ -96,7 +77,7 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
   return { ...facts, verdict: verdictOf(facts), next_steps: nextSteps(facts) };
 }
 
-/** The few figures of a report by which models are compared; null when no image was kept for testing. */
+/** The figures of a report that models are compared by; null when there are no test images. */
 export function summarizeReport({ test }: TrainingReport) {
   if (test === null) return null;
   const { calibration, unknown, baselines } = test;
@@ -115,83 +96,7 @@ export function summarizeReport({ test }: TrainingReport) {
   };
 }
 
-function testOnDisk(test: TestResult, classes: readonly string[]): TestReport {
-  const { evaluation, calibration, unknown, withheld, baselines, current } = test;
-  const nameOf = (index: number): string => {
-    const name = classes[index];
-    if (name === undefined) throw new Error(`there is no class ${index}`);
-    return name;
-  };
-  const imageOnDisk = ({ id, label, predicted, confidence }: JudgedImage) => ({
-    image: id,
-    label: nameOf(label),
-    predicted: nameOf(predicted),
-    confidence: probability(confidence),
-  });
-  return {
-    images: evaluation.count,
-    ...scoreOnDisk(evaluation),
-    macro_f1: evaluation.macroF1,
-    confusion: evaluation.confusion.map((row) => [...row]),
-    cells: evaluation.cells.map(({ label, predicted, examples }) => ({
-      label: nameOf(label),
-      predicted: nameOf(predicted),
-      examples: examples.map(({ id, confidence }) => ({ image: id, confidence: probability(confidence) })),
-    })),
-    per_class: evaluation.perClass.map((scores, index) => ({ class: nameOf(index), ...scores })),
-    confused_pairs: evaluation.confusedPairs.map(({ label, predicted, count, share, examples }) => ({
-      label: nameOf(label),
-      predicted: nameOf(predicted),
-      count,
-      share,
-      examples: [...examples],
-    })),
-    least_certain: evaluation.leastCertain.map(imageOnDisk),
-    worst_mistakes: evaluation.worstMistakes.map(imageOnDisk),
-    calibration: {
-      temperature: test.temperature,
-      tuned_on: test.tunedOn,
-      before: calibrationOnDisk(calibration.before),
-      after: calibrationOnDisk(calibration.after),
-    },
-    unknown: {
-      threshold: probability(unknown.threshold),
-      target: unknown.target,
-      reached: unknown.reached,
-      coverage: withheld.coverage,
-      accuracy: withheld.accuracy,
-      curve: thinned(test.coverage).map((point) => ({ ...point, threshold: probability(point.threshold) })),
-    },
-    baselines: {
-      majority_class: { class: nameOf(baselines.majorityClass.label), ...scoreOnDisk(baselines.majorityClass) },
-      nearest_neighbours: scoreOnDisk(baselines.nearestNeighbours),
-    },
-    ...(current && {
-      current: {
-        ...current,
-        ...scoreOnDisk({
-          accuracy: current.accuracy,
-          interval: wilsonInterval(Math.round(current.accuracy * evaluation.count), evaluation.count),
-        }),
-      },
-    }),
-  };
-}
-
-/** In single precision a probability, and so a mean of them, may exceed 1 by a hair. */
-function probability(value: number): number {
-  return Math.min(1, value);
-}
-
-function scoreOnDisk({ accuracy, interval }: Score): { accuracy: number; interval: [number, number] } {
-  return { accuracy, interval: [interval.low, interval.high] };
-}
-
-function calibrationOnDisk({ error, bins }: Calibration): TestReport['calibration']['before'] {
-  return { error, bins: bins.map((bin) => ({ ...bin, confidence: probability(bin.confidence) })) };
-}
-
-function epochOnDisk({ epoch, loss, accuracy, valLoss, valAccuracy, learningRate }: Epoch) {
+function epochOf({ epoch, loss, accuracy, valLoss, valAccuracy, learningRate }: Epoch) {
   return {
     epoch,
     loss,
@@ -202,22 +107,22 @@ function epochOnDisk({ epoch, loss, accuracy, valLoss, valAccuracy, learningRate
   };
 }
 
-function settingsOnDisk(settings: HeadSettings): TrainingReport['training']['settings'] {
+function settingsOf(hyperparameters: Hyperparameters): TrainingReport['training']['settings'] {
   return {
-    hidden_units: [...settings.hiddenUnits],
-    dropout: settings.dropout,
-    learning_rate: settings.learningRate,
-    weight_decay: settings.weightDecay,
-    batch_size: settings.batchSize,
-    epochs: settings.epochs,
-    patience: settings.patience,
-    label_smoothing: settings.labelSmoothing,
-    class_weights: settings.classWeights,
-    seed: settings.seed,
+    hidden_units: [...hyperparameters.hiddenUnits],
+    dropout: hyperparameters.dropout,
+    learning_rate: hyperparameters.learningRate,
+    weight_decay: hyperparameters.weightDecay,
+    batch_size: hyperparameters.batchSize,
+    epochs: hyperparameters.epochs,
+    patience: hyperparameters.patience,
+    label_smoothing: hyperparameters.labelSmoothing,
+    class_weights: hyperparameters.classWeights,
+    seed: hyperparameters.seed,
   };
 }
 
-function searchOnDisk({ folds, trials }: Pick<SearchResult, 'folds' | 'trials'>) {
+function searchOf({ folds, trials }: Pick<SearchResult, 'folds' | 'trials'>) {
   return {
     folds,
     trials: trials.map((trial) => ({
@@ -231,13 +136,4 @@ function searchOnDisk({ folds, trials }: Pick<SearchResult, 'folds' | 'trials'>)
       chosen: trial.chosen,
     })),
   };
-}
-
-/** Evenly, the first and the last point among them. */
-function thinned(points: readonly CoveragePoint[]): CoveragePoint[] {
-  if (points.length <= MAX_CURVE_POINTS) return [...points];
-  const step = (points.length - 1) / (MAX_CURVE_POINTS - 1);
-  return Array.from({ length: MAX_CURVE_POINTS }, (_, i) => points[Math.round(i * step)]).filter(
-    (point) => point !== undefined,
-  );
 }

@@ -1,5 +1,5 @@
-import type { Samples } from '../../../src/finetuning/head/head.ts';
-import { seededRandom } from '../../../src/finetuning/head/random.ts';
+import { seededRandom } from '../../../src/common/random.ts';
+import type { Samples } from '../../../src/finetuning/features/feature-set.ts';
 
 export interface BlobOptions {
   readonly classes: number;

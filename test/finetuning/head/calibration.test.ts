@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/common/random.ts';
 import { calibrationOf, fitTemperature, foldTemperature } from '../../../src/finetuning/head/calibration.ts';
-import { softmaxRows } from '../../../src/finetuning/head/cross-entropy.ts';
-import { seededRandom } from '../../../src/finetuning/head/random.ts';
+import { softmaxRows } from '../../../src/finetuning/head/softmax.ts';
 
 const CLASSES = 5;
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { evaluate, wilsonInterval } from '../../../src/finetuning/head/evaluation.ts';
+import { wilsonInterval } from '../../../src/finetuning/head/confidence-interval.ts';
+import { evaluate } from '../../../src/finetuning/head/evaluation.ts';
 
 /** Cats (0), dogs (1) and foxes (2), of which there is no picture; one answer a row. */
 const answers = {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { defaultHeadSettings } from '../../../src/finetuning/head/head-settings.ts';
+import { defaultHyperparameters } from '../../../src/finetuning/head/hyperparameters.ts';
 import { chooseWeightDecay } from '../../../src/finetuning/head/weight-decay.ts';
 import { loadTensorFlow, type TensorFlow } from '../../../src/runtime/tensorflow.ts';
 import { blobs } from './blobs.ts';
@@ -12,7 +12,7 @@ function input(distance: number, perClass: number, mislabelled = 0) {
     set: { name: 'features', dimension: DIMENSION, originals: features },
     labels: labels.map((label, i) => (Math.floor(i / 2) % 10 < mislabelled ? 1 - label : label)),
     classes: 2,
-    settings: defaultHeadSettings(labels.length, DIMENSION, 1),
+    hyperparameters: defaultHyperparameters(labels.length, DIMENSION, 1),
   };
 }
 
@@ -24,18 +24,18 @@ describe('chooseWeightDecay', () => {
 
   it('raises it where labels are noisy, which a head must not learn by heart', async () => {
     const noisy = input(2.5, 150, 3);
-    expect(await chooseWeightDecay(tf, noisy)).toBe(noisy.settings.weightDecay * 2.5);
+    expect(await chooseWeightDecay(tf, noisy)).toBe(noisy.hyperparameters.weightDecay * 2.5);
   });
 
   it('keeps the default where nothing is better', async () => {
     const easy = input(40, 10);
-    expect(await chooseWeightDecay(tf, easy)).toBe(easy.settings.weightDecay);
+    expect(await chooseWeightDecay(tf, easy)).toBe(easy.hyperparameters.weightDecay);
   });
 
   it('takes no time where there are many images', async () => {
     const many = input(2.5, 501, 3);
     const started = performance.now();
-    expect(await chooseWeightDecay(tf, many)).toBe(many.settings.weightDecay);
+    expect(await chooseWeightDecay(tf, many)).toBe(many.hyperparameters.weightDecay);
     expect(performance.now() - started).toBeLessThan(20);
   });
 

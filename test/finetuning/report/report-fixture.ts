@@ -1,23 +1,25 @@
+import { seededRandom } from '../../../src/common/random.ts';
 import type { PreflightReport } from '../../../src/finetuning/dataset/preflight-report.ts';
 import { calibrationOf, fitTemperature } from '../../../src/finetuning/head/calibration.ts';
-import { softmaxRows } from '../../../src/finetuning/head/cross-entropy.ts';
-import { evaluate, wilsonInterval } from '../../../src/finetuning/head/evaluation.ts';
-import { defaultHeadSettings } from '../../../src/finetuning/head/head-settings.ts';
-import { seededRandom } from '../../../src/finetuning/head/random.ts';
+import { wilsonInterval } from '../../../src/finetuning/head/confidence-interval.ts';
+import { evaluate } from '../../../src/finetuning/head/evaluation.ts';
+import { defaultHyperparameters } from '../../../src/finetuning/head/hyperparameters.ts';
+import { softmaxRows } from '../../../src/finetuning/head/softmax.ts';
+import type { TestResult } from '../../../src/finetuning/head/test-result.ts';
 import { applyThreshold, chooseThreshold, coverageCurve } from '../../../src/finetuning/head/threshold.ts';
-import type { ReportInput, TestResult } from '../../../src/finetuning/report/report.ts';
+import type { ReportInput } from '../../../src/finetuning/report/report.ts';
 
-/** What shapes the model that a fixture reports on. */
+/** The model that a fixture reports on. */
 export interface ReportedModel {
   readonly classes: readonly string[];
   readonly perClass: number;
-  /** How far the logit of the true class stands out: 0 guesses, 4 is nearly always right. */
+  /** Mean logit of the true class: 0 is chance, 4 nearly always right. */
   readonly skill: number;
 }
 
 const FLOWERS: ReportedModel = { classes: ['daisy', 'rose', 'sunflower', 'tulip'], perClass: 30, skill: 3 };
 
-/** A report's input as the pipeline gives it, of a made-up model that takes the second class for the fourth now and then. */
+/** Input of a report about a made-up model that sometimes classifies the second class as the fourth. */
 export function reportInput(model: Partial<ReportedModel> = {}): ReportInput & { readonly test: TestResult } {
   const { classes, perClass, skill } = { ...FLOWERS, ...model };
   return {
@@ -27,7 +29,7 @@ export function reportInput(model: Partial<ReportedModel> = {}): ReportInput & {
     datasetSha256: 'cd'.repeat(32),
     preflight: preflight(classes, perClass),
     training: {
-      settings: defaultHeadSettings(classes.length * perClass * 5, 512, 7),
+      hyperparameters: defaultHyperparameters(classes.length * perClass * 5, 512, 7),
       history: Array.from({ length: 24 }, (_, i) => ({
         epoch: i + 1,
         epochs: 50,
@@ -90,7 +92,7 @@ function testResult(classes: readonly string[], perClass: number, skill: number)
   };
 }
 
-/** Logits that are twice as large as they should be, for `perClass` images of each class. */
+/** Overconfident logits, twice as large as calibrated ones, for `perClass` images of each class. */
 function draw(classes: number, perClass: number, skill: number, seed: number) {
   const random = seededRandom(seed);
   const labels = Int32Array.from({ length: classes * perClass }, (_, row) => Math.floor(row / perClass));

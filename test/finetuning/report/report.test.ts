@@ -7,7 +7,7 @@ describe('report.json', () => {
   const input = reportInput();
   const report = buildTrainingReport(input);
 
-  it('is what was written, when it is read again', () => {
+  it('is the same after it was written and read', () => {
     expect(parseTrainingReport(JSON.stringify(report))).toEqual(report);
   });
 
@@ -19,21 +19,21 @@ describe('report.json', () => {
     expect(report.test?.baselines.majority_class).toMatchObject({ class: 'daisy', accuracy: 0.25 });
   });
 
-  it('compares with the version that serves now, with an interval for it too', () => {
+  it('compares with the version in service and gives its confidence interval', () => {
     const current = { model: 'flowers', version: 2, accuracy: 0.5 };
-    const compared = buildTrainingReport({ ...input, test: { ...input.test, current } }).test?.current;
+    const compared = buildTrainingReport({ ...input, current }).test?.current;
     expect(compared).toMatchObject(current);
     expect(compared?.interval[0]).toBeCloseTo(0.412, 3);
   });
 
-  it('keeps a curve that a plot can show, from end to end', () => {
+  it('thins out a long curve and keeps both ends', () => {
     const long = Array.from({ length: 5000 }, (_, i) => ({ threshold: i / 5000, coverage: 1 - i / 5000, accuracy: 1 }));
     const curve = buildTrainingReport({ ...input, test: { ...input.test, coverage: long } }).test?.unknown.curve ?? [];
     expect(curve).toHaveLength(200);
     expect([curve[0], curve.at(-1)]).toEqual([long[0], long.at(-1)]);
   });
 
-  it('says what a search tried', () => {
+  it('lists the trials of a search', () => {
     const trial = { features: 'features', augmented: true, hiddenUnits: [128], learningRateFactor: 0.3 };
     const search = {
       folds: 3,
@@ -48,7 +48,7 @@ describe('report.json', () => {
     });
   });
 
-  it('is refused when a figure is missing, or when it is of another version', () => {
+  it('is refused when a field is missing or the schema is another one', () => {
     const { classes: _, ...without } = report;
     expect(() => parseTrainingReport(JSON.stringify(without))).toThrow(/classes/);
     expect(() => parseTrainingReport(JSON.stringify({ ...report, schema: 2 }))).toThrow(/schema/);
@@ -58,7 +58,7 @@ describe('report.json', () => {
 });
 
 describe('summary', () => {
-  it('has the figures by which models are compared', () => {
+  it('has the figures that models are compared by', () => {
     const { test } = reportInput();
     const summary = summarizeReport(buildTrainingReport(reportInput()));
     expect(summary).toMatchObject({

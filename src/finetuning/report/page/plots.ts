@@ -1,4 +1,5 @@
-import { type Content, html, type Markup } from './report-markup.ts';
+import { percent } from '../format.ts';
+import { type Content, html, type Markup } from './markup.ts';
 
 /** A point of a plot, in the units of its axes. */
 export interface Point {
@@ -6,14 +7,14 @@ export interface Point {
   readonly y: number;
 }
 
-/** One line. The accent is for what the reader should look at, muted for what it is compared with. */
+/** One line of a plot: `accent` for the line of interest, `muted` for the one that it is compared with. */
 export interface Series {
   readonly name: string;
   readonly tone: 'accent' | 'muted';
   readonly points: readonly Point[];
 }
 
-/** What an axis spans, and how its ticks read. */
+/** Range of an axis and format of its ticks. */
 export interface Axis {
   readonly title: string;
   readonly min: number;
@@ -21,17 +22,17 @@ export interface Axis {
   readonly format: (value: number) => string;
 }
 
-/** A plot of lines over common axes. */
+/** Input of `linePlot`. */
 export interface LinePlot {
   readonly title: string;
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
-  /** A vertical line with a word beside it. */
+  /** A vertical line with a label. */
   readonly marker?: { readonly x: number; readonly label: string };
 }
 
-/** Answers of like confidence. */
+/** Predictions of similar confidence, a bar of a reliability diagram. */
 export interface Bin {
   readonly low: number;
   readonly high: number;
@@ -42,10 +43,10 @@ export interface Bin {
 
 const WIDTH = 400;
 const HEIGHT = 260;
-/** Room for the ticks and titles of the axes, in units of the drawing. */
+/** The plotting area inside the axes, in units of the drawing. */
 const PLOT = { left: 56, right: 382, top: 14, bottom: 212 };
 
-/** Draws lines with axes, and a legend where there are several. */
+/** Draws lines with axes, and a legend if there are several. */
 export function linePlot({ title, x, y, series, marker }: LinePlot): Markup {
   const scale = scaleOf(x, y);
   const lines = series.map(({ tone, points }) => {
@@ -63,15 +64,16 @@ export function linePlot({ title, x, y, series, marker }: LinePlot): Markup {
   );
 }
 
-const SHARE = { min: 0, max: 1, format: (value: number) => `${Math.round(value * 100)}%` };
+/** An axis for a share, from 0% to 100%. */
+export const SHARE = { min: 0, max: 1, format: (value: number) => `${Math.round(value * 100)}%` };
 
 /**
- * Reliability diagram: the accuracy of answers against their confidence, a bar for each bin that has answers. Bars on the
- * diagonal are honest; one below it is too sure of itself. Bins of few answers are paler.
+ * Reliability diagram: accuracy against confidence, with a bar for each bin that is not empty. Bins of fewer predictions are
+ * paler.
  */
 export function reliabilityDiagram(title: string, bins: readonly Bin[]): Markup {
-  const x = { ...SHARE, title: 'Confidence of the answer' };
-  const y = { ...SHARE, title: 'Share that is right' };
+  const x = { ...SHARE, title: 'Confidence' };
+  const y = { ...SHARE, title: 'Accuracy' };
   const scale = scaleOf(x, y);
   const most = Math.max(1, ...bins.map(({ count }) => count));
   const bars = bins
@@ -79,18 +81,18 @@ export function reliabilityDiagram(title: string, bins: readonly Bin[]): Markup 
     .map(({ low, high, count, confidence, accuracy }) => {
       const left = scale.x(low) + 1;
       const top = scale.y(accuracy);
-      // Even a single answer must be seen.
+      // The bar of a single prediction must still be visible.
       const opacity = round(0.3 + 0.7 * Math.sqrt(count / most));
-      return html`<rect class="bar" x="${left}" y="${top}" width="${round(scale.x(high) - left - 1)}" height="${round(PLOT.bottom - top)}" opacity="${opacity}"><title>${count} answers of ${percentOf(confidence)} confidence on average, ${percentOf(accuracy)} right</title></rect>`;
+      return html`<rect class="bar" x="${left}" y="${top}" width="${round(scale.x(high) - left - 1)}" height="${round(PLOT.bottom - top)}" opacity="${opacity}"><title>${`${count} ${count === 1 ? 'prediction' : 'predictions'}, ${percent(accuracy)} correct, mean confidence ${percent(confidence)}`}</title></rect>`;
     });
   const diagonal = html`<path class="diagonal" d="M${scale.x(0)} ${scale.y(0)}L${scale.x(1)} ${scale.y(1)}"/>`;
   return figure(title, [frame(x, y), bars, diagonal], []);
 }
 
-/** A share with a whiskered bar for its interval, along a common scale of 0 to 100 %. */
+/** Draws a share as a dot and its confidence interval as a line, on a scale of 0 to 100 %. */
 export function intervalBar(share: number, low: number, high: number, tone: Series['tone']): Markup {
   const at = (value: number) => round(2 + value * 196);
-  return html`<svg class="interval" viewBox="0 0 200 16" role="img" aria-label="${percentOf(low)} to ${percentOf(high)}"><path class="grid" d="M2 13H198M2 10V16M100 10V16M198 10V16"/><path class="series ${tone}" d="M${at(low)} 6H${at(high)}"/><circle class="dot ${tone}" cx="${at(share)}" cy="6" r="4"/></svg>`;
+  return html`<svg class="interval" viewBox="0 0 200 16" role="img" aria-label="${percent(low)} to ${percent(high)}"><path class="grid" d="M2 13H198M2 10V16M100 10V16M198 10V16"/><path class="series ${tone}" d="M${at(low)} 6H${at(high)}"/><circle class="dot ${tone}" cx="${at(share)}" cy="6" r="4"/></svg>`;
 }
 
 function figure(title: string, content: Content, legend: readonly Series[]): Markup {
@@ -108,7 +110,7 @@ function frame(x: Axis, y: Axis): Markup {
   )}<text x="${middle}" y="${HEIGHT - 6}" text-anchor="middle">${x.title}</text><text transform="translate(11 ${(PLOT.top + PLOT.bottom) / 2}) rotate(-90)" text-anchor="middle">${y.title}</text>`;
 }
 
-/** The word stands on the side where there is room. */
+/** A marker; its label is on the side with more room. */
 function vertical(x: number, label: string): Markup {
   const anchor = x > (PLOT.left + PLOT.right) / 2 ? 'end' : 'start';
   return html`<path class="marker" d="M${x} ${PLOT.top}V${PLOT.bottom}"/><text class="strong" x="${x + (anchor === 'end' ? -6 : 6)}" y="${PLOT.bottom - 8}" text-anchor="${anchor}">${label}</text>`;
@@ -131,11 +133,7 @@ function ticksOf({ min, max }: Axis): number[] {
   return Array.from({ length: Math.floor(max / step + 1e-6) - first + 1 }, (_, i) => (first + i) * step);
 }
 
-function percentOf(share: number): string {
-  return `${(share * 100).toFixed(1)}%`;
-}
-
-/** A tenth of a unit is finer than a pixel. */
+/** Rounds to a tenth of a unit, which is finer than a pixel. */
 function round(value: number): number {
   return Math.round(value * 10) / 10;
 }

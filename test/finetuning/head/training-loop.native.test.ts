@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
 import { NATIVE_ABSENT, nativeIsBuilt } from '../../native-tensorflow.ts';
-import { describeHead } from './head-suite.ts';
+import { describeTrainingLoop } from './training-loop-suite.ts';
 
-if (nativeIsBuilt()) describeHead('tensorflow');
+if (nativeIsBuilt()) describeTrainingLoop('tensorflow');
 else describe('a head trained on native TensorFlow.js', () => it.skip(NATIVE_ABSENT, () => undefined));

@@ -1,19 +1,39 @@
-import { type Content, html, type Markup } from './report-markup.ts';
-import type { TestReport } from './report-schema.ts';
-import { percent } from './report-verdict.ts';
+import { percent } from '../format.ts';
+import type { TestReport } from '../report-schema.ts';
+import { type Content, html, type Markup } from './markup.ts';
 
-/** Pictures as data URIs, by the name of the image. */
+/** Small pictures as data URIs, by the name of the image. */
 export type Thumbnails = ReadonlyMap<string, string>;
 
-/** More classes than these make a table that nobody can read: then those with the most mistakes are shown. */
+/** With more classes the table is unreadable; then only the classes with the most mistakes are shown. */
 const MAX_MATRIX_CLASSES = 20;
-/** More classes than these need smaller cells to stand side by side. */
+/** With more classes the cells are smaller. */
 const DENSE_FROM = 12;
-/** From this share on a cell is dark enough for the inverse colour of text. */
+const NO_MISTAKES = 'All test images were classified correctly.';
+/** From this share on, a cell is so dark that its text is light. */
 const DARK_CELL = 0.6;
 
-/** Heat map of labels (rows) against answers (columns), each row coloured by its shares. */
-export function confusionMatrix({ confusion, per_class }: TestReport): Markup {
+/** The sections about mistakes and about each class. */
+export function mistakesSections(test: TestReport, thumbnails: Thumbnails): Markup {
+  return html`<section><h2>Mistakes</h2>
+<div class="beside">
+<div><h3>Confusion matrix</h3>${confusionMatrix(test)}</div>
+<div><h3>Most frequent mistakes</h3>${confusedPairs(test, thumbnails)}</div>
+</div>
+<h3>Most confident mistakes</h3>
+<p class="note">Wrong predictions with the highest confidence. The cause is often a wrong label or an unusual photo.</p>
+${imageList(test.worst_mistakes, thumbnails, NO_MISTAKES)}
+<h3>Least confident predictions</h3>
+<p class="note">Correct or wrong. More training images like these help the model most.</p>
+${imageList(test.least_certain, thumbnails, 'There are none.')}
+</section>
+<section><h2>Results by class</h2>
+<p>Precision: the share of the predictions of this class that are correct. Recall: the share of the images of this class that are recognised. F1: the harmonic mean of both. The weakest classes come first.</p>
+${classTable(test)}</section>`;
+}
+
+/** Heat map of true classes (rows) against predicted classes (columns), coloured by the shares of each row. */
+function confusionMatrix({ confusion, per_class }: TestReport): Markup {
   const shown = mostMistaken(confusion);
   const name = (index: number): string => per_class[index]?.class ?? '';
   const row = (label: number): Markup => {
@@ -26,20 +46,20 @@ export function confusionMatrix({ confusion, per_class }: TestReport): Markup {
         count === 0 ? 'none' : share >= DARK_CELL ? 'full' : '',
         label === predicted ? 'right' : '',
       ].filter((kind) => kind !== '');
-      return html`<td class="${kinds.join(' ')}" style="--share:${Math.round(share * 100)}%" title="${`${count} of ${total} images of ${name(label)} answered as ${name(predicted)}`}">${count}</td>`;
+      return html`<td class="${kinds.join(' ')}" style="--share:${Math.round(share * 100)}%" title="${`${count} of ${total} images of ${name(label)} classified as ${name(predicted)}`}">${count}</td>`;
     });
     return html`<tr><th scope="row" title="${name(label)}">${name(label)}</th>${cells}</tr>`;
   };
   const cut = shown.length < confusion.length;
   return html`<div class="scroll"><table class="${shown.length > DENSE_FROM ? 'matrix dense' : 'matrix'}">
-<caption>A row for each class as it is, a column for each answer; the diagonal is right.${cut ? ` The ${shown.length} of ${confusion.length} classes with the most mistakes.` : ''}</caption>
+<caption>Rows are the true classes, columns the predicted ones. The diagonal is correct.${cut ? ` Shown are the ${shown.length} of ${confusion.length} classes with the most mistakes.` : ''}</caption>
 <thead><tr><td></td>${shown.map((index) => html`<th scope="col" title="${name(index)}"><span>${name(index)}</span></th>`)}</tr></thead>
 <tbody>${shown.map(row)}</tbody></table></div>`;
 }
 
-/** The pairs of classes that are mistaken most often, with images where there are thumbnails. */
-export function confusedPairs({ confused_pairs }: TestReport, thumbnails: Thumbnails): Markup {
-  if (confused_pairs.length === 0) return html`<p>No test image was answered wrong.</p>`;
+/** Pairs of classes by number of mistakes, with examples. */
+function confusedPairs({ confused_pairs }: TestReport, thumbnails: Thumbnails): Markup {
+  if (confused_pairs.length === 0) return html`<p>${NO_MISTAKES}</p>`;
   const rows = confused_pairs.map(({ label, predicted, count, share, examples }) => {
     const pictures = examples.flatMap((image) => {
       const source = thumbnails.get(image);
@@ -50,23 +70,23 @@ export function confusedPairs({ confused_pairs }: TestReport, thumbnails: Thumbn
     return html`<tr><th scope="row">${label} → ${predicted}</th><td>${count}</td><td>${percent(share)}</td><td class="text file">${shown}</td></tr>`;
   });
   return html`<div class="scroll"><table>
-<thead><tr><th scope="col">Class → answer</th><th scope="col">Images</th><th scope="col">Of the class</th><th scope="col" class="text">For example</th></tr></thead>
+<thead><tr><th scope="col">True class → prediction</th><th scope="col">Images</th><th scope="col">Share of class</th><th scope="col" class="text">Examples</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`;
 }
 
-/** Images with what they are, what was answered and how surely. */
-export function imageList(images: TestReport['least_certain'], thumbnails: Thumbnails, none: string): Markup {
+/** Images with prediction, confidence and true class. */
+function imageList(images: TestReport['least_certain'], thumbnails: Thumbnails, none: string): Markup {
   if (images.length === 0) return html`<p>${none}</p>`;
   return html`<ul class="images">${images.map(({ image, label, predicted, confidence }) => {
     const source = thumbnails.get(image);
     const picture = source === undefined ? undefined : html`<img src="${source}" alt="">`;
-    const truth = label === predicted ? 'right' : `in truth ${label}`;
+    const truth = label === predicted ? 'correct' : `true class: ${label}`;
     return html`<li>${picture}<b>${predicted}, ${percent(confidence)}</b>${truth}<span class="file">${image}</span></li>`;
   })}</ul>`;
 }
 
-/** Precision, recall and F1 of each class, the worst first. */
-export function classTable({ per_class, macro_f1 }: TestReport): Markup {
+/** Precision, recall and F1 of each class, the lowest F1 first. */
+function classTable({ per_class, macro_f1 }: TestReport): Markup {
   const rows = per_class
     .toSorted((a, b) => a.f1 - b.f1)
     .map((row) =>
@@ -77,7 +97,7 @@ export function classTable({ per_class, macro_f1 }: TestReport): Markup {
   const total = per_class.reduce((sum, { support }) => sum + support, 0);
   return html`<div class="scroll"><table>
 <thead><tr><th scope="col">Class</th><th scope="col">Precision</th><th scope="col">Recall</th><th scope="col">F1</th><th scope="col">Test images</th></tr></thead>
-<tbody>${rows}<tr class="ours"><th scope="row">Mean F1, all images</th><td></td><td></td><td>${percent(macro_f1)}</td><td>${total}</td></tr></tbody></table></div>`;
+<tbody>${rows}<tr class="ours"><th scope="row">Macro F1, all images</th><td></td><td></td><td>${percent(macro_f1)}</td><td>${total}</td></tr></tbody></table></div>`;
 }
 
 function mostMistaken(confusion: TestReport['confusion']): number[] {

@@ -1,4 +1,4 @@
-/** Style sheet of the report's page: one accent, four sizes of type, light and dark, screen and paper. */
+/** Style sheet of the report page: one accent colour, four font sizes, light and dark mode, screen and print. */
 export const REPORT_STYLE = `
 :root {
   color-scheme: light dark;

@@ -1,10 +1,16 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { joinImages, samplesOf, type TrainingImages } from '../../../src/finetuning/features/feature-set.ts';
+import {
+  joinImages,
+  type Samples,
+  samplesOf,
+  type TrainingImages,
+} from '../../../src/finetuning/features/feature-set.ts';
 import { calibrationOf } from '../../../src/finetuning/head/calibration.ts';
-import { argmaxRows, softmaxRows } from '../../../src/finetuning/head/cross-entropy.ts';
-import { type FinalHead, trainFinalHead } from '../../../src/finetuning/head/final-head.ts';
-import { headLogits, type Samples, trainHead } from '../../../src/finetuning/head/head.ts';
-import { defaultHeadSettings, type HeadSettings } from '../../../src/finetuning/head/head-settings.ts';
+import { computeLogits } from '../../../src/finetuning/head/dense-layers.ts';
+import { type Head, trainHead } from '../../../src/finetuning/head/head.ts';
+import { defaultHyperparameters, type Hyperparameters } from '../../../src/finetuning/head/hyperparameters.ts';
+import { argmaxRows, softmaxRows } from '../../../src/finetuning/head/softmax.ts';
+import { trainLayers } from '../../../src/finetuning/head/training-loop.ts';
 import { loadTensorFlow, type TensorFlow } from '../../../src/runtime/tensorflow.ts';
 import { blobs } from './blobs.ts';
 
@@ -13,7 +19,7 @@ const shape = { classes: CLASSES, dimension: 8, distance: 2 };
 const train = blobs({ ...shape, perClass: 20, seed: 1 });
 const validation = blobs({ ...shape, perClass: 6, seed: 2 });
 const unseen = blobs({ ...shape, perClass: 200, seed: 3 });
-const settings = { ...defaultHeadSettings(60, 8, 0), epochs: 30 };
+const hyperparameters = { ...defaultHyperparameters(60, 8, 0), epochs: 30 };
 const none: Samples = { features: new Float32Array(), labels: new Int32Array() };
 
 /** Without copies. */
@@ -26,29 +32,29 @@ beforeAll(async () => {
   ({ tf } = await loadTensorFlow({ threads: 1 }));
 });
 
-const trained = (images: TrainingImages, held: Samples, own: HeadSettings = settings): Promise<FinalHead> =>
-  trainFinalHead(tf, { images, validation: held, classes: CLASSES }, own);
+const trained = (images: TrainingImages, held: Samples, own: Hyperparameters = hyperparameters): Promise<Head> =>
+  trainHead(tf, { images, validation: held, classes: CLASSES }, own);
 
 describe('a head of few images', () => {
   test('goes on with the validation images too, for a third of the epochs that they said', async () => {
     const head = await trained(imagesOf(train), validation);
-    const first = await trainHead(tf, { classes: CLASSES, train, validation }, settings);
+    const first = await trainLayers(tf, { classes: CLASSES, train, validation }, hyperparameters);
     expect(head).toMatchObject({ retrained: true, tunedOn: 'cross_validation', bestEpoch: first.bestEpoch });
     expect(head.history).toEqual(first.history);
     const joined = samplesOf(joinImages(imagesOf(train), validation));
     const epochs = Math.ceil(first.bestEpoch / 3);
-    const again = await trainHead(
+    const again = await trainLayers(
       tf,
       { classes: CLASSES, train: joined, start: first.layers },
-      { ...settings, epochs },
+      { ...hyperparameters, epochs },
     );
     expect(head.layers).toEqual(again.layers);
   });
 
   test('knows how sure it may be, even when it learnt its images by heart', async () => {
-    const sure = { ...settings, weightDecay: 0, learningRate: 0.3, patience: 100, epochs: 60 };
+    const sure = { ...hyperparameters, weightDecay: 0, learningRate: 0.3, patience: 100, epochs: 60 };
     const { layers, temperature, unknown } = await trained(imagesOf(train), none, sure);
-    const logits = headLogits(tf, layers, unseen.features);
+    const logits = computeLogits(tf, layers, unseen.features);
     const errorAt = (t: number) =>
       calibrationOf(
         softmaxRows(
@@ -71,9 +77,9 @@ describe('a head of few images', () => {
 
 test('a head of many images is tuned on what its first training says of the validation images', async () => {
   const many = blobs({ ...shape, perClass: 340, seed: 4 });
-  const head = await trained(imagesOf(many), validation, { ...settings, batchSize: 64, epochs: 3 });
+  const head = await trained(imagesOf(many), validation, { ...hyperparameters, batchSize: 64, epochs: 3 });
   expect(head).toMatchObject({ retrained: true, tunedOn: 'validation_images' });
-  const predicted = argmaxRows(headLogits(tf, head.layers, unseen.features), CLASSES);
+  const predicted = argmaxRows(computeLogits(tf, head.layers, unseen.features), CLASSES);
   expect(predicted.filter((answer, i) => answer === unseen.labels[i]).length / predicted.length).toBeGreaterThan(0.75);
 });
 

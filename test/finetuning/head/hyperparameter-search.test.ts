@@ -1,7 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/common/random.ts';
 import type { FeatureSet } from '../../../src/finetuning/features/feature-set.ts';
-import { seededRandom } from '../../../src/finetuning/head/random.ts';
-import { type SearchInput, type SearchProgress, searchSettings } from '../../../src/finetuning/head/search.ts';
+import {
+  type SearchInput,
+  type SearchProgress,
+  searchHyperparameters,
+} from '../../../src/finetuning/head/hyperparameter-search.ts';
 import { loadTensorFlow, type TensorFlow } from '../../../src/runtime/tensorflow.ts';
 import { blobs } from './blobs.ts';
 
@@ -22,22 +26,22 @@ const misled: FeatureSet = {
   },
 };
 
-describe('searchSettings', () => {
+describe('searchHyperparameters', () => {
   let tf: TensorFlow;
   beforeAll(async () => {
     ({ tf } = await loadTensorFlow({ threads: 1 }));
   });
 
   const search = (input: Partial<SearchInput>) =>
-    searchSettings(tf, { level: 'quick', classes: CLASSES, labels, sets: [good], seed: 1, ...input });
+    searchHyperparameters(tf, { level: 'quick', classes: CLASSES, labels, sets: [good], seed: 1, ...input });
 
   it('finds the layer whose features tell the classes apart', async () => {
-    const { best, trials, settings, folds } = await search({ sets: [bad, good] });
+    const { best, trials, hyperparameters, folds } = await search({ sets: [bad, good] });
     expect(best).toMatchObject({ features: 'activations', chosen: true });
     expect(trials[0]).toMatchObject({ features: 'features', augmented: false, chosen: true });
     expect(best.accuracy).toBeGreaterThan((trials[0]?.accuracy ?? 1) + 0.3);
     expect(folds).toBe(3);
-    expect(settings.seed).toBe(1);
+    expect(hyperparameters.seed).toBe(1);
   });
 
   it('drops augmentation that harms', async () => {
@@ -53,9 +57,9 @@ describe('searchSettings', () => {
       Number((originals[2 * i] ?? 0) > 0 !== (originals[2 * i + 1] ?? 0) > 0),
     );
     const sets = [{ name: 'features', dimension: 2, originals }];
-    const { best, settings } = await search({ labels: parity, classes: 2, sets });
+    const { best, hyperparameters } = await search({ labels: parity, classes: 2, sets });
     expect(best.hiddenUnits).toEqual([128]);
-    expect(settings).toMatchObject({ hiddenUnits: [128], dropout: 0.3 });
+    expect(hyperparameters).toMatchObject({ hiddenUnits: [128], dropout: 0.3 });
   });
 
   it('keeps the defaults when nothing is better by more than chance', async () => {
@@ -65,8 +69,8 @@ describe('searchSettings', () => {
   });
 
   it('uses what the user fixed and does not search it', async () => {
-    const { trials, settings } = await search({ fixed: { learningRate: 0.01, hiddenUnits: [4], epochs: 3 } });
-    expect(settings).toMatchObject({ learningRate: 0.01, hiddenUnits: [4], epochs: 3 });
+    const { trials, hyperparameters } = await search({ fixed: { learningRate: 0.01, hiddenUnits: [4], epochs: 3 } });
+    expect(hyperparameters).toMatchObject({ learningRate: 0.01, hiddenUnits: [4], epochs: 3 });
     expect(trials.every((trial) => trial.learningRateFactor === 1 && trial.hiddenUnits[0] === 4)).toBe(true);
     expect(trials.map(({ weightDecayFactor }) => weightDecayFactor)).toEqual([1, 0.3, 2.5]);
   });

@@ -1,4 +1,4 @@
-/** Text that is HTML already. Only `html` makes it, so whatever else is put into a page is escaped. */
+/** A string that is HTML. Plain strings are escaped when `html` inserts them. */
 export class Markup {
   readonly text: string;
 
@@ -7,7 +7,7 @@ export class Markup {
   }
 }
 
-/** What `html` can put into markup; `undefined` puts in nothing. */
+/** Values that `html` accepts; `undefined` inserts nothing. */
 export type Content = Markup | string | number | undefined | readonly Content[];
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -18,7 +18,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Template tag: the literal parts are HTML, the values are text. Attributes must be quoted. */
+/** Template tag: the literal parts are HTML, the values are escaped. Attribute values must be quoted. */
 export function html(literals: TemplateStringsArray, ...values: readonly Content[]): Markup {
   return new Markup(literals.reduce((text, literal, i) => text + render(values[i - 1]) + literal));
 }

@@ -1,19 +1,20 @@
-import type { DenseLayer, LayerGradient } from './head-network.ts';
+import type { DenseLayer, LayerGradient } from './dense-layers.ts';
 
-/** What turns raw features into standardised ones: `(x - mean) * scale`, per feature. */
+/** Standardised features are `(x - mean) * scale`, with a mean and a scale for each feature. */
 export interface Standardization {
   readonly mean: Float32Array;
   readonly scale: Float32Array;
 }
 
 /**
- * A feature that is nearly constant in the training images (a dead unit, or one that fired once) would be blown up by
- * dividing by its own deviation, so this share of the mean variance is added to each variance. With 1, features keep half
- * of their differences in spread: measured better on few images than none of them (plain standardisation) or all.
+ * This share of the mean variance is added to the variance of each feature. Otherwise division by its own deviation would
+ * inflate a feature that is nearly constant in the training images (a unit that never or hardly ever fires). With a share
+ * of 1, features keep about half of their differences in spread, which on few images measured better than keeping none
+ * (plain standardisation) or all.
  */
 const SHARED_VARIANCE = 1;
 
-/** Mean and scale of each column of `features` `[n, dimension]`; sums are in double precision. */
+/** Computes mean and scale of each column of `features` `[n, dimension]`, with sums in double precision. */
 export function fitStandardization(features: Float32Array, dimension: number): Standardization {
   const count = features.length / dimension;
   const sums = new Float64Array(dimension);
@@ -23,7 +24,7 @@ export function fitStandardization(features: Float32Array, dimension: number): S
     for (let j = 0; j < dimension; j++) sums[j] = (sums[j] ?? 0) + (features[offset + j] ?? 0);
   }
   const mean = Float32Array.from(sums, (sum) => sum / count);
-  // Two passes: the one-pass formula cancels when the mean is large beside the deviation.
+  // A second pass: the one-pass formula loses precision when the mean is large compared with the deviation.
   for (let row = 0; row < count; row++) {
     const offset = row * dimension;
     for (let j = 0; j < dimension; j++) {
@@ -33,12 +34,12 @@ export function fitStandardization(features: Float32Array, dimension: number): S
   }
   const variance = squares.map((sum) => sum / count);
   const shared = (SHARED_VARIANCE * variance.reduce((total, value) => total + value, 0)) / dimension;
-  // All features constant: nothing to learn from, and nothing to divide by.
+  // When all features are constant there is nothing to learn from, and the scale would be infinite.
   const scale = Float32Array.from(variance, (value) => (shared > 0 ? 1 / Math.sqrt(value + shared) : 0));
   return { mean, scale };
 }
 
-/** The first layer, trained on standardised features, as one that takes raw features: same outputs. */
+/** Turns a layer for standardised features into one for raw features, with the same outputs. */
 export function foldStandardization(layer: DenseLayer, { mean, scale }: Standardization): DenseLayer {
   const { inputs, outputs } = layer;
   const weight = new Float32Array(layer.weight.length);
@@ -55,7 +56,7 @@ export function foldStandardization(layer: DenseLayer, { mean, scale }: Standard
   return { inputs, outputs, weight, bias };
 }
 
-/** The inverse of `foldStandardization`; where nothing can be learnt from the features, what they weighed is lost. */
+/** The inverse of `foldStandardization`. Weights of features with scale 0 are lost. */
 export function unfoldStandardization(layer: DenseLayer, { mean, scale }: Standardization): DenseLayer {
   return foldStandardization(layer, {
     mean: mean.map((value, j) => -value * (scale[j] ?? 0)),
@@ -64,8 +65,9 @@ export function unfoldStandardization(layer: DenseLayer, { mean, scale }: Standa
 }
 
 /**
- * The chain rule through `foldStandardization`: from the gradient by the folded layer to that by the layer itself. It
- * lets training run on raw rows, whose copy is a plain one, and do the arithmetic on the weights, which are fewer.
+ * The chain rule for `foldStandardization`: turns the gradient of the layer for raw features into the gradient of the layer
+ * for standardised ones. So training needs no standardised copy of the batches, only arithmetic on the weights, which are
+ * fewer.
  */
 export function unfoldGradient(gradient: LayerGradient, { mean, scale }: Standardization): LayerGradient {
   const inputs = mean.length;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { stratifiedFolds } from '../../../src/finetuning/head/folds.ts';
-import { seededRandom } from '../../../src/finetuning/head/random.ts';
+import { seededRandom } from '../../../src/common/random.ts';
+import { stratifiedFolds } from '../../../src/finetuning/head/cross-validation.ts';
 
 describe('stratifiedFolds', () => {
   const labels = Int32Array.from({ length: 50 }, (_, i) => (i < 40 ? 0 : i < 47 ? 1 : 2));

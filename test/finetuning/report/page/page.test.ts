@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { buildTrainingReport } from '../../../src/finetuning/report/report.ts';
-import { renderReport } from '../../../src/finetuning/report/report-html.ts';
-import { reportInput } from './report-fixture.ts';
+import { renderReport } from '../../../../src/finetuning/report/page/page.ts';
+import { buildTrainingReport } from '../../../../src/finetuning/report/report.ts';
+import { reportInput } from '../report-fixture.ts';
 
 const input = reportInput();
 const report = buildTrainingReport(input);
@@ -9,15 +9,15 @@ const page = renderReport(report);
 const count = (text: string, part: RegExp) => text.match(part)?.length ?? 0;
 
 describe('the page of a report', () => {
-  it('is whole: no script, nothing fetched', () => {
+  it('has no scripts and loads nothing', () => {
     expect(page).toMatch(/^<!doctype html>/);
     expect(page).toContain("default-src 'none'");
     expect(page).not.toMatch(/<script|<link|https?:|url\(|src="(?!data:)|\son\w+=/i);
     expect(page).not.toMatch(/undefined|NaN|\[object/);
   });
 
-  it('says in its headline how often the model is right and what it confuses', () => {
-    expect(page).toMatch(/<h1>Right about 8\d times in 100; most often it takes rose for tulip<\/h1>/);
+  it('has the accuracy and the most frequent mistake in its headline', () => {
+    expect(page).toMatch(/<h1>Classifies about 8\d of 100 images correctly; most often mistakes rose for tulip<\/h1>/);
   });
 
   it('closes every element that it opens', () => {
@@ -33,22 +33,22 @@ describe('the page of a report', () => {
   it('draws the curves, the calibration before and after, and the threshold', () => {
     expect(count(page, /class="plot"/g)).toBe(5);
     expect(count(page, /class="series accent"/g)).toBe(4);
-    expect(page).toContain('best: 14');
+    expect(page).toContain('>epoch 14</text>');
     expect(page).toMatch(/threshold \d+\.\d%<\/text>/);
     expect(count(page, /class="bar"/g)).toBeGreaterThan(8);
   });
 
-  it('says which layers of the backbone the head reads, when it is more than the last', () => {
-    expect(page).not.toContain('Of the backbone');
+  it('names the layers of the backbone that the head reads, if it reads more than the last', () => {
+    expect(page).not.toContain('Input of the head');
     const input = reportInput();
     const layers = [...[32, 64].map((size, i) => ({ name: `stage${i + 1}`, size })), { name: 'avgpool', size: 512 }];
     const layered = renderReport(buildTrainingReport({ ...input, training: { ...input.training, layers } }));
     expect(layered).toContain(
-      'reads its features, avgpool (512 values), and before that the mean of each channel after stage2 (64 values), stage1 (32 values)',
+      'avgpool (512 values), and the channel means of earlier layers: stage2 (64 values), stage1 (32 values).',
     );
   });
 
-  it('shows names as text, whatever they hold', () => {
+  it('escapes names', () => {
     const classes = ['<script>alert(1)</script>', '"onload="x', "a'b", '&amp;'];
     const hostile = renderReport(buildTrainingReport(reportInput({ classes })));
     expect(hostile).not.toContain('<script');
@@ -57,14 +57,14 @@ describe('the page of a report', () => {
     expect(hostile).toContain('&amp;amp;');
   });
 
-  it('shows the thumbnails there are', () => {
+  it('shows the thumbnails that it is given', () => {
     const image = report.test?.worst_mistakes[0]?.image ?? '';
     const thumbnail = 'data:image/jpeg;base64,AAAA';
     expect(page).not.toContain('<img');
     expect(renderReport(report, new Map([[image, thumbnail]]))).toContain(`<img src="${thumbnail}"`);
   });
 
-  it('keeps a confusion matrix of many classes readable', () => {
+  it('shows at most 20 classes in the confusion matrix', () => {
     const classes = Array.from({ length: 60 }, (_, i) => `class ${i}`);
     const many = renderReport(buildTrainingReport(reportInput({ classes, perClass: 5 })));
     const matrix = many.slice(
@@ -72,29 +72,31 @@ describe('the page of a report', () => {
       many.indexOf('</table>', many.indexOf('<table class="matrix')),
     );
     expect(count(matrix, /<th scope="row"/g)).toBe(20);
-    expect(matrix).toContain('The 20 of 60 classes with the most mistakes');
+    expect(matrix).toContain('Shown are the 20 of 60 classes with the most mistakes');
   });
 
-  it('warns in its headline of a model that is no better than guessing', () => {
+  it('says in its headline that a model is no better than guessing', () => {
     const guessing = { majorityClass: { label: 0, accuracy: 1, interval: { low: 1, high: 1 } } };
     const baselines = { ...input.test.baselines, ...guessing };
     const poor = renderReport(buildTrainingReport({ ...input, test: { ...input.test, baselines } }));
-    expect(poor).toMatch(/<h1>No better than guessing: right about/);
+    expect(poor).toMatch(/<h1>No better than guessing: classifies about/);
   });
 
-  it('does not claim to be right always when it was not', () => {
+  it('does not round an accuracy up to 100 %', () => {
     const test = { ...input.test, evaluation: { ...input.test.evaluation, accuracy: 0.998 } };
-    expect(renderReport(buildTrainingReport({ ...input, test }))).toContain('Right more than 99 times in 100');
+    expect(renderReport(buildTrainingReport({ ...input, test }))).toContain(
+      'Classifies more than 99 of 100 images correctly',
+    );
   });
 
-  it('says what is missing when no image was kept for testing', () => {
+  it('says that the accuracy is unknown without test images', () => {
     const untested = renderReport(buildTrainingReport({ ...input, test: undefined }));
-    expect(untested).toContain('<h1>Nobody knows yet how often it is right</h1>');
+    expect(untested).toContain('<h1>The accuracy is unknown</h1>');
     expect(untested).not.toContain('class="matrix"');
-    expect(untested).toContain('best: 14');
+    expect(untested).toContain('>epoch 14</text>');
   });
 
-  it('stands without epochs, warnings and mistakes', () => {
+  it('is complete without epochs, warnings and mistakes', () => {
     const perfect = reportInput({ skill: 50 });
     const bare = renderReport(
       buildTrainingReport({
@@ -104,7 +106,7 @@ describe('the page of a report', () => {
       }),
     );
     expect(bare).not.toMatch(/undefined|NaN/);
-    expect(bare).toContain('No test image was answered wrong.');
-    expect(bare).toContain('found nothing to warn of');
+    expect(bare).toContain('All test images were classified correctly.');
+    expect(bare).toContain('found no problems');
   });
 });

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { DatasetFeatures } from '../../../src/finetuning/features/dataset-features.ts';
-import { parseFinetuneOptions } from '../../../src/finetuning/finetune-options.ts';
-import type { Samples } from '../../../src/finetuning/head/head.ts';
-import { trainAndJudge } from '../../../src/finetuning/head/head-training.ts';
-import { loadTensorFlow, type TensorFlow } from '../../../src/runtime/tensorflow.ts';
-import { blobs } from './blobs.ts';
+import type { DatasetFeatures } from '../../src/finetuning/features/dataset-features.ts';
+import type { Samples } from '../../src/finetuning/features/feature-set.ts';
+import { parseFinetuneOptions } from '../../src/finetuning/finetune-options.ts';
+import { trainAndTest } from '../../src/finetuning/train-and-test.ts';
+import { loadTensorFlow, type TensorFlow } from '../../src/runtime/tensorflow.ts';
+import { blobs } from './head/blobs.ts';
 
 const CLASSES = 3;
 const DIMENSION = 6;
@@ -66,7 +66,7 @@ const trained = (
     learning_rate: 0.02,
     hidden_units: [],
   });
-  return trainAndJudge(tf, dataset(distances), CLASSES, options, () => {});
+  return trainAndTest(tf, dataset(distances), CLASSES, options, () => {});
 };
 
 describe('the layers that a head reads', () => {

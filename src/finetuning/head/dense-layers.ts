@@ -1,5 +1,5 @@
+import type { Random } from '../../common/random.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
-import type { Random } from './random.ts';
 
 type Tensor2D = ReturnType<TensorFlow['tensor2d']>;
 
@@ -11,37 +11,45 @@ export interface DenseLayer {
   readonly bias: Float32Array;
 }
 
-/** The gradient of the loss for one layer, in the layer's own shapes. */
+/** Gradient of the loss with respect to one layer's weight and bias, in their shapes. */
 export interface LayerGradient {
   readonly weight: Float32Array;
   readonly bias: Float32Array;
 }
 
-/** What one layer saw and gave in a forward pass, kept for the backward pass. */
+/** The input of one layer in a forward pass, kept for the backward pass. */
 interface Trace {
-  /** `[rows, inputs]`, and the same as a tensor: the backward pass multiplies by it again. */
+  /** `[rows, inputs]`, after dropout. */
   readonly input: Float32Array;
+  /** The same values as a tensor, which the backward pass multiplies by. */
   readonly tensor: Tensor2D;
-  /** Factor that each input was multiplied by for dropout; absent where there is none. */
+  /** Dropout factor of each input; undefined without dropout. */
   readonly mask: Float32Array | undefined;
 }
 
-/** A forward pass: `logits` `[rows, classes]` and what the backward pass needs. */
+/** Result of a forward pass. */
 export interface Forward {
   readonly rows: number;
+  /** `[rows, classes]` */
   readonly logits: Float32Array;
+  /** One for each layer. */
   readonly traces: readonly Trace[];
 }
 
-/** Dropout while training: the share of hidden units that is switched off, and the dice. */
+/** Dropout of hidden units during training. */
 export interface Dropout {
+  /** Share of the hidden units that are switched off, 0 to below 1. */
   readonly rate: number;
   readonly random: Random;
 }
 
+/** Rows that `computeLogits` computes at once. */
+const CHUNK_ROWS = 1024;
+
 /**
- * Layers of these sizes, from the features to the classes. Hidden layers start from He's normal distribution (2015);
- * the last one from zero, so that training starts with equal probabilities and a linear head is convex from a fixed point.
+ * Creates layers from a list of widths: the number of features, of hidden units, and of classes. The weights of hidden
+ * layers are drawn from He's normal distribution (2015). The last layer starts at zero, so that training starts with equal
+ * probabilities, and the result of a linear head does not depend on the random numbers.
  */
 export function createLayers(sizes: readonly number[], random: Random): DenseLayer[] {
   return sizes.slice(1).map((outputs, index) => {
@@ -52,7 +60,7 @@ export function createLayers(sizes: readonly number[], random: Random): DenseLay
   });
 }
 
-/** Runs `rows` rows of `input` `[rows, inputs]` through the layers, relu between them. Call it inside `tf.tidy`. */
+/** Computes the layers on `input` `[rows, inputs]`, with ReLU between them. Call it inside `tf.tidy`. */
 export function forward(
   tf: TensorFlow,
   layers: readonly DenseLayer[],
@@ -74,8 +82,9 @@ export function forward(
 }
 
 /**
- * Gradients of every layer from that of the logits. Call it inside the same `tf.tidy` as `forward`. On the wasm backend a product with a transposed operand is ten times
- * slower than one without, so the small operands (`delta`, here) are transposed by hand and the batch never is.
+ * Computes the gradient of each layer from the gradient of the logits. Call it inside the same `tf.tidy` as `forward`.
+ * On the wasm backend `matMul` with a transposed operand is ten times slower than without. So only the small operand,
+ * `delta`, is transposed, by hand, and the batch never is.
  */
 export function backward(
   tf: TensorFlow,
@@ -88,7 +97,7 @@ export function backward(
   for (let index = layers.length - 1; index >= 0; index--) {
     const layer = layers[index];
     const trace = pass.traces[index];
-    if (!layer || !trace) throw new Error('the forward pass is not of these layers');
+    if (!layer || !trace) throw new Error('the forward pass was computed with other layers');
     const { inputs, outputs } = layer;
     const transposed = transpose(delta, pass.rows, outputs);
     gradients[index] = {
@@ -101,6 +110,27 @@ export function backward(
     }
   }
   return gradients;
+}
+
+/** Computes logits `[n, classes]` of features `[n, inputs]`, without dropout, in chunks that bound the memory. */
+export function computeLogits(tf: TensorFlow, layers: readonly DenseLayer[], features: Float32Array): Float32Array {
+  const dimension = layers[0]?.inputs ?? 0;
+  const classes = layers.at(-1)?.outputs ?? 0;
+  const count = features.length / dimension;
+  const logits = new Float32Array(count * classes);
+  for (let row = 0; row < count; row += CHUNK_ROWS) {
+    const rows = Math.min(CHUNK_ROWS, count - row);
+    const chunk = features.subarray(row * dimension, (row + rows) * dimension);
+    tf.tidy(() => {
+      logits.set(forward(tf, layers, chunk, rows).logits, row * classes);
+    });
+  }
+  return logits;
+}
+
+/** A deep copy of a layer. */
+export function copyLayer(layer: DenseLayer): DenseLayer {
+  return { ...layer, weight: layer.weight.slice(), bias: layer.bias.slice() };
 }
 
 function affine(tf: TensorFlow, { inputs, outputs, weight, bias }: DenseLayer, input: Tensor2D): Float32Array {
@@ -141,14 +171,14 @@ function relu(values: Float32Array): void {
   for (let i = 0; i < values.length; i++) values[i] = Math.max(0, values[i] ?? 0);
 }
 
-/** A unit that was off (by relu or dropout) passes no gradient back; one that was scaled passes it scaled. */
+/** Multiplies `delta` by the derivative of ReLU and dropout: 0 for units that were off, else the dropout factor. */
 function throughRelu(delta: Float32Array, { input, mask }: Trace): void {
   for (let i = 0; i < delta.length; i++) {
     delta[i] = (input[i] ?? 0) > 0 ? (delta[i] ?? 0) * (mask ? (mask[i] ?? 0) : 1) : 0;
   }
 }
 
-/** Inverted dropout: units that stay are scaled up, so that nothing has to be scaled when the head is served. */
+/** Inverted dropout: the units that stay on are scaled up, so that inference needs no scaling. */
 function dropoutMask(length: number, { rate, random }: Dropout): Float32Array {
   const kept = 1 / (1 - rate);
   const mask = new Float32Array(length);

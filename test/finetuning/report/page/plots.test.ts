@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { linePlot, reliabilityDiagram } from '../../../src/finetuning/report/report-plots.ts';
+import { linePlot, reliabilityDiagram } from '../../../../src/finetuning/report/page/plots.ts';
 
 const axis = (max: number) => ({ title: 'axis', min: 0, max, format: String });
 
 describe('linePlot', () => {
-  it('ticks in round steps', () => {
+  it('puts ticks at round values', () => {
     const { text } = linePlot({ title: 't', x: axis(23), y: axis(1), series: [] });
     const ticks = [...text.matchAll(/text-anchor="(middle|end)">([\d.]+)</g)].map(([, anchor, value]) => [
       anchor,
@@ -14,7 +14,7 @@ describe('linePlot', () => {
     expect(ticks.filter(([anchor]) => anchor === 'end').map(([, value]) => value)).toHaveLength(6);
   });
 
-  it('keeps values beyond an axis at its end, and shows a single point', () => {
+  it('clips values to the axis and draws a single point as a dot', () => {
     const plot = (x: number, y: number) =>
       linePlot({ title: 't', x: axis(1), y: axis(1), series: [{ name: 's', tone: 'accent', points: [{ x, y }] }] })
         .text;
@@ -24,7 +24,7 @@ describe('linePlot', () => {
 });
 
 describe('reliabilityDiagram', () => {
-  it('has a bar for each bin with answers, as high as they are right', () => {
+  it('has a bar for each bin that is not empty, as high as its accuracy', () => {
     const bin = { low: 0.8, high: 0.9, count: 4, confidence: 0.85 };
     const { text } = reliabilityDiagram('t', [
       { ...bin, accuracy: 1 },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../src/finetuning/head/random.ts';
+import { seededRandom } from '../../src/common/random.ts';
 
 const take = (seed: number, stream?: number): number[] => {
   const random = seededRandom(seed, stream);

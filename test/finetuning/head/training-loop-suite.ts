@@ -1,9 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { argmaxRows, crossEntropy } from '../../../src/finetuning/head/cross-entropy.ts';
-import { type Epoch, type Head, headLogits, type Samples, trainHead } from '../../../src/finetuning/head/head.ts';
-import { backward, createLayers, forward } from '../../../src/finetuning/head/head-network.ts';
-import { defaultHeadSettings, type HeadSettings } from '../../../src/finetuning/head/head-settings.ts';
-import { seededRandom } from '../../../src/finetuning/head/random.ts';
+import { seededRandom } from '../../../src/common/random.ts';
+import type { Samples } from '../../../src/finetuning/features/feature-set.ts';
+import { crossEntropy } from '../../../src/finetuning/head/cross-entropy.ts';
+import { backward, computeLogits, createLayers, forward } from '../../../src/finetuning/head/dense-layers.ts';
+import { defaultHyperparameters, type Hyperparameters } from '../../../src/finetuning/head/hyperparameters.ts';
+import { argmaxRows } from '../../../src/finetuning/head/softmax.ts';
+import { type Epoch, type TrainedLayers, trainLayers } from '../../../src/finetuning/head/training-loop.ts';
 import type { TensorFlowBackend } from '../../../src/runtime/session.ts';
 import { loadTensorFlow, type TensorFlow } from '../../../src/runtime/tensorflow.ts';
 import { blobs } from './blobs.ts';
@@ -13,21 +15,21 @@ const DIMENSION = 32;
 const shape = { classes: CLASSES, dimension: DIMENSION, distance: 4 };
 const train = blobs({ ...shape, perClass: 25, seed: 1 });
 const held = blobs({ ...shape, perClass: 100, seed: 2 });
-const settings = defaultHeadSettings(train.labels.length, DIMENSION, 7);
+const hyperparameters = defaultHyperparameters(train.labels.length, DIMENSION, 7);
 
 /** What the head's training promises, on one backend. */
-export function describeHead(backend: TensorFlowBackend): void {
+export function describeTrainingLoop(backend: TensorFlowBackend): void {
   describe(`a head trained on ${backend}`, () => {
     let tf: TensorFlow;
     beforeAll(async () => {
       ({ tf } = await loadTensorFlow({ threads: 1, backend }));
     });
 
-    const learn = (overrides: Partial<HeadSettings> = {}, samples: Samples = train): Promise<Head> =>
-      trainHead(tf, { classes: CLASSES, train: samples }, { ...settings, ...overrides });
+    const learn = (overrides: Partial<Hyperparameters> = {}, samples: Samples = train): Promise<TrainedLayers> =>
+      trainLayers(tf, { classes: CLASSES, train: samples }, { ...hyperparameters, ...overrides });
 
-    const accuracy = ({ layers }: Head, samples: Samples = held): number => {
-      const predicted = argmaxRows(headLogits(tf, layers, samples.features), CLASSES);
+    const accuracy = ({ layers }: TrainedLayers, samples: Samples = held): number => {
+      const predicted = argmaxRows(computeLogits(tf, layers, samples.features), CLASSES);
       return predicted.filter((label, i) => label === samples.labels[i]).length / predicted.length;
     };
 
@@ -43,11 +45,11 @@ export function describeHead(backend: TensorFlowBackend): void {
       );
       const samples = { features: random, labels };
       const overrides = { learningRate: 0.02, weightDecay: 0.01, epochs: 60 };
-      const linear = await trainHead(tf, { classes: 2, train: samples }, { ...settings, ...overrides });
-      const hidden = await trainHead(
+      const linear = await trainLayers(tf, { classes: 2, train: samples }, { ...hyperparameters, ...overrides });
+      const hidden = await trainLayers(
         tf,
         { classes: 2, train: samples },
-        { ...settings, ...overrides, hiddenUnits: [16], dropout: 0.1 },
+        { ...hyperparameters, ...overrides, hiddenUnits: [16], dropout: 0.1 },
       );
       expect(linear.history.at(-1)?.accuracy).toBeLessThan(0.7);
       expect(hidden.history.at(-1)?.accuracy).toBeGreaterThan(0.85);
@@ -105,13 +107,13 @@ export function describeHead(backend: TensorFlowBackend): void {
       const kept = structuredClone(first.layers);
       // Other images, so another standardisation: the layers must be carried over into it.
       const goOn = (learningRate: number) =>
-        trainHead(
+        trainLayers(
           tf,
           { classes: CLASSES, train: held, start: first.layers },
-          { ...settings, hiddenUnits: [8], weightDecay: 0, epochs: 1, learningRate },
+          { ...hyperparameters, hiddenUnits: [8], weightDecay: 0, epochs: 1, learningRate },
         );
-      const still = headLogits(tf, (await goOn(0)).layers, held.features);
-      headLogits(tf, first.layers, held.features).forEach((logit, i) => {
+      const still = computeLogits(tf, (await goOn(0)).layers, held.features);
+      computeLogits(tf, first.layers, held.features).forEach((logit, i) => {
         expect(still[i]).toBeCloseTo(logit, 4);
       });
       expect((await goOn(0.05)).history[0]?.loss).toBeLessThan(first.history[0]?.loss ?? 0);
@@ -123,8 +125,8 @@ export function describeHead(backend: TensorFlowBackend): void {
       // Wrong labels punish the certainty that training drives at.
       const labels = held.labels.map((label, i) => (i % 5 === 0 ? (label + 1) % CLASSES : label));
       const validation = { ...held, labels };
-      const overfitting = { ...settings, weightDecay: 0, learningRate: 0.05, epochs: 200, patience: 5 };
-      const head = await trainHead(tf, { classes: CLASSES, train: few, validation }, overfitting);
+      const overfitting = { ...hyperparameters, weightDecay: 0, learningRate: 0.05, epochs: 200, patience: 5 };
+      const head = await trainLayers(tf, { classes: CLASSES, train: few, validation }, overfitting);
       const losses = head.history.map(({ valLoss }) => valLoss ?? Number.NaN);
       expect(head.history.length).toBe(head.bestEpoch + overfitting.patience);
       expect(losses[head.bestEpoch - 1]).toBe(Math.min(...losses));
@@ -133,18 +135,18 @@ export function describeHead(backend: TensorFlowBackend): void {
 
     it('heeds the weights of samples and balances classes when told to', async () => {
       const contradiction = { features: Float32Array.of(1, 1, -1, -1), labels: Int32Array.of(0, 1, 0, 1) };
-      const linear = { ...settings, weightDecay: 0, epochs: 100, batchSize: 4, learningRate: 0.05 };
-      const weighted = await trainHead(
+      const linear = { ...hyperparameters, weightDecay: 0, epochs: 100, batchSize: 4, learningRate: 0.05 };
+      const weighted = await trainLayers(
         tf,
         { classes: 2, train: { ...contradiction, weights: Float32Array.of(3, 1, 1, 3) } },
         linear,
       );
-      expect([...argmaxRows(headLogits(tf, weighted.layers, Float32Array.of(1, -1)), 2)]).toEqual([0, 1]);
+      expect([...argmaxRows(computeLogits(tf, weighted.layers, Float32Array.of(1, -1)), 2)]).toEqual([0, 1]);
 
       const lopsided = { features: Float32Array.of(1, 1.1, 0.9, 1), labels: Int32Array.of(0, 0, 0, 1) };
-      const probabilityOfRare = async (classWeights: HeadSettings['classWeights']): Promise<number> => {
-        const { layers } = await trainHead(tf, { classes: 2, train: lopsided }, { ...linear, classWeights });
-        return Math.exp(logSoftmax(headLogits(tf, layers, Float32Array.of(1)), 1));
+      const probabilityOfRare = async (classWeights: Hyperparameters['classWeights']): Promise<number> => {
+        const { layers } = await trainLayers(tf, { classes: 2, train: lopsided }, { ...linear, classWeights });
+        return Math.exp(logSoftmax(computeLogits(tf, layers, Float32Array.of(1)), 1));
       };
       expect(await probabilityOfRare('none')).toBeCloseTo(0.25, 1);
       expect(await probabilityOfRare('balanced')).toBeCloseTo(0.5, 1);
@@ -152,9 +154,9 @@ export function describeHead(backend: TensorFlowBackend): void {
 
     it('keeps some probability for the other classes with label smoothing', async () => {
       const easy = { features: Float32Array.of(-1, 1), labels: Int32Array.of(0, 1) };
-      const run = { ...settings, weightDecay: 0, epochs: 300, batchSize: 2, learningRate: 0.1 };
-      const smooth = await trainHead(tf, { classes: 2, train: easy }, { ...run, labelSmoothing: 0.2 });
-      const logits = headLogits(tf, smooth.layers, Float32Array.of(-1));
+      const run = { ...hyperparameters, weightDecay: 0, epochs: 300, batchSize: 2, learningRate: 0.1 };
+      const smooth = await trainLayers(tf, { classes: 2, train: easy }, { ...run, labelSmoothing: 0.2 });
+      const logits = computeLogits(tf, smooth.layers, Float32Array.of(-1));
       expect(Math.exp(logSoftmax(logits, 0))).toBeCloseTo(0.9, 1);
     });
 
@@ -173,25 +175,25 @@ export function describeHead(backend: TensorFlowBackend): void {
 
     it('reports every epoch as it ends', async () => {
       const seen: Epoch[] = [];
-      const head = await trainHead(
+      const head = await trainLayers(
         tf,
         { classes: CLASSES, train, validation: held, onEpoch: (epoch) => seen.push(epoch) },
-        { ...settings, epochs: 4 },
+        { ...hyperparameters, epochs: 4 },
       );
       expect(seen).toEqual(head.history);
       expect(seen.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
-      expect(seen[0]).toMatchObject({ epochs: 4, learningRate: settings.learningRate });
+      expect(seen[0]).toMatchObject({ epochs: 4, learningRate: hyperparameters.learningRate });
       expect(seen[3]?.loss).toBeLessThan(seen[0]?.loss ?? 0);
-      expect(seen[3]?.learningRate).toBeLessThan(settings.learningRate / 4);
+      expect(seen[3]?.learningRate).toBeLessThan(hyperparameters.learningRate / 4);
     });
 
     it('stops in the middle of an epoch when it is told to', async () => {
       const controller = new AbortController();
       const reason = new Error('cancelled');
-      const training = trainHead(
+      const training = trainLayers(
         tf,
         { classes: CLASSES, train, signal: controller.signal, onEpoch: () => controller.abort(reason) },
-        settings,
+        hyperparameters,
       );
       await expect(training).rejects.toBe(reason);
     });
@@ -199,10 +201,10 @@ export function describeHead(backend: TensorFlowBackend): void {
     it('lets timers run while it trains', async () => {
       const controller = new AbortController();
       const timer = setTimeout(() => controller.abort(), 50);
-      const endless = trainHead(
+      const endless = trainLayers(
         tf,
         { classes: CLASSES, train, signal: controller.signal },
-        { ...settings, epochs: 1_000_000 },
+        { ...hyperparameters, epochs: 1_000_000 },
       );
       await expect(endless).rejects.toThrow();
       clearTimeout(timer);
@@ -218,7 +220,7 @@ export function describeHead(backend: TensorFlowBackend): void {
       await expect(learn({}, { ...train, labels: train.labels.map(() => CLASSES) })).rejects.toThrow(
         'a label is not in 0..3',
       );
-      await expect(learn({}, { ...train, labels: train.labels.subarray(1) })).rejects.toThrow('do not fit');
+      await expect(learn({}, { ...train, labels: train.labels.subarray(1) })).rejects.toThrow('cannot be divided');
       await expect(learn({}, { ...train, features: train.features.map(() => Number.NaN) })).rejects.toThrow(
         'not a finite',
       );

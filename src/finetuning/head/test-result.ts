@@ -1,0 +1,61 @@
+import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { type DatasetFeatures, lastLayers } from '../features/dataset-features.ts';
+import { samplesOf } from '../features/feature-set.ts';
+import { type Baselines, scoreBaselines } from './baselines.ts';
+import { type Calibration, calibrationOf, scaledSoftmax } from './calibration.ts';
+import { computeLogits } from './dense-layers.ts';
+import { type Evaluation, evaluate } from './evaluation.ts';
+import type { Head, TunedOn } from './head.ts';
+import { applyThreshold, type CoveragePoint, coverageCurve, type UnknownThreshold } from './threshold.ts';
+
+/** Result of testing a head on images that had no part in training or tuning it. */
+export interface TestResult {
+  /** Of the predictions with the head's temperature. */
+  readonly evaluation: Evaluation;
+  readonly temperature: number;
+  readonly tunedOn: TunedOn;
+  /** Before and after the logits are divided by the temperature. */
+  readonly calibration: { readonly before: Calibration; readonly after: Calibration };
+  readonly unknown: UnknownThreshold;
+  /** Coverage and accuracy of the test images at the threshold. */
+  readonly withheld: CoveragePoint;
+  /** The same for every other threshold. */
+  readonly coverage: readonly CoveragePoint[];
+  readonly baselines: Baselines;
+}
+
+/** The features to test a head on. */
+export interface TestFeatures {
+  /** Features of the layers that the head reads. */
+  readonly read: DatasetFeatures;
+  /** Features of all layers that the backbone offers. */
+  readonly offered: DatasetFeatures;
+}
+
+/** Tests a head on the test images, of which there must be at least one. */
+export function testHead(
+  tf: TensorFlow,
+  { layers, temperature, unknown, tunedOn }: Head,
+  { read: { test, testNames }, offered }: TestFeatures,
+  classes: number,
+): TestResult {
+  const { labels } = test;
+  const logits = computeLogits(tf, layers, test.features);
+  const before = scaledSoftmax(logits, 1, classes);
+  const after = scaledSoftmax(logits, temperature, classes);
+  // Nearest neighbours use the last layer alone: the scale of the earlier layers' features differs.
+  const last = lastLayers(offered, 1);
+  return {
+    evaluation: evaluate({ probabilities: after, labels, classes, ids: testNames }),
+    temperature,
+    tunedOn,
+    calibration: {
+      before: calibrationOf(before, labels, classes),
+      after: calibrationOf(after, labels, classes),
+    },
+    unknown,
+    withheld: applyThreshold(after, labels, classes, unknown.threshold),
+    coverage: coverageCurve(after, labels, classes),
+    baselines: scoreBaselines(tf, samplesOf({ ...last.train, augmented: false }), last.test, classes),
+  };
+}

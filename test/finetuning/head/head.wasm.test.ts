@@ -1,3 +1,0 @@
-import { describeHead } from './head-suite.ts';
-
-describeHead('wasm');

@@ -1,0 +1,3 @@
+import { describeTrainingLoop } from './training-loop-suite.ts';
+
+describeTrainingLoop('wasm');
