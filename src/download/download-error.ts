@@ -1,19 +1,19 @@
-/** Why a download did not succeed, in words for the one who asked for it. */
+/** Why a download failed, in words for the user who started it. */
 export class DownloadError extends Error {
   override readonly name = 'DownloadError';
 }
 
-/** No host answered at all: there may be no network. */
+/** No host answered: the machine may have no network. */
 export class UnreachableError extends DownloadError {}
 
 /** The host has no such file. */
-export class NotThereError extends DownloadError {}
+export class NotFoundError extends DownloadError {}
 
-/** A failure that may pass: the connection broke, the host is busy. */
-export class PassingError extends DownloadError {
-  /** What the host asked to wait, in milliseconds. */
+/** A failure after which another attempt may succeed: the connection broke, or the host is busy. */
+export class TransientError extends DownloadError {
+  /** How long the host asks to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
-  /** Whether no host answered at all. */
+  /** Whether no host answered. */
   readonly unreachable: boolean;
 
   constructor(
@@ -26,7 +26,7 @@ export class PassingError extends DownloadError {
   }
 }
 
-/** A URL as it may be shown: without what stands behind `?`, which signs it, and without a password. */
+/** A URL for messages: without its query, which may hold a signature, and without a password. */
 export function shown(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
 }

@@ -3,29 +3,29 @@ import type { FetchOptions } from './hub.ts';
 /** How far a download is. */
 export interface DownloadProgress {
   readonly phase: 'download' | 'verify';
-  /** Bytes. */
+  /** Bytes done. */
   readonly done: number;
-  /** Bytes; undefined as long as nobody said. */
+  /** Bytes in all; undefined until they are known. */
   readonly total: number | undefined;
 }
 
-/** A file to fetch. */
+/** A file to download. */
 export interface DownloadRequest extends Omit<FetchOptions, 'headers'> {
   readonly url: URL;
-  /** Where it will be, whole and verified; the folder exists. */
+  /** The path of the file, where it appears whole and verified. The folder must exist. */
   readonly target: string;
-  /** What the file must be. Without a digest the host must publish one: in a header, or in `<url>.sha256`. */
+  /** The digest that the file must have. When undefined, the host must publish one: in a header or as `<url>.sha256`. */
   readonly sha256: string | undefined;
-  /** Its bytes; with `prefix`, those of its beginning that are wanted. */
+  /** The size in bytes, of the file or of its beginning. */
   readonly size: number | undefined;
-  /** Only the first `size` bytes are fetched, and they are what has the digest. */
+  /** Download only the first `size` bytes; `sha256` is their digest. */
   readonly prefix: boolean;
-  /** The first wait between two tries, in milliseconds; each further one is twice as long. */
+  /** The wait before the second attempt, in milliseconds; it doubles with each further one. */
   readonly backoffMs: number;
   readonly onProgress: (progress: DownloadProgress) => void;
 }
 
-/** A file that is there. */
+/** A verified file. */
 export interface Downloaded {
   readonly sha256: string;
   readonly size: number;

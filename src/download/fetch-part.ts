@@ -1,15 +1,16 @@
 import type { IncomingMessage } from 'node:http';
-import { digestBeside } from './digest-beside.ts';
-import { DownloadError, PassingError, shown } from './download-error.ts';
+import { fetchChecksum } from './checksum-file.ts';
+import { DownloadError, shown, TransientError } from './download-error.ts';
 import type { DownloadRequest } from './download-request.ts';
 import { connectionError } from './http-request.ts';
 import { type Fetched, fetchFollowing } from './hub.ts';
 import type { PartFile, PartState } from './part-file.ts';
 
 /**
- * One try to complete a part with what it lacks.
- * @returns the SHA-256 that the whole must have: nothing is fetched of a file of which nobody knows it
- * @throws PassingError when another try may succeed; DownloadError
+ * One attempt to download what a part lacks. Nothing is downloaded of a file whose digest is unknown.
+ *
+ * @returns the SHA-256 that the complete file must have
+ * @throws TransientError when another attempt may succeed; DownloadError
  */
 export async function fetchPart(request: DownloadRequest, part: PartFile): Promise<string> {
   const there = await usablePart(request, part);
@@ -28,7 +29,7 @@ export async function fetchPart(request: DownloadRequest, part: PartFile): Promi
   });
   try {
     if (fetched.response.statusCode !== 416) expectWanted(request, fetched);
-    const sha256 = request.sha256 ?? fetched.published.sha256 ?? (await digestBeside(request));
+    const sha256 = request.sha256 ?? fetched.published.sha256 ?? (await fetchChecksum(request));
     await receive({ ...request, sha256 }, part, fetched, there);
     return sha256;
   } finally {
@@ -41,7 +42,7 @@ interface FoundPart {
   readonly state: PartState;
 }
 
-/** What is there already, if one can go on from it: the host or a digest must be able to tell that it is of this file. */
+/** The part so far, if it can be resumed: a validator or a digest must be able to tell whether it is of this file. */
 async function usablePart({ url, size, sha256 }: DownloadRequest, part: PartFile): Promise<FoundPart | undefined> {
   const found = await part.found(url.href);
   if (found === undefined) return undefined;
@@ -57,22 +58,22 @@ async function receive(
   there: FoundPart | undefined,
 ): Promise<void> {
   const { start, total = published.size, validator } = readAnswer(response);
-  // Status 200: a host that does not know ranges, or has another version by now, sends the whole.
+  // Status 200: the host does not support ranges or has another version by now, and sends the whole file.
   if (start === 0) {
     const state = { url: url.href, validator, total, sha256 };
     await part.begin(state, prefix ? size : total);
   } else if (there === undefined || start !== there.size || (total ?? there.state.total) !== there.state.total) {
     await part.remove();
-    throw new PassingError(`${shown(from)} answers with another range than was asked for`);
+    throw new TransientError(`${shown(from)} sent another range than the one requested`);
   }
   const end = prefix ? size : (total ?? size);
   const done = await part.append(chunksOf(body, from), end, (bytes) =>
     onProgress({ phase: 'download', done: bytes, total: end }),
   );
-  if (end !== undefined && done < end) throw new PassingError(`${shown(from)} ended after ${done} of ${end} bytes`);
+  if (end !== undefined && done < end) throw new TransientError(`${shown(from)} ended after ${done} of ${end} bytes`);
 }
 
-/** @throws DownloadError when the host says already that its file is another one */
+/** @throws DownloadError when the headers of the answer tell that it is another file */
 function expectWanted({ size, sha256, prefix }: DownloadRequest, { response, url, published }: Fetched): void {
   if (prefix) return;
   const total = readAnswer(response).total ?? published.size;
@@ -84,7 +85,7 @@ function expectWanted({ size, sha256, prefix }: DownloadRequest, { response, url
   }
 }
 
-/** Where the body begins in the file, how long the file is, and what identifies its version. */
+/** Offset of the body in the file, size of the file, and the identifier of its version. */
 function readAnswer({ statusCode, headers }: IncomingMessage): {
   start: number | undefined;
   total: number | undefined;
@@ -92,7 +93,7 @@ function readAnswer({ statusCode, headers }: IncomingMessage): {
 } {
   const [, from, whole] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? [];
   const length = statusCode === 200 ? headers['content-length'] : whole;
-  // A weak ETag says that two versions mean the same, not that their bytes are the same (RFC 9110, 13.1.5).
+  // A weak ETag does not promise identical bytes (RFC 9110, 13.1.5).
   const validator = headers.etag?.startsWith('"') ? headers.etag : headers['last-modified'];
   return {
     start: statusCode === 200 ? 0 : from === undefined ? undefined : Number(from),

@@ -2,31 +2,32 @@ import { once } from 'node:events';
 import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import tls from 'node:tls';
 import { errnoOf } from '../common/durable-files.ts';
-import { PassingError, shown } from './download-error.ts';
-import { receiveBody } from './received-body.ts';
+import { shown, TransientError } from './download-error.ts';
 import { withoutBrackets } from './settings.ts';
 
-/** One request, without its redirects. */
+/** Options of one request. */
 export interface HttpRequestOptions {
   readonly headers: OutgoingHttpHeaders;
   readonly proxy: URL | undefined;
-  /** Milliseconds in which nothing happens on the connection, after which it is given up. */
+  /** A connection without any traffic for so many milliseconds is given up. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
 }
 
-/** An answer; its body is read there, not from the response. */
+/** A response. Its body must be read from `body`. */
 export interface Answer {
   readonly response: IncomingMessage;
   readonly body: AsyncIterable<Buffer>;
 }
 
 /**
- * Sends a GET on a connection of its own, through a proxy if there is one: `https:` through a tunnel, so that the proxy sees
- * neither headers nor content. Node's own clients know proxies on some of the versions that the project supports only.
- * @throws PassingError when there is no answer; the signal's reason
+ * Sends a GET request on a new connection, through the proxy if there is one: for `https:` through a tunnel, so that the
+ * proxy sees neither headers nor content. Node's own clients do not support proxies in all versions that the project runs on.
+ *
+ * @throws TransientError when there is no answer; the signal's reason
  */
 export async function get(url: URL, { headers, proxy, stallMs, signal }: HttpRequestOptions): Promise<Answer> {
   const client = url.protocol === 'https:' ? https : http;
@@ -48,25 +49,57 @@ export async function get(url: URL, { headers, proxy, stallMs, signal }: HttpReq
   }
 }
 
-/** A failure of the network as it is called here; any other error stays what it is. */
+/** Converts an error of the network to a `TransientError`; returns any other error as it is. */
 export function connectionError(thrown: unknown, url: URL): unknown {
   const code = errnoOf(thrown);
-  if (thrown instanceof PassingError || code === undefined) return thrown;
+  if (thrown instanceof TransientError || code === undefined) return thrown;
   const unreachable = UNREACHABLE.has(code);
   const what = unreachable ? `${url.host} cannot be reached` : `the connection to ${url.host} broke`;
-  return new PassingError(`${what} (${code})`, { unreachable, cause: thrown });
+  return new TransientError(`${what} (${code})`, { unreachable, cause: thrown });
 }
 
 const UNREACHABLE = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH', 'ETIMEDOUT']);
 
 async function answer(request: http.ClientRequest, stallMs: number): Promise<Answer> {
-  request.setTimeout(stallMs, () => request.destroy(new PassingError(`nothing came for ${stallMs} ms`)));
+  request.setTimeout(stallMs, () => request.destroy(new TransientError(`no data arrived for ${stallMs} ms`)));
   request.end();
   return await new Promise((resolve, reject) => {
-    // What breaks later breaks the body, whose reader is told.
+    // A later error ends the body.
     request.on('error', reject);
     request.once('response', (response) => resolve({ response, body: receiveBody(response) }));
   });
+}
+
+/** Bytes of a body that are buffered before it is read. */
+const BUFFERED_BYTES = 1 << 20;
+
+/**
+ * The body of a response. A stream that breaks discards what it has not handed out; here the error comes after all bytes
+ * received before it, so that a download can be resumed from there.
+ */
+function receiveBody(response: IncomingMessage): AsyncIterable<Buffer> {
+  const body = new PassThrough({ highWaterMark: BUFFERED_BYTES });
+  let failure: unknown;
+  const end = () => {
+    if (!body.writableEnded) body.end();
+  };
+  response.on('data', (chunk: Buffer) => {
+    if (!body.write(chunk)) response.pause();
+  });
+  body.on('drain', () => response.resume());
+  response.once('error', (thrown) => {
+    failure = thrown;
+    end();
+  });
+  response.once('end', end);
+  response.once('close', end);
+  return inOrder(body, () => failure);
+}
+
+async function* inOrder(body: PassThrough, failure: () => unknown): AsyncGenerator<Buffer> {
+  yield* body;
+  const thrown = failure();
+  if (thrown !== undefined) throw thrown;
 }
 
 async function openTunnel(url: URL, proxy: URL, stallMs: number, signal: AbortSignal): Promise<Socket> {
@@ -75,12 +108,12 @@ async function openTunnel(url: URL, proxy: URL, stallMs: number, signal: AbortSi
   const request = transport(proxy).request(
     addressOf(proxy, { method: 'CONNECT', path: authority, headers, agent: false, signal }),
   );
-  request.setTimeout(stallMs, () => request.destroy(new PassingError(`the proxy said nothing for ${stallMs} ms`)));
+  request.setTimeout(stallMs, () => request.destroy(new TransientError(`the proxy did not answer for ${stallMs} ms`)));
   request.end();
   const [response, socket] = (await once(request, 'connect')) as [IncomingMessage, Socket];
   if (response.statusCode === 200) return socket;
   socket.destroy();
-  throw new PassingError(`the proxy ${shown(proxy)} answered ${response.statusCode} when asked for ${authority}`);
+  throw new TransientError(`the proxy ${shown(proxy)} answered ${response.statusCode} to CONNECT ${authority}`);
 }
 
 function transport(proxy: URL): typeof http | typeof https {
@@ -98,7 +131,7 @@ function credentials({ username, password }: URL): OutgoingHttpHeaders {
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
-/** A name of a server may not be an address (RFC 6066). */
+/** A server name in TLS must not be an IP address (RFC 6066). */
 function isAddress(hostname: string): boolean {
   return /^[\d.]+$|:/.test(hostname);
 }

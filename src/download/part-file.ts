@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { DownloadError } from './download-error.ts';
 
-/** What identifies the version of a file that a part is of. */
+/** Identifies the version of the file that a part belongs to. */
 const stateSchema = z.object({
   url: z.string(),
   /** For `If-Range`: a strong ETag or a date. */
   validator: z.string().optional(),
-  /** Bytes of the whole file, where the host said it. */
+  /** Size of the whole file in bytes, if the host said it. */
   total: z.number().int().positive().optional(),
   /** The digest that the host published. */
   sha256: z.string().optional(),
@@ -17,8 +17,8 @@ const stateSchema = z.object({
 export type PartState = z.output<typeof stateSchema>;
 
 /**
- * The bytes of a file that have arrived, in order, under another name than the file's: `<file>.part`, and `<file>.part.json`
- * with what they are of.
+ * The beginning of a file that is being downloaded: its bytes in `<file>.part`, and in `<file>.part.json` which version of
+ * which file they belong to.
  */
 export class PartFile {
   readonly path: string;
@@ -31,7 +31,7 @@ export class PartFile {
     this.#statePath = `${target}.part.json`;
   }
 
-  /** Bytes that are there, and of what; nothing that is of another URL, or of nobody knows what. */
+  /** What has been downloaded from a URL. Undefined for another URL, or when the state is missing or damaged. */
   async found(url: string): Promise<{ size: number; state: PartState } | undefined> {
     const size = (await stat(this.path).catch(() => undefined))?.size ?? 0;
     const text = await readFile(this.#statePath, 'utf8').catch(() => '');
@@ -46,7 +46,7 @@ export class PartFile {
     return parsed.success && parsed.data.url === url ? { size, state: parsed.data } : undefined;
   }
 
-  /** Begins anew: nothing of what was there remains. @throws DownloadError when the disk has no room for `bytes` */
+  /** Starts from the beginning. @throws DownloadError when the disk has no room for `bytes` */
   async begin(state: PartState, bytes: number | undefined): Promise<void> {
     await rm(this.path, { force: true });
     if (bytes !== undefined) await expectRoom(dirname(this.path), bytes);
@@ -54,8 +54,8 @@ export class PartFile {
   }
 
   /**
-   * Appends what comes, as it comes, up to byte `end` of the file. @returns the part's bytes by then
-   * @throws whatever reading or writing throws; what was written until then stays
+   * Appends chunks as they arrive, up to byte `end` of the file. What was written before an error stays.
+   * @returns the size of the part
    */
   async append(
     chunks: AsyncIterable<Buffer>,
@@ -79,7 +79,7 @@ export class PartFile {
     }
   }
 
-  /** Makes the part the file that it was to be, once its bytes are on the disk. */
+  /** Turns the complete part into the file, once its bytes are on the disk. */
   async finish(): Promise<void> {
     const handle = await open(this.path, 'r');
     await handle.sync();
@@ -99,5 +99,5 @@ async function expectRoom(folder: string, bytes: number): Promise<void> {
   const room = bavail * bsize;
   if (room >= bytes) return;
   const megabytes = (count: number) => `${Math.ceil(count / 1e6)} MB`;
-  throw new DownloadError(`${megabytes(bytes)} are to come, but ${folder} has room for ${megabytes(room)}`);
+  throw new DownloadError(`the download has ${megabytes(bytes)}, but only ${megabytes(room)} are free in ${folder}`);
 }

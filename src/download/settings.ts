@@ -1,29 +1,31 @@
 import { DownloadError } from './download-error.ts';
 
-/** The hub whose place `HF_ENDPOINT` takes. */
+/** The hub that `HF_ENDPOINT` replaces. */
 const HUB = 'https://huggingface.co';
 
-/** How one gets out into the network. */
+/** The proxies of this machine. */
 export interface ProxySettings {
-  /** For `http:` and for `https:` URLs. */
+  /** The proxy for `http:` URLs. */
   readonly http: URL | undefined;
+  /** The proxy for `https:` URLs. */
   readonly https: URL | undefined;
-  /** Hosts that are reached directly, as `NO_PROXY` lists them. */
+  /** Hosts that are reached directly: the entries of `NO_PROXY`. */
   readonly none: readonly string[];
 }
 
-/** What the environment says about downloads. */
+/** The settings of downloads in the environment. */
 export interface DownloadSettings {
-  /** Where the hub is asked; a path may stand behind its host. */
+  /** The base URL of the hub; may have a path. */
   readonly endpoint: URL;
-  /** For the endpoint alone. */
+  /** Sent to the endpoint only. */
   readonly token: string | undefined;
   readonly proxies: ProxySettings;
 }
 
 /**
- * Reads `HF_ENDPOINT`, `HF_TOKEN` and the proxy variables, in lower case first, as other programs do.
- * @throws DownloadError that names the variable that is wrong, without its value: it may hold a password
+ * Reads `HF_ENDPOINT`, `HF_TOKEN` and the proxy variables. Like in other programs, their lower-case names come first.
+ *
+ * @throws DownloadError that names the wrong variable, but not its value, which may hold a password
  */
 export function readDownloadSettings(environment: Readonly<Record<string, string | undefined>>): DownloadSettings {
   const value = (...names: string[]) => names.map((name) => environment[name]?.trim()).find((text) => text);
@@ -46,12 +48,12 @@ export function readDownloadSettings(environment: Readonly<Record<string, string
   };
 }
 
-/** The proxy that stands between here and a URL; undefined where there is none. */
+/** The proxy for a URL; undefined when it is reached directly. */
 export function proxyFor(url: URL, { http, https, none }: ProxySettings): URL | undefined {
   return none.some((entry) => covers(entry, url)) ? undefined : url.protocol === 'https:' ? https : http;
 }
 
-/** An entry of `NO_PROXY` is `*`, a host with or without its port, or the end of hosts' names. */
+/** An entry of `NO_PROXY` is `*`, a host with or without its port, or a domain. */
 function covers(entry: string, url: URL): boolean {
   if (entry === '*') return true;
   const [, host = entry, port] = /^\*?\.?([^:]+|\[.+\])(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
@@ -60,7 +62,7 @@ function covers(entry: string, url: URL): boolean {
   return hostname === withoutBrackets(host) || hostname.endsWith(`.${host}`);
 }
 
-/** An IPv6 address as sockets want it. */
+/** An IPv6 address without the brackets it has in a URL. */
 export function withoutBrackets(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, '');
 }
@@ -69,19 +71,19 @@ function portOf(url: URL): string {
   return url.port || (url.protocol === 'https:' ? '443' : '80');
 }
 
-/** A URL of the hub at the endpoint that takes its place; other URLs stay. */
+/** Moves a URL of the hub to the endpoint; returns other URLs as they are. */
 export function atEndpoint(url: URL, endpoint: URL): URL {
   return url.origin === HUB ? under(endpoint, url.pathname) : url;
 }
 
-/** A path below a base URL, whatever slashes stand at the seam. */
+/** Appends a path to a base URL, with one slash between them. */
 export function under(base: URL, path: string): URL {
   const joined = new URL(base);
   joined.pathname = `${base.pathname.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`;
   return joined;
 }
 
-/** A URL of `http:` or `https:`; undefined for anything else. */
+/** Parses an `http:` or `https:` URL; undefined for anything else. */
 export function parseHttpUrl(text: string, base?: URL): URL | undefined {
   if (!URL.canParse(text, base?.href)) return undefined;
   const url = new URL(text, base);

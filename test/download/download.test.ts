@@ -50,7 +50,7 @@ function fetchIt(changes: Partial<DownloadRequest> = {}): Promise<{ sha256: stri
 }
 
 const ranges = () => host.requests.map(({ headers }) => headers.range);
-/** Nothing that could be taken for the file. */
+/** Checks that nothing could be mistaken for the file. */
 const nothingThere = () => expect(existsSync(target)).toBe(false);
 
 describe('a download', () => {
@@ -61,7 +61,7 @@ describe('a download', () => {
     expect(progress.at(-1)).toEqual({ phase: 'verify', done: content.length, total: content.length });
   });
 
-  test('goes on where the connection was cut, and asks for the same version', async () => {
+  test('resumes where the connection broke, and asks for the same version', async () => {
     host.mischief.push(host.cut(100_000), host.cut(50_000));
     await fetchIt();
     expect(readFileSync(target).equals(content)).toBe(true);
@@ -75,11 +75,9 @@ describe('a download', () => {
     ).toBe(true);
   });
 
-  test('goes on in the next run', async () => {
+  test('resumes in the next run', async () => {
     host.mischief.push(host.cut(100_000), ...Array.from({ length: 5 }, () => host.cut(0)));
-    await expect(fetchIt()).rejects.toThrow(
-      /6 times in a row; \d+ bytes are kept, and the next pull goes on from there/,
-    );
+    await expect(fetchIt()).rejects.toThrow(/6 times in a row; the next pull resumes after the \d+ bytes received/);
     nothingThere();
     const before = host.requests.length;
     await fetchIt();
@@ -87,7 +85,7 @@ describe('a download', () => {
     expect(readFileSync(target).equals(content)).toBe(true);
   });
 
-  test('begins anew when the host has another version by then', async () => {
+  test('begins again when the host has another version by then', async () => {
     host.mischief.push((request, response) => {
       const other = new MisbehavingHost(Buffer.alloc(content.length, 1));
       other.cut(100_000)(request, response);
@@ -97,7 +95,7 @@ describe('a download', () => {
     expect(readFileSync(target).equals(content)).toBe(true);
   });
 
-  test('begins anew when the host does not know ranges', async () => {
+  test('begins again when the host does not support ranges', async () => {
     host.mischief.push(host.cut(100_000), (_request, response) => {
       response.writeHead(200, { 'content-length': content.length }).end(content);
       return true;
@@ -151,7 +149,7 @@ describe('a download', () => {
     expect(progress).toEqual([]);
   });
 
-  test('is not taken in by a length that is too short', async () => {
+  test('notices a content length that is too short', async () => {
     host.mischief.push((_request, response) => {
       response.writeHead(200, { 'content-length': 1000 }).end(content.subarray(0, 1000));
       return true;
@@ -163,11 +161,11 @@ describe('a download', () => {
   test('keeps nothing of a file with another digest', async () => {
     host.content = Buffer.from(content);
     host.content[200_000] = 255 - (content[200_000] ?? 0);
-    await expect(fetchIt()).rejects.toThrow(`has SHA-256 ${digest(host.content)}, not ${sha256}: it is another file`);
+    await expect(fetchIt()).rejects.toThrow(`is another file: it has SHA-256 ${digest(host.content)}, not ${sha256}`);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('throws away a part that was damaged, and fetches the whole', async () => {
+  test('discards a damaged part, and downloads the whole file', async () => {
     host.mischief.push(host.cut(100_000), ...Array.from({ length: 5 }, () => host.cut(0)));
     await expect(fetchIt()).rejects.toThrow('in a row');
     await writeFile(`${target}.part`, Buffer.alloc(50_000));
@@ -175,7 +173,7 @@ describe('a download', () => {
     expect(readFileSync(target).equals(content)).toBe(true);
   });
 
-  test('stops when it is told to, and keeps what came', async () => {
+  test('stops when its signal aborts, and keeps what it received', async () => {
     const controller = new AbortController();
     host.mischief.push((_request, response) => {
       response.writeHead(200, { 'content-length': content.length, etag: host.etag });
@@ -188,7 +186,7 @@ describe('a download', () => {
     expect(existsSync(`${target}.part`)).toBe(true);
   });
 
-  test('says at once when no host answers', async () => {
+  test('fails soon when no host answers', async () => {
     const closed = await new MisbehavingHost(content).listen();
     const url = new URL(`${closed.origin}/model.safetensors`);
     await closed.close();
@@ -199,7 +197,7 @@ describe('a download', () => {
 
   test.each([
     [404, 'there is no such file'],
-    [401, 'it may want a token, as HF_TOKEN'],
+    [401, 'it may require a token in HF_TOKEN'],
     [400, 'answered 400'],
   ])('does not try again after %i', async (status, message) => {
     host.mischief.push((_request, response) => {
@@ -215,14 +213,14 @@ describe('the beginning of a file', () => {
   const size = 70_000;
   const beginning = { size, prefix: true, sha256: digest(content.subarray(0, size)) };
 
-  test('is all that is fetched', async () => {
+  test('is all that is downloaded', async () => {
     host.mischief.push(host.cut(30_000));
     await fetchIt(beginning);
     expect(readFileSync(target).equals(content.subarray(0, size))).toBe(true);
     expect(ranges()).toEqual(['bytes=0-69999', expect.stringMatching(/^bytes=\d+-69999$/)]);
   });
 
-  test('is all that is kept, where the host does not know ranges', async () => {
+  test('is all that is kept when the host does not support ranges', async () => {
     host.mischief.push((_request, response) => {
       response.writeHead(200, { 'content-length': content.length }).end(content);
       return true;
@@ -232,8 +230,8 @@ describe('the beginning of a file', () => {
   });
 });
 
-describe('a digest that nobody knows yet', () => {
-  test("is the one in the hub's header", async () => {
+describe('a digest that the manifest does not have', () => {
+  test("is read from the hub's header", async () => {
     host.headers = { 'x-linked-etag': `"${sha256}"`, 'x-linked-size': String(content.length) };
     expect(await fetchIt({ sha256: undefined, size: undefined })).toEqual({ sha256, size: content.length });
     host.headers = { 'x-linked-etag': `"${'0'.repeat(64)}"` };
@@ -249,7 +247,7 @@ describe('a digest that nobody knows yet', () => {
     expect(await fetchIt({ sha256: undefined })).toMatchObject({ sha256 });
   });
 
-  test('is in a file beside it, on a mirror', async () => {
+  test('is read from a file beside it on a mirror', async () => {
     host.mischief.push(
       () => false,
       ({ url }, response) => {
@@ -261,7 +259,7 @@ describe('a digest that nobody knows yet', () => {
     expect(await fetchIt({ sha256: undefined })).toMatchObject({ sha256 });
   });
 
-  test('without one, nothing is trusted', async () => {
+  test('must be published: nothing is downloaded without one', async () => {
     host.mischief.push(
       () => false,
       (_request, response) => {
@@ -270,13 +268,13 @@ describe('a digest that nobody knows yet', () => {
       },
     );
     await expect(fetchIt({ sha256: undefined })).rejects.toThrow(
-      /^no digest is known of .*model\.safetensors\.sha256$/,
+      /^the SHA-256 of .* is unknown: .*model\.safetensors\.sha256$/,
     );
     expect(progress).toEqual([]);
     nothingThere();
   });
 
-  test("that differs from the manifest's is refused before anything is fetched", async () => {
+  test("that differs from the manifest's is refused before the download", async () => {
     host.headers = { 'x-linked-etag': `"${'0'.repeat(64)}"` };
     await expect(fetchIt()).rejects.toThrow(`it has ${'0'.repeat(64)} as SHA-256, not ${sha256}`);
     expect(progress).toEqual([]);

@@ -40,7 +40,7 @@ const redirectTo = (location: string, headers: Record<string, string> = {}) =>
   });
 
 describe('redirects', () => {
-  test('are followed, with what the hub said on the way', async () => {
+  test('are followed; the headers of the first host are kept', async () => {
     redirectTo('/moved');
     redirectTo(`${store.origin}/signed?key=1`, { 'x-linked-etag': `"${'a'.repeat(64)}"`, 'x-linked-size': '5' });
     expect(await textOf('/model')).toEqual({
@@ -50,7 +50,7 @@ describe('redirects', () => {
     });
   });
 
-  test('take the token to no other host', async () => {
+  test('send the token to no other host', async () => {
     redirectTo('/moved');
     redirectTo(`${store.origin}/signed`);
     await textOf('/model');
@@ -58,7 +58,7 @@ describe('redirects', () => {
     expect(store.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });
 
-  test("bring no digest from another host than the one that was asked: it is the file's or somebody's", async () => {
+  test('take no digest from another host, whose ETag may be anything', async () => {
     store.headers = { 'x-linked-etag': `"${'b'.repeat(64)}"` };
     redirectTo(`${store.origin}/signed`);
     expect((await textOf('/model')).published).toEqual({});
@@ -69,22 +69,22 @@ describe('redirects', () => {
     await expect(textOf('/model')).rejects.toThrow('redirects more than 10 times');
     hub.mischief.length = 0;
     redirectTo('file:///etc/passwd');
-    await expect(textOf('/model')).rejects.toThrow('redirects to something that is no URL');
+    await expect(textOf('/model')).rejects.toThrow('redirects to an invalid URL');
   });
 });
 
-test('what is said of a failure holds neither the token nor what signs a URL', async () => {
+test('the message of a failure contains neither the token nor the signature of a URL', async () => {
   redirectTo(`${store.origin}/signed?key=secret`);
   store.mischief.push((_request, response) => {
     response.writeHead(403).end();
     return true;
   });
   const failure = await textOf('/model').catch((thrown) => thrown);
-  expect(failure.message).toBe(`${store.origin}/signed answered 403: it may want a token, as HF_TOKEN`);
+  expect(failure.message).toBe(`${store.origin}/signed answered 403: it may require a token in HF_TOKEN`);
 });
 
 describe('a proxy', () => {
-  test('is asked for the whole URL of a plain host', async () => {
+  test('receives the whole URL of an http: host', async () => {
     const proxies = readDownloadSettings({ http_proxy: `http://me:pass%20word@${new URL(store.origin).host}` }).proxies;
     expect((await textOf('/model', { proxies })).text).toBe('store');
     const [request] = store.requests;
@@ -95,7 +95,7 @@ describe('a proxy', () => {
     });
   });
 
-  test('opens a tunnel to an encrypted host, and sees nothing of what is sent through it', async () => {
+  test('opens a tunnel to an https: host, and sees nothing of what is sent through it', async () => {
     const proxy = createServer();
     proxy.listen(0, '127.0.0.1');
     await once(proxy, 'listening');
@@ -126,7 +126,7 @@ describe('a proxy', () => {
     const { port } = proxy.address() as AddressInfo;
     const proxies = readDownloadSettings({ https_proxy: `http://me:secret@127.0.0.1:${port}` }).proxies;
     await expect(textOf('https://weights.test/model', { proxies })).rejects.toThrow(
-      `the proxy http://127.0.0.1:${port}/ answered 407 when asked for weights.test:443`,
+      `the proxy http://127.0.0.1:${port}/ answered 407 to CONNECT weights.test:443`,
     );
     proxy.close();
   });

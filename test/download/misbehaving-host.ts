@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a host does with one request; true when it has answered it. */
+/** Misbehaviour for one request. @returns true when it has answered the request */
 export type Mischief = (request: IncomingMessage, response: ServerResponse) => boolean;
 
-/** A host on loopback with one file, that serves ranges as it should, but for the mischief it is told to do. */
+/** A host on loopback with one file. Serves ranges correctly, apart from the mischief it is given. */
 export class MisbehavingHost {
   readonly requests: { method: string; url: string; headers: IncomingMessage['headers'] }[] = [];
-  /** One for each request, in order; then none. */
+  /** One for each of the next requests. */
   readonly mischief: Mischief[] = [];
   content: Buffer;
   /** Sent with every answer. */
@@ -46,7 +46,7 @@ export class MisbehavingHost {
     this.serve(request, response);
   }
 
-  /** As it should be. */
+  /** Answers correctly. */
   serve({ headers }: IncomingMessage, response: ServerResponse): void {
     const { content, etag } = this;
     response.setHeader('etag', etag);
@@ -70,7 +70,7 @@ export class MisbehavingHost {
     response.end(content.subarray(start, end + 1));
   }
 
-  /** Begins as it should and breaks the connection after some of the body. */
+  /** Begins a correct answer and breaks the connection after some of the body. */
   cut(bytes: number): Mischief {
     return ({ headers }, response) => {
       const start = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);

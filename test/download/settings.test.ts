@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { atEndpoint, proxyFor, readDownloadSettings } from '../../src/download/settings.ts';
 
 describe('the environment', () => {
-  test('without anything in it means the hub itself, directly', () => {
+  test('when empty means the hub itself, without a proxy', () => {
     expect(readDownloadSettings({})).toEqual({
       endpoint: new URL('https://huggingface.co'),
       token: undefined,
@@ -20,14 +20,14 @@ describe('the environment', () => {
     expect(proxies.http?.href).toBe('http://c:3/');
   });
 
-  test('that makes no sense is refused by the name of the variable, never by its value', () => {
+  test('with a wrong URL is refused by the name of the variable, never by its value', () => {
     const wrong = () => readDownloadSettings({ HTTPS_PROXY: 'socks5://me:secret@proxy' });
     expect(wrong).toThrow('https_proxy or HTTPS_PROXY must be an http: or https: URL');
     expect(wrong).not.toThrow('secret');
   });
 });
 
-test("an endpoint takes the hub's place, and nobody else's", () => {
+test('an endpoint replaces the hub, and no other host', () => {
   const mirror = new URL('https://mirror.test/hub/');
   expect(atEndpoint(new URL('https://huggingface.co/timm/a/resolve/main/b'), mirror).href).toBe(
     'https://mirror.test/hub/timm/a/resolve/main/b',

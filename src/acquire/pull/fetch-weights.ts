@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { copyVerified } from '../../download/copy.ts';
 import { download } from '../../download/download.ts';
-import { DownloadError, NotThereError, UnreachableError } from '../../download/download-error.ts';
+import { DownloadError, NotFoundError, UnreachableError } from '../../download/download-error.ts';
 import type { Downloaded } from '../../download/download-request.ts';
 import { atEndpoint, type DownloadSettings, parseHttpUrl, under } from '../../download/settings.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
@@ -62,7 +62,7 @@ export async function fetchWeights(
       try {
         return await download({ ...authorized, url: under(base, place) });
       } catch (thrown) {
-        if (!(thrown instanceof NotThereError)) throw thrown;
+        if (!(thrown instanceof NotFoundError)) throw thrown;
       }
     }
     throw new DownloadError(`${base.href} has none of ${places.join(', ')}`);

@@ -93,7 +93,7 @@ describe('a pull', () => {
 
   test('resumes the download of a process that died', async () => {
     host.mischief.push(host.cut(100_000), ...Array.from({ length: 5 }, () => host.cut(0)));
-    await expect(pull()).rejects.toThrow('the next pull goes on from there');
+    await expect(pull()).rejects.toThrow('the next pull resumes after the');
     expect(existsSync(place())).toBe(false);
     await writeFile(join(folder, 'data', '.pulling', name, 'lock'), '4194304-1');
     await pull();
@@ -167,7 +167,7 @@ describe('a mirror', () => {
     await mkdir(mirror);
     await expect(pull({ mirror })).rejects.toThrow(`the folder ${mirror} has none of ${hubPath.slice(1)}, ${name}/`);
     await writeFile(join(mirror, `${name}.safetensors`), Buffer.alloc(content.length));
-    await expect(pull({ mirror })).rejects.toThrow(`not ${sha256}: it is another file`);
+    await expect(pull({ mirror })).rejects.toThrow(`is another file: it has SHA-256`);
     await writeFile(join(mirror, `${name}.safetensors`), content.subarray(1));
     await expect(pull({ mirror })).rejects.toThrow('has 199999 bytes, not 200000');
     expect(existsSync(place())).toBe(false);
@@ -178,7 +178,7 @@ describe('a mirror', () => {
     const file = join(folder, `${name}.safetensors`);
     await writeFile(file, content);
     await expect(pull({ mirror: folder })).rejects.toThrow(
-      `no digest is known of ${file}: neither the manifest has one`,
+      `the SHA-256 of ${file} is unknown: neither the manifest has it`,
     );
     await writeFile(`${file}.sha256`, `${sha256}  model.safetensors\n`);
     expect((await pull({ mirror: folder })).model.manifest.file.weights.sha256).toBe(sha256);
