@@ -7,45 +7,48 @@ import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 
-/** What to measure, and on which images. */
+/** Input of `measureAccuracy`. */
 export interface AccuracyRequest {
   readonly model: ModelVersion;
   readonly runtime: RuntimeName;
-  /** A folder or a zip with a folder per class; classes are called by synset or by label. */
+  /** A folder or zip with one folder per class, named by its synset or label. */
   readonly path: string;
+  /** Called after each image. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** How often the model was right; shares in 0..1. */
-export interface Evaluation {
+/** Accuracy of a model, in 0..1. */
+export interface Accuracy {
+  /** Number of images that were classified. */
   readonly images: number;
   readonly top1: number;
   readonly top5: number;
-  /** Classes of the data that the model does not know; their images were left out. */
+  /** Classes of the data set that the model does not have. Their images are not counted. */
   readonly unknownClasses: readonly string[];
-  /** Images that could not be read, with the reason. */
+  /** Images that cannot be read. They are not counted. */
   readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** Images that are on their way at once: enough for full batches on every engine. */
+/** Images that are processed concurrently: enough for full batches in every engine. */
 const IN_FLIGHT = 64;
 
 /**
- * Measures top-1 and top-5 accuracy through the very pipeline that serves.
- * @throws AppError `dataset_layout` when no class of the data is one of the model's
+ * Measures top-1 and top-5 accuracy with the code that serves requests.
+ *
+ * @throws AppError `dataset_layout` when the model has none of the classes of the data set, or no image can be read
  */
 export async function measureAccuracy(
   classify: (request: ClassificationRequest) => Promise<Classification>,
   { model, runtime, path, onProgress }: AccuracyRequest,
-): Promise<Evaluation> {
+): Promise<Accuracy> {
   const source = await openImageSource(path);
   try {
-    const { files, unknownClasses } = knownFiles(await readDataset(source), model.manifest.labels);
+    const { files, unknownClasses } = labelledFiles(await readDataset(source), model.manifest.labels);
     const unreadable: { name: string; reason: string }[] = [];
     let done = 0;
     let top1 = 0;
     let top5 = 0;
-    const evaluate = async ({ file, index }: KnownFile): Promise<void> => {
+    const evaluate = async ({ file, index }: LabelledFile): Promise<void> => {
       try {
         const predicted = await topFive(await source.read(file), file.name);
         top1 += predicted[0] === index ? 1 : 0;
@@ -58,6 +61,7 @@ export async function measureAccuracy(
     };
     await forEachConcurrently(files, IN_FLIGHT, evaluate);
     const images = files.length - unreadable.length;
+    if (images === 0) throw new AppError('dataset_layout', `${path} has no image that can be read`);
     return { images, top1: top1 / images, top5: top5 / images, unknownClasses, unreadable };
   } finally {
     await source.close();
@@ -68,19 +72,22 @@ export async function measureAccuracy(
     const signal = new AbortController().signal;
     const { results } = await classify({ ...request, images: [{ filename, bytes }], signal });
     const [result] = results;
-    if (result === undefined) throw new Error('an image without a result');
+    if (result === undefined) throw new Error('the classifier returned no result for an image');
     if ('error' in result) throw result.error;
     return result.predictions.map(({ index }) => index);
   }
 }
 
-interface KnownFile {
+interface LabelledFile {
   readonly file: Dataset['files'][number]['file'];
-  /** Of its class, among the model's. */
+  /** Index of its class in the model. */
   readonly index: number;
 }
 
-function knownFiles(dataset: Dataset, labels: readonly Label[]): { files: KnownFile[]; unknownClasses: string[] } {
+function labelledFiles(
+  dataset: Dataset,
+  labels: readonly Label[],
+): { files: LabelledFile[]; unknownClasses: string[] } {
   const indices = new Map(
     labels.flatMap(({ label, synset }, index) => [
       [label, index],
@@ -92,10 +99,12 @@ function knownFiles(dataset: Dataset, labels: readonly Label[]): { files: KnownF
     return index === undefined ? [] : [{ file, index }];
   });
   if (files.length === 0) {
+    const some = dataset.classes.slice(0, 5).map((name) => `"${name}"`);
     throw new AppError(
       'dataset_layout',
-      `none of the classes ${dataset.classes.slice(0, 5).join(', ')}, ... is one of the model's: ` +
-        `name each folder by synset or label, such as ${labels[0]?.synset ?? labels[0]?.label}`,
+      `the model has none of the classes ${some.join(', ')}${dataset.classes.length > some.length ? ', ...' : ''}: ` +
+        `name each folder by the synset or label of a class of the model, for example ` +
+        `"${labels[0]?.synset ?? labels[0]?.label}"`,
     );
   }
   return { files, unknownClasses: dataset.classes.filter((label) => !indices.has(label)) };

@@ -9,56 +9,61 @@ import type { ModelVersion } from '../registry/registry.ts';
 import type { AnswerName } from '../runtime/session.ts';
 import type { ConvertedModel } from '../serving/conversion.ts';
 
-/** What the test stands on; the services have it. */
+/** Dependencies of `testPerturbation`. */
 export interface PerturbationParts {
   readonly converted: (model: ModelVersion) => Promise<Pick<ConvertedModel, 'activationShape'>>;
-  /** Of the model, on ONNX Runtime. */
+  /** Runs the model on ONNX Runtime. */
   readonly queue: ImageQueue;
   readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
 }
 
-/** What to test, and on which images. */
+/** Input of `testPerturbation`. */
 export interface PerturbationRequest {
   readonly model: ModelVersion;
-  /** A folder or a zip of images at any depth. */
+  /** A folder or zip with images at any depth. */
   readonly path: string;
-  /** At most so many of them, drawn at random. */
+  /** Most images to test, drawn at random. */
   readonly images: number;
-  /** How often chance is tried on each image. */
+  /** Random patches that are tried for each image. */
   readonly draws: number;
   readonly seed: number;
+  /** Called after each image. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** A mean over the images, and half of its 95 % confidence interval. */
+/** A mean over the images and the half-width of its 95 % confidence interval. */
 export interface Mean {
   readonly mean: number;
   readonly margin: number;
 }
 
-/** By how much the probability of the most probable class fell. */
+/** Mean drops of the probability of the most probable class when a fifth of the pixels is blanked. */
 export interface PerturbationResult {
   readonly images: number;
-  /** Where the explanation is hottest. */
+  /** The fifth where the explanation is hottest. */
   readonly hottest: Mean;
-  /** Patches as large, at random: the cells of the explanation in another order. */
+  /** A random fifth in patches of the same size: the cells of the explanation are shuffled. */
   readonly random: Mean;
-  /** The same patches, moved: the explanation shifted at random, round the edges. */
+  /** The same patches, moved: the explanation is shifted at random and wraps around at the edges. */
   readonly moved: Mean;
-  /** The first above the second, image by image. */
+  /** `hottest` minus `random`, computed for each image. */
   readonly gain: Mean;
-  /** Files that are no image that can be read. */
+  /** Number of files that cannot be read as images. They are not counted. */
   readonly unreadable: number;
 }
 
 /** Share of the pixels that are blanked. */
 const BLANKED = 0.2;
+/** Images that are processed concurrently. */
 const IN_FLIGHT = 32;
 
 /**
- * Whether an explanation is of what the model goes by: the hottest fifth of an image's pixels is blanked with its mean
- * colour, and so is a random fifth. Where the first lowers the score of the class more, the heat was in the right place
- * (the deletion test of Petsiuk et al. 2018, https://arxiv.org/abs/1806.07421, at one step).
+ * Tests whether explanations point at the pixels that the model's prediction depends on. The hottest fifth of an image's
+ * pixels is replaced by the image's mean colour, and for comparison a random fifth. If the explanation is right, the first
+ * lowers the probability of the predicted class more (the deletion test of Petsiuk et al. 2018,
+ * https://arxiv.org/abs/1806.07421, with one step).
+ *
+ * @throws AppError `dataset_layout` when none of the files is an image that can be read
  */
 export async function testPerturbation(
   { converted, queue, preprocess }: PerturbationParts,
@@ -71,7 +76,7 @@ export async function testPerturbation(
   const test = async (pixels: Uint8Array, random: Random): Promise<Drops> => {
     const { probabilities, explanation } = await run(pixels, ['probabilities', 'explanation']);
     const best = topK(probabilities, 1)[0];
-    if (best === undefined || explanation === undefined) throw new Error('the engine explained nothing');
+    if (best === undefined || explanation === undefined) throw new Error('the engine returned no explanation');
     const grid: Grid = { rows, columns, values: explanation };
     const dropOf = async (heat: Grid): Promise<number> => {
       const blank = await run(blanked(pixels, hottestPixels(heat, height, width)), ['probabilities']);
@@ -90,14 +95,14 @@ export async function testPerturbation(
   const run = async (pixels: Uint8Array, outputs: readonly AnswerName[]) => {
     const answer = await queue.submit(pixels, { priority: 'bulk', outputs });
     const { probabilities } = answer.outputs;
-    if (probabilities === undefined) throw new Error('the engine gave no probabilities');
+    if (probabilities === undefined) throw new Error('the engine returned no probabilities');
     return { probabilities, explanation: answer.outputs.explanation };
   };
   try {
     const files = seededRandom(seed)
       .shuffle([...source.files])
       .slice(0, images);
-    // In the order of the files, whichever is ready first, so that sums come out the same.
+    // In the order of the files, not of completion, so that rounding is the same in every run.
     const drops: (Drops | undefined)[] = files.map(() => undefined);
     let done = 0;
     await forEachConcurrently([...files.entries()], IN_FLIGHT, async ([index, file]) => {
@@ -110,6 +115,7 @@ export async function testPerturbation(
       onProgress?.(++done, files.length);
     });
     const tested = drops.filter((each) => each !== undefined);
+    if (tested.length === 0) throw new AppError('dataset_layout', `${path} has no image that can be read`);
     return {
       images: tested.length,
       hottest: meanOf(tested.map(({ hottest }) => hottest)),
@@ -123,7 +129,7 @@ export async function testPerturbation(
   }
 }
 
-/** By how much one image's score fell. */
+/** Drops of the probability for one image. */
 type Drops = Record<'hottest' | 'random' | 'moved', number>;
 
 interface Grid {
@@ -132,7 +138,7 @@ interface Grid {
   readonly values: Float32Array;
 }
 
-/** The grid as if it went on at its other edges, moved by `steps` cells in reading order. */
+/** Shifts a grid by `steps` cells in reading order; rows and columns wrap around. */
 function rolled({ rows, columns, values }: Grid, steps: number): Grid {
   const [down, across] = [Math.floor(steps / columns), steps % columns];
   const moved = values.map((_, cell) => {
@@ -142,7 +148,7 @@ function rolled({ rows, columns, values }: Grid, steps: number): Grid {
   return { rows, columns, values: moved };
 }
 
-/** Indices of the hottest pixels of an image: heat is interpolated between the centres of the cells. */
+/** Indices of the hottest pixels. The heat of a pixel is interpolated bilinearly between the centres of the cells. */
 function hottestPixels(grid: Grid, height: number, width: number): Uint32Array {
   const [down, across] = [centres(height, grid.rows), centres(width, grid.columns)];
   const heat = new Float32Array(height * width);
@@ -158,14 +164,15 @@ function hottestPixels(grid: Grid, height: number, width: number): Uint32Array {
   return order.subarray(0, Math.round(BLANKED * order.length));
 }
 
+/** A position between the centres of two cells. */
 interface Between {
   readonly first: number;
   readonly second: number;
-  /** Of the second. */
+  /** Weight of the second, 0..1. */
   readonly share: number;
 }
 
-/** Between which cells each pixel lies, and how far on the way; beyond the outer centres heat stays what it is. */
+/** Position of each pixel between two cells. Beyond the outermost centres the heat is constant. */
 function centres(pixels: number, cells: number): Between[] {
   return Array.from({ length: pixels }, (_, pixel) => {
     const place = Math.min(Math.max(((pixel + 0.5) * cells) / pixels - 0.5, 0), cells - 1);
@@ -178,12 +185,12 @@ function mix(a: number, b: number, share: number): number {
   return a + (b - a) * share;
 }
 
-/** The image with the mean colour of all in place of some pixels. */
+/** A copy of the image in which some pixels have the image's mean colour. */
 function blanked(pixels: Uint8Array, places: Uint32Array): Uint8Array {
   const sums = [0, 0, 0];
   for (const [index, value] of pixels.entries()) sums[index % 3] = (sums[index % 3] ?? 0) + value;
   const colour = sums.map((sum) => Math.round(sum / (pixels.length / 3)));
-  // A Buffer is sliced without being copied.
+  // `pixels.slice()` of a Buffer would not copy.
   const result = Uint8Array.from(pixels);
   for (const place of places) result.set(colour, 3 * place);
   return result;

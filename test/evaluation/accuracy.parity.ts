@@ -5,9 +5,9 @@ import { expectStatedAccuracy } from './measured-accuracy.ts';
 
 const tinyVal = sharedPath('data', 'tiny-val.zip');
 
-/** Every embedded model, some seconds each. */
-describe(`evaluating through the pipeline that serves${tinyVal === undefined ? ` (${SHARED_ABSENT})` : ''}`, () => {
-  test.skipIf(tinyVal === undefined).each(EMBEDDED)('%s reaches what its manifest says', async (name) => {
+/** All embedded models, which takes some seconds each. */
+describe(`measuring the accuracy${tinyVal === undefined ? ` (${SHARED_ABSENT})` : ''}`, () => {
+  test.skipIf(tinyVal === undefined).each(EMBEDDED)('%s has the accuracy that its manifest states', async (name) => {
     await expectStatedAccuracy(name, tinyVal ?? '');
   });
 });

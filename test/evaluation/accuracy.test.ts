@@ -1,13 +1,70 @@
-import { describe, test } from 'vitest';
-
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import type { Classification, ClassificationRequest } from '../../src/answering/image-classification.ts';
+import { AppError } from '../../src/common/errors.ts';
+import { measureAccuracy } from '../../src/evaluation/accuracy.ts';
+import { readZoo } from '../../src/registry/zoo.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 import { expectStatedAccuracy } from './measured-accuracy.ts';
 
 const tinyVal = sharedPath('data', 'tiny-val.zip');
 
-/** One model shows that the measuring is right; the others are measured in model-evaluation.parity.ts. */
-describe(`evaluating through the pipeline that serves${tinyVal === undefined ? ` (${SHARED_ABSENT})` : ''}`, () => {
-  test.skipIf(tinyVal === undefined)('a model reaches what its manifest says', async () => {
+/** One model shows that the measurement is right; accuracy.parity.ts measures the others. */
+describe(`measuring the accuracy${tinyVal === undefined ? ` (${SHARED_ABSENT})` : ''}`, () => {
+  test.skipIf(tinyVal === undefined)('a model has the accuracy that its manifest states', async () => {
     await expectStatedAccuracy('vgg11_bn_slim.tiny200', tinyVal ?? '');
+  });
+});
+
+describe('measureAccuracy', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'menagerie-accuracy-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  /** Measures a classifier for which the true class has a given rank; rank -1 is an image that cannot be read. */
+  async function measure(ranks: Readonly<Record<string, readonly number[]>>) {
+    const [model] = (await readZoo('zoo')).models;
+    if (model === undefined) throw new Error('the zoo is empty');
+    const path = await mkdtemp(join(folder, 'images-'));
+    for (const [name, images] of Object.entries(ranks)) {
+      await mkdir(join(path, name));
+      for (const [index, rank] of images.entries()) await writeFile(join(path, name, `${rank}_${index}.jpg`), '');
+    }
+    const classify = async ({ images: [image] }: ClassificationRequest): Promise<Classification> => {
+      const filename = image?.filename ?? '';
+      const rank = Number.parseInt(basename(filename), 10);
+      const index = model.manifest.labels.findIndex(({ label }) => label === basename(dirname(filename)));
+      const predictions = Array.from({ length: 5 }, (_, i) => ({
+        index: i === rank ? index : -1,
+        label: '',
+        score: 0,
+      }));
+      const timings = { decodeMs: 0, queueMs: 0, inferenceMs: 0, batchSize: 1 };
+      const error = new AppError('corrupt_image', 'not an image');
+      const results = rank < 0 ? [{ filename, error }] : [{ filename, predictions, unknown: false, timings }];
+      return { model: model.name, version: model.version, runtime: 'onnx', results, timings: { totalMs: 0 } };
+    };
+    return measureAccuracy(classify, { model, runtime: 'onnx', path });
+  }
+
+  it('counts how often the true class is first and how often it is among the first five', async () => {
+    const { images, top1, top5 } = await measure({ 'lesser panda': [0, 0, 4], Chihuahua: [2, 7] });
+    expect({ images, top1, top5 }).toEqual({ images: 5, top1: 2 / 5, top5: 4 / 5 });
+  });
+
+  it('leaves out classes that the model does not have and images that cannot be read, and lists them', async () => {
+    const { images, top1, unknownClasses, unreadable } = await measure({ Chihuahua: [0, -1], zebrafish: [0] });
+    expect({ images, top1 }).toEqual({ images: 1, top1: 1 });
+    expect(unknownClasses).toEqual(['zebrafish']);
+    expect(unreadable).toEqual([{ name: 'Chihuahua/-1_1.jpg', reason: 'not an image' }]);
+  });
+
+  it('refuses data without a class of the model, and without an image that can be read', async () => {
+    await expect(measure({ zebrafish: [0], minnow: [0] })).rejects.toThrow('has none of the classes');
+    await expect(measure({ Chihuahua: [-1] })).rejects.toThrow('has no image that can be read');
   });
 });

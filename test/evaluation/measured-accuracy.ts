@@ -5,7 +5,7 @@ import { measureAccuracy } from '../../src/evaluation/accuracy.ts';
 import { createServices } from '../../src/services.ts';
 import { temporaryDataDir } from '../e2e/server-process.ts';
 
-/** Measures a model on the thousand validation images, and holds that against what its manifest says. */
+/** Measures a model on a thousand validation images and compares with the accuracy that its manifest states. */
 export async function expectStatedAccuracy(name: string, path: string): Promise<void> {
   const data = await temporaryDataDir();
   const services = await createServices(readConfig({ DATA_DIR: data.path }), pino({ level: 'silent' }));

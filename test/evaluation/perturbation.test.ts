@@ -19,7 +19,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const preprocess = (bytes: Uint8Array, recipe: Parameters<typeof preprocessImage>[1]) =>
   preprocessImage(bytes, recipe, 50_000_000);
 
-describe('a network that goes by the brightness of the upper left quarter', () => {
+describe('the perturbation test of a network that looks at the brightness of the upper left quarter', () => {
   const SIDE = 64;
   const model: ModelVersion = {
     name: 'corner',
@@ -30,7 +30,7 @@ describe('a network that goes by the brightness of the upper left quarter', () =
     weightsPath: '',
   };
 
-  /** Its only class that matters is as probable as that quarter is bright. */
+  /** A queue whose first class is as probable as that quarter is bright, and which returns the given explanation. */
   function queue(explanation: readonly number[]): ImageQueue {
     return {
       submit: async (pixels) => {
@@ -45,9 +45,9 @@ describe('a network that goes by the brightness of the upper left quarter', () =
     };
   }
 
-  async function result(explanation: readonly number[]) {
+  async function result(explanation: readonly number[], greys: readonly number[] = [150, 200, 250]) {
     const path = await mkdtemp(join(folder, 'images-'));
-    for (const grey of [150, 200, 250]) {
+    for (const grey of greys) {
       const bright = picture(SIDE, SIDE, (x, y) => (x < 32 && y < 32 ? [grey, grey, grey] : [0, 0, 0]));
       await writeFile(join(path, `${grey}.png`), await bright.png().toBuffer());
     }
@@ -57,7 +57,7 @@ describe('a network that goes by the brightness of the upper left quarter', () =
     return await testPerturbation({ ...parts, queue: queue(explanation) }, request);
   }
 
-  it('loses more where an explanation is right than by chance', async () => {
+  it('finds a larger drop than a random patch when the explanation is right', async () => {
     const right = [3, 3, 1, 0, 3, 3, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0];
     const { images, unreadable, hottest, random, moved, gain } = await result(right);
     expect([images, unreadable]).toEqual([3, 1]);
@@ -66,15 +66,19 @@ describe('a network that goes by the brightness of the upper left quarter', () =
     expect(gain.mean - gain.margin).toBeGreaterThan(0.1);
   });
 
-  it('loses less where it is wrong', async () => {
+  it('finds a smaller drop when it is wrong', async () => {
     const wrong = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 3, 3];
     const { hottest, gain } = await result(wrong);
     expect(hottest.mean).toBeCloseTo(0, 5);
     expect(gain.mean).toBeLessThan(0);
   });
 
-  it('comes out the same with the same seed', async () => {
+  it('gives the same result for the same seed', async () => {
     const explanation = Array.from({ length: 16 }, (_, cell) => cell % 5);
     expect(await result(explanation)).toEqual(await result(explanation));
+  });
+
+  it('refuses files that are no images', async () => {
+    await expect(result([], [])).rejects.toThrow('has no image that can be read');
   });
 });

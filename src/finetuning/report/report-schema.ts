@@ -3,7 +3,7 @@ import type { PreflightReport } from '../dataset/preflight-report.ts';
 
 const share = z.number().min(0).max(1);
 const count = z.number().int().nonnegative();
-/** Bounds between which a share lies with 95 % confidence. */
+/** Bounds of a 95 % confidence interval. */
 const interval = z.tuple([share, share]);
 const score = z.object({ accuracy: share, interval });
 const plainObject = z.record(z.string(), z.json());
@@ -20,7 +20,7 @@ const epochSchema = z.object({
 const judgedImageSchema = z.object({ image: z.string(), label: z.string(), predicted: z.string(), confidence: share });
 
 const calibrationSchema = z.object({
-  /** Expected calibration error over the bins. */
+  /** Expected calibration error. */
   error: share,
   bins: z.array(z.object({ low: share, high: share, count, confidence: share, accuracy: share })),
 });
@@ -30,9 +30,9 @@ const coveragePointSchema = z.object({ threshold: share, coverage: share, accura
 const testSchema = score.extend({
   images: count.min(1),
   macro_f1: share,
-  /** `confusion[label][predicted]`, in images; in the order of the classes. */
+  /** `confusion[label][predicted]`: number of images; in the order of `classes`. */
   confusion: z.array(z.array(count)),
-  /** Some of the images behind each number of `confusion`. Reports of earlier servers have none. */
+  /** Examples for the cells of `confusion`. Absent in reports of earlier versions of the server. */
   cells: z
     .array(
       z.object({
@@ -48,15 +48,15 @@ const testSchema = score.extend({
   ),
   least_certain: z.array(judgedImageSchema),
   worst_mistakes: z.array(judgedImageSchema),
-  /** Without and with the temperature that is folded into the model. */
+  /** Before and after the logits are divided by the temperature. */
   calibration: z.object({
     temperature: z.number().positive(),
-    /** Which images the temperature and the threshold were chosen on; the validation images when absent. */
+    /** What the temperature and the threshold were chosen on; the validation images when absent. */
     tuned_on: z.enum(['cross_validation', 'validation_images']).optional(),
     before: calibrationSchema,
     after: calibrationSchema,
   }),
-  /** The confidence below which the answer is `unknown`, and what it does on the test images. */
+  /** The confidence below which the answer is `unknown`, and its effect on the test images. */
   unknown: z.object({
     threshold: share,
     target: share,
@@ -69,7 +69,7 @@ const testSchema = score.extend({
     majority_class: score.extend({ class: z.string() }),
     nearest_neighbours: score,
   }),
-  /** The version that served before, on the same images. */
+  /** The version that was in service, tested on the same images. */
   current: score.extend({ model: z.string(), version: count }).optional(),
 });
 
@@ -84,7 +84,7 @@ const trialSchema = z.object({
   chosen: z.boolean(),
 });
 
-/** What the page of a report reads of a preflight report; the rest travels along. */
+/** The fields of a preflight report that the report page needs. Other fields are kept. */
 const preflightShape = z.object({
   will_train: z.string(),
   classes: z.array(z.object({ name: z.string(), images: count, train: count, validation: count, test: count })),
@@ -102,10 +102,10 @@ const preflightShape = z.object({
   warnings: z.array(z.object({ code: z.string(), message: z.string() })),
 });
 const preflightSchema = z.custom<PreflightReport>((value) => preflightShape.safeParse(value).success, {
-  message: 'a preflight report',
+  message: 'expected a preflight report',
 });
 
-/** `report.json`: how a model was trained and what it is worth. Shares are 0..1, losses in nats. */
+/** `report.json`: how a model was trained, and its test results. Shares are in 0..1, losses in nats. */
 export const trainingReportSchema = z.object({
   schema: z.literal(1),
   created_at: z.iso.datetime(),
@@ -114,25 +114,25 @@ export const trainingReportSchema = z.object({
   classes: z.array(z.string()).min(2),
   dataset: z.object({ sha256: z.string(), preflight: preflightSchema }),
   training: z.object({
-    /** Of the head that was kept. */
+    /** Hyperparameters of the head. */
     settings: plainObject,
-    /** Of the backbone, which the head reads. */
+    /** Layers of the backbone that the head reads, and their numbers of values. */
     layers: z.array(z.object({ name: z.string(), size: count })).optional(),
     best_epoch: count,
-    /** Whether the validation images were trained on too, for that many epochs. */
+    /** Whether training went on with the validation images after early stopping. */
     retrained: z.boolean().optional(),
     history: z.array(epochSchema),
     search: z.object({ folds: count, trials: z.array(trialSchema) }).optional(),
   }),
-  /** For whoever decides whether to ship the model, most important first. */
+  /** What the results mean, the most important finding first. */
   verdict: z.array(z.object({ level: z.enum(['good', 'caution', 'bad']), text: z.string() })),
-  /** What to do about it, one sentence a step. */
+  /** What to do to improve the model. */
   next_steps: z.array(z.string()),
-  /** Null when no image was kept for testing. */
+  /** Null when there are no test images. */
   test: testSchema.nullable(),
   provenance: z.object({
     seed: z.number().int(),
-    /** As the client gave them, defaults filled in. */
+    /** Options of the request, with defaults filled in. */
     options: plainObject,
     libraries: z.record(z.string(), z.string()),
     tensorflow_backend: z.string(),
@@ -140,12 +140,12 @@ export const trainingReportSchema = z.object({
   }),
 });
 
-/** A parsed `report.json`, in its on-disk words. */
+/** A parsed `report.json`. */
 export type TrainingReport = z.output<typeof trainingReportSchema>;
-/** What the test images say. */
+/** The test results in a report. */
 export type TestReport = NonNullable<TrainingReport['test']>;
 
-/** Parses the text of a `report.json`. @throws ZodError or SyntaxError that says what is wrong with it */
+/** Parses the text of a `report.json`. @throws ZodError or SyntaxError when it is not valid */
 export function parseTrainingReport(text: string): TrainingReport {
   return trainingReportSchema.parse(JSON.parse(text));
 }
