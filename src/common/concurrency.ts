@@ -1,20 +1,23 @@
-/** Runs a task for each item, at most `limit` at once. The first failure stops the rest and is thrown. */
+/**
+ * Runs a task for each item, at most `limit` at once. After a failure no further task starts.
+ * @throws the first failure, once every task that was running has ended
+ */
 export async function forEachConcurrently<T>(
   items: Iterable<T>,
   limit: number,
   task: (item: T) => Promise<void>,
 ): Promise<void> {
   const waiting = items[Symbol.iterator]();
-  let failed = false;
+  let failure: { readonly thrown: unknown } | undefined;
   const work = async (): Promise<void> => {
-    for (let next = waiting.next(); !next.done && !failed; next = waiting.next()) {
+    for (let next = waiting.next(); !next.done && failure === undefined; next = waiting.next()) {
       try {
         await task(next.value);
       } catch (thrown) {
-        failed = true;
-        throw thrown;
+        failure ??= { thrown };
       }
     }
   };
   await Promise.all(Array.from({ length: limit }, work));
+  if (failure !== undefined) throw failure.thrown;
 }

@@ -1,26 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const CONVERTER_FOLDER = fileURLToPath(new URL('.', import.meta.url));
-
-let ownDigest: Promise<string> | undefined;
+import { codeDigest } from '../common/code-digest.ts';
 
 /** SHA-256 over the converter's own files: another converter may make other models of the same weights. */
 export function converterDigest(): Promise<string> {
-  // Read once: what runs is what was loaded, whatever becomes of the files.
-  ownDigest ??= digestOfFiles();
-  return ownDigest;
-}
-
-async function digestOfFiles(): Promise<string> {
-  const files = await readdir(CONVERTER_FOLDER, { recursive: true });
-  const hash = createHash('sha256');
-  for (const file of files.filter((name) => /\.[jt]s$/.test(name)).sort()) {
-    hash.update(`${file}\0`).update(await readFile(join(CONVERTER_FOLDER, file)));
-  }
-  return hash.digest('hex');
+  return codeDigest(new URL('.', import.meta.url));
 }
 
 /**

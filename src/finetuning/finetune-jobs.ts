@@ -98,8 +98,8 @@ export class FinetuneJobs {
     const { job } = claim;
     // In order; a claim that was lost meanwhile shows when the job ends.
     let told: Promise<void> = Promise.resolve();
-    const onProgress = (latest: TrainingProgress): void => {
-      const event = { type: 'progress', progress: { ...latest } } as const;
+    const onProgress = ({ kept: _kept, ...latest }: TrainingProgress): void => {
+      const event = { type: 'progress', progress: latest } as const;
       told = told.then(() => this.#queue.report(claim, event)).catch(() => undefined);
     };
     const heartbeat = setInterval(() => {

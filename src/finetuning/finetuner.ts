@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
@@ -7,9 +7,10 @@ import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/reg
 import type { Repository } from '../registry/repository.ts';
 import type { ConversionCache } from '../serving/conversion.ts';
 import type { Preflight } from './dataset/preflight.ts';
+import type { TrainingModel } from './features/feature-network.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import { runInspection, runTraining, type TrainingControl } from './training-process.ts';
-import type { PreflightTask, TrainingModel, TrainingResult } from './training-task.ts';
+import type { PreflightTask, TrainingResult } from './training-task.ts';
 
 /** What fine-tuning stands on; `services.ts` puts it together. */
 export interface FinetunerParts {
@@ -57,8 +58,10 @@ export class Finetuner {
     datasetPath: string,
     control: Omit<TrainingControl, 'logger'>,
   ): Promise<Preflight['report']> {
-    const task = await this.#preflightTask(options, datasetPath);
-    return runInspection(task, { ...control, logger: this.#parts.logger });
+    return this.#withWorkDir(async (workDir) => {
+      const task = await this.#preflightTask(options, datasetPath, workDir);
+      return runInspection(task, { ...control, logger: this.#parts.logger });
+    });
   }
 
   /**
@@ -71,12 +74,13 @@ export class Finetuner {
     key: string,
     control: Omit<TrainingControl, 'logger'>,
   ): Promise<PublishedVersion> {
-    const { store, workDir, logger } = this.#parts;
-    const outDir = await mkdtemp(join(workDir, 'version-'));
-    try {
+    const { store, logger } = this.#parts;
+    return this.#withWorkDir(async (workDir) => {
+      const outDir = join(workDir, 'version');
+      await mkdir(outDir);
       const current = this.#current(options.name);
       const task = {
-        ...(await this.#preflightTask(options, datasetPath)),
+        ...(await this.#preflightTask(options, datasetPath, workDir)),
         current: current && (await this.#trainingModel(current)),
         version:
           1 + Math.max(0, ...(this.#parts.registry.find(options.name)?.versions ?? []).map(({ version }) => version)),
@@ -88,8 +92,16 @@ export class Finetuner {
       if (promoted) await store.setAlias(options.name, SERVING_ALIAS, version);
       await this.refresh(options.name);
       return { model: options.name, version, promoted, ...result };
+    });
+  }
+
+  /** Gives a task a folder of its own while it runs. */
+  async #withWorkDir<T>(work: (workDir: string) => Promise<T>): Promise<T> {
+    const workDir = await mkdtemp(join(this.#parts.workDir, 'task-'));
+    try {
+      return await work(workDir);
     } finally {
-      await rm(outDir, { recursive: true, force: true });
+      await rm(workDir, { recursive: true, force: true });
     }
   }
 
@@ -120,10 +132,10 @@ export class Finetuner {
     throw new AppError('invalid_request', `name: "${name}" is a model that was imported; take another name`);
   }
 
-  async #preflightTask(options: FinetuneOptions, datasetPath: string): Promise<PreflightTask> {
+  async #preflightTask(options: FinetuneOptions, datasetPath: string, workDir: string): Promise<PreflightTask> {
     const { featureDir, maxFeatureBytes, maxImagePixels } = this.#parts;
     const backbone = await this.#trainingModel(this.#backbone(options));
-    return { options, datasetPath, backbone, featureDir, maxFeatureBytes, maxImagePixels };
+    return { options, datasetPath, backbone, featureDir, maxFeatureBytes, maxImagePixels, workDir };
   }
 
   async #trainingModel(model: ModelVersion): Promise<TrainingModel> {

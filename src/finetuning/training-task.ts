@@ -1,22 +1,6 @@
 import type { JsonObject } from '../common/json.ts';
-import type { Preprocessing } from '../image/preprocess.ts';
-import type { ManifestFile } from '../registry/manifest.ts';
+import type { TrainingModel } from './features/feature-network.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
-
-/** A model of the zoo as a training process needs it; plain data. */
-export interface TrainingModel {
-  readonly name: string;
-  readonly version: number;
-  readonly manifest: ManifestFile;
-  readonly preprocessing: Preprocessing;
-  readonly labels: readonly string[];
-  readonly weightsPath: string;
-  /** Of its conversion: the same key, the same features. */
-  readonly key: string;
-  readonly onnxPath: string;
-  /** Images that the model takes at once; any number when absent. */
-  readonly maxBatch: number | undefined;
-}
 
 /** What looking at a data set needs. */
 export interface PreflightTask {
@@ -29,6 +13,8 @@ export interface PreflightTask {
   /** What is kept there after a job, in bytes. */
   readonly maxFeatureBytes: number;
   readonly maxImagePixels: number;
+  /** An existing folder for temporary files, which the parent process removes when the task ends. */
+  readonly workDir: string;
 }
 
 /** What training needs beside that. */
@@ -47,6 +33,8 @@ export interface TrainingProgress {
   /** Images, copies, fits or epochs of this phase. */
   readonly done?: number;
   readonly total?: number;
+  /** Feature vectors that are on disk: a job that starts again has them. */
+  readonly kept?: number;
   /** Of this phase, by its speed so far. */
   readonly seconds_left?: number;
   readonly loss?: number;

@@ -92,13 +92,13 @@ async function withDataset<T>(
   const { options, backbone, maxImagePixels: maxPixels, featureDir: cacheDir } = task;
   // The network loads, in a thread of its own, while the data set is read.
   const network =
-    options.layers === 'last' ? openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, cacheDir);
+    options.layers === 'last' ? openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, task.workDir);
   let source: ImageSource | undefined;
   let extraction: FeatureExtraction | undefined;
   try {
     source = await openImageSource(task.datasetPath);
     const dataset = await readDataset(source);
-    extraction = new FeatureExtraction({
+    extraction = await FeatureExtraction.open({
       backbone: {
         key: network.key,
         preprocessing: backbone.preprocessing,
@@ -118,7 +118,7 @@ async function withDataset<T>(
       inspect: (content, digest) => inspecting.inspect(content, digest),
       concurrency: IN_FLIGHT,
       onProgress: (done, total) => {
-        onProgress({ phase: 'inspecting', done, total, ...timer.secondsLeft(done, total) });
+        onProgress({ phase: 'inspecting', done, total, kept: inspecting.kept, ...timer.secondsLeft(done, total) });
       },
     });
     return await use({ source, preflight, extraction, network });
@@ -140,8 +140,8 @@ async function datasetFeatures(
 ): Promise<DatasetFeatures> {
   const of = (split: Split): DatasetImage[] => images.filter((image) => image.split === split);
   const labels = (chosen: readonly DatasetImage[]) => Int32Array.from(chosen, ({ classIndex }) => classIndex);
-  const originals = (chosen: readonly DatasetImage[]) =>
-    rowsToMatrix(chosen.map(({ digest }) => extraction.original(digest)));
+  const originals = async (chosen: readonly DatasetImage[]) =>
+    rowsToMatrix(await Promise.all(chosen.map(({ digest }) => extraction.original(digest))));
 
   const [train, validation, test] = [of('train'), of('validation'), of('test')];
   const copies = await copiesOf(train, source, extraction, onProgress);
@@ -151,14 +151,14 @@ async function datasetFeatures(
     train: {
       set: {
         name: 'features',
-        dimension: extraction.original(train[0]?.digest ?? '').length,
-        originals: originals(train),
+        dimension: layers.reduce((sum, { size }) => sum + size, 0),
+        originals: await originals(train),
         ...(sources.length > 0 && { copies: { features: rowsToMatrix(copies.flat()), sources } }),
       },
       labels: labels(train),
     },
-    validation: { features: originals(validation), labels: labels(validation) },
-    test: { features: originals(test), labels: labels(test) },
+    validation: { features: await originals(validation), labels: labels(validation) },
+    test: { features: await originals(test), labels: labels(test) },
     testNames: test.map(({ file }) => file.name),
   };
 }
@@ -176,7 +176,8 @@ async function copiesOf(
   await forEachConcurrently(images.entries(), IN_FLIGHT, async ([index, { digest, file }]) => {
     copies[index] = await extraction.copies(digest, () => source.read(file));
     done += 1;
-    onProgress({ phase: 'augmenting', done, total: images.length, ...timer.secondsLeft(done, images.length) });
+    const { kept } = extraction;
+    onProgress({ phase: 'augmenting', done, total: images.length, kept, ...timer.secondsLeft(done, images.length) });
   });
   return copies;
 }

@@ -20,6 +20,9 @@ sharp.unblock({
 sharp.concurrency(1);
 sharp.cache(false);
 
+/** Versions of sharp and of the decoders in it, by name: others may decode the same file to other pixels. */
+export const DECODER_VERSIONS: Readonly<Record<string, string | undefined>> = sharp.versions;
+
 /** What an image file says of itself, before its pixels are decoded. */
 export interface ImageHeader {
   /** `jpeg`, `png`, `webp`, `gif`, `tiff` or `avif`. */

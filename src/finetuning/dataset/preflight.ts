@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { forEachConcurrently } from '../../common/concurrency.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Dataset } from './dataset.ts';
 import type { LabelledFile, Split } from './dataset-layout.ts';
@@ -108,26 +109,13 @@ async function inspectAll(
   { inspect, concurrency, signal, onProgress }: PreflightOptions,
 ): Promise<{ inspected: InspectedImage[]; unreadable: UnreadableImage[] }> {
   const results = new Array<InspectedImage | UnreadableImage>(files.length);
-  const queue = files.entries();
   let done = 0;
-  let failure: { readonly thrown: unknown } | undefined;
-  async function work(): Promise<void> {
-    // The workers share one iterator, so each file is taken once.
-    for (const [index, labelled] of queue) {
-      try {
-        signal?.throwIfAborted();
-        results[index] = await inspectOne(labelled, source, inspect);
-        done += 1;
-        onProgress?.(done, files.length);
-      } catch (thrown) {
-        failure ??= { thrown };
-      }
-      if (failure !== undefined) return;
-    }
-  }
-  // Every worker has ended when this rejects, so that the caller may close the source.
-  await Promise.all(Array.from({ length: concurrency }, work));
-  if (failure !== undefined) throw failure.thrown;
+  await forEachConcurrently(files.entries(), concurrency, async ([index, labelled]) => {
+    signal?.throwIfAborted();
+    results[index] = await inspectOne(labelled, source, inspect);
+    done += 1;
+    onProgress?.(done, files.length);
+  });
   return {
     inspected: results.filter((result) => 'digest' in result),
     unreadable: results.filter((result) => 'reason' in result),

@@ -1,32 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
-import { errnoOf } from '../../common/durable-files.ts';
+import { messageOf } from '../../common/errors.ts';
 import { isRunning, processStamp } from '../../common/process-stamp.ts';
 
-/** Says which files of a cache a process uses: `<process stamp>_<chance>`, with their names in it. */
+/** Folder of marks, one per user of the cache: `<process stamp>_<random>`, a JSON list of the files that it uses. */
 const USERS = '.users';
 const namesSchema = z.array(z.string());
 
 /**
- * Keeps `trimCache`, in whatever process, from removing files of a cache.
- * @param paths files below `folder`, there or not
+ * Keeps `trimCache`, in any process, from removing files of a cache. Where the mark cannot be written, on a full or
+ * read-only disk, the files are not protected: they are only a cache.
+ * @param paths files below `folder`, which need not exist
  * @returns ends the protection, as the end of this process does
  */
 export function useCacheFiles(folder: string, paths: readonly string[]): () => void {
   const users = join(folder, USERS);
-  mkdirSync(users, { recursive: true });
   const mark = join(users, `${processStamp()}_${randomUUID()}`);
-  writeFileSync(mark, JSON.stringify(paths.map((path) => relative(folder, path))));
-  return () => rmSync(mark, { force: true });
+  try {
+    mkdirSync(users, { recursive: true });
+    writeFileSync(mark, JSON.stringify(paths.map((path) => relative(folder, path))));
+  } catch (thrown) {
+    console.warn(`the files of the cache ${folder} are not protected: ${messageOf(thrown)}`);
+  }
+  return () => removeQuietly(mark);
 }
 
 /**
- * Removes files of a cache until the rest has at most `maxBytes`: those first that were used longest ago, by their time of
- * change, which whoever uses a file sets. Files in use stay, even when they alone are more. Empty folders stay too: somebody
- * may be about to write there.
+ * Removes files of a cache until the others have at most `maxBytes`: those first that were used longest ago, by their
+ * modification time, which every user of a file sets. Files in use stay, even if they alone are more. Empty folders
+ * stay too, since another process may be about to write there. What cannot be removed stays.
  */
 export async function trimCache(folder: string, maxBytes: number): Promise<void> {
   const used = await usedFiles(folder);
@@ -36,14 +41,14 @@ export async function trimCache(folder: string, maxBytes: number): Promise<void>
     if (bytes <= maxBytes) return;
     if (used.has(name)) continue;
     const path = join(folder, name);
-    // Somebody may have begun to use it since.
-    if ((await usedAtOf(path)) === usedAt) await rm(path, { force: true });
+    // Another process may have begun to use it since.
+    if ((await stat(path).catch(() => undefined))?.mtimeMs === usedAt) removeQuietly(path);
     bytes -= size;
   }
 }
 
 interface CachedFile {
-  /** From the folder on. */
+  /** Path relative to the folder. */
   readonly name: string;
   readonly size: number;
   readonly usedAt: number;
@@ -53,15 +58,18 @@ async function cachedFiles(folder: string): Promise<CachedFile[]> {
   const files: CachedFile[] = [];
   for (const name of await namesBelow(folder)) {
     if (name.startsWith(USERS)) continue;
-    const found = await stat(join(folder, name)).catch(ignoreMissing);
+    const found = await stat(join(folder, name)).catch(() => undefined);
     if (found !== undefined) files.push({ name, size: found.size, usedAt: found.mtimeMs });
   }
   return files;
 }
 
-/** Names of all files, from `folder` on. Folder by folder, since `readdir` of a whole tree fails when one of them goes. */
+/**
+ * Names of all files, relative to `folder`. Folder by folder, since `readdir` of a whole tree fails when one of them is
+ * removed meanwhile.
+ */
 async function namesBelow(folder: string, within = ''): Promise<string[]> {
-  const entries = (await readdir(join(folder, within), { withFileTypes: true }).catch(ignoreMissing)) ?? [];
+  const entries = await readdir(join(folder, within), { withFileTypes: true }).catch(() => []);
   const nested = entries.map(async (entry) => {
     const name = join(within, entry.name);
     if (entry.isDirectory()) return namesBelow(folder, name);
@@ -70,32 +78,32 @@ async function namesBelow(folder: string, within = ''): Promise<string[]> {
   return (await Promise.all(nested)).flat();
 }
 
-async function usedAtOf(path: string): Promise<number | undefined> {
-  return (await stat(path).catch(ignoreMissing))?.mtimeMs;
-}
-
-/** The files that running processes use; marks of those that died are removed. */
+/** The files that running processes use. Marks of processes that have ended are removed. */
 async function usedFiles(folder: string): Promise<ReadonlySet<string>> {
   const users = join(folder, USERS);
   const used = new Set<string>();
-  for (const mark of (await readdir(users).catch(ignoreMissing)) ?? []) {
+  for (const mark of await readdir(users).catch(() => [])) {
     const [stamp = ''] = mark.split('_');
     const path = join(users, mark);
-    if (!isRunning(stamp)) await rm(path, { force: true });
-    else for (const name of namesOf(await readFile(path, 'utf8').catch(ignoreMissing))) used.add(name);
+    if (!isRunning(stamp)) removeQuietly(path);
+    else for (const name of await namesIn(path)) used.add(name);
   }
   return used;
 }
 
-/** A mark that is gone, or still being written, names nothing. */
-function namesOf(mark: string | undefined): string[] {
+/** The names in a mark; none when it is gone, damaged or still being written. */
+async function namesIn(mark: string): Promise<string[]> {
   try {
-    return namesSchema.parse(JSON.parse(mark ?? '[]'));
+    return namesSchema.parse(JSON.parse(await readFile(mark, 'utf8')));
   } catch {
     return [];
   }
 }
 
-function ignoreMissing(thrown: unknown): undefined {
-  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // On a read-only disk it stays.
+  }
 }

@@ -1,77 +1,150 @@
-import { closeSync, fstatSync, ftruncateSync, futimesSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, futimesSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { messageOf } from '../../common/errors.ts';
 
+/** Every record begins with it, so that whole records are found behind a damaged one. */
+const MAGIC = Buffer.from('\x89MGREC1\n', 'latin1');
 /** Bytes of a SHA-256. */
-const KEY_BYTES = 32;
+const DIGEST_BYTES = 32;
+const CHECKSUM_BYTES = 4;
 /** Bytes that are read at once to build the index. */
 const SCAN_BYTES = 1 << 20;
 
 /**
- * What was computed of images before, in one file: a record each of the image's SHA-256 and a payload of fixed size.
- * Records are only ever appended, so that a process killed while it writes loses its last record at most.
+ * Values computed for images, in one file: a record per image of magic, SHA-256 of the image, payload of a fixed size
+ * and CRC-32. Several processes may append to the file at the same time.
+ *
+ * It is a cache: the file may be deleted, cut or overwritten at any time, and the disk may be full or read-only. A record
+ * that is lost or damaged is unknown; nothing here throws because of the file.
  */
 export class DigestCache {
-  readonly #file: number;
+  readonly #path: string;
   readonly #payloadBytes: number;
-  /** Position of each record in the file. */
+  /** Undefined when the file cannot be opened. */
+  readonly #file: number | undefined;
+  /** Position in the file of each record that was whole when the file was opened. */
   readonly #positions = new Map<string, number>();
-  #end = 0;
+  #writable = true;
 
-  private constructor(file: number, payloadBytes: number) {
-    this.#file = file;
+  private constructor(path: string, payloadBytes: number) {
+    this.#path = path;
     this.#payloadBytes = payloadBytes;
+    this.#file = this.#open();
+    this.#readIndex();
   }
 
-  /** Opens or creates the file, drops a record that was cut short, and reads which images it knows. */
+  /** Opens or creates the file and reads which images it knows. */
   static open(path: string, payloadBytes: number): DigestCache {
-    mkdirSync(dirname(path), { recursive: true });
-    const cache = new DigestCache(openSync(path, 'a+'), payloadBytes);
-    cache.#readIndex();
-    // Of a full cache folder those files go first that were used longest ago.
-    const now = new Date();
-    futimesSync(cache.#file, now, now);
-    return cache;
+    return new DigestCache(path, payloadBytes);
   }
 
-  /** The payload kept for a digest, given in hex; undefined when there is none. */
+  /** The payload that was in the file for a digest, given in hex, when the file was opened; undefined if it is not there. */
   get(digest: string): Buffer | undefined {
     const position = this.#positions.get(digest);
     if (position === undefined) return undefined;
-    const record = Buffer.alloc(KEY_BYTES + this.#payloadBytes);
-    readSync(this.#file, record, 0, record.length, position);
-    // Another process that appends at the same time moves what comes after: such a record counts as unknown.
-    return record.toString('hex', 0, KEY_BYTES) === digest ? record.subarray(KEY_BYTES) : undefined;
+    const record = Buffer.alloc(this.#recordBytes);
+    const bytes = this.#read(record, position);
+    if (bytes === record.length && isWhole(record) && digestOf(record) === digest) {
+      return record.subarray(MAGIC.length + DIGEST_BYTES, -CHECKSUM_BYTES);
+    }
+    this.#positions.delete(digest);
+    return undefined;
   }
 
-  put(digest: string, payload: Uint8Array): void {
+  /** Appends a record, for whoever opens the file next. @returns whether it is in the file */
+  put(digest: string, payload: Uint8Array): boolean {
     if (payload.length !== this.#payloadBytes) {
       throw new Error(`a payload of ${payload.length} bytes in a cache of ${this.#payloadBytes}`);
     }
-    if (this.#positions.has(digest)) return;
-    writeSync(this.#file, Buffer.concat([Buffer.from(digest, 'hex'), payload]));
-    this.#positions.set(digest, this.#end);
-    this.#end += KEY_BYTES + this.#payloadBytes;
+    if (this.#file === undefined || !this.#writable) return false;
+    const content = Buffer.concat([MAGIC, Buffer.from(digest, 'hex'), payload, Buffer.alloc(CHECKSUM_BYTES)]);
+    content.writeUInt32LE(crc32(content.subarray(0, -CHECKSUM_BYTES)), content.length - CHECKSUM_BYTES);
+    try {
+      if (writeSync(this.#file, content) === content.length) return true;
+      this.#stopWriting('the disk is full');
+    } catch (thrown) {
+      this.#stopWriting(messageOf(thrown));
+    }
+    return false;
   }
 
   close(): void {
-    closeSync(this.#file);
+    if (this.#file !== undefined) closeSync(this.#file);
+  }
+
+  get #recordBytes(): number {
+    return MAGIC.length + DIGEST_BYTES + this.#payloadBytes + CHECKSUM_BYTES;
+  }
+
+  #open(): number | undefined {
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true });
+      const file = openSync(this.#path, 'a+');
+      // A full cache folder loses the files first that were used longest ago.
+      const now = new Date();
+      futimesSync(file, now, now);
+      return file;
+    } catch (thrown) {
+      this.#stopWriting(messageOf(thrown));
+    }
+    try {
+      return openSync(this.#path, 'r');
+    } catch {
+      return undefined;
+    }
+  }
+
+  #stopWriting(reason: string): void {
+    this.#writable = false;
+    console.warn(`features are not kept in ${this.#path}: ${reason}`);
+  }
+
+  /** Bytes that could be read; fewer than asked for at the end of the file, 0 when it cannot be read. */
+  #read(target: Buffer, position: number): number {
+    if (this.#file === undefined) return 0;
+    try {
+      return readSync(this.#file, target, 0, target.length, position);
+    } catch {
+      return 0;
+    }
   }
 
   #readIndex(): void {
-    const recordBytes = KEY_BYTES + this.#payloadBytes;
-    const records = Math.floor(fstatSync(this.#file).size / recordBytes);
-    this.#end = records * recordBytes;
-    ftruncateSync(this.#file, this.#end);
-    const perScan = Math.max(1, Math.floor(SCAN_BYTES / recordBytes));
-    const buffer = Buffer.alloc(perScan * recordBytes);
-    for (let first = 0; first < records; first += perScan) {
-      const count = Math.min(perScan, records - first);
-      readSync(this.#file, buffer, 0, count * recordBytes, first * recordBytes);
-      for (let record = 0; record < count; record++) {
-        const at = record * recordBytes;
-        const digest = buffer.toString('hex', at, at + KEY_BYTES);
-        this.#positions.set(digest, (first + record) * recordBytes);
-      }
+    const size = this.#file === undefined ? 0 : fstatSync(this.#file).size;
+    const chunk = Buffer.alloc(Math.min(size, SCAN_BYTES));
+    let unread = Buffer.alloc(0);
+    let position = 0;
+    while (position + unread.length < size) {
+      const bytes = this.#read(chunk, position + unread.length);
+      if (bytes === 0) return;
+      const buffer = Buffer.concat([unread, chunk.subarray(0, bytes)]);
+      const scanned = this.#indexRecords(buffer, position);
+      unread = buffer.subarray(scanned);
+      position += scanned;
     }
   }
+
+  /** Notes the whole records in a part of the file. @returns bytes that need not be looked at again */
+  #indexRecords(buffer: Buffer, position: number): number {
+    let at = 0;
+    for (;;) {
+      const found = buffer.indexOf(MAGIC, at);
+      if (found < 0) return Math.max(at, buffer.length - MAGIC.length + 1);
+      if (found + this.#recordBytes > buffer.length) return found;
+      const record = buffer.subarray(found, found + this.#recordBytes);
+      const whole = isWhole(record);
+      if (whole) this.#positions.set(digestOf(record), position + found);
+      at = found + (whole ? record.length : 1);
+    }
+  }
+}
+
+function isWhole(record: Buffer): boolean {
+  const end = record.length - CHECKSUM_BYTES;
+  return record.subarray(0, MAGIC.length).equals(MAGIC) && crc32(record.subarray(0, end)) === record.readUInt32LE(end);
+}
+
+function digestOf(record: Buffer): string {
+  return record.toString('hex', MAGIC.length, MAGIC.length + DIGEST_BYTES);
 }

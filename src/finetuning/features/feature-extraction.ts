@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { codeDigest } from '../../common/code-digest.ts';
 import { type Augmentation, augment, reduceForAugmentation } from '../../image/augment.ts';
-import { type DecodedImage, decodeImage } from '../../image/decode.ts';
+import { DECODER_VERSIONS, type DecodedImage, decodeImage } from '../../image/decode.ts';
 import { fingerprint } from '../../image/fingerprint.ts';
 import { type Preprocessing, preprocessDecoded } from '../../image/preprocess.ts';
 import type { RgbImage } from '../../image/resample.ts';
@@ -11,11 +12,11 @@ import { DigestCache } from './digest-cache.ts';
 
 /** A frozen network that turns pixels into features. */
 export interface FeatureBackbone {
-  /** Names weights, architecture and preprocessing: features under one key are the same features. */
+  /** Names weights, architecture and layers: under one key, the same pixels have the same features. */
   readonly key: string;
   readonly preprocessing: Preprocessing;
   readonly featureSize: number;
-  /** Pixels of one image to its features; who calls many times at once shares batches. */
+  /** Pixels of one image to its features; concurrent calls share batches. */
   compute(pixels: Uint8Array): Promise<Float32Array>;
 }
 
@@ -25,89 +26,127 @@ export interface FeatureExtractionOptions {
   readonly seed: number;
   /** Where features are kept between jobs. */
   readonly cacheDir: string;
-  /** Width times height of an image at most. */
+  /** The most that width times height of an image may be. */
   readonly maxPixels: number;
 }
 
-/** An image that waits for its copies to be made. */
+/** An image that is kept in memory until its copies are made. */
 interface HeldImage {
   readonly image: RgbImage;
   /** Whether it is reduced already; if not, that is done when the copies are made. */
   readonly reduced: boolean;
 }
 
+interface Inspection {
+  readonly facts: ImageFacts;
+  readonly features: Float32Array;
+}
+
 /**
- * Images of at most so many times the input's pixels are held as they are: to reduce them (to about 1.6 times) would save
- * little memory, and while a data set is looked at the processor has most to do.
+ * Images of at most this many times the input's pixels are held as they are: reducing them (to about 1.6 times) would
+ * save little memory, and the processor is busiest while images are inspected.
  */
 const HELD_WHOLE = 3;
 
 /**
- * Bytes of images that are held between the look at the data set and the making of copies, so that most images
- * are decoded once: at least 7,000 of a model of 64 pixels, 590 of one of 224. The rest is decoded again.
+ * Bytes of images that are held between their inspection and the making of copies, so that most images are decoded
+ * once: at least 7,000 for a model of 64 pixels, 590 for one of 224. The others are decoded again.
  */
 const HELD_BYTES = 256 * 1024 * 1024;
 
 /**
- * Features of images and of their varied copies, each computed once: kept on disk by image, transform and backbone, so
- * that a second job on the same images, or one that was interrupted, starts where the first one ended.
+ * Features of images and of their augmented copies. Each is computed once in a job and held in memory; the files under
+ * `cacheDir` are a cache, from which a later job, or one that was interrupted, takes what is there.
  */
 export class FeatureExtraction {
   readonly #options: FeatureExtractionOptions;
-  /** Lets the files of the cache go. */
+  /** Ends the protection of the cache's files. */
   readonly #release: () => void;
   readonly #facts: FactsCache;
   readonly #originals: FeatureCache;
   readonly #copies: readonly FeatureCache[];
-  /** By the digest of their file. */
+  /** By the SHA-256 of the image's file, as the two below. */
+  readonly #inspections = new Map<string, Promise<Inspection>>();
+  readonly #copyFeatures = new Map<string, Promise<Float32Array[]>>();
   readonly #held = new Map<string, HeldImage>();
   #heldBytes = 0;
+  #kept = 0;
 
-  constructor(options: FeatureExtractionOptions) {
+  private constructor(options: FeatureExtractionOptions, decoding: object) {
     this.#options = options;
     const { backbone, augmentation, seed, cacheDir } = options;
     const { copies, ...variations } = augmentation;
-    const pathOf = (transform: object) => join(cacheDir, backbone.key, `${digestOf(transform)}.bin`);
-    const factsPath = join(cacheDir, 'facts.bin');
-    const originalsPath = pathOf({});
-    const copiesPaths = Array.from({ length: copies }, (_, copy) => pathOf({ ...variations, seed, copy }));
+    const { key, preprocessing, featureSize } = backbone;
+    const folder = join(cacheDir, digestOf({ key, preprocessing, featureSize, decoding }));
+    const factsPath = join(cacheDir, `facts-${digestOf(decoding)}.bin`);
+    const originalsPath = join(folder, 'originals.bin');
+    const copiesPaths = Array.from({ length: copies }, (_, copy) =>
+      join(folder, `copies-${digestOf({ ...variations, seed, copy })}.bin`),
+    );
     this.#release = useCacheFiles(cacheDir, [factsPath, originalsPath, ...copiesPaths]);
     this.#facts = new FactsCache(factsPath);
-    this.#originals = new FeatureCache(originalsPath, backbone.featureSize);
-    this.#copies = copiesPaths.map((path) => new FeatureCache(path, backbone.featureSize));
+    this.#originals = new FeatureCache(originalsPath, featureSize);
+    this.#copies = copiesPaths.map((path) => new FeatureCache(path, featureSize));
+  }
+
+  /** Opens the cache files of these options. What other code under `image/`, or another decoder, computed is not used. */
+  static async open(options: FeatureExtractionOptions): Promise<FeatureExtraction> {
+    const imageCode = await codeDigest(new URL('../../image/', import.meta.url));
+    return new FeatureExtraction(options, { imageCode, decoders: DECODER_VERSIONS });
+  }
+
+  /** Feature vectors of this job that are in the cache: a job that starts again need not compute them. */
+  get kept(): number {
+    return this.#kept;
   }
 
   /**
-   * Looks at one image, and computes its features on the way since it is decoded anyway.
+   * Measures an image, and computes its features along the way since it is decoded anyway.
    * @param digest SHA-256 of the file, in hex
-   * @throws AppError when the file is no image that can be read
+   * @throws AppError when the file is not an image that can be read
    */
   async inspect(content: Buffer, digest: string): Promise<ImageFacts> {
-    const known = this.#facts.get(digest);
-    if (known !== undefined && this.#originals.get(digest) !== undefined) return known;
-    const image = await decodeImage(content, this.#options.maxPixels);
-    const facts = { width: image.width, height: image.height, ...fingerprint(image) };
-    const { backbone } = this.#options;
-    const pixels = await preprocessDecoded(image, backbone.preprocessing);
-    const [features] = await Promise.all([backbone.compute(pixels), this.#hold(digest, image)]);
-    this.#originals.put(digest, features);
-    this.#facts.put(digest, facts);
-    return facts;
+    const inspection = this.#inspections.get(digest) ?? this.#inspect(content, digest);
+    this.#inspections.set(digest, inspection);
+    return (await inspection).facts;
   }
 
-  /** Features of an image that was inspected. */
-  original(digest: string): Float32Array {
-    const features = this.#originals.get(digest);
-    if (features === undefined) throw new Error(`the image ${digest} was not inspected`);
-    return features;
+  async #inspect(content: Buffer, digest: string): Promise<Inspection> {
+    const { backbone, maxPixels } = this.#options;
+    const known = this.#facts.get(digest);
+    const cached = this.#originals.get(digest);
+    if (known !== undefined && cached !== undefined && known.width * known.height <= maxPixels) {
+      this.#kept += 1;
+      return { facts: known, features: cached };
+    }
+    const image = await decodeImage(content, maxPixels);
+    const facts = { width: image.width, height: image.height, ...fingerprint(image) };
+    const pixels = await preprocessDecoded(image, backbone.preprocessing);
+    const [features] = await Promise.all([backbone.compute(pixels), this.#hold(digest, image)]);
+    this.#kept += Number(this.#originals.put(digest, features) && this.#facts.put(digest, facts));
+    return { facts, features };
+  }
+
+  /** Features of an image. @throws Error when it was not inspected */
+  async original(digest: string): Promise<Float32Array> {
+    const inspection = this.#inspections.get(digest);
+    if (inspection === undefined) throw new Error(`the image ${digest} was not inspected`);
+    return (await inspection).features;
   }
 
   /**
    * Features of the copies of an image, in their order.
-   * @param read the content of the image's file, asked for when it has to be decoded again
+   * @param read the content of the image's file, called when it has to be decoded again
    */
-  async copies(digest: string, read: () => Promise<Buffer>): Promise<Float32Array[]> {
+  copies(digest: string, read: () => Promise<Buffer>): Promise<Float32Array[]> {
+    const features = this.#copyFeatures.get(digest) ?? this.#computeCopies(digest, read);
+    this.#copyFeatures.set(digest, features);
+    return features;
+  }
+
+  async #computeCopies(digest: string, read: () => Promise<Buffer>): Promise<Float32Array[]> {
     const cached = this.#copies.map((cache) => cache.get(digest));
+    this.#kept += cached.filter((features) => features !== undefined).length;
     const held = this.#held.get(digest);
     this.#dropHeld(digest);
     if (cached.every((features) => features !== undefined)) return cached;
@@ -117,9 +156,10 @@ export class FeatureExtraction {
     const image = held?.reduced ? held.image : await reduceForAugmentation(whole, inputSize);
     return Promise.all(
       this.#copies.map(async (cache, copy) => {
-        const features =
-          cached[copy] ?? (await backbone.compute(augment(image, inputSize, augmentation, { seed, digest, copy })));
-        cache.put(digest, features);
+        const known = cached[copy];
+        if (known !== undefined) return known;
+        const features = await backbone.compute(augment(image, inputSize, augmentation, { seed, digest, copy }));
+        this.#kept += Number(cache.put(digest, features));
         return features;
       }),
     );
@@ -130,7 +170,7 @@ export class FeatureExtraction {
     this.#release();
   }
 
-  /** Keeps an image for its copies, as long as there is room and they are not known. */
+  /** Holds an image for its copies, as long as there is room and they are not cached. */
   async #hold(digest: string, image: DecodedImage): Promise<void> {
     if (this.#heldBytes > HELD_BYTES || this.#copies.every((cache) => cache.get(digest) !== undefined)) return;
     const { inputSize } = this.#options.backbone.preprocessing;
@@ -160,8 +200,8 @@ class FeatureCache {
     return payload && new Float32Array(new Uint8Array(payload).buffer);
   }
 
-  put(digest: string, { buffer, byteOffset, byteLength }: Float32Array): void {
-    this.#cache.put(digest, new Uint8Array(buffer, byteOffset, byteLength));
+  put(digest: string, { buffer, byteOffset, byteLength }: Float32Array): boolean {
+    return this.#cache.put(digest, new Uint8Array(buffer, byteOffset, byteLength));
   }
 
   close(): void {
@@ -190,11 +230,11 @@ class FactsCache {
     );
   }
 
-  put(digest: string, { width, height, pixelDigest, differenceHash }: ImageFacts): void {
+  put(digest: string, { width, height, pixelDigest, differenceHash }: ImageFacts): boolean {
     const sizes = Buffer.alloc(8);
     sizes.writeUInt32LE(width, 0);
     sizes.writeUInt32LE(height, 4);
-    this.#cache.put(digest, Buffer.concat([sizes, Buffer.from(pixelDigest + differenceHash, 'hex')]));
+    return this.#cache.put(digest, Buffer.concat([sizes, Buffer.from(pixelDigest + differenceHash, 'hex')]));
   }
 
   close(): void {
@@ -202,6 +242,7 @@ class FactsCache {
   }
 }
 
-function digestOf(transform: object): string {
-  return createHash('sha256').update(JSON.stringify(transform)).digest('hex').slice(0, 16);
+/** A name for a cache file from everything that decides its values. */
+function digestOf(parts: object): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

@@ -75,4 +75,12 @@ describe('a cache that holds too much', () => {
     expect(left(used)).toEqual([false]);
     expect(readdirSync(join(folder, '.users'))).toEqual([]);
   });
+
+  test('is no reason for a job to fail where nothing can be written', async () => {
+    const notAFolder = join(folder, 'file');
+    writeFileSync(notAFolder, '');
+    const release = useCacheFiles(notAFolder, [join(notAFolder, 'a.bin')]);
+    await trimCache(notAFolder, 0);
+    release();
+  });
 });

@@ -1,5 +1,15 @@
-import { createHash } from 'node:crypto';
-import { appendFileSync, mkdtempSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -17,6 +27,24 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
 const payloadOf = (value: number) => new Uint8Array(4).fill(value);
+
+/** Puts a record as a process of its own would. */
+function put(text: string, value: number): void {
+  const cache = DigestCache.open(path, 4);
+  expect(cache.put(digestOf(text), payloadOf(value))).toBe(true);
+  cache.close();
+}
+
+/** What a process that opens the file now knows of a, b and c. */
+function known(): Record<string, Uint8Array> {
+  const cache = DigestCache.open(path, 4);
+  const found = ['a', 'b', 'c'].flatMap((text) => {
+    const payload = cache.get(digestOf(text));
+    return payload === undefined ? [] : [[text, new Uint8Array(payload)]];
+  });
+  cache.close();
+  return Object.fromEntries(found);
+}
 
 describe('a cache by digest', () => {
   test('knows again, after it was closed, what it was given', () => {
@@ -37,37 +65,62 @@ describe('a cache by digest', () => {
     expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(60_000);
   });
 
-  test('keeps one record an image', () => {
+  test('finds the whole records behind one that was cut short', () => {
+    put('a', 1);
+    truncateSync(path, statSync(path).size - 1);
+    put('b', 2);
+    put('c', 3);
+    expect(known()).toEqual({ b: payloadOf(2), c: payloadOf(3) });
+  });
+
+  test('finds the whole records behind garbage, also where it fills more than is read at once', () => {
+    put('a', 1);
+    appendFileSync(path, randomBytes(3_000_000));
+    put('b', 2);
+    expect(known()).toEqual({ a: payloadOf(1), b: payloadOf(2) });
+  });
+
+  test('does not know a record with a flipped byte, wherever it is', () => {
+    put('a', 1);
+    const whole = readFileSync(path);
+    for (let position = 0; position < whole.length; position++) {
+      const damaged = Buffer.from(whole);
+      damaged[position] = (damaged[position] ?? 0) ^ 1;
+      writeFileSync(path, damaged);
+      expect(known()).toEqual({});
+    }
+  });
+
+  test('does not know what was overwritten since it was opened', () => {
+    put('a', 1);
     const cache = DigestCache.open(path, 4);
-    cache.put(digestOf('a'), payloadOf(1));
-    cache.put(digestOf('a'), payloadOf(1));
-    expect(statSync(path).size).toBe(36);
+    writeFileSync(path, randomBytes(48));
+    expect(cache.get(digestOf('a'))).toBeUndefined();
     cache.close();
   });
 
-  test('drops a record that was cut short, and goes on behind the last whole one', () => {
-    const first = DigestCache.open(path, 4);
-    first.put(digestOf('a'), payloadOf(1));
-    first.close();
-    appendFileSync(path, Buffer.alloc(20, 0xff));
-    const second = DigestCache.open(path, 4);
-    second.put(digestOf('b'), payloadOf(2));
-    second.close();
-    const third = DigestCache.open(path, 4);
-    expect([third.get(digestOf('a')), third.get(digestOf('b'))]).toEqual([payloadOf(1), payloadOf(2)].map(Buffer.from));
-    expect(statSync(path).size).toBe(72);
-    third.close();
-  });
-
-  test('of two that append at the same time, neither ever gets the payload of another image', () => {
+  test('takes the records of several that append at the same time', () => {
     const [one, two] = [DigestCache.open(path, 4), DigestCache.open(path, 4)];
     one.put(digestOf('a'), payloadOf(1));
     two.put(digestOf('b'), payloadOf(2));
     one.put(digestOf('c'), payloadOf(3));
-    expect(two.get(digestOf('b'))).toBeUndefined();
-    expect(one.get(digestOf('a'))).toEqual(Buffer.from(payloadOf(1)));
     one.close();
     two.close();
+    expect(known()).toEqual({ a: payloadOf(1), b: payloadOf(2), c: payloadOf(3) });
+  });
+
+  test('keeps nothing where no file can be made, and says so', () => {
+    writeFileSync(join(folder, 'deep'), 'not a folder');
+    const cache = DigestCache.open(path, 4);
+    expect(cache.put(digestOf('a'), payloadOf(1))).toBe(false);
+    expect(cache.get(digestOf('a'))).toBeUndefined();
+    cache.close();
+  });
+
+  test.runIf(existsSync('/dev/full'))('keeps nothing on a full disk, and says so', () => {
+    const cache = DigestCache.open('/dev/full', 4);
+    expect(cache.put(digestOf('a'), payloadOf(1))).toBe(false);
+    cache.close();
   });
 
   test('refuses a payload of another size', () => {

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -24,17 +24,19 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+async function compute(pixels: Uint8Array): Promise<Float32Array> {
+  runs += 1;
+  return Float32Array.from(pixels.subarray(0, 3));
+}
+
 /** A backbone whose features are the first three values of the pixels; counts how often it runs. */
-function extraction(options: Partial<FeatureExtractionOptions> = {}): FeatureExtraction {
-  return new FeatureExtraction({
+function extraction(options: Partial<FeatureExtractionOptions> = {}): Promise<FeatureExtraction> {
+  return FeatureExtraction.open({
     backbone: {
       key: 'backbone',
       preprocessing,
       featureSize: 3,
-      compute: async (pixels) => {
-        runs += 1;
-        return Float32Array.from(pixels.subarray(0, 3));
-      },
+      compute,
     },
     augmentation,
     seed: 0,
@@ -44,8 +46,8 @@ function extraction(options: Partial<FeatureExtractionOptions> = {}): FeatureExt
   });
 }
 
-async function photo(): Promise<{ content: Buffer; digest: string }> {
-  const content = await picture(40, 30, waves).png().toBuffer();
+async function photo(width = 40): Promise<{ content: Buffer; digest: string }> {
+  const content = await picture(width, 30, waves).png().toBuffer();
   return { content, digest: createHash('sha256').update(content).digest('hex') };
 }
 
@@ -54,16 +56,16 @@ const neverRead = () => Promise.reject(new Error('the file was read again'));
 describe('features of images', () => {
   test('are those of the pixels that serving prepares', async () => {
     const { content, digest } = await photo();
-    const features = extraction();
+    const features = await extraction();
     await features.inspect(content, digest);
     const { pixels } = await preprocessImage(content, preprocessing, 1_000_000);
-    expect([...features.original(digest)]).toEqual([...pixels.subarray(0, 3)]);
+    expect([...(await features.original(digest))]).toEqual([...pixels.subarray(0, 3)]);
     features.close();
   });
 
   test('of the copies differ from one another, and the file is decoded once for all of them', async () => {
     const { content, digest } = await photo();
-    const features = extraction();
+    const features = await extraction();
     await features.inspect(content, digest);
     const copies = await features.copies(digest, neverRead);
     expect(copies).toHaveLength(2);
@@ -74,11 +76,11 @@ describe('features of images', () => {
 
   test('are computed once: a second job on the same images runs nothing', async () => {
     const { content, digest } = await photo();
-    const first = extraction();
+    const first = await extraction();
     const facts = await first.inspect(content, digest);
     const copies = await first.copies(digest, neverRead);
     first.close();
-    const second = extraction();
+    const second = await extraction();
     expect(await second.inspect(content, digest)).toEqual(facts);
     expect(await second.copies(digest, neverRead)).toEqual(copies);
     expect(runs).toBe(3);
@@ -87,11 +89,11 @@ describe('features of images', () => {
 
   test('of other variations or another seed are others; the originals stay', async () => {
     const { content, digest } = await photo();
-    const first = extraction();
+    const first = await extraction();
     await first.inspect(content, digest);
     const copies = await first.copies(digest, neverRead);
     first.close();
-    const second = extraction({ seed: 1 });
+    const second = await extraction({ seed: 1 });
     await second.inspect(content, digest);
     expect(runs).toBe(3);
     expect(await second.copies(digest, async () => content)).not.toEqual(copies);
@@ -101,13 +103,121 @@ describe('features of images', () => {
 
   test('of another backbone are others', async () => {
     const { content, digest } = await photo();
-    const first = extraction();
+    const first = await extraction();
     await first.inspect(content, digest);
     first.close();
     const other = { key: 'other', preprocessing, featureSize: 1, compute: async () => new Float32Array([7]) };
-    const second = extraction({ backbone: other });
+    const second = await extraction({ backbone: other });
     await second.inspect(content, digest);
-    expect([...second.original(digest)]).toEqual([7]);
+    expect([...(await second.original(digest))]).toEqual([7]);
     second.close();
   });
+
+  test.each([
+    ['crop', { cropPct: 0.35 }],
+    ['interpolation', { interpolation: 'bicubic' as const }],
+  ])('of another %s are others: the pixels are not the same', async (_what, change) => {
+    const { content, digest } = await photo();
+    const first = await extraction();
+    await first.inspect(content, digest);
+    await first.copies(digest, neverRead);
+    first.close();
+    const backbone = { key: 'backbone', preprocessing: { ...preprocessing, ...change }, featureSize: 3, compute };
+    const second = await extraction({ backbone });
+    await second.inspect(content, digest);
+    const { pixels } = await preprocessImage(content, backbone.preprocessing, 1_000_000);
+    expect([...(await second.original(digest))]).toEqual([...pixels.subarray(0, 3)]);
+    await second.copies(digest, neverRead);
+    expect(runs).toBe(6);
+    second.close();
+  });
+
+  test('of an image that is too large now are not taken from a job that was allowed more', async () => {
+    const { content, digest } = await photo();
+    const first = await extraction();
+    await first.inspect(content, digest);
+    first.close();
+    const second = await extraction({ maxPixels: 100 });
+    await expect(second.inspect(content, digest)).rejects.toMatchObject({ code: 'image_too_large' });
+    second.close();
+  });
+
+  test('of an image that is in the data set twice are computed once', async () => {
+    const { content, digest } = await photo();
+    const features = await extraction();
+    await Promise.all([features.inspect(content, digest), features.inspect(content, digest)]);
+    await Promise.all([features.copies(digest, neverRead), features.copies(digest, neverRead)]);
+    expect(runs).toBe(3);
+    features.close();
+  });
 });
+
+describe('a job keeps what it computed', () => {
+  test('while another job writes to the same files', async () => {
+    const [job, dryRun] = [await extraction(), await extraction()];
+    const [ours, theirs] = [await photo(40), await photo(50)];
+    await dryRun.inspect(theirs.content, theirs.digest);
+    await job.inspect(ours.content, ours.digest);
+    const { pixels } = await preprocessImage(ours.content, preprocessing, 1_000_000);
+    expect([...(await job.original(ours.digest))]).toEqual([...pixels.subarray(0, 3)]);
+    const copies = await job.copies(ours.digest, neverRead);
+    await dryRun.copies(theirs.digest, neverRead);
+    expect(await job.copies(ours.digest, neverRead)).toEqual(copies);
+    job.close();
+    dryRun.close();
+    runs = 0;
+    const later = await extraction();
+    for (const { content, digest } of [ours, theirs]) {
+      await later.inspect(content, digest);
+      await later.copies(digest, neverRead);
+    }
+    expect(runs).toBe(0);
+    later.close();
+  });
+
+  test.each<[string, (path: string) => void]>([
+    ['deleted', (path) => rmSync(path)],
+    ['emptied', (path) => truncateSync(path, 0)],
+    ['cut', (path) => truncateSync(path, 40)],
+    ['overwritten with garbage', (path) => writeFileSync(path, randomBytes(statSync(path).size))],
+  ])('while the files of the cache are %s', async (_what, damage) => {
+    const { content, digest } = await photo();
+    const job = await extraction();
+    const facts = await job.inspect(content, digest);
+    const original = await job.original(digest);
+    const copies = await job.copies(digest, neverRead);
+    for (const path of cacheFiles()) damage(path);
+    expect(await job.inspect(content, digest)).toEqual(facts);
+    expect(await job.original(digest)).toEqual(original);
+    expect(await job.copies(digest, neverRead)).toEqual(copies);
+    job.close();
+    const later = await extraction();
+    expect(await later.inspect(content, digest)).toEqual(facts);
+    expect(await later.original(digest)).toEqual(original);
+    expect(await later.copies(digest, async () => content)).toEqual(copies);
+    later.close();
+  });
+
+  test('where the cache cannot be written at all, and says how much of it is on disk', async () => {
+    const { content, digest } = await photo();
+    const cacheDir = join(folder, 'a file, not a folder');
+    writeFileSync(cacheDir, '');
+    const job = await extraction({ cacheDir });
+    await job.inspect(content, digest);
+    expect(await job.copies(digest, neverRead)).toHaveLength(2);
+    expect(job.kept).toBe(0);
+    job.close();
+    const other = await extraction();
+    await other.inspect(content, digest);
+    expect(other.kept).toBe(1);
+    await other.copies(digest, neverRead);
+    expect(other.kept).toBe(3);
+    other.close();
+  });
+});
+
+/** Paths of the files with features and facts. */
+function cacheFiles(): string[] {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return names.filter((name) => name.endsWith('.bin')).map((name) => join(folder, name));
+}
