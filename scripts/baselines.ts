@@ -25,10 +25,10 @@ if (path === undefined || !Number.isSafeInteger(seed) || !Number.isSafeInteger(e
 
 try {
   const config = readConfig(process.env);
-  const { tf, backend } = await loadTensorFlow({ threads: config.ENGINE_THREADS });
+  const { tf, backend } = await loadTensorFlow({ threads: config.engineThreads });
   if (backend === 'wasm') registerConvolutionGradients(tf);
   const preprocessing = { inputSize: [INPUT_SIZE, INPUT_SIZE], cropPct: 1, interpolation: 'bilinear' } as const;
-  const options = { preprocessing, maxPixels: config.MAX_IMAGE_PIXELS, seed };
+  const options = { preprocessing, maxPixels: config.maxImagePixels, seed };
   const { classes, images } = await readLabelledImages(path, options, (pixels) => pixels);
   const select = (split: string): PixelSet => {
     const chosen = images.filter((image) => image.split === split);

@@ -35,7 +35,7 @@ const logger = createLogger('error');
 const services = await createServices(config, logger);
 const finetuner = createFinetuner(services, config, logger, dataDir);
 const options = parseFinetuneOptions({ name: 'bench', backbone: values.backbone });
-const backbone = services.registry.resolve(options.backbone ?? config.DEFAULT_BACKBONE);
+const backbone = services.registry.resolve(options.backbone ?? config.defaultBackbone);
 const { onnx } = await services.conversions.get(backbone);
 const { signal } = new AbortController();
 

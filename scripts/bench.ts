@@ -56,7 +56,7 @@ async function measureFloor(model: BenchModel, concurrency: number): Promise<Mea
   const task: FloorTask = {
     model,
     inFlight: Math.ceil(concurrency / processes.length),
-    maxBatch: readConfig({}).MAX_BATCH_SIZE,
+    maxBatch: readConfig({}).maxBatchSize,
     threads: Math.floor(cores / processes.length),
     seconds,
   };

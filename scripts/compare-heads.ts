@@ -41,10 +41,10 @@ if (path === undefined || !Number.isSafeInteger(seed) || !(perClass > 0)) {
 const config = readConfig(process.env);
 const services = await createServices(config, createLogger('error'));
 try {
-  const model = services.registry.resolve(values.model ?? config.DEFAULT_MODEL);
+  const model = services.registry.resolve(values.model ?? config.defaultModel);
   const { preprocessing } = model.manifest;
   const data = await services.serving.use(model, 'onnx', (queue) =>
-    readLabelledImages(path, { preprocessing, maxPixels: config.MAX_IMAGE_PIXELS, seed }, async (pixels) => {
+    readLabelledImages(path, { preprocessing, maxPixels: config.maxImagePixels, seed }, async (pixels) => {
       const { outputs } = await queue.submit(pixels, { priority: 'bulk', outputs: ['features'] });
       if (outputs.features === undefined) throw new Error('the model gave no features');
       return outputs.features.slice();
@@ -56,7 +56,7 @@ try {
     samples(data, 'validation'),
     samples(data, 'test'),
   ];
-  const { tf, backend } = await loadTensorFlow({ threads: config.ENGINE_THREADS });
+  const { tf, backend } = await loadTensorFlow({ threads: config.engineThreads });
   const dimension = train.features.length / train.labels.length;
   const started = performance.now();
   const hyperparameters = defaultHyperparameters(train.labels.length, dimension, seed);

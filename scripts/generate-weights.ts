@@ -27,7 +27,7 @@ if (positionals.length === 0) {
   console.error('usage: npm run generate-weights -- <architecture> ... [--golden ../shared/golden]');
   process.exit(2);
 }
-const { DATA_DIR, zooDir } = readConfig(process.env);
+const { dataDir, zooDir } = readConfig(process.env);
 
 /** The manifest of a model of the zoo that has this architecture. */
 async function manifestOf(architecture: string): Promise<ManifestDocument> {
@@ -48,7 +48,7 @@ for (const architecture of positionals) {
   const golden = goldenSchema.parse(JSON.parse(await readFile(join(values.golden, `${architecture}.json`), 'utf8')));
   const tensors = new GeneratedTensors(golden.prefix, golden.tensors);
   const manifest = await manifestOf(architecture);
-  const folder = join(DATA_DIR, 'zoo', `${architecture}.generated`);
+  const folder = join(dataDir, 'zoo', `${architecture}.generated`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const path = join(folder, 'weights.safetensors');

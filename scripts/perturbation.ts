@@ -43,7 +43,7 @@ try {
         {
           queue,
           converted: (version) => conversions.get(version),
-          preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
+          preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.maxImagePixels),
         },
         { model, path, images, draws, seed, onProgress },
       ),

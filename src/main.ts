@@ -11,7 +11,7 @@ const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 try {
   const config = readConfig(process.env);
-  const logger = createLogger(config.LOG_LEVEL);
+  const logger = createLogger(config.logLevel);
   const server = await createServer(config, logger);
   putEventLoopFirst();
 

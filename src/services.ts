@@ -1,4 +1,4 @@
-/** What classifies, without HTTP: the part of the composition that the server and the command lines share. */
+/** Composition of everything but HTTP: the part that the server and the command lines share. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ClassifierParts, ImageClassifier } from './answering/image-classification.ts';
@@ -23,10 +23,10 @@ import { EnginePool, engineCount } from './serving/engine-pool.ts';
 import { ModelServing } from './serving/model-serving.ts';
 import { ENGINE_NICENESS } from './serving/niceness.ts';
 
-/** Part of the time for stopping that is kept for the engines, once the requests are answered. */
+/** Part of `SHUTDOWN_TIMEOUT_MS` that is left for the engines when the requests are answered. */
 export const ENGINE_GRACE_MS = 2_000;
 
-/** Everything that classifies, without HTTP: what the server and the command lines share. */
+/** The objects that the server and the command lines share. */
 export interface Services {
   readonly registry: Registry;
   readonly repository: Repository;
@@ -40,24 +40,24 @@ export interface Services {
   readonly control: ModelControl;
   readonly watch: RepositoryWatch;
   readonly metrics: Metrics;
-  /** Lets what was taken finish, then ends the engines. */
+  /** Lets images in flight finish, then ends the engines. */
   close(): Promise<void>;
 }
 
 export async function createServices(config: Config, logger: Logger): Promise<Services> {
-  const storeDir = join(config.DATA_DIR, 'models');
-  const pulledDir = join(config.DATA_DIR, 'zoo');
+  const storeDir = join(config.dataDir, 'models');
+  const pulledDir = join(config.dataDir, 'zoo');
   const store = await FileArtifactStore.open(storeDir, logger);
   const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
 
   const parity = new FormatParity(logger);
-  const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger, ({ name }, converted) => {
+  const conversions = new ConversionCache(join(config.dataDir, 'converted'), logger, ({ name }, converted) => {
     void parity.compare(name, converted);
   });
   await conversions.clear();
   const engines = new EnginePool({
-    size: engineCount(config.ENGINE_THREADS),
+    size: engineCount(config.engineThreads),
     threads: config.cores,
     niceness: ENGINE_NICENESS,
     logger,
@@ -74,33 +74,30 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     runtimes: () => engines.report().flatMap((engine) => engine.models),
   });
   const serving = new ModelServing({
+    ...config,
     conversions,
     engines,
-    threads: config.ENGINE_THREADS,
-    cores: config.cores,
-    maxBatchSize: config.MAX_BATCH_SIZE,
-    maxDelayMs: config.MAX_DELAY_MS,
-    queueLimit: config.QUEUE_LIMIT,
-    memoryBytes: config.MODEL_MEMORY_BYTES || Math.floor(config.memory / 2),
-    isPinned: ({ name }) => name === config.DEFAULT_MODEL.split('@')[0],
+    threads: config.engineThreads,
+    memoryBytes: config.modelMemoryBytes || Math.floor(config.memory / 2),
+    isPinned: ({ name }) => name === config.defaultModel.split('@')[0],
     onBatch: (model, runtime, images) => metrics.observeBatch(model.name, runtime, images),
     onEviction: (model, runtime) => {
       logger.info({ model: model.name, version: model.version, runtime }, 'unloaded to make room');
       metrics.observeEviction(model.name, runtime);
     },
   });
-  const admission = new Admission(config.QUEUE_LIMIT);
+  const admission = new Admission(config.queueLimit);
   const pipeline: Omit<ClassifierParts, 'defaultModel'> = {
     resolve: (reference) => registry.resolve(reference),
     use: (model, runtime, work) => serving.use(model, runtime, work),
-    preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
+    preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.maxImagePixels),
     admission,
     onImage: (model, runtime, timings) => metrics.observeImage(model.name, runtime, timings),
   };
   const classifier = new ImageClassifier({
+    ...config,
     ...pipeline,
     resolve: (reference) => registry.resolveClassifier(reference),
-    defaultModel: config.DEFAULT_MODEL,
   });
   const inference = new TensorInference({
     ...pipeline,
@@ -108,13 +105,13 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     versionsOf: (name) => registry.get(name).versions.map(({ version }) => version),
   });
   const explainer = new ImageExplainer({
+    ...config,
     resolve: (reference) => registry.resolveClassifier(reference),
-    defaultModel: config.DEFAULT_MODEL,
     converted: (model) => conversions.get(model),
     use: (model, work) => serving.use(model, 'onnx', work),
-    preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.MAX_IMAGE_PIXELS),
+    preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.maxImagePixels),
     crop: modelCrop,
-    draw: (photo, layer) => drawHeat(photo, layer, config.MAX_IMAGE_PIXELS),
+    draw: (photo, layer) => drawHeat(photo, layer, config.maxImagePixels),
     admit: (images) => admission.admit(images),
     onImage: (model, timings) => metrics.observeImage(model.name, 'onnx', timings),
   });
@@ -145,24 +142,22 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   };
 }
 
-/** Fine-tuning on top of the services. @param workDir an existing folder of this process alone */
+/** Creates fine-tuning on top of the services. @param workDir an existing folder that no other process uses */
 export function createFinetuner(services: Services, config: Config, logger: Logger, workDir: string): Finetuner {
   const { registry, repository, store, conversions } = services;
   return new Finetuner({
+    ...config,
     registry,
     repository,
     store,
     conversions,
     logger,
-    defaultBackbone: config.DEFAULT_BACKBONE,
-    featureDir: join(config.DATA_DIR, 'features'),
-    maxFeatureBytes: config.MAX_FEATURE_BYTES,
+    featureDir: join(config.dataDir, 'features'),
     workDir,
-    maxImagePixels: config.MAX_IMAGE_PIXELS,
   });
 }
 
-/** As package.json has it. */
+/** Version in package.json. */
 export async function packageVersion({ zooDir }: Config): Promise<string> {
   const { version } = JSON.parse(await readFile(join(zooDir, '..', 'package.json'), 'utf8')) as { version: string };
   return version;

@@ -12,13 +12,13 @@ export const collect: Command = {
   run: async () => {
     const { config, listing, conversions } = await openZoo();
     // Nobody may be converting or training meanwhile: what they write is not referred to yet.
-    const jobs = join(config.DATA_DIR, 'jobs');
+    const jobs = join(config.dataDir, 'jobs');
     await mkdir(jobs, { recursive: true });
     const unlock = await lockFolder(jobs);
     try {
       const models = listing.models.flatMap(({ versions }) => versions);
       const keys = await Promise.all(models.map((model) => conversions.key(model)));
-      const { removed, bytes } = await collectGarbage(config.DATA_DIR, new Set(keys));
+      const { removed, bytes } = await collectGarbage(config.dataDir, new Set(keys));
       for (const path of removed) console.log(`removed ${path}`);
       console.log(`${(bytes / 1e6).toFixed(1)} MB are free again`);
     } finally {

@@ -19,10 +19,10 @@ export interface OpenZoo {
 export async function openZoo(): Promise<OpenZoo> {
   const config = readConfig(process.env);
   const logger = createLogger('error');
-  const pulledDir = join(config.DATA_DIR, 'zoo');
-  const store = await FileArtifactStore.open(join(config.DATA_DIR, 'models'), logger);
+  const pulledDir = join(config.dataDir, 'zoo');
+  const store = await FileArtifactStore.open(join(config.dataDir, 'models'), logger);
   const listing = await new Repository(config.zooDir, store, pulledDir).list();
-  const conversions = new ConversionCache(join(config.DATA_DIR, 'converted'), logger);
+  const conversions = new ConversionCache(join(config.dataDir, 'converted'), logger);
   return { config, pulledDir, listing, conversions };
 }
 

@@ -1,8 +1,8 @@
 import express, { type Express, type RequestHandler } from 'express';
-import { AppError } from '../common/errors.ts';
-import type { HttpDependencies } from './dependencies.ts';
+import type { Logger } from '../common/logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { refuseCrossOrigin } from './middleware/cross-origin.ts';
-import { errorHandler, methodNotAllowed, routeNotFound } from './middleware/errors.ts';
+import { errorHandler, routeNotFound } from './middleware/errors.ts';
 import { requestState } from './middleware/request-state.ts';
 import { DOCUMENT_POLICY, securityHeaders } from './middleware/security-headers.ts';
 import { classifyRoutes } from './routes/classify.ts';
@@ -17,67 +17,51 @@ import { operationsRoutes } from './routes/operations.ts';
 import { pageAssets, pageRoutes } from './routes/page.ts';
 import { pullRoutes } from './routes/pulls.ts';
 import { repositoryRoutes } from './routes/repository.ts';
-import type { Route } from './routes/route.ts';
+import { mountRoutes, type Route } from './routes/route.ts';
 
-/** Every operation of the interface. A contract test holds this table and `openapi.yaml` together, both ways. */
+/** The routes of the interface. Each declares the dependencies that it needs as its parameter. */
+const ROUTES = [
+  classifyRoutes,
+  explainRoutes,
+  finetuneRoutes,
+  jobRoutes,
+  modelRoutes,
+  modelChangeRoutes,
+  inferenceRoutes,
+  repositoryRoutes,
+  pullRoutes,
+  operationsRoutes,
+  pageRoutes,
+  docsRoutes,
+];
+
+/** What all routes together need: the intersection of their parameters. */
+type RouteDependencies = (typeof ROUTES)[number] extends (dependencies: infer All) => Route[] ? All : never;
+
+/** Dependencies of the HTTP interface. */
+export type HttpDependencies = RouteDependencies & { readonly metrics: Metrics; readonly logger: Logger };
+
+/** Every operation of the interface. A contract test compares them with `openapi.yaml`, both ways. */
 export function createRoutes(dependencies: HttpDependencies): Route[] {
-  return [
-    ...classifyRoutes(dependencies),
-    ...explainRoutes(dependencies),
-    ...finetuneRoutes(dependencies),
-    ...jobRoutes(dependencies),
-    ...modelRoutes(dependencies),
-    ...modelChangeRoutes(dependencies),
-    ...inferenceRoutes(dependencies),
-    ...repositoryRoutes(dependencies),
-    ...pullRoutes(dependencies),
-    ...operationsRoutes(dependencies),
-    ...pageRoutes(dependencies),
-    ...docsRoutes(dependencies),
-  ];
+  return ROUTES.flatMap((routes) => routes(dependencies));
 }
 
-/** The HTTP interface over what answers its requests. It does not listen: `createHttpServer` does. */
+/** The HTTP interface as an Express application; `createHttpServer` serves it. */
 export function createApp(dependencies: HttpDependencies): Express {
-  const { logger, metrics, isShuttingDown } = dependencies;
+  const { logger, metrics, isShuttingDown, webDir } = dependencies;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.use(requestState(logger, metrics), securityHeaders, refuseCrossOrigin);
-  for (const [path, routes] of byPath(createRoutes(dependencies))) mount(app, path, routes, isShuttingDown);
-  app.use('/assets', pageAssets(dependencies.webDir));
-  app.use(docsAssets.path, documentHeaders, ...docsAssets.handlers);
+  mountRoutes(app, createRoutes(dependencies), isShuttingDown);
+  app.use('/assets', pageAssets(webDir));
+  app.use(docsAssets.path, docsHeaders, ...docsAssets.handlers);
   app.use(routeNotFound, errorHandler(logger));
   return app;
 }
 
-function byPath(routes: readonly Route[]): Map<string, Route[]> {
-  const paths = new Map<string, Route[]>();
-  for (const route of routes) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
-  return paths;
-}
-
-function mount(app: Express, path: string, routes: readonly Route[], isShuttingDown: () => boolean): void {
-  const mounted = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
-  mounted.all((_request, response, next) => {
-    response.locals['route'] = path;
-    next();
-  });
-  for (const { method, handle, whileShuttingDown } of routes) {
-    mounted[method]((request, response) => {
-      if (!whileShuttingDown && isShuttingDown()) {
-        response.setHeader('Connection', 'close');
-        throw new AppError('shutting_down', 'The server takes no new requests; try again in a moment.');
-      }
-      return handle(request, response as Parameters<typeof handle>[1]);
-    });
-  }
-  const methods = routes.map(({ method }) => method.toUpperCase());
-  mounted.all(methodNotAllowed([...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ')));
-}
-
-/** The docs' files change only with the server: a browser may keep them for a while. */
-const documentHeaders: RequestHandler = (_request, response, next) => {
+/** The files of the documentation change only with the server: a browser may cache them. */
+const docsHeaders: RequestHandler = (_request, response, next) => {
   response.setHeader('Content-Security-Policy', DOCUMENT_POLICY);
   response.setHeader('Cache-Control', 'public, max-age=3600');
   next();

@@ -2,19 +2,20 @@
 const SMALLEST_BYTES = 64 * 1024;
 /** Larger bodies are rare and not worth keeping memory for. */
 export const LARGEST_POOLED_BYTES = 2 * 1024 * 1024;
-/** What lies idle at most: enough for a hundred photos that are decoded at once. */
+/** Limit of idle memory: enough for a hundred photos that are decoded at once. */
 const MAX_IDLE_BYTES = 32 * 1024 * 1024;
 
-/** Memory lent out; whoever has it gives it back once, and looks at it no more. */
+/** Memory lent by a pool. */
 export interface LentBuffer {
-  /** Of the length asked for; what is in it is left over from others. */
+  /** Of the requested length; the content is left over from earlier use. */
   readonly bytes: Buffer;
+  /** Gives the memory back; `bytes` must not be used any more. */
   release(): void;
 }
 
 /**
- * Memory for bodies that is used again. Buffers that live as long as an image waits outlive the young generation of the
- * garbage collector, and V8 then marks the whole heap every 64 MB of them: a sixth of the HTTP thread's time under load.
+ * Reuses memory for bodies. Buffers that live as long as an image waits outlive the young generation of the garbage
+ * collector, and V8 then marks the whole heap every 64 MB of them: a sixth of the HTTP thread's time under load.
  */
 export class BufferPool {
   readonly #idle = new Map<number, Buffer[]>();

@@ -2,21 +2,21 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { JsonObject } from '../common/json.ts';
 
-/** An event as a browser's `EventSource` reads it. */
+/** An event for the `EventSource` of a browser. */
 export interface StreamedEvent {
   readonly id: number;
   readonly event: string;
   readonly data: JsonObject;
 }
 
-/** Milliseconds of silence after which a comment shows proxies and clients that the stream lives. */
+/** Milliseconds between comments that show proxies and clients that the stream is alive. */
 export const HEARTBEAT_MS = 15_000;
-/** Milliseconds after which a client whose connection broke asks again. */
+/** Milliseconds after which a client whose connection broke reconnects. */
 const RETRY_MS = 2_000;
 
 /**
- * Sends events as they come, as fast as the client reads them, and ends with the last one.
- * @param signal ends the stream when the client has left
+ * Sends events as they come, as fast as the client reads them, and ends the response after the last one.
+ * @param signal aborted when the client closes the connection; then its reason is thrown
  */
 export async function sendEvents(
   response: ServerResponse,
@@ -24,9 +24,9 @@ export async function sendEvents(
   signal: AbortSignal,
 ): Promise<void> {
   response.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
-  // The next answer on the connection might be long in coming: a server that stops must not wait for it.
+  // A server that shuts down need not wait for another request after a long stream.
   response.setHeader('Connection', 'close');
-  // Proxies that collect answers before they pass them on would hold the events back.
+  // Proxies would otherwise buffer the events.
   response.setHeader('X-Accel-Buffering', 'no');
   response.write(`retry: ${RETRY_MS}\n\n`);
   const heartbeat = setInterval(() => {

@@ -9,76 +9,65 @@ import {
 } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../common/errors.ts';
-import { bodyLimits } from './body-limits.ts';
-import type { HttpLimits } from './dependencies.ts';
+import type { Config } from '../config.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
-/** A head arrives in one piece or two: who takes longer is broken or holds connections open on purpose. */
+/** Headers arrive in one packet or two; slower clients are broken or hold connections open on purpose. */
 const HEADERS_TIMEOUT_MS = 10_000;
-/** How often Node looks for requests that have run out of time. */
+/** How often Node looks for requests that have exceeded a timeout. */
 const CHECK_INTERVAL_MS = 1_000;
-/** Node's own, of the deadline that it keeps for all requests alike. */
+/** Node's code of a request that has exceeded its timeout. */
 const REQUEST_TIMEOUT_CODE = 'ERR_HTTP_REQUEST_TIMEOUT';
-/** Beyond the deadline that the routes keep, for bodies that no route reads. */
+/** Node's timeout lies beyond those of the routes, which answer with more detail. */
 const REQUEST_TIMEOUT_MARGIN_MS = 5_000;
 
-/** An HTTP server that ends in good order. */
+/** An HTTP server that shuts down gracefully. */
 export interface HttpServer {
   /** Not listening yet. */
   readonly server: Server;
   /**
-   * Takes no more connections, lets what is in flight be answered and closes each connection after it.
-   * @param graceMs after which connections that are still open are cut
+   * Stops accepting connections, and closes each open one when its request is answered.
+   * @param graceMs milliseconds after which all connections are closed
    */
   drain(graceMs: number): Promise<void>;
 }
 
-/** Serves `listener` under limits on time and size, and answers what is no HTTP with problem details too. */
-export function createHttpServer(listener: RequestListener, limits: HttpLimits): HttpServer {
+/** Creates a server for `listener` with limits on time and size. Requests that are no valid HTTP get problem details too. */
+export function createHttpServer(
+  listener: RequestListener,
+  { requestTimeoutMs, uploadTimeoutMs }: Pick<Config, 'requestTimeoutMs' | 'uploadTimeoutMs'>,
+): HttpServer {
   const server = createServer(
     {
-      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, limits.requestTimeoutMs),
-      // Uploads may take this long; what goes elsewhere has its own clock below.
-      requestTimeout: limits.uploadTimeoutMs + REQUEST_TIMEOUT_MARGIN_MS,
-      connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.requestTimeoutMs),
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
+      requestTimeout: Math.max(requestTimeoutMs, uploadTimeoutMs) + REQUEST_TIMEOUT_MARGIN_MS,
+      connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, requestTimeoutMs),
     },
     listener,
   );
   const inFlight = new Map<Duplex, ServerResponse>();
-  const refuse = (error: NodeJS.ErrnoException, socket: Duplex): void => {
-    // Where an answer has begun, another one behind it would only confuse.
-    if (inFlight.get(socket)?.headersSent) socket.destroy();
-    else answerClientError(error, socket);
-  };
   server.on('request', (request, response) => {
     const { socket } = request;
     inFlight.set(socket, response);
     response.once('close', () => inFlight.delete(socket));
-    if (!request.complete) watchArrival(request, bodyLimits(request.url, limits).timeoutMs, refuse);
+    response.once('finish', () => closeUnlessComplete(request, requestTimeoutMs));
   });
-  // A client that asks first whether its body is welcome is refused before it sends a byte.
-  server.on('checkContinue', (request, response) => {
-    const { maxBytes } = bodyLimits(request.url, limits);
-    if (Number(request.headers['content-length'] ?? 0) <= maxBytes) response.writeContinue();
-    server.emit('request', request, response);
+  // The reader of the body sends `100 Continue`, once the request is known to be welcome.
+  server.on('checkContinue', (request, response) => void server.emit('request', request, response));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A second answer after the beginning of the first would only confuse.
+    if (inFlight.get(socket)?.headersSent) socket.destroy();
+    else answerClientError(error, socket);
   });
-  server.on('clientError', refuse);
   return { server, drain: (graceMs) => drain(server, inFlight, graceMs) };
 }
 
-/** Ends the connection of a request that has not arrived whole a moment after the deadline that its route keeps. */
-function watchArrival(
-  request: IncomingMessage,
-  timeoutMs: number,
-  refuse: (error: NodeJS.ErrnoException, socket: Duplex) => void,
-): void {
-  const timer = setTimeout(() => {
-    const error: NodeJS.ErrnoException = new Error('the body did not arrive in time');
-    error.code = REQUEST_TIMEOUT_CODE;
-    if (!request.complete) refuse(error, request.socket);
-  }, timeoutMs + REQUEST_TIMEOUT_MARGIN_MS);
+/** Closes the connection of a request that is answered, if its body, which no route reads, does not arrive in time. */
+function closeUnlessComplete(request: IncomingMessage, timeoutMs: number): void {
+  if (request.complete) return;
+  const timer = setTimeout(() => request.socket.destroy(), timeoutMs);
   timer.unref();
-  request.once('close', () => clearTimeout(timer));
+  for (const event of ['end', 'close'] as const) request.once(event, () => clearTimeout(timer));
 }
 
 async function drain(server: Server, inFlight: ReadonlyMap<Duplex, ServerResponse>, graceMs: number): Promise<void> {
@@ -90,7 +79,7 @@ async function drain(server: Server, inFlight: ReadonlyMap<Duplex, ServerRespons
   clearTimeout(timer);
 }
 
-/** Errors of the parser and the clock, before there is a request to answer. */
+/** Answers errors of the HTTP parser, and timeouts of requests that have no response yet. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
@@ -106,9 +95,9 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
 function clientErrorOf({ code, message }: NodeJS.ErrnoException): { status: number; body: string } {
   const error =
     code === REQUEST_TIMEOUT_CODE
-      ? new AppError('request_timeout', 'The request did not arrive whole in time; send it faster or smaller.')
+      ? new AppError('request_timeout', 'The request did not arrive in time; send it faster or smaller.')
       : code === 'HPE_HEADER_OVERFLOW'
-        ? new AppError('headers_too_large', 'The head of the request is too large; send fewer or shorter headers.')
-        : new AppError('malformed_request', `This is no HTTP that can be read (${message}).`);
+        ? new AppError('headers_too_large', 'The headers of the request are too large; send fewer or shorter ones.')
+        : new AppError('malformed_request', `The request is not valid HTTP (${message}).`);
   return { status: error.status, body: JSON.stringify(problemOf(error, randomUUID())) };
 }

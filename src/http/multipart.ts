@@ -1,110 +1,88 @@
 import type { Request, Response } from 'express';
-import multer, { MulterError } from 'multer';
-import type { UploadedImage } from '../answering/image-classification.ts';
+import multer, { MulterError, type StorageEngine } from 'multer';
 import { AppError, messageOf } from '../common/errors.ts';
-import { checkLength, watchBody } from './body.ts';
-import type { HttpLimits } from './dependencies.ts';
-import { ClientGone } from './problem.ts';
+import { type BodyLimits, watchBody } from './body.ts';
+import { ClientGone } from './client-gone.ts';
 
-/** The part that holds an image; it may come many times. */
-export const IMAGE_FIELD = 'image';
+/** Pairs of headers in one part. */
+const MAX_PART_HEADERS = 32;
 
-/** Fields beside the images that a body may hold: twice as many as there are, for the message to name the wrong ones. */
-const MAX_FIELDS = 8;
-/** Bytes of a field's value: model names are the longest. */
-const MAX_FIELD_BYTES = 256;
+/** What a form may contain, and where its files go. */
+export interface FormOptions {
+  readonly storage: StorageEngine;
+  /** Name of the part that holds files. */
+  readonly fileField: string;
+  readonly maxFiles: number;
+  readonly maxFileBytes: number;
+  /** Text fields beside the files. */
+  readonly maxFields: number;
+  /** Bytes of a field's name or value. */
+  readonly maxFieldBytes: number;
+  readonly body: BodyLimits;
+}
 
-/** A form as it came: text fields, some perhaps repeated, and image files in their order. */
-export interface Form {
+/** A form that has arrived. Fields that were repeated are arrays. */
+export interface ReceivedForm {
   readonly fields: Readonly<Record<string, unknown>>;
-  readonly images: readonly UploadedImage[];
+  readonly files: readonly Express.Multer.File[];
 }
 
-/** Reads forms into memory, within limits. */
-export function createFormReader(limits: HttpLimits): (request: Request, response: Response) => Promise<Form> {
-  const { maxBodyBytes, maxImageBytes, maxImages, requestTimeoutMs } = limits;
-  const parse = multer({
-    storage: multer.memoryStorage(),
-    // Browsers and curl send file names in UTF-8; busboy's own default is latin1.
-    defParamCharset: 'utf8',
-    limits: {
-      fileSize: maxImageBytes,
-      files: maxImages,
-      fields: MAX_FIELDS,
-      fieldSize: MAX_FIELD_BYTES,
-      fieldNameSize: MAX_FIELD_BYTES,
-      fieldNestingDepth: 0,
-      headerPairs: 32,
-    },
-    fileFilter: (_request, { fieldname }, accept) => {
-      if (fieldname === IMAGE_FIELD) accept(null, true);
-      else accept(wrongField(fieldname));
-    },
-  }).any();
-
-  return (request, response) => {
-    checkLength(request, maxBodyBytes);
-    return new Promise((resolve, reject) => {
-      const stop = watchBody(request, { maxBytes: maxBodyBytes, timeoutMs: requestTimeoutMs }, (error) => {
-        // The parser gets no more of the body and is forgotten.
-        request.unpipe();
-        reject(error);
-      });
-      void parse(request, response, (thrown: unknown) => {
-        stop();
-        if (thrown === undefined || thrown === null) resolve(formOf(request));
-        else reject(formError(thrown, limits));
-      });
+/**
+ * Reads a multipart form.
+ * @throws MulterError when a limit is exceeded; AppError `invalid_request` for a file in another part,
+ * `malformed_multipart`, and those of `watchBody`; ClientGone; errors of the storage
+ */
+export function readForm(request: Request, response: Response, options: FormOptions): Promise<ReceivedForm> {
+  const { storage, fileField, maxFiles, maxFileBytes, maxFields, maxFieldBytes, body } = options;
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      stop();
+      // The parser gets no more of the body.
+      request.unpipe();
+      reject(asFormError(error));
+    };
+    const stop = watchBody(request, body, fail);
+    const parse = multer({
+      storage,
+      // Browsers and curl send file names in UTF-8; the parser's default is latin1.
+      defParamCharset: 'utf8',
+      limits: {
+        fileSize: maxFileBytes,
+        files: maxFiles,
+        fields: maxFields,
+        fieldSize: maxFieldBytes,
+        fieldNameSize: maxFieldBytes,
+        fieldNestingDepth: 0,
+        headerPairs: MAX_PART_HEADERS,
+      },
+      fileFilter: (_request, { fieldname }, accept) => {
+        if (fieldname === fileField) accept(null, true);
+        // Passed on to `accept`, the error would be answered after the whole body had been read.
+        else fail(wrongFileField(fieldname, fileField));
+      },
+    }).any();
+    void parse(request, response, (thrown: unknown) => {
+      if (thrown !== undefined && thrown !== null) return fail(thrown);
+      stop();
+      const { body: fields, files } = request;
+      resolve({ fields: fields as ReceivedForm['fields'], files: Array.isArray(files) ? files : [] });
     });
-  };
-}
-
-function formOf(request: Request): Form {
-  const files = Array.isArray(request.files) ? request.files : [];
-  return {
-    fields: request.body as Readonly<Record<string, unknown>>,
-    images: files.map(({ originalname, buffer }) => ({ filename: originalname, bytes: buffer })),
-  };
-}
-
-function wrongField(field: string): AppError {
-  return new AppError('invalid_request', `The file is in the part "${field}"; put it into "${IMAGE_FIELD}".`, {
-    context: { field },
   });
 }
 
-/** The error of a form that broke off or is none; what is an error for the client already stays. */
-export function unreadableForm(thrown: unknown): Error {
-  if (thrown instanceof AppError || thrown instanceof ClientGone) return thrown;
-  // multer's words for a connection that broke; all else is busboy's, of a body that is no form.
+function wrongFileField(given: string, expected: string): AppError {
+  return new AppError('invalid_request', `The file is in the part "${given}"; put it into "${expected}".`, {
+    context: { field: given },
+  });
+}
+
+function asFormError(thrown: unknown): unknown {
+  if (thrown instanceof AppError || thrown instanceof ClientGone || thrown instanceof MulterError) return thrown;
+  // A full or missing disk is no fault of the form.
+  if (thrown instanceof Error && 'syscall' in thrown) return thrown;
+  // Messages of multer for a connection that closed; other messages are of the parser, about the body.
   if (/^Request (aborted|closed)$/.test(messageOf(thrown))) return new ClientGone();
-  return new AppError('malformed_multipart', `The body is no multipart form (${messageOf(thrown)}).`, {
+  return new AppError('malformed_multipart', `The body is not a valid multipart form (${messageOf(thrown)}).`, {
     cause: thrown,
   });
-}
-
-function formError(thrown: unknown, { maxImages, maxImageBytes }: HttpLimits): Error {
-  if (!(thrown instanceof MulterError)) return unreadableForm(thrown);
-  switch (thrown.code) {
-    case 'LIMIT_FILE_SIZE':
-      return new AppError('body_too_large', `An image has more than ${maxImageBytes} bytes, the most that are taken.`, {
-        context: { max_bytes: maxImageBytes },
-      });
-    case 'LIMIT_FILE_COUNT':
-      return new AppError(
-        'too_many_images',
-        `There are more than ${maxImages} images; send them in several requests.`,
-        {
-          context: { max_images: maxImages },
-        },
-      );
-    default:
-      return new AppError('invalid_request', formFault(thrown), { context: { field: thrown.field ?? null } });
-  }
-}
-
-function formFault({ code, message, field }: MulterError): string {
-  if (code === 'LIMIT_FIELD_COUNT') return `There are more than ${MAX_FIELDS} fields beside the images.`;
-  if (code === 'LIMIT_FIELD_VALUE') return `The field "${field}" is longer than ${MAX_FIELD_BYTES} bytes.`;
-  return `${message}${field === undefined ? '' : `: "${field}"`}.`;
 }

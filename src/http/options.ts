@@ -1,22 +1,27 @@
 import { z } from 'zod';
 import { AppError } from '../common/errors.ts';
 
-/** A number from 0 to 1, as a text. */
+/** Wrong options that one error names. */
+const MAX_FAULTS = 10;
+/** Characters of a wrong value that an error shows. */
+const MAX_SHOWN_CHARACTERS = 100;
+
+/** Schema of a number from 0 to 1, given as text. */
 export const share = z
   .string()
   .regex(/^(0(\.\d*)?|1(\.0*)?|\.\d+)$/, 'must be a number from 0 to 1')
   .transform(Number);
 
-/** An option that is wrong and why, to be read behind its name. */
+/** A wrong option. */
 export interface OptionFault {
   readonly field: string;
+  /** What is wrong, as it follows the name of the field. */
   readonly message: string;
 }
 
 /**
- * The options of a request out of the query and the form, either of which may hold any; none may stand in both with
- * different values.
- * @throws AppError `invalid_request`
+ * Merges options of the query and of the form. An option may be in both with the same value.
+ * @throws AppError `invalid_request` for an option with two values
  */
 export function mergeOptions(
   query: Readonly<Record<string, unknown>>,
@@ -25,17 +30,16 @@ export function mergeOptions(
   for (const [name, value] of Object.entries(fields)) {
     const other = query[name];
     if (other !== undefined && other !== value) {
-      throw invalidOptions([
-        { field: name, message: `is "${other}" in the query and "${value}" in the form; give it once` },
-      ]);
+      const message = `is ${shown(other)} in the query and ${shown(value)} in the form; give it once`;
+      throw invalidOptions([{ field: name, message }]);
     }
   }
   return { ...query, ...fields };
 }
 
 /**
- * Reads the options out of the query and the form, which come as texts.
- * @throws AppError `invalid_request` that names each field that is wrong
+ * Parses the options of the query and of the form, which are texts.
+ * @throws AppError `invalid_request` that names each wrong field
  */
 export function parseOptions<T extends z.ZodRawShape>(
   schema: z.ZodObject<T>,
@@ -45,22 +49,36 @@ export function parseOptions<T extends z.ZodRawShape>(
   const given = mergeOptions(query, fields);
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
-  const known = Object.keys(schema.shape).join(', ');
+  const known = Object.keys(schema.shape);
   throw invalidOptions(
     parsed.error.issues.flatMap((issue) => {
-      if (issue.code === 'unrecognized_keys') {
-        return issue.keys.map((field) => ({ field, message: `is not known; there are ${known}` }));
-      }
+      if (issue.code === 'unrecognized_keys') return issue.keys.map((field) => unknownOption(field, known));
       const field = String(issue.path[0]);
       const value = given[field];
-      const message = Array.isArray(value) ? 'is given more than once' : `${issue.message}, not "${value}"`;
+      const message = Array.isArray(value) ? 'is given more than once' : `${issue.message}, not ${shown(value)}`;
       return [{ field, message }];
     }),
   );
 }
 
-/** The error of options that are wrong. */
-export function invalidOptions(errors: readonly OptionFault[]): AppError {
+/** The fault of an option that does not exist. @param known names of all options */
+export function unknownOption(field: string, known: readonly string[]): OptionFault {
+  return { field: cut(field), message: `is not an option; the options are ${known.join(', ')}` };
+}
+
+/** A value in quotes, cut to a length that fits an error. */
+export function shown(value: unknown): string {
+  return `"${cut(String(value))}"`;
+}
+
+/** The error of wrong options. It names the first `MAX_FAULTS`. */
+export function invalidOptions(faults: readonly OptionFault[]): AppError {
+  const errors = faults.slice(0, MAX_FAULTS);
   const detail = errors.map(({ field, message }) => `${field} ${message}`).join('; ');
-  return new AppError('invalid_request', `${detail}.`, { context: { errors } });
+  const more = faults.length > errors.length ? `; and ${faults.length - errors.length} more` : '';
+  return new AppError('invalid_request', `${detail}${more}.`, { context: { errors } });
+}
+
+function cut(text: string): string {
+  return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
 }

@@ -5,7 +5,7 @@ import { asStorageError } from '../common/storage-error.ts';
 /** Media type of RFC 9457. */
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** An error as a client reads it: the problem details of RFC 9457, with `code`, `request_id` and `context`. */
+/** Problem details of RFC 9457, with `code`, `request_id` and `context` as further members. */
 export interface Problem extends JsonObject {
   readonly type: string;
   readonly title: string;
@@ -16,7 +16,7 @@ export interface Problem extends JsonObject {
   readonly request_id: string;
 }
 
-/** The problem details of an error that happened in the request `requestId`. */
+/** Problem details of an error that occurred in the request `requestId`. */
 export function problemOf(error: AppError, requestId: string): Problem {
   const { status, title } = ERRORS[error.code];
   return {
@@ -31,23 +31,15 @@ export function problemOf(error: AppError, requestId: string): Problem {
   };
 }
 
-/** Why a request ended without an answer: its client hung up. Nobody is left to be told. */
-export class ClientGone extends Error {
-  constructor() {
-    super('the client hung up');
-    this.name = 'ClientGone';
-  }
-}
-
-/** What to tell the client of anything that was thrown; of failures that are the server's own, nothing but that. */
+/** Converts anything that was thrown to an error for the client. Internal failures show no detail. */
 export function asAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   if (thrown instanceof URIError) {
-    return new AppError('invalid_request', 'The path holds a broken percent escape; write "%" as "%25".');
+    return new AppError('invalid_request', 'The path contains a broken percent escape; write "%" as "%25".');
   }
   const storage = asStorageError(thrown);
   if (storage !== undefined) return storage;
-  return new AppError('internal', 'Something failed in the server; its log has the reason under this request_id.', {
+  return new AppError('internal', 'The server failed; its log has the reason under this request_id.', {
     cause: thrown,
   });
 }

@@ -2,42 +2,45 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AppError } from '../common/errors.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
-/** Milliseconds that a client which is still sending gets to read its answer before the connection is cut. */
-const LINGER_MS = 2_000;
+/** A client that still sends when it is refused is given this many milliseconds, and bytes, to read its answer. */
+const LINGER_MS = 30_000;
+const LINGER_BYTES = 256 * 1024 * 1024;
+/** Milliseconds without any more data after which such a client is given up. */
+const LINGER_IDLE_MS = 5_000;
 
-/** Seconds to wait that are named with 429 and 503 where the error knows no better. */
-const DEFAULT_RETRY_AFTER = 1;
+/** `Retry-After`, in seconds, of 429 and 503 where the error has none. */
+const DEFAULT_RETRY_AFTER_S = 1;
 
-/** Sends JSON; nothing here is worth a cache. */
+/** Sends JSON. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.statusCode = status;
   send(response, 'application/json; charset=utf-8', JSON.stringify(body));
 }
 
-/** Sends a text, or the bytes of a picture, of the given media type. */
+/** Sends text or bytes of a media type. */
 export function send(response: ServerResponse, type: string, content: string | Uint8Array): void {
   response.setHeader('Content-Type', type);
   response.setHeader('Content-Length', Buffer.byteLength(content));
   response.end(content);
 }
 
-/** Milliseconds as answers show them. */
+/** Rounds milliseconds to hundredths. */
 export function hundredths(milliseconds: number): number {
   return Math.round(milliseconds * 100) / 100;
 }
 
 /**
- * Sends an error as problem details. If the body of the request has not been read, the answer goes out at once and the
- * connection is closed: what still arrives is thrown away for a moment, since closing over unread data resets the
- * connection, and the client would see that instead of the answer.
+ * Sends an error as problem details. Where the body of the request is still arriving, the answer is sent at once, the rest
+ * of the body is discarded, and then the connection is closed: closing it earlier would reset it, and the client would see
+ * that instead of the answer.
  */
 export function sendProblem(request: IncomingMessage, response: ServerResponse, error: AppError, id: string): void {
   const problem = problemOf(error, id);
-  // Clients of the Open Inference Protocol read nothing else of an error.
+  // Clients of the Open Inference Protocol read the member `error` alone.
   const text = JSON.stringify(request.url?.startsWith('/v2') ? { ...problem, error: problem.detail } : problem);
   response.statusCode = error.status;
   if (error.status === 429 || error.status === 503) {
-    response.setHeader('Retry-After', error.retryAfter ?? DEFAULT_RETRY_AFTER);
+    response.setHeader('Retry-After', error.retryAfter ?? DEFAULT_RETRY_AFTER_S);
   }
   if (!hasUnreadBody(request)) {
     send(response, PROBLEM_TYPE, text);
@@ -46,19 +49,33 @@ export function sendProblem(request: IncomingMessage, response: ServerResponse, 
   response.setHeader('Connection', 'close');
   response.setHeader('Content-Type', PROBLEM_TYPE);
   response.setHeader('Content-Length', Buffer.byteLength(text));
-  // Complete for the client, by its length; ending it would close the connection.
+  // The client has the whole answer, by its length. To end the response would close the connection.
   response.write(text);
-  request.unpipe();
-  request.resume();
-  const timer = setTimeout(() => response.end(), LINGER_MS);
-  for (const event of ['end', 'close', 'error'] as const) {
-    request.once(event, () => {
-      clearTimeout(timer);
-      response.end();
-    });
-  }
+  discardBody(request, () => response.end());
 }
 
 function hasUnreadBody({ headers, complete }: IncomingMessage): boolean {
   return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0);
+}
+
+/** Discards what still arrives of a body. @param done called once, when it has ended or exceeds the limits above */
+function discardBody(request: IncomingMessage, done: () => void): void {
+  let discarded = 0;
+  const finish = (): void => {
+    clearTimeout(deadline);
+    clearTimeout(idle);
+    request.off('data', count);
+    for (const event of ['end', 'close', 'error'] as const) request.off(event, finish);
+    done();
+  };
+  const count = (chunk: Buffer): void => {
+    discarded += chunk.length;
+    idle.refresh();
+    if (discarded > LINGER_BYTES) finish();
+  };
+  const deadline = setTimeout(finish, LINGER_MS);
+  const idle = setTimeout(finish, LINGER_IDLE_MS);
+  for (const event of ['end', 'close', 'error'] as const) request.on(event, finish);
+  request.unpipe();
+  request.on('data', count);
 }

@@ -1,10 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorCode } from '../../src/common/errors.ts';
-import { createLogger } from '../../src/common/logger.ts';
 import { createRoutes } from '../../src/http/app.ts';
-import { createMetrics } from '../../src/metrics/metrics.ts';
 import { type Contract, readContract } from '../http/contract.ts';
-import { colourClassifier, idleDependencies, LIMITS, OPENAPI } from '../http/fixture.ts';
+import { CONFIG, completed, OPENAPI } from '../http/fixture.ts';
 
 /**
  * `openapi.yaml` is written by hand. Here it is held against the routes and the error table; every answer of the tests
@@ -19,27 +17,7 @@ const sorted = (names: readonly string[]) => [...names].sort();
 
 describe('openapi.yaml', () => {
   it('has every route, and no other', () => {
-    const metrics = createMetrics({
-      version: '0',
-      memory: () => [],
-      queues: () => [],
-      loaded: () => [],
-      imagesInFlight: () => 0,
-      runtimes: () => [],
-    });
-    const routes = createRoutes({
-      classifier: colourClassifier,
-      ...idleDependencies(),
-      readiness: () => ({ ready: true }),
-      isShuttingDown: () => false,
-      metrics,
-      limits: LIMITS,
-      logger: createLogger('silent'),
-      openapi: OPENAPI,
-      webDir: '/nowhere',
-      version: '0',
-    });
-    metrics.close();
+    const routes = createRoutes(completed({ config: CONFIG, uploadDir: '/nowhere', openapi: OPENAPI }));
     const served = routes.map(({ method, path }) => `${method} ${path}`);
     expect(sorted(served)).toEqual(sorted(contract.operations.map(({ method, path }) => `${method} ${path}`)));
   });

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { blackPng, picture, waves } from '../image/pictures.ts';
-import { type Answer, ask, classify, classifyRaw, LIMITS, startServer, type TestServer } from './fixture.ts';
+import { type Answer, ask, CONFIG, classify, classifyRaw, startServer, type TestServer } from './fixture.ts';
 
 const red = () => picture(60, 40, () => [250, 10, 10]);
 
@@ -176,13 +176,13 @@ describe('too much', () => {
     const images = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`${i}.jpg`, photo]));
     const answer = refused(await classify(server, images));
     expect(answer).toMatchObject({ status: 413, code: 'too_many_images' });
-    expect(answer.detail).toContain(String(LIMITS.maxImages));
+    expect(answer.detail).toContain(String(CONFIG.maxImages));
   });
 
   it('as many parts as are taken', async () => {
-    const images = Object.fromEntries(Array.from({ length: LIMITS.maxImages }, (_, i) => [`${i}.jpg`, photo]));
+    const images = Object.fromEntries(Array.from({ length: CONFIG.maxImages }, (_, i) => [`${i}.jpg`, photo]));
     const { status, body } = await classify(server, images);
-    expect([status, body.results.length]).toEqual([200, LIMITS.maxImages]);
+    expect([status, body.results.length]).toEqual([200, CONFIG.maxImages]);
   });
 
   it('a PNG of 30,000 x 30,000 in few bytes', async () => {
@@ -193,18 +193,18 @@ describe('too much', () => {
   });
 
   it('a raw body over the limit', async () => {
-    const answer = refused(await classifyRaw(server, Buffer.alloc(LIMITS.maxImageBytes + 1)));
+    const answer = refused(await classifyRaw(server, Buffer.alloc(CONFIG.maxImageBytes + 1)));
     expect(answer).toMatchObject({ status: 413, code: 'body_too_large' });
-    expect(answer.detail).toContain(String(LIMITS.maxImageBytes));
+    expect(answer.detail).toContain(String(CONFIG.maxImageBytes));
   });
 
   it('a file over the limit, in a form that is not', async () => {
-    const answer = refused(await classify(server, { 'big.jpg': Buffer.alloc(LIMITS.maxImageBytes + 1) }));
+    const answer = refused(await classify(server, { 'big.jpg': Buffer.alloc(CONFIG.maxImageBytes + 1) }));
     expect(answer).toMatchObject({ status: 413, code: 'body_too_large' });
   });
 
   it('a form over the limit', async () => {
-    const part = Buffer.alloc(LIMITS.maxImageBytes);
+    const part = Buffer.alloc(CONFIG.maxImageBytes);
     const images = Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`${i}.jpg`, part]));
     expect(refused(await classify(server, images))).toMatchObject({ status: 413, code: 'body_too_large' });
   });

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ExplanationRequest } from '../../src/answering/image-explanation.ts';
+import type { ExplanationRequest, ImageExplainer } from '../../src/answering/image-explanation.ts';
 import { AppError } from '../../src/common/errors.ts';
-import type { Explainer } from '../../src/http/dependencies.ts';
 import { ask, imageForm, startServer, type TestServer } from './fixture.ts';
 
 /** Says that the class is seen in the upper right corner, and remembers what it was asked. */
 const asked: (Omit<ExplanationRequest, 'signal'> & { opacity?: number })[] = [];
 const PICTURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47);
-const explainer: Explainer = {
+const explainer: Pick<ImageExplainer, 'explain' | 'draw'> = {
   explain: async ({ signal: _, ...request }) => {
     asked.push(request);
     return {

@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
-import type { Trainer } from '../../src/http/dependencies.ts';
+import type { PreflightReport } from '../../src/finetuning/dataset/preflight-report.ts';
+import type { FinetuneJobs } from '../../src/finetuning/finetune-jobs.ts';
 import { swapped, zipOf } from '../finetuning/dataset/zip-fixtures.ts';
-import { type Answer, ask, deferred, LIMITS, openLine, type TestServer } from './fixture.ts';
+import { type Answer, ask, CONFIG, deferred, openLine, type TestServer } from './fixture.ts';
 import { BACKBONE, startWorkbench, type Workbench } from './workbench.ts';
 
 let bench: Workbench;
@@ -71,18 +72,25 @@ describe('POST /finetune', () => {
 
   it('a dry run answers with what was found, needs no name and queues nothing', async () => {
     const asked: unknown[] = [];
-    const report = {
+    const none = { count: 0, examples: [] };
+    const report: PreflightReport = {
       layout: 'folders',
       will_train: '8 images of 2 classes',
       classes: [],
-      images: { used: 8 },
+      images: { labelled: 8, unreadable: 0, left_out: 0, used: 8, train: 6, validation: 1, test: 1 },
       imbalance: 1,
-      split: {},
-      unreadable: { count: 0, examples: [] },
-      ignored: {},
+      split: { seed: 3, validation_share: 0.15, test_share: 0.15 },
+      unreadable: none,
+      ignored: { count: 0, reasons: [] },
+      missing: none,
+      duplicates: none,
+      conflicting_labels: none,
+      leakage: none,
+      near_duplicates: none,
+      small_images: { ...none, minimum: [64, 64] },
       warnings: [],
     };
-    const finetuning: Trainer = {
+    const finetuning: Pick<FinetuneJobs, 'submit' | 'inspect' | 'jobs'> = {
       submit: () => Promise.reject(new Error('a dry run submits nothing')),
       inspect: async (options) => {
         asked.push(options.seed);
@@ -100,7 +108,7 @@ describe('POST /finetune', () => {
   it('a dry run is given up when its client leaves, and its zip removed', async () => {
     const begun = deferred<AbortSignal>();
     const left = deferred<void>();
-    const finetuning: Trainer = {
+    const finetuning: Pick<FinetuneJobs, 'submit' | 'inspect' | 'jobs'> = {
       submit: () => Promise.reject(new Error('a dry run submits nothing')),
       inspect: (_options, _path, signal) => {
         begun.resolve(signal);
@@ -140,7 +148,7 @@ describe('options that are wrong', () => {
     [{ name: 'flowers', horizontal_flip: 'maybe' }, 'horizontal_flip', 'true or false'],
     [{ name: 'flowers', hidden_units: '64,32' }, 'hidden_units', 'must be JSON'],
     [{ name: 'flowers', hidden_units: '[0]' }, 'hidden_units.0', '[0]'],
-    [{ name: 'flowers', augmentation: '{"spin": 3}' }, 'augmentation.spin', 'is not known'],
+    [{ name: 'flowers', augmentation: '{"spin": 3}' }, 'augmentation.spin', 'is not an option'],
     [{ name: 'flowers', augmentation: '{"copies": 3}', copies: '2' }, 'copies', 'give it once'],
     [{ name: 'flowers', copies: '99' }, 'copies', '"99"'],
     [{ name: 'flowers', search: 'deep' }, 'search', '"deep"'],
@@ -256,14 +264,14 @@ describe('limits', () => {
   });
 
   it('bytes: a length that is announced is refused at once', async () => {
-    const answer = await finetune({ name: 'flowers' }, Buffer.alloc(LIMITS.maxArchiveBytes * 2));
+    const answer = await finetune({ name: 'flowers' }, Buffer.alloc(CONFIG.maxArchiveBytes * 2));
     expect(refused(answer)).toMatchObject({ status: 413, code: 'archive_too_large' });
-    expect(answer.body.context['maximum']).toBe(LIMITS.maxArchiveBytes);
+    expect(answer.body.context['maximum']).toBe(CONFIG.maxArchiveBytes);
   });
 
   it('bytes: a length that is not announced is refused when it is passed', async () => {
     const part = '--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.zip"\r\n\r\n';
-    for (const size of [LIMITS.maxArchiveBytes + 1, LIMITS.maxArchiveBytes * 2]) {
+    for (const size of [CONFIG.maxArchiveBytes + 1, CONFIG.maxArchiveBytes * 2]) {
       async function* chunks() {
         yield Buffer.from(part);
         yield Buffer.alloc(size);
@@ -289,7 +297,7 @@ describe('limits', () => {
   });
 
   it('zips that arrive at once: one too many is told to come again, and a place that comes free is taken', async () => {
-    const narrow = await startWorkbench({ limits: { ...LIMITS, maxUploads: 2 } });
+    const narrow = await startWorkbench({ config: { ...CONFIG, maxUploads: 2 } });
     const lines = await Promise.all([openLine(narrow.port), openLine(narrow.port)]);
     for (const { socket } of lines) socket.write(`${head(1_000_000)}z`);
     await expect.poll(() => readdirSync(narrow.uploadDir)).toHaveLength(2);
@@ -305,7 +313,7 @@ describe('limits', () => {
   });
 
   it('time: a zip may take longer than a photo, but not for ever', async () => {
-    const slow = await startWorkbench({ limits: { ...LIMITS, requestTimeoutMs: 100, uploadTimeoutMs: 500 } });
+    const slow = await startWorkbench({ config: { ...CONFIG, requestTimeoutMs: 100, uploadTimeoutMs: 500 } });
     const line = await openLine(slow.port);
     const start = performance.now();
     line.socket.write(head(1_000_000));
@@ -320,7 +328,7 @@ describe('limits', () => {
 
 describe('what the trainer throws', () => {
   it('is told, and the zip is removed', async () => {
-    const finetuning: Trainer = {
+    const finetuning: Pick<FinetuneJobs, 'submit' | 'inspect' | 'jobs'> = {
       submit: () => Promise.reject(new AppError('shutting_down', 'the job queue is closed')),
       inspect: () => Promise.reject(new AppError('training_lost', 'the training process was ended by SIGKILL')),
       jobs: bench.queue,

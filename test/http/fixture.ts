@@ -1,10 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { pino } from 'pino';
-import type { Classification, ClassificationRequest, ImageResult } from '../../src/answering/image-classification.ts';
+import type {
+  Classification,
+  ClassificationRequest,
+  ImageClassifier,
+  ImageResult,
+} from '../../src/answering/image-classification.ts';
+import type { ModelCatalogue } from '../../src/catalogue/model-catalogue.ts';
 import { AppError } from '../../src/common/errors.ts';
-import { createApp } from '../../src/http/app.ts';
-import type { Classifier, HttpDependencies, HttpLimits } from '../../src/http/dependencies.ts';
+import { type Config, readConfig } from '../../src/config.ts';
+import { createApp, type HttpDependencies } from '../../src/http/app.ts';
+import { ByteBudget } from '../../src/http/byte-budget.ts';
 import { createHttpServer, type HttpServer } from '../../src/http/http-server.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts';
@@ -18,7 +25,7 @@ const MODEL = 'tiny.test';
 const LABELS = ['red', 'green', 'blue'] as const;
 
 /** Decodes for real, then tells how red, green and blue the middle of the picture is. */
-export const colourClassifier: Classifier = {
+export const colourClassifier: Pick<ImageClassifier, 'classify'> = {
   async classify({ model = MODEL, runtime, topK, threshold, images }: ClassificationRequest): Promise<Classification> {
     if (model !== MODEL) throw new AppError('model_not_found', `there is no model "${model}"; there are ${MODEL}`);
     const results = images.map(async ({ filename, bytes }): Promise<ImageResult> => {
@@ -69,14 +76,14 @@ export const CARD = {
   formats: { onnx: { sha256: 'b'.repeat(64), size_bytes: 4100 } },
 };
 
-export const LIMITS: HttpLimits = {
+export const CONFIG: Config = {
+  ...readConfig({}),
   maxImageBytes: 200_000,
   maxImages: 64,
   maxBodyBytes: 1_000_000,
   requestTimeoutMs: 10_000,
   maxArchiveBytes: 2_000_000,
   uploadTimeoutMs: 20_000,
-  maxUploads: 4,
 };
 
 /** A running server and how to reach it. */
@@ -90,40 +97,24 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** Dependencies that are asked for nothing but routes, or are replaced by a test that asks more. */
-export function idleDependencies(): Pick<
-  HttpDependencies,
-  'explainer' | 'models' | 'administration' | 'inference' | 'control' | 'pulls' | 'finetuning' | 'uploadDir'
-> {
-  const unknown = (id: string): AppError =>
-    new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
-  const unasked = (): never => {
-    throw new Error('nobody should ask for this here');
-  };
-  return {
-    explainer: { explain: unasked, draw: unasked },
-    models: {
-      list: () => [SUMMARY],
-      describe: (id) => {
-        if (id !== MODEL) throw unknown(id);
-        return CARD;
-      },
-      report: unasked,
-      reportPictures: unasked,
-      export: unasked,
-    },
-    administration: { setAlias: unasked, removeAlias: unasked, removeVersion: unasked },
-    inference: { describe: unasked, infer: unasked },
-    control: { index: unasked, load: unasked, unload: unasked, state: unasked },
-    pulls: { start: unasked, get: unasked, cancel: unasked, events: unasked },
-    finetuning: {
-      submit: unasked,
-      inspect: unasked,
-      jobs: { get: unasked, list: unasked, cancel: unasked, events: unasked },
-    },
-    uploadDir: '/nowhere',
-  };
+/** Completes dependencies with services that a test never asks: their methods throw. */
+export function completed(given: Partial<HttpDependencies>): HttpDependencies {
+  const unused = new Proxy({}, { get: () => unfaked });
+  return new Proxy(given, { get: (known, name) => Reflect.get(known, name) ?? unused }) as HttpDependencies;
 }
+
+function unfaked(): never {
+  throw new Error('the test fakes no such service');
+}
+
+/** A catalogue of one model. */
+const catalogue: Pick<ModelCatalogue, 'list' | 'describe'> = {
+  list: () => [SUMMARY],
+  describe: async (id) => {
+    if (id !== MODEL) throw new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
+    return CARD;
+  },
+};
 
 /** Serves the interface over a fake classifier on a free port. */
 export async function startServer(overrides: Partial<HttpDependencies> = {}): Promise<TestServer> {
@@ -136,20 +127,22 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
     imagesInFlight: () => 0,
     runtimes: () => [{ runtime: 'onnx', backend: 'cpu', version: '1.30.0' }],
   });
-  const dependencies: HttpDependencies = {
+  const dependencies = completed({
     classifier: colourClassifier,
-    ...idleDependencies(),
+    catalogue: { ...catalogue, report: unfaked, reportPictures: unfaked, export: unfaked },
     readiness: () => ({ ready: true }),
     isShuttingDown: () => false,
     metrics,
-    limits: LIMITS,
+    config: CONFIG,
+    bodyBudget: new ByteBudget(CONFIG.maxBytesInFlight),
     logger: pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
     openapi: OPENAPI,
+    uploadDir: '/nowhere',
     webDir: '/nowhere',
     version: '0.0.0',
     ...overrides,
-  };
-  const http = createHttpServer(createApp(dependencies), dependencies.limits);
+  });
+  const http = createHttpServer(createApp(dependencies), { ...CONFIG, ...overrides.config });
   await new Promise<void>((resolve) => http.server.listen(0, '127.0.0.1', resolve));
   const { port } = http.server.address() as AddressInfo;
   return {

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { picture } from '../image/pictures.ts';
 import {
+  CONFIG,
   classifyRaw,
   colourClassifier,
   deferred,
-  LIMITS,
   type Line,
   openLine,
   startServer,
@@ -34,7 +34,7 @@ describe('slow clients', () => {
     ['a raw body', 'image/jpeg'],
     ['a form', 'multipart/form-data; boundary=x'],
   ])('%s that comes byte by byte is cut off at the deadline, and others are served meanwhile', async (_, type) => {
-    server = await startServer({ limits: { ...LIMITS, requestTimeoutMs: 250 } });
+    server = await startServer({ config: { ...CONFIG, requestTimeoutMs: 250 } });
     const line = await openLine(server.port);
     line.socket.write(`POST /classify HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: 5000\r\n\r\n`);
     const trickled = trickle(line, '--x\r\n');
@@ -48,7 +48,7 @@ describe('slow clients', () => {
   });
 
   it('a head that comes byte by byte is cut off too', async () => {
-    server = await startServer({ limits: { ...LIMITS, requestTimeoutMs: 250 } });
+    server = await startServer({ config: { ...CONFIG, requestTimeoutMs: 250 } });
     const line = await openLine(server.port);
     const trickled = trickle(line, 'GET / HTTP/1.1\r\nA: ');
     expect(await codeOf(line)).toEqual([408, 'request_timeout']);
@@ -114,7 +114,7 @@ describe('bodies over the limit', () => {
         sent += 65_536;
       }, 1);
       expect(await codeOf(line)).toEqual([413, 'body_too_large']);
-      expect(sent).toBeLessThan(50 * LIMITS.maxBodyBytes);
+      expect(sent).toBeLessThan(50 * CONFIG.maxBodyBytes);
       // It never stops sending: the connection is cut all the same.
       await line.closed;
       clearInterval(timer);

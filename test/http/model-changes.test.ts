@@ -202,7 +202,7 @@ describe('an export', () => {
 
   it.each([
     ['format=tfjs&quantize=int4', 'float32 or float16 or uint8'],
-    ['format=onnx&quantize=uint8', 'only the weights of tfjs'],
+    ['format=onnx&quantize=uint8', 'only tfjs stores'],
     ['quantize=float16', 'float32 with format=onnx'],
   ])('is refused with ?%s', async (query, hint) => {
     const { body } = await ask(bench, `/models/${name}/export?${query}`);

@@ -8,7 +8,7 @@ import { createLogger } from '../../src/common/logger.ts';
 import { FinetuneJobs } from '../../src/finetuning/finetune-jobs.ts';
 import { Finetuner } from '../../src/finetuning/finetuner.ts';
 import { buildTrainingReport } from '../../src/finetuning/report/report.ts';
-import type { HttpDependencies } from '../../src/http/dependencies.ts';
+import type { HttpDependencies } from '../../src/http/app.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
@@ -58,7 +58,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
   const finetuning = new FinetuneJobs(finetuner, queue, logger);
   const released: ModelVersion[] = [];
   const server = await startServer({
-    models: new ModelCatalogue({
+    catalogue: new ModelCatalogue({
       registry,
       store,
       conversions,

@@ -1,16 +1,16 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { AppError } from '../../common/errors.ts';
 import type { Logger } from '../../common/logger.ts';
-import { asAppError, ClientGone } from '../problem.ts';
+import { ClientGone } from '../client-gone.ts';
+import { asAppError } from '../problem.ts';
 import { sendProblem } from '../respond.ts';
-import type { RequestState } from '../routes/route.ts';
+import type { RequestState } from './request-state.ts';
 
-/** Answers every error as problem details; logs those that are the server's fault. */
+/** Answers errors as problem details. Those with status 500 and above are logged. */
 export function errorHandler(
   logger: Logger,
 ): ErrorRequestHandler<Record<string, string>, unknown, unknown, unknown, RequestState> {
   return (thrown: unknown, request, response, _next) => {
-    // Nobody is left to be told.
     if (thrown instanceof ClientGone || response.destroyed) return;
     const error = asAppError(thrown);
     const { requestId } = response.locals;
@@ -23,12 +23,12 @@ export function errorHandler(
   };
 }
 
-/** What is asked where no route is. */
+/** Answers requests whose path has no route. */
 export const routeNotFound: RequestHandler = (request) => {
-  throw new AppError('route_not_found', `There is nothing at ${request.path}; /openapi.yaml lists what there is.`);
+  throw new AppError('route_not_found', `There is no route ${request.path}; /openapi.yaml lists all routes.`);
 };
 
-/** What is asked of a route in a method it does not have. @param allowed as for the header `Allow` */
+/** Answers requests whose method the route does not have. @param allowed value of the header `Allow` */
 export function methodNotAllowed(allowed: string): RequestHandler {
   return (request, response) => {
     response.setHeader('Allow', allowed);

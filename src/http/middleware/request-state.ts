@@ -2,20 +2,28 @@ import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import type { Logger } from '../../common/logger.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
-import type { RequestState } from '../routes/route.ts';
 
-/** An id that a proxy or client may give: safe in a header and in a log. */
+/** State of one request, in `response.locals`. */
+export interface RequestState extends Record<string, unknown> {
+  readonly requestId: string;
+  /** `performance.now()` when the headers had arrived. */
+  readonly startedAt: number;
+  /** Path of the route as in `openapi.yaml`; unset for paths without a route. */
+  route?: string;
+}
+
+/** Request ids that are taken from clients: safe in a header and in a log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
-/** The status that log and metrics show where the client hung up before its answer. */
-const CLIENT_GONE = 499;
+/** Status in log and metrics of a request whose client closed the connection before the answer. */
+const CLIENT_CLOSED_REQUEST = 499;
 
-/** Asked every few seconds by machines: not worth a line each. */
-const QUIET = new Set(['/v2/health/live', '/v2/health/ready', '/metrics']);
+/** Routes that machines poll every few seconds. They are logged at level debug. */
+const POLLED = new Set(['/v2/health/live', '/v2/health/ready', '/metrics']);
 
 /**
- * Gives each request its id (the caller's own `X-Request-Id` if it has one), and when it is over a line in the log and
- * its place in the metrics. Neither bodies nor queries nor headers are logged.
+ * Gives each request its id (the client's own `X-Request-Id` where that is valid), and writes a line to the log and counts
+ * it in the metrics when it is over. Bodies, queries and headers are not logged.
  */
 export function requestState(
   logger: Logger,
@@ -30,10 +38,10 @@ export function requestState(
     response.once('close', () => {
       const { method } = request;
       const { route } = response.locals;
-      const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
+      const status = response.writableFinished ? response.statusCode : CLIENT_CLOSED_REQUEST;
       const ms = performance.now() - startedAt;
       metrics.observeRequest({ route: route ?? 'none', method, status }, ms / 1_000);
-      const level = route !== undefined && QUIET.has(route) ? 'debug' : 'info';
+      const level = route !== undefined && POLLED.has(route) ? 'debug' : 'info';
       logger[level]({ requestId, method, path: request.path, status, ms: Math.round(ms * 100) / 100 }, 'request');
     });
     next();

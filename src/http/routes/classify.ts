@@ -1,24 +1,42 @@
-import type { Classification, ImageResult } from '../../answering/image-classification.ts';
-import { parseClassifyOptions } from '../classify-options.ts';
-import { clientSignal } from '../client-signal.ts';
-import type { HttpDependencies } from '../dependencies.ts';
-import { createImageReceiver } from '../image-body.ts';
+import { z } from 'zod';
+import type { Classification, ImageClassifier, ImageResult } from '../../answering/image-classification.ts';
+import { RUNTIME_NAMES } from '../../runtime/session.ts';
+import { clientSignal } from '../client-gone.ts';
+import { parseOptions, share } from '../options.ts';
 import { problemOf } from '../problem.ts';
 import { hundredths, sendJson } from '../respond.ts';
+import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
 import type { Route } from './route.ts';
 
-/** `POST /classify`: a form of one or many images, or the bytes of one image. */
-export function classifyRoutes({ classifier, limits }: Pick<HttpDependencies, 'classifier' | 'limits'>): Route[] {
-  const receive = createImageReceiver(limits);
+const DEFAULT_TOP_K = 5;
+
+const optionsSchema = z.strictObject({
+  model: z.string().min(1, 'must name a model').optional(),
+  top_k: z
+    .string()
+    .regex(/^0*[1-9]\d{0,8}$/, 'must be a whole number of at least 1')
+    .transform(Number)
+    .default(DEFAULT_TOP_K),
+  runtime: z.enum(RUNTIME_NAMES, `must be ${RUNTIME_NAMES.join(' or ')}`).default('onnx'),
+  threshold: share.default(0),
+});
+
+interface ClassifyDependencies extends ImageBodyDependencies {
+  readonly classifier: Pick<ImageClassifier, 'classify'>;
+}
+
+/** `POST /classify`: classifies the images of a form, or the one image of a raw body. */
+export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependencies): Route[] {
+  const readImages = createImageReader(dependencies);
   return [
     {
       method: 'post',
       path: '/classify',
       handle: async (request, response) => {
         const { requestId, startedAt } = response.locals;
-        const { fields, images } = await receive(request, response);
+        const { fields, images } = await readImages(request, response);
         const receivedAt = performance.now();
-        const { top_k: topK, threshold, runtime, model } = parseClassifyOptions(request.query, fields);
+        const { top_k: topK, threshold, runtime, model } = parseOptions(optionsSchema, request.query, fields);
         const classification = await classifier.classify({
           ...(model !== undefined && { model }),
           runtime,
@@ -29,27 +47,23 @@ export function classifyRoutes({ classifier, limits }: Pick<HttpDependencies, 'c
         });
         const [only] = classification.results;
         if (images.length === 1 && only !== undefined && 'error' in only) throw only.error;
-        sendJson(response, 200, answer(classification, requestId, { startedAt, receivedAt }));
+        sendJson(response, 200, classificationDocument(classification, requestId, { startedAt, receivedAt }));
       },
     },
   ];
 }
 
-interface Moments {
-  readonly startedAt: number;
-  readonly receivedAt: number;
-}
-
-function answer(
+/** `Classification` of `openapi.yaml`. */
+function classificationDocument(
   { model, version, runtime, results, timings }: Classification,
   requestId: string,
-  { startedAt, receivedAt }: Moments,
+  { startedAt, receivedAt }: { readonly startedAt: number; readonly receivedAt: number },
 ) {
   return {
     model,
     version,
     runtime,
-    results: results.map((result) => resultOf(result, requestId)),
+    results: results.map((result) => resultDocument(result, requestId)),
     timings: {
       receive_ms: hundredths(receivedAt - startedAt),
       classify_ms: hundredths(timings.totalMs),
@@ -58,7 +72,7 @@ function answer(
   };
 }
 
-function resultOf(result: ImageResult, requestId: string) {
+function resultDocument(result: ImageResult, requestId: string) {
   const { filename } = result;
   if ('error' in result) return { filename, error: problemOf(result.error, requestId) };
   const { decodeMs, queueMs, inferenceMs, batchSize } = result.timings;

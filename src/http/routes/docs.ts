@@ -1,6 +1,5 @@
 import type { RequestHandler } from 'express';
 import swaggerUi from 'swagger-ui-express';
-import type { HttpDependencies } from '../dependencies.ts';
 import { DOCUMENT_POLICY } from '../middleware/security-headers.ts';
 import { send } from '../respond.ts';
 import type { Route } from './route.ts';
@@ -8,16 +7,21 @@ import type { Route } from './route.ts';
 export const DOCS = '/docs';
 export const OPENAPI = '/openapi.yaml';
 
-/** The description of the interface and the page that shows it. */
-export function docsRoutes({ openapi }: Pick<HttpDependencies, 'openapi'>): Route[] {
+interface DocsDependencies {
+  /** Text of `openapi.yaml`. */
+  readonly openapi: string;
+}
+
+/** `openapi.yaml`, and Swagger UI that shows it. */
+export function docsRoutes({ openapi }: DocsDependencies): Route[] {
   const page = swaggerUi
     .generateHTML(undefined, {
       swaggerUrl: OPENAPI,
       customSiteTitle: 'Menagerie',
-      // No badge of an outside validator; requests of "Try it out" show how long they took.
+      // Without `validatorUrl: null` the page asks an outside server to validate the document.
       swaggerOptions: { validatorUrl: null, displayRequestDuration: true, tryItOutEnabled: true },
     })
-    // The page's own files, whether or not the address ends in a slash.
+    // Absolute, so that the files are found with and without a slash at the end of the page's address.
     .replaceAll('"./', `"${DOCS}/`);
   return [
     {
@@ -36,7 +40,7 @@ export function docsRoutes({ openapi }: Pick<HttpDependencies, 'openapi'>): Rout
   ];
 }
 
-/** Scripts and styles of the page, to be mounted under its path. */
+/** Scripts and styles of Swagger UI, to be mounted under `path`. */
 export const docsAssets: { readonly path: string; readonly handlers: readonly RequestHandler[] } = {
   path: DOCS,
   handlers: swaggerUi.serveWithOptions({ redirect: false, fallthrough: true }),

@@ -1,38 +1,56 @@
-import type { Explanation } from '../../answering/image-explanation.ts';
+import { z } from 'zod';
+import type { Explanation, ImageExplainer } from '../../answering/image-explanation.ts';
 import { AppError } from '../../common/errors.ts';
-import { clientSignal } from '../client-signal.ts';
-import type { HttpDependencies } from '../dependencies.ts';
-import { parseExplainOptions } from '../explain-options.ts';
-import { createImageReceiver } from '../image-body.ts';
+import { clientSignal } from '../client-gone.ts';
+import { parseOptions, share } from '../options.ts';
 import { hundredths, send, sendJson } from '../respond.ts';
+import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
 import type { Route } from './route.ts';
 
-/** `POST /explain`: where an image shows a class, as numbers or as a picture. */
-export function explainRoutes({ explainer, limits }: Pick<HttpDependencies, 'explainer' | 'limits'>): Route[] {
-  const receive = createImageReceiver(limits);
+/** Formats of an explanation: a grid of numbers, or a picture. */
+const FORMATS = ['json', 'png'] as const;
+/** A third of the photo shows through where the heatmap is hottest. */
+const DEFAULT_OPACITY = 0.65;
+
+const optionsSchema = z.strictObject({
+  model: z.string().min(1, 'must name a model').optional(),
+  class: z.string().min(1, 'must be an index, a label or a synset of the model').optional(),
+  format: z.enum(FORMATS, `must be ${FORMATS.join(' or ')}`).default('json'),
+  opacity: share.default(DEFAULT_OPACITY),
+});
+
+interface ExplainDependencies extends ImageBodyDependencies {
+  readonly explainer: Pick<ImageExplainer, 'explain' | 'draw'>;
+}
+
+/** `POST /explain`: shows where in an image the model sees a class. */
+export function explainRoutes({ explainer, ...dependencies }: ExplainDependencies): Route[] {
+  const readImages = createImageReader(dependencies);
   return [
     {
       method: 'post',
       path: '/explain',
       handle: async (request, response) => {
         const { startedAt } = response.locals;
-        const { fields, images } = await receive(request, response);
+        const { fields, images } = await readImages(request, response);
         const receivedAt = performance.now();
-        const { format, opacity, ...options } = parseExplainOptions(request.query, fields);
+        const { format, opacity, ...options } = parseOptions(optionsSchema, request.query, fields);
         const [image, ...others] = images;
-        if (image === undefined || others.length > 0) throw notOne(images.length);
-        const asked = { ...options, image, signal: clientSignal(response) };
+        if (image === undefined || others.length > 0) throw notOneImage(images.length);
+        const explanationRequest = { ...options, image, signal: clientSignal(response) };
         if (format === 'png') {
-          send(response, 'image/png', await explainer.draw(asked, opacity));
+          send(response, 'image/png', await explainer.draw(explanationRequest, opacity));
         } else {
-          sendJson(response, 200, answer(await explainer.explain(asked), { startedAt, receivedAt }));
+          const explanation = await explainer.explain(explanationRequest);
+          sendJson(response, 200, explanationDocument(explanation, { startedAt, receivedAt }));
         }
       },
     },
   ];
 }
 
-function answer(
+/** `Explanation` of `openapi.yaml`. */
+function explanationDocument(
   { model, version, method, prediction, image, crop, heatmap, timings }: Explanation,
   { startedAt, receivedAt }: { readonly startedAt: number; readonly receivedAt: number },
 ) {
@@ -62,8 +80,8 @@ function answer(
   };
 }
 
-function notOne(count: number): AppError {
-  return new AppError('too_many_images', `There are ${count} images; one is explained at a time.`, {
+function notOneImage(count: number): AppError {
+  return new AppError('too_many_images', `There are ${count} images; send one: images are explained one at a time.`, {
     context: { max_images: 1 },
   });
 }

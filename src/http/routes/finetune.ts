@@ -1,49 +1,55 @@
 import { AppError } from '../../common/errors.ts';
-import { UPLOAD_PATH } from '../body-limits.ts';
-import { clientSignal } from '../client-signal.ts';
-import type { HttpDependencies } from '../dependencies.ts';
-import { parseFinetuneForm } from '../finetune-form.ts';
-import { jobDocument } from '../job-document.ts';
-import { requireMediaType } from '../media-type.ts';
+import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
+import { refuseEncoded, unsupportedMediaType } from '../body.ts';
+import { clientSignal } from '../client-gone.ts';
 import { sendJson } from '../respond.ts';
-import { DATASET_FIELD, type Upload, UploadReceiver } from '../upload.ts';
+import { DATASET_FIELD, DatasetReceiver, type DatasetUpload, type UploadLimits } from './dataset-upload.ts';
+import { parseFinetuneForm } from './finetune-form.ts';
+import { jobDocument } from './jobs.ts';
 import type { Route } from './route.ts';
 
-type Needs = Pick<HttpDependencies, 'finetuning' | 'limits' | 'uploadDir'>;
+interface FinetuneDependencies {
+  readonly finetuning: Pick<FinetuneJobs, 'submit' | 'inspect'>;
+  /** Folder for data sets that are arriving, on the disk of the jobs. */
+  readonly uploadDir: string;
+  readonly config: UploadLimits;
+}
 
-/** `POST /finetune`: a labelled zip becomes a job, or with `dry_run` a report on the zip. */
-export function finetuneRoutes({ finetuning, limits, uploadDir }: Needs): Route[] {
-  const uploads = new UploadReceiver(uploadDir, limits);
+/** `POST /finetune`: queues a fine-tune on a labelled zip, or with `dry_run` reports on the zip. */
+export function finetuneRoutes({ finetuning, uploadDir, config }: FinetuneDependencies): Route[] {
+  const receiver = new DatasetReceiver(uploadDir, config);
   return [
     {
       method: 'post',
-      path: UPLOAD_PATH,
+      path: '/finetune',
       handle: async (request, response) => {
-        requireMediaType(
-          request,
-          /^multipart\/form-data\b/i,
-          `a multipart/form-data form with a zip in the part "${DATASET_FIELD}"`,
-        );
+        refuseEncoded(request);
+        if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '')) {
+          throw unsupportedMediaType(
+            request,
+            `a multipart/form-data form with a zip in the part "${DATASET_FIELD}", as "curl -F ${DATASET_FIELD}=@photos.zip" does`,
+          );
+        }
         const signal = clientSignal(response);
-        // Answered once nothing of the upload is left.
-        const answer = await uploads.receive(request, response, async (upload) => {
+        const outcome = await receiver.receive(request, response, async (upload) => {
           const path = requireDataset(upload);
-          const { request: asked, options, dryRun } = parseFinetuneForm(request.query, upload.fields);
+          const { request: finetune, options, dryRun } = parseFinetuneForm(request.query, upload.fields);
           if (dryRun) return { report: await finetuning.inspect(options, path, signal) };
-          return { job: await finetuning.submit(asked, path) };
+          return { job: await finetuning.submit(finetune, path) };
         });
-        if ('report' in answer) {
-          sendJson(response, 200, answer.report);
+        // The uploaded file is gone by now.
+        if ('report' in outcome) {
+          sendJson(response, 200, outcome.report);
           return;
         }
-        response.setHeader('Location', `/jobs/${answer.job.id}`);
-        sendJson(response, 202, jobDocument(answer.job));
+        response.setHeader('Location', `/jobs/${outcome.job.id}`);
+        sendJson(response, 202, jobDocument(outcome.job));
       },
     },
   ];
 }
 
-function requireDataset({ path, fields }: Upload): string {
+function requireDataset({ path, fields }: DatasetUpload): string {
   if (path !== undefined) return path;
   const hint = DATASET_FIELD in fields ? ', but it is text: send it as a file, with a file name' : '';
   throw new AppError('invalid_request', `The form needs a zip in the part "${DATASET_FIELD}"${hint}.`, {

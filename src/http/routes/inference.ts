@@ -1,34 +1,44 @@
 import type { Request, Response } from 'express';
+import type { TensorInference } from '../../answering/tensor-inference.ts';
+import type { ModelControl } from '../../catalogue/model-control.ts';
 import { AppError } from '../../common/errors.ts';
+import type { Config } from '../../config.ts';
 import { OUTPUT_NAMES } from '../../runtime/session.ts';
-import { readBody } from '../body.ts';
-import { clientSignal } from '../client-signal.ts';
-import type { HttpDependencies } from '../dependencies.ts';
-import { requireMediaType } from '../media-type.ts';
+import { readBody, refuseEncoded } from '../body.ts';
+import type { ByteBudget } from '../byte-budget.ts';
+import { clientSignal } from '../client-gone.ts';
 import { INPUT_NAME, JSON_LENGTH_HEADER, parseInferenceRequest } from '../protocol/inference-request.ts';
 import { inferenceResponse } from '../protocol/inference-response.ts';
 import { sendJson } from '../respond.ts';
-import type { Route } from './route.ts';
+import { pathParameter, type Route } from './route.ts';
 
-/** What of the protocol's extensions there is, by Triton's names. */
+/** Supported extensions of the protocol, by Triton's names. */
 const EXTENSIONS = ['binary_tensor_data', 'classification', 'model_repository'];
-/** The framework behind every model, by Triton's name. */
+/** The platform of every model, by Triton's name. */
 const PLATFORM = 'onnxruntime_onnx';
 
-type Needs = Pick<HttpDependencies, 'inference' | 'control' | 'limits' | 'version'>;
+interface InferenceDependencies {
+  readonly inference: Pick<TensorInference, 'describe' | 'infer'>;
+  readonly control: Pick<ModelControl, 'state'>;
+  readonly config: Pick<Config, 'maxBodyBytes' | 'maxImageBytes' | 'maxImages' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
+  readonly bodyBudget: ByteBudget;
+  readonly version: string;
+}
 
 /** The Open Inference Protocol, version 2: metadata, readiness and inference, with and without a version in the path. */
-export function inferenceRoutes({ inference, control, limits, version }: Needs): Route[] {
+export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
+  const { inference, control, config, bodyBudget: budget, version } = dependencies;
+  const { maxBodyBytes: maxBytes, requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;
   const infer = async (request: Request, response: Response): Promise<void> => {
-    // Any type will do, since clients of the protocol send none, or that of JSON with binary data behind it.
-    requireMediaType(request, /^/, 'it');
-    const body = await readBody(request, limits.maxBodyBytes, limits.requestTimeoutMs);
-    const parsed = parseInferenceRequest(body, request.headers[JSON_LENGTH_HEADER]?.toString(), limits);
+    // Any media type is taken: clients of the protocol send none, or that of JSON although binary data follow it.
+    refuseEncoded(request);
+    const body = await readBody(request, { maxBytes, timeoutMs, stallTimeoutMs, budget });
+    const parsed = parseInferenceRequest(body, request.headers[JSON_LENGTH_HEADER]?.toString(), config);
     const answer = await inference.infer({
       model: referenceOf(request),
       runtime: parsed.runtime,
       input: parsed.input,
-      // Always in one order: images that want the same share batches.
+      // Always in the same order: images with equal outputs share batches.
       outputs: OUTPUT_NAMES.filter((name) => parsed.wanted.some((each) => each.name === name)),
       signal: clientSignal(response),
     });
@@ -61,7 +71,7 @@ export function inferenceRoutes({ inference, control, limits, version }: Needs):
       const why = state === 'LOADING' ? 'it is being loaded' : reason;
       throw new AppError('model_not_loaded', `Model "${reference}" is not loaded: ${why}.`);
     }
-    sendJson(response, 200, { name: String(request.params['id']), ready: true });
+    sendJson(response, 200, { name: pathParameter(request, 'id'), ready: true });
   };
   return [
     {
@@ -77,12 +87,13 @@ export function inferenceRoutes({ inference, control, limits, version }: Needs):
   ];
 }
 
-/** `name`, `name@version` or `name@alias`, out of the path. */
-function referenceOf({ params }: Request): string {
-  const { id, version } = params;
-  if (version === undefined) return String(id);
-  if (String(id).includes('@')) {
-    throw new AppError('invalid_request', `The path names a version, and "${id}" another one; leave one out.`);
+/** The reference in a path: `name`, `name@version` or `name@alias`. */
+function referenceOf(request: Request): string {
+  const id = pathParameter(request, 'id');
+  const { version } = request.params;
+  if (version === undefined) return id;
+  if (id.includes('@')) {
+    throw new AppError('invalid_request', `The path names version ${version}, and "${id}" another one; leave one out.`);
   }
   return `${id}@${version}`;
 }

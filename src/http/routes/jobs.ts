@@ -1,16 +1,28 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import { AppError } from '../../common/errors.ts';
-import { isFinished, type JobEvent } from '../../jobs/job-queue.ts';
-import { clientSignal } from '../client-signal.ts';
-import type { HttpDependencies } from '../dependencies.ts';
+import type { JsonObject } from '../../common/json.ts';
+import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
+import type { TrainingProgress } from '../../finetuning/training-task.ts';
+import { isFinished, type Job, type JobEvent, type JobProgress } from '../../jobs/job-queue.ts';
+import { clientSignal } from '../client-gone.ts';
 import { type StreamedEvent, sendEvents } from '../event-stream.ts';
-import { eventDocument, jobDocument } from '../job-document.ts';
 import { sendJson } from '../respond.ts';
-import type { Route } from './route.ts';
+import { pathParameter, type Route } from './route.ts';
 
-/** What became of the fine-tunes that were asked for. */
-export function jobRoutes({ finetuning: { jobs } }: Pick<HttpDependencies, 'finetuning'>): Route[] {
+/** Span of each phase in a whole job, 0..1: about its share of the time of a job with default settings. */
+const PHASE_SPANS: Readonly<Record<TrainingProgress['phase'], readonly [from: number, to: number]>> = {
+  reading: [0, 0.02],
+  inspecting: [0.02, 0.35],
+  augmenting: [0.35, 0.85],
+  searching: [0.85, 0.9],
+  training: [0.9, 0.95],
+  evaluating: [0.95, 0.98],
+  exporting: [0.98, 1],
+};
+
+/** `/jobs`: state, progress and cancellation of fine-tunes. */
+export function jobRoutes({ finetuning: { jobs } }: { readonly finetuning: Pick<FinetuneJobs, 'jobs'> }): Route[] {
   return [
     {
       method: 'get',
@@ -20,38 +32,80 @@ export function jobRoutes({ finetuning: { jobs } }: Pick<HttpDependencies, 'fine
     {
       method: 'get',
       path: '/jobs/{id}',
-      handle: async (request, response) => sendJson(response, 200, jobDocument(await jobs.get(idOf(request)))),
+      handle: async (request, response) => {
+        sendJson(response, 200, jobDocument(await jobs.get(pathParameter(request, 'id'))));
+      },
     },
     {
       method: 'delete',
       path: '/jobs/{id}',
-      handle: async (request, response) => sendJson(response, 200, jobDocument(await jobs.cancel(idOf(request)))),
+      handle: async (request, response) => {
+        sendJson(response, 200, jobDocument(await jobs.cancel(pathParameter(request, 'id'))));
+      },
     },
     {
       method: 'get',
       path: '/jobs/{id}/events',
       handle: async (request, response) => {
         const after = lastEventId(request);
-        const job = await jobs.get(idOf(request));
+        const job = await jobs.get(pathParameter(request, 'id'));
         const signal = clientSignal(response);
         const events = jobs.events(job.id, after, signal)[Symbol.asyncIterator]();
-        // A browser asks again when a stream ends: with nothing to come, this answer alone makes it stop.
+        // A browser reconnects when a stream ends, unless the answer is 204.
         const first = after > 0 && isFinished(job.state) ? await events.next() : undefined;
         if (first?.done) {
           response.statusCode = 204;
           response.end();
         } else if (request.method === 'HEAD') response.end();
-        else await sendEvents(response, streamed(first?.value, events), signal);
+        else await sendEvents(response, streamedEvents(first?.value, events), signal);
       },
     },
   ];
 }
 
-function idOf(request: Request): string {
-  return String(request.params['id']);
+/** `Job` of `openapi.yaml`. */
+export function jobDocument(job: Job): JsonObject {
+  return {
+    id: job.id,
+    state: job.state,
+    // The last progress of a job may have been reported before its end.
+    progress: job.progress && {
+      ...progressDocument(job.progress),
+      ...(job.state === 'succeeded' && { fraction: 1 }),
+    },
+    result: job.result,
+    failure: job.failure && { ...job.failure },
+    attempts: job.attempts,
+    cancel_requested: job.cancelRequested,
+    created_at: job.createdAt,
+    started_at: job.startedAt,
+    finished_at: job.finishedAt,
+    options: job.payload,
+  };
 }
 
-async function* streamed(first: JobEvent | undefined, rest: AsyncIterator<JobEvent>): AsyncGenerator<StreamedEvent> {
+/** `JobStateEvent` or `JobProgressEvent` of `openapi.yaml`. */
+function eventDocument({ at, data }: JobEvent): JsonObject {
+  if (data.type === 'state') return { at, state: data.state, failure: data.failure && { ...data.failure } };
+  return { at, progress: progressDocument(data.progress) };
+}
+
+function progressDocument(progress: JobProgress): JsonObject {
+  const [from, to] = phaseSpan(progress.phase);
+  const { done, total } = progress;
+  const share = typeof done === 'number' && typeof total === 'number' && total > 0 ? Math.min(1, done / total) : 0;
+  return { fraction: Math.round((from + share * (to - from)) * 1e4) / 1e4, ...progress };
+}
+
+/** A job of another version of the server may be in a phase that this one does not know. */
+function phaseSpan(phase: string): readonly [number, number] {
+  return Object.entries(PHASE_SPANS).find(([known]) => known === phase)?.[1] ?? [0, 0];
+}
+
+async function* streamedEvents(
+  first: JobEvent | undefined,
+  rest: AsyncIterator<JobEvent>,
+): AsyncGenerator<StreamedEvent> {
   if (first !== undefined) yield streamedEvent(first);
   for (;;) {
     const next = await rest.next();
@@ -64,7 +118,7 @@ function streamedEvent(event: JobEvent): StreamedEvent {
   return { id: event.id, event: event.data.type, data: eventDocument(event) };
 }
 
-/** The last event that the client has seen; a browser says it in a header when it asks again. */
+/** Id of the last event that the client received. A browser sends it in a header when it reconnects. */
 function lastEventId({ headers, query }: IncomingMessage & Pick<Request, 'query'>): number {
   const given = query['last_event_id'] ?? headers['last-event-id'] ?? '0';
   if (typeof given === 'string' && /^\d{1,15}$/.test(given)) return Number(given);

@@ -1,76 +1,57 @@
-import type { Request } from 'express';
 import { z } from 'zod';
-import { AppError } from '../../common/errors.ts';
-import { describeIssues } from '../../registry/manifest.ts';
-import { readBody } from '../body.ts';
-import type { HttpDependencies } from '../dependencies.ts';
-import { requireMediaType } from '../media-type.ts';
+import type { ModelAdministration } from '../../catalogue/model-administration.ts';
+import type { ModelCatalogue } from '../../catalogue/model-catalogue.ts';
+import type { Config } from '../../config.ts';
+import { readJson, unsupportedMediaType } from '../body.ts';
 import { sendJson } from '../respond.ts';
-import type { Route } from './route.ts';
+import { pathParameter, type Route } from './route.ts';
 
 /** Bytes of the JSON that names a version. */
 const MAX_BODY_BYTES = 1024;
 
 const aliasSchema = z.strictObject({ version: z.number().int().min(1) });
 
-type Needs = Pick<HttpDependencies, 'models' | 'administration' | 'limits'>;
+interface ModelChangeDependencies {
+  readonly catalogue: Pick<ModelCatalogue, 'describe'>;
+  readonly administration: Pick<ModelAdministration, 'setAlias' | 'removeAlias' | 'removeVersion'>;
+  readonly config: Pick<Config, 'requestTimeoutMs' | 'stallTimeoutMs'>;
+}
 
-/** Promotion, rollback and removal of what was trained here. */
-export function modelChangeRoutes({ models, administration, limits }: Needs): Route[] {
+/** Promotion, rollback and removal of fine-tuned models. */
+export function modelChangeRoutes({ catalogue, administration, config }: ModelChangeDependencies): Route[] {
+  const { requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;
+  const bodyLimits = { maxBytes: MAX_BODY_BYTES, timeoutMs, stallTimeoutMs };
   return [
     {
       method: 'put',
       path: '/models/{id}/aliases/{alias}',
       handle: async (request, response) => {
-        const version = await readVersion(request, limits.requestTimeoutMs);
-        const id = parameter(request, 'id');
-        await administration.setAlias(id, parameter(request, 'alias'), version);
-        sendJson(response, 200, await models.describe(id));
+        if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+          throw unsupportedMediaType(request, 'JSON, such as {"version": 1}, as "Content-Type: application/json"');
+        }
+        const { version } = await readJson(request, bodyLimits, { schema: aliasSchema, example: '{"version": 1}' });
+        const id = pathParameter(request, 'id');
+        await administration.setAlias(id, pathParameter(request, 'alias'), version);
+        sendJson(response, 200, await catalogue.describe(id));
       },
     },
     {
       method: 'delete',
       path: '/models/{id}/aliases/{alias}',
       handle: async (request, response) => {
-        const id = parameter(request, 'id');
-        await administration.removeAlias(id, parameter(request, 'alias'));
-        sendJson(response, 200, await models.describe(id));
+        const id = pathParameter(request, 'id');
+        await administration.removeAlias(id, pathParameter(request, 'alias'));
+        sendJson(response, 200, await catalogue.describe(id));
       },
     },
     {
       method: 'delete',
       path: '/models/{id}',
       handle: async (request, response) => {
-        await administration.removeVersion(parameter(request, 'id'));
+        await administration.removeVersion(pathParameter(request, 'id'));
         response.statusCode = 204;
         response.end();
       },
     },
   ];
-}
-
-function parameter(request: Request, name: string): string {
-  return String(request.params[name]);
-}
-
-async function readVersion(request: Request, timeoutMs: number): Promise<number> {
-  requireMediaType(
-    request,
-    /^application\/json\b/i,
-    'JSON, such as {"version": 1}, as "Content-Type: application/json"',
-  );
-  const text = (await readBody(request, MAX_BODY_BYTES, timeoutMs)).toString();
-  const parsed = aliasSchema.safeParse(jsonOf(text));
-  if (parsed.success) return parsed.data.version;
-  throw new AppError('invalid_request', `The body is wrong (${describeIssues(parsed.error)}); send {"version": 1}.`, {
-    context: { field: 'version' },
-  });
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,12 +1,18 @@
+import type { Readiness } from '../../catalogue/default-model.ts';
 import { AppError } from '../../common/errors.ts';
-import type { HttpDependencies } from '../dependencies.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import { send, sendJson } from '../respond.ts';
 import type { Route } from './route.ts';
 
-type Needs = Pick<HttpDependencies, 'readiness' | 'isShuttingDown' | 'metrics'>;
+interface OperationsDependencies {
+  /** Whether the default model answers. */
+  readonly readiness: () => Readiness;
+  readonly isShuttingDown: () => boolean;
+  readonly metrics: Pick<Metrics, 'contentType' | 'text'>;
+}
 
-/** What those ask who run the server: health as in the Open Inference Protocol, and Prometheus's metrics. */
-export function operationsRoutes({ readiness, isShuttingDown, metrics }: Needs): Route[] {
+/** Health checks of the Open Inference Protocol, and metrics for Prometheus. */
+export function operationsRoutes({ readiness, isShuttingDown, metrics }: OperationsDependencies): Route[] {
   return [
     {
       method: 'get',
@@ -18,9 +24,14 @@ export function operationsRoutes({ readiness, isShuttingDown, metrics }: Needs):
       method: 'get',
       path: '/v2/health/ready',
       whileShuttingDown: true,
-      handle: async (_request, response) => {
-        if (isShuttingDown()) throw new AppError('shutting_down', 'The server takes no new requests; ask another one.');
-        const state = await readiness();
+      handle: (_request, response) => {
+        if (isShuttingDown()) {
+          throw new AppError(
+            'shutting_down',
+            'The server is shutting down and takes no new requests; use another one.',
+          );
+        }
+        const state = readiness();
         if (!state.ready) throw new AppError('model_unavailable', `The default model does not answer: ${state.reason}`);
         sendJson(response, 200, { ready: true });
       },

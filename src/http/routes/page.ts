@@ -1,14 +1,19 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import express, { type RequestHandler } from 'express';
-import type { HttpDependencies } from '../dependencies.ts';
 import { PAGE_POLICY } from '../middleware/security-headers.ts';
 import { sendJson } from '../respond.ts';
 import { DOCS, OPENAPI } from './docs.ts';
 import type { Route } from './route.ts';
 
-/** The way in: the page where it is built, else the docs; links for programs. */
-export function pageRoutes({ webDir, version }: Pick<HttpDependencies, 'webDir' | 'version'>): Route[] {
+interface PageDependencies {
+  /** Folder of the built page; it is missing where the page was not built. */
+  readonly webDir: string;
+  readonly version: string;
+}
+
+/** `/`: the page for browsers, or the documentation where the page is not built; links for programs. */
+export function pageRoutes({ webDir, version }: PageDependencies): Route[] {
   const links = {
     docs: DOCS,
     openapi: OPENAPI,
@@ -30,7 +35,7 @@ export function pageRoutes({ webDir, version }: Pick<HttpDependencies, 'webDir' 
         else {
           response.setHeader('Content-Security-Policy', PAGE_POLICY);
           response.setHeader('Permissions-Policy', 'camera=(self), microphone=(), geolocation=()');
-          // Asked for each time, answered with 304 while it is the same: it names the files of one build.
+          // It names the files of one build: browsers ask for it every time, and get 304 while it is unchanged.
           response.setHeader('Cache-Control', 'no-cache');
           response.sendFile('index.html', { root: webDir, cacheControl: false });
         }
@@ -39,7 +44,7 @@ export function pageRoutes({ webDir, version }: Pick<HttpDependencies, 'webDir' 
   ];
 }
 
-/** Scripts, styles and the rest of the page. Their names hold their digests, so that a browser may keep them for ever. */
+/** Scripts and styles of the page. Their names contain their digests, so that browsers may cache them for ever. */
 export function pageAssets(webDir: string): RequestHandler {
   return express.static(join(webDir, 'assets'), {
     index: false,

@@ -1,39 +1,35 @@
-import type { Request } from 'express';
 import { z } from 'zod';
-import { AppError } from '../../common/errors.ts';
-import { describeIssues } from '../../registry/manifest.ts';
-import { readBody } from '../body.ts';
-import type { HttpDependencies } from '../dependencies.ts';
-import { requireMediaType } from '../media-type.ts';
+import type { ModelControl } from '../../catalogue/model-control.ts';
+import type { Config } from '../../config.ts';
+import { readJson } from '../body.ts';
 import { sendJson } from '../respond.ts';
-import type { Route } from './route.ts';
+import { pathParameter, type Route } from './route.ts';
 
-/** Bytes of a body that says little or nothing. */
+/** Bytes of a body, which has a few members or none. */
 const MAX_BODY_BYTES = 64 * 1024;
 
 const indexSchema = z.looseObject({ ready: z.boolean().default(false) });
-/** Of what Triton's clients send, all that says to do no more than is done. */
+/** Parameters of Triton's clients, as far as they ask for nothing that is not supported. */
 const changeSchema = z.looseObject({
   parameters: z.strictObject({ unload_dependents: z.literal(false).optional() }).optional(),
 });
 
-type Needs = Pick<HttpDependencies, 'control' | 'limits'>;
+interface RepositoryDependencies {
+  readonly control: Pick<ModelControl, 'index' | 'load' | 'unload'>;
+  readonly config: Pick<Config, 'requestTimeoutMs' | 'stallTimeoutMs'>;
+}
 
-/** The model repository extension of the Open Inference Protocol: what there is, and load and unload at run time. */
-export function repositoryRoutes({ control, limits }: Needs): Route[] {
-  const read = async <T>(request: Request, schema: z.ZodType<T>): Promise<T> => {
-    requireMediaType(request, /^/, 'it');
-    const text = (await readBody(request, MAX_BODY_BYTES, limits.requestTimeoutMs)).toString();
-    const parsed = schema.safeParse(text === '' ? {} : jsonOf(text));
-    if (parsed.success) return parsed.data;
-    throw new AppError('invalid_request', `The body is wrong (${describeIssues(parsed.error)}); it may be empty.`);
-  };
+/** The model repository extension of the Open Inference Protocol: index, load and unload. */
+export function repositoryRoutes({ control, config }: RepositoryDependencies): Route[] {
+  const { requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;
+  const bodyLimits = { maxBytes: MAX_BODY_BYTES, timeoutMs, stallTimeoutMs };
   return [
     {
       method: 'post',
       path: '/v2/repository/index',
       handle: async (request, response) => {
-        const { ready } = await read(request, indexSchema);
+        const body = { schema: indexSchema, example: '{"ready": true}, {} or no body' };
+        const { ready } = await readJson(request, bodyLimits, body);
         sendJson(response, 200, control.index(ready));
       },
     },
@@ -41,25 +37,17 @@ export function repositoryRoutes({ control, limits }: Needs): Route[] {
       method: 'post',
       path: '/v2/repository/models/{id}/load',
       handle: async (request, response) => {
-        await read(request, changeSchema);
-        sendJson(response, 200, await control.load(String(request.params['id'])));
+        await readJson(request, bodyLimits, { schema: changeSchema, example: '{} or no body' });
+        sendJson(response, 200, await control.load(pathParameter(request, 'id')));
       },
     },
     {
       method: 'post',
       path: '/v2/repository/models/{id}/unload',
       handle: async (request, response) => {
-        await read(request, changeSchema);
-        sendJson(response, 200, await control.unload(String(request.params['id'])));
+        await readJson(request, bodyLimits, { schema: changeSchema, example: '{} or no body' });
+        sendJson(response, 200, await control.unload(pathParameter(request, 'id')));
       },
     },
   ];
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

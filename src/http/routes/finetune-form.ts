@@ -1,21 +1,25 @@
 import { z } from 'zod';
-import { type FinetuneOptions, type FinetuneRequest, finetuneOptionsSchema } from '../finetuning/finetune-options.ts';
-import { augmentationSchema } from '../image/augment.ts';
-import { invalidOptions, mergeOptions, type OptionFault } from './options.ts';
+import {
+  type FinetuneOptions,
+  type FinetuneRequest,
+  finetuneOptionsSchema,
+} from '../../finetuning/finetune-options.ts';
+import { augmentationSchema } from '../../image/augment.ts';
+import { invalidOptions, mergeOptions, type OptionFault, shown, unknownOption } from '../options.ts';
 
-/** A fine-tune as a form asks for it. */
+/** The options of a form to `POST /finetune`. */
 export interface FinetuneForm {
-  /** What was given, in the types of the schema; plain JSON. */
+  /** The options that were given, in the types of the schema. */
   readonly request: FinetuneRequest;
   readonly options: FinetuneOptions;
-  /** Only to look at the data set. */
+  /** Whether to report on the data set and train nothing. */
   readonly dryRun: boolean;
 }
 
-/** Stands in for the name where nothing is trained. */
+/** Name of the model where none is given and nothing is trained. */
 const DRY_RUN_NAME = 'dry-run';
 
-/** Turns the text of a field into the value that its schema takes. Undefined when the text is none. */
+/** Parses the text of a field to the value that its schema takes; undefined when it is not valid. */
 type Reader = (text: string) => unknown;
 
 const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
@@ -34,13 +38,13 @@ type Kind = keyof typeof READERS;
 const DRY_RUN = 'dry_run';
 const AUGMENTATION = 'augmentation';
 const OPTION_KINDS = kindsOf(finetuneOptionsSchema.shape);
-/** Variations may be given one by one as well as together. */
+/** Members of `augmentation` may also be given as fields of their own. */
 const AUGMENTATION_KINDS = kindsOf(augmentationSchema.in.shape);
-const KNOWN = [...OPTION_KINDS.keys(), ...AUGMENTATION_KINDS.keys(), DRY_RUN].join(', ');
+const KNOWN = [...OPTION_KINDS.keys(), ...AUGMENTATION_KINDS.keys(), DRY_RUN];
 
 /**
- * Reads the options of a fine-tune out of query and form.
- * @throws AppError `invalid_request` that names each field that is wrong, what was given and what would be right
+ * Parses the options of a fine-tune in the query and the form.
+ * @throws AppError `invalid_request` that names each wrong field, its value and what would be right
  */
 export function parseFinetuneForm(
   query: Readonly<Record<string, unknown>>,
@@ -49,55 +53,52 @@ export function parseFinetuneForm(
   const given = mergeOptions(query, fields);
   const faults: OptionFault[] = [];
   const request: Record<string, unknown> = {};
-  const variations: Record<string, unknown> = {};
+  const augmentation: Record<string, unknown> = {};
   let dryRun = false;
   for (const [field, text] of Object.entries(given)) {
     const kind = field === DRY_RUN ? 'boolean' : (OPTION_KINDS.get(field) ?? AUGMENTATION_KINDS.get(field));
-    if (kind === undefined) faults.push({ field, message: `is not known; there are ${KNOWN}` });
+    if (kind === undefined) faults.push(unknownOption(field, KNOWN));
     else if (typeof text !== 'string') faults.push({ field, message: 'is given more than once' });
     else {
       const value = READERS[kind].read(text);
-      if (value === undefined) faults.push({ field, message: `${READERS[kind].want}, not "${text}"` });
+      if (value === undefined) faults.push({ field, message: `${READERS[kind].want}, not ${shown(text)}` });
       else if (field === DRY_RUN) dryRun = value === true;
       else if (OPTION_KINDS.has(field)) request[field] = value;
-      else variations[field] = value;
+      else augmentation[field] = value;
     }
   }
   if (dryRun) request['name'] ??= DRY_RUN_NAME;
-  faults.push(...addVariations(request, variations));
+  faults.push(...addAugmentation(request, augmentation));
   const parsed = finetuneOptionsSchema.safeParse(request);
   if (parsed.success && faults.length === 0) {
     return { request: request as FinetuneRequest, options: parsed.data, dryRun };
   }
   const all = [...faults, ...(parsed.error?.issues ?? []).flatMap((issue) => faultsOf(issue, given))];
-  // One word on each field: a name with a dot, say, breaks two rules.
+  // One fault of each field: a name with a dot, for instance, breaks two rules.
   throw invalidOptions(all.filter(({ field }, i) => all.findIndex((other) => other.field === field) === i));
 }
 
-/** Puts variations that came one by one beside those that came together. */
-function addVariations(request: Record<string, unknown>, variations: Record<string, unknown>): OptionFault[] {
-  if (Object.keys(variations).length === 0) return [];
+/** Merges members of `augmentation` that were given as fields of their own. */
+function addAugmentation(request: Record<string, unknown>, members: Record<string, unknown>): OptionFault[] {
+  if (Object.keys(members).length === 0) return [];
   const together = request[AUGMENTATION] ?? {};
-  // The schema says what is wrong with it.
+  // The schema rejects it.
   if (typeof together !== 'object') return [];
-  request[AUGMENTATION] = { ...together, ...variations };
-  return Object.keys(variations)
+  request[AUGMENTATION] = { ...together, ...members };
+  return Object.keys(members)
     .filter((name) => name in together)
-    .map((field) => ({ field, message: `is given by itself and in ${AUGMENTATION}; give it once` }));
+    .map((field) => ({ field, message: `is given as a field and in ${AUGMENTATION}; give it once` }));
 }
 
 function faultsOf(issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): OptionFault[] {
   const [first, last] = [issue.path[0], issue.path.at(-1)].map(String);
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      field: [...issue.path, key].join('.'),
-      message: `is not known; there are ${KNOWN}`,
-    }));
+    return issue.keys.map((key) => unknownOption([...issue.path, key].join('.'), KNOWN));
   }
   const field = last !== undefined && last in given ? last : issue.path.join('.');
   const text = given[field] ?? given[first ?? ''];
   if (text === undefined) return [{ field, message: `must be given (${issue.message})` }];
-  return [{ field, message: `is "${text}": ${issue.message}` }];
+  return [{ field, message: `is ${shown(text)}: ${issue.message}` }];
 }
 
 function readJson(text: string): unknown {
@@ -112,7 +113,7 @@ function kindsOf(shape: Readonly<Record<string, z.ZodType>>): ReadonlyMap<string
   return new Map(Object.entries(shape).map(([name, schema]) => [name, kindOf(schema)]));
 }
 
-/** How a value of the schema is written as text. */
+/** How the text of a field with this schema is parsed. */
 function kindOf(schema: z.ZodType): Kind {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
     return kindOf(schema.unwrap() as z.ZodType);

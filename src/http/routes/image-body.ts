@@ -1,0 +1,115 @@
+import type { Request, Response } from 'express';
+import multer, { MulterError } from 'multer';
+import type { UploadedImage } from '../../answering/image-classification.ts';
+import { AppError } from '../../common/errors.ts';
+import type { Config } from '../../config.ts';
+import { type BodyLimits, readPooledBody, refuseEncoded, unsupportedMediaType } from '../body.ts';
+import { BufferPool } from '../buffer-pool.ts';
+import type { ByteBudget } from '../byte-budget.ts';
+import { readForm } from '../multipart.ts';
+
+/** The part that holds an image; it may be repeated. */
+const IMAGE_FIELD = 'image';
+/** File name in the answer for the image of a raw body. */
+const RAW_FILENAME = 'image';
+/** Twice as many fields as there are options, so that the error can name the unknown ones. */
+const MAX_FIELDS = 8;
+/** Bytes of a field's value: model names are the longest. */
+const MAX_FIELD_BYTES = 256;
+
+type ImageLimits = Pick<Config, 'maxImages' | 'maxImageBytes'>;
+
+/** Options and images of a request. */
+export interface ImageBody {
+  /** Text fields of a form; those that were repeated are arrays. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** In the order of the request. */
+  readonly images: readonly UploadedImage[];
+}
+
+/** What routes that take images need. */
+export interface ImageBodyDependencies {
+  readonly config: Pick<Config, 'maxBodyBytes' | 'maxImageBytes' | 'maxImages' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
+  readonly bodyBudget: ByteBudget;
+}
+
+/**
+ * Creates a function that reads bodies: a form with at least one image, or the bytes of one image.
+ * @throws AppError `unsupported_media_type`, `no_image`, `too_many_images`, `body_too_large`, `invalid_request` for other
+ * faults of a form, `malformed_multipart`, `request_timeout`, `queue_full`; ClientGone
+ */
+export function createImageReader({
+  config,
+  bodyBudget,
+}: ImageBodyDependencies): (request: Request, response: Response) => Promise<ImageBody> {
+  const { maxBodyBytes, maxImageBytes, requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;
+  const limits = { maxBytes: maxBodyBytes, timeoutMs, stallTimeoutMs, budget: bodyBudget };
+  const pool = new BufferPool();
+  return async (request, response) => {
+    refuseEncoded(request);
+    const type = request.headers['content-type'] ?? '';
+    if (/^multipart\/form-data\b/i.test(type)) {
+      const form = await readImageForm(request, response, config, limits);
+      if (form.images.length > 0) return form;
+      const hint = IMAGE_FIELD in form.fields ? ', but as text: send it as a file, with a file name' : '';
+      throw new AppError('no_image', `The form needs at least one file in the part "${IMAGE_FIELD}"${hint}.`);
+    }
+    if (/^(image\/|application\/octet-stream\b)/i.test(type)) {
+      const maxBytes = Math.min(maxImageBytes, maxBodyBytes);
+      const body = await readPooledBody(request, pool, { ...limits, maxBytes });
+      if (body.bytes.length > 0) return { fields: {}, images: [{ filename: RAW_FILENAME, ...body }] };
+      throw new AppError('no_image', 'The body is empty; send the bytes of an image.');
+    }
+    throw unsupportedMediaType(
+      request,
+      `a multipart/form-data form with the image in the part "${IMAGE_FIELD}", or the bytes of an image with their ` +
+        'type, such as "Content-Type: image/jpeg"',
+    );
+  };
+}
+
+async function readImageForm(
+  request: Request,
+  response: Response,
+  config: ImageLimits,
+  body: BodyLimits,
+): Promise<ImageBody> {
+  try {
+    const { fields, files } = await readForm(request, response, {
+      storage: multer.memoryStorage(),
+      fileField: IMAGE_FIELD,
+      maxFiles: config.maxImages,
+      maxFileBytes: config.maxImageBytes,
+      maxFields: MAX_FIELDS,
+      maxFieldBytes: MAX_FIELD_BYTES,
+      body,
+    });
+    return { fields, images: files.map(({ originalname, buffer }) => ({ filename: originalname, bytes: buffer })) };
+  } catch (thrown) {
+    throw thrown instanceof MulterError ? limitError(thrown, config) : thrown;
+  }
+}
+
+function limitError({ code, message, field }: MulterError, { maxImages, maxImageBytes }: ImageLimits): AppError {
+  const ofField = (detail: string) => new AppError('invalid_request', detail, { context: { field: field ?? null } });
+  switch (code) {
+    case 'LIMIT_FILE_SIZE':
+      return new AppError('body_too_large', `An image has more than ${maxImageBytes} bytes, the limit of one image.`, {
+        context: { max_bytes: maxImageBytes },
+      });
+    case 'LIMIT_FILE_COUNT':
+      return new AppError(
+        'too_many_images',
+        `There are more than ${maxImages} images; send them in several requests.`,
+        {
+          context: { max_images: maxImages },
+        },
+      );
+    case 'LIMIT_FIELD_COUNT':
+      return ofField(`There are more than ${MAX_FIELDS} fields beside the images.`);
+    case 'LIMIT_FIELD_VALUE':
+      return ofField(`The field "${field}" is longer than ${MAX_FIELD_BYTES} bytes.`);
+    default:
+      return ofField(`${message}${field === undefined ? '' : `: "${field}"`}.`);
+  }
+}
