@@ -4,7 +4,8 @@ import type { Split } from '../src/finetuning/dataset/dataset-layout.ts';
 import { assignSplits, SPLIT_DEFAULTS } from '../src/finetuning/dataset/dataset-split.ts';
 import { openImageSource } from '../src/finetuning/dataset/open-image-source.ts';
 import { wilsonInterval } from '../src/finetuning/head/confidence-interval.ts';
-import { type Preprocessing, preprocessImage } from '../src/image/preprocess.ts';
+import type { Preprocessing } from '../src/image/crop.ts';
+import { preprocessImage } from '../src/image/preprocess.ts';
 import { ProgressBar } from './progress-bar.ts';
 
 /** Images of a data set with the split that a fine-tune gives them. */

@@ -1,8 +1,9 @@
 /** Composition of everything but HTTP: the part that the server and the command lines share. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ClassifierParts, ImageClassifier } from './answering/image-classification.ts';
+import { ImageClassifier } from './answering/image-classification.ts';
 import { ImageExplainer } from './answering/image-explanation.ts';
+import { ImagePipeline } from './answering/image-pipeline.ts';
 import { TensorInference } from './answering/tensor-inference.ts';
 import { FormatParity } from './catalogue/format-parity.ts';
 import { ModelControl } from './catalogue/model-control.ts';
@@ -11,7 +12,7 @@ import type { Logger } from './common/logger.ts';
 import type { Config } from './config.ts';
 import { Finetuner } from './finetuning/finetuner.ts';
 import { drawHeat } from './image/heat-overlay.ts';
-import { modelCrop, preprocessImage } from './image/preprocess.ts';
+import { preprocessImage } from './image/preprocess.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
@@ -19,6 +20,7 @@ import { Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
 import { Admission } from './serving/admission.ts';
 import { ConversionCache } from './serving/conversion.ts';
+import { DecodeQueue } from './serving/decode-queue.ts';
 import { EnginePool, engineCount } from './serving/engine-pool.ts';
 import { ModelServing } from './serving/model-serving.ts';
 import { ENGINE_NICENESS } from './serving/niceness.ts';
@@ -87,33 +89,22 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     },
   });
   const admission = new Admission(config.queueLimit);
-  const pipeline: Omit<ClassifierParts, 'defaultModel'> = {
-    resolve: (reference) => registry.resolve(reference),
+  const { defaultModel, maxImagePixels } = config;
+  const pipeline = new ImagePipeline({
     use: (model, runtime, work) => serving.use(model, runtime, work),
-    preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.maxImagePixels),
+    preprocess: (bytes, recipe, turn) => preprocessImage(bytes, recipe, maxImagePixels, turn),
     admission,
+    decoding: new DecodeQueue(maxImagePixels),
     onImage: (model, runtime, timings) => metrics.observeImage(model.name, runtime, timings),
-  };
-  const classifier = new ImageClassifier({
-    ...config,
-    ...pipeline,
-    resolve: (reference) => registry.resolveClassifier(reference),
   });
-  const inference = new TensorInference({
-    ...pipeline,
-    conversions,
-    versionsOf: (name) => registry.get(name).versions.map(({ version }) => version),
-  });
+  const classifier = new ImageClassifier({ registry, defaultModel, pipeline });
+  const inference = new TensorInference({ registry, conversions, pipeline });
   const explainer = new ImageExplainer({
-    ...config,
-    resolve: (reference) => registry.resolveClassifier(reference),
-    converted: (model) => conversions.get(model),
-    use: (model, work) => serving.use(model, 'onnx', work),
-    preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, config.maxImagePixels),
-    crop: modelCrop,
-    draw: (photo, layer) => drawHeat(photo, layer, config.maxImagePixels),
-    admit: (images) => admission.admit(images),
-    onImage: (model, timings) => metrics.observeImage(model.name, 'onnx', timings),
+    registry,
+    defaultModel,
+    conversions,
+    pipeline,
+    draw: (photo, layer, turn) => drawHeat(photo, layer, maxImagePixels, turn),
   });
   const watch = new RepositoryWatch({ folders: [pulledDir, storeDir], repository, registry, serving, logger });
   await watch.scan();

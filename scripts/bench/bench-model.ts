@@ -1,4 +1,4 @@
-import type { Preprocessing } from '../../src/image/preprocess.ts';
+import type { Preprocessing } from '../../src/image/crop.ts';
 
 /** A converted model as the processes of the benchmark need it. */
 export interface BenchModel {

@@ -1,46 +1,34 @@
 import { AppError } from '../common/errors.ts';
-import type { PreprocessedImage, Preprocessing } from '../image/preprocess.ts';
 import type { ImageTimings } from '../metrics/metrics.ts';
 import type { Label } from '../registry/manifest.ts';
-import type { ModelVersion } from '../registry/registry.ts';
+import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
-import type { Admission } from '../serving/admission.ts';
-import type { BatchItem, BatchResult } from '../serving/batcher.ts';
-import { topK } from './postprocess.ts';
-
-/** One uploaded file. `filename` is text to show, never a path. */
-export interface UploadedImage {
-  readonly filename: string;
-  readonly bytes: Uint8Array;
-  /** Called once `bytes` are needed no more, if they were lent. */
-  readonly release?: () => void;
-}
+import { type ImagePipeline, outputOf, type PipelineSteps, type UploadedImage } from './image-pipeline.ts';
+import { type RankedClass, topK } from './postprocess.ts';
 
 /** What a client asks for. */
 export interface ClassificationRequest {
   /** `name`, `name@version` or `name@alias`; the default model when absent. */
   readonly model?: string;
   readonly runtime: RuntimeName;
-  /** How many classes to name, from the likeliest. */
+  /** How many classes to name, the most probable first. */
   readonly topK: number;
-  /** Classes of a lower score are not named; 0..1. */
+  /** Classes with a lower score are left out; 0..1. */
   readonly threshold: number;
   readonly images: readonly UploadedImage[];
-  /** Aborted when the client is gone: images that still wait are dropped. */
+  /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
 }
 
 /** A class and its probability. */
-export interface Prediction extends Label {
-  readonly score: number;
-  readonly index: number;
-}
+export interface Prediction extends Label, RankedClass {}
 
+/** What was found in one image, or why it could not be classified. */
 export type ImageResult =
   | {
       readonly filename: string;
       readonly predictions: readonly Prediction[];
-      /** Of a model that knows its limits: whether it is too unsure for its answer to count. */
+      /** Whether the best score is below the model's threshold; absent when the model has none. */
       readonly unknown?: boolean;
       readonly timings: ImageTimings;
     }
@@ -55,21 +43,11 @@ export interface Classification {
   readonly timings: { readonly totalMs: number };
 }
 
-/** What the pipeline stands on; `services.ts` puts it together. */
+/** Dependencies of `ImageClassifier`. */
 export interface ClassifierParts {
-  readonly resolve: (reference: string) => ModelVersion;
+  readonly registry: Pick<Registry, 'resolveClassifier'>;
   readonly defaultModel: string;
-  /** Lets `work` use the queue of a model, which is loaded before and stays so until then. */
-  readonly use: <T>(model: ModelVersion, runtime: RuntimeName, work: (queue: ImageQueue) => Promise<T>) => Promise<T>;
-  readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
-  readonly admission: Admission;
-  /** Told of each image that was classified, for metrics. */
-  readonly onImage: (model: ModelVersion, runtime: RuntimeName, timings: ImageTimings) => void;
-}
-
-/** The part of a batcher that the pipeline uses. */
-export interface ImageQueue {
-  submit(pixels: Uint8Array, item: BatchItem): Promise<BatchResult>;
+  readonly pipeline: Pick<ImagePipeline, 'run'>;
 }
 
 /** Errors that concern one image alone; any other fails the whole request. */
@@ -81,7 +59,7 @@ const IMAGE_ERRORS: ReadonlySet<string> = new Set([
   'engine_lost',
 ]);
 
-/** decode -> preprocess -> batcher -> engine -> postprocess, for requests of one or many images. */
+/** Names the classes that images show, for requests of one or many images. */
 export class ImageClassifier {
   readonly #parts: ClassifierParts;
 
@@ -90,57 +68,47 @@ export class ImageClassifier {
   }
 
   /**
-   * Classifies the images of one request. An image that cannot be read spoils no other: its result is its error.
+   * Classifies the images of one request. An image that cannot be read does not affect the others: its result is an
+   * error.
    * @throws AppError when the request fails as a whole: `model_not_found`, `queue_full`, `model_unavailable`, ...
    */
   async classify(request: ClassificationRequest): Promise<Classification> {
     const start = performance.now();
     const { images, runtime, signal } = request;
-    const { resolve, defaultModel, admission, use } = this.#parts;
-    const model = resolve(request.model ?? defaultModel);
-    const leave = admission.admit(images.length);
+    const { registry, defaultModel, pipeline } = this.#parts;
     try {
-      const results = await use(model, runtime, (queue) =>
-        Promise.all(images.map((image) => this.#classifyImage(image, model, queue, request))),
+      const model = registry.resolveClassifier(request.model ?? defaultModel);
+      const results = await pipeline.run({ model, runtime, images, signal }, (image, steps) =>
+        classifyImage(image, steps, model, request),
       );
-      signal.throwIfAborted();
       const timings = { totalMs: performance.now() - start };
       return { model: model.name, version: model.version, runtime, results, timings };
     } finally {
-      leave();
+      for (const { release } of images) release?.();
     }
   }
+}
 
-  async #classifyImage(
-    { filename, bytes, release }: UploadedImage,
-    model: ModelVersion,
-    queue: ImageQueue,
-    request: ClassificationRequest,
-  ): Promise<ImageResult> {
-    const start = performance.now();
-    try {
-      const { pixels } = await this.#parts.preprocess(bytes, model.manifest.preprocessing).finally(release);
-      const decodeMs = performance.now() - start;
-      const { outputs, queueMs, inferenceMs, batchSize } = await queue.submit(pixels, {
-        priority: request.images.length === 1 ? 'interactive' : 'bulk',
-        signal: request.signal,
-        outputs: ['probabilities'],
-      });
-      const timings = { decodeMs, queueMs, inferenceMs, batchSize };
-      this.#parts.onImage(model, request.runtime, timings);
-      const { labels, file } = model.manifest;
-      const { probabilities } = outputs;
-      if (probabilities === undefined) throw new Error('the engine gave no probabilities');
-      return {
-        filename,
-        predictions: predictionsOf(probabilities, labels, request),
-        ...(file.unknown_threshold !== undefined && { unknown: Math.max(...probabilities) < file.unknown_threshold }),
-        timings,
-      };
-    } catch (thrown) {
-      if (thrown instanceof AppError && IMAGE_ERRORS.has(thrown.code)) return { filename, error: thrown };
-      throw thrown;
-    }
+async function classifyImage(
+  { filename, bytes, release }: UploadedImage,
+  steps: PipelineSteps,
+  { manifest }: ModelVersion,
+  request: ClassificationRequest,
+): Promise<ImageResult> {
+  try {
+    const { pixels, decodeMs } = await steps.preprocess(bytes).finally(release);
+    const computed = await steps.compute(pixels, decodeMs, { outputs: ['probabilities'] });
+    const probabilities = outputOf(computed, 'probabilities');
+    const { unknown_threshold: threshold } = manifest.file;
+    return {
+      filename,
+      predictions: predictionsOf(probabilities, manifest.labels, request),
+      ...(threshold !== undefined && { unknown: Math.max(...probabilities) < threshold }),
+      timings: computed.timings,
+    };
+  } catch (thrown) {
+    if (thrown instanceof AppError && IMAGE_ERRORS.has(thrown.code)) return { filename, error: thrown };
+    throw thrown;
   }
 }
 
@@ -149,10 +117,10 @@ function predictionsOf(
   labels: readonly Label[],
   { topK: count, threshold }: ClassificationRequest,
 ): Prediction[] {
-  return topK(probabilities, count, threshold).map(({ index, score }) => ({
-    label: `class ${index}`,
-    ...labels[index],
-    score,
-    index,
-  }));
+  return topK(probabilities, count, threshold).map((ranked) => predictionOf(ranked, labels));
+}
+
+/** A class with its label; models of unlabelled classes count them. */
+export function predictionOf({ index, score }: RankedClass, labels: readonly Label[]): Prediction {
+  return { label: `class ${index}`, ...labels[index], score, index };
 }

@@ -1,12 +1,14 @@
 import { AppError } from '../common/errors.ts';
+import type { DecodeTurn } from '../image/decode.ts';
 import type { HeatLayer, Heatmap } from '../image/heat-overlay.ts';
-import type { PreprocessedImage, Preprocessing } from '../image/preprocess.ts';
+import { modelCrop } from '../image/preprocess.ts';
 import type { Window } from '../image/resample.ts';
 import type { ImageTimings } from '../metrics/metrics.ts';
 import type { Label } from '../registry/manifest.ts';
-import type { ModelVersion } from '../registry/registry.ts';
+import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { ConvertedModel } from '../serving/conversion.ts';
-import type { ImageQueue, Prediction, UploadedImage } from './image-classification.ts';
+import { type Prediction, predictionOf } from './image-classification.ts';
+import { type ImagePipeline, outputOf, type PipelineSteps, type UploadedImage } from './image-pipeline.ts';
 import { topK } from './postprocess.ts';
 
 /** What a client asks for. */
@@ -27,128 +29,127 @@ export interface Explanation {
   readonly method: 'cam' | 'grad_cam';
   /** The class, and how probable the model finds it. */
   readonly prediction: Prediction;
-  /** Of the upright original, in pixels. */
+  /** Size of the upright original in pixels. */
   readonly image: { readonly width: number; readonly height: number };
-  /** The part of it that the model saw and the heatmap covers, in the same pixels. */
+  /** The part of the original that the model saw and the heatmap covers, in pixels. */
   readonly crop: Window;
-  /** 1 where most speaks for the class; 0 where nothing does, or something speaks against it. */
+  /** 1 in the cell with the most evidence for the class; 0 in cells with none, or with evidence against it. */
   readonly heatmap: Heatmap;
   readonly timings: ImageTimings;
 }
 
-/** What the pipeline stands on; `services.ts` puts it together. */
+/** Dependencies of `ImageExplainer`. */
 export interface ExplainerParts {
-  readonly resolve: (reference: string) => ModelVersion;
+  readonly registry: Pick<Registry, 'resolveClassifier'>;
   readonly defaultModel: string;
-  readonly converted: (model: ModelVersion) => Promise<Pick<ConvertedModel, 'explanation' | 'activationShape'>>;
-  /** Lets `work` use the queue of a model on ONNX Runtime, which is loaded before and stays so until then. */
-  readonly use: <T>(model: ModelVersion, work: (queue: ImageQueue) => Promise<T>) => Promise<T>;
-  readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
-  readonly crop: (size: { width: number; height: number }, recipe: Preprocessing) => Window;
-  readonly draw: (photo: Uint8Array, layer: HeatLayer) => Promise<Uint8Array>;
-  /** Takes images into the pipeline, or throws `queue_full`; what it returns lets them go. */
-  readonly admit: (images: number) => () => void;
-  /** Told of each image that was explained, for metrics. */
-  readonly onImage: (model: ModelVersion, timings: ImageTimings) => void;
+  readonly conversions: { get(model: ModelVersion): Promise<Pick<ConvertedModel, 'explanation' | 'activationShape'>> };
+  readonly pipeline: Pick<ImagePipeline, 'run'>;
+  /** Draws a heatmap over a photo, as a PNG. */
+  readonly draw: (photo: Uint8Array, layer: HeatLayer, turn: DecodeTurn) => Promise<Uint8Array>;
 }
 
-/** decode -> preprocess -> batcher -> engine, for a class instead of all; the engine traces it back to the image. */
+interface ExplainedModel {
+  readonly model: ModelVersion;
+  /** The most probable class when absent. */
+  readonly classIndex: number | undefined;
+  readonly converted: Pick<ConvertedModel, 'explanation' | 'activationShape'>;
+}
+
+/** Tells where an image shows a class. The engine traces the class back to the cells of the last convolution. */
 export class ImageExplainer {
   readonly #parts: ExplainerParts;
-  /** Looking a conversion up reads the disk; of a version it never changes. */
-  readonly #converted = new WeakMap<ModelVersion, Awaited<ReturnType<ExplainerParts['converted']>>>();
+  /** The conversion of a version never changes, and looking it up reads the disk. */
+  readonly #converted = new WeakMap<ModelVersion, Awaited<ReturnType<ExplainerParts['conversions']['get']>>>();
 
   constructor(parts: ExplainerParts) {
     this.#parts = parts;
   }
 
   /**
-   * Tells where an image shows a class.
-   * @throws AppError `not_explainable`; `invalid_request` of a class that the model does not have; `queue_full`; those of
-   * images that cannot be read and of models that are not there
+   * Computes where an image shows a class.
+   * @throws AppError `not_explainable`; `invalid_request` when the model has no such class; `queue_full`; as
+   * classification for images that cannot be read and models that cannot be used
    */
   explain(request: ExplanationRequest): Promise<Explanation> {
-    return this.#admitted(request, () => this.#explain(request));
+    return this.#run(request, (explanation) => explanation);
   }
 
   /**
-   * Draws what `explain` tells over the photo, as a PNG: see `drawHeat`.
-   * @param opacity of the hottest part, 0..1
+   * Draws the explanation over the photo, as a PNG: see `drawHeat`.
+   * @param opacity of the hottest cell, 0..1
    * @throws AppError as `explain`
    */
   draw(request: ExplanationRequest, opacity: number): Promise<Uint8Array> {
-    return this.#admitted(request, async () => {
-      const { heatmap, crop } = await this.#explain(request);
-      return await this.#parts.draw(request.image.bytes, { heatmap, crop, opacity });
-    });
+    return this.#run(request, ({ heatmap, crop }, { turn }) =>
+      this.#parts.draw(request.image.bytes, { heatmap, crop, opacity }, turn),
+    );
   }
 
-  async #admitted<T>({ image, signal }: ExplanationRequest, work: () => Promise<T>): Promise<T> {
-    const leave = this.#parts.admit(1);
+  async #run<T>(
+    request: ExplanationRequest,
+    finish: (explanation: Explanation, steps: PipelineSteps) => T | Promise<T>,
+  ): Promise<T> {
+    const { image, signal, class: wanted } = request;
     try {
-      const result = await work();
-      signal.throwIfAborted();
-      return result;
+      const { registry, defaultModel, pipeline } = this.#parts;
+      const model = registry.resolveClassifier(request.model ?? defaultModel);
+      const classIndex = wanted === undefined ? undefined : findClass(model.manifest.labels, wanted);
+      const images = [image];
+      const [result] = await pipeline.run({ model, runtime: 'onnx', images, signal }, async ({ bytes }, steps) => {
+        const converted = await this.#conversionOf(model);
+        return { finished: await finish(await explain(bytes, { model, classIndex, converted }, steps), steps) };
+      });
+      if (result === undefined) throw new Error('the pipeline left the image out');
+      return result.finished;
     } finally {
       image.release?.();
-      leave();
     }
-  }
-
-  async #explain({ model: reference, class: wanted, image, signal }: ExplanationRequest): Promise<Explanation> {
-    const model = this.#parts.resolve(reference ?? this.#parts.defaultModel);
-    const { labels, preprocessing } = model.manifest;
-    const explainedClass = wanted === undefined ? undefined : findClass(labels, wanted);
-    const { explanation, activationShape } = await this.#conversionOf(model);
-    if ('refused' in explanation) throw notExplainable(model, explanation.refused);
-    const { preprocess, use } = this.#parts;
-    const { size, decodeMs, answer } = await use(model, async (queue) => {
-      const start = performance.now();
-      const { pixels, width, height } = await preprocess(image.bytes, preprocessing);
-      const decoded = performance.now() - start;
-      const item = {
-        priority: 'interactive',
-        outputs: ['probabilities', 'explanation'],
-        explainedClass,
-        signal,
-      } as const;
-      return { size: { width, height }, decodeMs: decoded, answer: await queue.submit(pixels, item) };
-    });
-    const { outputs, queueMs, inferenceMs, batchSize } = answer;
-    const { probabilities, explanation: evidence } = outputs;
-    if (probabilities === undefined || evidence === undefined) throw new Error('the engine explained nothing');
-    const timings = { decodeMs, queueMs, inferenceMs, batchSize };
-    this.#parts.onImage(model, timings);
-    const index = explainedClass ?? topK(probabilities, 1)[0]?.index ?? 0;
-    const [rows, columns] = activationShape;
-    return {
-      model: model.name,
-      version: model.version,
-      method: explanation.method,
-      prediction: { label: `class ${index}`, ...labels[index], score: probabilities[index] ?? 0, index },
-      image: size,
-      crop: this.#parts.crop(size, preprocessing),
-      heatmap: { height: rows, width: columns, values: heatOf(evidence) },
-      timings,
-    };
   }
 
   async #conversionOf(model: ModelVersion) {
     const known = this.#converted.get(model);
     if (known !== undefined) return known;
-    const converted = await this.#parts.converted(model);
+    const converted = await this.#parts.conversions.get(model);
     this.#converted.set(model, converted);
     return converted;
   }
 }
 
-/** What speaks for a class, as a share of where most does. */
+async function explain(
+  bytes: Uint8Array,
+  { model, classIndex, converted }: ExplainedModel,
+  steps: PipelineSteps,
+): Promise<Explanation> {
+  const { explanation, activationShape } = converted;
+  if ('refused' in explanation) throw notExplainable(model, explanation.refused);
+  const { labels, preprocessing } = model.manifest;
+  const { pixels, width, height, decodeMs } = await steps.preprocess(bytes);
+  const computed = await steps.compute(pixels, decodeMs, {
+    outputs: ['probabilities', 'explanation'],
+    explainedClass: classIndex,
+  });
+  const probabilities = outputOf(computed, 'probabilities');
+  const index = classIndex ?? topK(probabilities, 1)[0]?.index ?? 0;
+  const [rows, columns] = activationShape;
+  return {
+    model: model.name,
+    version: model.version,
+    method: explanation.method,
+    prediction: predictionOf({ index, score: probabilities[index] ?? 0 }, labels),
+    image: { width, height },
+    crop: modelCrop({ width, height }, preprocessing),
+    heatmap: { height: rows, width: columns, values: heatOf(outputOf(computed, 'explanation')) },
+    timings: computed.timings,
+  };
+}
+
+/** Evidence as a share of the largest, 0..1; negative evidence becomes 0. */
 function heatOf(evidence: Float32Array): Float32Array {
   const most = evidence.reduce((max, value) => Math.max(max, value), 0);
   return evidence.map((value) => (most > 0 ? Math.max(value, 0) / most : 0));
 }
 
-/** A label goes before an index: classes may be called 7 and 3. */
+/** The index of the class with this label, synset or index. Labels go first, since classes may be called 7 and 3. */
 function findClass(labels: readonly Label[], wanted: string): number {
   const named = [...labels.keys()].filter(
     (index) => labels[index]?.label === wanted || labels[index]?.synset === wanted,
@@ -168,5 +169,5 @@ function wrongClass(message: string): AppError {
 }
 
 function notExplainable({ name }: ModelVersion, reason: string): AppError {
-  return new AppError('not_explainable', `Model "${name}" answers, but cannot be explained: ${reason}.`);
+  return new AppError('not_explainable', `Model "${name}" classifies, but cannot be explained: ${reason}.`);
 }

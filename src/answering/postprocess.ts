@@ -1,11 +1,11 @@
-/** A class and how probable it is. */
-export interface Ranked {
+/** A class by its index, and its probability. */
+export interface RankedClass {
   readonly index: number;
   /** In 0..1. */
   readonly score: number;
 }
 
-/** Probabilities of logits divided by `temperature`; the largest is subtracted first, so none overflows. */
+/** Probabilities of logits divided by `temperature`. The largest logit is subtracted first, so that none overflows. */
 export function softmax(logits: Float32Array, temperature = 1): Float32Array {
   let largest = Number.NEGATIVE_INFINITY;
   for (const logit of logits) largest = Math.max(largest, logit);
@@ -15,17 +15,18 @@ export function softmax(logits: Float32Array, temperature = 1): Float32Array {
 }
 
 /**
- * The `k` most probable classes, best first; of equals the lower index first. Those under `threshold` are left out,
- * so there may be fewer, or none. One pass: only the best `k` are ever kept in order.
+ * The `k` most probable classes, most probable first; of equals the lower index first. Classes below `threshold` are left
+ * out, so there may be fewer than `k`, or none. One pass, which keeps the best `k` in order.
+ * @param probabilities finite numbers: engines answer with nothing else
  */
-export function topK(probabilities: Float32Array, k: number, threshold = 0): Ranked[] {
-  const best: Ranked[] = [];
+export function topK(probabilities: Float32Array, k: number, threshold = 0): RankedClass[] {
+  const best: RankedClass[] = [];
   // By index: an iterator would make an object for each of a thousand classes.
+  // By index, since an iterator allocates an object for each of a thousand classes.
   for (let index = 0; index < probabilities.length; index++) {
     const score = probabilities[index] ?? 0;
     const worst = best[k - 1];
-    // Not a number compares as false and is left out.
-    if (!(score >= threshold) || (worst !== undefined && score <= worst.score)) continue;
+    if (score < threshold || (worst !== undefined && score <= worst.score)) continue;
     let place = Math.min(best.length, k - 1);
     for (let above = best[place - 1]; above !== undefined && above.score < score; above = best[place - 1]) place -= 1;
     best.splice(place, 0, { index, score });

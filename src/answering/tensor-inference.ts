@@ -1,16 +1,12 @@
 import { AppError } from '../common/errors.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts';
-import type { PreprocessedImage, Preprocessing } from '../image/preprocess.ts';
-import type { ImageTimings } from '../metrics/metrics.ts';
 import type { Label } from '../registry/manifest.ts';
-import type { ModelVersion } from '../registry/registry.ts';
+import type { ModelVersion, Registry } from '../registry/registry.ts';
 import { OUTPUT_NAMES, type OutputName, type Outputs, type RuntimeName } from '../runtime/session.ts';
-import type { Admission } from '../serving/admission.ts';
-import type { ConvertedModel } from '../serving/conversion.ts';
-import type { OutputRows } from '../serving/rows.ts';
-import type { ImageQueue } from './image-classification.ts';
+import type { ConversionCache } from '../serving/conversion.ts';
+import { type ComputedImage, type ImagePipeline, outputOf, type PipelineSteps } from './image-pipeline.ts';
 
-/** What a head makes of the features. */
+/** The outputs of a classifier's head; a backbone alone does not have them. */
 const CLASS_OUTPUTS: readonly OutputName[] = ['probabilities', 'logits'];
 
 /** What a client wants computed. */
@@ -18,14 +14,14 @@ export interface InferenceRequest {
   /** `name`, `name@version` or `name@alias`. */
   readonly model: string;
   readonly runtime: RuntimeName;
-  /** Pixels in the model's own size, or the bytes of files such as JPEG. */
+  /** Pixels of the model's input size, or the bytes of image files. */
   readonly input: { readonly pixels: PixelTensor } | { readonly images: readonly Uint8Array[] };
   readonly outputs: readonly OutputName[];
-  /** Aborted when the client is gone: images that still wait are dropped. */
+  /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
 }
 
-/** The outputs, each with the images in the order of the input. */
+/** The outputs of all images, each tensor in the order of the input. */
 export interface Inference {
   readonly model: string;
   readonly version: number;
@@ -33,29 +29,23 @@ export interface Inference {
   readonly outputs: Outputs;
 }
 
-/** The tensors of a model; -1 stands for a size that is not fixed, or not known before the model is converted. */
+/** The tensors of a model. -1 is a size that is not fixed, or not known until the model is converted. */
 export interface TensorSpecification {
   readonly model: string;
   readonly versions: readonly number[];
   readonly input: readonly number[];
-  /** A backbone alone has neither `probabilities` nor `logits`. */
+  /** Without `probabilities` and `logits` for a backbone alone. */
   readonly outputs: Readonly<Partial<Record<OutputName, readonly number[]>>>;
 }
 
-/** What inference stands on; `services.ts` puts it together. */
+/** Dependencies of `TensorInference`. */
 export interface InferenceParts {
-  readonly resolve: (reference: string) => ModelVersion;
-  readonly versionsOf: (name: string) => readonly number[];
-  readonly conversions: { peek(model: ModelVersion): Promise<ConvertedModel | undefined> };
-  /** Lets `work` use the queue of a model, which is loaded before and stays so until then. */
-  readonly use: <T>(model: ModelVersion, runtime: RuntimeName, work: (queue: ImageQueue) => Promise<T>) => Promise<T>;
-  readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
-  readonly admission: Admission;
-  /** Told of each image that was computed, for metrics. */
-  readonly onImage: (model: ModelVersion, runtime: RuntimeName, timings: ImageTimings) => void;
+  readonly registry: Pick<Registry, 'resolve' | 'get'>;
+  readonly conversions: Pick<ConversionCache, 'peek'>;
+  readonly pipeline: Pick<ImagePipeline, 'run'>;
 }
 
-/** Tensors in, tensors out, through the queues and engines that classify. */
+/** Computes tensors of images, through the same queues and engines as classification. */
 export class TensorInference {
   readonly #parts: InferenceParts;
 
@@ -65,12 +55,12 @@ export class TensorInference {
 
   /** @throws AppError `model_not_found` */
   async describe(reference: string): Promise<TensorSpecification> {
-    const model = this.#parts.resolve(reference);
+    const model = this.#parts.registry.resolve(reference);
     const [height, width] = model.manifest.preprocessing.inputSize;
     const shapes = await this.#outputShapes(model);
     return {
       model: model.name,
-      versions: this.#parts.versionsOf(model.name),
+      versions: this.#parts.registry.get(model.name).versions.map(({ version }) => version),
       input: [-1, height, width, 3],
       outputs: Object.fromEntries(offeredOutputs(model).map((name) => [name, [-1, ...shapes[name]]])),
     };
@@ -78,66 +68,35 @@ export class TensorInference {
 
   /**
    * Computes the outputs of all images, or fails as a whole.
-   * @throws AppError `invalid_request` when the pixels are not of the model's size; `no_classifier` when a backbone alone
-   * is asked for classes; as an image is decoded and classified
+   * @throws AppError `invalid_request` when the pixels do not have the model's input size; `no_classifier` when
+   * `probabilities` or `logits` of a backbone alone are asked for; as classification otherwise
    */
   async infer(request: InferenceRequest): Promise<Inference> {
     const { runtime, input, outputs, signal } = request;
-    const { resolve, admission, use } = this.#parts;
-    const model = resolve(request.model);
+    const { registry, pipeline } = this.#parts;
+    const model = registry.resolve(request.model);
     const offered = offeredOutputs(model);
     const missing = outputs.find((name) => !offered.includes(name));
     if (missing !== undefined) throw noClasses(model, offered, missing);
-    const decoders = 'pixels' in input ? rowsOf(input.pixels, model) : this.#decoders(input.images, model);
-    const leave = admission.admit(decoders.length);
-    try {
-      const rows = await use(model, runtime, (queue) =>
-        Promise.all(decoders.map((decode) => this.#compute(decode, decoders.length, { model, queue, request }))),
-      );
-      signal.throwIfAborted();
-      const shapes = await this.#outputShapes(model);
-      return {
-        model: model.name,
-        version: model.version,
-        labels: model.manifest.labels,
-        outputs: Object.fromEntries(outputs.map((name) => [name, stack(rows, name, shapes[name])])),
-      };
-    } finally {
-      leave();
-    }
+    const computed =
+      'pixels' in input
+        ? await pipeline.run({ model, runtime, images: rowsOf(input.pixels, model), signal }, (pixels, steps) =>
+            steps.compute(pixels, 0, { outputs }),
+          )
+        : await pipeline.run({ model, runtime, images: [...input.images.entries()], signal }, async (image, steps) => {
+            const { pixels, decodeMs } = await preprocess(image, input.images.length, steps);
+            return steps.compute(pixels, decodeMs, { outputs });
+          });
+    const shapes = await this.#outputShapes(model);
+    return {
+      model: model.name,
+      version: model.version,
+      labels: model.manifest.labels,
+      outputs: Object.fromEntries(outputs.map((name) => [name, stack(computed, name, shapes[name])])),
+    };
   }
 
-  async #compute(
-    decode: () => Promise<Uint8Array>,
-    images: number,
-    { model, queue, request }: { model: ModelVersion; queue: ImageQueue; request: InferenceRequest },
-  ): Promise<OutputRows> {
-    const { outputs: names, signal, runtime } = request;
-    const start = performance.now();
-    const pixels = await decode();
-    const decodeMs = performance.now() - start;
-    const priority = images === 1 ? 'interactive' : 'bulk';
-    const { outputs, queueMs, inferenceMs, batchSize } = await queue.submit(pixels, {
-      priority,
-      signal,
-      outputs: names,
-    });
-    this.#parts.onImage(model, runtime, { decodeMs, queueMs, inferenceMs, batchSize });
-    return outputs;
-  }
-
-  #decoders(images: readonly Uint8Array[], { manifest }: ModelVersion): (() => Promise<Uint8Array>)[] {
-    return images.map((bytes, index) => async () => {
-      try {
-        return (await this.#parts.preprocess(bytes, manifest.preprocessing)).pixels;
-      } catch (thrown) {
-        if (!(thrown instanceof AppError) || images.length === 1) throw thrown;
-        throw new AppError(thrown.code, `image ${index}: ${thrown.message}`, { context: thrown.context });
-      }
-    });
-  }
-
-  /** Of one image. */
+  /** Shapes of the outputs of one image. */
   async #outputShapes(model: ModelVersion): Promise<Readonly<Record<OutputName, readonly number[]>>> {
     const { num_classes, num_features } = model.manifest.file;
     const converted = await this.#parts.conversions.peek(model);
@@ -150,7 +109,7 @@ export class TensorInference {
   }
 }
 
-/** Where no class is named, what the network ends in stands for nothing. */
+/** The outputs that a model has: without labels, `probabilities` and `logits` mean nothing. */
 function offeredOutputs({ manifest }: ModelVersion): readonly OutputName[] {
   return manifest.labels.length > 0 ? OUTPUT_NAMES : OUTPUT_NAMES.filter((name) => !CLASS_OUTPUTS.includes(name));
 }
@@ -158,12 +117,27 @@ function offeredOutputs({ manifest }: ModelVersion): readonly OutputName[] {
 function noClasses({ name }: ModelVersion, offered: readonly OutputName[], missing: OutputName): AppError {
   return new AppError(
     'no_classifier',
-    `of "${name}" only the backbone is here, which gives no ${missing}: ask for the outputs ${offered.join(' and ')}, ` +
-      `or get the rest by "npm run zoo -- pull ${name}"`,
+    `"${name}" is a backbone without a classifier and has no ${missing}: ask for the outputs ${offered.join(' and ')}, ` +
+      `or get the classifier with "npm run zoo -- pull ${name}"`,
   );
 }
 
-function rowsOf({ data, shape }: PixelTensor, { manifest }: ModelVersion): (() => Promise<Uint8Array>)[] {
+/** Decodes a file of a request; of several, errors say which one it was. */
+async function preprocess(
+  [index, bytes]: readonly [index: number, bytes: Uint8Array],
+  images: number,
+  steps: PipelineSteps,
+): ReturnType<PipelineSteps['preprocess']> {
+  try {
+    return await steps.preprocess(bytes);
+  } catch (thrown) {
+    if (!(thrown instanceof AppError) || images === 1) throw thrown;
+    throw new AppError(thrown.code, `image ${index}: ${thrown.message}`, { context: thrown.context });
+  }
+}
+
+/** The images of a tensor, as views of its memory. */
+function rowsOf({ data, shape }: PixelTensor, { manifest }: ModelVersion): Uint8Array[] {
   const image = [...manifest.preprocessing.inputSize, 3];
   const [images = 0, ...given] = shape;
   if (given.join() !== image.join() || images < 1) {
@@ -173,16 +147,14 @@ function rowsOf({ data, shape }: PixelTensor, { manifest }: ModelVersion): (() =
     );
   }
   const length = elementCount(image);
-  return Array.from({ length: images }, (_, row) => async () => data.subarray(row * length, (row + 1) * length));
+  return Array.from({ length: images }, (_, row) => data.subarray(row * length, (row + 1) * length));
 }
 
-function stack(rows: readonly OutputRows[], name: OutputName, shape: readonly number[]): Tensor {
-  const length = rows[0]?.[name]?.length ?? 0;
+/** One tensor of the same output of all images. */
+function stack(images: readonly ComputedImage[], name: OutputName, shape: readonly number[]): Tensor {
+  const rows = images.map((image) => outputOf(image, name));
+  const length = rows[0]?.length ?? 0;
   const data = new Float32Array(rows.length * length);
-  for (const [index, row] of rows.entries()) {
-    const values = row[name];
-    if (values === undefined) throw new Error(`the engine gave no ${name}`);
-    data.set(values, index * length);
-  }
+  for (const [index, row] of rows.entries()) data.set(row, index * length);
   return { data, shape: [rows.length, ...shape] };
 }

@@ -1,19 +1,20 @@
-import type { ImageQueue } from '../answering/image-classification.ts';
 import { topK } from '../answering/postprocess.ts';
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError } from '../common/errors.ts';
 import { type Random, seededRandom } from '../common/random.ts';
 import { openImageSource } from '../finetuning/dataset/open-image-source.ts';
-import type { PreprocessedImage, Preprocessing } from '../image/preprocess.ts';
+import type { Preprocessing } from '../image/crop.ts';
+import type { PreprocessedImage } from '../image/preprocess.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { AnswerName } from '../runtime/session.ts';
+import type { Batcher } from '../serving/batcher.ts';
 import type { ConvertedModel } from '../serving/conversion.ts';
 
 /** Dependencies of `testPerturbation`. */
 export interface PerturbationParts {
   readonly converted: (model: ModelVersion) => Promise<Pick<ConvertedModel, 'activationShape'>>;
   /** Runs the model on ONNX Runtime. */
-  readonly queue: ImageQueue;
+  readonly queue: Pick<Batcher, 'submit'>;
   readonly preprocess: (bytes: Uint8Array, recipe: Preprocessing) => Promise<PreprocessedImage>;
 }
 

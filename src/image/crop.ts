@@ -1,6 +1,6 @@
-import type { Window } from './resample.ts';
+import type { Kernel, Window } from './resample.ts';
 
-/** Which part of a photo a model sees, and how large: arithmetic that the page does too. */
+/** Which part of a photo a model sees, and how large. The page does the same arithmetic. */
 export interface CropRecipe {
   /** Height and width in pixels. */
   readonly inputSize: readonly [height: number, width: number];
@@ -8,15 +8,20 @@ export interface CropRecipe {
   readonly cropPct: number;
 }
 
+/** How a photo becomes a model's pixels, in timm's terms. Mean and std are not part of it: the graph applies them. */
+export interface Preprocessing extends CropRecipe {
+  readonly interpolation: Kernel | 'nearest';
+}
+
 interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** Longer images are first cut to this many times their shorter side: what lies outside never reaches the crop. */
+/** Longer images are first cut to this many times their shorter side; the rest never reaches the crop. */
 export const MAX_ASPECT = 8;
 
-/** The size to resize to, and the middle of it that is the model's input. */
+/** The size that an image is resized to, and the crop of it that is the model's input. */
 export interface Resized {
   readonly scale: number;
   readonly width: number;
@@ -25,8 +30,9 @@ export interface Resized {
 }
 
 /**
- * Both sides are rounded to whole pixels, the crop's corner down: so the embedded models were measured. (torchvision
- * rounds the longer side down and the corner to the nearest even; that moves a photo by less than a pixel.)
+ * Rounds both sides to whole pixels, and the crop's corner down, as in the measurements of the embedded models.
+ * (torchvision rounds the longer side down and the corner to the nearest even number, which moves a photo by less than
+ * a pixel.)
  */
 export function resizedTo(image: Size, { inputSize, cropPct }: CropRecipe): Resized {
   const [height, width] = inputSize;
@@ -43,11 +49,11 @@ export function resizedTo(image: Size, { inputSize, cropPct }: CropRecipe): Resi
   };
 }
 
-/** The middle of an upright image, no longer than `aspect` times its shorter side. */
+/** The middle part of an upright image, no longer than `aspect` times its shorter side. */
 export function middle({ width, height }: Size, aspect: number): Window {
   const keep = (side: number, other: number): number => {
     const excess = side - other * aspect;
-    // The same number of pixels goes at both ends, so that the middle stays the middle.
+    // As many pixels are cut off at one end as at the other.
     return excess > 0 ? side - 2 * Math.floor(excess / 2) : side;
   };
   const kept = { width: keep(width, height), height: keep(height, width) };

@@ -1,10 +1,11 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { AppError, messageOf } from '../common/errors.ts';
+import type { RgbImage } from './resample.ts';
 
-/** The formats that are taken, in the words shown to clients. */
+/** The supported formats, as clients read them. */
 const IMAGE_FORMATS = ['JPEG', 'PNG', 'WebP', 'GIF', 'TIFF', 'AVIF'] as const;
 
-// Everything is off but the loaders named here: SVG above all, which can pull in other files and costs what it likes.
+// All other loaders are off: above all SVG, which can include other files and has no bound on its cost.
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({
   operation: [
@@ -16,37 +17,40 @@ sharp.unblock({
     'VipsForeignLoadHeifBuffer',
   ],
 });
-// Images are decoded side by side on the thread pool: one thread each. No operation is ever repeated, so none is kept.
+// libuv's threads decode images in parallel, so one thread each. No operation is repeated, so none is cached.
 sharp.concurrency(1);
 sharp.cache(false);
 
 /** Versions of sharp and of the decoders in it, by name: others may decode the same file to other pixels. */
 export const DECODER_VERSIONS: Readonly<Record<string, string | undefined>> = sharp.versions;
 
-/** What an image file says of itself, before its pixels are decoded. */
+/** The header of an image file, which is read without decoding pixels. */
 export interface ImageHeader {
   /** `jpeg`, `png`, `webp`, `gif`, `tiff` or `avif`. */
   readonly format: string;
-  /** Pixels across and down once the image is upright. */
+  /** Size in pixels of the upright image. */
   readonly width: number;
   readonly height: number;
-  /** Whether it is stored as it is to be seen. */
+  /** Whether the image is stored upright. */
   readonly upright: boolean;
   /** Whether turning it upright swaps width and height. */
   readonly turned: boolean;
 }
 
-/** Upright 8-bit RGB pixels, row by row: `pixels.length` is `height * width * 3`. */
-export interface DecodedImage {
-  readonly pixels: Uint8Array;
-  readonly width: number;
-  readonly height: number;
+/** An upright image and the format of its file. */
+export interface DecodedImage extends RgbImage {
   readonly format: string;
 }
 
+/** Calls `decode` once an image of so many pixels may be decoded. */
+export type DecodeTurn = <T>(pixels: number, decode: () => Promise<T>) => Promise<T>;
+
+/** For callers that bound their decoding themselves. */
+export const decodeNow: DecodeTurn = (_pixels, decode) => decode();
+
 /**
- * Reads the header alone, so that an image of too many pixels costs nothing.
- * @param maxPixels the most that width times height may be
+ * Reads the header only, so that an image of too many pixels costs nothing.
+ * @param maxPixels the largest allowed product of width and height
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
  */
 export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<ImageHeader> {
@@ -61,7 +65,7 @@ export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<
   if (width * height > maxPixels) {
     throw new AppError(
       'image_too_large',
-      `The image is ${width} x ${height} = ${width * height} pixels; at most ${maxPixels} are taken. Scale it down first.`,
+      `The image is ${width} x ${height} = ${width * height} pixels; at most ${maxPixels} are allowed. Scale it down first.`,
       { context: { width, height, pixels: width * height, max_pixels: maxPixels } },
     );
   }
@@ -70,15 +74,15 @@ export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<
 }
 
 /**
- * Up to this many pixels an image is decoded into memory as a whole, 24 MB of it; larger ones are streamed. Streams of
- * libvips wait for one another: decoded as streams, the photos of two threads take twice as long as in memory.
+ * Images of up to this many pixels are decoded into memory as a whole (24 MB); larger ones are streamed. libvips's
+ * streams wait for each other: two threads take twice as long to decode photos as streams as they do in memory.
  */
 const STREAM_FROM_PIXELS = 8_000_000;
 
 /**
- * Opens an image whose header has been read. Damage (`error`, which includes a file cut short) is refused, harmless
- * oddities that decoders only warn of are not. Embedded colour profiles are ignored, as the loaders that the networks
- * were trained with ignore them.
+ * Opens an image whose header has been read. Damage fails (`failOn: 'error'`, which includes a file cut short); what
+ * decoders merely warn of does not. Embedded colour profiles are ignored, as by the loaders that the networks were
+ * trained with.
  */
 export function openImage(bytes: Uint8Array, { width, height }: ImageHeader): Sharp {
   const sequentialRead = width * height > STREAM_FROM_PIXELS;
@@ -86,11 +90,11 @@ export function openImage(bytes: Uint8Array, { width, height }: ImageHeader): Sh
 }
 
 /**
- * Runs a pipeline to its 8-bit RGB pixels: transparency shows white, as on the page where such images are mostly seen;
- * grey is repeated; CMYK and 16 bits become sRGB of 8.
+ * Runs a pipeline and returns 8-bit RGB pixels. Transparency becomes white, as such images mostly appear on white
+ * pages; grey becomes three equal channels; CMYK and 16-bit images become 8-bit sRGB.
  * @throws AppError `corrupt_image`, or `unsupported_image` when the file's compression is not built in
  */
-export async function toPixels(pipeline: Sharp): Promise<Omit<DecodedImage, 'format'>> {
+export async function toPixels(pipeline: Sharp): Promise<RgbImage> {
   const { data, info } = await pipeline
     .flatten({ background: '#ffffff' })
     .toColourspace('srgb')
@@ -105,7 +109,7 @@ export async function toPixels(pipeline: Sharp): Promise<Omit<DecodedImage, 'for
 
 /**
  * Decodes the first page of an image at its full size.
- * @param maxPixels the most that width times height may be
+ * @param maxPixels the largest allowed product of width and height
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise<DecodedImage> {
@@ -117,7 +121,7 @@ function formatName(metadata: Metadata): string {
   return metadata.format === 'heif' && metadata.compression === 'av1' ? 'avif' : metadata.format;
 }
 
-/** How files of the formats begin: with one of these, a file that no loader takes is a damaged one. */
+/** First bytes of the supported formats. A file that begins so and that no loader accepts is damaged. */
 const SIGNATURES = /^(\xff\xd8\xff|\x89PNG|RIFF....WEBP|GIF8[79]a|II\*\0|MM\0\*)/s;
 
 function startOf(bytes: Uint8Array): string {
@@ -129,8 +133,8 @@ function unsupported(bytes: Uint8Array, cause: unknown): AppError {
   const guess = /<svg[\s>]/i.test(start) ? 'an SVG drawing' : /^[\t\n\r\x20-\x7e]+$/.test(start) ? 'text' : undefined;
   return new AppError(
     'unsupported_image',
-    `${guess === undefined ? 'The file is no image that can be read' : `The file is ${guess}`}; ` +
-      `${IMAGE_FORMATS.slice(0, -1).join(', ')} and ${IMAGE_FORMATS.at(-1)} are taken.`,
+    `${guess === undefined ? 'The file is not an image of a supported format' : `The file is ${guess}`}; ` +
+      `send ${IMAGE_FORMATS.slice(0, -1).join(', ')} or ${IMAGE_FORMATS.at(-1)}.`,
     { cause, context: { formats: IMAGE_FORMATS } },
   );
 }
@@ -138,12 +142,12 @@ function unsupported(bytes: Uint8Array, cause: unknown): AppError {
 function corrupt(cause: unknown): AppError {
   const message = messageOf(cause);
   if (/compression format has not been built in/i.test(message)) {
-    return new AppError('unsupported_image', 'The file is HEIF, but not AVIF; send it as AVIF or JPEG.', {
+    return new AppError('unsupported_image', 'The file is HEIF, but not AVIF; convert it to AVIF or JPEG.', {
       cause,
       context: { formats: IMAGE_FORMATS },
     });
   }
-  // The decoder's own words, on one line.
+  // The decoder's message on one line.
   const reason = message
     .replace(/^Input buffer has corrupt header:/, '')
     .trim()

@@ -1,8 +1,8 @@
 /**
- * Colours of 256 steps from cold to hot, RGBA of 4 bytes each. Their lightness in OKLab
- * (https://bottosson.github.io/posts/oklab/) rises evenly, so that hotter looks brighter in print and to those who see
- * no hue; the hue turns from violet over red to yellow meanwhile. Colours that a screen cannot show lose chroma, not
- * lightness. The alpha of a step is its share of `opacity`, 0..1: where it is cold the photo shows.
+ * 256 colours from cold to hot, as RGBA of 4 bytes each. Their lightness in OKLab
+ * (https://bottosson.github.io/posts/oklab/) rises evenly, so that hotter cells look brighter in print and to people who
+ * cannot see hues. The hue goes from violet through red to yellow. Colours outside sRGB lose chroma, not lightness.
+ * Alpha rises evenly from 0 to `opacity` (0..1), so that the photo shows where it is cold.
  */
 export function heatColours(opacity: number): Uint8Array {
   const colours = new Uint8Array(256 * 4);
@@ -13,7 +13,7 @@ export function heatColours(opacity: number): Uint8Array {
   return colours;
 }
 
-/** Lightness in 0..1, and hue in degrees, of the ends. */
+/** Lightness (0..1) and hue (degrees) of the coldest and the hottest colour. */
 const LIGHTNESS = [0.25, 0.93] as const;
 const HUE = [-75, 105] as const;
 const CHROMA = 0.17;
@@ -43,7 +43,7 @@ function linearRgb(lightness: number, a: number, b: number): number[] {
   ];
 }
 
-/** The transfer function of sRGB. */
+/** Encodes a linear value with the transfer function of sRGB. */
 function screenByte(linear: number): number {
   const value = linear <= 0.0031308 ? 12.92 * linear : 1.055 * linear ** (1 / 2.4) - 0.055;
   return Math.round(255 * Math.min(Math.max(value, 0), 1));

@@ -1,37 +1,47 @@
 import sharp from 'sharp';
-import { openImage, readHeader } from './decode.ts';
+import { type DecodeTurn, decodeNow, type ImageHeader, openImage, readHeader, toPixels } from './decode.ts';
 import { heatColours } from './heat-colours.ts';
 import { resample, type Window } from './resample.ts';
 
-/** How hot each cell of a grid is, 0..1, row by row. */
+/** The heat of each cell of a grid, 0..1, row by row. */
 export interface Heatmap {
   readonly height: number;
   readonly width: number;
   readonly values: Float32Array;
 }
 
-/** What is laid over a photo, and how. */
+/** A heatmap and how to draw it over a photo. */
 export interface HeatLayer {
   readonly heatmap: Heatmap;
-  /** The part of the upright photo that the grid covers, in its pixels. */
+  /** The part of the upright photo that the grid covers, in pixels of the photo. */
   readonly crop: Window;
-  /** Of the hottest cell, 0..1. */
+  /** Opacity of the hottest cell, 0..1. */
   readonly opacity: number;
 }
 
-/** The longer side of a drawn photo in pixels: enough for a screen, and a PNG of a few megabytes at worst. */
+/** The longest side of the drawing in pixels: enough for a screen, and a PNG of a few megabytes at most. */
 const LONGEST_SIDE = 1024;
-/** Each cell is smoothed to so many pixels across before it is coloured; libvips stretches the colours from there. */
+/** Cells are smoothed to this many pixels a side before they are coloured; libvips enlarges the coloured image. */
 const PIXELS_PER_CELL = 8;
 
 /**
- * Lays a heatmap over its photo: the whole photo, upright, reduced to `LONGEST_SIDE` where it is larger.
- * @param maxPixels the most that width times height of the photo may be
+ * Draws a heatmap over its photo: the whole photo, upright, reduced to `LONGEST_SIDE` if it is larger.
+ * @param maxPixels the largest allowed product of width and height of the photo
+ * @param turn waits until the photo may be decoded
  * @returns a PNG
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
  */
-export async function drawHeat(photo: Uint8Array, layer: HeatLayer, maxPixels: number): Promise<Buffer> {
+export async function drawHeat(
+  photo: Uint8Array,
+  layer: HeatLayer,
+  maxPixels: number,
+  turn: DecodeTurn = decodeNow,
+): Promise<Buffer> {
   const header = await readHeader(photo, maxPixels);
+  return await turn(header.width * header.height, () => draw(photo, header, layer));
+}
+
+async function draw(photo: Uint8Array, header: ImageHeader, layer: HeatLayer): Promise<Buffer> {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(header.width, header.height));
   const [width, height] = [atLeastOne(header.width * scale), atLeastOne(header.height * scale)];
   const area = wholePixels(layer.crop, scale, { width, height });
@@ -39,15 +49,10 @@ export async function drawHeat(photo: Uint8Array, layer: HeatLayer, maxPixels: n
     .resize(area.width, area.height, { fit: 'fill', kernel: 'cubic' })
     .png({ compressionLevel: 0 })
     .toBuffer();
-  // The photo becomes pixels first: libvips composes in the colours of the photo, and grey ones would show no heat.
-  const { data, info } = await openImage(photo, header)
-    .autoOrient()
-    .resize(width, height, { fit: 'fill' })
-    .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  return await sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } })
+  // The photo becomes RGB first: libvips composes in the photo's colour space, and a grey one would show no heat.
+  const resized = openImage(photo, header).autoOrient().resize(width, height, { fit: 'fill' });
+  const { pixels, ...size } = await toPixels(resized);
+  return await sharp(pixels, { raw: { ...size, channels: 3 } })
     .composite([{ input: heat, left: area.left, top: area.top }])
     .removeAlpha()
     .png()
@@ -71,7 +76,7 @@ function colouredHeat({ heatmap, opacity }: HeatLayer) {
   return sharp(coloured, { raw: { width: columns, height: rows, channels: 4 } });
 }
 
-/** A window of the photo on the drawing, not beyond its edges. */
+/** A window of the photo in whole pixels of the drawing, cut at its edges. */
 function wholePixels({ left, top, width, height }: Window, scale: number, drawing: { width: number; height: number }) {
   const x = Math.min(Math.round(left * scale), drawing.width - 1);
   const y = Math.min(Math.round(top * scale), drawing.height - 1);

@@ -1,18 +1,13 @@
 import sharp, { type Sharp } from 'sharp';
-import { type CropRecipe, MAX_ASPECT, middle, type Resized, resizedTo } from './crop.ts';
-import { type DecodedImage, type ImageHeader, openImage, readHeader, toPixels } from './decode.ts';
+import { MAX_ASPECT, middle, type Preprocessing, type Resized, resizedTo } from './crop.ts';
+import { type DecodeTurn, decodeNow, type ImageHeader, openImage, readHeader, toPixels } from './decode.ts';
 import { type Kernel, type RgbImage, resample, type Window } from './resample.ts';
 
-/** How a photo becomes a model's pixels: timm's words for it. */
-export interface Preprocessing extends CropRecipe {
-  readonly interpolation: Kernel | 'nearest';
-}
-
-/** A photo as a model takes it, and what it was before. */
+/** A photo as a model's input, and the size that it had. */
 export interface PreprocessedImage {
   /** RGB, row by row: `height * width * 3` bytes of the model's input size. */
   readonly pixels: Uint8Array;
-  /** Of the upright original. */
+  /** Size of the upright original. */
   readonly width: number;
   readonly height: number;
   readonly format: string;
@@ -21,40 +16,43 @@ export interface PreprocessedImage {
 const LIBVIPS_KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
 
 /**
- * From this size on, a JPEG that is shrunk by four or more is decoded at a half, a quarter or an eighth of its size,
- * with a factor of two or more left to the kernel. A photo of 6 megapixels is so ready in two thirds of the time and
- * differs from Pillow's by 0.75 grey levels on average instead of 0.6; small ones would gain a millisecond and lose more.
+ * A JPEG of at least this size that is shrunk by four or more is decoded at a half, a quarter or an eighth of its size,
+ * and the kernel does the remaining factor of two or more. That takes a photo of 6 megapixels two thirds of the time and
+ * differs from Pillow's result by 0.75 grey levels on average instead of 0.6. Small photos would gain a millisecond at
+ * a larger loss.
  */
 const SHRINK_ON_LOAD_FROM_PIXELS = 2_000_000;
 
 /**
- * Decodes an image and prepares it as the field does (torchvision's `Resize` and `CenterCrop`): upright, the shorter side resized to
- * `round(input / cropPct)` with antialiasing, the middle taken. What is smaller than that is enlarged.
- * @param maxPixels the most that width times height of the image may be
+ * Decodes an image and prepares it as torchvision's `Resize` and `CenterCrop` do: upright, the shorter side resized to
+ * `round(input / cropPct)` with antialiasing, then the crop in the middle. Smaller images are enlarged.
+ * @param maxPixels the largest allowed product of width and height
+ * @param turn waits until the image may be decoded; its header is read before
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
  */
 export async function preprocessImage(
   bytes: Uint8Array,
   recipe: Preprocessing,
   maxPixels: number,
+  turn: DecodeTurn = decodeNow,
 ): Promise<PreprocessedImage> {
   const header = await readHeader(bytes, maxPixels);
+  const { width, height, format } = header;
+  const pixels = await turn(width * height, () => preprocess(bytes, header, recipe));
+  return { pixels, width, height, format };
+}
+
+async function preprocess(bytes: Uint8Array, header: ImageHeader, recipe: Preprocessing): Promise<Uint8Array> {
   const seen = middle(header, MAX_ASPECT);
   const resized = resizedTo(seen, recipe);
-  const pixels =
-    resized.scale > 1 && recipe.interpolation !== 'nearest'
-      ? enlarge(
-          await toPixels(cutTo(openImage(bytes, header), seen, header).autoOrient()),
-          resized,
-          recipe.interpolation,
-        )
-      : await reduce(bytes, header, seen, resized, recipe);
-  return { pixels, width: header.width, height: header.height, format: header.format };
+  if (resized.scale <= 1 || recipe.interpolation === 'nearest') return reduce(bytes, header, seen, resized, recipe);
+  const source = await toPixels(cutTo(openImage(bytes, header), seen, header).autoOrient());
+  return enlarge(source, resized, recipe.interpolation);
 }
 
 /**
- * As `preprocessImage`, of an image that has been decoded already: the same pixels, but where a large JPEG would have
- * been shrunk while it was decoded (see `SHRINK_ON_LOAD_FROM_PIXELS`).
+ * `preprocessImage` for an image that is already decoded. The pixels are the same, except for large JPEGs, which
+ * `preprocessImage` shrinks while it decodes them (see `SHRINK_ON_LOAD_FROM_PIXELS`).
  */
 export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing): Promise<Uint8Array> {
   const seen = middle(image, MAX_ASPECT);
@@ -66,7 +64,7 @@ export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing):
   return cropRows(await toPixels(shrink(raw, resized, recipe.interpolation)), resized);
 }
 
-/** The part of an upright image of this size that the model sees, in its pixels, which need not be whole ones. */
+/** The part of an upright image of this size that the model sees, in pixels of the image; not rounded. */
 export function modelCrop(size: { readonly width: number; readonly height: number }, recipe: Preprocessing): Window {
   const seen = middle(size, MAX_ASPECT);
   const { width, height, crop } = resizedTo(seen, recipe);
@@ -79,17 +77,17 @@ export function modelCrop(size: { readonly width: number; readonly height: numbe
   };
 }
 
-/** Cuts before anything else, so in the coordinates of the stored image; a middle is the same in both. */
+/** Cuts the stored image, before it is turned upright; a middle part is the same in both coordinates. */
 function cutTo(image: Sharp, window: Window, { turned }: ImageHeader): Sharp {
   const { left, top, width, height } = window;
   return image.extract(turned ? { left: top, top: left, width: height, height: width } : window);
 }
 
 /**
- * libvips aligns pixel corners where it enlarges and so shifts the image by up to half a pixel of the source; the
- * sources are small, so they are enlarged here.
+ * Enlarges without libvips, which aligns pixel corners when it enlarges and so shifts the image by up to half a source
+ * pixel. The sources are small, so the event loop can do it.
  */
-function enlarge(image: Omit<DecodedImage, 'format'>, { width, height, crop }: Resized, kernel: Kernel): Uint8Array {
+function enlarge(image: RgbImage, { width, height, crop }: Resized, kernel: Kernel): Uint8Array {
   return resample(image, width, height, crop, kernel);
 }
 
@@ -101,23 +99,23 @@ async function reduce(
   { interpolation }: Preprocessing,
 ): Promise<Uint8Array> {
   const opened = openImage(bytes, header);
-  // Cutting first keeps the decoder from shrinking.
+  // An image that is cut first is not shrunk while it is decoded.
   const whole = seen.width === header.width && seen.height === header.height;
   const shrinkOnLoad = whole && header.width * header.height >= SHRINK_ON_LOAD_FROM_PIXELS;
   const image = shrinkOnLoad ? opened : cutTo(opened, seen, header);
   const shrunk = shrink(image, resized, interpolation);
-  // sharp takes both sizes for those of the upright image; named last, the turn is made on the small one.
+  // sharp takes both sizes as those of the upright image. Named last, `autoOrient` turns the small image.
   return cropRows(await toPixels(header.upright ? shrunk : shrunk.autoOrient()), resized);
 }
 
-/** Resizes and takes the crop's columns, in all rows, so that a file cut short is noticed wherever the cut is. */
+/** Resizes and takes the crop's columns of all rows, so that a file cut short is noticed wherever the cut is. */
 function shrink(image: Sharp, { width, height, crop }: Resized, kernel: Preprocessing['interpolation']): Sharp {
   return image
     .resize(width, height, { fit: 'fill', kernel: LIBVIPS_KERNELS[kernel], fastShrinkOnLoad: false })
     .extract({ left: crop.left, top: 0, width: crop.width, height });
 }
 
-/** The crop's rows, which lie together. */
+/** The crop's rows, a view. */
 function cropRows({ pixels }: { readonly pixels: Uint8Array }, { crop }: Resized): Uint8Array {
   return pixels.subarray(crop.top * crop.width * 3, (crop.top + crop.height) * crop.width * 3);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Preprocessing } from '../image/crop.ts';
 import { weightsSchema } from './weights-schema.ts';
 
 /** Names of the zoo are `arch.tag`; names of fine-tuned models carry no dot. Both are safe as folder names. */
@@ -80,18 +81,10 @@ export interface ManifestFile extends ManifestDocument {
   readonly weights: ManifestDocument['weights'] & { readonly sha256: string };
 }
 
-/** How a photo becomes the model's pixels; scaling by mean and std happens inside the graph. */
-export interface Preprocessing {
-  /** Height and width in pixels. */
-  readonly inputSize: readonly [height: number, width: number];
-  /** The crop's share of the resized image's shorter side, in (0, 1]. */
-  readonly cropPct: number;
-  readonly interpolation: ManifestFile['interpolation'];
-}
-
 /** A model as the server handles it. */
 export interface Manifest {
   readonly name: string;
+  /** Without scaling by mean and std, which the graph does. */
   readonly preprocessing: Preprocessing;
   readonly labels: readonly Label[];
   /** What the file says, for the converter and for the card. */

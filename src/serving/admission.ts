@@ -1,6 +1,6 @@
 import { AppError } from '../common/errors.ts';
 
-/** How many images may be under way at once, over all requests. */
+/** Bounds how many images are in flight at once, over all requests. */
 export class Admission {
   readonly #limit: number;
   #inFlight = 0;
@@ -9,19 +9,19 @@ export class Admission {
     this.#limit = limit;
   }
 
-  /** Images that are being decoded, wait or are being computed. */
+  /** Images that wait for decoding, are decoded, wait for an engine or are computed. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
   /**
-   * Takes images in, whoever computes them, as long as there is room. On an idle server a request of any size is let in.
-   * @returns lets them go; to be called once
+   * Admits the images of a request as long as there is room. An idle server admits a request of any size.
+   * @returns gives the room back; to be called once, when nothing of the request runs any more
    * @throws AppError `queue_full`
    */
   admit(images: number): () => void {
     if (this.#inFlight + images > this.#limit && this.#inFlight > 0) {
-      const detail = `${this.#inFlight} images are under way and ${this.#limit} may be: try again shortly`;
+      const detail = `${this.#inFlight} images are in flight and at most ${this.#limit} may be; try again shortly`;
       throw new AppError('queue_full', detail, { retryAfter: 1, context: { limit: this.#limit } });
     }
     this.#inFlight += images;

@@ -1,62 +1,29 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type ExplainerParts, ImageExplainer } from '../../src/answering/image-explanation.ts';
-import { AppError } from '../../src/common/errors.ts';
 import { modelCrop } from '../../src/image/preprocess.ts';
-import { type Label, parseLabels, parseManifest } from '../../src/registry/manifest.ts';
-import type { ModelVersion } from '../../src/registry/registry.ts';
-import type { BatchItem } from '../../src/serving/batcher.ts';
+import type { Label } from '../../src/registry/manifest.ts';
+import { type FakePipeline, fakePipeline, model } from './fake-pipeline.ts';
 
-const manifest = parseManifest(readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8'), () =>
-  parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8')),
-);
-const modelOf = (labels: readonly Label[] = manifest.labels): ModelVersion => ({
-  name: 'resnet18_slim.tiny200',
-  version: 1,
-  manifest: { ...manifest, labels },
-  weightsPath: '',
-});
-
-/** Golden retriever, class 26, is the likeliest. */
+/** Golden retriever, class 26, is the most probable. */
 const probabilities = new Float32Array(200);
 probabilities[26] = 0.75;
 const EVIDENCE = [0, 2, -1, 0.5];
 
-interface Seen {
-  readonly items: BatchItem[];
-  /** Images that are under way. */
-  inside: number;
-}
-
-/** A pipeline whose decoder sees a photo of 100 x 80 in any bytes, and whose engine always finds the same. */
-function explainer(parts: Partial<ExplainerParts> = {}, labels?: readonly Label[]): ImageExplainer & { seen: Seen } {
-  const seen: Seen = { items: [], inside: 0 };
-  const model = modelOf(labels);
+/** An explainer whose engine always finds the same. */
+function explainer(
+  { labels = model.manifest.labels, evidence = EVIDENCE }: { labels?: readonly Label[]; evidence?: number[] } = {},
+  parts: Partial<ExplainerParts> = {},
+): ImageExplainer & { readonly pipeline: FakePipeline } {
+  const pipeline = fakePipeline({ probabilities, explanation: Float32Array.from(evidence) });
   const made = new ImageExplainer({
-    resolve: () => model,
+    registry: { resolveClassifier: () => ({ ...model, manifest: { ...model.manifest, labels } }) },
     defaultModel: model.name,
-    converted: async () => ({ explanation: { method: 'cam', path: '' }, activationShape: [2, 2, 256] }),
-    use: (_model, work) =>
-      work({
-        submit: async (_pixels, item) => {
-          seen.items.push(item);
-          const outputs = { probabilities, explanation: Float32Array.from(EVIDENCE) };
-          return { outputs, queueMs: 1, inferenceMs: 2, batchSize: 1 };
-        },
-      }),
-    preprocess: async () => ({ pixels: new Uint8Array(64 * 64 * 3), width: 100, height: 80, format: 'png' }),
-    crop: modelCrop,
+    conversions: { get: async () => ({ explanation: { method: 'cam', path: '' }, activationShape: [2, 2, 256] }) },
+    pipeline,
     draw: async (photo, { opacity, heatmap }) => Uint8Array.of(photo.length, 10 * opacity, ...heatmap.values),
-    admit: (images) => {
-      seen.inside += images;
-      return () => {
-        seen.inside -= images;
-      };
-    },
-    onImage: () => {},
     ...parts,
   });
-  return Object.assign(made, { seen });
+  return Object.assign(made, { pipeline });
 }
 
 const request = (wanted?: string, release?: () => void) => ({
@@ -67,8 +34,8 @@ const request = (wanted?: string, release?: () => void) => ({
 
 describe('an explanation', () => {
   it('is of the most probable class, its evidence as a share of where most is', async () => {
-    const pipeline = explainer();
-    expect(await pipeline.explain(request())).toMatchObject({
+    const made = explainer();
+    expect(await made.explain(request())).toMatchObject({
       model: 'resnet18_slim.tiny200',
       version: 1,
       method: 'cam',
@@ -76,20 +43,17 @@ describe('an explanation', () => {
       image: { width: 100, height: 80 },
       heatmap: { height: 2, width: 2, values: Float32Array.of(0, 1, 0, 0.25) },
     });
-    expect(pipeline.seen.items).toMatchObject([{ priority: 'interactive', explainedClass: undefined }]);
+    expect(made.pipeline.items).toMatchObject([{ priority: 'interactive', explainedClass: undefined }]);
   });
 
   it('covers what the model saw of the photo', async () => {
     const { crop } = await explainer().explain(request());
-    expect(crop).toEqual(modelCrop({ width: 100, height: 80 }, manifest.preprocessing));
+    expect(crop).toEqual(modelCrop({ width: 100, height: 80 }, model.manifest.preprocessing));
     expect(crop.left).toBeGreaterThan(0);
   });
 
   it('is cold all over where nothing speaks for the class', async () => {
-    const outputs = { probabilities, explanation: Float32Array.of(-1, -2, 0, -1) };
-    const { heatmap } = await explainer({
-      use: (_model, work) => work({ submit: async () => ({ outputs, queueMs: 0, inferenceMs: 0, batchSize: 1 }) }),
-    }).explain(request());
+    const { heatmap } = await explainer({ evidence: [-1, -2, 0, -1] }).explain(request());
     expect([...heatmap.values]).toEqual([0, 0, 0, 0]);
   });
 
@@ -100,9 +64,9 @@ describe('an explanation', () => {
 
 describe('the class', () => {
   const asked = async (wanted: string, labels?: readonly Label[]) => {
-    const pipeline = explainer({}, labels);
-    await pipeline.explain(request(wanted));
-    return pipeline.seen.items[0]?.explainedClass;
+    const made = explainer(labels && { labels });
+    await made.explain(request(wanted));
+    return made.pipeline.items[0]?.explainedClass;
   };
 
   it.each(['golden retriever', 'n02099601', '26'])('is found as %s', async (wanted) => {
@@ -142,29 +106,27 @@ describe('the pipeline', () => {
       explanation: { refused: 'its head is odd' },
       activationShape: [1, 1, 1] as const,
     });
-    await expect(explainer({ converted }).explain(request())).rejects.toMatchObject({
+    await expect(explainer({}, { conversions: { get: converted } }).explain(request())).rejects.toMatchObject({
       code: 'not_explainable',
       message: expect.stringContaining('its head is odd'),
     });
   });
 
-  it('lets go of image and place, however it ends', async () => {
+  it('releases the image, however it ends', async () => {
     const released: string[] = [];
-    const pipeline = explainer();
-    await pipeline.explain(request('26', () => released.push('explained')));
-    await pipeline.draw(
+    const made = explainer();
+    await made.explain(request('26', () => released.push('explained')));
+    await made.draw(
       request('26', () => released.push('drawn')),
       1,
     );
-    await pipeline.explain(request('none', () => released.push('refused'))).catch(() => undefined);
+    await made.explain(request('none', () => released.push('refused'))).catch(() => undefined);
     expect(released).toEqual(['explained', 'drawn', 'refused']);
-    expect(pipeline.seen.inside).toBe(0);
   });
 
-  it('takes no image when there is no room', async () => {
-    const admit = () => {
-      throw new AppError('queue_full', 'full');
-    };
-    await expect(explainer({ admit }).explain(request())).rejects.toMatchObject({ code: 'queue_full' });
+  it('counts the image as in flight until it is drawn', async () => {
+    const made = explainer({}, { draw: async () => Uint8Array.of(made.pipeline.admission.inFlight) });
+    expect([...(await made.draw(request(), 1))]).toEqual([1]);
+    expect(made.pipeline.admission.inFlight).toBe(0);
   });
 });

@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ImageQueue } from '../../src/answering/image-classification.ts';
 import { testPerturbation } from '../../src/evaluation/perturbation.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
+import type { Batcher } from '../../src/serving/batcher.ts';
 import { picture } from '../image/pictures.ts';
 
 let folder: string;
@@ -31,7 +31,7 @@ describe('the perturbation test of a network that looks at the brightness of the
   };
 
   /** A queue whose first class is as probable as that quarter is bright, and which returns the given explanation. */
-  function queue(explanation: readonly number[]): ImageQueue {
+  function queue(explanation: readonly number[]): Pick<Batcher, 'submit'> {
     return {
       submit: async (pixels) => {
         let sum = 0;

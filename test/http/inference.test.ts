@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ImagePipeline } from '../../src/answering/image-pipeline.ts';
 import { TensorInference } from '../../src/answering/tensor-inference.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import type { OutputName } from '../../src/runtime/session.ts';
 import { Admission } from '../../src/serving/admission.ts';
+import { DecodeQueue } from '../../src/serving/decode-queue.ts';
 import { picture } from '../image/pictures.ts';
 import { ask, OPENAPI, startServer, type TestServer } from './fixture.ts';
 
@@ -25,10 +27,7 @@ registry.set({
   aliases: {},
 });
 const runtimes: string[] = [];
-const inference = new TensorInference({
-  resolve: (reference) => registry.resolve(reference),
-  versionsOf: (name) => registry.get(name).versions.map(({ version }) => version),
-  conversions: { peek: async () => undefined },
+const pipeline = new ImagePipeline({
   use: (_model, runtime, work) => {
     runtimes.push(runtime);
     return work({
@@ -41,8 +40,10 @@ const inference = new TensorInference({
   },
   preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, 1_000_000),
   admission: new Admission(100),
+  decoding: new DecodeQueue(1_000_000),
   onImage: () => {},
 });
+const inference = new TensorInference({ registry, conversions: { peek: async () => undefined }, pipeline });
 
 let server: TestServer;
 beforeAll(async () => {

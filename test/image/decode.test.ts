@@ -103,7 +103,7 @@ describe('files that are refused', () => {
   it('text, and says which formats are taken', async () => {
     const error = await refusal(Buffer.from('this is no photograph\n'));
     expect(error.code).toBe('unsupported_image');
-    expect(error.message).toBe('The file is text; JPEG, PNG, WebP, GIF, TIFF and AVIF are taken.');
+    expect(error.message).toBe('The file is text; send JPEG, PNG, WebP, GIF, TIFF or AVIF.');
   });
 
   it('bytes of no format', async () => {

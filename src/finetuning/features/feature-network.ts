@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type OfferedLayer, writeLayeredNetwork } from '../../convert/transfer/layered-network.ts';
-import type { Preprocessing } from '../../image/preprocess.ts';
+import type { Preprocessing } from '../../image/crop.ts';
 import type { ManifestFile } from '../../registry/manifest.ts';
 import { type LocalModel, openLocalModel } from './local-model.ts';
 

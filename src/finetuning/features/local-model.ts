@@ -1,4 +1,4 @@
-import type { Preprocessing } from '../../image/preprocess.ts';
+import type { Preprocessing } from '../../image/crop.ts';
 import type { OutputName } from '../../runtime/session.ts';
 import { Batcher } from '../../serving/batcher.ts';
 import { openSessionThread } from './session-thread.ts';

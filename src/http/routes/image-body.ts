@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import multer, { MulterError } from 'multer';
-import type { UploadedImage } from '../../answering/image-classification.ts';
+import type { UploadedImage } from '../../answering/image-pipeline.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import { type BodyLimits, readPooledBody, refuseEncoded, unsupportedMediaType } from '../body.ts';
