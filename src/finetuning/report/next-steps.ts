@@ -24,7 +24,8 @@ export function nextSteps({ test, training, dataset }: Facts): string[] {
     const names = weak
       .slice(0, 3)
       .map(
-        (row) => `“${row.class}” (now ${dataset.preflight.classes.find(({ name }) => name === row.class)?.train ?? 0})`,
+        (row) =>
+          `“${row.class}” (${dataset.preflight.classes.find(({ name }) => name === row.class)?.train ?? 0} so far)`,
       );
     steps.push(`Add training images for the weakest classes: ${names.join(', ')}.`);
   }

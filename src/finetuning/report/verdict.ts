@@ -17,12 +17,12 @@ const POOR_CALIBRATION = 0.1;
 const FLATTERING: ReadonlySet<string> = new Set(['near_duplicates', 'leakage']);
 
 /** What the results mean for the decision to use the model, the most important finding first. */
-export function verdictOf({ model, test, dataset }: Facts): Finding[] {
+export function verdictOf({ test, dataset }: Facts): Finding[] {
   if (test === null) {
     return [{ level: 'bad', text: 'The accuracy is unknown, because no images were kept for testing.' }];
   }
   return [
-    accuracyFinding(model.name, test),
+    accuracyFinding(test),
     ...majorityFinding(test),
     ...neighboursFinding(test),
     ...currentFinding(test),
@@ -34,19 +34,19 @@ export function verdictOf({ model, test, dataset }: Facts): Finding[] {
   ];
 }
 
-function accuracyFinding(name: string, { accuracy, interval, images, baselines }: TestReport): Finding {
+function accuracyFinding({ accuracy, interval, images, baselines }: TestReport): Finding {
   const [low, high] = interval;
   return {
     level:
       low > baselines.majority_class.accuracy && high >= baselines.nearest_neighbours.accuracy ? 'good' : 'caution',
     text:
-      `${name} classifies ${percent(accuracy)} of ${images} test images correctly; none of them was used for training. ` +
+      `The model classifies ${percent(accuracy)} of ${images} test images correctly; none of them was used for training. ` +
       `On similar images, expect an accuracy between ${percent(low)} and ${percent(high)} (95% confidence).`,
   };
 }
 
 function majorityFinding({ accuracy, interval, baselines: { majority_class: majority } }: TestReport): Finding[] {
-  const rival = `always predicting “${majority.class}” (${percent(majority.accuracy)})`;
+  const rival = `always predicting the most common class, “${majority.class}” (${percent(majority.accuracy)})`;
   if (interval[0] > majority.accuracy) return [{ level: 'good', text: `It is clearly better than ${rival}.` }];
   if (accuracy > majority.accuracy)
     return [{ level: 'caution', text: `It is better than ${rival}, but the difference may be chance.` }];
@@ -105,7 +105,7 @@ function confusionFindings(test: TestReport): Finding[] {
     const images = `${pair.count} of ${Math.round(pair.count / pair.share)} images`;
     findings.push({
       level: 'caution',
-      text: `Its most frequent mistake: it classifies “${pair.label}” as “${pair.predicted}” (${images}).`,
+      text: `Its most frequent mistake is “${pair.label}” classified as “${pair.predicted}” (${images}).`,
     });
   }
   const [worst, ...others] = weakClasses(test);

@@ -17,7 +17,7 @@ describe('the verdict', () => {
     const [first] = judged({}).verdict;
     expect(first?.level).toBe('good');
     expect(first?.text).toMatch(
-      /^flowers classifies 8\d\.\d% of 240 test images correctly.* between 8\d\.\d% and \d\d\.\d% \(95% confidence\)\.$/,
+      /^The model classifies 8\d\.\d% of 240 test images correctly.* between 8\d\.\d% and \d\d\.\d% \(95% confidence\)\.$/,
     );
   });
 
@@ -28,7 +28,7 @@ describe('the verdict', () => {
     const report = judged({
       baselines: { majorityClass: { label: 2, ...score(majority) }, nearestNeighbours: score(nearest) },
     });
-    expect(levelOf(report, /always predicting “sunflower”/)).toBe(level);
+    expect(levelOf(report, /always predicting the most common class, “sunflower”/)).toBe(level);
     expect(levelOf(report, /most similar training images/)).toBe(level);
   });
 
@@ -41,7 +41,7 @@ describe('the verdict', () => {
 
   it('names the most frequent mistake and what to do about it', () => {
     const { verdict, next_steps } = judged({});
-    expect(verdict.some(({ text }) => /classifies “rose” as “tulip” \(\d+ of 60 images\)/.test(text))).toBe(true);
+    expect(verdict.some(({ text }) => /“rose” classified as “tulip” \(\d+ of 60 images\)/.test(text))).toBe(true);
     expect(next_steps[0]).toMatch(/Look at the images of “rose” that were classified as “tulip”/);
   });
 

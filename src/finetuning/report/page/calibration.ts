@@ -15,8 +15,8 @@ export function calibrationSection({ calibration, unknown, accuracy }: TestRepor
   const threshold = unknown.reached
     ? `Predictions with less than ${percent(unknown.threshold)} confidence become “unknown”. This threshold was chosen ${how} so that ${percent(unknown.target)} of the other predictions are correct. On the test images, ${percent(unknown.coverage)} of the predictions are kept, and ${percent(unknown.accuracy)} of these are correct (${percent(accuracy)} without the threshold).`
     : `There is no threshold: ${how}, no threshold was found at which ${percent(unknown.target)} of the kept predictions are correct.`;
-  return html`<section><h2>Confidence</h2>
-<p>Confidences are well calibrated if, for example, 80% of the predictions with 80% confidence are correct. In the diagrams, every bar then ends at the dotted line. Bars below the line mean overconfidence, bars above it underconfidence. Paler bars stand for fewer predictions. To calibrate the model, its logits are divided by a temperature of ${temperature.toFixed(2)}, which was chosen ${how}.</p>
+  return html`<section><h2>Confidence and calibration</h2>
+<p>The confidence of a prediction is the probability that the model assigns to the predicted class. Confidences are well calibrated if, for example, 80% of the predictions with 80% confidence are correct. In the diagrams, every bar then ends at the dotted line. Bars below the line mean overconfidence, bars above it underconfidence. Paler bars stand for fewer predictions. To calibrate the model, its logits are divided by a temperature of ${temperature.toFixed(2)}, which was chosen ${how}.</p>
 <div class="columns">
 ${reliabilityDiagram(`Before calibration: error ${percent(before.error)}`, before.bins)}
 ${reliabilityDiagram(`After calibration: error ${percent(after.error)}`, after.bins)}

@@ -81,8 +81,13 @@ function imageList(images: TestReport['least_certain'], thumbnails: Thumbnails, 
     const source = thumbnails.get(image);
     const picture = source === undefined ? undefined : html`<img src="${source}" alt="">`;
     const truth = label === predicted ? 'correct' : `true class: ${label}`;
-    return html`<li>${picture}<b>${predicted}, ${percent(confidence)}</b>${truth}<span class="file">${image}</span></li>`;
+    return html`<li>${picture}<b>${predicted}, ${percent(confidence)}</b>${truth}<span class="file">${breakable(image)}</span></li>`;
   })}</ul>`;
+}
+
+/** A path that may be broken after each slash. */
+function breakable(path: string): Content {
+  return path.split('/').map((part, index) => (index === 0 ? part : html`/<wbr>${part}`));
 }
 
 /** Precision, recall and F1 of each class, the lowest F1 first. */

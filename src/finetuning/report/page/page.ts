@@ -78,9 +78,9 @@ ${fact('Calibration error', percent(calibration.after.error), `${percent(calibra
 ${
   unknown.reached
     ? fact(
-        'Accuracy with “unknown”',
+        'Accuracy above the threshold',
         percent(unknown.accuracy),
-        `of the ${percent(unknown.coverage)} of the images that are not answered “unknown”`,
+        `of the ${percent(unknown.coverage)} of images that are not answered “unknown”`,
       )
     : fact('Threshold for “unknown”', 'none', 'no image is answered “unknown”')
 }

@@ -10,7 +10,7 @@ export const REPORT_STYLE = `
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: var(--body)/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-main { max-width: 68rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+main { max-width: 76rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1, h2, h3 { line-height: 1.2; margin: 0; text-wrap: balance; }
 h1 { font-size: var(--huge); margin: .25rem 0 .75rem; max-width: 24em; }
 h2 { font-size: var(--large); margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
@@ -24,7 +24,7 @@ p { margin: 0 0 .75rem; max-width: 42em; }
 .facts dd { margin: 0; }
 .facts .figure { font-size: var(--large); font-weight: 600; font-variant-numeric: tabular-nums; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem 2.5rem; }
-.beside { display: flex; flex-wrap: wrap; gap: 0 3rem; }
+.beside { display: flex; flex-wrap: wrap; gap: 0 2.5rem; }
 .beside > div { max-width: 100%; min-width: 0; }
 .findings, .steps { margin: 0; padding: 0; list-style: none; max-width: 44em; }
 .findings li, .steps li { position: relative; padding: 0 0 .5rem 2rem; }
@@ -72,13 +72,13 @@ figcaption { display: flex; flex-wrap: wrap; gap: .1rem 1rem; color: var(--ink);
 .dot.muted { fill: var(--muted); }
 .bar { fill: var(--accent); }
 .diagonal, .marker { fill: none; stroke: var(--ink); stroke-dasharray: 3 3; }
-.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .75rem; margin: 0; padding: 0; list-style: none; }
+.images { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .75rem; margin: 0; padding: 0; list-style: none; }
 .images li { background: var(--panel); border-radius: .5rem; overflow: hidden; padding: .6rem .75rem; font-size: var(--small); }
 .images img { display: block; width: calc(100% + 1.5rem); margin: -.6rem -.75rem .6rem; aspect-ratio: 1; object-fit: cover; background: var(--line); }
 .images b { display: block; }
 .images .file { display: block; margin-top: .25rem; }
 .samples { display: flex; gap: .35rem; }
-.samples img { width: 3rem; height: 3rem; object-fit: cover; border-radius: .25rem; }
+.samples img { width: 2.25rem; height: 2.25rem; object-fit: cover; border-radius: .25rem; }
 .settings { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .25rem 1.25rem; margin: 0; font-size: var(--small); }
 .settings dt { color: var(--muted); }
 .settings dd { margin: 0; font-family: ui-monospace, monospace; }

@@ -59,7 +59,7 @@ function layersRead(layers: NonNullable<Training['layers']>): Markup {
 
 function searchTable({ folds, trials }: NonNullable<Training['search']>): Markup {
   return html`<h3>Hyperparameter search</h3>
-<p>Accuracy and loss are from cross-validation with ${folds} folds on the training images. Learning rate and weight decay are multiples of their defaults. A bold row was better than the best one before it, by more than chance; for the weight decay, any improvement counted.</p>
+<p>Accuracy and loss are from cross-validation with ${folds} folds on the training images. Learning rate and weight decay are multiples of their defaults. The first row has the defaults. A bold row was better than the best one before it, by more than chance; for the weight decay, any improvement counted.</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Features</th><th scope="col">Augmented copies</th><th scope="col">Hidden units</th><th scope="col">Learning rate</th><th scope="col">Weight decay</th><th scope="col">Accuracy</th><th scope="col">Loss</th></tr></thead>
 <tbody>${trials.map(
