@@ -1,9 +1,9 @@
 /**
- * Full-size models without a download: npm run generate-weights -- resnet50 vgg16 [--golden ../shared/golden]
+ * Full-size models without a download: npm run generate-weights -- resnet50 mobilenet_v2
  *
- * Weights that their names alone decide (scripts/generated-tensors.ts), in the shapes that a golden file lists, as models
- * `<architecture>.generated` under `DATA_DIR`. They know nothing, but cost what the real ones cost: for `npm run bench`,
- * for measuring memory, for trying a mirror.
+ * Writes models `<architecture>.generated` under `DATA_DIR`, whose weights follow from their names alone
+ * (scripts/generated-tensors.ts). Their predictions mean nothing, but they cost as much as the real models: for
+ * `npm run bench`, for measuring memory, for trying a mirror.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -11,31 +11,30 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
 import { readConfig } from '../src/config.ts';
 import { float32Tensor, writeSafetensors } from '../src/convert/formats/safetensors/writer.ts';
+import { factsOf } from '../src/convert/import/import-checkpoint.ts';
+import { buildNetwork, parseArchitecture } from '../src/convert/network.ts';
 import { type ManifestDocument, parseManifestDocument } from '../src/registry/manifest.ts';
-import { GeneratedTensors } from './generated-tensors.ts';
+import { GeneratedTensors, tensorShapes } from './generated-tensors.ts';
 
-const goldenSchema = z.object({ prefix: z.string(), tensors: z.record(z.string(), z.array(z.number())) });
+/** Names of tensors are seeds with this prefix, as in the reference outputs of the tests. */
+const PREFIX = 'golden/v1/';
+/** Where the zoo has no model of an architecture: preprocessing and classes of most ImageNet models. */
+const USUAL_MODEL = 'resnet50.tv_in1k';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { golden: { type: 'string', default: '../shared/golden' } },
-});
+const { positionals } = parseArgs({ allowPositionals: true });
 if (positionals.length === 0) {
-  console.error('usage: npm run generate-weights -- <architecture> ... [--golden ../shared/golden]');
+  console.error('usage: npm run generate-weights -- <architecture> ...');
   process.exit(2);
 }
 const { dataDir, zooDir } = readConfig(process.env);
 
-/** The manifest of a model of the zoo that has this architecture. */
+/** The manifest of a model of the zoo that has this architecture, or else that of the usual model. */
 async function manifestOf(architecture: string): Promise<ManifestDocument> {
-  for (const entry of await readdir(zooDir)) {
-    if (!entry.startsWith(`${architecture}.`)) continue;
-    return parseManifestDocument(await readFile(join(zooDir, entry, 'manifest.json'), 'utf8'));
-  }
-  throw new Error(`no model of the zoo has the architecture ${architecture}`);
+  const entries = await readdir(zooDir);
+  const name = entries.find((entry) => entry.startsWith(`${architecture}.`)) ?? USUAL_MODEL;
+  return parseManifestDocument(await readFile(join(zooDir, name, 'manifest.json'), 'utf8'));
 }
 
 async function sha256Of(path: string): Promise<string> {
@@ -44,33 +43,41 @@ async function sha256Of(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-for (const architecture of positionals) {
-  const golden = goldenSchema.parse(JSON.parse(await readFile(join(values.golden, `${architecture}.json`), 'utf8')));
-  const tensors = new GeneratedTensors(golden.prefix, golden.tensors);
-  const manifest = await manifestOf(architecture);
-  const folder = join(dataDir, 'zoo', `${architecture}.generated`);
+for (const name of positionals) {
+  const architecture = parseArchitecture(name);
+  const { needs: _, license_notice: __, ...manifest } = await manifestOf(name);
+  const [, height, width] = manifest.input_size;
+  const { mean, std, num_classes: numClasses } = manifest;
+  const options = { inputSize: [height, width], mean, std, numClasses } as const;
+  const shapes = tensorShapes(architecture, options);
+  const tensors = new GeneratedTensors(PREFIX, shapes);
+  const folder = join(dataDir, 'zoo', `${name}.generated`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const path = join(folder, 'weights.safetensors');
   await writeSafetensors(
     path,
-    Object.entries(golden.tensors).map(([name, shape]) => ({
-      name,
+    Object.entries(shapes).map(([tensor, shape]) => ({
+      name: tensor,
       dtype: 'F32',
       shape,
-      read: async () => float32Tensor(name, shape, await tensors.read(name)).read(),
+      read: async () => float32Tensor(tensor, shape, await tensors.read(tensor)).read(),
     })),
   );
+  const { featureSize, parameters } = factsOf(buildNetwork(architecture, tensors, options));
   const generated: ManifestDocument = {
     ...manifest,
-    name: `${architecture}.generated`,
-    title: `${manifest.title}, generated weights`,
+    name: `${name}.generated`,
+    title: `${name}, generated weights`,
+    architecture: name,
     weights: {
       file: 'weights.safetensors',
       format: 'safetensors',
       sha256: await sha256Of(path),
       size_bytes: (await stat(path)).size,
     },
+    num_features: featureSize,
+    parameters,
     accuracy: [],
     license: 'Apache-2.0',
   };

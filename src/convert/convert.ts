@@ -4,7 +4,6 @@ import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { UNFINISHED } from '../common/durable-files.ts';
 import { isRunning, processStamp } from '../common/process-stamp.ts';
-import { buildNetwork, parseArchitecture } from './architectures/index.ts';
 import { ConversionError } from './conversion-error.ts';
 import {
   activationShape,
@@ -24,6 +23,7 @@ import { EXPLANATION_METHODS, type ExplanationMethod, explainableHead } from './
 import { foldBatchNorm } from './graph/fold-batch-norm.ts';
 import type { Graph } from './graph/graph.ts';
 import type { Pair } from './graph/windows.ts';
+import { buildNetwork, parseArchitecture } from './network.ts';
 
 export { conversionKey, converterDigest } from './conversion-key.ts';
 

@@ -3,11 +3,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { buildBackbone, parseArchitecture } from '../../src/convert/architectures/index.ts';
+import { AnyCheckpoint } from '../../scripts/generated-tensors.ts';
 import { nodesUpTo } from '../../src/convert/graph/graph.ts';
 import { pixels } from '../../src/convert/graph/ir.ts';
+import { buildBackbone, parseArchitecture } from '../../src/convert/network.ts';
 import { readNamedLabels, readZoo } from '../../src/registry/zoo.ts';
-import { AnyCheckpoint, trainedValues } from '../convert/any-checkpoint.ts';
+import { trainedValues } from '../convert/trained-values.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 
 const seed = await readZoo('zoo');
@@ -37,7 +38,8 @@ describe('the seed of the zoo', () => {
   test('every one says its licence, where its weights come from and what it needs', () => {
     for (const { name, license, needs, weights, parameters } of documents) {
       expect(license, name).not.toBe('');
-      expect(needs?.disk_bytes, name).toBe(weights.size_bytes + 2 * 4 * parameters);
+      // A grouped convolution takes more room in TF.js, which has none.
+      expect(needs?.disk_bytes, name).toBeGreaterThanOrEqual(weights.size_bytes + 2 * 4 * parameters);
       expect(needs?.memory_bytes, name).toBeGreaterThan(4 * parameters);
       expect(weights.source === undefined, name).toBe(name.endsWith('.tiny200'));
     }

@@ -49,7 +49,6 @@ function stage(digit: string, factor = 1): LayerRow[] {
 /** Inception v1 with batch norm: https://arxiv.org/abs/1409.4842 */
 export const GOOGLENETS = {
   googlenet: {
-    family: 'inception',
     layers: [
       { conv: 'conv1', width: 64, kernel: 7, stride: 2 },
       { max_pool: 3, ceil: true },
@@ -65,7 +64,6 @@ export const GOOGLENETS = {
   },
   /** Half as wide, with a stem for small images. */
   inception_v1_slim: {
-    family: 'inception',
     layers: [
       { conv: 'conv1', width: 32, kernel: 3, stride: 2 },
       { conv: 'conv3', width: 96, kernel: 3 },

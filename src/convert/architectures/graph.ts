@@ -21,13 +21,13 @@ import {
   zeroPad,
 } from '../graph/ir.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { Backbone } from './modules.ts';
+import { defineFamily } from './family.ts';
 
-/** The deepest classifiers have some thousand layers. */
+/** The deepest classifiers have about a thousand layers. */
 const MAX_LAYERS = 5000;
-/** What the first layers read: the scaled pixels. */
+/** Name of the normalised pixels, which the first layers read. */
 export const GRAPH_INPUT = 'input';
-/** The dense layer behind the graph, of which the features are the input and the logits the output. */
+/** Name of the dense layer that reads the features and gives the logits. */
 export const GRAPH_CLASSIFIER = 'classifier';
 
 const name = z.string().regex(/^[A-Za-z0-9][\w.-]{0,199}$/);
@@ -43,7 +43,7 @@ const one = z.tuple([name]);
 const several = z.array(name).min(2).max(1000);
 const finite = z.number();
 
-/** A layer with the names of those that it reads, and of its tensors in the weights file. */
+/** A layer, with the names of its inputs and of its tensors in the weights file. */
 const layerSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('normalize'),
@@ -100,38 +100,43 @@ const layerSchema = z.discriminatedUnion('kind', [
 ]);
 export type GraphLayer = z.output<typeof layerSchema>;
 
-/** A network that no table describes: its layers themselves, each after those that it reads. */
 export const graphSchema = z.strictObject({
   family: z.literal('graph'),
-  /** Height and width that the layers were laid out for; their padding is right for no other. */
+  /** Height and width that the layers were laid out for; their padding is wrong for any other size. */
   input_size: pairSchema,
+  /** Each layer after the layers that it reads. */
   layers: z.array(layerSchema).min(1).max(MAX_LAYERS),
   activations: name,
   features: name,
 });
 export type GraphTable = z.output<typeof graphSchema>;
 
-export function buildGraph(table: GraphTable, checkpoint: Checkpoint, input: MapNode): Backbone {
-  const [height, width] = table.input_size;
-  if (input.shape.height !== height || input.shape.width !== width) {
-    throw new ConversionError(
-      `the graph takes images of ${height}x${width}, not of ${input.shape.height}x${input.shape.width}`,
-    );
-  }
-  expectUnique([GRAPH_INPUT, ...table.layers.map((layer) => layer.name)]);
-  const built = new Map<string, Node>([[GRAPH_INPUT, input]]);
-  const build = (target: string): Node => {
-    for (const layer of layersUpTo(table, target)) {
-      if (!built.has(layer.name)) built.set(layer.name, buildLayer(layer, checkpoint, built));
+/** Networks that are given layer by layer; none of them has a name. */
+export const graph = defineFamily({
+  schema: graphSchema,
+  variants: {},
+  build: (table, checkpoint, input) => {
+    const [height, width] = table.input_size;
+    if (input.shape.height !== height || input.shape.width !== width) {
+      throw new ConversionError(
+        `the graph takes images of ${height}x${width}, not of ${input.shape.height}x${input.shape.width}`,
+      );
     }
-    return found(built, target, 'outputs');
-  };
-  return {
-    activations: asMap(build(table.activations), 'activations'),
-    features: () => asVector(build(table.features), 'features'),
-    classifier: GRAPH_CLASSIFIER,
-  };
-}
+    expectUnique([GRAPH_INPUT, ...table.layers.map((layer) => layer.name)]);
+    const built = new Map<string, Node>([[GRAPH_INPUT, input]]);
+    const build = (target: string): Node => {
+      for (const layer of layersUpTo(table, target)) {
+        if (!built.has(layer.name)) built.set(layer.name, buildLayer(layer, checkpoint, built));
+      }
+      return found(built, target, 'outputs');
+    };
+    return {
+      activations: asMap(build(table.activations), 'activations'),
+      features: () => asVector(build(table.features), 'features'),
+      classifier: { kind: 'dense', name: GRAPH_CLASSIFIER },
+    };
+  },
+});
 
 function expectUnique(names: readonly string[]): void {
   const seen = new Set<string>();
@@ -141,7 +146,7 @@ function expectUnique(names: readonly string[]): void {
   }
 }
 
-/** The layers that one stands on, and itself, in their order. */
+/** A layer and all its dependencies, in their order. */
 function layersUpTo({ layers }: GraphTable, target: string): GraphLayer[] {
   const needed = new Set([target]);
   return layers
@@ -189,7 +194,7 @@ function buildLayer(layer: GraphLayer, checkpoint: Checkpoint, built: ReadonlyMa
     case 'zero_pad':
       return zeroPad(layer.name, asMap(x, layer.name), layer.padding);
     case 'add':
-      if (second === undefined) throw new ConversionError(`layer "${layer.name}" adds one thing alone`);
+      if (second === undefined) throw new ConversionError(`layer "${layer.name}" adds two inputs, but has only one`);
       return add(layer.name, x, second);
     case 'concat':
       return x.shape.kind === 'map'
@@ -214,16 +219,16 @@ function buildLayer(layer: GraphLayer, checkpoint: Checkpoint, built: ReadonlyMa
 function found(built: ReadonlyMap<string, Node>, wanted: string, reader: string): Node {
   const node = built.get(wanted);
   if (node === undefined)
-    throw new ConversionError(`"${reader}" names layer "${wanted}", which does not come before it`);
+    throw new ConversionError(`"${reader}" reads layer "${wanted}", which does not come before it`);
   return node;
 }
 
 function asMap(node: Node, reader: string): MapNode {
   if (node.shape.kind === 'map') return node as MapNode;
-  throw new ConversionError(`"${reader}" needs a map, and layer "${node.name}" makes a vector`);
+  throw new ConversionError(`"${reader}" needs a map, and layer "${node.name}" gives a vector`);
 }
 
 function asVector(node: Node, reader: string): VectorNode {
   if (node.shape.kind === 'vector') return node as VectorNode;
-  throw new ConversionError(`"${reader}" needs a vector, and layer "${node.name}" makes a map`);
+  throw new ConversionError(`"${reader}" needs a vector, and layer "${node.name}" gives a map`);
 }

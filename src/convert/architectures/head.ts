@@ -2,10 +2,19 @@ import { elementCount } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { earlierMaps } from '../graph/earlier-maps.ts';
 import { createGraph, type Graph } from '../graph/graph.ts';
-import { activation, dense, globalAveragePool, join, type MapNode, softmax, type VectorNode } from '../graph/ir.ts';
+import {
+  activation,
+  conv2d,
+  dense,
+  globalAveragePool,
+  join,
+  type MapNode,
+  softmax,
+  type VectorNode,
+} from '../graph/ir.ts';
 import type { Weight } from '../graph/tensors.ts';
 
-/** Where a head begins: at the features, or at the mean of each channel of the activations. */
+/** What a head reads: the features, or the mean of each channel of the activations. */
 export const HEAD_INPUTS = ['features', 'activations'] as const;
 export type HeadInput = (typeof HEAD_INPUTS)[number];
 
@@ -16,34 +25,31 @@ export interface DenseWeights {
   readonly bias: Weight;
 }
 
-/** A network without its last dense layer. */
+/** A network without its classifier. */
 export interface Body {
   readonly activations: MapNode;
-  /** Deferred, since a head upon the activations needs none of the layers behind them, nor their tensors. */
+  /** Called only when needed: a head that reads the activations needs no layers behind them, nor their tensors. */
   readonly features: () => VectorNode;
 }
 
 /**
- * What the first dense layer of a head reads: the vector it begins at and, before that, the channels' means of the last
- * `earlier` of the network's earlier maps, the earliest first.
+ * The input of a head: the means of the channels of the last `earlier` earlier maps, the earliest first, followed by
+ * the vector that `from` names.
  *
- * @throws ConversionError when the network has fewer of them
+ * @throws ConversionError when the network has fewer earlier maps
  */
 export function headInput(body: Body, from: HeadInput, earlier = 0): VectorNode {
   const last = from === 'features' ? body.features() : globalAveragePool('pooled_activations', body.activations);
   if (earlier === 0) return last;
   const maps = earlierMaps(body.activations, last);
   if (earlier > maps.length) {
-    throw new ConversionError(`a head reads ${earlier} earlier layers, but the network offers ${maps.length}`);
+    throw new ConversionError(`the head reads ${earlier} earlier maps, but the network has only ${maps.length}`);
   }
   const means = maps.slice(-earlier).map((map) => globalAveragePool(`${map.name}.mean`, map));
   return join('joined_features', [...means, last]);
 }
 
-/**
- * Closes a network to a classifier by dense layers with a relu between them, of which the last makes the logits. So
- * a fine-tuned model is made: its backbone, and other layers than the backbone's own.
- */
+/** Completes a network to a classifier by dense layers with a relu between them; the last one gives the logits. */
 export function attachHead(
   input: MapNode,
   activations: MapNode,
@@ -59,7 +65,24 @@ export function attachHead(
   return createGraph(input, { probabilities: softmax('softmax', logits), logits, features, activations });
 }
 
-/** A classifier has a last layer; of this one nobody asks the answer. */
+/**
+ * Completes a network to a classifier by a 1x1 convolution over the activations, a relu, and the mean of each channel,
+ * which gives the logits.
+ *
+ * @param convolution weight `[classes, channels, 1, 1]`, bias `[classes]`
+ */
+export function attachConvolution(
+  input: MapNode,
+  activations: MapNode,
+  features: VectorNode,
+  convolution: { readonly weight: Weight; readonly bias: Weight },
+): Graph {
+  const classMap = activation('head.relu', conv2d('head', activations, convolution), 'relu');
+  const logits = globalAveragePool('head.pool', classMap);
+  return createGraph(input, { probabilities: softmax('softmax', logits), logits, features, activations });
+}
+
+/** A last layer of one class and zeros, for graphs of which only the features are read. */
 export function stubLayer(inputs: number): DenseWeights {
   const zeros = (name: string, shape: readonly number[]) => ({
     name,

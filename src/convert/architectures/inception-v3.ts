@@ -82,7 +82,6 @@ const moduleE = (name: string): LayerRow => ({
 /** https://arxiv.org/abs/1512.00567, as torchvision and timm have it; input 299x299. */
 export const INCEPTIONS_V3 = {
   inception_v3: {
-    family: 'inception',
     layers: [
       halving('Conv2d_1a_3x3', 32),
       { ...conv('Conv2d_2a_3x3', 32, 3), pad: false },

@@ -14,16 +14,24 @@ import { adaptiveWindow, type Pair, pair } from '../graph/windows.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Body, DenseWeights } from './head.ts';
 
-/** A network up to its last dense layer, as a family of architectures builds it. */
+/** A network up to its classifier, as a family of architectures builds it. */
 export interface Backbone extends Body {
-  /** The last dense layer: its tensors are `<classifier>.weight` and `<classifier>.bias`. */
-  readonly classifier: string;
-  /** Tensors that a checkpoint may have beside those of the network, for training alone. */
+  readonly classifier: Classifier;
+  /** Names of tensors that only training uses: a checkpoint may have them in addition. */
   readonly trainingOnly?: RegExp;
 }
 
+/**
+ * The last layer that has tensors, `<name>.weight` and `<name>.bias`. `dense`: it reads the features and gives the
+ * logits. `convolution`: it is a 1x1 convolution over the activations; a relu and the mean of each channel follow.
+ */
+interface Classifier {
+  readonly kind: 'dense' | 'convolution';
+  readonly name: string;
+}
+
 export interface ConvolutionModule extends WindowOptions {
-  /** Channels out. */
+  /** Number of output channels. */
   readonly width: number;
   readonly kernel: number | Pair;
   readonly groups?: number;
@@ -31,7 +39,7 @@ export interface ConvolutionModule extends WindowOptions {
   readonly bias?: boolean;
 }
 
-/** A convolution by the name of its module: `<name>.weight`, and `<name>.bias` if it has one. */
+/** A convolution with the tensors `<name>.weight` and, when `bias` is set, `<name>.bias`. */
 export function convolution(checkpoint: Checkpoint, name: string, x: MapNode, module: ConvolutionModule): MapNode {
   const { width, kernel, groups = 1, bias = false, ...window } = module;
   return conv2d(name, x, {
@@ -42,7 +50,7 @@ export function convolution(checkpoint: Checkpoint, name: string, x: MapNode, mo
   });
 }
 
-/** A batch norm by the name of its module, with PyTorch's names for its four tensors. */
+/** A batch norm with PyTorch's four tensors: `<name>.weight`, `.bias`, `.running_mean` and `.running_var`. */
 export function normalization(checkpoint: Checkpoint, name: string, x: MapNode, epsilon: number): MapNode {
   const tensor = (suffix: string) => checkpoint.weight(`${name}.${suffix}`, [x.shape.channels]);
   return batchNorm(name, x, {
@@ -54,7 +62,7 @@ export function normalization(checkpoint: Checkpoint, name: string, x: MapNode, 
   });
 }
 
-/** The two tensors of a dense layer by the name of its module. */
+/** The tensors `<name>.weight` and `<name>.bias` of a dense layer. */
 export function denseWeights(checkpoint: Checkpoint, name: string, inputs: number, outputs: number): DenseWeights {
   return {
     weight: checkpoint.weight(`${name}.weight`, [outputs, inputs]),
@@ -62,7 +70,7 @@ export function denseWeights(checkpoint: Checkpoint, name: string, inputs: numbe
   };
 }
 
-/** Dense layers with a relu behind each, by the names of their modules. */
+/** Dense layers with the given module names, each followed by a relu. */
 export function hiddenLayers(
   checkpoint: Checkpoint,
   names: readonly string[],
@@ -75,7 +83,7 @@ export function hiddenLayers(
   }, input);
 }
 
-/** A map pooled to `side` x `side` and flattened; its mean when that is 1. */
+/** A map average-pooled to `side` x `side` and flattened; the mean of each channel when `side` is 1. */
 export function pooledTo(side: number, x: MapNode): VectorNode {
   if (side === 1) return globalAveragePool('avgpool', x);
   const { height, width } = x.shape;

@@ -1,12 +1,12 @@
 import { copyFile } from 'node:fs/promises';
 import { elementCount } from '../../common/tensor.ts';
-import { buildNetwork, NAMED_ARCHITECTURES, type NetworkOptions, parseArchitecture } from '../architectures/index.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { PytorchCheckpoint } from '../formats/pytorch/checkpoint.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { storedTensors, writeSafetensors } from '../formats/safetensors/writer.ts';
 import { type Graph, weightsOf } from '../graph/graph.ts';
 import type { Pair } from '../graph/windows.ts';
+import { buildNetwork, NAMED_ARCHITECTURES, type NetworkOptions, parseArchitecture } from '../network.ts';
 import { type TensorFile, unwrapped } from './state-dict-names.ts';
 
 /** What a manifest says of a network. */

@@ -1,9 +1,9 @@
 import { GRAPH_INPUT, type GraphTable } from '../architectures/graph.ts';
-import { buildNetwork } from '../architectures/index.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { openTfjsFiles } from '../formats/tfjs-import/files.ts';
 import { importTfjs } from '../formats/tfjs-import/reader.ts';
 import type { Pair } from '../graph/windows.ts';
+import { buildNetwork } from '../network.ts';
 import { writeNetworkTensors } from './graph-table.ts';
 import { factsOf, type ImportedNetwork } from './import-checkpoint.ts';
 

@@ -1,8 +1,8 @@
 import { elementCount } from '../../common/tensor.ts';
-import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from '../architectures/index.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { storedTensors, writeSafetensors } from '../formats/safetensors/writer.ts';
 import { nodesUpTo, weightsOf } from '../graph/graph.ts';
+import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from '../network.ts';
 
 /** A network without the layers behind its last convolution. */
 export interface BackboneFacts {

@@ -1,11 +1,11 @@
 import { type HeadInput, headInput } from '../architectures/head.ts';
-import { type Architecture, buildNetwork, parseArchitecture } from '../architectures/index.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { type OnnxArchitecture, parseOnnxArchitecture } from '../foreign-onnx/architecture.ts';
 import { writeFineTunedOnnx } from '../foreign-onnx/fine-tuned-onnx.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { float32Tensor, storedTensors, writeSafetensors } from '../formats/safetensors/writer.ts';
 import { nodesUpTo, weightsOf } from '../graph/graph.ts';
+import { type Architecture, buildNetwork, parseArchitecture } from '../network.ts';
 import { type FineTuneBackbone, isPlain } from './layered-network.ts';
 
 /** A trained dense layer: `y = weight x + bias`, weight `[outputs, inputs]` row by row, bias `[outputs]`. */

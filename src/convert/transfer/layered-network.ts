@@ -1,9 +1,9 @@
 import { attachHead, headInput, stubLayer } from '../architectures/head.ts';
-import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from '../architectures/index.ts';
 import { writeOnnx } from '../formats/onnx/emitter.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { earlierMaps } from '../graph/earlier-maps.ts';
 import { foldBatchNorm } from '../graph/fold-batch-norm.ts';
+import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from '../network.ts';
 
 /** A model whose last dense layer is to be replaced. */
 export interface FineTuneBackbone extends Omit<NetworkOptions, 'numClasses'> {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { GeneratedTensors } from '../../../scripts/generated-tensors.ts';
-import { buildNetwork, parseArchitecture } from '../../../src/convert/architectures/index.ts';
+import { buildNetwork, parseArchitecture } from '../../../src/convert/network.ts';
 
 const SHAPES = { 'conv.weight': [4, 3, 3, 3], 'classifier.weight': [2, 4], 'classifier.bias': [2] };
 const conv = {
@@ -48,7 +48,7 @@ test.each<[string, object, string]>([
   ['a layer that reads one behind it', { layers: [relu, conv, mean], activations: 'relu' }, 'does not come before it'],
   ['a name that two layers have', { layers: [conv, conv, mean] }, 'two layers are called "conv"'],
   ["the input's name for a layer", { layers: [{ ...conv, name: 'input' }, mean] }, 'two layers are called "input"'],
-  ['a layer that reads nothing that is there', { layers: [{ ...conv, inputs: ['none'] }, mean] }, 'names layer "none"'],
+  ['a layer that reads nothing that is there', { layers: [{ ...conv, inputs: ['none'] }, mean] }, 'reads layer "none"'],
   ['a tensor that is not there', { layers: [{ ...conv, weight: 'other.weight' }, mean] }, 'tensor "other.weight"'],
   ['a vector where a map is needed', { activations: 'mean' }, 'needs a map'],
   ['a map where a vector is needed', { features: 'conv' }, 'needs a vector'],

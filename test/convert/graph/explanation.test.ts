@@ -5,7 +5,7 @@ import * as ort from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import { elementCount, type Tensor } from '../../../src/common/tensor.ts';
-import { attachHead, type DenseWeights } from '../../../src/convert/architectures/head.ts';
+import { attachConvolution, attachHead, type DenseWeights } from '../../../src/convert/architectures/head.ts';
 import { weightPlaces, writeOnnx } from '../../../src/convert/formats/onnx/emitter.ts';
 import { writeOnnxExplanation } from '../../../src/convert/formats/onnx/explanation.ts';
 import { explainableHead } from '../../../src/convert/graph/explanation.ts';
@@ -126,6 +126,24 @@ describe('the mean of each channel and one dense layer', () => {
     for (const [row, index] of classes.entries()) {
       const total = sum(rowOf(explanation, row)) + (bias[index] ?? 0);
       expect(total).toBeCloseTo(rowOf(logits, row)[index] ?? Number.NaN, 5);
+    }
+  });
+});
+
+describe('a 1x1 convolution, a relu and the mean of each channel, as in SqueezeNet', () => {
+  it('cells add up to the logit of any class', async () => {
+    const map = mapInput(classifier([4, 6], (activations) => globalAveragePool('pool', activations)).outputs.features);
+    const input = mapInput(mapInput(map));
+    const graph = attachConvolution(input, map, globalAveragePool('pool', map), {
+      weight: weight('fc.weight', [CLASSES, CHANNELS, 1, 1]),
+      bias: weight('fc.bias', [CLASSES]),
+    });
+    const classes = [2, 0, 1];
+    const { method, explanation, logits } = await explain(graph, imagesOf(3, [4, 6]), classes);
+    expect(method).toBe('cam');
+    expect(explanation.shape).toEqual([3, 4, 6]);
+    for (const [row, index] of classes.entries()) {
+      expect(sum(rowOf(explanation, row))).toBeCloseTo(rowOf(logits, row)[index] ?? Number.NaN, 5);
     }
   });
 });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
-import { buildNetwork, parseArchitecture } from '../../../src/convert/architectures/index.ts';
 import { writeOnnx } from '../../../src/convert/formats/onnx/emitter.ts';
 import { SafetensorsFile } from '../../../src/convert/formats/safetensors/reader.ts';
 import { writeTfjs } from '../../../src/convert/formats/tfjs/emitter.ts';
+import { buildNetwork, parseArchitecture } from '../../../src/convert/network.ts';
 import { type TrainedHead, writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
 import { type FineTuneBackbone, writeLayeredNetwork } from '../../../src/convert/transfer/layered-network.ts';
 import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
@@ -113,7 +113,7 @@ describe('a head that reads earlier layers', () => {
   test('asks for no more of them than there are', async () => {
     const head = { ...headOf('features', 480, 3), earlier: 4 };
     await expect(fineTuned(resnet, head, 'tuned')).rejects.toThrow(
-      'a head reads 4 earlier layers, but the network offers 3',
+      'the head reads 4 earlier maps, but the network has only 3',
     );
   });
 });

@@ -1,23 +1,24 @@
-import type { ExplainableHead, HiddenLayer } from '../../graph/explanation.ts';
+import type { ConvolutionHead, DenseHead, ExplainableHead, HiddenLayer } from '../../graph/explanation.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { ActivationFunction, Node } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
 import { type WrittenFile, writeFileThrough } from '../file-sink.ts';
 import { MODEL_HEAD, weightTensor } from './emitter.ts';
-import { type Constant, constantTensor, emitNode, nodeProto, valueInfo } from './nodes.ts';
+import { type Constant, constantTensor, emitNode, nodeProto, TO_CHANNELS_FIRST, valueInfo } from './nodes.ts';
 import { DATA_TYPE, encode, modelProto, type NodeProto } from './proto.ts';
 import { externalTensor, type TensorPlace } from './writer.ts';
 
-/** The activations with their channels first, as the layers of a head read them. */
+/** Name of the activations with their channels first, as the layers of a head read them. */
 const MAP = 'activations:map';
 
 /**
- * Writes the model that explains a class: inputs `activations` `[n, height, width, channels]` and `features` as
- * the model gives them, and `class` int64 `[n]`; output `explanation` `[n, height, width]`, what each cell of the map adds to the logit of the class. Of a linear head
- * the sum over the cells and the class's bias are the logit itself; of another it is the part that is linear around this
- * picture: the mean gradient of each channel, times its activations.
+ * Writes the model that explains a class. Inputs: `activations` `[n, height, width, channels]` and `features`, as the
+ * classifier gives them, and `class`, int64 `[n]`. Output: `explanation` `[n, height, width]`, what each cell of the map
+ * adds to the logit of the class. With the method `cam`, the sum over the cells plus the bias of a dense layer is the
+ * logit. With `grad_cam` it is the part of the logit that is linear around the image: the mean gradient of each channel
+ * times its activations.
  *
- * It holds no weights of its own but refers to those that `places` says, in files of the same folder.
+ * The model holds no weights: it refers to those that `places` locates, in files of the same folder.
  */
 export async function writeOnnxExplanation(
   { outputs: { activations, features } }: Graph,
@@ -28,9 +29,13 @@ export async function writeOnnxExplanation(
   const { height, width, channels } = activations.shape;
   const emitted = new Emitted();
   const nameOf = (node: Node) => (node === features ? 'features' : node === activations ? MAP : `${node.name}:out`);
-  emitForward(head, nameOf, emitted);
-  const gradient = emitBackward(head, nameOf, emitted);
-  emitExplanation(gradient, [height, width, channels], emitted);
+  if (head.kind === 'convolution') {
+    emitClassMap(head, nameOf, height * width, emitted);
+  } else {
+    emitForward(head, nameOf, emitted);
+    const gradient = emitBackward(head, nameOf, emitted);
+    emitExplanation(gradient, [height, width, channels], emitted);
+  }
   const graph = {
     name: 'explanation',
     nodes: emitted.nodes,
@@ -49,13 +54,13 @@ export async function writeOnnxExplanation(
   return await writeFileThrough(path, (sink) => sink.write(bytes));
 }
 
-/** What a model is made of, as it grows. */
+/** The parts of a model while it is being built. */
 class Emitted {
   readonly nodes: NodeProto[] = [];
   readonly weights = new Map<string, Weight>();
   readonly constants: Constant[] = [];
 
-  /** A node whose only output has its name. */
+  /** Adds a node whose only output has the same name. */
   add(name: string, operator: string, inputs: readonly string[], attributes?: Parameters<typeof nodeProto>[4]): string {
     this.nodes.push(nodeProto(name, operator, inputs, name, attributes));
     return name;
@@ -66,7 +71,7 @@ class Emitted {
     return name;
   }
 
-  /** 0 stands for the size that is there, -1 for what is left. */
+  /** In `sizes`, 0 keeps the size of the input and -1 takes what is left. */
   reshape(name: string, input: string, sizes: readonly number[]): string {
     const shape = this.constant(`${name}.shape`, [sizes.length], BigInt64Array.from(sizes, BigInt));
     return this.add(name, 'Reshape', [input, shape]);
@@ -76,32 +81,48 @@ class Emitted {
     this.weights.set(weight.name, weight);
     return weight.name;
   }
+
+  /** Adds layers of the classifier. */
+  layers(nodes: readonly Node[], nameOf: NameOf): void {
+    for (const node of nodes) {
+      const values = { inputs: node.inputs.map(nameOf), output: nameOf(node) };
+      const { nodes: emitted, weights = [], constants = [] } = emitNode(node, values, 'uint8');
+      this.nodes.push(...emitted);
+      this.constants.push(...constants);
+      for (const weight of weights) this.weight(weight);
+    }
+  }
 }
 
-type Names = (node: Node) => string;
+type NameOf = (node: Node) => string;
 
-/** The head anew, as far as an activation function depends on it whose output is not known already. */
-function emitForward({ pools, vectorization, hidden }: ExplainableHead, nameOf: Names, emitted: Emitted): void {
+/** The logit is the mean of the channel of its class, so each cell of that channel is its share, but for the mean. */
+function emitClassMap({ layers }: ConvolutionHead, nameOf: NameOf, cells: number, emitted: Emitted): void {
+  emitted.add(MAP, 'Transpose', ['activations'], { perm: TO_CHANNELS_FIRST });
+  emitted.layers(layers, nameOf);
+  const last = layers.at(-1);
+  const index = emitted.reshape('class:index', 'class', [-1, 1]);
+  const classMap = emitted.add('class:map', 'GatherND', [last ? nameOf(last) : MAP, index], { batch_dims: 1 });
+  const share = emitted.constant('explanation:share', [], Float32Array.of(1 / cells));
+  emitted.add('explanation', 'Mul', [classMap, share]);
+}
+
+/** Repeats the layers of the head up to the last activation function whose output is not an input already. */
+function emitForward({ pools, vectorization, hidden }: DenseHead, nameOf: NameOf, emitted: Emitted): void {
   const unknown = hidden.findLastIndex(
     ({ node }) => node.operation.kind === 'activation' && nameOf(node) !== 'features',
   );
   if (unknown < 0) return;
-  emitted.add(MAP, 'Transpose', ['activations'], { perm: [0, 3, 1, 2] });
-  for (const node of [...pools, vectorization, ...hidden.slice(0, unknown + 1).map((layer) => layer.node)]) {
-    const values = { inputs: node.inputs.map(nameOf), output: nameOf(node) };
-    const { nodes, weights = [], constants = [] } = emitNode(node, values, 'uint8');
-    emitted.nodes.push(...nodes);
-    emitted.constants.push(...constants);
-    for (const weight of weights) emitted.weight(weight);
-  }
+  emitted.add(MAP, 'Transpose', ['activations'], { perm: TO_CHANNELS_FIRST });
+  emitted.layers([...pools, vectorization, ...hidden.slice(0, unknown + 1).map(({ node }) => node)], nameOf);
 }
 
-/** From the logit of the class back to the sum of each channel's gradient on the map, `[n, channels]`. */
-function emitBackward({ vectorization, hidden, classifier }: ExplainableHead, nameOf: Names, emitted: Emitted): string {
+/** Emits the sum of the gradient over each channel of the map, `[n, channels]`. */
+function emitBackward({ vectorization, hidden, classifier }: DenseHead, nameOf: NameOf, emitted: Emitted): string {
   const weight = emitted.weight(classifier.operation.weight);
   let gradient = emitted.add(`${classifier.name}:gradient`, 'Gather', [weight, 'class']);
   for (const layer of [...hidden].reverse()) gradient = emitGradient(layer, gradient, nameOf, emitted);
-  // A mean spreads its gradient over the cells: their sum is what arrived.
+  // The mean of a channel spreads its gradient over the cells, so the sum over the cells is that gradient.
   if (vectorization.operation.kind === 'global_average_pool') return gradient;
   const { name } = vectorization;
   const axis = emitted.constant(`${name}.cells`, [1], BigInt64Array.of(2n));
@@ -109,8 +130,8 @@ function emitBackward({ vectorization, hidden, classifier }: ExplainableHead, na
   return emitted.add(`${name}:gradient`, 'ReduceSum', [byCell, axis], { keepdims: 0 });
 }
 
-/** From the gradient of what a layer makes to that of what it reads. */
-function emitGradient({ node, input }: HiddenLayer, gradient: string, nameOf: Names, emitted: Emitted): string {
+/** Emits the gradient of the input of a layer from the gradient of its output. */
+function emitGradient({ node, input }: HiddenLayer, gradient: string, nameOf: NameOf, emitted: Emitted): string {
   const { name, operation } = node;
   switch (operation.kind) {
     case 'dense':
@@ -127,8 +148,8 @@ function emitGradient({ node, input }: HiddenLayer, gradient: string, nameOf: Na
   }
 }
 
-/** 1 where an activation function lets its input through, else 0: told from what came out. */
-function emitSlope(node: Node, apply: ActivationFunction, nameOf: Names, emitted: Emitted): string {
+/** Emits the derivative of relu or relu6, computed from the output of the function: 1 within its bounds, else 0. */
+function emitSlope(node: Node, apply: ActivationFunction, nameOf: NameOf, emitted: Emitted): string {
   const { name } = node;
   const positive = emitted.add(`${name}:above`, 'Sign', [nameOf(node)]);
   if (apply === 'relu') return positive;
@@ -138,7 +159,7 @@ function emitSlope(node: Node, apply: ActivationFunction, nameOf: Names, emitted
   return emitted.add(`${name}:slope`, 'Mul', [positive, below]);
 }
 
-/** The mean gradient of each channel times its activations, summed over the channels. */
+/** Emits the mean gradient of each channel times its activations, summed over the channels. */
 function emitExplanation(
   gradient: string,
   [height, width, channels]: readonly [number, number, number],
@@ -154,17 +175,17 @@ function emitExplanation(
 }
 
 function lengthOf({ shape }: Node): number {
-  if (shape.kind !== 'vector') throw new Error('a head joins vectors');
+  if (shape.kind !== 'vector') throw new Error('a head concatenates vectors only');
   return shape.length;
 }
 
 function channelsInto({ inputs: [map] }: Node): number {
-  if (map?.shape.kind !== 'map') throw new Error('a layer that makes a vector of a map reads a map');
+  if (map?.shape.kind !== 'map') throw new Error('the layer before the vectors must read a map');
   return map.shape.channels;
 }
 
 function placeOf({ name }: Weight, places: ReadonlyMap<string, TensorPlace>): TensorPlace {
   const place = places.get(name);
-  if (place === undefined) throw new Error(`nobody has written the weight "${name}"`);
+  if (place === undefined) throw new Error(`no file holds the weight "${name}"`);
   return place;
 }

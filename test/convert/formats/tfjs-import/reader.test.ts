@@ -5,7 +5,6 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../../scripts/generated-tensors.ts';
 import type { Tensor } from '../../../../src/common/tensor.ts';
-import { buildNetwork, parseArchitecture } from '../../../../src/convert/architectures/index.ts';
 import { writeOnnx } from '../../../../src/convert/formats/onnx/emitter.ts';
 import { SafetensorsFile } from '../../../../src/convert/formats/safetensors/reader.ts';
 import { writeTfjs } from '../../../../src/convert/formats/tfjs/emitter.ts';
@@ -15,6 +14,7 @@ import { foldBatchNorm } from '../../../../src/convert/graph/fold-batch-norm.ts'
 import type { Graph } from '../../../../src/convert/graph/graph.ts';
 import { conv2d } from '../../../../src/convert/graph/ir.ts';
 import { writeNetworkTensors } from '../../../../src/convert/import/graph-table.ts';
+import { buildNetwork, parseArchitecture } from '../../../../src/convert/network.ts';
 import { OUTPUT_NAMES } from '../../../../src/runtime/session.ts';
 import { EMBEDDED } from '../../../golden/pictures.ts';
 import { constantWeight } from '../../constant-weight.ts';

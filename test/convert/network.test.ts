@@ -1,15 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { GeneratedTensors } from '../../../scripts/generated-tensors.ts';
-import {
-  buildBackbone,
-  buildNetwork,
-  NAMED_ARCHITECTURES,
-  parseArchitecture,
-} from '../../../src/convert/architectures/index.ts';
-import { earlierMaps } from '../../../src/convert/graph/earlier-maps.ts';
-import { type Graph, nodesUpTo, weightsOf } from '../../../src/convert/graph/graph.ts';
-import { pixels } from '../../../src/convert/graph/ir.ts';
-import { AnyCheckpoint, trainedValues } from '../any-checkpoint.ts';
+import { AnyCheckpoint, GeneratedTensors } from '../../scripts/generated-tensors.ts';
+import { earlierMaps } from '../../src/convert/graph/earlier-maps.ts';
+import { type Graph, nodesUpTo, weightsOf } from '../../src/convert/graph/graph.ts';
+import { pixels } from '../../src/convert/graph/ir.ts';
+import { buildBackbone, buildNetwork, NAMED_ARCHITECTURES, parseArchitecture } from '../../src/convert/network.ts';
+import { trainedValues } from './trained-values.ts';
 
 describe('an architecture in a manifest', () => {
   test('is a name or a table, and the name stands for the table', () => {
@@ -27,7 +22,8 @@ describe('an architecture in a manifest', () => {
   test.each([
     ['resnet19', 'there is no architecture "resnet19"'],
     ['toString', 'there is no architecture "toString"'],
-    [{ family: 'perceptron' }, 'family'],
+    [{ family: 'perceptron' }, 'there is no family "perceptron"; the known ones are alexnet, '],
+    [{ family: 'vgg', features: [8], head: { from: 'pixels' } }, 'head.from'],
     [{ family: 'resnet', block: 'basic', layers: [2, 0] }, 'layers[1]'],
     [{ family: 'resnet', block: 'basic', layers: [2], depth: 3 }, 'depth'],
     [undefined, 'the architecture is not valid'],
@@ -63,6 +59,9 @@ describe('named architectures', () => {
     ['efficientnet_lite2', 260, 6_092_072, 1280, 9],
     ['efficientnet_lite3', 280, 8_197_096, 1280, 9],
     ['efficientnet_lite4', 300, 13_006_568, 1280, 10],
+    ['mobilenet_v2', 224, 3_504_872, 1280, 7],
+    ['squeezenet1_0', 224, 1_248_424, 512, 13],
+    ['squeezenet1_1', 224, 1_235_496, 512, 13],
   ])('%s at %i pixels', (name, size, parameters, features, side) => {
     const backbone = buildBackbone(parseArchitecture(name), new AnyCheckpoint(), pixels([size, size]));
     const entering = backbone.features();
@@ -107,8 +106,8 @@ describe('named architectures', () => {
   test('a table that contradicts itself is refused', () => {
     const resnet = (table: object) =>
       buildBackbone(parseArchitecture({ family: 'resnet', ...table }), new AnyCheckpoint(), pixels([64, 64]));
-    expect(() => resnet({ block: 'basic', layers: [1, 1, 1, 1, 1] })).toThrow('5 stages needs as many widths, not 4');
-    expect(() => resnet({ block: 'basic', layers: [1], groups: 2 })).toThrow('for the block "bottleneck"');
+    expect(() => resnet({ block: 'basic', layers: [1, 1, 1, 1, 1] })).toThrow('5 stages needs 5 widths, not 4');
+    expect(() => resnet({ block: 'basic', layers: [1], groups: 2 })).toThrow('need the block "bottleneck"');
   });
 });
 
@@ -172,6 +171,23 @@ describe("checkpoints with others' names", () => {
     expect(at('_blocks.2._expand_conv.weight')).toBe('blocks.1.1.conv_pw.weight');
     expect(at('_blocks.15._bn2.running_var')).toBe('blocks.6.0.bn3.running_var');
     expect(at('_bn1.bias')).toBe('bn2.bias');
+  });
+
+  test("MobileNetV2 by torchvision's names and by timm's", () => {
+    const namesFor = (has: (name: string) => boolean) => {
+      const { features } = buildBackbone(parseArchitecture('mobilenet_v2'), new AnyCheckpoint(has), pixels([64, 64]));
+      return nodesUpTo([features()])
+        .flatMap(weightsOf)
+        .map(({ name }) => name);
+    };
+    const [torchvision, timm] = [namesFor(() => false), namesFor((name) => name === 'conv_stem.weight')];
+    const at = (name: string) => timm[torchvision.indexOf(name)];
+    expect(at('features.0.0.weight')).toBe('conv_stem.weight');
+    expect(at('features.1.conv.0.0.weight')).toBe('blocks.0.0.conv_dw.weight');
+    expect(at('features.1.conv.1.weight')).toBe('blocks.0.0.conv_pw.weight');
+    expect(at('features.3.conv.0.0.weight')).toBe('blocks.1.1.conv_pw.weight');
+    expect(at('features.17.conv.3.running_var')).toBe('blocks.6.0.bn3.running_var');
+    expect(at('features.18.1.bias')).toBe('bn2.bias');
   });
 
   test('a checkpoint of another depth is refused by the tensor that has no place', () => {
