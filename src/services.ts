@@ -54,9 +54,9 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   const registry = new Registry();
 
   const parity = new FormatParity(logger);
-  const conversions = new ConversionCache(join(config.dataDir, 'converted'), logger, ({ name }, converted) => {
-    void parity.compare(name, converted);
-  });
+  const conversions = new ConversionCache(join(config.dataDir, 'converted'), logger, ({ name }, converted) =>
+    parity.compare(name, converted),
+  );
   await conversions.clear();
   const engines = new EnginePool({
     size: engineCount(config.engineThreads),
@@ -128,6 +128,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
       await parity.close();
       await serving.close();
       await engines.close(ENGINE_GRACE_MS);
+      await conversions.close();
       metrics.close();
     },
   };

@@ -6,9 +6,8 @@ import type { ImageTimings } from '../metrics/metrics.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { AnswerName, RuntimeName } from '../runtime/session.ts';
 import type { Admission } from '../serving/admission.ts';
-import type { Batcher } from '../serving/batcher.ts';
+import type { Batcher, OutputRows } from '../serving/batcher.ts';
 import type { DecodeQueue } from '../serving/decode-queue.ts';
-import type { OutputRows } from '../serving/rows.ts';
 
 /** One uploaded file. */
 export interface UploadedImage {

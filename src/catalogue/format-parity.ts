@@ -1,23 +1,22 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { writeFileDurably } from '../common/durable-files.ts';
+import { readDerivedJson, writeDerivedJson } from '../common/derived-json.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts';
 import type { OutputName, RuntimeName } from '../runtime/session.ts';
 import type { ConvertedModel } from '../serving/conversion.ts';
-import { EngineProcess } from '../serving/engine-process.ts';
+import { EngineProcess, isDamage } from '../serving/engine-process.ts';
 import { comparisonPictures, likeliest } from './comparison-pictures.ts';
 
-/** Kept beside the files that it compares. */
+/** The report's file, beside the converted files. */
 const REPORT_FILE = 'parity.json';
 const PICTURES = 8;
-/** The most that a probability should differ. */
+/** The largest acceptable difference of a probability. */
 const TOLERANCE = 1e-3;
 const COMPARED = ['probabilities', 'logits', 'features'] as const satisfies readonly OutputName[];
-/** A comparison has all the time that nobody else needs. */
+/** The lowest priority: a comparison uses time that nothing else needs. */
 const NICENESS = 19;
 const END_GRACE_MS = 1_000;
 
@@ -32,9 +31,9 @@ const reportSchema = z.object({
   /** ISO 8601 in UTC. */
   measured_at: z.string(),
   pictures: z.number(),
-  /** Of probabilities; of logits and features as a share of the largest value there is. */
+  /** Absolute for probabilities; for logits and features relative to the largest value. */
   max_difference: z.object({ probabilities: z.number(), logits: z.number(), features: z.number() }),
-  /** Share of the pictures for which both find the same class the likeliest. */
+  /** Share of the pictures for which both have the same most probable class. */
   top1_agreement: z.number(),
   tolerance: z.number(),
   within_tolerance: z.boolean(),
@@ -42,25 +41,30 @@ const reportSchema = z.object({
   tfjs: fileSchema,
 });
 
-/** How far the two formats of a model are apart, in the words of the card. */
+/** How much the answers of a model's two formats differ, as the model card shows it. */
 export type FormatParityReport = z.output<typeof reportSchema>;
 
-/** The report of a converted model, once there is one. */
+/** The report of a converted model; undefined where there is none, or where it is damaged or of other files. */
 export async function readFormatParity({
   onnx,
-}: Pick<ConvertedModel, 'onnx'>): Promise<FormatParityReport | undefined> {
-  const text = await readFile(join(dirname(onnx.path), REPORT_FILE), 'utf8').catch(() => undefined);
-  const parsed = reportSchema.safeParse(text === undefined ? undefined : JSON.parse(text));
-  return parsed.data;
+  tfjs,
+}: Pick<ConvertedModel, 'onnx' | 'tfjs'>): Promise<FormatParityReport | undefined> {
+  const report = await readDerivedJson(reportPath(onnx), reportSchema);
+  return report?.onnx.sha256 === onnx.sha256 && report.tfjs.sha256 === tfjs?.sha256 ? report : undefined;
+}
+
+function reportPath(onnx: ConvertedModel['onnx']): string {
+  return join(dirname(onnx.path), REPORT_FILE);
 }
 
 /**
- * Compares ONNX and TF.js after each conversion, one model at a time, each format in a process of its own that ends with it:
- * no request waits for that, and the server holds no memory for it.
+ * Compares the answers of ONNX and TF.js after each conversion, one model at a time. Each format runs in a process of its own
+ * that ends afterwards: no request waits for it, and the server keeps no memory for it.
  */
 export class FormatParity {
   readonly #logger: Logger;
   readonly #oneAtATime = new Mutex();
+  /** Keys of the models that were compared, or wait for it. */
   readonly #planned = new Set<string>();
   #engine: EngineProcess | undefined;
   #closed = false;
@@ -69,37 +73,51 @@ export class FormatParity {
     this.#logger = logger;
   }
 
-  /** Has a model compared, unless it has been, or comes in one format alone. Settles when that is done, or has failed. */
-  async compare(name: string, converted: ConvertedModel): Promise<void> {
-    const { key, onnx, tfjs, inputSize } = converted;
+  /** Queues a comparison of a model's formats, unless it has been compared or has one format only. Failures are logged. */
+  compare(name: string, converted: ConvertedModel): void {
+    const { key, tfjs } = converted;
     if (tfjs === undefined || this.#planned.has(key)) return;
     this.#planned.add(key);
-    await this.#oneAtATime.run(async () => {
-      if (this.#closed || (await readFormatParity(converted)) !== undefined) return;
-      try {
-        const pictures = comparisonPictures(PICTURES, inputSize);
-        const report = reportOf(
-          { ...(await this.#run('onnx', onnx.path, pictures)), ...onnx },
-          { ...(await this.#run('tfjs', tfjs.path, pictures)), ...tfjs },
-        );
-        await writeFileDurably(join(dirname(onnx.path), REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
-        const { top1_agreement, max_difference, within_tolerance } = report;
-        const level = within_tolerance ? 'info' : 'error';
-        this.#logger[level]({ model: name, top1_agreement, max_difference }, 'ONNX and TF.js were compared');
-      } catch (thrown) {
+    this.#oneAtATime
+      .run(() => this.#compare(name, { ...converted, tfjs }))
+      .catch((thrown: unknown) => {
+        // Serving the model repairs a damaged file; its next use plans the comparison again.
+        if (isDamage(thrown)) this.#planned.delete(key);
         if (!this.#closed) this.#logger.warn({ model: name, reason: messageOf(thrown) }, 'formats cannot be compared');
-      }
-    });
+      });
   }
 
-  /** Ends what is under way; it is begun again at the next start. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#engine?.kill();
+  /** Settles when no comparison is running or waiting. */
+  async idle(): Promise<void> {
     await this.#oneAtATime.run(async () => undefined);
   }
 
-  async #run(runtime: RuntimeName, path: string, { data, shape }: PixelTensor): Promise<Answers> {
+  /** Aborts the running comparison and drops those that wait: the next start of the server makes them. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#engine?.kill();
+    await this.idle();
+  }
+
+  async #compare(name: string, converted: ComparableModel): Promise<void> {
+    const { onnx, tfjs, inputSize } = converted;
+    if (this.#closed || (await readFormatParity(converted)) !== undefined) return;
+    const pictures = comparisonPictures(PICTURES, inputSize);
+    const report = reportOf(
+      { ...(await this.#run('onnx', onnx, pictures)), ...onnx },
+      { ...(await this.#run('tfjs', tfjs, pictures)), ...tfjs },
+    );
+    await writeDerivedJson(reportPath(onnx), report);
+    const { top1_agreement, max_difference, within_tolerance } = report;
+    const level = within_tolerance ? 'info' : 'error';
+    this.#logger[level]({ model: name, top1_agreement, max_difference }, 'ONNX and TF.js were compared');
+  }
+
+  async #run(
+    runtime: RuntimeName,
+    { path, files }: ConvertedModel['onnx'],
+    { data, shape }: PixelTensor,
+  ): Promise<RuntimeAnswers> {
     if (this.#closed) throw new Error('the server is stopping');
     const engine = new EngineProcess(NICENESS, this.#logger);
     this.#engine = engine;
@@ -108,9 +126,9 @@ export class FormatParity {
       const rows: Tensor[][] = [];
       for (let row = 0; row < PICTURES; row += 1) {
         const pixels = data.slice(row * elementCount(image), (row + 1) * elementCount(image));
-        // One at a time: the memory of a batch of a large model is none to spend on this.
+        // One picture at a time: a batch of a large model would take too much memory.
         const outputs = await engine.run(
-          { key: path, runtime, path, threads: 1 },
+          { key: path, runtime, path, files, threads: 1 },
           { data: pixels, shape: [1, ...image] },
           COMPARED,
         );
@@ -125,14 +143,17 @@ export class FormatParity {
   }
 }
 
-/** What one format answers: for each picture its outputs, in the order of `COMPARED`. */
-interface Answers {
+type ComparableModel = ConvertedModel & { readonly tfjs: ConvertedModel['onnx'] };
+
+/** The answers of one runtime, and what computed them. */
+interface RuntimeAnswers {
+  /** For each picture its outputs, in the order of `COMPARED`. */
   readonly rows: readonly (readonly Tensor[])[];
   readonly backend: string;
   readonly version: string;
 }
 
-type FormatAnswers = Answers & { readonly sha256: string; readonly size: number };
+type FormatAnswers = RuntimeAnswers & { readonly sha256: string; readonly size: number };
 
 function reportOf(onnx: FormatAnswers, tfjs: FormatAnswers): FormatParityReport {
   const [probabilities, logits, features] = COMPARED.map((_, output) => {
@@ -150,8 +171,8 @@ function reportOf(onnx: FormatAnswers, tfjs: FormatAnswers): FormatParityReport 
     throw new Error('nothing was compared');
   const best = ({ rows }: FormatAnswers): (number | undefined)[] =>
     rows.map(([first]) => (first === undefined ? undefined : likeliest(first)[0]));
-  const [ours, theirs] = [best(onnx), best(tfjs)];
-  const agreeing = ours.filter((index, picture) => index === theirs[picture]).length;
+  const [onnxBest, tfjsBest] = [best(onnx), best(tfjs)];
+  const agreeing = onnxBest.filter((index, picture) => index === tfjsBest[picture]).length;
   const fileOf = ({ backend, version, sha256, size }: FormatAnswers) => ({
     backend,
     version,
@@ -174,7 +195,7 @@ function reportOf(onnx: FormatAnswers, tfjs: FormatAnswers): FormatParityReport 
   };
 }
 
-/** The largest absolute value; what is no number is larger than any. */
+/** The largest absolute value; NaN and infinity count as `Number.MAX_VALUE`. */
 function largest(values: Float32Array): number {
   return values.reduce((most, value) => Math.max(most, Number.isFinite(value) ? Math.abs(value) : Number.MAX_VALUE), 0);
 }

@@ -95,7 +95,7 @@ export class ModelCatalogue {
   /** Packs a model to be taken away. @throws AppError `model_not_found`, `model_unavailable`, `no_classifier` */
   async export(reference: string, { format, quantize }: ExportOptions): Promise<ModelExport> {
     const version = this.#parts.registry.resolveClassifier(reference);
-    const converted = await this.#parts.conversions.get(version);
+    const converted = await this.#parts.conversions.verified(version);
     const card = await this.describe(`${version.name}@${version.version}`);
     const quantized =
       quantize === 'float32'

@@ -1,8 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
-import { UNFINISHED } from '../common/durable-files.ts';
+import { derivedJson, readDerivedJson } from '../common/derived-json.ts';
+import { syncToDisk, UNFINISHED } from '../common/durable-files.ts';
+import { areIntact, type FileDigest } from '../common/file-digest.ts';
 import { isRunning, processStamp } from '../common/process-stamp.ts';
 import { ConversionError } from './conversion-error.ts';
 import {
@@ -47,8 +49,8 @@ export interface ConversionSource {
 interface ConvertedFormat {
   /** The file that a runtime opens. */
   readonly path: string;
-  /** All its files, that first which a runtime opens. */
-  readonly files: readonly string[];
+  /** All its files; first the one that a runtime opens. */
+  readonly files: readonly FileDigest[];
   /** Bytes of all its files. */
   readonly size: number;
   /** Of its only file; of several, the digest of their list as `sha256sum` prints it. */
@@ -66,8 +68,8 @@ export interface Conversion {
   readonly tfjs?: ConvertedFormat;
   /** Images that the model takes at once; any number when absent. */
   readonly maxBatch?: number;
-  /** What traces a class back to the picture, or why nothing can. */
-  readonly explanation: { readonly method: ExplanationMethod; readonly path: string } | { readonly refused: string };
+  /** The model that traces a class back to the picture, or why there is none. */
+  readonly explanation: (FileDigest & { readonly method: ExplanationMethod }) | { readonly refused: string };
 }
 
 export interface ConversionProgress {
@@ -115,12 +117,14 @@ async function produce(outDir: string, write: (folder: string) => Promise<Conver
   await mkdir(temporary, { recursive: true });
   try {
     const record = await write(temporary);
-    const json = Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
-    await writeFileThrough(join(temporary, RECORD_FILE), (sink) => sink.write(json));
+    await writeFileThrough(join(temporary, RECORD_FILE), (sink) => sink.write(Buffer.from(derivedJson(record))));
+    if (record.tfjs !== undefined) await syncToDisk(join(temporary, TFJS_FOLDER));
+    await syncToDisk(temporary);
     await moveInto(temporary, outDir);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+  await syncToDisk(dirname(outDir));
   const conversion = await readConversion(outDir);
   if (conversion === undefined) throw new Error(`${outDir} is there, but holds no conversion`);
   return conversion;
@@ -135,11 +139,11 @@ export async function removeAbandonedConversions(folder: string): Promise<void> 
 }
 
 /**
- * The conversion in a folder; undefined when there is none, when its record cannot be read, or when a model file is
- * missing or of another size.
+ * The conversion in a folder; undefined when there is none, when its record is damaged, or when a model file is missing or
+ * has another size. It reads the record only: `verifyConversion` reads everything.
  */
 export async function readConversion(outDir: string): Promise<Conversion | undefined> {
-  const record = await readRecord(join(outDir, RECORD_FILE));
+  const record = await readDerivedJson(join(outDir, RECORD_FILE), recordSchema);
   if (record === undefined) return undefined;
   const explanation = 'refused' in record.explanation ? [] : [record.explanation.file];
   for (const { path, size } of [...record.onnx, ...(record.tfjs ?? []), ...explanation]) {
@@ -157,19 +161,29 @@ export async function readConversion(outDir: string): Promise<Conversion | undef
     explanation:
       'refused' in record.explanation
         ? record.explanation
-        : { method: record.explanation.method, path: join(outDir, record.explanation.file.path) },
+        : { method: record.explanation.method, ...digestIn(outDir, record.explanation.file) },
   };
+}
+
+/** As `readConversion`; undefined also when a file has another digest than the record says. */
+export async function verifyConversion(outDir: string): Promise<Conversion | undefined> {
+  const conversion = await readConversion(outDir);
+  if (conversion === undefined) return undefined;
+  const { onnx, tfjs, explanation } = conversion;
+  const files = [...onnx.files, ...(tfjs?.files ?? []), ...('path' in explanation ? [explanation] : [])];
+  return (await areIntact(files)) ? conversion : undefined;
 }
 
 const MODEL_FILE = 'model.onnx';
 const EXPLANATION_FILE = 'explanation.onnx';
 const RECORD_FILE = 'conversion.json';
+const TFJS_FOLDER = 'tfjs';
 
 const fileSchema = z.object({ path: z.string(), size: z.int(), sha256: z.string() });
 const filesSchema = z.array(fileSchema).min(1);
 const size = z.int().positive();
 
-/** `conversion.json`: the files of each format, with that first which a runtime opens. */
+/** `conversion.json`. Of the files of a format, a runtime opens the first. */
 const recordSchema = z.object({
   input_size: z.tuple([size, size]),
   num_classes: size,
@@ -186,14 +200,6 @@ const recordSchema = z.object({
 
 type ConversionRecord = z.infer<typeof recordSchema>;
 
-async function readRecord(path: string): Promise<ConversionRecord | undefined> {
-  try {
-    return recordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return undefined;
-  }
-}
-
 async function writeFormats(
   graph: Graph,
   folder: string,
@@ -203,7 +209,7 @@ async function writeFormats(
   const onnx = await writeOnnx(graph, join(folder, MODEL_FILE), {
     onProgress: (fraction) => onProgress({ format: 'onnx', fraction }),
   });
-  const tfjs = await writeTfjs(graph, join(folder, 'tfjs'), {
+  const tfjs = await writeTfjs(graph, join(folder, TFJS_FOLDER), {
     storage,
     onProgress: (fraction) => onProgress({ format: 'tfjs', fraction }),
   });
@@ -265,15 +271,18 @@ function relativeTo(folder: string, file: WrittenFile): WrittenFile {
   return { ...file, path: relative(folder, file.path) };
 }
 
-/** Renames a folder; a whole conversion that is in its place already stays, anything else there gives way. */
+/** Renames a folder. A sound conversion that is already at the target stays; anything else there is removed. */
 async function moveInto(folder: string, target: string): Promise<void> {
   try {
     await rename(folder, target);
   } catch (error) {
     if (!(await stat(target).catch(() => undefined))?.isDirectory()) throw error;
-    if ((await readConversion(target)) !== undefined) return;
-    await rm(target, { recursive: true });
+    if ((await verifyConversion(target)) !== undefined) return;
+    // Set aside first, since removing takes longer than renaming; the name is one that is cleared away after a crash.
+    const damaged = `${folder.slice(0, -UNFINISHED.length)}_damaged${UNFINISHED}`;
+    await rename(target, damaged);
     await rename(folder, target);
+    await rm(damaged, { recursive: true, force: true });
   }
 }
 
@@ -283,8 +292,12 @@ function formatOf(files: readonly WrittenFile[], outDir: string): ConvertedForma
   const list = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
   return {
     path: join(outDir, first.path),
-    files: files.map(({ path }) => join(outDir, path)),
+    files: files.map((file) => digestIn(outDir, file)),
     size: files.reduce((sum, file) => sum + file.size, 0),
     sha256: others.length === 0 ? first.sha256 : createHash('sha256').update(list).digest('hex'),
   };
+}
+
+function digestIn(folder: string, { path, sha256 }: FileDigest): FileDigest {
+  return { path: join(folder, path), sha256 };
 }

@@ -139,7 +139,7 @@ export class Finetuner {
   }
 
   async #trainingModel(model: ModelVersion): Promise<TrainingModel> {
-    const { key, onnx, maxBatch } = await this.#parts.conversions.get(model);
+    const { key, onnx, maxBatch } = await this.#parts.conversions.verified(model);
     const { name, version, manifest, weightsPath } = model;
     return {
       name,

@@ -24,7 +24,11 @@ export class OnnxExplainer {
     const best = mostProbable(probabilities.data, probabilities.dims[0] ?? 1);
     const chosen = BigInt64Array.from(best, (index, row) => BigInt(classes[row] ?? index));
     this.#session ??= this.#open();
-    const session = await this.#session;
+    const session = await this.#session.catch((thrown: unknown) => {
+      // The file may have been made anew by the next run.
+      this.#session = undefined;
+      throw thrown;
+    });
     const classTensor = new OnnxTensor('int64', chosen, [chosen.length]);
     const { explanation } = await session.run({ activations, features, class: classTensor });
     if (explanation === undefined) throw new Error('the model that explains has no output named explanation');

@@ -1,16 +1,20 @@
 import { env, InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import { verifyFiles } from '../common/file-digest.ts';
 import type { PixelTensor } from '../common/tensor.ts';
 import { OnnxExplainer } from './onnx-explainer.ts';
 import { type AnswerName, type Outputs, requireFittingPixels, type Session, type SessionSource } from './session.ts';
 
 /** Opens an emitted ONNX model. Blocks this thread while the graph is optimised. @throws when the file is not one. */
-export async function openOnnxSession({ path, explanationPath, threads }: SessionSource): Promise<Session> {
+export async function openOnnxSession({ path, explanation, threads }: SessionSource): Promise<Session> {
   const session = await InferenceSession.create(path, sessionOptions(threads));
   const inputShape = pixelShape(session);
   const explainer =
-    explanationPath === undefined
+    explanation === undefined
       ? undefined
-      : new OnnxExplainer(() => InferenceSession.create(explanationPath, sessionOptions(threads, UNPACKED)));
+      : new OnnxExplainer(async () => {
+          await verifyFiles([explanation]);
+          return await InferenceSession.create(explanation.path, sessionOptions(threads, UNPACKED));
+        });
   return {
     runtime: 'onnx',
     backend: 'cpu',
@@ -20,7 +24,7 @@ export async function openOnnxSession({ path, explanationPath, threads }: Sessio
       requireFittingPixels(pixels, inputShape);
       const feeds = { pixels: toOnnx(pixels) };
       if (!outputs.includes('explanation')) return collect(await session.run(feeds, outputs), outputs);
-      if (explainer === undefined) throw new Error('nothing explains this model');
+      if (explainer === undefined) throw new Error('the model cannot be explained');
       const own = outputs.filter((name) => name !== 'explanation');
       const results = await session.run(feeds, [...new Set([...own, ...OnnxExplainer.reads])]);
       return collect({ ...results, explanation: await explainer.run(results, classes) }, outputs);

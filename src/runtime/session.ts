@@ -1,3 +1,4 @@
+import type { FileDigest } from '../common/file-digest.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts';
 
 /**
@@ -7,7 +8,7 @@ import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts
  */
 export const OUTPUT_NAMES = ['probabilities', 'logits', 'features', 'activations'] as const;
 export type OutputName = (typeof OUTPUT_NAMES)[number];
-/** What a session can be asked for: where the picture shows a class, too, if it has an `explanationPath`. */
+/** The outputs of a session. `explanation` says where the picture shows a class; it needs `SessionSource.explanation`. */
 export type AnswerName = OutputName | 'explanation';
 
 export type Outputs = Readonly<Partial<Record<AnswerName, Tensor>>>;
@@ -48,13 +49,15 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** Where a converted model lies and how many threads may compute it. */
+/** The files of a converted model, and how many threads may compute it. */
 export interface SessionSource {
   readonly runtime: RuntimeName;
   /** `model.onnx`, or the `model.json` of a TF.js layers model. */
   readonly path: string;
-  /** The model that explains it, for `explanation`; loaded when that is first asked for. Of ONNX models alone. */
-  readonly explanationPath?: string;
+  /** All files of the model, which are verified before it is opened; nothing is verified when absent. */
+  readonly files?: readonly FileDigest[];
+  /** The ONNX model that computes `explanation`; verified and opened at the first run that asks for it. */
+  readonly explanation?: FileDigest;
   readonly threads: number;
   /** Only this TensorFlow.js backend will do; without it the fastest that works is taken. */
   readonly backend?: TensorFlowBackend;

@@ -2,7 +2,6 @@ import { AppError } from '../common/errors.ts';
 import { elementCount, type PixelTensor } from '../common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
 import { PRIORITIES, type Priority } from './priority.ts';
-import { type OutputRows, rowOf } from './rows.ts';
 import { Throughput } from './throughput.ts';
 
 /** What a batcher runs its batches on: engines that already know which model is meant. */
@@ -40,7 +39,10 @@ export interface BatchTimings {
   readonly inferenceMs: number;
 }
 
-/** What one image gets: its own row of every output that was asked for. */
+/** The values of one image: its row of each output, flat. */
+export type OutputRows = Readonly<Partial<Record<AnswerName, Float32Array>>>;
+
+/** The answer for one image. */
 export interface BatchResult extends BatchTimings {
   readonly outputs: OutputRows;
 }
@@ -223,12 +225,21 @@ export class Batcher {
       for (const [row, item] of batch.entries()) {
         const timings = { batchSize: batch.length, queueMs: startedAt - item.queuedAt, inferenceMs };
         if (row === 0) this.#options.onBatch?.(timings);
-        item.resolve({ ...timings, outputs: rowOf(outputs, row, item.outputs) });
+        this.#answer(item, timings, outputs, row);
       }
     } catch (error) {
       for (const item of batch) item.reject(error);
     } finally {
       this.#running -= batch.length;
+    }
+  }
+
+  /** Settles one image of a batch: values that are not finite fail this image only. */
+  #answer(item: Item, timings: BatchTimings, outputs: Outputs, row: number): void {
+    try {
+      item.resolve({ ...timings, outputs: rowOf(outputs, row, item.outputs) });
+    } catch (thrown) {
+      item.reject(thrown);
     }
   }
 
@@ -245,6 +256,28 @@ export class Batcher {
       for (const resolve of this.#onIdle.splice(0)) resolve();
     }
   }
+}
+
+/** One row of a batch's outputs, as views: they keep the batch's memory alive. */
+function rowOf(outputs: Outputs, row: number, names: readonly AnswerName[]): OutputRows {
+  return Object.fromEntries(
+    names.map((name) => {
+      const tensor = outputs[name];
+      if (tensor === undefined) throw new Error(`the engine did not answer with ${name}`);
+      const length = tensor.data.length / (tensor.shape[0] ?? 1);
+      const values = tensor.data.subarray(row * length, (row + 1) * length);
+      if (!values.every(Number.isFinite)) throw notFinite(name);
+      return [name, values];
+    }),
+  );
+}
+
+function notFinite(name: AnswerName): AppError {
+  return new AppError(
+    'internal',
+    `the model computed ${name} with values that are not finite (NaN or infinity): its weights may be damaged or not fit ` +
+      'the image; other models are not affected',
+  );
 }
 
 function sameOutputs(a: Item, b: Item): boolean {

@@ -1,9 +1,9 @@
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../common/compiled.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
+import { asStorageError } from '../common/storage-error.ts';
 import {
   type Conversion,
   type ConversionProgress,
@@ -13,28 +13,16 @@ import {
   removeAbandonedConversions,
 } from '../convert/convert.ts';
 import type { ModelVersion } from '../registry/registry.ts';
+import { runConversion } from './conversion-run.ts';
 
-/** What the worker is told. */
-export interface ConversionTask {
-  readonly source: ConversionSource;
-  /** What the weights' SHA-256 must be. */
-  readonly sha256: string;
-  readonly outDir: string;
-}
-
-/** What the worker tells. */
-export type ConversionMessage =
-  | { readonly type: 'progress'; readonly progress: ConversionProgress }
-  | { readonly type: 'done'; readonly conversion: Conversion };
-
-/** A model in its formats, under a key that is another one when anything of it is. */
+/** A converted model and the key of its conversion, which depends on everything that the conversion depends on. */
 export interface ConvertedModel extends Conversion {
   readonly key: string;
 }
 
 /**
  * The files of a model in one format.
- * @throws AppError `format_unavailable` when it does not come in it
+ * @throws AppError `format_unavailable` when the model has no such format
  */
 export function requireFormat(
   { name }: Pick<ModelVersion, 'name'>,
@@ -43,29 +31,32 @@ export function requireFormat(
 ): NonNullable<Conversion['tfjs']> {
   const found = converted[format];
   if (found !== undefined) return found;
-  throw madeElsewhere(name, format);
+  throw onnxOnly(name, format);
 }
 
-/** The layers of a model that came as ONNX are not known one by one, so that they cannot be written otherwise. */
-export function madeElsewhere(name: string, format: string): AppError {
+/** An imported ONNX model has no layer graph of ours, from which another format could be written. */
+export function onnxOnly(name: string, format: string): AppError {
   return new AppError(
     'format_unavailable',
-    `the network of model "${name}" was made elsewhere and came as ONNX: there is no ${format} of it; ask for onnx`,
+    `model "${name}" was imported as an ONNX file and is not available as ${format}; use onnx`,
     { context: { formats: ['onnx'] } },
   );
 }
 
 /**
- * Converted models in a folder of their own, by digest: made when they are first asked for, and again when weights,
- * architecture, preprocessing or the converter itself have changed.
+ * Converted models on disk, one folder per key. A model is converted at the first request for it, and again when its
+ * weights, architecture or preprocessing, or the converter, have changed. A folder that cannot be written (the disk is full
+ * or read-only) is replaced by a temporary one for the life of the process.
  */
 export class ConversionCache {
   readonly #folder: string;
   readonly #logger: Logger;
   readonly #onReady: (model: ModelVersion, converted: ConvertedModel) => void;
   readonly #pending = new Map<string, Promise<ConvertedModel>>();
+  #temporary: Promise<string> | undefined;
+  #problem: string | undefined;
 
-  /** @param onReady told of each model that is asked for, when it is there */
+  /** @param onReady called whenever `get` has a model */
   constructor(
     folder: string,
     logger: Logger,
@@ -76,19 +67,34 @@ export class ConversionCache {
     this.#onReady = onReady;
   }
 
+  /** Why conversions cannot be kept on disk; undefined when they can. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /**
-   * The model, converted. Those who ask for one at the same time share its conversion.
+   * The converted model. Concurrent calls share one conversion. The files of an earlier conversion are checked by size only:
+   * engines verify the digests of what they load, and `verified` is for everyone else who reads the files.
    * @throws AppError `model_unavailable` with the reason, such as weights of another digest
    */
   async get(model: ModelVersion): Promise<ConvertedModel> {
+    const converted = (await this.peek(model)) ?? (await this.verified(model));
+    this.#onReady(model, converted);
+    return converted;
+  }
+
+  /**
+   * The converted model, after all its files were verified by digest. A damaged conversion is made again. Concurrent calls
+   * share the work.
+   * @throws AppError as `get`
+   */
+  async verified(model: ModelVersion): Promise<ConvertedModel> {
     const source = sourceOf(model);
     const key = await keyOf(model, source);
-    const pending = this.#pending.get(key) ?? this.#convert(model, source, key);
+    const pending = this.#pending.get(key) ?? this.#verifyOrConvert(model, source, key);
     this.#pending.set(key, pending);
     try {
-      const converted = await pending;
-      this.#onReady(model, converted);
-      return converted;
+      return await pending;
     } catch (thrown) {
       throw new AppError('model_unavailable', `model "${model.name}" cannot be converted: ${messageOf(thrown)}`, {
         cause: thrown,
@@ -98,59 +104,94 @@ export class ConversionCache {
     }
   }
 
-  /** Clears away what processes left that died while they converted. */
-  clear(): Promise<void> {
-    return removeAbandonedConversions(this.#folder);
+  /** Removes the unfinished conversions of processes that have ended. */
+  async clear(): Promise<void> {
+    try {
+      await removeAbandonedConversions(this.#folder);
+    } catch (thrown) {
+      this.#logger.warn({ reason: messageOf(thrown) }, 'unfinished conversions cannot be removed');
+    }
   }
 
-  /** Removes a model's files, unless one of those that stay is made of the same. Nobody may serve the model any more. */
+  /** Removes a model's files, unless one of the models in `staying` shares them. The model must not be in use. */
   async remove(model: ModelVersion, staying: Iterable<ModelVersion>): Promise<void> {
-    const key = await keyOf(model, sourceOf(model));
-    for (const other of staying) if ((await keyOf(other, sourceOf(other))) === key) return;
+    const key = await this.key(model);
+    for (const other of staying) if ((await this.key(other)) === key) return;
     await this.#pending.get(key)?.catch(() => undefined);
-    await rm(join(this.#folder, key), { recursive: true, force: true });
+    for (const folder of await this.#folders()) await rm(join(folder, key), { recursive: true, force: true });
   }
 
-  /** What the model's conversion is kept under. */
+  /** The key of the model's conversion. */
   key(model: ModelVersion): Promise<string> {
     return keyOf(model, sourceOf(model));
   }
 
-  /** The model if it has been converted, without converting it. */
+  /** The model if it has been converted; converts nothing. */
   async peek(model: ModelVersion): Promise<ConvertedModel | undefined> {
-    const key = await keyOf(model, sourceOf(model));
-    const cached = await readConversion(join(this.#folder, key));
-    return cached && { key, ...cached };
+    const key = await this.key(model);
+    const found = await this.#find(key);
+    return found && { key, ...found.conversion };
   }
 
-  async #convert(model: ModelVersion, source: ConversionSource, key: string): Promise<ConvertedModel> {
-    const outDir = join(this.#folder, key);
-    const cached = await readConversion(outDir);
-    if (cached !== undefined) return { key, ...cached };
-    const task: ConversionTask = { source, sha256: model.manifest.file.weights.sha256, outDir };
+  /** Removes the temporary folder, if there is one. */
+  async close(): Promise<void> {
+    const temporary = await this.#temporary?.catch(() => undefined);
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+  }
+
+  async #verifyOrConvert(model: ModelVersion, source: ConversionSource, key: string): Promise<ConvertedModel> {
+    const found = await this.#find(key);
+    const folder = found?.folder ?? this.#folder;
+    if (found !== undefined) this.#logger.info({ model: model.name }, 'verifying the converted files');
+    try {
+      const converted = await this.#run(model, source, key, folder);
+      if (folder === this.#folder) this.#problem = undefined;
+      return converted;
+    } catch (thrown) {
+      const problem = asStorageError(thrown);
+      if (problem === undefined || folder !== this.#folder) throw thrown;
+      this.#problem = problem.message;
+      this.#temporary ??= mkdtemp(join(tmpdir(), 'menagerie-converted-'));
+      const temporary = await this.#temporary;
+      this.#logger.warn(
+        { model: model.name, folder, temporary, reason: messageOf(thrown) },
+        'a conversion cannot be written: conversions go to a temporary folder until the server stops',
+      );
+      return await this.#run(model, source, key, temporary);
+    }
+  }
+
+  async #run(model: ModelVersion, source: ConversionSource, key: string, folder: string): Promise<ConvertedModel> {
     const start = performance.now();
-    const onProgress = this.#logProgress(model.name);
-    const conversion = await new Promise<Conversion>((resolve, reject) => {
-      const worker = new Worker(compiledEntry(import.meta.url, 'conversion-worker.js'), { workerData: task });
-      worker.on('message', (message: ConversionMessage) => {
-        if (message.type === 'done') resolve(message.conversion);
-        else onProgress(message.progress);
-      });
-      worker.on('error', reject);
-      worker.on('exit', (code) => reject(new Error(`the converter ended with code ${code}`)));
-    });
-    this.#logger.info({ model: model.name, ms: Math.round(performance.now() - start) }, 'converted');
+    const task = { source, sha256: model.manifest.file.weights.sha256, outDir: join(folder, key) };
+    const { conversion, converted } = await runConversion(task, this.#progressLog(model.name));
+    if (converted) this.#logger.info({ model: model.name, ms: Math.round(performance.now() - start) }, 'converted');
     return { key, ...conversion };
   }
 
-  /** A line at every quarter of the way: the formats are written one after the other, and take about as long. */
-  #logProgress(model: string): (progress: ConversionProgress) => void {
-    let told = 0;
+  /** A conversion whose files have the right sizes, and the folder it is in. */
+  async #find(key: string): Promise<{ folder: string; conversion: Conversion } | undefined> {
+    for (const folder of await this.#folders()) {
+      const conversion = await readConversion(join(folder, key));
+      if (conversion !== undefined) return { folder, conversion };
+    }
+    return undefined;
+  }
+
+  /** The temporary folder comes first: it may have a sound copy of what is damaged on the disk. */
+  async #folders(): Promise<string[]> {
+    const temporary = await this.#temporary?.catch(() => undefined);
+    return temporary === undefined ? [this.#folder] : [temporary, this.#folder];
+  }
+
+  /** Logs a line at each quarter. The two formats are written one after the other and take about the same time. */
+  #progressLog(model: string): (progress: ConversionProgress) => void {
+    let logged = 0;
     return ({ format, fraction }) => {
       const percent = 50 * (format === 'onnx' ? fraction : 1 + fraction);
-      if (percent < told + 25) return;
-      told = 25 * Math.floor(percent / 25);
-      this.#logger.info({ model, percent: told }, 'converting');
+      if (percent < logged + 25) return;
+      logged = 25 * Math.floor(percent / 25);
+      this.#logger.info({ model, percent: logged }, 'converting');
     };
   }
 }

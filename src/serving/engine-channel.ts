@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { compiledEntry } from '../common/compiled.ts';
 import { AppError } from '../common/errors.ts';
+import { DamagedFileError } from '../common/file-digest.ts';
 import type { Logger } from '../common/logger.ts';
 import { WATCHED_STDIO, Watchdog } from '../common/watchdog.ts';
 import type { EngineReply, EngineRequest } from './engine-messages.ts';
@@ -111,7 +112,10 @@ export class EngineChannel {
     return this.#watchdog.verdict !== undefined;
   }
 
-  /** @throws AppError `engine_lost` when the process ends before it answers; Error with the reason that the engine gives */
+  /**
+   * @throws AppError `engine_lost` when the process ends before it answers; DamagedFileError when a file of the model is
+   * missing or damaged; Error with any other reason that the engine gives
+   */
   request(body: Body<EngineRequest>, bound: RequestBound): Promise<TimedAnswer> {
     if (this.#gone) return Promise.reject(lost('is gone'));
     const id = this.#nextId++;
@@ -140,7 +144,7 @@ export class EngineChannel {
   #settle(reply: Exclude<EngineReply, { type: 'ready' }>): void {
     const pending = this.#take(reply.id);
     const ms = pending?.finish?.() ?? 0;
-    if (reply.type === 'failed') pending?.reject(new Error(reply.reason));
+    if (reply.type === 'failed') pending?.reject(new (reply.damaged ? DamagedFileError : Error)(reply.reason));
     else pending?.resolve({ answer: reply, ms });
   }
 

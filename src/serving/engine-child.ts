@@ -1,6 +1,7 @@
 /** Entry of an engine: a process that holds sessions and computes what the server sends, one request at a time. */
 import { setPriority } from 'node:os';
 import { messageOf } from '../common/errors.ts';
+import { DamagedFileError } from '../common/file-digest.ts';
 import { startHeartbeat } from '../common/watchdog.ts';
 import { openSession } from '../runtime/open-session.ts';
 import type { Session } from '../runtime/session.ts';
@@ -33,7 +34,8 @@ async function answer(request: EngineRequest): Promise<void> {
   try {
     reply(await handle(request));
   } catch (error) {
-    reply({ type: 'failed', id: request.id, reason: messageOf(error), rss: rss() });
+    const damaged = error instanceof DamagedFileError;
+    reply({ type: 'failed', id: request.id, reason: messageOf(error), damaged, rss: rss() });
   }
 }
 

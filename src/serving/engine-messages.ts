@@ -39,4 +39,11 @@ export type EngineReply =
   | { readonly type: 'loaded'; readonly id: number; readonly model: LoadedModel; readonly rss: number }
   | { readonly type: 'ran'; readonly id: number; readonly outputs: Outputs; readonly rss: number }
   | { readonly type: 'unloaded'; readonly id: number; readonly rss: number }
-  | { readonly type: 'failed'; readonly id: number; readonly reason: string; readonly rss: number };
+  | {
+      readonly type: 'failed';
+      readonly id: number;
+      readonly reason: string;
+      /** Whether a file of the model is missing or damaged. */
+      readonly damaged: boolean;
+      readonly rss: number;
+    };

@@ -45,9 +45,9 @@ export function engineModels(
   runtime: RuntimeName,
   { threads, cores, memoryBytes, concurrency }: EngineLimits,
 ): EngineModels {
-  const { path, size } = requireFormat({ name }, converted, runtime);
+  const { path, files, size } = requireFormat({ name }, converted, runtime);
   const { explanation } = converted;
-  const explained = runtime === 'onnx' && 'path' in explanation ? { explanationPath: explanation.path } : {};
+  const explained = runtime === 'onnx' && 'path' in explanation ? { explanation } : {};
   const copies = Math.floor(memoryBytes / size);
   if (copies < 1) {
     throw new AppError(
@@ -61,6 +61,7 @@ export function engineModels(
     key: `${converted.key}/${runtime}/${count}`,
     runtime,
     path,
+    files,
     ...explained,
     threads: count,
   });

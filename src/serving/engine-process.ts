@@ -1,4 +1,5 @@
 import { AppError, messageOf } from '../common/errors.ts';
+import { DamagedFileError } from '../common/file-digest.ts';
 import type { Logger } from '../common/logger.ts';
 import type { PixelTensor } from '../common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
@@ -93,7 +94,10 @@ export class EngineProcess {
     const kind = outputs.includes('explanation') ? `${key}/explanation` : key;
     const images = pixels.shape[0] ?? 1;
     const bound = { what: `a run of ${images} images`, limitMs: this.#runTimes.limit(kind, images) };
-    const { answer, ms } = await this.#channel.request({ type: 'run', key, pixels, outputs, classes }, bound);
+    const request = this.#channel.request({ type: 'run', key, pixels, outputs, classes }, bound);
+    const { answer, ms } = await request.catch((thrown: unknown) => {
+      throw thrown instanceof DamagedFileError ? unavailable(key, thrown) : thrown;
+    });
     if (answer.type !== 'ran') throw new Error(`an engine answered run with ${answer.type}`);
     this.#runTimes.record(kind, images, ms);
     return answer.outputs;
@@ -150,9 +154,16 @@ export class EngineProcess {
       this.#logger.info({ pid: this.pid, ...answer.model }, 'model loaded');
       return answer.model;
     } catch (thrown) {
-      if (thrown instanceof AppError) throw thrown;
-      const reason = messageOf(thrown);
-      throw new AppError('model_unavailable', `model ${model.key} could not be loaded: ${reason}`, { cause: thrown });
+      throw thrown instanceof AppError ? thrown : unavailable(model.key, thrown);
     }
   }
+}
+
+/** Whether an engine could not load a model because one of its files is missing or damaged. */
+export function isDamage(thrown: unknown): boolean {
+  return thrown instanceof AppError && thrown.cause instanceof DamagedFileError;
+}
+
+function unavailable(key: string, thrown: unknown): AppError {
+  return new AppError('model_unavailable', `model ${key} could not be loaded: ${messageOf(thrown)}`, { cause: thrown });
 }

@@ -2,14 +2,15 @@ import { AppError, messageOf } from '../common/errors.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { RUNTIME_NAMES, type RuntimeName } from '../runtime/session.ts';
 import { Batcher } from './batcher.ts';
-import type { ConversionCache } from './conversion.ts';
+import type { ConversionCache, ConvertedModel } from './conversion.ts';
 import { EngineMemory, type EngineMemoryOptions, type LoadedModelReport } from './engine-memory.ts';
 import { type EngineModels, engineModels } from './engine-models.ts';
-import type { EnginePool } from './engine-pool.ts';
+import type { EngineLease, EnginePool } from './engine-pool.ts';
+import { isDamage } from './engine-process.ts';
 import { ServedModel } from './served-model.ts';
 
 export interface ModelServingOptions extends Pick<EngineMemoryOptions, 'memoryBytes' | 'isPinned'> {
-  readonly conversions: Pick<ConversionCache, 'get'>;
+  readonly conversions: Pick<ConversionCache, 'get' | 'verified'>;
   readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'unload' | 'idle'>;
   /** Threads of one session under load. */
   readonly threads: number;
@@ -185,7 +186,7 @@ export class ModelServing {
       engineModels: [models.many, models.alone],
     };
     await this.#memory.reserve(served, residence);
-    const batcher = this.#createBatcher(served, models, converted.maxBatch);
+    const batcher = this.#createBatcher(served, models, converted);
     try {
       await warmUp(batcher, model, Math.min(2 * engines.concurrency(models.many), queueLimit));
     } catch (thrown) {
@@ -214,24 +215,43 @@ export class ModelServing {
     return served.leaving;
   }
 
-  #createBatcher(
-    { model, runtime }: ServedModel,
-    { many, alone }: EngineModels,
-    modelMaxBatch = Number.POSITIVE_INFINITY,
-  ): Batcher {
+  #createBatcher(served: ServedModel, { many, alone }: EngineModels, converted: ConvertedModel): Batcher {
+    const { model, runtime } = served;
     const { engines, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
     const batcher: Batcher = new Batcher({
       engines: {
         size: engines.concurrency(many),
-        acquire: (priority) => engines.acquire(batcher.queued <= 1 && engines.idle ? alone : many, priority),
+        acquire: async (priority) => {
+          const lease = await engines.acquire(batcher.queued <= 1 && engines.idle ? alone : many, priority);
+          return this.#repairing(lease, served, converted);
+        },
       },
       imageShape: [...model.manifest.preprocessing.inputSize, 3],
-      maxBatchSize: Math.min(maxBatchSize, modelMaxBatch),
+      maxBatchSize: Math.min(maxBatchSize, converted.maxBatch ?? maxBatchSize),
       maxDelayMs,
       queueLimit,
       onBatch: ({ batchSize }) => onBatch(model, runtime, batchSize),
     });
     return batcher;
+  }
+
+  /** A lease that converts the model again when the engine finds a file of it damaged, and then runs the batch again. */
+  #repairing(lease: EngineLease, served: ServedModel, { onnx: { path } }: ConvertedModel): EngineLease {
+    return {
+      run: async (...batch) => {
+        try {
+          return await lease.run(...batch);
+        } catch (thrown) {
+          if (!isDamage(thrown)) throw thrown;
+          const repaired = await this.#options.conversions.verified(served.model);
+          if (repaired.onnx.path === path) return await lease.run(...batch);
+          // The damaged files cannot be replaced, and the new ones are elsewhere: the next request loads those.
+          void this.#leave(served);
+          throw thrown;
+        }
+      },
+      release: () => lease.release(),
+    };
   }
 }
 

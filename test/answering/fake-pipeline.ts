@@ -5,8 +5,7 @@ import { decodeNow } from '../../src/image/decode.ts';
 import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { Admission } from '../../src/serving/admission.ts';
-import type { BatchItem } from '../../src/serving/batcher.ts';
-import type { OutputRows } from '../../src/serving/rows.ts';
+import type { BatchItem, OutputRows } from '../../src/serving/batcher.ts';
 
 /** An embedded model of 200 classes that takes 64 x 64 pixels. */
 export const model: ModelVersion = {

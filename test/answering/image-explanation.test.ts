@@ -18,7 +18,9 @@ function explainer(
   const made = new ImageExplainer({
     registry: { resolveClassifier: () => ({ ...model, manifest: { ...model.manifest, labels } }) },
     defaultModel: model.name,
-    conversions: { get: async () => ({ explanation: { method: 'cam', path: '' }, activationShape: [2, 2, 256] }) },
+    conversions: {
+      get: async () => ({ explanation: { method: 'cam', path: '', sha256: '' }, activationShape: [2, 2, 256] }),
+    },
     pipeline,
     draw: async (photo, { opacity, heatmap }) => Uint8Array.of(photo.length, 10 * opacity, ...heatmap.values),
     ...parts,

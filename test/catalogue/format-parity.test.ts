@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { FormatParity, readFormatParity } from '../../src/catalogue/format-parity.ts';
+import { FormatParity, type FormatParityReport, readFormatParity } from '../../src/catalogue/format-parity.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import type { ConvertedModel } from '../../src/serving/conversion.ts';
 import { writeColourModel } from '../colour-model.ts';
@@ -14,14 +14,14 @@ let parity: FormatParity;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-parity-'));
   const { onnx, tfjs } = await writeColourModel(folder);
-  const file = (path: string, sha256: string) => ({ path, files: [path], size: 10, sha256 });
+  const file = (path: string, sha256: string) => ({ path, files: [], size: 10, sha256 });
   converted = {
     key: 'colours',
     inputSize: [4, 4],
     numClasses: 3,
     featureSize: 3,
     activationShape: [4, 4, 3],
-    explanation: { refused: 'not asked for' },
+    explanation: { refused: 'not needed' },
     onnx: file(onnx, 'a'),
     tfjs: file(tfjs, 'b'),
   };
@@ -32,10 +32,15 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+async function compare(model: ConvertedModel): Promise<FormatParityReport | undefined> {
+  parity.compare('colours', model);
+  await parity.idle();
+  return await readFormatParity(model);
+}
+
 test('both formats of a model answer alike, and the report beside them says by how much', async () => {
   expect(await readFormatParity(converted)).toBeUndefined();
-  await parity.compare('colours', converted);
-  const report = await readFormatParity(converted);
+  const report = await compare(converted);
   expect(report).toMatchObject({
     pictures: 8,
     top1_agreement: 1,
@@ -61,17 +66,34 @@ test('a model whose formats differ is found out', async () => {
   }
   await writeFile(join(other, 'model.json'), JSON.stringify(model));
   const changed = join(other, 'model.json');
-  await parity.compare('colours', {
-    ...converted,
-    tfjs: { path: changed, files: [changed], size: 10, sha256: 'c' },
-  });
-  const report = await readFormatParity(converted);
+  const report = await compare({ ...converted, tfjs: { path: changed, files: [], size: 10, sha256: 'c' } });
   expect(report?.within_tolerance).toBe(false);
   expect(report?.top1_agreement).toBeLessThan(1);
 });
 
 test('a model in one format alone is compared with nothing', async () => {
   const { tfjs: _, ...alone } = converted;
-  await parity.compare('colours', alone);
+  expect(await compare(alone)).toBeUndefined();
+});
+
+test.each([
+  ['is empty', () => ''],
+  ['was cut short', (text: string) => text.slice(0, 100)],
+  ['has another digit', (text: string) => text.replace('"pictures": 8', '"pictures": 9')],
+  ['is no JSON', () => '\u0000garbage'],
+  ['is JSON of another kind', () => 'null'],
+])('a report that %s is made again', async (_, damage) => {
+  const report = await compare(converted);
+  const path = join(dirname(converted.onnx.path), 'parity.json');
+  await writeFile(path, damage(await readFile(path, 'utf8')));
   expect(await readFormatParity(converted)).toBeUndefined();
+  await parity.close();
+  parity = new FormatParity(createLogger('silent'));
+  expect(await compare(converted)).toEqual({ ...report, measured_at: expect.any(String) });
+});
+
+test('a report is not that of other files', async () => {
+  await compare(converted);
+  const { tfjs = converted.onnx } = converted;
+  expect(await readFormatParity({ ...converted, tfjs: { ...tfjs, sha256: 'c' } })).toBeUndefined();
 });

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DamagedFileError, digestFile } from '../../src/common/file-digest.ts';
 import type { PixelTensor } from '../../src/common/tensor.ts';
 import { openSession } from '../../src/runtime/open-session.ts';
 import type { Session, SessionSource } from '../../src/runtime/session.ts';
@@ -15,12 +16,14 @@ export function describeSession(
 ): void {
   describe(name, () => {
     let folder: string;
+    let opened: SessionSource;
     let session: Session;
 
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'menagerie-session-'));
       const paths = await writeColourModel(folder);
-      session = await open({ ...source, path: paths[source.runtime] });
+      opened = { ...source, path: paths[source.runtime] };
+      session = await open(opened);
     });
     afterAll(async () => {
       await session?.close();
@@ -31,6 +34,16 @@ export function describeSession(
       expect(session.runtime).toBe(source.runtime);
       expect(session.backend).toBe(source.backend ?? 'cpu');
       expect(session.version).toMatch(/^\d+\.\d+/);
+    });
+
+    it('is not opened when a file has another digest than expected', async () => {
+      const { path } = opened;
+      const files = [{ path, sha256: (await digestFile(path)).sha256 }];
+      await (await openSession({ ...opened, files })).close();
+      const damaged = openSession({ ...opened, files: [{ path, sha256: '0'.repeat(64) }] });
+      await expect(damaged).rejects.toThrow(DamagedFileError);
+      const missing = openSession({ ...opened, files: [{ path: `${path}.gone`, sha256: '' }] });
+      await expect(missing).rejects.toThrow(DamagedFileError);
     });
 
     it('answers each image of a batch by itself, in order', async () => {

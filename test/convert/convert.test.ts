@@ -10,6 +10,7 @@ import {
   converterDigest,
   convertModel,
   readConversion,
+  verifyConversion,
 } from '../../src/convert/convert.ts';
 import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors/writer.ts';
 
@@ -81,6 +82,25 @@ describe('a conversion', () => {
   });
 });
 
+describe('the verification of a conversion', () => {
+  const files = ['model.onnx', 'explanation.onnx', join('tfjs', 'model.json'), join('tfjs', 'group1-shard1of1.bin')];
+
+  test.each(files)('finds one flipped bit in %s, and the conversion is made again', async (file) => {
+    const source = await tinySource();
+    const conversion = await convertModel(source, outDir);
+    expect(await verifyConversion(outDir)).toEqual(conversion);
+    const path = join(outDir, file);
+    const sound = await readFile(path);
+    const damaged = Buffer.from(sound);
+    damaged[damaged.length >> 1] = (damaged[damaged.length >> 1] ?? 0) ^ 1;
+    await writeFile(path, damaged);
+    expect(await verifyConversion(outDir)).toBeUndefined();
+    expect(await convertModel(source, outDir)).toEqual(conversion);
+    expect(await readFile(path)).toEqual(sound);
+    expect(await readdir(join(folder, 'cache'))).toEqual(['model']);
+  });
+});
+
 describe('a cached conversion does not count', () => {
   test('where there is none', async () => {
     expect(await readConversion(outDir)).toBeUndefined();
@@ -94,10 +114,14 @@ describe('a cached conversion does not count', () => {
     expect(await readConversion(outDir)).toBeUndefined();
   });
 
-  test('when its record cannot be read', async () => {
+  test('when its record is damaged', async () => {
     await convertModel(await tinySource(), outDir);
-    await writeFile(join(outDir, 'conversion.json'), '{"onnx":');
-    expect(await readConversion(outDir)).toBeUndefined();
+    const path = join(outDir, 'conversion.json');
+    const record = await readFile(path, 'utf8');
+    for (const damaged of ['', '{"onnx":', record.replace('"num_classes": 3', '"num_classes": 2')]) {
+      await writeFile(path, damaged);
+      expect(await readConversion(outDir)).toBeUndefined();
+    }
   });
 });
 

@@ -27,8 +27,9 @@ describe.skipIf(photos === undefined)(
       const model = (await readZoo('zoo')).models.find((each) => each.name === name);
       if (model === undefined) throw new Error(`the zoo has no ${name}`);
       const conversion = await new ConversionCache(folder, createLogger('silent')).get(model);
-      const explanationPath = 'path' in conversion.explanation ? conversion.explanation.path : '';
-      const session = await openSession({ runtime: 'onnx', path: conversion.onnx.path, explanationPath, threads: 1 });
+      const { onnx, explanation } = conversion;
+      if (!('path' in explanation)) throw new Error(explanation.refused);
+      const session = await openSession({ runtime: 'onnx', path: onnx.path, explanation, threads: 1 });
       let turn: Promise<unknown> = Promise.resolve();
       const batcher = new Batcher({
         engines: {

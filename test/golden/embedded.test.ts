@@ -60,8 +60,7 @@ describe.each(EMBEDDED)('%s', (id) => {
     const { explanation } = conversion;
     if (!('path' in explanation)) throw new Error(explanation.refused);
     expect(explanation.method).toBe('cam');
-    const explanationPath = explanation.path;
-    const session = await openSession({ runtime: 'onnx', path: conversion.onnx.path, explanationPath, threads: 1 });
+    const session = await openSession({ runtime: 'onnx', path: conversion.onnx.path, explanation, threads: 1 });
     const [images = 0] = golden.pixels.shape;
     for (const index of [0, 58, 199]) {
       const classes = Array<number>(images).fill(index);

@@ -48,7 +48,7 @@ test.skipIf(golden === undefined || !onLinux)('ResNet-50 leaves no memory behind
   const preprocessing = { ...seed.manifest.preprocessing, inputSize: SIZE };
   const model = { ...seed, name: 'resnet50', manifest: { ...seed.manifest, preprocessing } };
   const serving = new ModelServing({
-    conversions: { get: async () => converted },
+    conversions: { get: async () => converted, verified: async () => converted },
     engines: pool,
     threads: 1,
     cores: 2,

@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DamagedFileError, digestFile, type FileDigest } from '../../src/common/file-digest.ts';
 import { openSession } from '../../src/runtime/open-session.ts';
 import type { Session } from '../../src/runtime/session.ts';
 import { plainImage, writeColourModel } from '../colour-model.ts';
@@ -12,16 +13,14 @@ describeSession('a session of ONNX Runtime', { runtime: 'onnx', threads: 1 });
 describe('an explanation', () => {
   let folder: string;
   let path: string;
+  let explanation: FileDigest;
   let session: Session;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'menagerie-explained-'));
     ({ onnx: path } = await writeColourModel(folder));
-    session = await openSession({
-      runtime: 'onnx',
-      path,
-      explanationPath: join(dirname(path), 'explanation.onnx'),
-      threads: 1,
-    });
+    const explanationPath = join(dirname(path), 'explanation.onnx');
+    explanation = { path: explanationPath, sha256: (await digestFile(explanationPath)).sha256 };
+    session = await openSession({ runtime: 'onnx', path, explanation, threads: 1 });
   });
   afterAll(async () => {
     await session?.close();
@@ -53,7 +52,17 @@ describe('an explanation', () => {
 
   it('is refused by a session that was opened without it', async () => {
     const plain = await openSession({ runtime: 'onnx', path, threads: 1 });
-    await expect(plain.run(halves(), ['explanation'])).rejects.toThrow('nothing explains this model');
+    await expect(plain.run(halves(), ['explanation'])).rejects.toThrow('the model cannot be explained');
     await plain.close();
+  });
+
+  it('fails while its model is damaged, and no longer than that', async () => {
+    const sound = await readFile(explanation.path);
+    const damaged = await openSession({ runtime: 'onnx', path, explanation, threads: 1 });
+    await writeFile(explanation.path, sound.subarray(1));
+    await expect(damaged.run(halves(), ['explanation'])).rejects.toThrow(DamagedFileError);
+    await writeFile(explanation.path, sound);
+    expect(await damaged.run(halves(), ['explanation'])).toHaveProperty('explanation');
+    await damaged.close();
   });
 });

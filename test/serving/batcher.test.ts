@@ -18,6 +18,8 @@ class HandEngines implements Engines {
   readonly runs: { images: number[]; outputs: readonly AnswerName[]; classes?: ExplainedClasses }[] = [];
   released = 0;
   onRun: () => Promise<void> = () => Promise.resolve();
+  /** What the engine answers for an image. */
+  valueOf = (pixel: number): number => pixel;
 
   constructor(size = 1) {
     this.size = size;
@@ -44,7 +46,7 @@ class HandEngines implements Engines {
     const images = Array.from({ length: n }, (_, row) => data[row * 3] ?? -1);
     this.runs.push({ images, outputs, ...(classes && { classes }) });
     await this.onRun();
-    const tensor = { data: Float32Array.from(images), shape: [n, 1] };
+    const tensor = { data: Float32Array.from(images, this.valueOf), shape: [n, 1] };
     return Object.fromEntries(outputs.map((name) => [name, tensor]));
   }
 }
@@ -67,6 +69,19 @@ describe('a batch', () => {
     await engines.lend();
     expect(await answer).toMatchObject({ batchSize: 1, outputs: { logits: Float32Array.of(7) } });
     expect(engines.released).toBe(1);
+  });
+
+  it('fails an image whose values are not finite, and answers the others', async () => {
+    const engines = new HandEngines();
+    engines.valueOf = (pixel) => [Number.NaN, Number.POSITIVE_INFINITY, 2][pixel] ?? 0;
+    const batcher = batcherOn(engines);
+    const answers = Promise.allSettled([0, 1, 2].map((value) => batcher.submit(image(value), item())));
+    await engines.lend();
+    const refusal = {
+      status: 'rejected',
+      reason: { code: 'internal', message: expect.stringContaining('not finite') },
+    };
+    expect(await answers).toMatchObject([refusal, refusal, { status: 'fulfilled', value: { batchSize: 3 } }]);
   });
 
   it('takes what waits when an engine comes free, oldest first, up to the limit', async () => {

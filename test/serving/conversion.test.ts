@@ -1,6 +1,16 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { processStamp } from '../../src/common/process-stamp.ts';
@@ -69,6 +79,17 @@ describe('the cache of converted models', () => {
     const whole = await cache.get(inception);
     await cache.clear();
     expect(readdirSync(join(folder, 'converted')).sort()).toEqual([whole.key, basename(going)].sort());
+  });
+
+  test.skipIf(process.platform === 'win32')('goes to a temporary folder where its own cannot be written', async () => {
+    // Nobody may create folders there, not even root.
+    const cache = new ConversionCache('/sys/menagerie', logger);
+    const { onnx } = await cache.get(inception);
+    expect(dirname(dirname(dirname(onnx.path)))).toBe(tmpdir());
+    expect(cache.problem).toBe('The server has no permission for its data folder. Grant it, then try again.');
+    expect((await cache.get(inception)).onnx).toEqual(onnx);
+    await cache.close();
+    expect(existsSync(onnx.path)).toBe(false);
   });
 
   test('weights of another digest are refused by both digests, and tried again when they are right', async () => {

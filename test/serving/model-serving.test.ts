@@ -41,20 +41,19 @@ function stage(
   const asked: EngineModel[] = [];
   const unloaded: string[] = [];
   const evicted: string[] = [];
-  const file = { path: 'model', files: ['model'], size: SIZE, sha256: '' };
+  const file = { path: 'model', files: [], size: SIZE, sha256: '' };
+  const convert = async (model: ModelVersion): Promise<ConvertedModel> => ({
+    key: keyOf(model),
+    inputSize: [height, width],
+    numClasses: 2,
+    featureSize: 2,
+    activationShape: [1, 1, 2],
+    onnx: file,
+    tfjs: file,
+    explanation: { refused: 'not needed' },
+  });
   const options: ModelServingOptions = {
-    conversions: {
-      get: async (model): Promise<ConvertedModel> => ({
-        key: keyOf(model),
-        inputSize: [height, width],
-        numClasses: 2,
-        featureSize: 2,
-        activationShape: [1, 1, 2],
-        onnx: file,
-        tfjs: file,
-        explanation: { refused: 'nobody asks' },
-      }),
-    },
+    conversions: { get: convert, verified: convert },
     engines: {
       idle: true,
       concurrency: () => 1,
@@ -85,7 +84,10 @@ test('a model that takes one image at a time gets one at a time', async () => {
   const { options } = stage();
   const batches: number[] = [];
   const { serving } = stage({
-    conversions: { get: async (model) => ({ ...(await options.conversions.get(model)), maxBatch: 1 }) },
+    conversions: {
+      ...options.conversions,
+      get: async (model) => ({ ...(await options.conversions.get(model)), maxBatch: 1 }),
+    },
     onBatch: (_model, _runtime, images) => void batches.push(images),
   });
   await serving.use(versionOf(1), 'onnx', async (queue) => {
@@ -100,6 +102,7 @@ test('a format that a model does not come in is refused by name', async () => {
   const { options } = stage();
   const { serving } = stage({
     conversions: {
+      ...options.conversions,
       get: async (model) => {
         const { tfjs: _, ...rest } = await options.conversions.get(model);
         return rest;
@@ -118,6 +121,7 @@ describe('the first use of a model', () => {
     const { options } = stage();
     const on = stage({
       conversions: {
+        ...options.conversions,
         get: async (model) => {
           conversions += 1;
           await converting.promise;
@@ -302,6 +306,7 @@ describe('a version that takes the place of another', () => {
     const { options } = stage();
     const on = stage({
       conversions: {
+        ...options.conversions,
         get: (model) =>
           model.weightsPath === 'broken' ? Promise.reject(new Error('no weights')) : options.conversions.get(model),
       },

@@ -6,7 +6,7 @@ import { ZipFile } from 'yazl';
 import { AppError } from '../../common/errors.ts';
 import type { JsonObject } from '../../common/json.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
-import { type ConvertedModel, madeElsewhere, requireFormat } from '../../serving/conversion.ts';
+import { type ConvertedModel, onnxOnly, requireFormat } from '../../serving/conversion.ts';
 import type { ExportFormat } from './export-format.ts';
 import { exportReadme } from './export-readme.ts';
 import type { QuantizedModel } from './tfjs-quantization.ts';
@@ -63,15 +63,15 @@ async function modelFiles(
   converted: ConvertedModel,
   { format, quantized }: ExportRequest,
 ): Promise<ExportedFile[]> {
-  if (format === 'safetensors' && file.weights.format === 'onnx') throw madeElsewhere(name, format);
+  if (format === 'safetensors' && file.weights.format === 'onnx') throw onnxOnly(name, format);
   const { files } = quantized ?? requireFormat({ name }, converted, format === 'tfjs' ? 'tfjs' : 'onnx');
   const { architecture, input_size, mean, std, num_classes, num_features } = file;
   try {
     switch (format) {
       case 'onnx':
       case 'tfjs':
-        // That first which refers to the others: whoever reads the zip as it comes learns what they are.
-        return await Promise.all(files.map((path) => diskFile(basename(path), path)));
+        // The file that refers to the others comes first: a reader of the stream knows what they are.
+        return await Promise.all(files.map(({ path }) => diskFile(basename(path), path)));
       case 'safetensors':
         return [
           await diskFile('model.safetensors', weightsPath),

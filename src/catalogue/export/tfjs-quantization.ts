@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { compiledEntry } from '../../common/compiled.ts';
-import { UNFINISHED } from '../../common/durable-files.ts';
+import { readDerivedJson, writeDerivedJson } from '../../common/derived-json.ts';
+import { syncToDisk, UNFINISHED } from '../../common/durable-files.ts';
+import { areIntact, digestFile, type FileDigest } from '../../common/file-digest.ts';
 import { processStamp } from '../../common/process-stamp.ts';
 import type { PixelTensor, Tensor } from '../../common/tensor.ts';
 import type { EngineModel } from '../../serving/engine-messages.ts';
@@ -43,8 +45,8 @@ export type QuantizationParity = z.output<typeof paritySchema>;
 
 /** A TF.js model whose kernels are stored in fewer bytes. */
 export interface QuantizedModel {
-  /** `model.json`, and the shards beside it. */
-  readonly files: readonly string[];
+  /** `model.json`, then its shards. */
+  readonly files: readonly FileDigest[];
   readonly parity: QuantizationParity;
 }
 
@@ -56,7 +58,13 @@ export interface QuantizableModel {
 }
 
 const MODEL_FILE = 'model.json';
-const PARITY_FILE = 'parity.json';
+const RECORD_FILE = 'quantized.json';
+
+/** `quantized.json`: the parity, and the files by their names. */
+const recordSchema = z.object({
+  parity: paritySchema,
+  files: z.array(z.object({ path: z.string(), sha256: z.string() })),
+});
 
 /** Makes quantized models beside the conversions that they are made of, once each, and measures what they have lost. */
 export class TfjsQuantizer {
@@ -80,8 +88,8 @@ export class TfjsQuantizer {
   }
 
   async #make(model: QuantizableModel, storage: QuantizedStorage, folder: string): Promise<QuantizedModel> {
-    const known = await readParity(folder);
-    if (known !== undefined) return { files: await filesOf(folder), parity: known };
+    const known = await readQuantized(folder);
+    if (known !== undefined) return known;
     // Beside the conversion: what a crash leaves there is removed at the next start.
     const temporary = `${dirname(folder)}.${processStamp()}_${randomUUID()}${UNFINISHED}`;
     await mkdir(temporary);
@@ -89,10 +97,17 @@ export class TfjsQuantizer {
       const made = join(temporary, 'tfjs');
       await quantize({ modelPath: model.tfjs.path, folder: made, storage });
       const parity = await this.#measure(model, join(made, MODEL_FILE), storage);
-      await writeFile(join(made, PARITY_FILE), JSON.stringify(parity));
+      const files = await Promise.all(
+        (await namesOf(made)).map(async (path) => {
+          await syncToDisk(join(made, path));
+          return { path, sha256: (await digestFile(join(made, path))).sha256 };
+        }),
+      );
+      await writeDerivedJson(join(made, RECORD_FILE), { parity, files });
       await rm(folder, { recursive: true, force: true });
       await rename(made, folder);
-      return { files: await filesOf(folder), parity };
+      await syncToDisk(dirname(folder));
+      return { files: filesIn(folder, files), parity };
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }
@@ -134,14 +149,20 @@ export class TfjsQuantizer {
   }
 }
 
-async function readParity(folder: string): Promise<QuantizationParity | undefined> {
-  const text = await readFile(join(folder, PARITY_FILE), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : paritySchema.parse(JSON.parse(text));
+/** The model that was made earlier; undefined where there is none, or where one of its files is damaged. */
+async function readQuantized(folder: string): Promise<QuantizedModel | undefined> {
+  const record = await readDerivedJson(join(folder, RECORD_FILE), recordSchema);
+  if (record === undefined) return undefined;
+  const files = filesIn(folder, record.files);
+  return (await areIntact(files)) ? { files, parity: record.parity } : undefined;
 }
 
-async function filesOf(folder: string): Promise<string[]> {
-  const shards = (await readdir(folder)).filter((name) => name.endsWith('.bin')).sort();
-  return [MODEL_FILE, ...shards].map((name) => join(folder, name));
+async function namesOf(folder: string): Promise<string[]> {
+  return [MODEL_FILE, ...(await readdir(folder)).filter((name) => name.endsWith('.bin')).sort()];
+}
+
+function filesIn(folder: string, files: readonly FileDigest[]): FileDigest[] {
+  return files.map(({ path, sha256 }) => ({ path: join(folder, path), sha256 }));
 }
 
 function quantize(workerData: QuantizationTask): Promise<void> {

@@ -124,7 +124,10 @@ describe('a model that came as ONNX', () => {
     const converted = await conversions.get(model);
     const data = `${converted.onnx.path}.data`;
     await writeFile(data, 'weights');
-    const apart = { ...converted, onnx: { ...converted.onnx, files: [converted.onnx.path, data] } };
+    const apart = {
+      ...converted,
+      onnx: { ...converted.onnx, files: [...converted.onnx.files, { path: data, sha256: '' }] },
+    };
     const { zip } = await exportModel(model, apart, {}, { format: 'onnx' });
     expect(String((await readZip(await collect(zip))).get('model.onnx.data'))).toBe('weights');
   });

@@ -51,7 +51,7 @@ describe.each([
 ] as const)('%s', (storage, share, tolerance) => {
   it('loads as any TF.js model, is smaller, and answers within the tolerance that it tells of', async () => {
     const { files, parity } = await quantizer.get(source, storage);
-    const [path = ''] = files;
+    const { path = '' } = files[0] ?? {};
     const smaller = (await sizeOf(path)) / (await sizeOf(exact));
     expect(smaller).toBeGreaterThan(share);
     expect(smaller).toBeLessThan(share + 0.02);
@@ -68,13 +68,25 @@ describe.each([
 
   it('is made once', async () => {
     const { files, parity } = await quantizer.get(source, storage);
-    const { mtimeMs } = await stat(files[0] ?? '');
+    const { mtimeMs } = await stat(files[0]?.path ?? '');
     const [again, other] = await Promise.all([quantizer.get(source, storage), quantizer.get(source, storage)]);
     expect([again, other]).toEqual([
       { files, parity },
       { files, parity },
     ]);
-    expect((await stat(files[0] ?? '')).mtimeMs).toBe(mtimeMs);
+    expect((await stat(files[0]?.path ?? '')).mtimeMs).toBe(mtimeMs);
+  });
+
+  it.each([/model.json$/, /bin$/, /quantized.json$/])('is made again when its %s is damaged', async (pattern) => {
+    const quantized = await quantizer.get(source, storage);
+    const made = dirname(quantized.files[0]?.path ?? '');
+    const path = join(made, (await readdir(made)).find((name) => pattern.test(name)) ?? '');
+    const sound = await readFile(path);
+    const damaged = Buffer.from(sound);
+    damaged[damaged.length >> 1] = (damaged[damaged.length >> 1] ?? 0) ^ 1;
+    await writeFile(path, damaged);
+    expect(await quantizer.get(source, storage)).toEqual(quantized);
+    expect((await readFile(path)).equals(sound)).toBe(true);
   });
 
   it('is taken away with its figures in the card and the note', async () => {
@@ -87,7 +99,7 @@ describe.each([
     expect(JSON.parse(String(files.get('card.json')))).toEqual({ id: 'x', quantization: quantized.parity });
     expect(String(files.get('README.txt'))).toContain(`within the tolerance of ${tolerance}`);
     expect(await readFile(join(into, 'model.json'), 'utf8')).toContain(`"${storage}"`);
-    expect(await sizeOf(join(into, 'model.json'))).toBe(await sizeOf(quantized.files[0] ?? ''));
+    expect(await sizeOf(join(into, 'model.json'))).toBe(await sizeOf(quantized.files[0]?.path ?? ''));
   });
 });
 

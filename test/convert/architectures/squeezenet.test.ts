@@ -49,12 +49,7 @@ test('the class activation map is exact: its cells add up to the logit', async (
   const { onnx, explanation } = await convertModel(source, join(folder, 'converted'));
   if ('refused' in explanation) throw new Error(explanation.refused);
   expect(explanation.method).toBe('cam');
-  const session = await openOnnxSession({
-    path: onnx.path,
-    explanationPath: explanation.path,
-    threads: 1,
-    runtime: 'onnx',
-  });
+  const session = await openOnnxSession({ path: onnx.path, explanation, threads: 1, runtime: 'onnx' });
   const { logits, explanation: map } = await session.run(pixels, ['logits', 'explanation'], [4, 1]);
   await session.close();
   const sums = [0, 1].map((row) => map?.data.slice(9 * row, 9 * row + 9).reduce((sum, cell) => sum + cell, 0) ?? 0);

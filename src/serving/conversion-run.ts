@@ -1,0 +1,42 @@
+import { Worker } from 'node:worker_threads';
+import { compiledEntry } from '../common/compiled.ts';
+import type { Conversion, ConversionProgress, ConversionSource } from '../convert/convert.ts';
+
+/** Sent to the worker. */
+export interface ConversionTask {
+  readonly source: ConversionSource;
+  /** The SHA-256 that the weights must have. */
+  readonly sha256: string;
+  readonly outDir: string;
+}
+
+/** Sent by the worker. */
+export type ConversionMessage =
+  | { readonly type: 'progress'; readonly progress: ConversionProgress }
+  | { readonly type: 'done'; readonly result: ConversionResult };
+
+export interface ConversionResult {
+  readonly conversion: Conversion;
+  /** False when `outDir` held a sound conversion already. */
+  readonly converted: boolean;
+}
+
+/**
+ * Verifies the conversion in a folder, and makes it where there is none or where a file of it is damaged. This runs in a
+ * worker thread: it takes seconds of computing, in which the event loop must answer requests.
+ * @throws Error when the weights have another digest, cannot be converted, or the folder cannot be written
+ */
+export function runConversion(
+  task: ConversionTask,
+  onProgress: (progress: ConversionProgress) => void,
+): Promise<ConversionResult> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(compiledEntry(import.meta.url, 'conversion-worker.js'), { workerData: task });
+    worker.on('message', (message: ConversionMessage) => {
+      if (message.type === 'done') resolve(message.result);
+      else onProgress(message.progress);
+    });
+    worker.on('error', reject);
+    worker.on('exit', (code) => reject(new Error(`the converter ended with code ${code}`)));
+  });
+}
