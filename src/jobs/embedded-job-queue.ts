@@ -17,11 +17,11 @@ import {
 import { type JobRecord, JobRecords, now, type RecordLimits } from './job-records.ts';
 import { Pulse } from './pulse.ts';
 
-/** How much an embedded queue takes, keeps and bears. */
+/** Limits of an embedded queue. */
 export interface JobQueueLimits extends RecordLimits {
-  /** Jobs that may wait; one more is refused. */
+  /** Jobs that may be queued; one more is refused. */
   readonly maxQueued: number;
-  /** How often a job is taken before the loss of its worker makes it fail. */
+  /** Attempts in a row that keep nothing new, after which the loss of the worker makes a job fail. */
   readonly maxAttempts: number;
   /** Milliseconds of silence after which a worker has lost its claim. */
   readonly leaseMs: number;
@@ -40,31 +40,36 @@ const DEFAULT_LIMITS: JobQueueLimits = {
 
 /** Jobs take minutes, so a place rarely becomes free sooner. */
 const RETRY_AFTER_SECONDS = 30;
+/** Milliseconds between attempts to store what could not be stored, for example on a full disk. */
+const STORE_INTERVAL_MS = 2_000;
 
-/** A claim from the queue's side. */
+/** The queue's side of a claim. */
 interface Lease {
   readonly token: string;
   readonly controller: AbortController;
   readonly expiry: NodeJS.Timeout;
 }
 
-/** The job queue of one process. Leases live in memory alone: when the process is gone, so are its workers. */
+/** The job queue of one process. Leases are only in memory: when the process is gone, so are its workers. */
 export class EmbeddedJobQueue implements JobQueue {
   readonly #records: JobRecords;
   readonly #logger: Logger;
   readonly #limits: JobQueueLimits;
   /** One for each running job, by its id. */
   readonly #leases = new Map<string, Lease>();
-  /** Everything that changes a job runs alone. */
+  /** Changes of jobs run one at a time. */
   readonly #mutex = new Mutex();
-  /** Fires when there may be a job to claim, or none ever again. */
+  /** Fires when there may be a job to claim, and when the queue closes. */
   readonly #claimable = new Pulse();
+  readonly #storing: NodeJS.Timeout;
   #closed = false;
 
   private constructor(records: JobRecords, logger: Logger, limits: JobQueueLimits) {
     this.#records = records;
     this.#logger = logger;
     this.#limits = limits;
+    const store = () => void this.#mutex.run(() => this.#records.storeUnsaved());
+    this.#storing = setInterval(store, STORE_INTERVAL_MS).unref();
   }
 
   /** Takes over what the journal kept, and closes the journal when it is closed itself. */
@@ -88,7 +93,7 @@ export class EmbeddedJobQueue implements JobQueue {
       if (waiting >= this.#limits.maxQueued) {
         throw new AppError(
           'job_queue_full',
-          `${waiting} jobs wait, and no more than ${this.#limits.maxQueued} may: send it again when some have ended`,
+          `${waiting} jobs are queued, which is the limit: send it again when some have ended`,
           { retryAfter: RETRY_AFTER_SECONDS, context: { limit: this.#limits.maxQueued } },
         );
       }
@@ -113,6 +118,7 @@ export class EmbeddedJobQueue implements JobQueue {
     if (record === undefined) return undefined;
     const { id, attempts } = record.job;
     await this.#records.change(record, { state: 'running', attempts: attempts + 1, startedAt: now() });
+    record.advanced = false;
     const lease: Lease = {
       token: randomUUID(),
       controller: new AbortController(),
@@ -137,13 +143,15 @@ export class EmbeddedJobQueue implements JobQueue {
         case 'heartbeat':
           return;
         case 'progress':
-          return this.#records.progress(record, report.progress);
+          return this.#records.progress(record, report.progress, report.kept);
         case 'succeeded':
           return this.#finish(record, { state: 'succeeded', result: report.result });
         case 'failed':
           return record.job.cancelRequested
             ? this.#finish(record, { state: 'cancelled' })
             : this.#finish(record, { state: 'failed', failure: report.failure });
+        case 'abandoned':
+          return this.#workerLost(record, report.reason);
         case 'cancelled':
           if (!record.job.cancelRequested) throw new Error(`nobody asked to cancel job ${claim.job.id}`);
           return this.#finish(record, { state: 'cancelled' });
@@ -165,7 +173,7 @@ export class EmbeddedJobQueue implements JobQueue {
     if (isFinished(record.job.state)) throw alreadyFinished(record.job);
     if (record.job.cancelRequested) return;
     const lease = this.#leases.get(record.job.id);
-    if (lease === undefined) return this.#finish(record, { state: 'cancelled' });
+    if (lease === undefined) return this.#records.change(record, { state: 'cancelled', finishedAt: now() });
     await this.#records.change(record, { cancelRequested: true });
     lease.controller.abort(new JobCancelledError());
     setTimeout(() => this.#revoke(record, lease, 'it did not stop in time'), this.#limits.cancelGraceMs).unref();
@@ -190,26 +198,32 @@ export class EmbeddedJobQueue implements JobQueue {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    clearInterval(this.#storing);
     await this.#mutex.run(async () => {
+      await this.#records.storeUnsaved();
       for (const record of this.#records.all()) {
         if (record.job.state === 'running') await this.#giveBack(record);
         record.log?.changed.fire();
       }
       this.#claimable.fire();
-      await this.#records.close();
+      await this.#closeRecords();
     });
   }
 
-  /** Lets go of a running job because the queue closes: that costs the job no attempt. */
-  async #giveBack(record: JobRecord): Promise<void> {
+  async #closeRecords(): Promise<void> {
     try {
-      if (record.job.cancelRequested) return await this.#finish(record, { state: 'cancelled' }, 'the queue closed');
-      await this.#records.change(record, { state: 'queued', attempts: record.job.attempts - 1 });
-      this.#release(record, 'the queue closed');
+      await this.#records.close();
     } catch (thrown) {
-      // It stays as running on the disk, and whoever opens the journal next takes its worker for lost.
-      this.#logger.error({ job: record.job.id, reason: messageOf(thrown) }, 'a job could not be given back');
+      this.#logger.error({ reason: messageOf(thrown) }, 'the job queue could not be closed in order');
     }
+  }
+
+  /** Queues a running job again because the queue closes: that is no attempt of the job. */
+  async #giveBack(record: JobRecord): Promise<void> {
+    if (record.job.cancelRequested) return this.#finish(record, { state: 'cancelled' }, 'the queue closed');
+    // A journal that cannot be written still says running: at the next opening the worker counts as lost.
+    await this.#records.settle(record, { state: 'queued', attempts: record.job.attempts - 1 });
+    this.#release(record, 'the queue closed');
   }
 
   /** Takes a claim from a worker that does not answer. */
@@ -226,20 +240,21 @@ export class EmbeddedJobQueue implements JobQueue {
 
   async #workerLost(record: JobRecord, reason: string): Promise<void> {
     const { attempts, cancelRequested, id } = record.job;
-    this.#logger.warn({ job: id, attempts, reason }, 'a job lost its worker');
+    const { advanced } = record;
+    this.#logger.warn({ job: id, attempts, advanced, reason }, 'a job lost its worker');
     if (cancelRequested) return this.#finish(record, { state: 'cancelled' }, reason);
-    if (attempts >= this.#limits.maxAttempts) {
-      const message = `the worker was lost ${attempts} times, the last time because ${reason}`;
+    if (attempts >= this.#limits.maxAttempts && !advanced) {
+      const message = `the worker was lost ${attempts} times without getting further, the last time because ${reason}`;
       return this.#finish(record, { state: 'failed', failure: { code: 'worker_lost', message } }, reason);
     }
-    await this.#records.change(record, { state: 'queued' });
+    await this.#records.settle(record, { state: 'queued', ...(advanced && { attempts: 0 }) });
     this.#release(record, reason);
     this.#claimable.fire();
   }
 
-  /** @param lost why the worker must stop, unless it was the worker that ended the job */
+  /** @param lost why the worker must stop, unless the worker itself ended the job */
   async #finish(record: JobRecord, change: Partial<Job>, lost?: string): Promise<void> {
-    await this.#records.change(record, { ...change, finishedAt: now() });
+    await this.#records.settle(record, { ...change, finishedAt: now() });
     this.#release(record, lost);
   }
 
@@ -257,5 +272,8 @@ export class EmbeddedJobQueue implements JobQueue {
 }
 
 function alreadyFinished({ id, state }: Job): AppError {
-  return new AppError('job_finished', `job ${id} has ended as ${state}: only one that waits or runs can be cancelled`);
+  return new AppError(
+    'job_finished',
+    `job ${id} has ended as ${state}: only a job that is queued or running can be cancelled`,
+  );
 }

@@ -5,7 +5,7 @@ import { Pulse } from './pulse.ts';
 /** The newest events of one job, in memory. */
 export class EventLog {
   #events: readonly JobEvent[];
-  /** Fires whenever there is an event more, or nothing more to wait for. */
+  /** Fires for every new event, and when there will be no more. */
   readonly changed = new Pulse();
 
   constructor(events: readonly JobEvent[]) {
@@ -43,7 +43,7 @@ export class EventLog {
 
   /**
    * Yields what comes after `afterId`, then waits for more.
-   * An id that was never given out means that the reader knows another past: it gets everything.
+   * An id that was never given out is that of another log: the reader gets everything.
    */
   async *follow(afterId: number, stopped: () => boolean, signal?: AbortSignal): AsyncGenerator<JobEvent> {
     let last = afterId > this.lastId ? 0 : afterId;

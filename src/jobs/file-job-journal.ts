@@ -4,8 +4,8 @@ import { errnoOf, syncToDisk, UNFINISHED, writeFileDurably } from '../common/dur
 import { messageOf } from '../common/errors.ts';
 import { lockFolder } from '../common/folder-lock.ts';
 import type { Logger } from '../common/logger.ts';
-import type { JobJournal, StoredJob } from './job-journal.ts';
-import { isFinished, type JobEvent } from './job-queue.ts';
+import type { JobJournal, LoadedJob, StoredJob } from './job-journal.ts';
+import { isFinished, type Job, type JobEvent } from './job-queue.ts';
 import { formatEvent, formatJob, JOB_ID, parseEvents, parseJob } from './stored-job.ts';
 
 const JOB_FILE = 'job.json';
@@ -13,9 +13,9 @@ const EVENTS_FILE = 'events.jsonl';
 const ARCHIVE_FILE = 'archive';
 
 /**
- * One folder a job: `job.json`, replaced whole by atomic rename; `events.jsonl`, which grows; `archive`. A folder is a
- * job once it holds `job.json`, and no longer one when that is gone.
- * States and archives survive a power cut; progress events survive the death of the process.
+ * One folder per job: `job.json`, replaced whole by atomic rename; `events.jsonl`, which grows; `archive`. A folder is
+ * a job as long as it holds `job.json`. States and archives survive a power cut; progress events survive the death of
+ * the process.
  */
 export class FileJobJournal implements JobJournal {
   readonly #folder: string;
@@ -34,41 +34,45 @@ export class FileJobJournal implements JobJournal {
     return new FileJobJournal(folder, logger, await lockFolder(folder));
   }
 
-  async load(): Promise<readonly StoredJob[]> {
-    const jobs: StoredJob[] = [];
-    for (const name of (await readdir(this.#folder)).sort()) {
-      if (!JOB_ID.test(name)) continue;
-      const stored = await this.#loadJob(name);
-      if (stored === undefined) continue;
-      // The archive goes when a job ends: a crash may have come between.
-      if (isFinished(stored.job.state)) await this.removeArchive(name);
-      jobs.push(stored);
+  async load(): Promise<readonly LoadedJob[]> {
+    const jobs: LoadedJob[] = [];
+    for (const id of (await readdir(this.#folder)).sort()) {
+      if (!JOB_ID.test(id)) continue;
+      const loaded = await this.#loadJob(id);
+      await this.#tidy(id, loaded);
+      if (loaded !== undefined) jobs.push(loaded);
     }
     return jobs;
   }
 
-  async #loadJob(id: string): Promise<StoredJob | undefined> {
+  /** @returns undefined when the folder holds no job */
+  async #loadJob(id: string): Promise<LoadedJob | undefined> {
     const path = this.#path(id, JOB_FILE);
     try {
-      const text = await readFile(path, 'utf8');
-      await this.#removeUnfinished(id);
-      const stored = parseJob(text);
+      const stored = parseJob(await readFile(path, 'utf8'));
       if (stored.job.id !== id) throw new Error(`it is of job ${stored.job.id}`);
       return stored;
     } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOENT') {
-        // Never acknowledged, or half removed.
-        await rm(this.#path(id), { recursive: true, force: true });
-      } else {
-        this.#logger.warn({ path, reason: messageOf(thrown) }, 'a job cannot be read and is skipped');
-      }
-      return undefined;
+      if (errnoOf(thrown) === 'ENOENT') return undefined;
+      this.#logger.error({ path, reason: messageOf(thrown) }, 'the file of a job cannot be read');
+      return { job: unreadableJob(id), stateEventId: 0, unreadable: true };
     }
   }
 
-  async #removeUnfinished(id: string): Promise<void> {
-    for (const name of await readdir(this.#path(id))) {
-      if (name.endsWith(UNFINISHED)) await rm(this.#path(id, name), { force: true });
+  /** Removes what a crash has left in the folder of a job. What cannot be removed now stays until the next opening. */
+  async #tidy(id: string, loaded: LoadedJob | undefined): Promise<void> {
+    try {
+      if (loaded === undefined) {
+        // It was never acknowledged, or is half removed.
+        await rm(this.#path(id), { recursive: true, force: true });
+        return;
+      }
+      for (const name of await readdir(this.#path(id))) {
+        if (name.endsWith(UNFINISHED)) await rm(this.#path(id, name), { force: true });
+      }
+      if (isFinished(loaded.job.state) && !loaded.unreadable) await this.removeArchive(id);
+    } catch (thrown) {
+      this.#logger.warn({ path: this.#path(id), reason: messageOf(thrown) }, 'files of a job could not be removed');
     }
   }
 
@@ -140,6 +144,26 @@ export class FileJobJournal implements JobJournal {
   #path(id: string, file = ''): string {
     return join(this.#folder, id, file);
   }
+}
+
+/** What is shown of a job whose file cannot be read. */
+function unreadableJob(id: string): Job {
+  const createdAt = new Date(Number.parseInt(id.slice(0, id.indexOf('-')), 16)).toISOString();
+  const message = 'The record of this job is damaged. Its path is in the log of the server.';
+  return {
+    id,
+    state: 'failed',
+    payload: {},
+    attempts: 0,
+    kept: 0,
+    cancelRequested: false,
+    createdAt,
+    startedAt: null,
+    finishedAt: createdAt,
+    progress: null,
+    result: null,
+    failure: { code: 'job_unreadable', message },
+  };
 }
 
 /** Moves a file, between file systems too, and waits until its bytes are on the disk. */

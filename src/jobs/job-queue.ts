@@ -14,28 +14,30 @@ export interface JobProgress {
   readonly [key: string]: JsonValue | undefined;
 }
 
-/** Why a job failed. `code` is stable; `worker_lost` is the queue's own. */
+/** Why a job failed. `code` is stable; `worker_lost` and `job_unreadable` are the queue's own. */
 export interface JobFailure {
   readonly code: string;
   readonly message: string;
 }
 
-/** A job as everyone sees it. Times are ISO 8601 in UTC. */
+/** A job as clients see it. Times are ISO 8601 in UTC. */
 export interface Job {
   /** Opaque; safe in a URL; sorts by creation. */
   readonly id: string;
   readonly state: JobState;
   readonly payload: JsonValue;
-  /** How often a worker has taken it. */
+  /** How often a worker has taken the job since more of it was kept. */
   readonly attempts: number;
-  /** A running job that is to end as cancelled. */
+  /** The most of the job's work that was ever kept, as `JobReport` counts it. */
+  readonly kept: number;
+  /** Whether a running job is to end as cancelled. */
   readonly cancelRequested: boolean;
   readonly createdAt: string;
   /** When a worker last took it. */
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly progress: JobProgress | null;
-  /** What the worker said when it succeeded. */
+  /** The result that the worker reported; null until the job has succeeded. */
   readonly result: JsonValue;
   readonly failure: JobFailure | null;
 }
@@ -46,13 +48,14 @@ export interface JobEvent {
   readonly at: string;
   readonly data:
     | { readonly type: 'state'; readonly state: JobState; readonly failure: JobFailure | null }
-    | { readonly type: 'progress'; readonly progress: JobProgress };
+    /** `kept` is that of the job at this time. */
+    | { readonly type: 'progress'; readonly progress: JobProgress; readonly kept: number };
 }
 
-/** What a new job is made of. */
+/** Input of `enqueue`. */
 export interface JobRequest {
   readonly payload: JsonValue;
-  /** A local file that goes with the job, such as the uploaded zip. The queue moves it away once it takes the job. */
+  /** A local file that belongs to the job, for example an uploaded zip. `enqueue` moves it into the queue. */
   readonly archivePath?: string;
 }
 
@@ -63,16 +66,26 @@ export interface Claim {
   readonly token: string;
   /** Fires when the worker must stop: the job is to be cancelled, or the claim is lost. The reason says which. */
   readonly signal: AbortSignal;
-  /** A path, on the worker's machine, of the job's archive; good while the claim lasts. Undefined if it has none. */
+  /** Path of the job's archive on the worker's machine, valid while the claim lasts. Undefined if it has none. */
   archivePath(): Promise<string | undefined>;
 }
 
-/** What a worker says about the job that it holds. Each one renews the lease. */
+/** What a worker reports about the job that it holds. Each report renews the lease. */
 export type JobReport =
   | { readonly type: 'heartbeat' }
-  | { readonly type: 'progress'; readonly progress: JobProgress }
+  | {
+      readonly type: 'progress';
+      readonly progress: JobProgress;
+      /**
+       * How much of the job's work is on disk, so that the next worker need not do it again; in any unit of which more
+       * is better. An attempt during which it reached a new maximum does not count.
+       */
+      readonly kept?: number;
+    }
   | { readonly type: 'succeeded'; readonly result: JsonValue }
   | { readonly type: 'failed'; readonly failure: JobFailure }
+  /** The worker lost what it worked with, through no fault of the job: as if the worker itself had been lost. */
+  | { readonly type: 'abandoned'; readonly reason: string }
   /** The answer to a signal that asked for it. */
   | { readonly type: 'cancelled' };
 
@@ -93,19 +106,20 @@ export class JobCancelledError extends Error {
 }
 
 /**
- * Jobs that outlive the processes that make them and work on them: queued -> running -> succeeded, failed or
- * cancelled. Callers and workers may sit in different processes, on different machines; whatever a call has
- * acknowledged by resolving survives the death of any of them.
+ * Jobs that outlive the processes that create them and work on them: queued -> running -> succeeded, failed or
+ * cancelled. Callers and workers may be in different processes, on different machines. What a call has acknowledged by
+ * resolving survives the death of any of them, with one exception: while the queue's storage cannot be written, what a
+ * worker reports is shown at once, and stored as soon as possible.
  */
 export interface JobQueue {
   /** @throws AppError `job_queue_full` (the archive is then left where it was), `shutting_down` */
   enqueue(request: JobRequest): Promise<Job>;
-  /** Waits for a job and takes the oldest, for this caller alone. Undefined once `signal` fires or the queue closes. */
+  /** Waits for a job and takes the oldest, for this caller only. Undefined once `signal` fires or the queue closes. */
   claim(signal?: AbortSignal): Promise<Claim | undefined>;
   /**
    * Must be called well within the lease while a job is held. A job whose worker falls silent, or dies, is queued
-   * again, and fails as `worker_lost` after too many attempts. A failure reported by a worker is final; one that
-   * follows a request to cancel counts as cancelled.
+   * again. After too many attempts that kept nothing new it fails as `worker_lost`. A failure reported by a worker is
+   * final; one that follows a request to cancel counts as cancelled.
    * @throws ClaimLostError
    */
   report(claim: Claim, report: JobReport): Promise<void>;
@@ -116,11 +130,11 @@ export interface JobQueue {
   cancel(id: string): Promise<Job>;
   /** @throws AppError `job_not_found` */
   get(id: string): Promise<Job>;
-  /** Newest first. Of the finished ones only so many are kept. */
+  /** Newest first. Only a limited number of finished jobs is kept. */
   list(): Promise<readonly Job[]>;
   /**
-   * The job's log after `afterId` (0: all that is kept), then what happens, until the job is finished, `signal` fires
-   * or the queue closes. An event's id may be given later to go on from there.
+   * The job's log after `afterId` (0: all that is kept), then new events, until the job is finished, `signal` fires or
+   * the queue closes. An event's id may be given later to continue from there.
    * @throws AppError `job_not_found`, at the first step
    */
   events(id: string, afterId?: number, signal?: AbortSignal): AsyncIterable<JobEvent>;

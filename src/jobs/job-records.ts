@@ -2,33 +2,39 @@ import { randomBytes } from 'node:crypto';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { EventLog } from './event-log.ts';
-import type { JobJournal, StoredJob } from './job-journal.ts';
+import type { JobJournal, LoadedJob } from './job-journal.ts';
 import { isFinished, type Job, type JobEvent, type JobProgress, type JobRequest } from './job-queue.ts';
 
 /** A job and what happened to it. */
 export interface JobRecord {
   job: Job;
-  /** Undefined once the job is finished: its log is then read when somebody asks. */
+  /** Undefined once the job is finished: its log is then read from the journal on request. */
   log: EventLog | undefined;
+  /** Whether more of the job was kept since a worker last took it. */
+  advanced: boolean;
+  /** Whether its record is damaged; see `LoadedJob`. */
+  readonly unreadable: boolean;
 }
 
 /** How much is kept. */
 export interface RecordLimits {
   /** Finished jobs that are kept. */
   readonly keepFinished: number;
-  /** Events that are kept of one job: at least half of it, at most all. */
+  /** The most events that are kept of one job; when it is reached, the older half is dropped. */
   readonly maxEvents: number;
 }
 
 /**
- * The jobs in memory, in the order of their ids, each change written to the journal before it shows.
- * Whoever changes them does so one change at a time.
+ * The jobs in memory, in the order of their ids, each change written to the journal before it shows. Callers make one
+ * change at a time.
  */
 export class JobRecords {
   readonly #journal: JobJournal;
   readonly #logger: Logger;
   readonly #limits: RecordLimits;
   readonly #records = new Map<string, JobRecord>();
+  /** Jobs whose present state the journal does not have yet. */
+  readonly #unsaved = new Set<JobRecord>();
   #newestTime = 0;
 
   private constructor(journal: JobJournal, logger: Logger, limits: RecordLimits) {
@@ -40,25 +46,27 @@ export class JobRecords {
   /** Takes over what the journal kept, and the journal with it. */
   static async open(journal: JobJournal, logger: Logger, limits: RecordLimits): Promise<JobRecords> {
     const records = new JobRecords(journal, logger, limits);
-    for (const stored of await journal.load()) await records.#takeOver(stored);
-    await records.#forgetOldest();
+    for (const loaded of await journal.load()) await records.#takeOver(loaded);
+    await records.#tidy(() => records.#forgetOldest());
     return records;
   }
 
-  async #takeOver(stored: StoredJob): Promise<void> {
-    const { job } = stored;
+  async #takeOver({ job, stateEventId, unreadable }: LoadedJob): Promise<void> {
     this.#newestTime = Math.max(this.#newestTime, timeOfId(job.id));
-    const record: JobRecord = { job, log: undefined };
+    const record: JobRecord = { job, log: undefined, advanced: false, unreadable: unreadable ?? false };
     this.#records.set(job.id, record);
     if (isFinished(job.state)) return;
-    record.log = new EventLog(await this.#journal.readEvents(job.id));
-    if (record.log.lastId < stored.stateEventId) {
+    const log = new EventLog(await this.#journal.readEvents(job.id));
+    record.log = log;
+    if (log.lastId < stateEventId) {
       // A crash came between the state and its event.
-      record.log.append(stateEvent(stored.stateEventId, job));
-      await this.#journal.replaceEvents(job.id, record.log.events);
+      log.append(stateEvent(stateEventId, job));
+      await this.#tidy(() => this.#journal.replaceEvents(job.id, log.events));
     }
-    const last = record.log.events.findLast(({ data }) => data.type === 'progress')?.data;
-    if (last?.type === 'progress') record.job = { ...job, progress: last.progress };
+    const last = log.events.findLast(({ data }) => data.type === 'progress')?.data;
+    if (last?.type !== 'progress') return;
+    record.advanced = last.kept > job.kept;
+    record.job = { ...job, progress: last.progress, kept: Math.max(job.kept, last.kept) };
   }
 
   all(): readonly JobRecord[] {
@@ -68,17 +76,19 @@ export class JobRecords {
   /** @throws AppError `job_not_found` */
   find(id: string): JobRecord {
     const record = this.#records.get(id);
-    if (record === undefined) throw new AppError('job_not_found', `there is no job ${JSON.stringify(id)} (any more)`);
+    if (record === undefined)
+      throw new AppError('job_not_found', `there is no job ${JSON.stringify(id)}, or it was removed`);
     return record;
   }
 
-  /** Keeps a new job, which waits. */
+  /** Keeps a new job, in the state queued. */
   async create({ payload, archivePath }: JobRequest): Promise<Job> {
     const job: Job = {
       id: this.#newId(),
       state: 'queued',
       payload,
       attempts: 0,
+      kept: 0,
       cancelRequested: false,
       createdAt: now(),
       startedAt: null,
@@ -88,42 +98,92 @@ export class JobRecords {
       failure: null,
     };
     await this.#journal.create({ job, stateEventId: 1 }, archivePath);
-    const record: JobRecord = { job, log: new EventLog([]) };
+    const record: JobRecord = { job, log: new EventLog([]), advanced: false, unreadable: false };
     this.#records.set(job.id, record);
-    await this.#tellState(record);
+    await this.#logState(record);
     return job;
   }
 
-  /** Changes the job's facts. A change of state also goes to the log; the end of a job takes its archive with it. */
+  /** Changes a job. A change of state is also logged; at the end of a job its archive is removed. */
   async change(record: JobRecord, change: Partial<Job>): Promise<void> {
     const job = { ...record.job, ...change };
+    await this.#save(record, job);
+    await this.#show(record, job);
+  }
+
+  /**
+   * Changes a job as `change` does, for what has happened and cannot be refused: where the journal cannot be written,
+   * the change shows all the same, and is stored by a later `storeUnsaved`.
+   */
+  async settle(record: JobRecord, change: Partial<Job>): Promise<void> {
+    const job = { ...record.job, ...change };
+    try {
+      await this.#save(record, job);
+    } catch (thrown) {
+      this.#unsaved.add(record);
+      const reason = messageOf(thrown);
+      this.#logger.error({ job: job.id, state: job.state, reason }, 'the state of a job cannot be stored yet');
+    }
+    await this.#show(record, job);
+  }
+
+  /** Tries to store what could not be stored before. */
+  async storeUnsaved(): Promise<void> {
+    for (const record of this.#unsaved) {
+      try {
+        await this.#journal.save({ job: record.job, stateEventId: this.#stateEventId(record, record.job) });
+      } catch {
+        // The journal still cannot be written, which was logged the first time.
+        return;
+      }
+      this.#unsaved.delete(record);
+      const { id, state } = record.job;
+      this.#logger.info({ job: id, state }, 'the state of a job is stored now');
+      if (isFinished(state)) await this.#tidy(() => this.#journal.removeArchive(id));
+    }
+  }
+
+  async #save(record: JobRecord, job: Job): Promise<void> {
+    await this.#journal.save({ job, stateEventId: this.#stateEventId(record, job) });
+    this.#unsaved.delete(record);
+  }
+
+  /** A change of state gets the next id of the log. Readers of a finished job's log make up what is missing. */
+  #stateEventId({ job: { state }, log }: JobRecord, job: Job): number {
+    const lastId = log?.lastId ?? 0;
+    return job.state === state ? lastId : lastId + 1;
+  }
+
+  async #show(record: JobRecord, job: Job): Promise<void> {
     const moved = job.state !== record.job.state;
-    const lastId = record.log?.lastId ?? 0;
-    await this.#journal.save({ job, stateEventId: moved ? lastId + 1 : lastId });
     record.job = job;
-    // The end shows when nothing of the job's archive is left.
-    if (isFinished(job.state)) await this.#tidy(() => this.#journal.removeArchive(job.id));
-    if (moved) await this.#tellState(record);
-    if (!isFinished(job.state)) return;
+    const ended = isFinished(job.state);
+    // Clients see the end when nothing of the job's archive is left. One that is not stored may have to be done again.
+    if (ended && !this.#unsaved.has(record)) await this.#tidy(() => this.#journal.removeArchive(job.id));
+    if (moved) await this.#logState(record);
+    if (!ended) return;
     record.log = undefined;
     await this.#tidy(() => this.#forgetOldest());
   }
 
-  /** Removes what is no longer needed. Where that fails the job has ended all the same; the next opening tries again. */
-  async #tidy(remove: () => Promise<void>): Promise<void> {
+  /** Does what can also be done at the next opening: a failure is only logged. */
+  async #tidy(work: () => Promise<void>): Promise<void> {
     try {
-      await remove();
+      await work();
     } catch (thrown) {
-      this.#logger.warn({ reason: messageOf(thrown) }, 'old files of jobs could not be removed');
+      this.#logger.warn({ reason: messageOf(thrown) }, 'files of jobs could not be put in order');
     }
   }
 
-  async progress(record: JobRecord, progress: JobProgress): Promise<void> {
-    await this.#append(record, { type: 'progress', progress });
-    record.job = { ...record.job, progress };
+  /** @param kept see `JobReport` */
+  async progress(record: JobRecord, progress: JobProgress, kept = 0): Promise<void> {
+    const most = Math.max(kept, record.job.kept);
+    await this.#append(record, { type: 'progress', progress, kept: most });
+    record.advanced ||= most > record.job.kept;
+    record.job = { ...record.job, progress, kept: most };
   }
 
-  /** The log of any job; of a finished one it is read anew, and cannot change any more. */
+  /** The log of any job; that of a finished one is read from the journal and does not change any more. */
   async log({ job, log }: JobRecord): Promise<EventLog> {
     if (log !== undefined) return log;
     const read = new EventLog(await this.#journal.readEvents(job.id));
@@ -139,29 +199,30 @@ export class JobRecords {
     return this.#journal.close();
   }
 
-  async #tellState(record: JobRecord): Promise<void> {
+  async #logState(record: JobRecord): Promise<void> {
     const { id, state, failure } = record.job;
     try {
       await this.#append(record, { type: 'state', state, failure });
     } catch (thrown) {
-      // The state is kept and stands; its event is made up again when the log is read next.
-      this.#logger.error({ job: id, reason: messageOf(thrown) }, 'an event could not be kept');
+      // The state holds without it; the event is made up again when the log is read next.
+      this.#logger.error({ job: id, reason: messageOf(thrown) }, 'an event could not be stored');
       record.log?.append(stateEvent(record.log.lastId + 1, record.job));
     }
   }
 
   async #append({ job, log }: JobRecord, data: JobEvent['data']): Promise<void> {
-    if (log === undefined) throw new Error(`job ${job.id} has ended: nothing more can happen to it`);
+    if (log === undefined) throw new Error(`job ${job.id} has ended and takes no more events`);
     const event: JobEvent = { id: log.lastId + 1, at: now(), data };
     await this.#journal.append(job.id, event);
     log.append(event);
     if (log.events.length <= this.#limits.maxEvents) return;
     log.keep(Math.ceil(this.#limits.maxEvents / 2));
-    await this.#journal.replaceEvents(job.id, log.events);
+    await this.#tidy(() => this.#journal.replaceEvents(job.id, log.events));
   }
 
   async #forgetOldest(): Promise<void> {
     const finished = this.all()
+      .filter((record) => !record.unreadable && !this.#unsaved.has(record))
       .map(({ job }) => job)
       .filter(({ state }) => isFinished(state))
       .sort((a, b) => finishTime(a) - finishTime(b));
@@ -178,7 +239,7 @@ export class JobRecords {
   }
 }
 
-/** The present, as jobs note it. */
+/** The present time, in the format of `Job`. */
 export function now(): string {
   return new Date().toISOString();
 }

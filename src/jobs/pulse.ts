@@ -1,4 +1,7 @@
-/** Tells waiters that something changed. Count first, look, then wait after that count: no change can be missed. */
+/**
+ * Tells waiters that something changed. Read `count`, look at the state, then wait with `after(count)`: so no change is
+ * missed.
+ */
 export class Pulse {
   #count = 0;
   readonly #waiters = new Set<() => void>();

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { StoredJob } from './job-journal.ts';
 import { JOB_STATES, type JobEvent } from './job-queue.ts';
 
-/** Ids of embedded queues: milliseconds since 1970 in hex, then chance. Nothing else becomes a folder's name. */
+/** Ids of embedded queues: milliseconds since 1970 in hex, then a random part. Only such ids become names of folders. */
 export const JOB_ID = /^[0-9a-f]{12}-[0-9a-f]{8}$/;
 
 const progressSchema = z.object({ phase: z.string() }).catchall(z.json());
@@ -16,6 +16,7 @@ const jobFileSchema = z.object({
   state: stateSchema,
   payload: z.json(),
   attempts: z.number().int().nonnegative(),
+  kept: z.number().nonnegative().default(0),
   cancel_requested: z.boolean(),
   created_at: z.string(),
   started_at: z.string().nullable(),
@@ -32,7 +33,7 @@ const eventSchema = z.object({
   at: z.string(),
   data: z.discriminatedUnion('type', [
     z.object({ type: z.literal('state'), state: stateSchema, failure: failureSchema.nullable() }),
-    z.object({ type: z.literal('progress'), progress: progressSchema }),
+    z.object({ type: z.literal('progress'), progress: progressSchema, kept: z.number().default(0) }),
   ]),
 });
 
@@ -44,6 +45,7 @@ export function formatJob({ job, stateEventId }: StoredJob): string {
     state: job.state,
     payload: z.json().parse(job.payload),
     attempts: job.attempts,
+    kept: job.kept,
     cancel_requested: job.cancelRequested,
     created_at: job.createdAt,
     started_at: job.startedAt,
@@ -65,6 +67,7 @@ export function parseJob(text: string): StoredJob {
       state: file.state,
       payload: file.payload,
       attempts: file.attempts,
+      kept: file.kept,
       cancelRequested: file.cancel_requested,
       createdAt: file.created_at,
       startedAt: file.started_at,
@@ -85,14 +88,14 @@ export function formatEvent(event: JobEvent): string {
   return `\n${JSON.stringify(event)}`;
 }
 
-/** Reads `events.jsonl`, without the lines that cannot be read, and counts those. */
+/** Reads `events.jsonl`; lines that cannot be read are left out and counted. */
 export function parseEvents(text: string): { events: readonly JobEvent[]; unreadable: number } {
   const events: JobEvent[] = [];
   let unreadable = 0;
   for (const line of text.split('\n')) {
     if (line === '') continue;
     const event = parseEvent(line);
-    // Ids must rise, since readers go on from the last one they saw.
+    // Ids must rise, since readers continue from the last one they saw.
     if (event !== undefined && event.id > (events.at(-1)?.id ?? 0)) events.push(event);
     else unreadable += 1;
   }

@@ -208,6 +208,39 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(await queue.get(id)).toMatchObject({ state: 'failed', attempts: 2, failure: { code: 'worker_lost' } });
       });
 
+      test('gives an abandoned job to the next worker, and tells why it gave up', async () => {
+        const queue = await open({ maxAttempts: 2 });
+        const { id } = await queue.enqueue({ payload: null });
+        await queue.report(await claimed(queue), { type: 'abandoned', reason: 'its process ended' });
+        expect(await queue.get(id)).toMatchObject({ state: 'queued', attempts: 1 });
+        await queue.report(await claimed(queue), { type: 'abandoned', reason: 'its process hung' });
+        const failure = { code: 'worker_lost', message: expect.stringContaining('its process hung') };
+        expect(await queue.get(id)).toMatchObject({ state: 'failed', failure });
+      });
+
+      test('counts no attempt during which more of the job was kept than ever before', async () => {
+        const queue = await open({ maxAttempts: 2 });
+        const { id } = await queue.enqueue({ payload: null });
+        for (const kept of [1, 5, 6, 7]) {
+          expect((await work(queue, kept)).job).toMatchObject({ id, state: 'running', attempts: 1 });
+        }
+        // These repeat what was kept before.
+        expect((await work(queue, 7)).job.attempts).toBe(1);
+        expect((await work(queue, 3)).job.attempts).toBe(2);
+        expect(await queue.get(id)).toMatchObject({ state: 'failed', failure: { code: 'worker_lost' } });
+      });
+
+      test('counts attempts by what was kept before a restart, too', async () => {
+        const first = await open({ maxAttempts: 2 });
+        const { id } = await first.enqueue({ payload: null });
+        await work(first, 5);
+        await first.close();
+        const second = await open({ maxAttempts: 2 });
+        await work(second, 5);
+        await work(second, 4);
+        expect(await second.get(id)).toMatchObject({ state: 'failed', failure: { code: 'worker_lost' } });
+      });
+
       test('lasts as long as the worker reports', async () => {
         const queue = await open({ leaseMs: 200 });
         await queue.enqueue({ payload: null });
@@ -220,6 +253,15 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         await queue.report(claim, { type: 'succeeded', result: null });
       });
     });
+
+    /** Claims a job, keeps so much of it and loses what it works with. */
+    async function work(queue: JobQueue, kept: number): Promise<Claim> {
+      const claim = await claimed(queue);
+      await queue.report(claim, { type: 'progress', progress: { phase: 'train' }, kept });
+      await queue.report(claim, { type: 'progress', progress: { phase: 'evaluate' } });
+      await queue.report(claim, { type: 'abandoned', reason: 'its process ended' });
+      return claim;
+    }
 
     describe('cancelling', () => {
       test('ends a job that waits at once', async () => {
@@ -299,8 +341,8 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(events.map(({ data }) => data)).toEqual([
           { type: 'state', state: 'queued', failure: null },
           { type: 'state', state: 'running', failure: null },
-          { type: 'progress', progress: { phase: 'features', done: 1 } },
-          { type: 'progress', progress: { phase: 'train', epoch: 1 } },
+          { type: 'progress', progress: { phase: 'features', done: 1 }, kept: 0 },
+          { type: 'progress', progress: { phase: 'train', epoch: 1 }, kept: 0 },
           { type: 'state', state: 'failed', failure: { code: 'x', message: 'y' } },
         ]);
       });

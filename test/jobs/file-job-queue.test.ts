@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/common/logger.ts';
 import { openFileJobQueue } from '../../src/jobs/file-job-queue.ts';
@@ -71,14 +72,25 @@ describe('files of jobs', () => {
         await mkdir(path);
       },
     ],
-  ])('a job file that is %s is skipped and left for a person to look at', async (_what, damage) => {
+  ])('a job whose file is %s is shown as one that cannot be read, and left as it is', async (_what, damage) => {
     const damaged = await enqueued('damaged');
     const sound = await enqueued('sound');
-    await damage(join(folder, damaged, 'job.json'));
-    await withQueue(async (queue) => {
-      expect((await queue.list()).map(({ id }) => id)).toEqual([sound]);
-    });
-    expect(existsSync(join(folder, damaged))).toBe(true);
+    const path = join(folder, damaged, 'job.json');
+    await damage(path);
+    await writeFile(join(folder, damaged, 'archive'), 'photos');
+    const before = await readdir(join(folder, damaged), { recursive: true });
+    const lines: string[] = [];
+    const logger = pino({ base: null }, { write: (line: string) => void lines.push(line) });
+    const queue = await openFileJobQueue(folder, logger, { keepFinished: 1 });
+    expect((await queue.list()).map(({ id }) => id)).toEqual([sound, damaged]);
+    const failure = { code: 'job_unreadable', message: expect.stringContaining('log of the server') };
+    expect(await queue.get(damaged)).toMatchObject({ state: 'failed', failure, payload: {} });
+    expect((await collect(queue.events(damaged))).at(-1)?.data).toMatchObject({ state: 'failed', failure });
+    await expect(queue.cancel(damaged)).rejects.toMatchObject({ code: 'job_finished' });
+    expect(lines.map((line) => JSON.parse(line))).toContainEqual(expect.objectContaining({ path }));
+    await queue.cancel(sound);
+    await queue.close();
+    expect(await readdir(join(folder, damaged), { recursive: true })).toEqual(before);
   });
 
   test('a job that was never acknowledged, or half removed, is cleared away; strange names are left alone', async () => {
@@ -117,6 +129,17 @@ describe('files of jobs', () => {
     await changeJobFile(id, { state: 'running', attempts: 3 });
     await withQueue(async (queue) => {
       expect(await queue.get(id)).toMatchObject({ state: 'failed', failure: { code: 'worker_lost' } });
+    });
+  });
+
+  test('a process that died after it kept more of the job has not used up an attempt', async () => {
+    const id = await enqueued('flowers');
+    await changeJobFile(id, { state: 'running', attempts: 3, state_event_id: 2, kept: 10 });
+    const event = { id: 2, at: '2026-01-02T03:04:05.000Z', data: { type: 'state', state: 'running', failure: null } };
+    const progress = { id: 3, at: event.at, data: { type: 'progress', progress: { phase: 'train' }, kept: 11 } };
+    await appendFile(join(folder, id, 'events.jsonl'), `\n${JSON.stringify(event)}\n${JSON.stringify(progress)}`);
+    await withQueue(async (queue) => {
+      expect(await queue.get(id)).toMatchObject({ state: 'queued', attempts: 0, kept: 11 });
     });
   });
 

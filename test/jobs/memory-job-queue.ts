@@ -6,6 +6,8 @@ import type { JobEvent } from '../../src/jobs/job-queue.ts';
 
 /** Keeps jobs as long as the object lives. Archives stay where they are until their job ends. */
 export class MemoryJobJournal implements JobJournal {
+  /** Whether writing fails, as on a full disk. */
+  full = false;
   readonly #jobs = new Map<string, { stored: StoredJob; events: readonly JobEvent[]; archive: string | undefined }>();
 
   async load(): Promise<readonly StoredJob[]> {
@@ -13,14 +15,17 @@ export class MemoryJobJournal implements JobJournal {
   }
 
   async create(stored: StoredJob, archive: string | undefined): Promise<void> {
+    this.#write();
     this.#jobs.set(stored.job.id, { stored, events: [], archive });
   }
 
   async save(stored: StoredJob): Promise<void> {
+    this.#write();
     this.#of(stored.job.id).stored = stored;
   }
 
   async append(id: string, event: JobEvent): Promise<void> {
+    this.#write();
     const kept = this.#of(id);
     kept.events = [...kept.events, event];
   }
@@ -38,8 +43,9 @@ export class MemoryJobJournal implements JobJournal {
   }
 
   async removeArchive(id: string): Promise<void> {
-    const { archive } = this.#of(id);
-    if (archive !== undefined) await rm(archive, { force: true });
+    const kept = this.#of(id);
+    if (kept.archive !== undefined) await rm(kept.archive, { force: true });
+    kept.archive = undefined;
   }
 
   async remove(id: string): Promise<void> {
@@ -47,6 +53,10 @@ export class MemoryJobJournal implements JobJournal {
   }
 
   async close(): Promise<void> {}
+
+  #write(): void {
+    if (this.full) throw new Error('no space left on device');
+  }
 
   #of(id: string) {
     const kept = this.#jobs.get(id);

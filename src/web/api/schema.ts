@@ -222,7 +222,7 @@ export type Job = {
   readonly result: JobResult | null;
   /** Of a job that failed. */
   readonly failure: JobFailure | null;
-  /** How often it was begun: more than once after a crash. */
+  /** How often the job was begun since it last got further. More than 1 after a crash; it fails after 3. */
   readonly attempts: number;
   readonly cancel_requested: boolean;
   readonly created_at: string;
@@ -259,7 +259,7 @@ export type JobResult = {
 };
 
 export type JobFailure = {
-  /** A code of errors, or `worker_lost` after too many crashes. */
+  /** A code of errors, `worker_lost` after too many crashes, or `job_unreadable` when the record of the job is damaged. */
   readonly code: string;
   readonly message: string;
 };
