@@ -1,35 +1,47 @@
-/** The process: the only reader of the environment, the only one that handles signals and exits. */
+/** The process: reads the environment, handles signals and exits. No other module does. */
 
 import { messageOf } from './common/errors.ts';
 import { createLogger } from './common/logger.ts';
 import { readConfig } from './config.ts';
-import { createServer } from './server.ts';
+import { createServer, type MenagerieServer } from './server.ts';
 import { putEventLoopFirst } from './serving/niceness.ts';
 
 /** Exit codes by convention: 128 plus the number of the signal. */
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/**
+ * Milliseconds in which further signals count as the first one. A signal to the process group arrives directly, and a second
+ * time from npm, which passes it on.
+ */
+const SIGNAL_GRACE_MS = 1_000;
+
 try {
   const config = readConfig(process.env);
   const logger = createLogger(config.logLevel);
-  const server = await createServer(config, logger);
-  putEventLoopFirst();
+  let server: MenagerieServer | undefined;
+  let stoppingSince: number | undefined;
 
-  let stopping = false;
   const stop = async (signal: keyof typeof SIGNAL_EXIT_CODES): Promise<void> => {
-    if (stopping) {
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince < SIGNAL_GRACE_MS) return;
       logger.warn({ signal }, 'stopped at once: requests in flight are lost');
       process.exit(SIGNAL_EXIT_CODES[signal]);
     }
-    stopping = true;
-    logger.info({ signal }, 'stopping: no new requests, those in flight are finished');
-    await server.close();
-    logger.info('stopped');
-    process.exit(0);
+    stoppingSince = performance.now();
+    logger.info({ signal }, 'stopping: no new requests are accepted, those in flight are finished');
+    try {
+      await server?.close();
+      logger.info('stopped');
+      process.exit(0);
+    } catch (thrown) {
+      logger.error({ err: thrown }, 'the server did not stop cleanly');
+      process.exit(1);
+    }
   };
-  process.on('SIGTERM', (signal) => void stop(signal as 'SIGTERM'));
-  process.on('SIGINT', (signal) => void stop(signal as 'SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
 
+  server = await createServer(config, logger);
+  putEventLoopFirst();
   await server.start();
 } catch (thrown) {
   console.error(`menagerie cannot start: ${messageOf(thrown)}`);

@@ -22,11 +22,20 @@ export async function temporaryDataDir(): Promise<{ path: string; remove: () => 
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
-/** Starts the compiled server on a free port and waits until it listens. */
-export async function startServer(dataDir: string, settings: Record<string, string> = {}): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ['dist/src/main.js'], {
+/**
+ * Starts the compiled server on a free port and waits until it listens.
+ * @param command what runs it, as the leader of a process group of its own
+ */
+export async function startServer(
+  dataDir: string,
+  settings: Record<string, string> = {},
+  command: readonly [string, ...string[]] = [process.execPath, 'dist/src/main.js'],
+): Promise<ServerProcess> {
+  const [file, ...args] = command;
+  const child = spawn(file, args, {
     env: { ...process.env, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'info', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
   const exit = once(child, 'exit').then(([code, signal]) => code ?? signal);
   let log = '';

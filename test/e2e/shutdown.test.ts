@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
@@ -18,6 +19,13 @@ import {
 /** Processes are looked up in `/proc`. */
 const onLinux = existsSync('/proc/self/stat');
 
+/** A process namespace of its own, in which the command has the id 1. */
+const CONTAINER = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc'];
+
+function canUnshare(): boolean {
+  return onLinux && spawnSync('unshare', [...CONTAINER, 'true']).status === 0;
+}
+
 let data: Awaited<ReturnType<typeof temporaryDataDir>>;
 
 beforeAll(async () => {
@@ -34,8 +42,8 @@ async function longRequest({ url }: ServerProcess): Promise<Response> {
   return fetch(`${url}/classify`, { method: 'POST', body: form });
 }
 
-async function startReady(settings: Record<string, string> = {}): Promise<ServerProcess> {
-  const server = await startServer(data.path, settings);
+async function startReady(command?: Parameters<typeof startServer>[2]): Promise<ServerProcess> {
+  const server = await startServer(data.path, {}, command);
   await untilReady(server);
   return server;
 }
@@ -67,8 +75,36 @@ test('a second signal ends it at once', async () => {
   await once(stalled, 'continue');
   server.child.kill('SIGTERM');
   await until(() => server.log().includes('stopping'));
-  server.child.kill('SIGTERM');
+  // Signals that follow within a moment are the first one, passed on.
+  await until(() => !server.child.kill('SIGTERM') || server.child.exitCode !== null);
   expect(await server.exit).toBe(143);
+});
+
+test.skipIf(!onLinux).each<[string, [string, ...string[]]]>([
+  ['the server', [process.execPath, 'dist/src/main.js']],
+  ['npm start, which passes it on', ['npm', 'start']],
+])('SIGTERM to the process group of %s cuts no request', async (_, command) => {
+  const server = await startReady(command);
+  const answers = [longRequest(server), longRequest(server)];
+  await until(async () => (await imagesUnderWay(server)) > 0);
+  process.kill(-(server.child.pid ?? 0), 'SIGTERM');
+  for (const answer of answers) {
+    const response = await answer;
+    expect(response.status).toBe(200);
+    await response.arrayBuffer();
+  }
+  expect(await server.exit).toBe(0);
+});
+
+test.skipIf(!canUnshare()).each<[string, [string, ...string[]]]>([
+  ['the server', [process.execPath, 'dist/src/main.js']],
+  ['npm start', ['npm', 'start']],
+])('%s as PID 1 of a container exits with 0', async (_, command) => {
+  const server = await startReady(['unshare', ...CONTAINER, ...command]);
+  const [init = 0] = childrenOf(server.child.pid ?? 0);
+  process.kill(init, 'SIGTERM');
+  expect(await server.exit).toBe(0);
+  expect(server.log()).toContain('"stopped"');
 });
 
 test.skipIf(!onLinux)('no child outlives a server that is killed', async () => {
