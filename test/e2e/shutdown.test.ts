@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import type { ClassifyAnswer } from './answers.ts';
@@ -42,6 +42,23 @@ async function longRequest({ url }: ServerProcess): Promise<Response> {
   return fetch(`${url}/classify`, { method: 'POST', body: form });
 }
 
+/** Sends the headers of a request and waits until the server reads its body. @returns sends the body; the status */
+async function beginRequest({ url }: ServerProcess): Promise<() => Promise<number | undefined>> {
+  const [picture] = await goldenPictures(EMBEDDED[0]);
+  const photo = Buffer.from(picture?.png ?? []);
+  const headers = { 'content-type': 'image/png', 'content-length': photo.length, expect: '100-continue' };
+  const sending = request(`${url}/classify`, { method: 'POST', headers });
+  sending.on('error', () => undefined);
+  sending.flushHeaders();
+  await once(sending, 'continue');
+  return async () => {
+    sending.end(photo);
+    const [response] = (await once(sending, 'response')) as [IncomingMessage];
+    response.resume();
+    return response.statusCode;
+  };
+}
+
 async function startReady(command?: Parameters<typeof startServer>[2]): Promise<ServerProcess> {
   const server = await startServer(data.path, {}, command);
   await untilReady(server);
@@ -65,14 +82,8 @@ test.skipIf(!onLinux)('SIGTERM: what is in flight is answered, the children end,
 
 test('a second signal ends it at once', async () => {
   const server = await startReady();
-  // A client that never finishes its request would otherwise be waited for; `continue` says that the server has its head.
-  const stalled = request(`${server.url}/classify`, {
-    method: 'POST',
-    headers: { 'content-type': 'image/png', 'content-length': '1000', expect: '100-continue' },
-  });
-  stalled.on('error', () => undefined);
-  stalled.flushHeaders();
-  await once(stalled, 'continue');
+  // A client that never finishes its request would otherwise be waited for.
+  await beginRequest(server);
   server.child.kill('SIGTERM');
   await until(() => server.log().includes('stopping'));
   // Signals that follow within a moment are the first one, passed on.
@@ -85,14 +96,10 @@ test.skipIf(!onLinux).each<[string, [string, ...string[]]]>([
   ['npm start, which passes it on', ['npm', 'start']],
 ])('SIGTERM to the process group of %s cuts no request', async (_, command) => {
   const server = await startReady(command);
-  const answers = [longRequest(server), longRequest(server)];
-  await until(async () => (await imagesUnderWay(server)) > 0);
+  const photos = await Promise.all(Array.from({ length: 4 }, () => beginRequest(server)));
   process.kill(-(server.child.pid ?? 0), 'SIGTERM');
-  for (const answer of answers) {
-    const response = await answer;
-    expect(response.status).toBe(200);
-    await response.arrayBuffer();
-  }
+  await until(() => server.log().includes('stopping'));
+  expect(await Promise.all(photos.map((finish) => finish()))).toEqual([200, 200, 200, 200]);
   expect(await server.exit).toBe(0);
 });
 
