@@ -1,20 +1,20 @@
 import { AppError } from '../common/errors.ts';
-import { type ArtifactStore, isStoredName } from '../registry/artifact-store.ts';
+import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { ConversionCache } from '../serving/conversion.ts';
 
-/** What administration stands on; `server.ts` puts it together. */
+/** Dependencies of `ModelAdministration`. */
 export interface AdministrationParts {
   readonly registry: Registry;
-  readonly store: ArtifactStore;
-  /** Reads a model of the store again, so that a change serves at once. */
+  readonly store: Pick<ArtifactStore, 'setAlias' | 'removeAlias' | 'removeVersion'>;
+  /** Reads a model of the store again, so that a change takes effect at once. */
   readonly refresh: (name: string) => Promise<void>;
-  /** Frees what serves a version. */
+  /** Unloads a version that was removed. */
   readonly release: (model: ModelVersion) => Promise<void>;
   readonly conversions: Pick<ConversionCache, 'remove'>;
 }
 
-/** Changes to the fine-tuned models: which version an alias stands for, and which versions there are. */
+/** Changes fine-tuned models: sets and removes aliases, removes versions. */
 export class ModelAdministration {
   readonly #parts: AdministrationParts;
 
@@ -23,17 +23,21 @@ export class ModelAdministration {
   }
 
   /**
-   * Points an alias at a version: promotion as well as rollback.
-   * @throws AppError `model_not_found`, `version_not_found`, `model_read_only`; `invalid_request` for a name with `@` or
-   * an alias that cannot be one
+   * Points an alias to a version: promotion as well as rollback.
+   * @throws AppError `model_not_found`, `version_not_found`, `model_read_only`; `model_unavailable` when the version is
+   * damaged; `invalid_request` for a name with `@` or an alias that is not valid
    */
   async setAlias(name: string, alias: string, version: number): Promise<void> {
     this.#requireStored(name);
+    const damage = this.#parts.registry.find(name)?.damaged[version];
+    if (damage !== undefined) {
+      throw new AppError('model_unavailable', `version ${version} of model "${name}" cannot be used: ${damage}`);
+    }
     await this.#parts.store.setAlias(name, alias, version);
     await this.#parts.refresh(name);
   }
 
-  /** Removes an alias, if it is there. @throws AppError as `setAlias` */
+  /** Removes an alias, if there is one. @throws AppError `model_not_found`, `model_read_only`, `invalid_request` */
   async removeAlias(name: string, alias: string): Promise<void> {
     this.#requireStored(name);
     await this.#parts.store.removeAlias(name, alias);
@@ -42,14 +46,14 @@ export class ModelAdministration {
 
   /**
    * Removes a version, and with the last one the model.
-   * @param reference `name@version`, with the number: an alias may point elsewhere by the time it is looked at
+   * @param reference `name@version` with the number, since an alias may have moved in the meantime
    * @throws AppError `model_not_found`, `version_not_found`, `version_in_use`, `model_read_only`, `invalid_request`
    */
   async removeVersion(reference: string): Promise<void> {
     const [name = '', wanted = '', ...rest] = reference.split('@');
     this.#requireStored(name);
     if (!/^[1-9]\d{0,8}$/.test(wanted) || rest.length > 0) {
-      throw new AppError('invalid_request', `"${reference}" names no version; write its number, as in "${name}@1"`);
+      throw new AppError('invalid_request', `"${reference}" is no version; give its number, as in "${name}@1"`);
     }
     const version = Number(wanted);
     const served = this.#parts.registry.find(name)?.versions.find((known) => known.version === version);
@@ -62,14 +66,12 @@ export class ModelAdministration {
   }
 
   #requireStored(name: string): void {
-    if (isStoredName(name)) return;
+    const { registry } = this.#parts;
+    if (registry.find(name)?.origin === 'store') return;
     if (name.includes('@')) {
-      throw new AppError(
-        'invalid_request',
-        `"${name}" names a version; aliases belong to the model: leave out the "@"`,
-      );
+      throw new AppError('invalid_request', `"${name}" is a version, but aliases belong to models: leave out the "@"`);
     }
-    const { name: known } = this.#parts.registry.get(name);
+    const { name: known } = registry.get(name);
     throw new AppError(
       'model_read_only',
       `"${known}" belongs to the zoo, which is read-only: only fine-tuned models have aliases and versions to remove`,

@@ -4,29 +4,35 @@ import type { JsonObject, JsonValue } from '../common/json.ts';
 import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from '../finetuning/fine-tuned-version.ts';
 import { summarizeReport } from '../finetuning/report/report.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
-import { type ArtifactStore, isStoredName, type StoredVersion } from '../registry/artifact-store.ts';
-import { type ModelVersion, type RegisteredModel, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
+import type { ArtifactStore } from '../registry/artifact-store.ts';
+import {
+  type ModelVersion,
+  type RegisteredModel,
+  type Registry,
+  SERVING_ALIAS,
+  servingTarget,
+} from '../registry/registry.ts';
 import { type ConversionCache, requireFormat } from '../serving/conversion.ts';
 import type { ExportOptions } from './export/export-format.ts';
 import { exportModel, type ModelExport } from './export/model-export.ts';
 import type { TfjsQuantizer } from './export/tfjs-quantization.ts';
 import { readFormatParity } from './format-parity.ts';
 
-/** What the catalogue stands on; `server.ts` puts it together. */
+/** Dependencies of `ModelCatalogue`. */
 export interface CatalogueParts {
   readonly registry: Registry;
-  readonly store: ArtifactStore;
-  readonly conversions: ConversionCache;
+  readonly store: Pick<ArtifactStore, 'getVersion' | 'localFile'>;
+  readonly conversions: Pick<ConversionCache, 'get' | 'peek'>;
   readonly quantizer: Pick<TfjsQuantizer, 'get'>;
   readonly defaultModel: string;
 }
 
-/** How a report can be read: by programs or by people. */
+/** Formats of a report: for programs and for people. */
 export type ReportFormat = 'json' | 'html';
 
 const REPORT_FILES: Readonly<Record<ReportFormat, string>> = { json: REPORT_FILE, html: REPORT_PAGE };
 
-/** What clients are told of the models: `ModelSummary` and `ModelCard` of `openapi.yaml`. */
+/** Describes the models to clients, as `ModelList` and `ModelCard` of `openapi.yaml`. */
 export class ModelCatalogue {
   readonly #parts: CatalogueParts;
 
@@ -34,12 +40,39 @@ export class ModelCatalogue {
     this.#parts = parts;
   }
 
-  list(): JsonObject[] {
+  /** All models by name; those whose bare name is unavailable apart from the others. */
+  list(): JsonObject {
     const { registry } = this.#parts;
-    return registry.list().map((model) => this.#summary(model, registry.resolve(model.name)));
+    const models: JsonObject[] = [];
+    const unavailable: JsonObject[] = [];
+    for (const model of registry.list()) {
+      try {
+        models.push(this.#summary(model, registry.resolve(model.name)));
+      } catch (thrown) {
+        if (!(thrown instanceof AppError)) throw thrown;
+        unavailable.push({ id: model.name, reason: thrown.message, ...versionsOf(model) });
+      }
+    }
+    return { models, unavailable };
   }
 
-  /** The card of `name`, `name@version` or `name@alias`. @throws AppError `model_not_found` */
+  /**
+   * The card of the version that a bare name stands for; when that is unavailable, of the newest version that is not.
+   * @throws AppError `model_not_found`; `model_unavailable` when there is no such version
+   */
+  async describeAny(name: string): Promise<JsonObject> {
+    const { registry } = this.#parts;
+    const newest = registry.get(name).versions.at(-1);
+    try {
+      return await this.describe(name);
+    } catch (thrown) {
+      const isUnavailable = thrown instanceof AppError && thrown.code === 'model_unavailable';
+      if (!isUnavailable || newest === undefined) throw thrown;
+      return this.describe(`${name}@${newest.version}`);
+    }
+  }
+
+  /** The card of `name`, `name@version` or `name@alias`. @throws AppError as `Registry.resolve` */
   async describe(reference: string): Promise<JsonObject> {
     const { registry } = this.#parts;
     const version = registry.resolve(reference);
@@ -69,8 +102,9 @@ export class ModelCatalogue {
   }
 
   /**
-   * The text of a fine-tuned version's report.
-   * @throws AppError `model_not_found`; `report_not_found` of the models of the zoo; `model_unavailable`
+   * The training report of a fine-tuned version.
+   * @throws AppError `report_not_found` for models of the zoo; `model_unavailable` when it is damaged; as
+   * `Registry.resolve`
    */
   async report(reference: string, format: ReportFormat): Promise<string> {
     const version = this.#parts.registry.resolve(reference);
@@ -78,21 +112,25 @@ export class ModelCatalogue {
     if (text !== undefined) return text;
     throw new AppError(
       'report_not_found',
-      `model "${version.name}" was not trained here: only fine-tuned models have a report; the card has what is known`,
+      `model "${version.name}" was not trained here: only fine-tuned models have a report; see its card instead`,
     );
   }
 
   /**
-   * Small pictures of the images that a report names: JSON, data URIs by name. None of versions that were trained before
-   * pictures were kept.
-   * @throws AppError as `report` does
+   * Thumbnails of the images in a report: JSON with data URIs by name. Empty for versions from before thumbnails were
+   * kept.
+   * @throws AppError as `report`
    */
   async reportPictures(reference: string): Promise<string> {
     await this.report(reference, 'json');
     return (await this.#reportText(this.#parts.registry.resolve(reference), REPORT_PICTURES)) ?? '{}';
   }
 
-  /** Packs a model to be taken away. @throws AppError `model_not_found`, `model_unavailable`, `no_classifier` */
+  /**
+   * Packs a version into a zip.
+   * @throws AppError as `Registry.resolveClassifier`; `model_unavailable` when it cannot be converted;
+   * `format_unavailable`
+   */
   async export(reference: string, { format, quantize }: ExportOptions): Promise<ModelExport> {
     const version = this.#parts.registry.resolveClassifier(reference);
     const converted = await this.#parts.conversions.verified(version);
@@ -111,33 +149,22 @@ export class ModelCatalogue {
     return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
   }
 
-  /** Undefined where the version has no such file. */
+  /** Undefined when the version has no such file, as no version of the zoo has. */
   async #reportText({ name, version }: ModelVersion, file: string): Promise<string | undefined> {
-    const { store } = this.#parts;
-    const stored = await this.#storedVersion(name, version);
-    if (!stored?.files.some((each) => each.file === file)) return undefined;
+    const { registry, store } = this.#parts;
+    if (registry.find(name)?.origin !== 'store') return undefined;
+    const { files } = await store.getVersion(name, version);
+    if (!files.some((each) => each.file === file)) return undefined;
     return readFile(await store.localFile(name, version, file), 'utf8');
   }
 
-  /** Undefined of a model of the zoo: an imported one may be called as a fine-tuned one could be. */
-  async #storedVersion(name: string, version: number): Promise<StoredVersion | undefined> {
-    if (!isStoredName(name)) return undefined;
-    try {
-      return await this.#parts.store.getVersion(name, version);
-    } catch (thrown) {
-      if (thrown instanceof AppError && thrown.code === 'model_not_found') return undefined;
-      throw thrown;
-    }
-  }
-
-  #summary({ name, versions, aliases }: RegisteredModel, { version, manifest }: ModelVersion): JsonObject {
+  #summary(model: RegisteredModel, { name, version, manifest }: ModelVersion): JsonObject {
     const { file } = manifest;
     return {
       id: name,
       title: file.title,
       version,
-      versions: versions.map((known) => known.version),
-      aliases: { [SERVING_ALIAS]: this.#parts.registry.resolve(name).version, ...aliases },
+      ...versionsOf(model),
       default: name === this.#parts.defaultModel,
       num_classes: file.num_classes,
       num_features: file.num_features,
@@ -147,14 +174,14 @@ export class ModelCatalogue {
     };
   }
 
-  /** The converted files and how far they are apart, as far as that is known already: a card converts nothing. */
+  /** The converted files and their parity, as far as they exist: describing a model does not convert it. */
   async #conversion(version: ModelVersion): Promise<JsonObject> {
     const converted = await this.#parts.conversions.peek(version);
     if (converted === undefined) return { formats: {}, parity: { state: 'pending' } };
     const { onnx, tfjs } = converted;
     const onnxFile = { sha256: onnx.sha256, size_bytes: onnx.size };
     if (tfjs === undefined) {
-      const reason = 'the model was made elsewhere, as an ONNX file, and comes in no other format';
+      const reason = 'the model was imported as ONNX and is not available in another format';
       return { formats: { onnx: onnxFile }, parity: { state: 'none', reason } };
     }
     const report = await readFormatParity(converted);
@@ -163,4 +190,16 @@ export class ModelCatalogue {
       parity: report === undefined ? { state: 'pending' } : { state: 'measured', ...report },
     };
   }
+}
+
+/** The versions and aliases of a model. Without an alias for it, `production` is the version of the bare name. */
+function versionsOf(model: RegisteredModel): JsonObject {
+  const { name, versions, aliases, damaged } = model;
+  const target = servingTarget(model);
+  const reasons = Object.entries(damaged).map(([key, reason]) => ({ reference: `${name}@${key}`, reason }));
+  return {
+    versions: versions.map(({ version }) => version),
+    aliases: target === SERVING_ALIAS ? aliases : { [SERVING_ALIAS]: Number(target), ...aliases },
+    ...(reasons.length > 0 && { damaged: reasons }),
+  };
 }

@@ -2,22 +2,22 @@ import type { JsonObject } from '../common/json.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { ModelServing, ServingState } from '../serving/model-serving.ts';
 
-/** Something that is there but cannot be loaded, and why. */
+/** A model, version or alias that cannot be loaded, and why. */
 export interface Unloadable {
-  /** Of the model, or `name/version`. */
+  /** `name`, `name/version` or `name/alias`. */
   readonly name: string;
   readonly reason: string;
 }
 
-/** What control stands on; `services.ts` puts it together. */
+/** Dependencies of `ModelControl`. */
 export interface ControlParts {
   readonly registry: Registry;
   readonly serving: Pick<ModelServing, 'load' | 'unload' | 'allow' | 'state'>;
-  /** What is not in the registry, although it lies where models do. */
+  /** Damaged models, versions and aliases. */
   readonly unloadable: () => readonly Unloadable[];
 }
 
-/** Loading and unloading by request: the model repository extension of the Open Inference Protocol. */
+/** Loads and unloads models by request: the model repository extension of the Open Inference Protocol. */
 export class ModelControl {
   readonly #parts: ControlParts;
 
@@ -25,7 +25,7 @@ export class ModelControl {
     this.#parts = parts;
   }
 
-  /** Every version there is and where it stands. @param ready whether only those are asked for that are loaded */
+  /** All versions and their states. @param ready lists only those that are loaded */
   index(ready: boolean): JsonObject[] {
     const { registry, unloadable } = this.#parts;
     const known = registry.list().flatMap(({ versions }) => versions.map((version) => this.#entry(version)));
@@ -35,9 +35,9 @@ export class ModelControl {
   }
 
   /**
-   * Loads the version that a reference stands for, and settles when it is ready. A bare name ends what an unload by that
-   * name began, for all versions.
-   * @throws AppError `model_not_found`, `model_unavailable` with the reason
+   * Loads the version that a reference means, and settles when it is ready. A bare name also reverses an unload of all
+   * versions.
+   * @throws AppError as `Registry.resolve`; `model_unavailable` with the reason
    */
   async load(reference: string): Promise<JsonObject> {
     const { registry, serving } = this.#parts;
@@ -48,9 +48,9 @@ export class ModelControl {
   }
 
   /**
-   * Unloads a version, or by a bare name all versions of a model, once what is under way is answered. None of them is served
-   * until it is loaded by request.
-   * @throws AppError `model_not_found`
+   * Unloads a version, or with a bare name all versions of a model, when its requests in flight are answered. It is not
+   * served until it is loaded by request.
+   * @throws AppError as `Registry.resolve`
    */
   async unload(reference: string): Promise<JsonObject> {
     const { registry, serving } = this.#parts;
@@ -60,7 +60,7 @@ export class ModelControl {
     return this.#entry(version);
   }
 
-  /** Whether a request to the model would be answered without a wait for its load. @throws AppError `model_not_found` */
+  /** Whether a request to the model would be answered without loading it first. @throws AppError as `Registry.resolve` */
   state(reference: string): ServingState {
     return this.#parts.serving.state(this.#parts.registry.resolve(reference));
   }

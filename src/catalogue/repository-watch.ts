@@ -7,18 +7,18 @@ import type { ModelVersion, RegisteredModel, Registry } from '../registry/regist
 import type { Repository, RepositoryListing } from '../registry/repository.ts';
 import type { ModelServing } from '../serving/model-serving.ts';
 
-/** How often the folders are looked at: the system's own notices are lost on some disks, and say nothing of subfolders. */
+/** How often the folders are scanned: some disks send no notifications, and none are sent for subfolders. */
 const SCAN_INTERVAL_MS = 2_000;
-/** A notice often comes with others: one look is enough for all of them. */
-const NOTICE_DELAY_MS = 100;
-/** The deepest there is to see: the aliases of a model, and the files of a version. */
+/** Notifications come in bursts; one scan is enough for all of them. */
+const NOTIFICATION_DELAY_MS = 100;
+/** Levels of folders that are scanned: models, versions, and their files or aliases. */
 const DEPTH = 3;
-/** Hidden names are of what is being written, but for this folder of a model. */
+/** The only hidden folder that is scanned; others hold what is being written. */
 const ALIASES = '.aliases';
 
-/** What the watch stands on; `services.ts` puts it together. */
+/** Dependencies of `RepositoryWatch`. */
 export interface WatchParts {
-  /** Where models come and go: `DATA_DIR/zoo` and `DATA_DIR/models`. */
+  /** Folders of models: `DATA_DIR/zoo` and `DATA_DIR/models`. */
   readonly folders: readonly string[];
   readonly repository: Pick<Repository, 'list'>;
   readonly registry: Registry;
@@ -27,13 +27,13 @@ export interface WatchParts {
 }
 
 /**
- * Keeps the registry as the disk is: what appears, changes or goes there is served, replaced or forgotten. What is written
- * there is renamed into place, so whatever is seen is whole.
+ * Keeps the registry up to date with the disk: models that appear are served, those that change are replaced, those that
+ * disappear are forgotten. Writers rename complete files and folders into place, so nothing is read half-written.
  */
 export class RepositoryWatch {
   readonly #parts: WatchParts;
   #problems: RepositoryListing['problems'] = [];
-  /** What the folders looked like when they were last read. */
+  /** State of the folders when they were last read. */
   #seen: string | undefined;
   #watchers: readonly FSWatcher[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -44,31 +44,32 @@ export class RepositoryWatch {
     this.#parts = parts;
   }
 
-  /** What lies there and cannot be served. */
+  /** Versions and aliases that cannot be used. */
   get problems(): RepositoryListing['problems'] {
     return this.#problems;
   }
 
   /** Reads the folders if anything in them has changed since they were last read. */
   async scan(): Promise<void> {
-    // Before the folders are read: what changes meanwhile is seen next time.
+    // Taken before the folders are read, so that later changes are found by the next scan.
     const state = (await Promise.all(this.#parts.folders.map((folder) => stateOf(folder, DEPTH)))).join('\n');
     if (state === this.#seen) return;
     await this.#parts.registry.changes.run(() => this.#read());
     this.#seen = state;
   }
 
-  /** Looks again and again from now on. */
+  /** Scans repeatedly from now on. */
   async start(): Promise<void> {
-    for (const folder of this.#parts.folders) await mkdir(folder, { recursive: true });
+    // Only a folder that exists can be watched.
+    for (const folder of this.#parts.folders) await mkdir(folder, { recursive: true }).catch(() => undefined);
     if (this.#closed) return;
     this.#watchers = this.#parts.folders.flatMap((folder) => {
       try {
-        const watcher = watch(folder, { persistent: false }, () => this.#plan(NOTICE_DELAY_MS));
+        const watcher = watch(folder, { persistent: false }, () => this.#plan(NOTIFICATION_DELAY_MS));
         watcher.on('error', () => watcher.close());
         return watcher;
       } catch {
-        // No more notices can be had from this system: the next look comes anyway.
+        // The system has no more notifications to give: the regular scans must do.
         return [];
       }
     });
@@ -87,7 +88,7 @@ export class RepositoryWatch {
     if (this.#closed) return;
     this.#timer = setTimeout(async () => {
       this.#scanning ??= this.scan().catch((thrown: unknown) => {
-        this.#parts.logger.error({ reason: messageOf(thrown) }, 'the models on the disk cannot be read');
+        this.#parts.logger.error({ reason: messageOf(thrown) }, 'the models cannot be read');
       });
       await this.#scanning;
       this.#scanning = undefined;
@@ -104,34 +105,35 @@ export class RepositoryWatch {
       try {
         await this.#adopt(model);
       } catch (thrown) {
-        // What was there before serves on.
+        // The old version continues to serve.
         broken.push({ where: model.name, reason: messageOf(thrown) });
       }
     }
-    // A model whose new manifest is broken serves on as it was.
-    const there = new Set([...models.map(({ name }) => name), ...problems.map(({ where }) => where)]);
-    const gone = registry.list().filter(({ name }) => !there.has(name));
+    const names = new Set(models.map(({ name }) => name));
+    const gone = registry.list().filter(({ name }) => !names.has(name));
     for (const { name } of gone) registry.delete(name);
     for (const model of absent) registry.setAbsent(model);
     for (const version of gone.flatMap(({ versions }) => versions)) await serving.release(version);
     for (const { where, reason } of broken) {
       const isNew = !this.#problems.some((known) => known.where === where && known.reason === reason);
-      if (isNew) logger.error({ where, reason }, 'a model is broken and not served');
+      if (isNew) logger.error({ where, reason }, 'a model is damaged');
     }
     this.#problems = broken;
   }
 
-  /** Registers a model as it is now. What is loaded of it is loaded anew before the old is let go. */
+  /** Registers the current state of a model. A loaded version is replaced after its successor has been loaded. */
   async #adopt(model: RegisteredModel): Promise<void> {
     const { registry, serving, logger } = this.#parts;
     const known = registry.find(model.name)?.versions ?? [];
+    // A manifest of the zoo that was broken by an edit does not end the model that was read before.
+    if (model.origin === 'zoo' && model.versions.length === 0 && known.length > 0) return;
     const before = new Map(known.map((version) => [version.version, version]));
     const versions: ModelVersion[] = [];
     const swaps: (() => void)[] = [];
     for (const version of model.versions) {
       const old = before.get(version.version);
       before.delete(version.version);
-      // The same object while it is the same: what others know of it is kept by it.
+      // The same version stays the same object, by which others know it.
       if (old !== undefined && isSame(old, version)) versions.push(old);
       else {
         versions.push(version);
@@ -142,7 +144,7 @@ export class RepositoryWatch {
     for (const swap of swaps) swap();
     for (const gone of before.values()) await serving.release(gone);
     const changed = versions.filter((version) => !known.includes(version)).map(({ version }) => version);
-    if (changed.length > 0) logger.info({ model: model.name, versions: changed }, 'models on the disk were read');
+    if (changed.length > 0) logger.info({ model: model.name, versions: changed }, 'a model was read');
   }
 }
 
@@ -153,7 +155,7 @@ function isSame(a: ModelVersion, b: ModelVersion): boolean {
   );
 }
 
-/** A text that changes when anything in a folder does: names, sizes, times and the files behind the names. */
+/** A text that changes with the folder: it has the names, inodes, sizes and times of everything in it. */
 async function stateOf(folder: string, depth: number): Promise<string> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const seen = entries.filter(({ name }) => !name.startsWith('.') || name === ALIASES);

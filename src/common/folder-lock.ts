@@ -1,58 +1,232 @@
-import { randomUUID } from 'node:crypto';
-import { link, rename, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 import { errnoOf, readIfThere, UNFINISHED } from './durable-files.ts';
-import { isRunning, processStamp } from './process-stamp.ts';
 
-const LOCK_FILE = 'lock';
+/** Files of one lock: `lock.<id>` describes its owner, `lock.<id>.socket` is there as long as the owner lives. */
+const LOCK_FILES = /^lock\.([0-9a-f]{16})(\..*)?$/;
+/** How often an owner proves to other machines that it lives, and how long it may be silent. */
+const HEARTBEAT_MS = 5_000;
+const MAX_SILENCE_MS = 30_000;
+/** Two processes that come at the same moment see each other and both step back; then each tries again. */
 const TRIES = 5;
+const MAX_STEP_BACK_MS = 100;
+/** `sockaddr_un` holds 108 bytes on Linux and 104 on macOS (unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 100;
 
-/** A running process holds the folder. */
+const ownerSchema = z.object({
+  /** Kernels with the same id are the same: their sockets reach each other, from container to container. */
+  kernel: z.string(),
+  host: z.string(),
+  pid: z.number(),
+  /** ISO 8601 in UTC. */
+  since: z.string(),
+});
+
+type Owner = z.output<typeof ownerSchema>;
+
+/** Another process has locked the folder. */
 export class FolderLockedError extends Error {}
 
 /**
- * Makes this process the folder's only user, until the function that it gives is called or the process ends.
- * @throws FolderLockedError when a running process holds the folder
+ * Makes this process the only user of a folder, until it calls the returned function or ends, in whatever way.
+ *
+ * Process ids mean nothing in another container, so the lock is a listening socket: the kernel closes it when its
+ * process ends, and every process of the machine that sees the folder can try to connect. Where a folder has no
+ * sockets, or the owner is on another machine, the owner counts as ended after 30 s without a heartbeat. An owner that
+ * is stopped for longer than that can be replaced from another machine, not from its own.
+ * @throws FolderLockedError that says who has the folder and since when; the error of the file system when the folder
+ * cannot be written
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, LOCK_FILE);
-  const mine = join(folder, `${LOCK_FILE}.${randomUUID()}${UNFINISHED}`);
-  await writeFile(mine, processStamp());
-  try {
-    for (let attempt = 0; attempt < TRIES; attempt += 1) {
-      try {
-        // A link appears whole and only where there is none: nobody can read a lock that is half written.
-        await link(mine, path);
-        return () => rm(path, { force: true });
-      } catch (thrown) {
-        if (errnoOf(thrown) !== 'EEXIST') throw thrown;
-      }
-      await removeAbandoned(path);
+  for (let attempt = 1; ; attempt += 1) {
+    const lock = await Lock.create(folder);
+    try {
+      const others = await lock.others();
+      if (others.length === 0) return () => lock.release();
+      if (attempt === TRIES) throw new FolderLockedError(`${folder} is in use by ${others.join(' and ')}`);
+    } catch (thrown) {
+      await lock.release();
+      throw thrown;
     }
-    throw new FolderLockedError(`${folder} could not be locked: other processes keep taking it`);
-  } finally {
-    await rm(mine, { force: true });
+    await lock.release();
+    await delay(Math.random() * MAX_STEP_BACK_MS);
   }
 }
 
-/** Takes away the lock of a process that ended. @throws FolderLockedError when it still runs */
-async function removeAbandoned(path: string): Promise<void> {
-  const holder = await readIfThere(path);
-  if (holder === undefined) return;
-  if (isRunning(holder)) {
-    throw new FolderLockedError(
-      `another process (${holder.split('-')[0]}) works with ${path.slice(0, -LOCK_FILE.length - 1)}: ` +
-        `end it or use another folder. If there is none, remove ${path}`,
+/** A claim to a folder. It is visible to others before it looks for them: of two claims, one at least sees the other. */
+class Lock {
+  readonly #folder: string;
+  readonly #id = randomBytes(8).toString('hex');
+  #socket: Server | undefined;
+  #file: FileHandle | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  static async create(folder: string): Promise<Lock> {
+    const lock = new Lock(folder);
+    try {
+      await lock.#announce();
+      return lock;
+    } catch (thrown) {
+      await lock.release();
+      throw thrown;
+    }
+  }
+
+  async #announce(): Promise<void> {
+    this.#socket = await listen(this.#folder, socketName(this.#id));
+    const owner: Owner = {
+      kernel: await kernelId(),
+      host: hostname(),
+      pid: process.pid,
+      since: new Date().toISOString(),
+    };
+    const text = `${JSON.stringify(owner)}\n`;
+    const path = join(this.#folder, lockName(this.#id));
+    const file = await open(path + UNFINISHED, 'wx');
+    this.#file = file;
+    // Written rather than touched: then the time is that of the disk's own clock, the same for all machines. A disk that
+    // is full still takes an empty file, and the socket.
+    const beat = () => file.write(text, 0).catch(() => undefined);
+    await beat();
+    await rename(path + UNFINISHED, path);
+    this.#heartbeat = setInterval(beat, HEARTBEAT_MS).unref();
+  }
+
+  /** Describes the other owners that are alive, and removes the files of those that have ended. */
+  async others(): Promise<string[]> {
+    const found = await readdir(this.#folder);
+    const ids = new Set(found.flatMap((name) => LOCK_FILES.exec(name)?.[1] ?? []));
+    ids.delete(this.#id);
+    const { mtimeMs: now } = await stat(join(this.#folder, lockName(this.#id)));
+    const living: string[] = [];
+    for (const id of ids) {
+      const other = await this.#look(id, now);
+      if (other === 'ended') await removeLock(this.#folder, id);
+      else if (other !== 'arriving') living.push(other);
+    }
+    return living;
+  }
+
+  /** @param now by the clock of the disk, in milliseconds */
+  async #look(id: string, now: number): Promise<'ended' | 'arriving' | string> {
+    const path = join(this.#folder, lockName(id));
+    const text = await readIfThere(path);
+    const owner = parseOwner(text);
+    const answer = await probe(this.#folder, socketName(id));
+    // Of another kernel's socket nothing can be said.
+    const isNear = text === undefined || owner?.kernel === (await kernelId());
+    if (answer === 'ended' && isNear) return 'ended';
+    // Not yet a claim: it will see this one when it looks for others.
+    if (text === undefined) return 'arriving';
+    const silence = Math.max(0, now - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0));
+    if (answer !== 'living' && silence > MAX_SILENCE_MS) return 'ended';
+    const who = owner === undefined ? 'another process' : `process ${owner.pid} on ${owner.host} since ${owner.since}`;
+    if (answer === 'living') return `${who}; stop it, or use another folder`;
+    return (
+      `${who}, which was alive ${Math.round(silence / 1000)} s ago; stop it, or use another folder. ` +
+      `If it is gone, try again when it has been silent for ${MAX_SILENCE_MS / 1000} s`
     );
   }
-  const aside = `${path}.${randomUUID()}${UNFINISHED}`;
-  try {
-    await rename(path, aside);
-  } catch (thrown) {
-    if (errnoOf(thrown) === 'ENOENT') return;
-    throw thrown;
+
+  /** Where a file cannot be removed, such as on a disk that has become read-only, its lock ends all the same. */
+  async release(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    await removeLock(this.#folder, this.#id).catch(() => undefined);
+    await this.#file?.close();
+    this.#file = undefined;
+    this.#socket?.close();
   }
-  // Between reading and renaming another process may have done all this and locked the folder: give it back.
-  if ((await readIfThere(aside)) !== holder) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+}
+
+function lockName(id: string): string {
+  return `lock.${id}`;
+}
+
+function socketName(id: string): string {
+  return `${lockName(id)}.socket`;
+}
+
+async function removeLock(folder: string, id: string): Promise<void> {
+  for (const name of [lockName(id), lockName(id) + UNFINISHED, socketName(id)]) {
+    await rm(join(folder, name), { force: true });
+  }
+}
+
+function parseOwner(text = ''): Owner | undefined {
+  try {
+    return ownerSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined on file systems without sockets. */
+async function listen(folder: string, name: string): Promise<Server | undefined> {
+  const server = createServer((connection) => connection.destroy()).unref();
+  try {
+    await withSocketPath(folder, name, (path) => {
+      return new Promise<void>((resolve, reject) => {
+        // Later errors are those of single connections, which nobody needs.
+        server.on('error', reject);
+        server.listen(path, resolve);
+      });
+    });
+    return server;
+  } catch {
+    // A folder that cannot be written at all is noticed when the owner is written there.
+    return undefined;
+  }
+}
+
+/** Whether a socket has a listener; unknown where it cannot be reached. */
+async function probe(folder: string, name: string): Promise<'living' | 'ended' | 'unknown'> {
+  try {
+    await withSocketPath(folder, name, (path) => {
+      return new Promise<void>((resolve, reject) => {
+        const connection = connect(path);
+        connection.once('error', reject);
+        connection.once('connect', () => {
+          connection.destroy();
+          resolve();
+        });
+      });
+    });
+    return 'living';
+  } catch (thrown) {
+    switch (errnoOf(thrown)) {
+      case 'ECONNREFUSED':
+        return 'ended';
+      // So many wait to be accepted: it is stopped, but there.
+      case 'EAGAIN':
+        return 'living';
+      default:
+        return 'unknown';
+    }
+  }
+}
+
+/** Linux has a short path for every folder that is open. */
+async function withSocketPath(folder: string, name: string, use: (path: string) => Promise<void>): Promise<void> {
+  const path = join(folder, name);
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return await use(path);
+  const handle = await open(folder, 'r');
+  try {
+    await use(`/proc/self/fd/${handle.fd}/${name}`);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Names the running kernel, which containers share: its boot, and where Linux does not tell that, the host. */
+async function kernelId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(hostname)).trim();
 }

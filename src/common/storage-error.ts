@@ -1,5 +1,5 @@
 import { errnoOf } from './durable-files.ts';
-import { AppError } from './errors.ts';
+import { AppError, messageOf } from './errors.ts';
 
 /** Errors of the file system that concern the whole disk (POSIX `errno.h`), and what to do about them. */
 const DISK_ERRORS = {
@@ -35,4 +35,11 @@ export function asStorageError(thrown: unknown): AppError | undefined {
 function isFileSystemError(thrown: unknown): boolean {
   const { syscall } = thrown as NodeJS.ErrnoException;
   return syscall !== undefined && !/^(watch|spawn|listen|bind|connect|kill|uv_)/.test(syscall);
+}
+
+/** The message of a thrown value, without the path when it is an error of the file system: clients may see it. */
+export function messageWithoutPath(thrown: unknown): string {
+  const { syscall } = thrown instanceof Error ? (thrown as NodeJS.ErrnoException) : {};
+  const message = messageOf(thrown);
+  return syscall === undefined ? message : (message.split(`, ${syscall}`)[0] ?? message);
 }

@@ -82,8 +82,7 @@ export class Finetuner {
       const task = {
         ...(await this.#preflightTask(options, datasetPath, workDir)),
         current: current && (await this.#trainingModel(current)),
-        version:
-          1 + Math.max(0, ...(this.#parts.registry.find(options.name)?.versions ?? []).map(({ version }) => version)),
+        version: await store.reserveVersion(options.name, key),
         outDir,
       };
       const result = await runTraining(task, { ...control, logger });

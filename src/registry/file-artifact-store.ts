@@ -1,91 +1,98 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
+import { errnoOf, readIfThere, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
-import { isRunning, processStamp } from '../common/process-stamp.ts';
+import { removeAbandonedStaging, withStagingFolder } from '../common/staging-folder.ts';
+import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import {
   type ArtifactStore,
-  aliasesOf,
   checkAlias,
   checkStoredName,
+  expectUnused,
   isAlias,
   isStoredName,
   modelNotFound,
   type StoredModel,
   type StoredVersion,
-  versionInUse,
   versionNotFound,
 } from './artifact-store.ts';
 import { FileVerifier, readVersionRecord, type VersionRecord, writeVersionFolder } from './version-folder.ts';
 
-/** What is being written or removed: `<process stamp>_<chance>`. */
+/** Versions that are being written or removed. */
 const STAGING = '.staging';
-/** An empty file for each number that was ever given out. */
+/** A file for each number that was ever given out. It holds the key that the number is reserved for. */
 const NUMBERS = '.numbers';
-/** A file for each alias, which holds the number it points at. */
+/** A file for each alias. It holds the number of the version. */
 const ALIASES = '.aliases';
 const NUMBER = /^[1-9]\d{0,8}$/;
 
 /**
- * A store in a folder: `<name>/<version>/` holds the files and `version.json`. A version is written elsewhere and
- * renamed into place, so whatever has a number is whole. Processes of one machine may share the folder.
+ * A store in a folder: `<name>/<version>/` holds the files and `version.json`. A version is written elsewhere and renamed
+ * into place, so every version is complete. Processes of one machine may share the folder.
  */
 export class FileArtifactStore implements ArtifactStore {
   readonly #folder: string;
-  readonly #logger: Logger;
   /** Keeps an alias from being set while its version is removed, and a key from being put twice. */
   readonly #mutex = new Mutex();
   readonly #verifier = new FileVerifier();
 
-  private constructor(folder: string, logger: Logger) {
+  private constructor(folder: string) {
     this.#folder = folder;
-    this.#logger = logger;
   }
 
-  /** Makes the folder if there is none, and clears away what processes left that died. */
+  /** Removes what processes have left that died. On a disk that cannot be written, the store can still be read. */
   static async open(folder: string, logger: Logger): Promise<FileArtifactStore> {
-    const staging = join(folder, STAGING);
-    await mkdir(staging, { recursive: true });
-    for (const name of await readdir(staging)) {
-      const [stamp = ''] = name.split('_');
-      if (!isRunning(stamp)) await rm(join(staging, name), { recursive: true, force: true });
+    try {
+      await removeAbandonedStaging(join(folder, STAGING));
+    } catch (thrown) {
+      if (asStorageError(thrown) === undefined) throw thrown;
+      logger.warn({ reason: messageOf(thrown) }, 'unfinished versions cannot be removed');
     }
-    return new FileArtifactStore(folder, logger);
+    return new FileArtifactStore(folder);
+  }
+
+  reserveVersion(name: string, key: string): Promise<number> {
+    return this.#mutex.run(async () => {
+      checkStoredName(name);
+      return (await this.#findKey(name, key)) ?? (await this.#reserve(name, key));
+    });
   }
 
   async putVersion(name: string, folder: string, key: string): Promise<number> {
     checkStoredName(name);
     const before = await this.#findKey(name, key);
     if (before !== undefined) return before;
-    const staged = this.#stagingPath();
-    await mkdir(staged);
-    try {
-      await writeVersionFolder(folder, staged, key);
-      return await this.#mutex.run(async () => (await this.#findKey(name, key)) ?? this.#publish(name, staged));
-    } finally {
-      await rm(staged, { recursive: true, force: true });
-    }
+    return await withStagingFolder(join(this.#folder, STAGING), async (staging) => {
+      const made = join(staging, 'version');
+      await mkdir(made);
+      await writeVersionFolder(folder, made, key);
+      return await this.#mutex.run(async () => (await this.#findKey(name, key)) ?? this.#publish(name, made, key));
+    });
   }
 
-  async #publish(name: string, staged: string): Promise<number> {
-    const version = await this.#takeNumber(name);
-    await rename(staged, this.#path(name, version));
+  async #publish(name: string, made: string, key: string): Promise<number> {
+    const version = await this.#reserve(name, key);
+    await rename(made, this.#path(name, version));
     await syncToDisk(this.#path(name));
     await syncToDisk(this.#folder);
     return version;
   }
 
-  /** The next number, for this caller alone: of two processes only one can make the file. */
-  async #takeNumber(name: string): Promise<number> {
+  /** The number that is reserved for a key, else the next one: of two processes only one can make its file. */
+  async #reserve(name: string, key: string): Promise<number> {
     const numbers = this.#path(name, NUMBERS);
     await mkdir(numbers, { recursive: true });
-    const used = [...(await readdir(numbers)), ...(await readdir(this.#path(name)))].filter((n) => NUMBER.test(n));
-    for (let number = Math.max(0, ...used.map(Number)) + 1; ; number += 1) {
+    const versions = await this.#versions(name);
+    const given = numbersAmong(await readdir(numbers));
+    for (const number of given) {
+      if (versions.includes(number)) continue;
+      if ((await readIfThere(join(numbers, String(number)))) === key) return number;
+    }
+    for (let number = Math.max(0, ...given, ...versions) + 1; ; number += 1) {
       try {
-        await writeFile(join(numbers, String(number)), '', { flag: 'wx' });
+        await writeFile(join(numbers, String(number)), key, { flag: 'wx', flush: true });
         await syncToDisk(numbers);
         return number;
       } catch (thrown) {
@@ -99,7 +106,7 @@ export class FileArtifactStore implements ArtifactStore {
       try {
         if ((await this.#record(name, version)).key === key) return version;
       } catch {
-        // A damaged version has no key any more; whoever reads it is told.
+        // The key of a damaged version is lost. Reading the version reports the damage.
       }
     }
     return undefined;
@@ -120,9 +127,7 @@ export class FileArtifactStore implements ArtifactStore {
     try {
       await this.#verifier.verify(path, record);
     } catch (thrown) {
-      throw new AppError('model_unavailable', `${name}/${version}/${file} is damaged: ${messageOf(thrown)}`, {
-        cause: thrown,
-      });
+      throw damaged(`${name}/${version}/${file}`, thrown);
     }
     return path;
   }
@@ -130,26 +135,28 @@ export class FileArtifactStore implements ArtifactStore {
   async get(name: string): Promise<StoredModel> {
     const versions = await this.#versions(name);
     if (versions.length === 0) throw modelNotFound(name);
-    return { name, versions, aliases: await this.#aliases(name) };
+    return { name, versions, ...(await this.#aliases(name)) };
   }
 
   async list(): Promise<readonly StoredModel[]> {
     const models: StoredModel[] = [];
-    for (const name of (await readdir(this.#folder)).filter(isStoredName).sort()) {
+    for (const name of (await namesIn(this.#folder)).filter(isStoredName).sort()) {
       const versions = await this.#versions(name);
-      if (versions.length > 0) models.push({ name, versions, aliases: await this.#aliases(name) });
+      if (versions.length > 0) models.push({ name, versions, ...(await this.#aliases(name)) });
     }
     return models;
   }
 
   removeVersion(name: string, version: number): Promise<void> {
     return this.#mutex.run(async () => {
-      const aliases = aliasesOf(await this.#find(name, version), version);
-      if (aliases.length > 0) throw versionInUse(name, version, aliases);
-      const removed = this.#stagingPath();
-      await rename(this.#path(name, version), removed);
-      await syncToDisk(this.#path(name));
-      await rm(removed, { recursive: true, force: true });
+      expectUnused(await this.#find(name, version), version);
+      await withStagingFolder(join(this.#folder, STAGING), async (staging) => {
+        // From now on the number belongs to no key: a job that runs again gets a new one.
+        await mkdir(this.#path(name, NUMBERS), { recursive: true });
+        await writeFileDurably(this.#path(name, NUMBERS, version), '');
+        await rename(this.#path(name, version), join(staging, 'removed'));
+        await syncToDisk(this.#path(name));
+      });
     });
   }
 
@@ -165,8 +172,8 @@ export class FileArtifactStore implements ArtifactStore {
 
   removeAlias(name: string, alias: string): Promise<void> {
     return this.#mutex.run(async () => {
-      const { aliases } = await this.get(name);
-      if (!Object.hasOwn(aliases, alias)) return;
+      const { aliases, damagedAliases } = await this.get(name);
+      if (!Object.hasOwn(aliases, alias) && !Object.hasOwn(damagedAliases, alias)) return;
       await rm(this.#path(name, ALIASES, alias), { force: true });
       await syncToDisk(this.#path(name, ALIASES));
     });
@@ -181,35 +188,31 @@ export class FileArtifactStore implements ArtifactStore {
 
   /** Ascending; none when there is no such model. */
   async #versions(name: string): Promise<readonly number[]> {
-    if (!isStoredName(name)) return [];
-    const names = await namesIn(this.#path(name));
-    return names
-      .filter((entry) => NUMBER.test(entry))
-      .map(Number)
-      .sort((a, b) => a - b);
+    return isStoredName(name) ? numbersAmong(await namesIn(this.#path(name))) : [];
   }
 
-  async #aliases(name: string): Promise<Readonly<Record<string, number>>> {
-    const found: [string, number][] = [];
+  async #aliases(name: string): Promise<Pick<StoredModel, 'aliases' | 'damagedAliases'>> {
+    const aliases: [string, number][] = [];
+    const damagedAliases: [string, string][] = [];
     for (const alias of (await namesIn(this.#path(name, ALIASES))).filter(isAlias).sort()) {
-      const path = this.#path(name, ALIASES, alias);
-      const text = await readFile(path, 'utf8').catch(() => '');
-      if (NUMBER.test(text)) found.push([alias, Number(text)]);
-      else this.#logger.warn({ path }, 'an alias cannot be read and is left out');
+      const damage = (reason: string) => damagedAliases.push([alias, `${name}/${ALIASES}/${alias} ${reason}`]);
+      try {
+        const text = await readFile(this.#path(name, ALIASES, alias), 'utf8');
+        if (NUMBER.test(text)) aliases.push([alias, Number(text)]);
+        else damage(`is damaged: it holds ${JSON.stringify(text.slice(0, 20))}, not the number of a version`);
+      } catch (thrown) {
+        if (errnoOf(thrown) !== 'ENOENT') damage(`cannot be read: ${messageWithoutPath(thrown)}`);
+      }
     }
-    return Object.fromEntries(found);
+    return { aliases: Object.fromEntries(aliases), damagedAliases: Object.fromEntries(damagedAliases) };
   }
 
   async #record(name: string, version: number): Promise<VersionRecord> {
     try {
       return await readVersionRecord(this.#path(name, version));
     } catch (thrown) {
-      throw new AppError('model_unavailable', `${name}/${version} is damaged: ${messageOf(thrown)}`, { cause: thrown });
+      throw damaged(`${name}/${version}/version.json`, thrown);
     }
-  }
-
-  #stagingPath(): string {
-    return join(this.#folder, STAGING, `${processStamp()}_${randomUUID()}`);
   }
 
   #path(name: string, ...rest: (string | number)[]): string {
@@ -217,7 +220,20 @@ export class FileArtifactStore implements ArtifactStore {
   }
 }
 
-/** Names in a folder; none when it is not there. */
+function damaged(what: string, thrown: unknown): AppError {
+  if (errnoOf(thrown) === 'ENOENT') return new AppError('model_unavailable', `${what} is missing`, { cause: thrown });
+  return new AppError('model_unavailable', `${what} is damaged: ${messageWithoutPath(thrown)}`, { cause: thrown });
+}
+
+/** Ascending. */
+function numbersAmong(names: readonly string[]): number[] {
+  return names
+    .filter((name) => NUMBER.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** Names in a folder; none when it does not exist. */
 async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);

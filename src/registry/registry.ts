@@ -1,46 +1,59 @@
 import { AppError } from '../common/errors.ts';
 import { Mutex } from '../common/mutex.ts';
-import type { Manifest, ManifestDocument } from './manifest.ts';
+import type { ManifestDocument } from './manifest.ts';
+import type { Manifest } from './resolve-manifest.ts';
 
-/** One version of one model, as it lies on disk. Embedded and pulled models have version 1. */
+/** A version of a model that can be served. Models of the zoo have version 1 alone. */
 export interface ModelVersion {
   readonly name: string;
   readonly version: number;
   readonly manifest: Manifest;
-  /** The weights, whose SHA-256 is the manifest's. */
+  /** The weights; their SHA-256 is that of the manifest. */
   readonly weightsPath: string;
 }
 
-/** Everything known of one model: its versions, oldest first, and which one each alias points at. */
+/** A model and its versions. */
 export interface RegisteredModel {
   readonly name: string;
+  /** Where it comes from: the zoo is read-only, the store has the models that were fine-tuned here. */
+  readonly origin: 'zoo' | 'store';
+  /** The versions that can be served, ascending. */
   readonly versions: readonly ModelVersion[];
+  /** The version that each alias points to, there or not. */
   readonly aliases: Readonly<Record<string, number>>;
+  /** Why other versions and aliases cannot be used, by number or name: files of theirs are damaged. */
+  readonly damaged: Readonly<Record<string, string>>;
 }
 
-/** A model of the zoo whose weights are not here, but can be pulled. */
+/** A model of the zoo whose weights have not been pulled. */
 export interface AbsentModel {
   readonly name: string;
   readonly file: ManifestDocument;
 }
 
-/** The alias that a bare name stands for; without it a bare name is the newest version. */
+/** The alias that a bare name stands for. Without this alias, a bare name stands for the newest version. */
 export const SERVING_ALIAS = 'production';
 
-/** The models of this process: found by `name`, `name@version` or `name@alias`. */
+/** The part of a reference behind `name@`: a version without leading zeros, or an alias. */
+const TARGET = /^([1-9]\d{0,8}|[a-z][a-z0-9_-]*)$/;
+
+/**
+ * The models of this process, found by reference. A reference means one version, whatever the state of its files: when
+ * they are damaged or missing, it is unavailable, and no other version answers in its place.
+ */
 export class Registry {
-  /** Changes that read the disk first go one after the other: the last to read is the last to write. */
+  /** Runs changes that read the disk first one after the other: the last to read is the last to write. */
   readonly changes = new Mutex();
   readonly #models = new Map<string, RegisteredModel>();
   readonly #absent = new Map<string, AbsentModel>();
 
-  /** Adds a model or replaces what was known of it, at once. */
+  /** Adds or replaces a model. */
   set(model: RegisteredModel): void {
     this.#models.set(model.name, model);
     this.#absent.delete(model.name);
   }
 
-  /** Knows of a model that cannot be served, since its weights are not here; it is served no more if it was. */
+  /** Adds a model that can only be pulled; it is no longer served if it was. */
   setAbsent(model: AbsentModel): void {
     this.#absent.set(model.name, model);
     this.#models.delete(model.name);
@@ -56,7 +69,7 @@ export class Registry {
     return [...this.#models.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** The models whose weights are not here, by name. */
+  /** The models that can only be pulled, by name. */
   absent(): AbsentModel[] {
     return [...this.#absent.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -65,46 +78,78 @@ export class Registry {
     return this.#models.get(name);
   }
 
-  /** @throws AppError `model_not_found` that lists the names there are; `model_not_pulled` that says how to get it */
+  /** @throws AppError `model_not_found` that lists the known names; `model_not_pulled` that says how to pull it */
   get(name: string): RegisteredModel {
     const model = this.#models.get(name);
-    if (model === undefined) {
-      const absent = this.#absent.get(name);
-      if (absent !== undefined) throw notPulled(absent);
-      const names = this.list().map((known) => known.name);
-      throw new AppError('model_not_found', `there is no model "${name}"; there are ${names.join(', ')}`);
-    }
-    return model;
+    if (model !== undefined) return model;
+    const absent = this.#absent.get(name);
+    if (absent !== undefined) throw notPulled(absent);
+    const names = this.list().map((known) => known.name);
+    throw new AppError('model_not_found', `there is no model ${JSON.stringify(name)}; there are ${names.join(', ')}`);
   }
 
-  /** @throws AppError `model_not_found` that says which names, versions and aliases there are; `model_not_pulled` */
+  /**
+   * Finds the version that a reference means: `name`, `name@version` or `name@alias`.
+   * @throws AppError `model_not_found` when there is no such model, version or alias; `model_not_pulled`;
+   * `model_unavailable` when the version or alias is damaged, or the alias points to a version that is gone
+   */
   resolve(reference: string): ModelVersion {
-    const [name = '', wanted = SERVING_ALIAS] = reference.split('@', 2);
-    const { versions, aliases } = this.get(name);
-    const number = /^\d+$/.test(wanted) ? Number(wanted) : aliases[wanted];
-    const found = versions.find(({ version }) => version === number);
+    const [name = '', ...rest] = reference.split('@');
+    const model = this.get(name);
+    const wanted = rest.length === 0 ? servingTarget(model) : rest.join('@');
+    if (!TARGET.test(wanted)) throw targetNotFound(model, wanted);
+    const alias = /^\d/.test(wanted) ? undefined : wanted;
+    const number = alias === undefined ? Number(wanted) : ownValue(model.aliases, alias);
+    const found = model.versions.find(({ version }) => version === number);
     if (found !== undefined) return found;
-    const newest = versions.at(-1);
-    if (!reference.includes('@') && newest !== undefined) return newest;
-    const known = [...versions.map(({ version }) => version), ...Object.keys(aliases)];
-    throw new AppError('model_not_found', `model "${name}" has no "${wanted}"; it has ${known.join(', ')}`);
+    const damage = ownValue(model.damaged, wanted) ?? ownValue(model.damaged, String(number));
+    if (damage !== undefined) throw unavailable(model, `${name}@${wanted} cannot be used: ${damage}`);
+    if (number === undefined || alias === undefined) throw targetNotFound(model, wanted);
+    throw unavailable(model, `${name}@${alias} points to version ${number}, which does not exist`);
   }
 
-  /** As `resolve`, of a model that names classes. @throws AppError `no_classifier` of a backbone alone, and as `resolve` */
+  /** Finds a version that has classes. @throws AppError as `resolve`; `no_classifier` for a backbone */
   resolveClassifier(reference: string): ModelVersion {
     const model = this.resolve(reference);
     if (model.manifest.labels.length > 0) return model;
     throw new AppError(
       'no_classifier',
-      `of "${model.name}" only the backbone is here: fine-tune it, or get the rest by "npm run zoo -- pull ${model.name}"`,
+      `"${model.name}" is a backbone without classes: fine-tune it, or pull the whole model with ` +
+        `"npm run zoo -- pull ${model.name}"`,
     );
   }
+}
+
+/** The alias or version that the bare name of a model stands for. */
+export function servingTarget({ versions, aliases, damaged }: RegisteredModel): string {
+  if (Object.hasOwn(aliases, SERVING_ALIAS) || Object.hasOwn(damaged, SERVING_ALIAS)) return SERVING_ALIAS;
+  const numbers = [...versions.map(({ version }) => version), ...Object.keys(damaged).map(Number)];
+  return String(Math.max(...numbers.filter(Number.isInteger)));
+}
+
+function ownValue<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+function targetNotFound({ name, versions, aliases }: RegisteredModel, wanted: string): AppError {
+  const known = [...versions.map(({ version }) => version), ...Object.keys(aliases)];
+  return new AppError(
+    'model_not_found',
+    `model "${name}" has no ${JSON.stringify(wanted)}; it has ${known.join(', ')}`,
+  );
+}
+
+/** @param reason names the reference that cannot be used */
+function unavailable({ name, origin, versions }: RegisteredModel, reason: string): AppError {
+  const others = versions.map(({ version }) => `${name}@${version}`);
+  const help = origin === 'store' ? `; versions that can be used: ${others.join(', ') || 'none'}` : '';
+  return new AppError('model_unavailable', reason + help);
 }
 
 function notPulled({ name, file }: AbsentModel): AppError {
   const megabytes = Math.ceil(file.weights.size_bytes / 1e6);
   return new AppError(
     'model_not_pulled',
-    `the weights of "${name}" are not here: "npm run zoo -- pull ${name}" gets them (${megabytes} MB)`,
+    `the weights of "${name}" have not been pulled: get them with "npm run zoo -- pull ${name}" (${megabytes} MB)`,
   );
 }

@@ -1,34 +1,37 @@
 import { readFile } from 'node:fs/promises';
-import { messageOf } from '../common/errors.ts';
+import { messageWithoutPath } from '../common/storage-error.ts';
 import type { ArtifactStore, StoredModel } from './artifact-store.ts';
-import { parseManifest } from './manifest.ts';
 import type { AbsentModel, ModelVersion, RegisteredModel } from './registry.ts';
-import { MANIFEST_FILE, type NamedLabels, readNamedLabels, readZoo } from './zoo.ts';
+import { parseManifest } from './resolve-manifest.ts';
+import { isInZoo, MANIFEST_FILE, type NamedLabels, readNamedLabels, readZoo } from './zoo.ts';
 
-/** Something that is not served, and why. */
+/** A version or alias that cannot be used, and why. */
 interface RepositoryProblem {
-  /** A folder of the zoo, or `name/version` of the store. */
+  /** A model of the zoo, or `name/version` or `name/alias` of the store. */
   readonly where: string;
   readonly reason: string;
 }
 
-/** What is there to be served. */
+/** All models on this machine. */
 export interface RepositoryListing {
+  /** Damaged ones are among them. */
   readonly models: readonly RegisteredModel[];
-  /** Models of the zoo whose weights are not here. */
+  /** Models of the zoo whose weights have not been pulled. */
   readonly absent: readonly AbsentModel[];
+  /** Everything that is damaged. */
   readonly problems: readonly RepositoryProblem[];
 }
 
 /**
- * Everything that can be served, out of two places: the zoo, which has one version of each model, and the store of what was made here. A broken model or version costs itself alone.
+ * Reads the models from two places: the zoo, with one version of each model, and the store of fine-tuned models. What
+ * is damaged affects its own version or alias alone.
  */
 export class Repository {
   readonly #zooDir: string;
   readonly #store: ArtifactStore;
   readonly #pulledDir: string | undefined;
 
-  /** @param pulledDir what was pulled and imported; see `readZoo` */
+  /** @param pulledDir pulled and imported models, as in `readZoo` */
   constructor(zooDir: string, store: ArtifactStore, pulledDir?: string) {
     this.#zooDir = zooDir;
     this.#pulledDir = pulledDir;
@@ -39,45 +42,76 @@ export class Repository {
     const zoo = await readZoo(this.#zooDir, this.#pulledDir);
     const labels = await readNamedLabels(this.#zooDir);
     const stored = await Promise.all((await this.#store.list()).map((model) => this.#read(model, labels)));
+    const models = new Map<string, RegisteredModel>();
+    for (const model of zoo.models) models.set(model.name, zooModel(model.name, [model]));
+    for (const { folder, reason } of zoo.problems) models.set(folder, zooModel(folder, [], reason));
+    for (const model of stored) {
+      const isTaken = models.has(model.name) || zoo.absent.some(({ name }) => name === model.name);
+      models.set(model.name, isTaken ? ambiguous(model) : model);
+    }
+    const all = [...models.values()];
     return {
-      models: [
-        ...zoo.models.map((model) => ({ name: model.name, versions: [model], aliases: {} })),
-        ...stored.flatMap(({ models }) => models),
-      ],
-      absent: zoo.absent,
-      problems: [
-        ...zoo.problems.map(({ folder, reason }) => ({ where: folder, reason })),
-        ...stored.flatMap(({ problems }) => problems),
-      ],
+      models: all,
+      absent: zoo.absent.filter(({ name }) => !models.has(name)),
+      problems: all.flatMap(problemsOf),
     };
   }
 
   /**
-   * One model of the store, as it is now: after a version was put or removed, or an alias moved. No model when none of
-   * its versions can be served. @throws AppError `model_not_found`
+   * Reads one model of the store again, after a version or alias has changed.
+   * @throws AppError `model_not_found`
    */
   async readStored(name: string): Promise<RepositoryListing> {
-    return this.#read(await this.#store.get(name), await readNamedLabels(this.#zooDir));
+    const model = await this.#read(await this.#store.get(name), await readNamedLabels(this.#zooDir));
+    const models = [(await isInZoo(name, this.#zooDir, this.#pulledDir)) ? ambiguous(model) : model];
+    return { models, absent: [], problems: models.flatMap(problemsOf) };
   }
 
-  async #read({ name, versions, aliases }: StoredModel, labels: NamedLabels): Promise<RepositoryListing> {
+  async #read({ name, versions, aliases, damagedAliases }: StoredModel, labels: NamedLabels): Promise<RegisteredModel> {
     const sound: ModelVersion[] = [];
-    const problems: RepositoryProblem[] = [];
+    const damaged: [string, string][] = Object.entries(damagedAliases);
+    for (const [alias, version] of Object.entries(aliases)) {
+      if (!versions.includes(version)) damaged.push([alias, `it points to version ${version}, which does not exist`]);
+    }
     for (const version of versions) {
       try {
         sound.push(await this.#readVersion(name, version, labels));
       } catch (thrown) {
-        problems.push({ where: `${name}/${version}`, reason: messageOf(thrown) });
+        damaged.push([String(version), messageWithoutPath(thrown)]);
       }
     }
-    return { models: sound.length === 0 ? [] : [{ name, versions: sound, aliases }], absent: [], problems };
+    return { name, origin: 'store', versions: sound, aliases, damaged: Object.fromEntries(damaged) };
   }
 
   async #readVersion(name: string, version: number, labels: NamedLabels): Promise<ModelVersion> {
     const text = await readFile(await this.#store.localFile(name, version, MANIFEST_FILE), 'utf8');
     const manifest = parseManifest(text, labels);
-    if (manifest.name !== name) throw new Error(`name: "${manifest.name}", but the store has it as "${name}"`);
+    if (manifest.name !== name) throw new Error(`name: "${manifest.name}", but in the store it is "${name}"`);
     const weightsPath = await this.#store.localFile(name, version, manifest.file.weights.file);
     return { name, version, manifest, weightsPath };
   }
+}
+
+function zooModel(name: string, versions: ModelVersion[], damage?: string): RegisteredModel {
+  return { name, origin: 'zoo', versions, aliases: {}, damaged: damage === undefined ? {} : { 1: damage } };
+}
+
+/** A name that two models have means neither of them. */
+function ambiguous({ name, versions, damaged }: RegisteredModel): RegisteredModel {
+  const reason = 'the zoo has a model of the same name; remove one of the two';
+  const numbers = [1, ...versions.map(({ version }) => version), ...Object.keys(damaged)];
+  return {
+    name,
+    origin: 'store',
+    versions: [],
+    aliases: {},
+    damaged: Object.fromEntries(numbers.map((number) => [number, reason])),
+  };
+}
+
+function problemsOf({ name, origin, damaged }: RegisteredModel): RepositoryProblem[] {
+  return Object.entries(damaged).map(([key, reason]) => ({
+    where: origin === 'zoo' ? name : `${name}/${key}`,
+    reason,
+  }));
 }

@@ -10,18 +10,18 @@ import { describeIssues } from './manifest.ts';
 
 const RECORD_FILE = 'version.json';
 
-/** File names of a version: each is one segment of a path, and none is hidden. */
+/** Names of a version's files: single segments of a path, not hidden. */
 const VERSION_FILE = /^[A-Za-z0-9][\w.-]{0,127}$/;
 
 const fileRecordSchema = z.object({
   file: z.string().regex(VERSION_FILE),
   size_bytes: z.number().int().nonnegative(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Modification time in milliseconds. A file of this time and size is taken to be the one that was put. */
+  /** Modification time in milliseconds. A file that still has this time and size is not hashed again. */
   mtime_ms: z.number(),
 });
 
-/** `version.json` on disk: what a version was put for, and its files. */
+/** `version.json` on disk: the key of a version and its files. */
 const versionRecordSchema = z.object({
   schema: z.literal(1),
   key: z.string(),
@@ -35,25 +35,27 @@ export type VersionRecord = z.output<typeof versionRecordSchema>;
 /** One file of a parsed `version.json`. */
 export type FileRecord = z.output<typeof fileRecordSchema>;
 
-/** Reads the record of a version's folder. @throws Error that names each field that is wrong */
+/** Reads the record in the folder of a version. @throws Error that names each field that is wrong */
 export async function readVersionRecord(folder: string): Promise<VersionRecord> {
   const parsed = versionRecordSchema.safeParse(JSON.parse(await readFile(join(folder, RECORD_FILE), 'utf8')));
-  if (!parsed.success) throw new Error(`${RECORD_FILE}: ${describeIssues(parsed.error)}`);
+  if (!parsed.success) throw new Error(describeIssues(parsed.error));
   return parsed.data;
 }
 
 /**
- * Copies the files of a folder into an empty one, with the record that describes them, and waits until all of it is on
+ * Copies the files of a folder into an empty one, adds the record that describes them, and waits until everything is on
  * the disk.
  * @throws Error when the folder is empty or holds anything but plain files
  */
 export async function writeVersionFolder(from: string, to: string, key: string): Promise<void> {
   const entries = await readdir(from, { withFileTypes: true });
-  if (entries.length === 0) throw new Error(`${from} is empty: a version needs files`);
+  if (entries.length === 0) throw new Error(`${from} is empty, but a version needs files`);
   const files: FileRecord[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (!entry.isFile() || !VERSION_FILE.test(entry.name) || entry.name === RECORD_FILE) {
-      throw new Error(`${entry.name} in ${from} cannot be part of a version: plain files alone, none ${RECORD_FILE}`);
+      throw new Error(
+        `${entry.name} in ${from} cannot be part of a version: only plain files can, except ${RECORD_FILE}`,
+      );
     }
     files.push(await copyFile(from, to, entry.name));
   }
@@ -61,7 +63,7 @@ export async function writeVersionFolder(from: string, to: string, key: string):
   await writeFileDurably(join(to, RECORD_FILE), JSON.stringify(record, null, 2));
 }
 
-/** Copies and hashes in one pass. */
+/** Copies and hashes a file in one pass. */
 async function copyFile(from: string, to: string, file: string): Promise<FileRecord> {
   const hash = createHash('sha256');
   const hashed = async function* (chunks: AsyncIterable<Buffer>) {
@@ -76,19 +78,19 @@ async function copyFile(from: string, to: string, file: string): Promise<FileRec
   return { file, size_bytes: size, sha256: hash.digest('hex'), mtime_ms: mtimeMs };
 }
 
-/** Knows which files are what was put, and hashes only those that have changed since they were found right. */
+/** Compares files with their records. It hashes only those that have changed since they were last verified. */
 export class FileVerifier {
-  /** Size and time of files with the right digest but another time than the record's: restored from a backup, say. */
-  readonly #found = new Map<string, string>();
+  /** Size and time of verified files whose time is not that of the record, such as files restored from a backup. */
+  readonly #verified = new Map<string, string>();
 
   /** @throws Error that says how the file differs from its record */
   async verify(path: string, { sha256, size_bytes, mtime_ms }: FileRecord): Promise<void> {
     const { size, mtimeMs } = await stat(path);
     if (size !== size_bytes) throw new Error(`it has ${size} bytes, not ${size_bytes}`);
     const state = `${size} ${mtimeMs}`;
-    if (mtimeMs === mtime_ms || this.#found.get(path) === state) return;
+    if (mtimeMs === mtime_ms || this.#verified.get(path) === state) return;
     const found = await digestFile(path);
     if (found.sha256 !== sha256) throw new Error(`its SHA-256 is ${found.sha256}, not ${sha256}`);
-    this.#found.set(path, state);
+    this.#verified.set(path, state);
   }
 }

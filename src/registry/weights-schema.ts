@@ -1,16 +1,17 @@
 import { z } from 'zod';
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in 64 lower-case hex digits');
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in 64 lower-case hex digits');
+
 const bytes = z.number().int().positive();
 const pathInside = z.string().regex(/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/, 'a path inside the package');
 
-/** How many independent records agree on a digest: A, two or more; B, one, which the first download puts to the test. */
+/** How many independent records agree on a digest: A, two or more; B, one, which the first download verifies. */
 const confidence = z.enum(['A', 'B']);
 
 const urlSource = z.strictObject({
   type: z.literal('url'),
   url: z.url({ protocol: /^https?$/ }),
-  /** The commit that the URL names; without it the URL follows a branch. */
+  /** The commit in the URL; without it, the URL follows a branch. */
   revision: z
     .string()
     .regex(/^[0-9a-f]{40}$/, 'a commit in 40 lower-case hex digits')
@@ -23,7 +24,7 @@ const wheelSource = z.strictObject({
   version: z.string().regex(/^\d[\w.+!-]*$/),
   /** The checkpoint inside the wheel. */
   file: pathInside,
-  sha256,
+  sha256: sha256Schema,
   size_bytes: bytes,
 });
 
@@ -37,21 +38,21 @@ const npmSource = z.strictObject({
   size_bytes: bytes,
 });
 
-/** `weights` of a manifest: the file, and how one can be sure that it is the right one. */
+/** `weights` of a manifest: the file, how to verify it and where to get it. */
 export const weightsSchema = z.strictObject({
   file: z.string().regex(/^[\w-][\w.-]*$/, 'the name of a file beside the manifest'),
   format: z.enum(['safetensors', 'onnx']).default('safetensors'),
-  /** Absent as long as nobody is known to have published it: then it stands in the lock file of what was pulled. */
-  sha256: sha256.optional(),
+  /** Absent when nobody is known to have published it: `weights.lock.json` then has it after the first pull. */
+  sha256: sha256Schema.optional(),
   confidence: confidence.optional(),
   size_bytes: bytes,
-  /** Where nobody recorded the size: what the tensors ask for, about. A download is not measured against it. */
+  /** Set when nobody has recorded the size: then it is computed from the tensors, and downloads are not checked for it. */
   size_is: z.literal('estimate').optional(),
-  /** Where the file comes from, if it does not come with the project. */
+  /** Where to pull the file from; absent when it comes with the project. */
   source: z.discriminatedUnion('type', [urlSource, wheelSource, npmSource]).optional(),
-  /** The beginning of the file that holds all that a fine-tune needs: the header and the convolutions' tensors. */
-  backbone: z.strictObject({ size_bytes: bytes, sha256, confidence }).optional(),
+  /** The beginning of the file with everything that a fine-tune needs: the header and the convolutions' tensors. */
+  backbone: z.strictObject({ size_bytes: bytes, sha256: sha256Schema, confidence }).optional(),
 });
 
-/** Where weights are fetched from. */
+/** Where weights are pulled from. */
 export type WeightsSource = NonNullable<z.output<typeof weightsSchema>['source']>;

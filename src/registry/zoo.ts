@@ -1,43 +1,43 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { errnoOf, readIfThere } from '../common/durable-files.ts';
-import { messageOf } from '../common/errors.ts';
+import { messageWithoutPath } from '../common/storage-error.ts';
+import { parseLabels } from './labels.ts';
 import {
   describeIssues,
   type Label,
   type ManifestDocument,
   MODEL_NAME,
-  parseLabels,
   parseManifestDocument,
-  resolveManifest,
   type WeightsLock,
+  weightsLockSchema,
 } from './manifest.ts';
 import type { AbsentModel, ModelVersion } from './registry.ts';
+import { resolveManifest } from './resolve-manifest.ts';
 
-/** What describes a model, in its folder. */
+/** Describes a model, in its folder. */
 export const MANIFEST_FILE = 'manifest.json';
-/** What a pulled file turned out to be, beside it. */
+/** Digest and size of a pulled file, beside it. */
 export const WEIGHTS_LOCK_FILE = 'weights.lock.json';
 
-/** A folder of the zoo that is not served, and why. */
+/** A folder of the zoo that cannot be served, and why. */
 export interface ZooProblem {
   readonly folder: string;
   readonly reason: string;
 }
 
-/** Everything that the zoo has. */
+/** The contents of the zoo. */
 export interface ZooListing {
   readonly models: ModelVersion[];
-  /** Models that a pull would bring. */
+  /** Models that can be pulled. */
   readonly absent: AbsentModel[];
   readonly problems: ZooProblem[];
 }
 
 /**
- * Reads the zoo: a folder for each model. A broken manifest costs its own model alone.
+ * Reads the zoo, which has a folder for each model. A broken manifest affects its own model alone.
  * @param seedDir manifests, `labels/*.json` and the small embedded models; read-only
- * @param pulledDir what was pulled and imported: the weights and, where the seed has none, the manifest
+ * @param pulledDir pulled and imported models: their weights, and their manifests where the seed has none
  */
 export async function readZoo(seedDir: string, pulledDir?: string): Promise<ZooListing> {
   const labels = await readNamedLabels(seedDir);
@@ -49,13 +49,13 @@ export async function readZoo(seedDir: string, pulledDir?: string): Promise<ZooL
       if ('version' in model) listing.models.push(model);
       else listing.absent.push(model);
     } catch (thrown) {
-      listing.problems.push({ folder: name, reason: messageOf(thrown) });
+      listing.problems.push({ folder: name, reason: messageWithoutPath(thrown) });
     }
   }
   return listing;
 }
 
-/** One model of the zoo, as it is now. @throws Error that says what is broken */
+/** Reads one model of the zoo. @throws Error that says what is broken */
 export async function readZooModel(
   name: string,
   labels: NamedLabels,
@@ -74,35 +74,38 @@ export async function readZooModel(
   return { name, file: document };
 }
 
-/** The manifest of a pulled or imported model where it has one of its own, else that of the seed. */
+/** Reads the manifest that a pulled or imported model brought, else that of the seed. */
 export async function readZooManifest(name: string, seedDir: string, pulledDir?: string): Promise<ManifestDocument> {
   const own = pulledDir === undefined ? undefined : await readIfThere(join(pulledDir, name, MANIFEST_FILE));
-  const document = parseManifestDocument(own ?? (await readFile(join(seedDir, name, MANIFEST_FILE), 'utf8')));
+  const text = own ?? (await readIfThere(join(seedDir, name, MANIFEST_FILE)));
+  if (text === undefined) throw new Error(`there is no ${MANIFEST_FILE}`);
+  const document = parseManifestDocument(text);
   if (document.name !== name) throw new Error(`name: "${document.name}", but its folder is called "${name}"`);
   return document;
+}
+
+/** Whether the zoo has a folder for a model, broken or not. */
+export async function isInZoo(name: string, seedDir: string, pulledDir?: string): Promise<boolean> {
+  const names = await Promise.all(existing([seedDir, pulledDir]).map(modelsIn));
+  return names.some((each) => each.includes(name));
 }
 
 function existing(folders: readonly (string | undefined)[]): string[] {
   return folders.filter((folder) => folder !== undefined);
 }
 
-const lockSchema = z.object({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  size_bytes: z.number().int().positive(),
-});
-
 async function readLock(path: string): Promise<WeightsLock | undefined> {
   const text = await readIfThere(path);
   if (text === undefined) return undefined;
-  const parsed = lockSchema.safeParse(JSON.parse(text));
+  const parsed = weightsLockSchema.safeParse(JSON.parse(text));
   if (!parsed.success) throw new Error(`${WEIGHTS_LOCK_FILE}: ${describeIssues(parsed.error)}`);
   return parsed.data;
 }
 
-/** The classes of `zoo/labels/<name>.json`. @throws Error when there is no such file or it is broken */
+/** Gives the classes of `zoo/labels/<name>.json`. @throws Error when there is no such file or it is broken */
 export type NamedLabels = (name: string) => readonly Label[];
 
-/** Reads `labels/*.json` of the zoo; each is parsed when a manifest names it, so a broken one costs its models alone. */
+/** Reads `labels/*.json` of the zoo. Each file is parsed on first use, so a broken one affects its models alone. */
 export async function readNamedLabels(zooDir: string): Promise<NamedLabels> {
   const folder = join(zooDir, 'labels');
   const files = (await readdir(folder)).filter((file) => file.endsWith('.json')).sort();
@@ -119,7 +122,7 @@ export async function readNamedLabels(zooDir: string): Promise<NamedLabels> {
   };
 }
 
-/** Names of the models' folders; none where there is no such folder. Hidden ones are of pulls under way. */
+/** Names of the models' folders; none when the folder does not exist. Hidden folders are unfinished pulls. */
 async function modelsIn(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });

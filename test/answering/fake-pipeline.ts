@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { ImagePipeline, type ImagePipelineParts } from '../../src/answering/image-pipeline.ts';
 import { AppError } from '../../src/common/errors.ts';
 import { decodeNow } from '../../src/image/decode.ts';
-import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
+import { parseLabels } from '../../src/registry/labels.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
+import { parseManifest } from '../../src/registry/resolve-manifest.ts';
 import { Admission } from '../../src/serving/admission.ts';
 import type { BatchItem, OutputRows } from '../../src/serving/batcher.ts';
 

@@ -118,6 +118,48 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
       });
     });
 
+    describe('reserving', () => {
+      test('a number makes no version; its key gets it when it is put', async () => {
+        expect(await store.reserveVersion('flowers', 'job-1')).toBe(1);
+        expect(await store.list()).toEqual([]);
+        await expect(store.get('flowers')).rejects.toMatchObject({ code: 'model_not_found' });
+        expect(await put('flowers', 'other', 'job-2')).toBe(2);
+        expect(await put('flowers', 'mine', 'job-1')).toBe(1);
+        expect(await contentOf('flowers', 1)).toBe('mine');
+        expect((await store.get('flowers')).versions).toEqual([1, 2]);
+      });
+
+      test('the same key again is the same number, before the version is put and after', async () => {
+        const numbers = await Promise.all([1, 2, 3].map(() => store.reserveVersion('flowers', 'job-1')));
+        expect(numbers).toEqual([1, 1, 1]);
+        expect(await put('flowers', 'a', 'job-1')).toBe(1);
+        expect(await store.reserveVersion('flowers', 'job-1')).toBe(1);
+      });
+
+      test('another opening knows the number', async () => {
+        expect(await store.reserveVersion('flowers', 'job-1')).toBe(1);
+        const other = await harness.open();
+        expect(await other.reserveVersion('flowers', 'job-2')).toBe(2);
+        expect(await other.reserveVersion('flowers', 'job-1')).toBe(1);
+      });
+
+      test('a number that no version got is never used again', async () => {
+        await store.reserveVersion('flowers', 'failed');
+        expect(await put('flowers')).toBe(2);
+      });
+
+      test('the number of a removed version is not given to its key again', async () => {
+        expect(await put('flowers', 'a', 'job-1')).toBe(1);
+        await store.removeVersion('flowers', 1);
+        expect(await store.reserveVersion('flowers', 'job-1')).toBe(2);
+        expect(await put('flowers', 'a', 'job-1')).toBe(2);
+      });
+
+      test('needs a name that is one', async () => {
+        await expect(store.reserveVersion('../etc', 'job-1')).rejects.toMatchObject({ code: 'invalid_request' });
+      });
+    });
+
     describe('reading', () => {
       test('lists models by name with their versions and aliases', async () => {
         await put('flowers');
@@ -125,10 +167,10 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         await put('birds');
         await store.setAlias('flowers', 'production', 2);
         expect(await store.list()).toEqual([
-          { name: 'birds', versions: [1], aliases: {} },
-          { name: 'flowers', versions: [1, 2], aliases: { production: 2 } },
+          { name: 'birds', versions: [1], aliases: {}, damagedAliases: {} },
+          { name: 'flowers', versions: [1, 2], aliases: { production: 2 }, damagedAliases: {} },
         ]);
-        expect(await store.get('birds')).toEqual({ name: 'birds', versions: [1], aliases: {} });
+        expect(await store.get('birds')).toEqual({ name: 'birds', versions: [1], aliases: {}, damagedAliases: {} });
       });
 
       test('what is not there is a 404 that says what is', async () => {

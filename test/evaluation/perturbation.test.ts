@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testPerturbation } from '../../src/evaluation/perturbation.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
-import { parseLabels, parseManifest } from '../../src/registry/manifest.ts';
+import { parseLabels } from '../../src/registry/labels.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
+import { parseManifest } from '../../src/registry/resolve-manifest.ts';
 import type { Batcher } from '../../src/serving/batcher.ts';
 import { picture } from '../image/pictures.ts';
 

@@ -109,7 +109,7 @@ function unfaked(): never {
 
 /** A catalogue of one model. */
 const catalogue: Pick<ModelCatalogue, 'list' | 'describe'> = {
-  list: () => [SUMMARY],
+  list: () => ({ models: [SUMMARY], unavailable: [] }),
   describe: async (id) => {
     if (id !== MODEL) throw new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
     return CARD;

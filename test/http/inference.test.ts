@@ -18,13 +18,15 @@ const MODEL = 'resnet18_slim.tiny200';
 const IMAGE = 64 * 64 * 3;
 const registry = new Registry();
 for (const model of (await readZoo('zoo')).models) {
-  registry.set({ name: model.name, versions: [model], aliases: { production: 1 } });
+  registry.set({ name: model.name, origin: 'zoo', versions: [model], aliases: { production: 1 }, damaged: {} });
 }
 const backbone = registry.resolve(MODEL);
 registry.set({
   name: 'backbone_only',
   versions: [{ ...backbone, name: 'backbone_only', manifest: { ...backbone.manifest, labels: [] } }],
+  origin: 'zoo',
   aliases: {},
+  damaged: {},
 });
 const runtimes: string[] = [];
 const pipeline = new ImagePipeline({

@@ -10,7 +10,7 @@ const [model] = (await readZoo('zoo')).models;
 if (model === undefined) throw new Error('the zoo is empty');
 const registry = new Registry();
 const versions = [1, 2].map((version) => ({ ...model, name: 'flowers', version }));
-registry.set({ name: 'flowers', versions, aliases: { production: 2 } });
+registry.set({ name: 'flowers', origin: 'store', versions, aliases: { production: 2 }, damaged: {} });
 
 const states = new Map<number, ServingState>();
 const unused: ServingState = { state: 'UNAVAILABLE', reason: 'it is loaded at the first request for it' };

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/common/logger.ts';
-import { processStamp } from '../../src/common/process-stamp.ts';
+import { withStagingFolder } from '../../src/common/staging-folder.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import { describeArtifactStore } from '../contract/artifact-store.ts';
 
@@ -53,7 +53,7 @@ describe('files of a store', () => {
       /flowers\/1\/weights\.safetensors .*SHA-256 is [0-9a-f]{64}/,
     ],
     ['more bytes', () => appendFile(weights(), '!'), /it has 8 bytes, not 7/],
-    ['none at all', () => rm(weights()), /weights\.safetensors is damaged: ENOENT/],
+    ['none at all', () => rm(weights()), /weights\.safetensors is missing$/],
   ])('with %s than were put are not handed out', async (_what, damage, message) => {
     await damage();
     const reading = store.localFile('flowers', 1, 'weights.safetensors');
@@ -77,19 +77,47 @@ describe('files of a store', () => {
     expect(await store.putVersion('flowers', join(temporary, 'files'), 'job-3')).toBe(3);
   });
 
-  test('an alias that cannot be read is left out', async () => {
-    await store.setAlias('flowers', 'production', 1);
-    await writeFile(join(folder, 'flowers', '.aliases', 'production'), 'one');
-    expect((await store.get('flowers')).aliases).toEqual({});
+  describe('an alias whose file is damaged', () => {
+    const path = () => join(folder, 'flowers', '.aliases', 'production');
+    beforeEach(() => store.setAlias('flowers', 'production', 1));
+
+    test.each([
+      ['', 'holds ""'],
+      ['one', 'holds "one"'],
+      ['1\n2', 'holds "1\\n2"'],
+      ['\0\0', 'holds'],
+    ])('(%j) is reported with its file', async (content, reason) => {
+      await writeFile(path(), content);
+      const model = await store.get('flowers');
+      expect(model.aliases).toEqual({});
+      expect(model.damagedAliases['production']).toContain(`flowers/.aliases/production is damaged: it ${reason}`);
+      expect(await store.list()).toEqual([model]);
+    });
+
+    test('is repaired by setting it again', async () => {
+      await writeFile(path(), '');
+      await store.setAlias('flowers', 'production', 1);
+      expect(await store.get('flowers')).toMatchObject({ aliases: { production: 1 }, damagedAliases: {} });
+    });
+
+    test('can be removed, and until then no version, since it may point to any', async () => {
+      await writeFile(path(), '');
+      await expect(store.removeVersion('flowers', 1)).rejects.toMatchObject({
+        code: 'version_in_use',
+        message: expect.stringContaining('flowers@production is damaged'),
+      });
+      await store.removeAlias('flowers', 'production');
+      await store.removeVersion('flowers', 1);
+    });
   });
 
-  test('what dead processes were writing is cleared away; what living ones write is left', async () => {
-    const living = `${processStamp()}_a`;
-    for (const name of [living, '999999999-1_b', `${process.pid}-1_c`, 'strange']) {
-      await mkdir(join(folder, '.staging', name));
-    }
-    await open(folder);
-    expect(await readdir(join(folder, '.staging'))).toEqual([living]);
+  test('what processes that ended were writing is removed; what is being written is not', async () => {
+    const staging = join(folder, '.staging');
+    await mkdir(join(staging, 'of-a-dead-process.tmp', 'version'), { recursive: true });
+    await withStagingFolder(staging, async (living) => {
+      await open(folder);
+      expect(await readdir(staging)).toEqual([basename(living)]);
+    });
   });
 
   test('two openings of one folder never give the same number', async () => {

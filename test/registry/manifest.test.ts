@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { manifestJsonSchema, parseLabels, parseManifest } from '../../src/registry/manifest.ts';
+import { parseLabels } from '../../src/registry/labels.ts';
+import { manifestJsonSchema } from '../../src/registry/manifest.ts';
+import { parseManifest } from '../../src/registry/resolve-manifest.ts';
 
 const resnet = readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8');
 const tiny200 = () => parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8'));
@@ -37,7 +39,7 @@ describe('manifest', () => {
       { weights: { ...JSON.parse(resnet).weights, source: { type: 'url', url: 'ftp://a/b' } } },
       /^weights\.source\.url: /,
     ],
-    [{ num_classes: 3 }, /labels: 200 of them, but num_classes is 3/],
+    [{ num_classes: 3 }, /labels: there are 200, but num_classes is 3/],
   ])('names the field that is wrong: %j', (fields, message) => {
     expect(() => parseManifest(changed(fields), tiny200)).toThrow(message);
   });

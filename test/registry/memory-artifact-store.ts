@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type ArtifactStore,
-  aliasesOf,
   checkAlias,
   checkStoredName,
+  expectUnused,
   modelNotFound,
   type StoredModel,
   type StoredVersion,
-  versionInUse,
   versionNotFound,
 } from '../../src/registry/artifact-store.ts';
 
@@ -21,15 +20,23 @@ interface KeptVersion {
 }
 
 interface KeptModel {
-  /** Version n at n - 1; undefined where it was removed. */
-  readonly versions: (KeptVersion | undefined)[];
+  /** Version n at n - 1; a key where the number is only reserved, undefined where the version was removed. */
+  readonly versions: (KeptVersion | string | undefined)[];
   readonly aliases: Map<string, number>;
 }
 
-/** A store without a folder of its own, for tests of what stands above it; it hands files out as temporary copies. */
+/** A store in memory, for tests of what uses a store. It gives files as temporary copies. */
 export class MemoryArtifactStore implements ArtifactStore {
   readonly #models = new Map<string, KeptModel>();
   readonly #copies: string[] = [];
+
+  async reserveVersion(name: string, key: string): Promise<number> {
+    checkStoredName(name);
+    const model: KeptModel = this.#models.get(name) ?? { versions: [], aliases: new Map() };
+    this.#models.set(name, model);
+    const before = model.versions.findIndex((each) => (typeof each === 'object' ? each.key : each) === key);
+    return before >= 0 ? before + 1 : model.versions.push(key);
+  }
 
   async putVersion(name: string, folder: string, key: string): Promise<number> {
     checkStoredName(name);
@@ -39,10 +46,12 @@ export class MemoryArtifactStore implements ArtifactStore {
       files.set(entry.name, await readFile(join(folder, entry.name)));
     }
     if (files.size === 0) throw new Error(`${folder} is empty`);
-    const model: KeptModel = this.#models.get(name) ?? { versions: [], aliases: new Map() };
-    this.#models.set(name, model);
-    const before = model.versions.findIndex((version) => version?.key === key);
-    return before >= 0 ? before + 1 : model.versions.push({ key, createdAt: new Date().toISOString(), files });
+    const version = await this.reserveVersion(name, key);
+    const model = this.#models.get(name);
+    if (model !== undefined && typeof model.versions[version - 1] === 'string') {
+      model.versions[version - 1] = { key, createdAt: new Date().toISOString(), files };
+    }
+    return version;
   }
 
   async getVersion(name: string, version: number): Promise<StoredVersion> {
@@ -83,8 +92,7 @@ export class MemoryArtifactStore implements ArtifactStore {
   async removeVersion(name: string, version: number): Promise<void> {
     this.#version(name, version);
     const model = this.#model(name);
-    const aliases = aliasesOf(stored(name, model), version);
-    if (aliases.length > 0) throw versionInUse(name, version, aliases);
+    expectUnused(stored(name, model), version);
     model.versions[version - 1] = undefined;
   }
 
@@ -112,7 +120,7 @@ export class MemoryArtifactStore implements ArtifactStore {
   #version(name: string, version: number): KeptVersion {
     const model = this.#model(name);
     const kept = model.versions[version - 1];
-    if (kept === undefined) throw versionNotFound(stored(name, model), version);
+    if (typeof kept !== 'object') throw versionNotFound(stored(name, model), version);
     return kept;
   }
 }
@@ -120,7 +128,8 @@ export class MemoryArtifactStore implements ArtifactStore {
 function stored(name: string, { versions, aliases }: KeptModel): StoredModel {
   return {
     name,
-    versions: versions.flatMap((kept, index) => (kept === undefined ? [] : [index + 1])),
+    versions: versions.flatMap((kept, index) => (typeof kept === 'object' ? [index + 1] : [])),
     aliases: Object.fromEntries(aliases),
+    damagedAliases: {},
   };
 }

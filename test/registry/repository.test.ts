@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ArtifactStore } from '../../src/registry/artifact-store.ts';
 import { Repository } from '../../src/registry/repository.ts';
 import { MemoryArtifactStore } from './memory-artifact-store.ts';
 
@@ -63,14 +64,47 @@ describe('repository', () => {
     await put('flowers', flowers, 'other.safetensors');
     await put('birds', { ...flowers, name: 'birds', num_classes: 3 });
     const { models, problems } = await new Repository('zoo', store).list();
-    expect(models.find(({ name }) => name === 'flowers')?.versions.map(({ version }) => version)).toEqual([2]);
-    expect(models.some(({ name }) => name === 'birds')).toBe(false);
+    const flowersNow = models.find(({ name }) => name === 'flowers');
+    expect(flowersNow?.versions.map(({ version }) => version)).toEqual([2]);
+    expect(Object.keys(flowersNow?.damaged ?? {})).toEqual(['1', '3', '4']);
+    expect(models.find(({ name }) => name === 'birds')).toMatchObject({ versions: [], origin: 'store' });
     expect(problems).toEqual([
-      { where: 'birds/1', reason: 'labels: 2 of them, but num_classes is 3' },
+      { where: 'birds/1', reason: 'labels: there are 2, but num_classes is 3' },
       { where: 'flowers/1', reason: expect.stringMatching(/^crop_pct: /) },
-      { where: 'flowers/3', reason: 'name: "trees", but the store has it as "flowers"' },
+      { where: 'flowers/3', reason: 'name: "trees", but in the store it is "flowers"' },
       { where: 'flowers/4', reason: expect.stringContaining('never had a file weights.safetensors') },
     ]);
+  });
+
+  test('an alias to a version that is not there is damaged', async () => {
+    await put('flowers', flowers);
+    const dangling: ArtifactStore = Object.create(store, {
+      list: {
+        value: async () => [
+          { name: 'flowers', versions: [1], aliases: { production: 2 }, damagedAliases: { old: 'x' } },
+        ],
+      },
+    });
+    const { models } = await new Repository('zoo', dangling).list();
+    expect(models.find(({ name }) => name === 'flowers')).toMatchObject({
+      aliases: { production: 2 },
+      damaged: { production: 'it points to version 2, which does not exist', old: 'x' },
+    });
+  });
+
+  test('a name that both the zoo and the store have means neither', async () => {
+    const pulled = join(folder, 'pulled');
+    cpSync('zoo/resnet18_slim.tiny200', join(pulled, 'flowers'), { recursive: true });
+    await writeFile(join(pulled, 'flowers', 'manifest.json'), JSON.stringify({ ...resnet, name: 'flowers' }));
+    await put('flowers', flowers);
+    await put('flowers', flowers);
+    const repository = new Repository('zoo', store, pulled);
+    const reason = 'the zoo has a model of the same name; remove one of the two';
+    for (const { models } of [await repository.list(), await repository.readStored('flowers')]) {
+      expect(models.filter(({ name }) => name === 'flowers')).toEqual([
+        { name: 'flowers', origin: 'store', versions: [], aliases: {}, damaged: { 1: reason, 2: reason } },
+      ]);
+    }
   });
 
   test('a manifest or labels file of the zoo that is broken costs its models alone', async () => {
@@ -86,7 +120,13 @@ describe('repository', () => {
     await writeFile(join(zoo, 'c.d', 'manifest.json'), JSON.stringify({ ...resnet, name: 'c.d', labels: 'broken' }));
     await rm(join(zoo, 'e.f', 'manifest.json'));
     const { models, problems } = await new Repository(zoo, store).list();
-    expect(models.map(({ name }) => name)).toEqual(['g.h']);
+    expect(models.map(({ name, versions }) => [name, versions.length])).toEqual([
+      ['g.h', 1],
+      ['a.b', 0],
+      ['c.d', 0],
+      ['e.f', 0],
+    ]);
     expect(problems.map(({ where }) => where)).toEqual(['a.b', 'c.d', 'e.f']);
+    expect(problems[2]?.reason).toBe('there is no manifest.json');
   });
 });

@@ -12,7 +12,7 @@ const MAX_BODY_BYTES = 1024;
 const aliasSchema = z.strictObject({ version: z.number().int().min(1) });
 
 interface ModelChangeDependencies {
-  readonly catalogue: Pick<ModelCatalogue, 'describe'>;
+  readonly catalogue: Pick<ModelCatalogue, 'describeAny'>;
   readonly administration: Pick<ModelAdministration, 'setAlias' | 'removeAlias' | 'removeVersion'>;
   readonly config: Pick<Config, 'requestTimeoutMs' | 'stallTimeoutMs'>;
 }
@@ -32,7 +32,7 @@ export function modelChangeRoutes({ catalogue, administration, config }: ModelCh
         const { version } = await readJson(request, bodyLimits, { schema: aliasSchema, example: '{"version": 1}' });
         const id = pathParameter(request, 'id');
         await administration.setAlias(id, pathParameter(request, 'alias'), version);
-        sendJson(response, 200, await catalogue.describe(id));
+        sendJson(response, 200, await catalogue.describeAny(id));
       },
     },
     {
@@ -41,7 +41,7 @@ export function modelChangeRoutes({ catalogue, administration, config }: ModelCh
       handle: async (request, response) => {
         const id = pathParameter(request, 'id');
         await administration.removeAlias(id, pathParameter(request, 'alias'));
-        sendJson(response, 200, await catalogue.describe(id));
+        sendJson(response, 200, await catalogue.describeAny(id));
       },
     },
     {

@@ -19,7 +19,7 @@ export function modelRoutes({ catalogue }: ModelDependencies): Route[] {
     {
       method: 'get',
       path: '/models',
-      handle: (_request, response) => sendJson(response, 200, { models: catalogue.list() }),
+      handle: (_request, response) => sendJson(response, 200, catalogue.list()),
     },
     {
       method: 'get',

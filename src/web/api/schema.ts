@@ -95,14 +95,40 @@ export type Explanation = {
   };
 };
 
+export type ModelList = {
+  readonly models: readonly ModelSummary[];
+  /** Models whose bare name answers with `model_unavailable`, since the version that it stands for is damaged or missing. Their other versions can be used as `name@version`. */
+  readonly unavailable: readonly {
+    readonly id: string;
+    /** What is damaged or missing. */
+    readonly reason: string;
+    /** The versions that can be used. */
+    readonly versions: readonly number[];
+    readonly aliases: Aliases;
+    readonly damaged?: DamagedReferences | undefined;
+  }[];
+};
+
+/** Names for versions, as in `name@alias`. */
+export type Aliases = Readonly<Record<string, number>>;
+
+/** Versions and aliases that cannot be used, since a file is damaged or missing. Setting or removing an alias repairs it. Absent when there are none. */
+export type DamagedReferences = readonly {
+  /** As in `name@version` or `name@alias`. */
+  readonly reference: string;
+  /** The file and what is wrong with it, or where the alias points to. */
+  readonly reason: string;
+}[];
+
 export type ModelSummary = {
   readonly id: string;
   readonly title: string;
-  /** The version that a bare name stands for. */
+  /** The version that was asked for. A bare name stands for the version of the alias `production`, or for the newest version when there is no such alias. It never stands for another one instead. */
   readonly version: number;
+  /** The versions that can be used. */
   readonly versions: readonly number[];
-  /** Names for versions, as in `name@alias`. */
-  readonly aliases: Readonly<Record<string, number>>;
+  readonly aliases: Aliases;
+  readonly damaged?: DamagedReferences | undefined;
   /** Whether it answers requests that name no model. */
   readonly default: boolean;
   /** A backbone alone has 0: it can be fine-tuned, but names nothing. */
@@ -676,9 +702,7 @@ export interface Operations {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
     readonly body: undefined;
-    readonly answer: {
-      readonly models: readonly ModelSummary[];
-    };
+    readonly answer: ModelList;
   };
   /** Read the card of a model */
   readonly describeModel: {

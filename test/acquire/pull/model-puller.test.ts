@@ -228,7 +228,7 @@ describe('a backbone alone', () => {
     expect(host.requests.map(({ headers }) => headers.range)).toEqual([`bytes=0-${beginning.length - 1}`]);
     expect(model.manifest).toMatchObject({ labels: [], file: { num_classes: 0, num_features: 4, parameters: 112 } });
     const registry = new Registry();
-    registry.set({ name, versions: [model], aliases: {} });
+    registry.set({ name, origin: 'zoo', versions: [model], aliases: {}, damaged: {} });
     expect(registry.resolve(name)).toBe(model);
     expect(() => registry.resolveClassifier(name)).toThrow(expect.objectContaining({ code: 'no_classifier' }));
     expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });

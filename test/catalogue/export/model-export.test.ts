@@ -135,7 +135,7 @@ describe('a model that came as ONNX', () => {
   it('has a card, whatever it is called', async () => {
     const model = await foreignVersion();
     const registry = new Registry();
-    registry.set({ name: model.name, versions: [model], aliases: {} });
+    registry.set({ name: model.name, origin: 'zoo', versions: [model], aliases: {}, damaged: {} });
     const store = await FileArtifactStore.open(join(folder, 'models'), createLogger('silent'));
     const quantizer = { get: () => Promise.reject(new Error('nobody asks')) };
     const catalogue = new ModelCatalogue({ registry, store, conversions, quantizer, defaultModel: model.name });

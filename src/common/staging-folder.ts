@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, UNFINISHED } from './durable-files.ts';
+import { FolderLockedError, lockFolder } from './folder-lock.ts';
+
+/**
+ * Lets `work` use a new folder, which other processes leave alone, and removes it at the end. What is to stay is renamed
+ * out of it.
+ * @param parent made when it is not there; the new folder is on its file system
+ */
+export async function withStagingFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const { folder, release } = await createLocked(parent);
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    await release();
+  }
+}
+
+/** Removes the staging folders of processes that have ended. */
+export async function removeAbandonedStaging(parent: string): Promise<void> {
+  for (const name of await readdir(parent).catch(() => [])) {
+    if (name.endsWith(UNFINISHED)) await removeUnlessLocked(join(parent, name));
+  }
+}
+
+/** Removes a folder that no process has locked. @returns whether it is gone */
+export async function removeUnlessLocked(folder: string): Promise<boolean> {
+  let release: () => Promise<void>;
+  try {
+    release = await lockFolder(folder);
+  } catch (thrown) {
+    if (thrown instanceof FolderLockedError) return false;
+    if (errnoOf(thrown) === 'ENOENT') return true;
+    throw thrown;
+  }
+  await rm(folder, { recursive: true, force: true });
+  await release();
+  return true;
+}
+
+async function createLocked(parent: string): Promise<{ folder: string; release: () => Promise<void> }> {
+  for (;;) {
+    const folder = join(parent, `${randomUUID()}${UNFINISHED}`);
+    await mkdir(folder, { recursive: true });
+    try {
+      return { folder, release: await lockFolder(folder) };
+    } catch (thrown) {
+      await rm(folder, { recursive: true, force: true });
+      // Otherwise another process that removes abandoned folders was faster than the lock.
+      if (!(thrown instanceof FolderLockedError) && errnoOf(thrown) !== 'ENOENT') throw thrown;
+    }
+  }
+}
