@@ -14,7 +14,7 @@ export async function withStagingFolder<T>(parent: string, work: (folder: string
   try {
     return await work(folder);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
     await release();
   }
 }
@@ -36,7 +36,7 @@ export async function removeUnlessLocked(folder: string): Promise<boolean> {
     if (errnoOf(thrown) === 'ENOENT') return true;
     throw thrown;
   }
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
   await release();
   return true;
 }
@@ -48,9 +48,14 @@ async function createLocked(parent: string): Promise<{ folder: string; release: 
     try {
       return { folder, release: await lockFolder(folder) };
     } catch (thrown) {
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
       // Otherwise another process that removes abandoned folders was faster than the lock.
       if (!(thrown instanceof FolderLockedError) && errnoOf(thrown) !== 'ENOENT') throw thrown;
     }
   }
+}
+
+/** Another process that looks whether the folder is locked adds files to it for a moment. */
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
 }

@@ -52,14 +52,14 @@ it('nothing is removed where there is no such folder', async () => {
 });
 
 it('many can be made while others clear away', async () => {
-  const clearing = Array.from({ length: 5 }, () => removeAbandonedStaging(parent));
-  const working = Array.from({ length: 10 }, () =>
+  const clearing = Array.from({ length: 3 }, () => removeAbandonedStaging(parent));
+  const working = Array.from({ length: 4 }, () =>
     withStagingFolder(parent, async (folder) => {
       await writeFile(join(folder, 'made'), 'x');
       await removeAbandonedStaging(parent);
       return readFile(join(folder, 'made'), 'utf8');
     }),
   );
-  expect(await Promise.all(working)).toEqual(Array.from({ length: 10 }, () => 'x'));
+  expect(await Promise.all(working)).toEqual(Array.from({ length: 4 }, () => 'x'));
   await Promise.all(clearing);
 });

@@ -129,7 +129,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
   });
   const dependencies = completed({
     classifier: colourClassifier,
-    catalogue: { ...catalogue, report: unfaked, reportPictures: unfaked, export: unfaked },
+    catalogue: { ...catalogue, describeAny: unfaked, report: unfaked, reportPictures: unfaked, export: unfaked },
     readiness: () => ({ ready: true }),
     isShuttingDown: () => false,
     metrics,
