@@ -22,7 +22,7 @@ import { readFormatParity } from './format-parity.ts';
 export interface CatalogueParts {
   readonly registry: Registry;
   readonly store: Pick<ArtifactStore, 'getVersion' | 'localFile'>;
-  readonly conversions: Pick<ConversionCache, 'get' | 'peek'>;
+  readonly conversions: Pick<ConversionCache, 'peek' | 'verified'>;
   readonly quantizer: Pick<TfjsQuantizer, 'get'>;
   readonly defaultModel: string;
 }

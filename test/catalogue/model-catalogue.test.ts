@@ -31,7 +31,7 @@ beforeEach(async () => {
 
   registry = new Registry();
   const repository = new Repository('zoo', store);
-  const conversions = { get: unused, peek: async () => undefined, remove: async () => undefined };
+  const conversions = { verified: unused, peek: async () => undefined, remove: async () => undefined };
   watch = new RepositoryWatch({
     folders: [join(folder, 'models')],
     repository,
