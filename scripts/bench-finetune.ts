@@ -1,15 +1,9 @@
-/**
- * A whole fine-tune against its floor: npm run bench:finetune -- <zip> [--backbone a] [--rounds 3]
- *
- * The floor is decoding, varying and one forward pass (scripts/bench/finetune-floor.ts); job and floor take turns. Then the
- * same job again, on cached features; and what a running job does to the latency of `/classify`.
- */
+/** Measures a fine-tune against its floor (scripts/bench/finetune-floor.ts). */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
 import { parseFinetuneOptions } from '../src/finetuning/finetune-options.ts';
@@ -18,51 +12,64 @@ import { ask, start } from './bench/child.ts';
 import type { FinetuneFloorTask } from './bench/finetune-floor.ts';
 import { median } from './bench/measurement.ts';
 import { loadPhotos } from './bench/photos.ts';
+import { expectEnd, readCommandLine, required, wholeNumber } from './command-line.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { backbone: { type: 'string' }, rounds: { type: 'string', default: '3' } },
-});
-const [dataset] = positionals;
-if (dataset === undefined) {
-  console.error('usage: npm run bench:finetune -- <zip> [--backbone <model>] [--rounds 3]');
-  process.exit(2);
-}
+const USAGE = `usage: npm run bench:finetune -- <folder or zip> [options]
+
+Compares the duration of a fine-tune with its floor: decoding, augmentation and one forward
+pass of each image. Then measures the same job with cached features, and the latency of
+classifications beside a job. The folder or zip has one folder per class.
+
+  --backbone <model>   (default: the default backbone)
+  --rounds <n>         measurements of each, taken in turns (default: 3)`;
+
+const { dataset, backboneName, rounds } = readCommandLine(
+  USAGE,
+  { backbone: { type: 'string' }, rounds: { type: 'string', default: '3' } },
+  ({ values, positionals: [path, ...rest] }) => {
+    expectEnd(rest);
+    return {
+      dataset: required('the folder or zip', path),
+      backboneName: values.backbone,
+      rounds: wholeNumber('--rounds', values.rounds, 1),
+    };
+  },
+);
 
 const dataDir = await mkdtemp(join(tmpdir(), 'menagerie-bench-'));
 const config = readConfig({ ...process.env, DATA_DIR: dataDir });
 const logger = createLogger('error');
 const services = await createServices(config, logger);
 const finetuner = createFinetuner(services, config, logger, dataDir);
-const options = parseFinetuneOptions({ name: 'bench', backbone: values.backbone });
+const options = parseFinetuneOptions({ name: 'bench', backbone: backboneName });
 const backbone = services.registry.resolve(options.backbone ?? config.defaultBackbone);
 const { onnx } = await services.conversions.get(backbone);
 const { signal } = new AbortController();
 
-/** Seconds of a whole job, from the archive to the published version. */
+/** Duration of a whole job in seconds, from the archive to the published version. */
 async function runJob(): Promise<number> {
   const began = performance.now();
-  // A name of its own: there is no version in service to be compared with.
+  // A new name, so that there is no version in service to compare with.
   const key = randomUUID();
   const named = { ...options, name: `bench-${key}` };
-  await finetuner.train(named, dataset ?? '', key, { onProgress: () => {}, signal });
+  await finetuner.train(named, dataset, key, { onProgress: () => {}, signal });
   return (performance.now() - began) / 1000;
 }
 
-async function runFloor(varied: number): Promise<number> {
+async function runFloor(augmented: number): Promise<number> {
   const child = start('finetune-floor.js');
   const task: FinetuneFloorTask = {
     model: { name: backbone.name, onnxPath: onnx.path, preprocessing: backbone.manifest.preprocessing, labels: [] },
-    datasetPath: dataset ?? '',
+    datasetPath: dataset,
     augmentation: options.augmentation,
-    varied,
+    augmented,
   };
   const seconds = await ask<number>(child, task);
   child.disconnect();
   return seconds;
 }
 
-/** Milliseconds of each request, one after the other, until told to stop. */
+/** Latencies in milliseconds of requests that are sent one after the other, until `stop` returns true. */
 async function latencies(photos: readonly Buffer[], stop: () => boolean): Promise<number[]> {
   const measured: number[] = [];
   for (let i = 0; !stop(); i++) {
@@ -83,11 +90,11 @@ async function latencies(photos: readonly Buffer[], stop: () => boolean): Promis
 try {
   const report = await finetuner.inspect(options, dataset, { onProgress: () => {}, signal });
   console.log(
-    `${report.images.used} images, ${report.images.train} of them with ${options.augmentation.copies} copies`,
+    `${report.images.used} images, ${report.images.train} of them with ${options.augmentation.copies} augmented copies`,
   );
   const floors: number[] = [];
   const jobs: number[] = [];
-  for (let round = 0; round < Number(values.rounds); round++) {
+  for (let round = 0; round < rounds; round++) {
     floors.push(await runFloor(report.images.train));
     await rm(join(dataDir, 'features'), { recursive: true, force: true });
     jobs.push(await runJob());
@@ -95,7 +102,7 @@ try {
   }
   const ratio = median(jobs.map((job, round) => job / (floors[round] ?? Number.NaN)));
   console.log(`job / floor, median of the rounds: ${ratio.toFixed(2)}`);
-  console.log(`again, on cached features: ${(await runJob()).toFixed(2)} s`);
+  console.log(`with cached features: ${(await runJob()).toFixed(2)} s`);
 
   const photos = await loadPhotos(existsSync('../shared/data/photos') ? '../shared/data/photos' : undefined);
   const until = (ms: number) => {
@@ -112,7 +119,7 @@ try {
   const beside = median(await latencies(photos, () => !running));
   await job;
   console.log(
-    `classify, one after the other, p50: alone ${alone.toFixed(1)} ms, beside a job ${beside.toFixed(1)} ms ` +
+    `median latency of classifications: ${alone.toFixed(1)} ms alone, ${beside.toFixed(1)} ms beside a job ` +
       `(${(beside / alone).toFixed(2)} times)`,
   );
 } finally {

@@ -1,21 +1,20 @@
 /**
- * Our server against the floor and against the plain way: npm run bench [-- --models a,b --concurrency 1,64 --seconds 4 --rounds 3 --warm-up 20 --photos folder]
+ * Measures the server under load against three other ways to serve:
  *
  * - floor: the same decoding and sessions called directly, one process for each core (scripts/bench/floor-process.ts)
  * - plain: decode and `session.run` inside an Express handler, default options (scripts/bench/plain-server.ts)
- * - resting: the same, but the runtime's threads sleep between two runs, as ours do, instead of keeping a core busy
- * - ours: `npm start`'s server over HTTP
+ * - resting: the same, but the runtime's threads sleep between two runs, as in our server, instead of keeping a core busy
+ * - ours: the server of `npm start` over HTTP
  *
- * The servers are under load for a while first: V8 compiles a server's code over its first thousands of requests, which
- * costs 6 % of the CPU meanwhile, and a server runs for days. All take turns within each round, and ratios are taken
- * within a round, so that a machine whose speed drifts drifts for all of them. Figures are medians over the rounds.
+ * All servers are under load for a while first: V8 compiles the code of a server during its first thousands of requests,
+ * which costs 6 % of the CPU. They take turns within each round, and ratios are computed within a round, so that changes
+ * of the machine's speed affect all of them alike. The figures are medians over the rounds.
  */
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
 import { createServices } from '../src/services.ts';
@@ -28,23 +27,50 @@ import type { Measurement } from './bench/measurement.ts';
 import { type Results, report } from './bench/report.ts';
 import { type Served, startOurs, startPlain } from './bench/served.ts';
 import type { WindowResult } from './bench/window.ts';
+import { expectEnd, readCommandLine, wholeNumber } from './command-line.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    models: { type: 'string', default: 'resnet18_slim.tiny200,vgg11_bn_slim.tiny200,inception_v1_slim.tiny200' },
+const PHOTOS = existsSync('../shared/data/photos') ? '../shared/data/photos' : '';
+const MODELS = 'resnet18_slim.tiny200,vgg11_bn_slim.tiny200,inception_v1_slim.tiny200';
+
+const USAGE = `usage: npm run bench [-- options]
+
+Measures throughput and latency of the server under load, in comparison with
+  floor     the same decoding and sessions called directly, one process for each core
+  plain     decode and session.run inside an Express handler
+  resting   the same, with threads that sleep between two runs
+
+  --models <name,...>      models to measure (default: the three embedded models)
+  --concurrency <n,...>    concurrent requests (default: 1,8,64)
+  --seconds <n>            duration of one measurement (default: 4)
+  --rounds <n>             measurements of each, taken in turns (default: 3)
+  --warm-up <n>            seconds of load before the first measurement (default: 20)
+  --photos <folder>        JPEGs to send (default: made-up pictures)`;
+
+const options = readCommandLine(
+  USAGE,
+  {
+    models: { type: 'string', default: MODELS },
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
     'warm-up': { type: 'string', default: '20' },
     concurrency: { type: 'string', default: '1,8,64' },
-    photos: { type: 'string', default: existsSync('../shared/data/photos') ? '../shared/data/photos' : '' },
+    photos: { type: 'string', default: PHOTOS },
   },
-});
-const seconds = Number(options.seconds);
-const rounds = Number(options.rounds);
-const warmUpSeconds = Number(options['warm-up']);
-const photos = options.photos === '' ? '' : resolve(options.photos);
+  ({ values, positionals }) => {
+    expectEnd(positionals);
+    return {
+      models: values.models.split(','),
+      concurrencies: values.concurrency.split(',').map((text) => wholeNumber('--concurrency', text, 1)),
+      seconds: wholeNumber('--seconds', values.seconds, 1),
+      rounds: wholeNumber('--rounds', values.rounds, 1),
+      warmUpSeconds: wholeNumber('--warm-up', values['warm-up'], 0),
+      photos: values.photos === '' ? '' : resolve(values.photos),
+    };
+  },
+);
+const { seconds, rounds, warmUpSeconds, photos } = options;
 const cores = availableParallelism();
-// Models of one's own are found where they are; else nothing is left behind.
+// With DATA_DIR the user's own models can be measured; otherwise a temporary folder leaves nothing behind.
 const dataDir = process.env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'menagerie-bench-')));
 
 const client = start('load-client.js', [photos]);
@@ -93,7 +119,7 @@ console.log(`${cpus()[0]?.model.trim()} x ${cores}, Node ${process.version}; ${r
 const services = await createServices(readConfig({ DATA_DIR: dataDir }), createLogger('silent'));
 const ours = await startOurs(dataDir);
 try {
-  for (const name of options.models.split(',')) {
+  for (const name of options.models) {
     const version = services.registry.resolve(name);
     const { onnx } = await services.conversions.get(version);
     const { preprocessing, labels } = version.manifest;
@@ -103,7 +129,7 @@ try {
     const servers = { plain, resting, ours: ours.serve(name) };
     for (const server of Object.values(servers)) await load(server, 8, warmUpSeconds);
     console.log(`\n${name}\n    c          img/s      p50      p95      p99  loop p99  ratio to the floor`);
-    for (const concurrency of options.concurrency.split(',').map(Number)) {
+    for (const concurrency of options.concurrencies) {
       const results: Results = { floor: [], plain: [], resting: [], ours: [] };
       for (let round = 0; round < rounds; round++) {
         results.floor.push(await measureFloor(model, concurrency));

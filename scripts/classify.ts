@@ -1,56 +1,56 @@
-/** Names what is in pictures: npm run classify -- photo.jpg ... [--model flowers] [--top-k 5] [--runtime tfjs] */
+/** Classifies images. */
 import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
-import { messageOf } from '../src/common/errors.ts';
-import { createLogger } from '../src/common/logger.ts';
-import { readConfig } from '../src/config.ts';
 import { RUNTIME_NAMES } from '../src/runtime/session.ts';
-import { createServices } from '../src/services.ts';
+import { oneOf, readCommandLine, UsageError, wholeNumber } from './command-line.ts';
+import { withServices } from './with-services.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
+const USAGE = `usage: npm run classify -- <image> ... [options]
+
+Classifies images and prints the most probable classes of each.
+
+  --model <model>       name, name@version or name@alias (default: the default model)
+  --top-k <n>           classes to print (default: 5)
+  --runtime onnx|tfjs   runtime that computes the model (default: onnx)`;
+
+const { paths, model, topK, runtime } = readCommandLine(
+  USAGE,
+  {
     model: { type: 'string' },
     'top-k': { type: 'string', default: '5' },
     runtime: { type: 'string', default: 'onnx' },
   },
-});
-const runtime = RUNTIME_NAMES.find((known) => known === values.runtime);
-const topK = Number(values['top-k']);
-if (positionals.length === 0 || runtime === undefined || !(topK >= 1)) {
-  console.error('usage: npm run classify -- <image> ... [--model <model>] [--top-k 5] [--runtime onnx|tfjs]');
-  process.exit(2);
-}
+  ({ values, positionals }) => {
+    if (positionals.length === 0) throw new UsageError('the image is missing');
+    return {
+      paths: positionals,
+      model: values.model,
+      topK: wholeNumber('--top-k', values['top-k'], 1),
+      runtime: oneOf('--runtime', values.runtime, RUNTIME_NAMES),
+    };
+  },
+);
 
-const services = await createServices(readConfig(process.env), createLogger('error'));
-try {
-  const images = await Promise.all(
-    positionals.map(async (filename) => ({ filename, bytes: await readFile(filename) })),
-  );
-  const { model, version, results } = await services.classifier.classify({
-    ...(values.model !== undefined && { model: values.model }),
+await withServices(async ({ services }) => {
+  const images = await Promise.all(paths.map(async (filename) => ({ filename, bytes: await readFile(filename) })));
+  const classification = await services.classifier.classify({
+    ...(model !== undefined && { model }),
     runtime,
     topK,
     threshold: 0,
     images,
     signal: new AbortController().signal,
   });
-  console.log(`${model}, version ${version}`);
-  for (const result of results) {
+  console.log(`${classification.model}, version ${classification.version}`);
+  for (const result of classification.results) {
     console.log(`\n${result.filename}`);
     if ('error' in result) {
       console.log(`  ${result.error.message}`);
       process.exitCode = 1;
       continue;
     }
-    if (result.unknown) console.log('  unknown: no class is likely enough');
+    if (result.unknown) console.log('  unknown: the model is not confident enough in any class');
     for (const { label, score } of result.predictions) {
       console.log(`  ${(100 * score).toFixed(1).padStart(5)} %  ${label}`);
     }
   }
-} catch (thrown) {
-  console.error(messageOf(thrown));
-  process.exitCode = 1;
-} finally {
-  await services.close();
-}
+});

@@ -1,29 +1,32 @@
-/**
- * Measures a model on labelled images, through the code that serves: npm run evaluate -- <model> <folder or zip> [--runtime tfjs]
- */
-import { parseArgs } from 'node:util';
-import { messageOf } from '../src/common/errors.ts';
-import { createLogger } from '../src/common/logger.ts';
-import { readConfig } from '../src/config.ts';
+/** Measures the accuracy of a model on labelled images, with the code that serves requests. */
 import { measureAccuracy } from '../src/evaluation/accuracy.ts';
 import { RUNTIME_NAMES } from '../src/runtime/session.ts';
-import { createServices } from '../src/services.ts';
+import { expectEnd, oneOf, readCommandLine, required } from './command-line.ts';
 import { ProgressBar } from './progress-bar.ts';
+import { withServices } from './with-services.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { runtime: { type: 'string', default: 'onnx' } },
-});
-const [name, path] = positionals;
-const runtime = RUNTIME_NAMES.find((known) => known === values.runtime);
-if (name === undefined || path === undefined || runtime === undefined) {
-  console.error('usage: npm run evaluate -- <model> <folder or zip, a folder per class> [--runtime onnx|tfjs]');
-  process.exit(2);
-}
+const USAGE = `usage: npm run evaluate -- <model> <folder or zip> [options]
+
+Measures the top-1 and top-5 accuracy of a model on labelled images. The folder or zip has
+one folder per class, named by the synset or label of a class of the model.
+
+  --runtime onnx|tfjs   runtime that computes the model (default: onnx)`;
+
+const { name, path, runtime } = readCommandLine(
+  USAGE,
+  { runtime: { type: 'string', default: 'onnx' } },
+  ({ values, positionals: [model, data, ...rest] }) => {
+    expectEnd(rest);
+    return {
+      name: required('the model', model),
+      path: required('the folder or zip', data),
+      runtime: oneOf('--runtime', values.runtime, RUNTIME_NAMES),
+    };
+  },
+);
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
-const services = await createServices(readConfig(process.env), createLogger('error'));
-try {
+await withServices(async ({ services }) => {
   const model = services.registry.resolve(name);
   const bar = new ProgressBar('images');
   const { images, top1, top5, unknownClasses, unreadable } = await measureAccuracy(
@@ -33,12 +36,7 @@ try {
   bar.end();
   console.log(`${name} (${runtime}) on ${images} images of ${path}: top-1 ${percent(top1)}, top-5 ${percent(top5)}`);
   if (unknownClasses.length > 0) {
-    console.log(`left out, since the model does not know them: ${unknownClasses.join(', ')}`);
+    console.log(`not counted, because the model does not have these classes: ${unknownClasses.join(', ')}`);
   }
-  for (const { name: file, reason } of unreadable) console.log(`unreadable: ${file}: ${reason}`);
-} catch (thrown) {
-  console.error(messageOf(thrown));
-  process.exitCode = 1;
-} finally {
-  await services.close();
-}
+  for (const { name: file, reason } of unreadable) console.log(`not counted: ${file}: ${reason}`);
+});

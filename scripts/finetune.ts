@@ -1,54 +1,63 @@
-/**
- * Teaches a model new classes: npm run finetune -- <folder or zip> --name flowers [--backbone ...] [--search quick] [--set key=value ...]
- */
+/** Trains a model on images of one's own classes, without a server. */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { messageOf } from '../src/common/errors.ts';
-import { createLogger } from '../src/common/logger.ts';
-import { readConfig } from '../src/config.ts';
 import { REPORT_FILE, REPORT_PAGE } from '../src/finetuning/fine-tuned-version.ts';
 import { parseFinetuneOptions } from '../src/finetuning/finetune-options.ts';
 import type { PublishedVersion } from '../src/finetuning/finetuner.ts';
 import { parseTrainingReport, type TrainingReport } from '../src/finetuning/report/report-schema.ts';
-import { createFinetuner, createServices } from '../src/services.ts';
+import type { TrainingProgress } from '../src/finetuning/training-task.ts';
+import { createFinetuner } from '../src/services.ts';
+import { expectEnd, readCommandLine, required, UsageError } from './command-line.ts';
 import { ProgressBar } from './progress-bar.ts';
+import { withServices } from './with-services.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
+const USAGE = `usage: npm run finetune -- <folder or zip> --name <name> [options]
+
+Trains a model on your own classes and publishes it as a new version of <name>. The folder or
+zip has one folder per class.
+
+  --backbone <model>                    model whose features are used
+                                        (default: the default backbone)
+  --search none|quick|thorough          search for better hyperparameters (default: none)
+  --promote always|if_better|never      when <name> points to the new version (default: always)
+  --set <option>=<value>                any other option of POST /finetune, such as epochs=30
+                                        or hidden_units=[128]; may be repeated`;
+
+const { path, given } = readCommandLine(
+  USAGE,
+  {
     name: { type: 'string' },
     backbone: { type: 'string' },
     search: { type: 'string' },
     promote: { type: 'string' },
     set: { type: 'string', multiple: true, default: [] },
   },
-});
-const [path] = positionals;
-if (path === undefined || values.name === undefined) {
-  console.error(
-    'usage: npm run finetune -- <folder or zip, a folder per class> --name <name> [--backbone <model>]\n' +
-      '         [--search quick|thorough] [--promote always|if_better|never] [--set epochs=30] [--set hidden_units=[128]]',
-  );
-  process.exit(2);
-}
+  ({ values: { set, ...named }, positionals: [data, ...rest] }) => {
+    expectEnd(rest);
+    return {
+      path: required('the folder or zip', data),
+      given: { ...named, name: required('--name', named.name), ...Object.fromEntries(set.map(parseSetting)) },
+    };
+  },
+);
 
-/** Numbers, booleans and lists are written as JSON; anything else is text. */
-function parseValue(text: string): unknown {
+/** Parses `option=value`. Numbers, booleans, lists and objects are JSON; anything else is text. */
+function parseSetting(pair: string): [option: string, value: unknown] {
+  const [, option, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
+  if (option === undefined || value === undefined) throw new UsageError(`--set: "${pair}" is not <option>=<value>`);
   try {
-    return JSON.parse(text);
+    return [option, JSON.parse(value)];
   } catch {
-    return text;
+    return [option, value];
   }
 }
 
 const MARKS = { good: '+', caution: '!', bad: '-' } as const;
 
-/** What one wants to know before trying the model: how good it is, in words, by class, and what to do next. */
 function printSummary(report: TrainingReport, { model, version, promoted }: PublishedVersion, page: string): void {
-  console.log(`${model}, version ${version}: ${promoted ? 'it serves now' : 'the version in service stays'}\n`);
+  console.log(`${model}, version ${version}${promoted ? '' : `; ${model} still points to the version before`}\n`);
   for (const { level, text } of report.verdict) console.log(`${MARKS[level]} ${text}`);
   if (report.test !== null) {
     console.log(`\n${'class'.padEnd(24)} precision   recall       F1  images`);
@@ -57,47 +66,57 @@ function printSummary(report: TrainingReport, { model, version, promoted }: Publ
       console.log(`${row.class.slice(0, 24).padEnd(24)} ${shares}${String(row.support).padStart(8)}`);
     }
   }
-  if (report.next_steps.length > 0) console.log(`\nnext\n${report.next_steps.map((step) => `- ${step}`).join('\n')}`);
-  console.log(`\nreport  ${page}\ntry it  npm run classify -- photo.jpg --model ${model}`);
+  if (report.next_steps.length > 0) {
+    console.log(`\nWhat to do next:\n${report.next_steps.map((step) => `- ${step}`).join('\n')}`);
+  }
+  const reference = promoted ? model : `${model}@${version}`;
+  console.log(`\nReport: ${page}\nTry it: npm run classify -- photo.jpg --model ${reference}`);
 }
 
-const config = readConfig(process.env);
-const logger = createLogger('error');
-const services = await createServices(config, logger);
-const workDir = await mkdtemp(join(tmpdir(), 'menagerie-finetune-'));
-const interrupted = new AbortController();
-process.once('SIGINT', () => interrupted.abort(new Error('cancelled')));
-try {
-  const finetuner = createFinetuner(services, config, logger, workDir);
-  const { set, ...named } = values;
-  const extra = set.map((pair) => pair.split(/=(.*)/s, 2) as [string, string]);
-  const options = parseFinetuneOptions({
-    ...named,
-    ...Object.fromEntries(extra.map(([key, value]) => [key, parseValue(value)])),
-  });
-  let bar = new ProgressBar('');
-  let phase = '';
-  const onProgress = (progress: { phase: string; done?: number; total?: number; val_accuracy?: number }) => {
-    if (progress.phase !== phase) {
-      bar.end();
-      bar = new ProgressBar(progress.phase);
-      phase = progress.phase;
+/** What the progress bar counts in each phase; phases without a count are not drawn. */
+const UNITS: Readonly<Partial<Record<TrainingProgress['phase'], string>>> = {
+  inspecting: 'images inspected',
+  augmenting: 'images augmented',
+  searching: 'candidates tried',
+  training: 'epochs',
+};
+
+/** Returns a function that draws the progress of a training, and one that clears it. */
+function progressDisplay() {
+  let bar: ProgressBar | undefined;
+  let current = '';
+  const end = (): void => bar?.end();
+  const update = ({ phase, done, total, val_accuracy }: TrainingProgress): void => {
+    const unit = UNITS[phase];
+    if (phase !== current) {
+      end();
+      bar = unit === undefined ? undefined : new ProgressBar(unit);
+      current = phase;
     }
-    const note = progress.val_accuracy === undefined ? '' : `accuracy ${(100 * progress.val_accuracy).toFixed(1)} %`;
-    bar.update(progress.done ?? 0, progress.total ?? 1, note);
+    if (done === undefined || total === undefined) return;
+    const note = val_accuracy === undefined ? '' : `validation accuracy ${(100 * val_accuracy).toFixed(1)} %`;
+    bar?.update(done, total, note);
   };
-  const published = await finetuner.train(options, path, randomUUID(), {
-    onProgress,
-    signal: interrupted.signal,
-  });
-  bar.end();
-  const { model, version } = published;
-  const report = await readFile(await services.store.localFile(model, version, REPORT_FILE), 'utf8');
-  printSummary(parseTrainingReport(report), published, await services.store.localFile(model, version, REPORT_PAGE));
-} catch (thrown) {
-  console.error(messageOf(thrown));
-  process.exitCode = 1;
-} finally {
-  await rm(workDir, { recursive: true, force: true });
-  await services.close();
+  return { update, end };
 }
+
+await withServices(async ({ services, config, logger }) => {
+  const workDir = await mkdtemp(join(tmpdir(), 'menagerie-finetune-'));
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort(new Error('the training was cancelled')));
+  const progress = progressDisplay();
+  try {
+    const options = parseFinetuneOptions(given);
+    const published = await createFinetuner(services, config, logger, workDir).train(options, path, randomUUID(), {
+      onProgress: progress.update,
+      signal: interrupted.signal,
+    });
+    progress.end();
+    const { model, version } = published;
+    const report = await readFile(await services.store.localFile(model, version, REPORT_FILE), 'utf8');
+    printSummary(parseTrainingReport(report), published, await services.store.localFile(model, version, REPORT_PAGE));
+  } finally {
+    progress.end();
+    await rm(workDir, { recursive: true, force: true });
+  }
+});

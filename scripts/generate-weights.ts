@@ -1,5 +1,5 @@
 /**
- * Full-size models without a download: npm run generate-weights -- resnet50 mobilenet_v2
+ * Generates full-size models without a download: npm run generate-weights -- resnet50 mobilenet_v2
  *
  * Writes models `<architecture>.generated` under `DATA_DIR`, whose weights follow from their names alone
  * (scripts/generated-tensors.ts). Their predictions mean nothing, but they cost as much as the real models: for
@@ -10,12 +10,12 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.ts';
 import { float32Tensor, writeSafetensors } from '../src/convert/formats/safetensors/writer.ts';
 import { factsOf } from '../src/convert/import/import-checkpoint.ts';
 import { buildNetwork, parseArchitecture } from '../src/convert/network.ts';
 import { type ManifestDocument, parseManifestDocument } from '../src/registry/manifest.ts';
+import { readCommandLine, UsageError } from './command-line.ts';
 import { GeneratedTensors, tensorShapes } from './generated-tensors.ts';
 
 /** Names of tensors are seeds with this prefix, as in the reference outputs of the tests. */
@@ -23,11 +23,15 @@ const PREFIX = 'golden/v1/';
 /** Where the zoo has no model of an architecture: preprocessing and classes of most ImageNet models. */
 const USUAL_MODEL = 'resnet50.tv_in1k';
 
-const { positionals } = parseArgs({ allowPositionals: true });
-if (positionals.length === 0) {
-  console.error('usage: npm run generate-weights -- <architecture> ...');
-  process.exit(2);
-}
+const USAGE = `usage: npm run generate-weights -- <architecture> ...
+
+Writes models <architecture>.generated with made-up weights, for benchmarks. Their predictions
+mean nothing, but they take as much time and memory as the real models.`;
+
+const architectures = readCommandLine(USAGE, {}, ({ positionals }) => {
+  if (positionals.length === 0) throw new UsageError('the architecture is missing');
+  return positionals;
+});
 const { dataDir, zooDir } = readConfig(process.env);
 
 /** The manifest of a model of the zoo that has this architecture, or else that of the usual model. */
@@ -43,7 +47,7 @@ async function sha256Of(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-for (const name of positionals) {
+for (const name of architectures) {
   const architecture = parseArchitecture(name);
   const { needs: _, license_notice: __, ...manifest } = await manifestOf(name);
   const [, height, width] = manifest.input_size;

@@ -8,19 +8,24 @@ import type { Preprocessing } from '../src/image/crop.ts';
 import { preprocessImage } from '../src/image/preprocess.ts';
 import { ProgressBar } from './progress-bar.ts';
 
-/** Images of a data set with the split that a fine-tune gives them. */
+/** Images of a data set with the split that a fine-tune uses. */
 export interface LabelledImages<T> {
   readonly classes: readonly string[];
   readonly images: readonly { readonly label: number; readonly split: Split; readonly value: T }[];
 }
 
+/** Options of `readLabelledImages`. */
 export interface ReadOptions {
   readonly preprocessing: Preprocessing;
   readonly maxPixels: number;
   readonly seed: number;
 }
 
-/** Reads a folder or zip and turns each image's pixels, `[height, width, 3]`, into a value. */
+/**
+ * Reads the images of a folder or zip.
+ *
+ * @param describe turns the pixels of an image, `[height, width, 3]`, into a value
+ */
 export async function readLabelledImages<T>(
   path: string,
   { preprocessing, maxPixels, seed }: ReadOptions,
@@ -53,7 +58,7 @@ export async function readLabelledImages<T>(
   }
 }
 
-/** A line of a table: accuracy with its interval, and whose it is. */
+/** A line of a table: accuracy, its 95 % confidence interval, and a name. */
 export function scoreLine(name: string, correct: number, total: number): string {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const { low, high } = wilsonInterval(correct, total);

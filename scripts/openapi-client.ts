@@ -1,4 +1,4 @@
-/** Writes the types of the page's client from `openapi.yaml`: npm run openapi-client */
+/** Generates the types of the page's API client from `openapi.yaml`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { emitClientTypes } from './openapi-client/emit.ts';
 

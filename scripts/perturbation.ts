@@ -1,38 +1,42 @@
-/**
- * Tests explanations by blanking what they point at: npm run perturbation -- <folder or zip> [model ...] [--images 500]
- * [--draws 5] [--seed 0]. Without models, all those that answer.
- */
-import { parseArgs } from 'node:util';
-import { messageOf } from '../src/common/errors.ts';
-import { createLogger } from '../src/common/logger.ts';
-import { readConfig } from '../src/config.ts';
+/** Tests the explanations of models by blanking the pixels that they point at. */
 import { type Mean, testPerturbation } from '../src/evaluation/perturbation.ts';
 import { preprocessImage } from '../src/image/preprocess.ts';
-import { createServices } from '../src/services.ts';
+import { readCommandLine, required, wholeNumber } from './command-line.ts';
 import { ProgressBar } from './progress-bar.ts';
+import { withServices } from './with-services.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
+const USAGE = `usage: npm run perturbation -- <folder or zip> [<model> ...] [options]
+
+Tests whether explanations point at what matters: blanks the hottest fifth of each image and,
+for comparison, a random fifth, and prints by how many percentage points the probability of
+the predicted class falls (mean and half of the 95 % confidence interval). Tests all models
+if none is named.
+
+  --images <n>   most images to test, drawn at random (default: 500)
+  --draws <n>    random patches for each image (default: 5)
+  --seed <n>     seed of the random numbers (default: 0)`;
+
+const { path, names, images, draws, seed } = readCommandLine(
+  USAGE,
+  {
     images: { type: 'string', default: '500' },
     draws: { type: 'string', default: '5' },
     seed: { type: 'string', default: '0' },
   },
-});
-const [path, ...names] = positionals;
-const [images, draws, seed] = [Number(values.images), Number(values.draws), Number(values.seed)];
-if (path === undefined || !(images >= 2 && draws >= 1 && seed >= 0)) {
-  console.error('usage: npm run perturbation -- <folder or zip> [model ...] [--images 500] [--draws 5] [--seed 0]');
-  process.exit(2);
-}
+  ({ values, positionals: [data, ...models] }) => ({
+    path: required('the folder or zip', data),
+    names: models,
+    images: wholeNumber('--images', values.images, 2),
+    draws: wholeNumber('--draws', values.draws, 1),
+    seed: wholeNumber('--seed', values.seed, 0),
+  }),
+);
 
 const points = ({ mean, margin }: Mean): string => `${(100 * mean).toFixed(1)} ± ${(100 * margin).toFixed(1)}`;
-const config = readConfig(process.env);
-const services = await createServices(config, createLogger('error'));
-const { registry, conversions, serving } = services;
-try {
+await withServices(async ({ services, config }) => {
+  const { registry, conversions, serving } = services;
   const models = names.length > 0 ? names : registry.list().map(({ name }) => name);
-  console.log('| model | images | hottest fifth | random fifth | same patches, moved | hottest above random |');
+  console.log('| model | images | hottest fifth | random fifth | same patches, moved | hottest minus random |');
   console.log('| --- | --- | --- | --- | --- | --- |');
   for (const name of models) {
     const bar = new ProgressBar('images');
@@ -54,9 +58,4 @@ try {
       `| ${[name, result.images, points(hottest), points(random), points(moved), points(gain)].join(' | ')} |`,
     );
   }
-} catch (thrown) {
-  console.error(messageOf(thrown));
-  process.exitCode = 1;
-} finally {
-  await services.close();
-}
+});

@@ -1,21 +1,21 @@
-/** Cells of the bar itself. */
+/** Width of the bar in characters. */
 const WIDTH = 30;
-/** A terminal is redrawn at most this often, in milliseconds. */
+/** Shortest time between two updates of the terminal, in milliseconds. */
 const REDRAW_MS = 80;
 
-/** A progress bar with the time left on standard error; where that is no terminal, nothing is drawn. */
+/** A progress bar with the remaining time on standard error. Draws nothing if that is not a terminal. */
 export class ProgressBar {
-  readonly #what: string;
+  readonly #unit: string;
   readonly #start = performance.now();
   #drawn = Number.NEGATIVE_INFINITY;
-  /** What was done before the first update says nothing of the speed. */
+  /** Items that were done at the first update, which do not count for the speed. */
   #before: number | undefined;
 
-  constructor(what: string) {
-    this.#what = what;
+  constructor(unit: string) {
+    this.#unit = unit;
   }
 
-  /** `note` stands behind the numbers: a loss, a speed. */
+  /** @param note text after the numbers, such as a loss or a speed */
   update(done: number, total: number, note = ''): void {
     const now = performance.now();
     this.#before ??= done === total ? 0 : done;
@@ -25,10 +25,10 @@ export class ProgressBar {
     const share = total === 0 ? 1 : done / total;
     const left = here <= 0 ? '' : `${Math.ceil(((now - this.#start) / here) * (total - done) * 1e-3)} s left`;
     const bar = '█'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '░');
-    process.stderr.write(`\r${bar} ${done}/${total} ${this.#what} ${left} ${note}\x1b[K`);
+    process.stderr.write(`\r${bar} ${done}/${total} ${this.#unit} ${left} ${note}\x1b[K`);
   }
 
-  /** Takes the bar away, so that what is printed next stands at the start of the line. */
+  /** Clears the bar. */
   end(): void {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   }

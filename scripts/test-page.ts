@@ -1,8 +1,8 @@
 /**
- * Tests the page in Chromium: npm run test:page [-- vitest's options]
+ * Tests the page in Chromium: npm run test:page [-- options of Vitest]
  *
- * Takes the browser of the system, or the one named by CHROMIUM. Where there is none it is installed from Debian, if this
- * process may; else nothing is tested, and a line says so.
+ * Uses the installed browser, or the one at the path in CHROMIUM. If there is none and this process runs as root on Debian,
+ * Chromium is installed; otherwise a message says that the page was not tested.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -23,7 +23,9 @@ function install(): void {
 if (found() === undefined) install();
 const chromium = found();
 if (chromium === undefined) {
-  console.log('The page was not tested: there is no Chromium (apt-get install chromium, or name one in CHROMIUM).');
+  console.log(
+    'The page was not tested: Chromium is missing (apt-get install chromium, or set CHROMIUM to the path of a browser).',
+  );
 } else {
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/page.config.ts', ...process.argv.slice(2)];
   const { status } = spawnSync(process.execPath, args, {

@@ -1,6 +1,7 @@
-/** The zoo on the terminal: npm run zoo -- <command> [arguments]; without a command it says which there are. */
+/** Manages the models of the zoo. */
 import { messageOf } from '../src/common/errors.ts';
-import { type Command, UsageError } from './zoo/command.ts';
+import { asksForHelp, UsageError } from './command-line.ts';
+import type { Command } from './zoo/command.ts';
 import { convertModels } from './zoo/convert.ts';
 import { collect } from './zoo/gc.ts';
 import { importModel } from './zoo/import.ts';
@@ -19,17 +20,35 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   gc: collect,
 };
 
+const USAGE = `usage: npm run zoo -- <command> [arguments]
+
+${Object.values(COMMANDS)
+  .map(({ usage, summary }) => `  ${usage}\n      ${summary}`)
+  .join('\n')}
+
+npm run zoo -- <command> --help shows the options of a command.`;
+
+const usageOf = ({ usage, summary, help }: Command): string =>
+  [`usage: npm run zoo -- ${usage}`, summary, ...(help === undefined ? [] : [help])].join('\n\n');
+
 const [name = '', ...args] = process.argv.slice(2);
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 if (command === undefined) {
-  const lines = Object.values(COMMANDS).map(({ usage, summary }) => `  npm run zoo -- ${usage}\n      ${summary}`);
-  console.error(`usage:\n${lines.join('\n')}`);
+  if (asksForHelp([name])) {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  console.error(name === '' ? USAGE : `there is no command ${name}\n\n${USAGE}`);
   process.exit(2);
+}
+if (asksForHelp(args)) {
+  console.log(usageOf(command));
+  process.exit(0);
 }
 try {
   await command.run(args);
 } catch (thrown) {
-  console.error(messageOf(thrown));
-  if (thrown instanceof UsageError) console.error(`usage: npm run zoo -- ${command.usage}`);
-  process.exitCode = thrown instanceof UsageError ? 2 : 1;
+  const isUsage = thrown instanceof UsageError;
+  console.error(isUsage ? `${thrown.message}\n\n${usageOf(command)}` : messageOf(thrown));
+  process.exitCode = isUsage ? 2 : 1;
 }

@@ -2,7 +2,7 @@ import type { TensorFlow } from '../../src/runtime/tensorflow.ts';
 
 type LayersModel = ReturnType<TensorFlow['sequential']>;
 
-/** Height and width in pixels that the networks take: CIFAR-10's own. */
+/** Height and width of the networks' input in pixels, those of CIFAR-10. */
 export const INPUT_SIZE = 32;
 
 /** A network that is trained from random weights. */
@@ -11,7 +11,7 @@ export interface Network {
   readonly create: (tf: TensorFlow, classes: number, seed: number) => LayersModel;
 }
 
-/** The two small networks that tutorials on CIFAR-10 train. */
+/** Two small networks from tutorials on CIFAR-10. */
 export const NETWORKS: readonly Network[] = [
   { name: 'three convolutions 32-64-64, dense 64', create: plainNetwork },
   { name: 'four convolutions 32-64-128-128 with batch norm, dense 1024', create: normalizedNetwork },
@@ -40,7 +40,7 @@ function normalizedNetwork(tf: TensorFlow, classes: number, seed: number): Layer
   model.add(tf.layers.inputLayer({ inputShape: [INPUT_SIZE, INPUT_SIZE, 3] }));
   for (const [index, filters] of [32, 64, 128, 128].entries()) {
     model.add(tf.layers.conv2d({ filters, kernelSize: 3, padding: 'same', kernelInitializer: kernel(index + 1) }));
-    // The usual 0.99 would need more steps than a few hundred images give before its averages are true.
+    // The usual momentum of 0.99 needs more steps than a few hundred images give.
     model.add(tf.layers.batchNormalization({ momentum: 0.9 }));
     model.add(tf.layers.reLU());
     model.add(tf.layers.maxPooling2d({ poolSize: 2 }));

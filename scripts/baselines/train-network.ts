@@ -7,26 +7,28 @@ import { INPUT_SIZE } from './networks.ts';
 
 type LayersModel = ReturnType<TensorFlow['sequential']>;
 
-/** Images of the networks' size with their classes. */
+/** Labelled images in the networks' input size. */
 export interface PixelSet {
   readonly pixels: readonly Uint8Array[];
   readonly labels: Int32Array;
 }
 
+/** Input of `trainNetwork`. */
 export interface TrainNetworkOptions {
   readonly train: PixelSet;
-  /** Decides which epoch's weights are kept, and when to stop. */
+  /** Images for early stopping. */
   readonly validation: PixelSet;
+  /** Most epochs. */
   readonly epochs: number;
   readonly seed: number;
 }
 
 const BATCH_SIZE = 32;
 const LEARNING_RATE = 1e-3;
-/** Epochs without a lower validation loss after which training stops. */
+/** Training stops after this many epochs without a lower validation loss. */
 const PATIENCE = 8;
 
-/** Trains as the tutorials do, with Adam; keeps the weights of the epoch with the lowest validation loss. */
+/** Trains with Adam, as the tutorials do, and restores the weights of the epoch with the lowest validation loss. */
 export async function trainNetwork(
   tf: TensorFlow,
   network: LayersModel,
@@ -61,7 +63,7 @@ export async function trainNetwork(
   return { bestEpoch: best.epoch };
 }
 
-/** The network's answer to each image. */
+/** The predicted class of each image. */
 export function predictLabels(tf: TensorFlow, network: LayersModel, pixels: readonly Uint8Array[]): Int32Array {
   const { probabilities, classes } = predict(tf, network, pixels);
   return argmaxRows(probabilities, classes);
@@ -77,7 +79,7 @@ function predict(tf: TensorFlow, network: LayersModel, pixels: readonly Uint8Arr
   return tf.tidy(() => {
     const output = network.predict(toTensor(tf, pixels), { batchSize: BATCH_SIZE });
     const tensor = Array.isArray(output) ? output[0] : output;
-    if (!tensor) throw new Error('the network gave nothing');
+    if (!tensor) throw new Error('the network has no output');
     return { probabilities: tensor.dataSync<'float32'>(), classes: tensor.shape.at(-1) ?? 0 };
   });
 }

@@ -4,9 +4,10 @@ type Tensor4D = ReturnType<TensorFlow['tensor4d']>;
 type Padding = 'same' | 'valid';
 
 /**
- * On WebAssembly TensorFlow.js has no kernel for the gradient of a convolution by its filter, so it cannot train a
- * network, and the one for the gradient by its input is ten times slower than the convolution. Both are convolutions or
- * matrix products themselves, which are fast; here they are written so, for strides of 1.
+ * Registers kernels for the gradients of convolutions on the WebAssembly backend of TensorFlow.js, for strides of 1. The
+ * backend has no kernel for the gradient with respect to the filter, so it cannot train a convolution, and its kernel for
+ * the gradient with respect to the input is ten times slower than the convolution. Both gradients can be written as
+ * convolutions or matrix products, which are fast.
  */
 export function registerConvolutionGradients(tf: TensorFlow): void {
   const backendName = 'wasm';
@@ -27,7 +28,7 @@ export function registerConvolutionGradients(tf: TensorFlow): void {
   });
 }
 
-/** The gradient of the outputs, spread by the filter turned by half a circle. */
+/** The convolution of the output gradient with the filter rotated by 180 degrees. */
 function gradientByInput(tf: TensorFlow, dy: Tensor4D, filter: Tensor4D, padding: Padding): Tensor4D {
   const [size] = filter.shape;
   const border = padding === 'same' ? (size - 1) / 2 : size - 1;
@@ -35,7 +36,7 @@ function gradientByInput(tf: TensorFlow, dy: Tensor4D, filter: Tensor4D, padding
   return tf.conv2d(dy.pad(around(border)), turned, 1, 'valid');
 }
 
-/** Each weight meets the inputs at its own offset: one matrix product of the outputs' gradient with all shifted inputs. */
+/** One matrix product of the output gradient with the inputs, shifted by the offset of each weight of the filter. */
 function gradientByFilter(tf: TensorFlow, x: Tensor4D, dy: Tensor4D, size: number, padding: Padding): Tensor4D {
   const [images, height, width, outputs] = dy.shape;
   const inputs = x.shape[3];
@@ -60,13 +61,13 @@ function around(border: number): [number, number][] {
 }
 
 function tensorOf(tf: TensorFlow, info: unknown): Tensor4D {
-  if (!(info instanceof tf.Tensor)) throw new Error('a kernel is given tensors');
+  if (!(info instanceof tf.Tensor)) throw new Error('the input of a kernel is not a tensor');
   return info.as4D(...fourOf(info.shape));
 }
 
 function fourOf([a, b, c, d]: readonly number[]): [number, number, number, number] {
   if (a === undefined || b === undefined || c === undefined || d === undefined) {
-    throw new Error('a convolution has four dimensions');
+    throw new Error('a tensor of a convolution must have four dimensions');
   }
   return [a, b, c, d];
 }
@@ -78,14 +79,14 @@ interface Attributes {
 function paddingOf(attributes: Attributes | undefined): Padding {
   const { pad, strides } = attributes ?? {};
   if (pad !== 'same' && pad !== 'valid') throw new Error(`padding ${String(pad)} is not supported`);
-  if (![strides].flat().every((stride) => stride === 1)) throw new Error('strides are not supported');
+  if (![strides].flat().every((stride) => stride === 1)) throw new Error('strides other than 1 are not supported');
   return pad;
 }
 
-/** Height of the filter, which is square. */
+/** Height and width of the filter, which must be square. */
 function sizeOf(attributes: Attributes | undefined): number {
   const shape = attributes?.['filterShape'];
   const size: unknown = Array.isArray(shape) ? shape[0] : undefined;
-  if (typeof size !== 'number') throw new Error('the filter has no size');
+  if (typeof size !== 'number') throw new Error('the shape of the filter is missing');
   return size;
 }

@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Clock ticks a second in `/proc/<pid>/stat`: 100 on every Linux that Node runs on. */
+/** Clock ticks per second in `/proc/<pid>/stat`: 100 on every Linux that Node.js supports. */
 const TICKS = 100;
 
 /**
- * Milliseconds of CPU that processes, or their children, use from here to the call. Children that end meanwhile are not
- * counted; NaN where there is no `/proc`.
+ * Measures the CPU time of processes and of their children. The returned function gives the milliseconds since `cpuMeter`
+ * was called. Children that end before are not counted. Without `/proc` the result is NaN.
  */
 export function cpuMeter(processes: readonly ChildProcess[]): (whose: 'own' | 'children') => number {
   const read = () => processes.map(({ pid }) => cpuSeconds(pid ?? 0));

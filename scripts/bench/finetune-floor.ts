@@ -1,6 +1,6 @@
 /**
- * The floor of a fine-tune: every image decoded once, varied, and it and its copies run through the backbone, with the same
- * threads and the same priority as a training process. No digests, no caches, no head.
+ * The floor of a fine-tune: every image is decoded once and augmented, and it and its copies run through the backbone, with
+ * the same number of threads and the same priority as a training process. No digests, no caches, no head.
  */
 import { setPriority } from 'node:os';
 import * as ort from 'onnxruntime-node';
@@ -16,14 +16,14 @@ export interface FinetuneFloorTask {
   readonly model: BenchModel;
   readonly datasetPath: string;
   readonly augmentation: FinetuneOptions['augmentation'];
-  /** Images of which copies are made; as many as the job trains on. */
-  readonly varied: number;
+  /** Number of images that are augmented: as many as the job trains on. */
+  readonly augmented: number;
 }
 
 const IN_FLIGHT = 32;
 const BATCH = 16;
 
-async function measure({ model, datasetPath, augmentation, varied }: FinetuneFloorTask): Promise<number> {
+async function measure({ model, datasetPath, augmentation, augmented }: FinetuneFloorTask): Promise<number> {
   const start = performance.now();
   const { inputSize } = model.preprocessing;
   const session = await ort.InferenceSession.create(model.onnxPath, { intraOpNumThreads: 1, interOpNumThreads: 1 });
@@ -40,7 +40,7 @@ async function measure({ model, datasetPath, augmentation, varied }: FinetuneFlo
   await forEachConcurrently(images.entries(), IN_FLIGHT, async ([index, file]) => {
     const image = await decodeImage(await source.read(file), 50_000_000);
     ready.push(await preprocessDecoded(image, model.preprocessing));
-    if (index < varied) {
+    if (index < augmented) {
       const reduced = await reduceForAugmentation(image, inputSize);
       for (let copy = 0; copy < augmentation.copies; copy++) {
         ready.push(augment(reduced, inputSize, augmentation, { seed: 0, digest: String(index), copy }));

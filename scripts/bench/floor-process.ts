@@ -1,6 +1,6 @@
 /**
- * The floor: the same decoding and the same session, called directly, one process for each core. Photos are decoded on
- * the thread pool while the session computes the batch of those that are ready: no HTTP, no queue, no second process.
+ * The floor: the same decoding and the same session, called directly, in one process for each core. Photos are decoded on
+ * the thread pool while the session computes a batch of decoded ones. No HTTP, no queue, no second process.
  */
 import * as ort from 'onnxruntime-node';
 import { preprocessImage } from '../../src/image/preprocess.ts';
@@ -10,10 +10,10 @@ import { Window, type WindowResult } from './window.ts';
 
 export interface FloorTask {
   readonly model: BenchModel;
-  /** Photos that are decoded or computed at once in this process. */
+  /** Photos that are processed concurrently in this process. */
   readonly inFlight: number;
   readonly maxBatch: number;
-  /** Of the session; one, but where the process is alone. */
+  /** Threads of the session: 1, unless this is the only process. */
   readonly threads: number;
   readonly seconds: number;
 }

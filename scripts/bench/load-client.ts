@@ -1,6 +1,6 @@
 /**
- * Closed-loop load over raw sockets, in a process of its own: each connection sends a photo, waits for the whole answer,
- * sends the next. It does as little as it can, since it takes its CPU from the server under test.
+ * Generates closed-loop load over raw sockets, in a separate process: each connection sends a photo, waits for the whole
+ * response, and sends the next. It does as little as possible, because it shares the CPU with the server under test.
  */
 import { createConnection, type Socket } from 'node:net';
 import { loadPhotos } from './photos.ts';
@@ -13,15 +13,15 @@ export interface LoadTask {
   readonly seconds: number;
 }
 
-/** Answers are those with status 200. */
+/** `answers` counts responses with status 200. */
 export interface LoadResult extends WindowResult {
-  /** Other answers, by status line, and connections that were cut before an answer, by error code. */
+  /** Numbers of other responses by status line, and of broken connections by error code. */
   readonly failures: Readonly<Record<string, number>>;
 }
 
 const HEADER_END = Buffer.from('\r\n\r\n');
 
-/** Reads one response; calls back with its status line. Keep-alive, `Content-Length` alone. */
+/** Calls back with the status line of each response. Supports only keep-alive with `Content-Length`. */
 function onResponses(socket: Socket, callback: (status: string) => void): void {
   let pending = Buffer.alloc(0);
   socket.on('data', (chunk) => {
@@ -30,7 +30,7 @@ function onResponses(socket: Socket, callback: (status: string) => void): void {
     if (end < 0) return;
     const head = pending.toString('latin1', 0, end);
     const length = Number(/content-length: *(\d+)/i.exec(head)?.[1]);
-    if (Number.isNaN(length)) throw new Error(`an answer without Content-Length: ${head}`);
+    if (Number.isNaN(length)) throw new Error(`the response has no Content-Length: ${head}`);
     if (pending.length < end + HEADER_END.length + length) return;
     pending = Buffer.alloc(0);
     callback(head.slice(0, head.indexOf('\r\n')));
@@ -54,7 +54,7 @@ async function measure(task: LoadTask, requests: readonly Buffer[]): Promise<Loa
       };
       socket.on('connect', send);
       socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
-      // A cut connection is made anew, as clients do.
+      // A broken connection is opened again, as clients do.
       socket.on('close', (cut) => resolve(cut && !window.over ? connection() : undefined));
       onResponses(socket, (status) => {
         if (status.includes(' 200 ')) window.count(sent);

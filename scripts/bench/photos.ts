@@ -3,20 +3,20 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 
-/** Size of a made-up photo: what the field's test sets have, about 500 x 375. */
+/** Size of a made-up photo, about that of the images in ImageNet. */
 const WIDTH = 500;
 const HEIGHT = 375;
 const COUNT = 50;
 
-/** The JPEGs of a folder; without a folder, as many smooth random pictures of a photo's size. */
+/** The JPEGs of a folder; without a folder, random pictures in the size of a photo. */
 export async function loadPhotos(folder: string | undefined): Promise<Buffer[]> {
   if (folder === undefined) return Promise.all(Array.from({ length: COUNT }, madeUpPhoto));
   const files = (await readdir(folder)).filter((file) => /\.jpe?g$/i.test(file)).sort();
-  if (files.length === 0) throw new Error(`no .jpg in ${folder}`);
+  if (files.length === 0) throw new Error(`there are no JPEGs in ${folder}`);
   return Promise.all(files.map((file) => readFile(join(folder, file))));
 }
 
-/** Coarse noise enlarged, with fine noise on top: as many bytes and as much work for a decoder as a photo. */
+/** Enlarged coarse noise plus fine noise: about as many bytes, and as much work to decode, as a photo. */
 async function madeUpPhoto(): Promise<Buffer> {
   const coarse = await sharp(randomBytes(16 * 12 * 3), { raw: { width: 16, height: 12, channels: 3 } })
     .resize(WIDTH, HEIGHT, { kernel: 'cubic' })

@@ -1,28 +1,28 @@
 import { type Measurement, median } from './measurement.ts';
 
-/** The measurements of each way, one for each round. */
+/** Measurements of each way of serving, one for each round. */
 export type Results = Readonly<Record<'floor' | 'plain' | 'resting' | 'ours', Measurement[]>>;
 
-/** A table of medians, and beneath it what ours comes to beside the plain ways and where its time goes. */
+/** Rows of medians, then the ratios of our server to the plain ones, and the CPU time of each process. */
 export function report(results: Results, concurrency: number): readonly string[] {
   const { floor, plain, resting, ours } = results;
   const lines = Object.entries(results).map(
     ([way, measurements]) => `${String(concurrency).padStart(5)} ${row(way, measurements, floor)}`,
   );
   const lost = [...plain, ...resting].reduce((sum, { failures = 0 }) => sum + failures, 0);
-  if (lost > 0) lines.push(`      the plain ways left ${lost} requests without their answer`);
+  if (lost > 0) lines.push(`      ${lost} requests to the plain servers failed`);
   lines.push(`      ours / plain ${ratio(ours, plain)}, ours / resting ${ratio(ours, resting)}`);
   const cpu = (way: readonly Measurement[], whose: keyof Measurement['cpu']): string =>
     median(way.map((measurement) => measurement.cpu[whose])).toFixed(2);
   lines.push(
-    `      CPU ms an image: floor ${cpu(floor, 'server')}; plain ${cpu(plain, 'server')}; resting ${cpu(resting, 'server')}; ` +
+    `      CPU time for each image in ms: floor ${cpu(floor, 'server')}; plain ${cpu(plain, 'server')}; resting ${cpu(resting, 'server')}; ` +
       `ours ${cpu(ours, 'server')} server (HTTP and decoding) + ${cpu(ours, 'engines')} engines; ` +
-      `beside it the load client ${cpu(ours, 'client')}`,
+      `load client ${cpu(ours, 'client')}`,
   );
   return lines;
 }
 
-/** The median of each round's ratio: both ways were measured on the machine as it was in that round. */
+/** The median of the ratios within each round, in which the machine had the same speed for both. */
 function ratio(way: readonly Measurement[], other: readonly Measurement[]): string {
   return median(way.map(({ throughput }, round) => throughput / (other[round]?.throughput ?? Number.NaN))).toFixed(2);
 }
@@ -31,7 +31,7 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
-/** A line of the table: medians over the rounds, and the ratio to the floor. */
+/** A row of the table: medians over the rounds, and the ratio to the floor. */
 function row(name: string, measurements: readonly Measurement[], floor: readonly Measurement[]): string {
   const of = (value: (m: Measurement) => number) => median(measurements.map(value));
   const cells = [

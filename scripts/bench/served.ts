@@ -9,24 +9,24 @@ export interface Served {
   readonly child: ChildProcess;
   readonly port: number;
   readonly path: string;
-  /** 99th percentile of its event-loop delay since that was last asked, in milliseconds. */
+  /** 99th percentile of the event-loop delay since the last call, in milliseconds. */
   readonly eventLoopDelay: () => Promise<number>;
 }
 
-/** `npm start`'s server, for any model. */
+/** The server of `npm start`, which serves every model. */
 export interface OurServer {
   readonly child: ChildProcess;
   serve(model: string): Served;
 }
 
-/** See scripts/bench/plain-server.ts. */
+/** Starts scripts/bench/plain-server.ts. */
 export async function startPlain(model: BenchModel, ...args: readonly 'resting'[]): Promise<Served> {
   const child = start('plain-server.js', args);
   const port = await ask<number>(child, model);
   return { child, port, path: '/classify', eventLoopDelay: () => ask<number>(child, 'event-loop-delay') };
 }
 
-/** Settles when the server has nothing to do beside serving: after a conversion it compares a model's formats. */
+/** Starts our server and waits until it has compared the formats of every converted model, so that it is idle. */
 export async function startOurs(dataDir: string): Promise<OurServer> {
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as { scripts: { start: string } };
   // node, its flags, the script

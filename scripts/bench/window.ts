@@ -1,19 +1,19 @@
-/** What came in a window. */
+/** Responses in a time window. */
 export interface WindowResult {
-  /** Answers a second. */
+  /** Responses per second. */
   readonly throughput: number;
-  /** Milliseconds of each of them, from `sent`, sorted. */
+  /** Latencies in milliseconds, sorted. */
   readonly latencies: readonly number[];
-  /** All answers, those before and after the window included. */
+  /** Number of all responses, including those before and after the window. */
   readonly answers: number;
 }
 
-/** How long work goes on uncounted first, in milliseconds, until as many images are under way as will be. */
+/** Time before the window, in milliseconds, in which the number of concurrent requests builds up. */
 const LEAD_MS = 1000;
 
 /**
- * The time in which answers count. The load goes on around it, so that neither the first requests, which find everything
- * idle, nor the last, which leave it so, are taken for the speed of a loaded server.
+ * The time window in which responses count. The load starts before it and ends after it, so that requests to an idle server
+ * are not counted.
  */
 export class Window {
   readonly #start = performance.now() + LEAD_MS;
@@ -25,12 +25,12 @@ export class Window {
     this.#end = this.#start + seconds * 1000;
   }
 
-  /** Whether no more work need begin. */
+  /** Whether the window has ended. */
   get over(): boolean {
     return performance.now() > this.#end;
   }
 
-  /** Notes an answer that came now. @param sent when it was asked for, by `performance.now()` */
+  /** Counts a response that arrived now. @param sent time of the request, by `performance.now()` */
   count(sent: number): void {
     const now = performance.now();
     this.#answers += 1;

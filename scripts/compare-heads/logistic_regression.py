@@ -1,8 +1,8 @@
-"""Scores scikit-learn's logistic regression, solved to convergence, on the features in a folder.
+"""Tests scikit-learn's logistic regression, solved to convergence, on the features in a folder.
 
 usage: logistic_regression.py FOLDER
-FOLDER/shape.json has {"dimension": d}; {train,test}.f32 are rows of d little-endian floats, {train,test}.i32 labels.
-Prints a JSON list of {"name", "correct"}.
+FOLDER/shape.json is {"dimension": d}. {train,test}.f32 have rows of d little-endian floats, {train,test}.i32 labels.
+Prints a JSON list of {"name", "correct"}, with the number of correct predictions for the test images.
 """
 
 import json

@@ -12,7 +12,8 @@ const SCRIPT = fileURLToPath(new URL('../../../scripts/compare-heads/logistic_re
 const answerSchema = z.array(z.object({ name: z.string(), correct: z.number().int() }));
 
 /**
- * How many of `test` scikit-learn's logistic regressions get right after `train`.
+ * Trains scikit-learn's logistic regressions on `train` and counts their correct predictions for `test`.
+ *
  * @throws when `python` has no scikit-learn
  */
 export async function logisticRegressions(

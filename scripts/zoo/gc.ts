@@ -2,16 +2,18 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { collectGarbage } from '../../src/acquire/pull/removal.ts';
 import { lockFolder } from '../../src/common/folder-lock.ts';
+import { expectEnd, parseArguments } from '../command-line.ts';
 import type { Command } from './command.ts';
 import { openZoo } from './open-zoo.ts';
 
-/** Clears away what nothing refers to. */
+/** Removes files that nothing refers to. */
 export const collect: Command = {
   usage: 'gc',
-  summary: 'removes conversions, features and leftovers of models that are no more',
-  run: async () => {
+  summary: 'Removes conversions, features and temporary files of models that no longer exist.',
+  run: async (args) => {
+    expectEnd(parseArguments(args, {}).positionals);
     const { config, listing, conversions } = await openZoo();
-    // Nobody may be converting or training meanwhile: what they write is not referred to yet.
+    // No server may run meanwhile: nothing refers yet to what a conversion or a training is writing.
     const jobs = join(config.dataDir, 'jobs');
     await mkdir(jobs, { recursive: true });
     const unlock = await lockFolder(jobs);
@@ -20,7 +22,7 @@ export const collect: Command = {
       const keys = await Promise.all(models.map((model) => conversions.key(model)));
       const { removed, bytes } = await collectGarbage(config.dataDir, new Set(keys));
       for (const path of removed) console.log(`removed ${path}`);
-      console.log(`${(bytes / 1e6).toFixed(1)} MB are free again`);
+      console.log(`${(bytes / 1e6).toFixed(1)} MB freed`);
     } finally {
       await unlock();
     }

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
-import { parseArgs } from 'node:util';
 import { prepareImport } from '../../src/acquire/import/model-import.ts';
 import type { ManifestDocument } from '../../src/registry/manifest.ts';
 import { readNamedLabels } from '../../src/registry/zoo.ts';
-import { type Command, UsageError } from './command.ts';
+import { parseArguments, UsageError } from '../command-line.ts';
+import type { Command } from './command.ts';
 import { openZoo } from './open-zoo.ts';
 
 const OPTIONS = {
@@ -29,16 +29,38 @@ const OPTIONS = {
   yes: { type: 'boolean', default: false },
 } as const;
 
-/** Takes a model in that was made elsewhere. */
+/** Imports a model that was made elsewhere. */
 export const importModel: Command = {
-  usage:
-    'import <file or folder> --name <name> [--arch resnet34] [--labels imagenet-1k|names.txt|labels.json] [--input-size 224] [--crop-pct 0.875] [--interpolation bicubic] [--mean 0.5,0.5,0.5] [--std 0.5,0.5,0.5] [--inside <path>] [--title <text>] [--license <text>] [--yes]; of an ONNX model also [--channel-order rgb|bgr] [--layout nchw|nhwc] [--input <name>] [--output <name>] [--output-kind logits|probabilities] [--features <name>] [--activations <name>]',
-  summary: 'takes in a model that was made elsewhere: safetensors, .pth, .pt, TF.js, ONNX, or an archive with one',
+  usage: 'import <file or folder> --name <name> [options]',
+  summary: 'Imports a model from elsewhere: safetensors, .pth, .pt, TF.js, ONNX, or an archive of these.',
+  help: `Options that are not given are recognised from the tensors or guessed, and shown before the import.
+
+  --name <name>                  name of the model in this zoo
+  --arch <name or .json file>    architecture, such as resnet34
+  --labels <name or file>        imagenet-1k, a .txt file with a label per line, or a .json file
+  --input-size <n or n,n>        side, or height and width, of the input in pixels
+  --crop-pct <n>                 share of the resized image that is cropped, such as 0.875
+  --interpolation <name>         such as bilinear or bicubic
+  --mean <n or n,n,n>            mean and standard deviation that pixels (0 to 1) are
+  --std <n or n,n,n>             normalised with
+  --inside <path>                file inside an archive or folder
+  --title <text>                 title of the model's card
+  --license <text>               licence of the weights
+  --yes                          do not ask
+
+Options for ONNX models:
+  --channel-order rgb|bgr        order of the colour channels
+  --layout nchw|nhwc             order of the dimensions of the input
+  --input <name>                 name of the input
+  --output <name>                name of the output with the classes
+  --output-kind logits|probabilities
+  --features <name>              name of the value that a fine-tune uses as features
+  --activations <name>           name of the value that explanations use`,
   run: async (args) => {
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS });
+    const { values, positionals } = parseArguments(args, OPTIONS);
     const [path, ...others] = positionals;
-    if (path === undefined || others.length > 0) throw new UsageError('one file or folder is imported at a time');
-    if (values.name === undefined) throw new UsageError('--name is missing: what the model will be called here');
+    if (path === undefined || others.length > 0) throw new UsageError('give one file or folder');
+    if (values.name === undefined) throw new UsageError('--name is missing');
     const { config, pulledDir, listing } = await openZoo();
     const prepared = await prepareImport(
       {
@@ -58,11 +80,11 @@ export const importModel: Command = {
     try {
       console.log(described(prepared.manifest, prepared.guessed));
       if (!values.yes && !(await confirmed())) {
-        console.log('nothing was imported');
+        console.log('Nothing was imported.');
         return;
       }
       await prepared.commit();
-      console.log(`${values.name}: imported; npm run classify -- photo.jpg --model ${values.name}`);
+      console.log(`${values.name}: imported. Try it: npm run classify -- photo.jpg --model ${values.name}`);
     } finally {
       await prepared.discard();
     }
@@ -71,7 +93,7 @@ export const importModel: Command = {
 
 type Values = { readonly [option in keyof typeof OPTIONS]?: string | boolean | undefined };
 
-/** timm's words for how pixels are made, checked where the manifest is. */
+/** Preprocessing in timm's terms; the values are checked with the manifest. */
 function preprocessingOf(values: Values) {
   const side = values['input-size'];
   const sides = side === undefined ? undefined : numbers(side, 'input-size', [1, 2, 3]);
@@ -85,7 +107,7 @@ function preprocessingOf(values: Values) {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-/** One number stands for all three channels. */
+/** Three numbers, or one for all three channels. */
 function perChannel(value: string | boolean, option: string): [number, number, number] {
   const [r = 0, g = r, b = r] = numbers(value, option, [1, 3]);
   return [r, g, b];
@@ -96,13 +118,13 @@ function numbers(value: string | boolean, option: string, lengths: readonly numb
     .split(/[,x ]+/)
     .map(Number);
   if (lengths.includes(parsed.length) && parsed.every(Number.isFinite)) return parsed;
-  throw new UsageError(`--${option}: "${value}" is not ${lengths.join(' or ')} number(s) with commas between them`);
+  throw new UsageError(`--${option}: "${value}" is not ${lengths.join(' or ')} number(s) separated by commas`);
 }
 
-/** Of an ONNX model: what its values are, and in what order it takes pixels. */
+/** Options for ONNX models. */
 const ONNX_OPTIONS = ['input', 'layout', 'channel-order', 'output', 'output-kind', 'features', 'activations'] as const;
 
-/** A name, or a file with a table; or what is told of an ONNX model. */
+/** The architecture: a name, the content of a file, or the options for ONNX models. */
 async function architectureOf(values: Values): Promise<{ architecture?: unknown }> {
   const told = ONNX_OPTIONS.flatMap((option) =>
     values[option] === undefined ? [] : [[option, values[option]] as const],
@@ -111,7 +133,8 @@ async function architectureOf(values: Values): Promise<{ architecture?: unknown 
     const fields = told.map(([option, value]) => [option.replace('-', '_'), value]);
     return told.length === 0 ? {} : { architecture: { family: 'onnx', ...Object.fromEntries(fields) } };
   }
-  if (told.length > 0) throw new UsageError(`--arch and --${told[0]?.[0]} do not go together`);
+  if (told.length > 0)
+    throw new UsageError(`--arch cannot be combined with --${told[0]?.[0]}, which is for ONNX models`);
   const arch = String(values.arch);
   return { architecture: arch.endsWith('.json') ? JSON.parse(await readFile(arch, 'utf8')) : arch };
 }
@@ -119,7 +142,7 @@ async function architectureOf(values: Values): Promise<{ architecture?: unknown 
 function described(manifest: ManifestDocument, guessed: ReadonlySet<string>): string {
   const { architecture, labels } = manifest;
   const rows: [string, string][] = [
-    ['architecture', typeof architecture === 'string' ? architecture : `its own, of the family ${architecture.family}`],
+    ['architecture', typeof architecture === 'string' ? architecture : `${architecture.family}, custom`],
     ['parameters', manifest.parameters.toLocaleString('en')],
     ['num_classes', `${manifest.num_classes}`],
     ['num_features', `${manifest.num_features}`],
@@ -147,19 +170,19 @@ function described(manifest: ManifestDocument, guessed: ReadonlySet<string>): st
   return [`${manifest.name}:`, ...lines].join('\n');
 }
 
-/** Which values of an ONNX model are what. */
+/** Rows about the values of an ONNX model. */
 function onnxRows(architecture: ManifestDocument['architecture']): [string, string][] {
   if (typeof architecture === 'string' || architecture.family !== 'onnx') return [];
   const fields = [...ONNX_OPTIONS.map((option) => option.replace('-', '_')), 'max_batch'];
   return fields.flatMap((field) => (architecture[field] === undefined ? [] : [[field, `${architecture[field]}`]]));
 }
 
-/** A person is asked; nobody is there to answer behind a pipe. */
+/** Asks the user. @throws when standard input is not a terminal */
 async function confirmed(): Promise<boolean> {
   if (!process.stdin.isTTY) throw new Error('nothing was imported: add --yes if this is right');
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    return /^y(es)?$/i.test((await terminal.question('Import it so? [y/N] ')).trim());
+    return /^y(es)?$/i.test((await terminal.question('Import this model? [y/N] ')).trim());
   } finally {
     terminal.close();
   }

@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ManifestDocument } from '../../src/registry/manifest.ts';
+import { expectEnd, parseArguments } from '../command-line.ts';
 import type { Command } from './command.ts';
 import { formatTable } from './format-table.ts';
 import { type OpenZoo, openZoo } from './open-zoo.ts';
 
-/** Shows what there is and what could be. */
+/** Lists the models. */
 export const listModels: Command = {
   usage: 'list',
-  summary: 'shows the models that are here, and those that a pull would bring',
-  run: async () => {
+  summary: 'Lists the models that are here, and those that can be pulled.',
+  run: async (args) => {
+    expectEnd(parseArguments(args, {}).positionals);
     const zoo = await openZoo();
     const { models, absent, problems } = zoo.listing;
     const here = models.map(({ name, versions }) =>
@@ -17,7 +19,9 @@ export const listModels: Command = {
     );
     const toPull = absent.map(({ file }) => row(file, '-'));
     console.log(formatTable(['model', 'here', 'top-1', 'params', 'MB', 'px', 'licence'], [...here, ...toPull]));
-    console.log('\n"-": npm run zoo -- pull <model> gets it; top-1: percent, see the card');
+    console.log(
+      '\n-      can be pulled: npm run zoo -- pull <model>\ntop-1  accuracy in percent on the data set that the card of the model names',
+    );
     for (const { where, reason } of problems) console.log(`broken: ${where}: ${reason}`);
   },
 };

@@ -5,17 +5,18 @@ import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { Repository, type RepositoryListing } from '../../src/registry/repository.ts';
 import { ConversionCache } from '../../src/serving/conversion.ts';
-import { UsageError } from './command.ts';
+import { UsageError } from '../command-line.ts';
 
-/** The models of the server that has the same environment, without the server. */
+/** The models of a server in the same environment. */
 export interface OpenZoo {
   readonly config: Config;
-  /** What was pulled and imported. */
+  /** Folder of the pulled and imported models. */
   readonly pulledDir: string;
   readonly listing: RepositoryListing;
   readonly conversions: ConversionCache;
 }
 
+/** Reads the models without starting a server. */
 export async function openZoo(): Promise<OpenZoo> {
   const config = readConfig(process.env);
   const logger = createLogger('error');
@@ -27,8 +28,9 @@ export async function openZoo(): Promise<OpenZoo> {
 }
 
 /**
- * The newest version of each model that is named, of all of them where none is.
- * @throws UsageError of a name that is not here
+ * The newest version of each named model, or of all models if none is named.
+ *
+ * @throws UsageError when there is no such model; Error when it is broken or not pulled
  */
 export function chosenModels({ listing }: OpenZoo, names: readonly string[]): ModelVersion[] {
   const newest = listing.models.flatMap(({ versions }) => versions.at(-1) ?? []);
@@ -39,8 +41,8 @@ export function chosenModels({ listing }: OpenZoo, names: readonly string[]): Mo
     const problem = listing.problems.find(({ where }) => where === name || where.startsWith(`${name}/`));
     if (problem !== undefined) throw new Error(`${problem.where} is broken: ${problem.reason}`);
     if (listing.absent.some((each) => each.name === name)) {
-      throw new Error(`${name} is not here: npm run zoo -- pull ${name}`);
+      throw new Error(`${name} has not been pulled: npm run zoo -- pull ${name}`);
     }
-    throw new UsageError(`there is no model ${name}; npm run zoo -- list shows those that there are`);
+    throw new UsageError(`there is no model ${name}; npm run zoo -- list shows all models`);
   });
 }

@@ -1,21 +1,22 @@
-import { parseArgs } from 'node:util';
 import { ModelPuller } from '../../src/acquire/pull/model-puller.ts';
 import type { PullProgress } from '../../src/acquire/pull/pull-options.ts';
+import { parseArguments, UsageError } from '../command-line.ts';
 import { ProgressBar } from '../progress-bar.ts';
-import { type Command, UsageError } from './command.ts';
+import type { Command } from './command.ts';
 import { openZoo } from './open-zoo.ts';
 
-/** Gets models' weights. */
+/** Downloads the weights of models. */
 export const pullModels: Command = {
-  usage: 'pull <model> ... [--mirror <folder or URL>] [--backbone-only]',
-  summary: 'gets weights, verified; goes on where it was cut off',
+  usage: 'pull <model> ... [options]',
+  summary: 'Downloads the weights of models and verifies them. An interrupted pull resumes.',
+  help: `  --mirror <folder or URL>   folder or server to take the files from
+  --backbone-only            only the tensors that a fine-tune needs`,
   run: async (args) => {
-    const { values, positionals } = parseArgs({
-      args,
-      allowPositionals: true,
-      options: { mirror: { type: 'string' }, 'backbone-only': { type: 'boolean', default: false } },
+    const { values, positionals } = parseArguments(args, {
+      mirror: { type: 'string' },
+      'backbone-only': { type: 'boolean', default: false },
     });
-    if (positionals.length === 0) throw new UsageError('which model? npm run zoo -- list shows them');
+    if (positionals.length === 0) throw new UsageError('the model is missing; npm run zoo -- list shows all models');
     const { config, pulledDir } = await openZoo();
     const puller = new ModelPuller({
       seedDir: config.zooDir,
@@ -23,7 +24,7 @@ export const pullModels: Command = {
       settings: config.downloads,
     });
     const interrupted = new AbortController();
-    process.once('SIGINT', () => interrupted.abort(new Error('stopped: the next pull goes on from here')));
+    process.once('SIGINT', () => interrupted.abort(new Error('the pull was interrupted; the next one resumes here')));
     for (const name of positionals) {
       const start = performance.now();
       const show = new PullDisplay(name);
@@ -37,7 +38,7 @@ export const pullModels: Command = {
         show.end();
         const seconds = ((performance.now() - start) / 1000).toFixed(1);
         const size = megabytes(model.manifest.file.weights.size_bytes).toFixed(1);
-        console.log(fetched ? `${name}: here, ${size} MB in ${seconds} s` : `${name}: was here already, and is sound`);
+        console.log(fetched ? `${name}: pulled ${size} MB in ${seconds} s` : `${name}: already here, verified`);
       } finally {
         show.end();
       }
@@ -45,7 +46,7 @@ export const pullModels: Command = {
   },
 };
 
-/** A bar for each phase, with the speed over the last seconds. */
+/** Shows a progress bar for each phase, with the speed over the last seconds. */
 class PullDisplay {
   readonly #name: string;
   #phase: string | undefined;
@@ -62,7 +63,7 @@ class PullDisplay {
       this.#phase = phase;
       this.#seen.length = 0;
       this.#bar = new ProgressBar('MB');
-      if (phase === 'wait') console.error(`${this.#name}: another pull of it is under way, waiting for it`);
+      if (phase === 'wait') console.error(`${this.#name}: waiting for another pull of this model`);
     }
     if (done === undefined || total === undefined) return;
     const round = (bytes: number) => Math.round(10 * megabytes(bytes)) / 10;

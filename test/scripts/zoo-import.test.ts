@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-/** `npm run zoo -- import` as one types it, with nobody at the terminal. */
+/** `npm run zoo -- import` without a terminal. */
 let dataDir: string;
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'menagerie-zoo-import-'));
@@ -21,7 +21,7 @@ const zooImport = async (...args: string[]) => {
   );
 };
 
-test('says what it would take in, and takes it with --yes alone', async () => {
+test('shows what it would import, and imports it only with --yes', async () => {
   const asked = await zooImport('--name', 'mine', '--labels', 'tiny200', '--std', '0.25');
   expect(asked.code).toBe(1);
   expect(asked.stderr).toContain('add --yes');
@@ -40,7 +40,7 @@ test.each([
   [['--name', 'mine', 'second.pth'], 'one file or folder'],
   [['--name', 'mine', '--mean', '1,2'], '--mean: "1,2" is not 1 or 3 number(s)'],
   [['--name', 'mine', '--input-size', 'big'], '--input-size: "big"'],
-])('says how it is used: %s', async (args, reason) => {
+])('prints its usage when the arguments are wrong: %s', async (args, reason) => {
   const { code, stderr } = await zooImport(...args);
   expect(code).toBe(2);
   expect(stderr).toContain(reason);
