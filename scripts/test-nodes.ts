@@ -14,7 +14,8 @@ const NPM_FOR_NODE: Readonly<Record<string, string>> = { 20: '10', 22: '10', 24:
 
 const USAGE = `usage: npm run test:nodes [-- <version> ...]
 
-Installs and tests the committed project on Node.js ${Object.keys(NPM_FOR_NODE).join(', ')}, or on the versions that are named.`;
+Installs and tests the committed project on Node.js ${Object.keys(NPM_FOR_NODE).join(', ')}, or on the
+versions that are named.`;
 
 /** Downloads and unpacks a package. Returns its folder. */
 function unpack(spec: string, cache: string): string {
