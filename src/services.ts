@@ -63,6 +63,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     threads: config.cores,
     niceness: ENGINE_NICENESS,
     logger,
+    onLost: (loss) => metrics.observeEngineLoss(loss),
   });
   const metrics = createMetrics({
     version: await packageVersion(config),

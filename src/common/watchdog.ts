@@ -59,7 +59,8 @@ export class Watchdog {
     this.#timer = setInterval(() => this.#look(), TICK_MS);
     this.#timer.unref();
     child.once('exit', () => clearInterval(this.#timer));
-    const heartbeat = child.stdio[HEARTBEAT_FD];
+    // A process that could not be started has no pipes at all, whatever the type says.
+    const heartbeat = child.stdio?.[HEARTBEAT_FD];
     const onSignOfLife = (): void => {
       this.#lastHeartbeat = this.#now();
     };

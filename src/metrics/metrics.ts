@@ -65,6 +65,8 @@ export interface Metrics {
   observeImage(model: string, runtime: string, timings: ImageTimings): void;
   observeBatch(model: string, runtime: string, images: number): void;
   observeEviction(model: string, runtime: string): void;
+  /** @param reason `hung` when the watchdog killed the engine, `exited` otherwise */
+  observeEngineLoss(reason: 'exited' | 'hung'): void;
   close(): void;
 }
 
@@ -112,6 +114,14 @@ export function createMetrics(sources: MetricsSources): Metrics {
     labelNames: ['model', 'runtime'],
     registers,
   });
+  const engineLosses = new Counter({
+    name: 'menagerie_engine_restarts_total',
+    help: 'Engine processes that were lost and started again: hung (killed by the watchdog) or exited (any other end)',
+    labelNames: ['reason'],
+    registers,
+  });
+  // Counters that are there from the start: a rate of a series that appears with its first event misses that event.
+  for (const reason of ['exited', 'hung']) engineLosses.inc({ reason }, 0);
   scrapedGauges(registers, sources);
   const loop = eventLoopGauge(registers);
 
@@ -131,6 +141,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     },
     observeBatch: (model, runtime, images) => batches.observe({ model, runtime }, images),
     observeEviction: (model, runtime) => evictions.inc({ model, runtime }),
+    observeEngineLoss: (reason) => engineLosses.inc({ reason }),
     close: () => loop.stop(),
   };
 }

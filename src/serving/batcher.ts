@@ -1,38 +1,32 @@
 import { AppError } from '../common/errors.ts';
 import { elementCount, type PixelTensor } from '../common/tensor.ts';
-import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
+import type { AnswerName, Outputs } from '../runtime/session.ts';
+import { type BatchItem, BatchQueue, type QueuedImage } from './batch-queue.ts';
+import type { EngineLease } from './engine-slot.ts';
 import { PRIORITIES, type Priority } from './priority.ts';
 import { Throughput } from './throughput.ts';
 
-/** What a batcher runs its batches on: engines that already know which model is meant. */
-export interface Engines {
-  /** How many batches can run side by side. */
-  readonly size: number;
-  /** Waits for a free one. */
-  acquire(priority: Priority): Promise<LentEngine>;
-}
-
-/** An engine, held until `release`. */
-export interface LentEngine {
-  run(pixels: PixelTensor, outputs: readonly AnswerName[], classes?: ExplainedClasses): Promise<Outputs>;
-  release(): void;
-}
-
 export interface BatcherOptions {
-  readonly engines: Engines;
+  /** The engines for the model. */
+  readonly engines: {
+    /** How many batches of the model can run at once. */
+    readonly size: number;
+    /** Waits for a free engine. */
+    acquire(priority: Priority): Promise<EngineLease>;
+  };
   /** `[height, width, 3]` of one image. */
   readonly imageShape: readonly number[];
-  /** Images in one run of the model, at least 1. */
+  /** The most images in one run of the model, at least 1. */
   readonly maxBatchSize: number;
-  /** Images that may wait; one more is refused with `queue_full`. */
+  /** The most images that may wait; further ones are refused with `queue_full`. */
   readonly queueLimit: number;
-  /** How long a free engine is left idle for a batch to fill. 0, the default, never makes anyone wait. */
+  /** How long a batch may wait to fill up, in milliseconds; 0 by default, so that nothing waits for company. */
   readonly maxDelayMs?: number;
-  /** Called once for every batch that was answered. */
+  /** Called after each batch that was answered. */
   readonly onBatch?: (batch: BatchTimings) => void;
 }
 
-/** How a batch was served. `queueMs` is that of its oldest image. */
+/** Timings of a batch. `queueMs` is the wait of one image; `onBatch` gets that of the oldest. */
 export interface BatchTimings {
   readonly batchSize: number;
   readonly queueMs: number;
@@ -47,41 +41,21 @@ export interface BatchResult extends BatchTimings {
   readonly outputs: OutputRows;
 }
 
-/** How one image is to be served. */
-export interface BatchItem {
-  readonly priority: Priority;
-  readonly outputs: readonly AnswerName[];
-  /** The class that `explanation` is about; the most probable one when absent. */
-  readonly explainedClass?: number | undefined;
-  /** Takes the image out of the queue; once its batch runs it has no effect. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-interface Item {
-  readonly pixels: Uint8Array;
-  readonly outputs: readonly AnswerName[];
-  readonly explainedClass: number | undefined;
-  readonly queuedAt: number;
-  readonly resolve: (answer: BatchResult) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
- * Collects single images into batches for one model on one runtime. An engine that comes free takes what waits: one
- * image on an idle server, many on a loaded one. A batch holds images of one priority only, so that a person never
- * waits for bulk work that rides along, and of one set of outputs, so that nobody waits for what another asked for.
+ * Collects single images into batches for one model on one runtime. A free engine takes the images that wait: one on an idle
+ * server, many on a loaded one. A batch has images of one priority only, so that interactive images do not wait for bulk
+ * images in their batch, and of one set of outputs, so that no image waits for outputs that only others want.
+ *
+ * A batch that fails is not tried again: it may be what hung or killed its engine, and a second try would take the next one.
  */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #throughput = new Throughput();
-  readonly #waiting: Readonly<Record<Priority, Set<Item>>> = {
-    interactive: new Set(),
-    bulk: new Set(),
-    training: new Set(),
-  };
-  /** Priorities at which an engine has been asked for and has not come yet. */
+  readonly #queue = new BatchQueue<BatchResult>();
+  /** Priorities for which an engine has been asked for and has not come yet. */
   readonly #asked = new Set<Priority>();
-  readonly #onFull: Partial<Record<Priority, () => void>> = {};
+  /** Ends the delay of a batch that is filling up. */
+  readonly #endDelay: Partial<Record<Priority, () => void>> = {};
   #running = 0;
   #closing = false;
   readonly #onIdle: (() => void)[] = [];
@@ -92,52 +66,34 @@ export class Batcher {
 
   /** Images that wait for an engine. */
   get queued(): number {
-    return PRIORITIES.reduce((sum, priority) => sum + this.#waiting[priority].size, 0);
+    return this.#queue.size();
   }
 
-  /** Images in batches that run now. */
+  /** Images in running batches. */
   get running(): number {
     return this.#running;
   }
 
   /**
-   * @param pixels one image, as long as `imageShape` says.
-   * @throws AppError queue_full (with the seconds after which the queue should be served), shutting_down; whatever the
-   * engine throws for the batch; the signal's reason.
+   * @param pixels one image of `imageShape`
+   * @throws AppError `queue_full`, with the seconds after which the queue should have been served; `shutting_down`;
+   * `internal` when the model computes values that are not finite; whatever the engine throws for the batch; the signal's
+   * reason
    */
-  submit(pixels: Uint8Array, { priority, outputs, explainedClass, signal }: BatchItem): Promise<BatchResult> {
-    const refusal = this.#refusal(pixels, signal);
+  submit(pixels: Uint8Array, item: BatchItem): Promise<BatchResult> {
+    const refusal = this.#refusal(pixels, item.signal);
     if (refusal !== undefined) return Promise.reject(refusal);
-    return new Promise((resolve, reject) => {
-      const drop = (): void => {
-        if (this.#waiting[priority].delete(item)) item.reject(signal?.reason);
-        this.#settleIdle();
-      };
-      const item: Item = {
-        pixels,
-        outputs,
-        explainedClass,
-        queuedAt: performance.now(),
-        resolve: (answer) => {
-          signal?.removeEventListener('abort', drop);
-          resolve(answer);
-        },
-        reject: (error) => {
-          signal?.removeEventListener('abort', drop);
-          reject(error);
-        },
-      };
-      signal?.addEventListener('abort', drop, { once: true });
-      this.#waiting[priority].add(item);
-      if (this.#waiting[priority].size >= this.#options.maxBatchSize) this.#onFull[priority]?.();
-      this.#ask(priority);
-    });
+    const { priority } = item;
+    const result = this.#queue.add(pixels, item, () => this.#settleIdle());
+    if (this.#queue.size(priority) >= this.#options.maxBatchSize) this.#endDelay[priority]?.();
+    this.#ask(priority);
+    return result;
   }
 
-  /** Refuses new images and settles when those already taken are answered. */
+  /** Refuses new images and settles when those already accepted are answered. */
   close(): Promise<void> {
     this.#closing = true;
-    for (const priority of PRIORITIES) this.#onFull[priority]?.();
+    for (const priority of PRIORITIES) this.#endDelay[priority]?.();
     return new Promise((resolve) => {
       this.#onIdle.push(resolve);
       this.#settleIdle();
@@ -147,103 +103,86 @@ export class Batcher {
   #refusal(pixels: Uint8Array, signal: AbortSignal | undefined): unknown {
     const { queueLimit, imageShape } = this.#options;
     if (signal?.aborted) return signal.reason;
-    if (this.#closing) return new AppError('shutting_down', 'the model is being taken out of service; try again');
+    if (this.#closing) return new AppError('shutting_down', 'the model is being unloaded; try again');
     if (pixels.length !== elementCount(imageShape)) {
       return new Error(`${pixels.length} pixel values are not one image of [${imageShape.join(', ')}]`);
     }
     if (this.queued < queueLimit) return undefined;
     const retryAfter = this.#throughput.secondsFor(this.queued + this.#running);
-    const detail = `${this.queued} images wait already, as many as may; try again in ${retryAfter} s`;
+    const detail = `${this.queued} images are waiting, which is the limit; try again in ${retryAfter} s`;
     return new AppError('queue_full', detail, { retryAfter, context: { limit: queueLimit } });
   }
 
   #ask(priority: Priority): void {
-    if (this.#asked.has(priority) || this.#waiting[priority].size === 0) return;
+    if (this.#asked.has(priority) || this.#queue.size(priority) === 0) return;
     this.#asked.add(priority);
     void this.#serve(priority);
   }
 
   async #serve(priority: Priority): Promise<void> {
     await this.#fill(priority);
-    let engine: LentEngine;
+    let engine: EngineLease;
     try {
       engine = await this.#options.engines.acquire(priority);
     } catch (error) {
       this.#asked.delete(priority);
-      for (const item of this.#waiting[priority]) item.reject(error);
-      this.#waiting[priority].clear();
+      this.#queue.rejectAll(priority, error);
       this.#settleIdle();
       return;
     }
     this.#asked.delete(priority);
-    // Something more urgent may have come since; it asked for an engine too, and that one will serve these.
-    const urgent = PRIORITIES.find((candidate) => this.#waiting[candidate].size > 0);
-    const batch = urgent === undefined ? [] : this.#take(urgent);
-    for (const candidate of PRIORITIES) this.#ask(candidate);
+    // A more urgent image may have arrived since, and asked for an engine too: that one will serve this priority.
+    const batch = this.#takeBatch(this.#queue.mostUrgent());
+    for (const each of PRIORITIES) this.#ask(each);
     if (batch.length > 0) await this.#run(engine, batch);
     engine.release();
     this.#settleIdle();
   }
 
-  /** Gives a batch `maxDelayMs` to fill. */
+  /** Waits up to `maxDelayMs` for a batch to fill up. */
   async #fill(priority: Priority): Promise<void> {
     const { maxDelayMs = 0, maxBatchSize } = this.#options;
-    if (maxDelayMs === 0 || this.#closing || this.#waiting[priority].size >= maxBatchSize) return;
+    if (maxDelayMs === 0 || this.#closing || this.#queue.size(priority) >= maxBatchSize) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, maxDelayMs);
-      this.#onFull[priority] = () => {
+      this.#endDelay[priority] = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-    delete this.#onFull[priority];
+    delete this.#endDelay[priority];
   }
 
-  /** The oldest images of one priority: an engine's share of what waits, so that none idles while another has all. */
-  #take(priority: Priority): Item[] {
+  /** One engine's share of the images that wait, so that no engine is idle while another one has all of them. */
+  #takeBatch(priority: Priority | undefined): QueuedImage<BatchResult>[] {
+    if (priority === undefined) return [];
     const { engines, maxBatchSize } = this.#options;
-    const waiting = this.#waiting[priority];
-    const share = Math.min(maxBatchSize, Math.ceil(waiting.size / engines.size));
-    const batch: Item[] = [];
-    for (const item of waiting) {
-      if (batch.length === share) break;
-      if (batch[0] === undefined || sameOutputs(batch[0], item)) batch.push(item);
-    }
-    for (const item of batch) waiting.delete(item);
-    return batch;
+    const share = Math.ceil(this.#queue.size(priority) / engines.size);
+    return this.#queue.take(priority, Math.min(maxBatchSize, share));
   }
 
-  async #run(engine: LentEngine, batch: readonly Item[]): Promise<void> {
+  async #run(engine: EngineLease, batch: readonly QueuedImage<BatchResult>[]): Promise<void> {
     const startedAt = performance.now();
     this.#running += batch.length;
     try {
       const wanted = batch[0]?.outputs ?? [];
-      const classes = wanted.includes('explanation') ? batch.map((item) => item.explainedClass) : undefined;
+      const classes = wanted.includes('explanation') ? batch.map((image) => image.explainedClass) : undefined;
       const outputs = await engine.run(this.#join(batch), wanted, classes);
       const inferenceMs = performance.now() - startedAt;
       this.#throughput.record(batch.length);
-      for (const [row, item] of batch.entries()) {
-        const timings = { batchSize: batch.length, queueMs: startedAt - item.queuedAt, inferenceMs };
+      for (const [row, image] of batch.entries()) {
+        const timings = { batchSize: batch.length, queueMs: startedAt - image.queuedAt, inferenceMs };
         if (row === 0) this.#options.onBatch?.(timings);
-        this.#answer(item, timings, outputs, row);
+        answer(image, timings, outputs, row);
       }
     } catch (error) {
-      for (const item of batch) item.reject(error);
+      for (const { reject } of batch) reject(error);
     } finally {
       this.#running -= batch.length;
     }
   }
 
-  /** Settles one image of a batch: values that are not finite fail this image only. */
-  #answer(item: Item, timings: BatchTimings, outputs: Outputs, row: number): void {
-    try {
-      item.resolve({ ...timings, outputs: rowOf(outputs, row, item.outputs) });
-    } catch (thrown) {
-      item.reject(thrown);
-    }
-  }
-
-  #join(batch: readonly Item[]): PixelTensor {
+  #join(batch: readonly QueuedImage<BatchResult>[]): PixelTensor {
     const { imageShape } = this.#options;
     const length = elementCount(imageShape);
     const data = new Uint8Array(batch.length * length);
@@ -255,6 +194,15 @@ export class Batcher {
     if (this.#closing && this.queued === 0 && this.#running === 0) {
       for (const resolve of this.#onIdle.splice(0)) resolve();
     }
+  }
+}
+
+/** Settles one image of a batch. Values that are not finite fail this image only. */
+function answer(image: QueuedImage<BatchResult>, timings: BatchTimings, outputs: Outputs, row: number): void {
+  try {
+    image.resolve({ ...timings, outputs: rowOf(outputs, row, image.outputs) });
+  } catch (thrown) {
+    image.reject(thrown);
   }
 }
 
@@ -275,11 +223,6 @@ function rowOf(outputs: Outputs, row: number, names: readonly AnswerName[]): Out
 function notFinite(name: AnswerName): AppError {
   return new AppError(
     'internal',
-    `the model computed ${name} with values that are not finite (NaN or infinity): its weights may be damaged or not fit ` +
-      'the image; other models are not affected',
+    `the model computed ${name} with values that are not finite (NaN or infinity); check its weights, or use another model`,
   );
-}
-
-function sameOutputs(a: Item, b: Item): boolean {
-  return a.outputs.length === b.outputs.length && a.outputs.every((name, index) => name === b.outputs[index]);
 }

@@ -1,59 +1,16 @@
 import { availableParallelism } from 'node:os';
-import { AppError, messageOf } from '../common/errors.ts';
-import type { Logger } from '../common/logger.ts';
-import type { PixelTensor } from '../common/tensor.ts';
-import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
-import type { EngineModel, LoadedModel } from './engine-messages.ts';
-import { EngineProcess } from './engine-process.ts';
+import { AppError } from '../common/errors.ts';
+import type { EngineModel } from './engine-messages.ts';
+import { type EngineLease, type EngineReport, EngineSlot, type EngineSlotOptions } from './engine-slot.ts';
 import { PRIORITIES, type Priority } from './priority.ts';
 
-/** An engine dies this often in a row, at once after its start, before waiting requests are told. */
-const HOPELESS_STARTS = 5;
-const LONGEST_BACKOFF_MS = 10_000;
-/** Time for a process that was replaced, and has nothing left to do, to end by itself. */
-const END_GRACE_MS = 1_000;
-
-export interface EnginePoolOptions {
+export interface EnginePoolOptions extends Pick<EngineSlotOptions, 'niceness' | 'logger'> {
   /** Number of processes; `engineCount` says how many suit the machine. */
   readonly size: number;
   /** Threads that may compute at once, over all processes: the cores that engines may have. */
   readonly threads: number;
-  /** Added to the processes' scheduling priority, 0 to 19: above 0 the HTTP thread goes first. */
-  readonly niceness: number;
-  readonly logger: Logger;
-}
-
-/** An engine, held by one caller until `release`. */
-export interface EngineLease {
-  /** Runs a batch; loads the model first if this engine does not hold it yet. @throws see `EngineProcess.run`. */
-  run(pixels: PixelTensor, outputs: readonly AnswerName[], classes?: ExplainedClasses): Promise<Outputs>;
-  release(): void;
-}
-
-/** What `report` says of one engine. */
-export interface EngineReport {
-  readonly index: number;
-  readonly pid: number | undefined;
-  readonly state: 'starting' | 'idle' | 'busy';
-  /** Resident memory in bytes when it last answered; 0 before that. */
-  readonly rss: number;
-  /** How often this engine has died and been started again. */
-  readonly restarts: number;
-  readonly models: readonly LoadedModel[];
-}
-
-interface Slot {
-  readonly index: number;
-  engine: EngineProcess | undefined;
-  ready: boolean;
-  /** What it is lent for; undefined when it is free. */
-  lentFor: EngineModel | undefined;
-  /** A fresh process that takes over as soon as the engine is free. */
-  successor: EngineProcess | undefined;
-  restarts: number;
-  /** Ends since it last answered a run. */
-  failures: number;
-  restart: NodeJS.Timeout | undefined;
+  /** Called when an engine was lost, for metrics. */
+  readonly onLost?: EngineSlotOptions['onLost'];
 }
 
 interface Waiter {
@@ -63,8 +20,8 @@ interface Waiter {
 }
 
 /**
- * How many engines suit this machine when a model is computed by `threads` threads: as many as its cores can run side by
- * side, and at least two where it has two cores. The second takes over at once while the first is started again.
+ * The number of engines that suits this machine when `threads` threads compute a model: as many as its cores can run side by
+ * side, and at least two on two cores. The second one serves while the first is started again.
  */
 export function engineCount(threads: number): number {
   const cores = availableParallelism();
@@ -72,39 +29,35 @@ export function engineCount(threads: number): number {
 }
 
 /**
- * A fixed number of engine processes, lent to one caller each, as long as the models they run have threads enough.
- * Callers queue by priority, first come first served inside one. An engine that dies takes its own batch with it and
- * nothing else, and is started again.
+ * A fixed number of engine processes. Each is lent to one caller at a time, as long as there are threads for the models that
+ * run. Callers wait in the order of their priority, then of their arrival. An engine that is lost fails its own batch only,
+ * and is started again.
  */
 export class EnginePool {
   readonly #threads: number;
-  readonly #niceness: number;
-  readonly #logger: Logger;
-  readonly #slots: readonly Slot[];
+  readonly #slots: EngineSlot[] = [];
   readonly #waiting: Readonly<Record<Priority, Waiter[]>> = { interactive: [], bulk: [], training: [] };
   #closing = false;
   #onAllReturned: (() => void) | undefined;
-  /** Told when the engine of a slot comes back. */
-  readonly #onReturn = new Map<Slot, () => void>();
 
-  constructor({ size, threads, niceness, logger }: EnginePoolOptions) {
+  constructor({ size, threads, niceness, logger, onLost }: EnginePoolOptions) {
     this.#threads = threads;
-    this.#niceness = niceness;
-    this.#logger = logger;
-    this.#slots = Array.from({ length: size }, (_, index) => ({
-      index,
-      engine: undefined,
-      ready: false,
-      lentFor: undefined,
-      successor: undefined,
-      restarts: 0,
-      failures: 0,
-      restart: undefined,
-    }));
-    for (const slot of this.#slots) this.#start(slot);
+    const options = {
+      niceness,
+      logger,
+      onFree: () => this.#onFree(),
+      onLost: (loss: Parameters<EngineSlotOptions['onLost']>[0]) => {
+        onLost?.(loss);
+        this.#rejectIfHopeless();
+      },
+    };
+    for (let index = 0; index < size; index += 1) this.#slots.push(new EngineSlot({ ...options, index }));
   }
 
-  /** Waits for a free engine, by preference one that holds the model. @throws AppError shutting_down, engine_lost. */
+  /**
+   * Waits for a free engine; one that holds the model is preferred.
+   * @throws AppError `shutting_down`; `engine_lost` when no engine stays up
+   */
   acquire(model: EngineModel, priority: Priority): Promise<EngineLease> {
     if (this.#closing) return Promise.reject(shuttingDown());
     return new Promise((resolve, reject) => {
@@ -118,121 +71,39 @@ export class EnginePool {
     return this.#threadsInUse() === 0 && PRIORITIES.every((priority) => this.#waiting[priority].length === 0);
   }
 
-  /** How many batches of a model can run at the same time, at least one. */
+  /** Why no batch can run now; undefined as long as one engine is up. */
+  get obstacle(): string | undefined {
+    return this.#slots.some(({ isReady }) => isReady) ? undefined : 'no engine is running; they are being started';
+  }
+
+  /** The number of batches of a model that can run at once, at least one. */
   concurrency({ threads, engines = this.#slots.length }: EngineModel): number {
     return Math.max(1, Math.min(this.#slots.length, engines, Math.floor(this.#threads / threads)));
   }
 
-  /**
-   * Frees models in every engine, behind what runs there. An engine that keeps the memory all the same is replaced by a
-   * fresh process, which loads what the old one held and takes over between two batches.
-   */
+  /** Unloads models from all engines, after the runs that these have been sent. Memory that they keep is given back too. */
   async unload(keys: readonly string[]): Promise<void> {
-    const unloads = this.#slots.map(async (slot) => {
-      const { engine } = slot;
-      const wasteful = await engine?.unload(keys);
-      if (wasteful && slot.engine === engine) await this.#replace(slot);
-    });
-    // An engine that dies meanwhile has forgotten the models too.
-    await Promise.allSettled(unloads);
+    // An engine that is lost meanwhile has lost its models too.
+    await Promise.allSettled(this.#slots.map((slot) => slot.unload(keys)));
   }
 
   report(): readonly EngineReport[] {
-    return this.#slots.map(({ index, engine, ready, lentFor, restarts }) => ({
-      index,
-      pid: engine?.pid,
-      state: ready ? (lentFor === undefined ? 'idle' : 'busy') : 'starting',
-      rss: engine?.rss ?? 0,
-      restarts,
-      models: engine?.loaded ?? [],
-    }));
+    return this.#slots.map((slot) => slot.report());
   }
 
-  /** Takes no more, lets the lent engines finish, ends them all; after `graceMs` by SIGKILL. */
+  /** Lends no more engines, waits up to `graceMs` for those that are lent, and ends all processes. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     this.#rejectWaiting(shuttingDown());
     const deadline = Date.now() + graceMs;
     await this.#allReturned(graceMs);
     const left = Math.max(0, deadline - Date.now());
-    await Promise.all(
-      this.#slots.flatMap(({ engine, successor, restart }) => {
-        clearTimeout(restart);
-        return [engine?.end(left), successor?.end(0)];
-      }),
-    );
+    await Promise.all(this.#slots.map((slot) => slot.end(left)));
   }
 
-  #start(slot: Slot): void {
-    const engine = new EngineProcess(this.#niceness, this.#logger);
-    slot.engine = engine;
-    engine.ready.then(
-      () => {
-        slot.ready = true;
-        this.#dispatch();
-      },
-      () => undefined,
-    );
-    void engine.exited.then((why) => this.#onExit(slot, engine, why));
-  }
-
-  /** Puts a fresh process in the place of a sound one. The old one serves until the new one has taken over. */
-  async #replace(slot: Slot): Promise<void> {
-    if (this.#closing || slot.successor !== undefined) return;
-    const successor = new EngineProcess(this.#niceness, this.#logger);
-    slot.successor = successor;
-    const old = slot.engine;
-    let tookOver = false;
-    const takeOver = (): void => {
-      // Where the old one has died meanwhile, it has been started again, and one process is enough.
-      tookOver = slot.engine === old && !this.#closing;
-      if (tookOver) slot.engine = successor;
-    };
-    try {
-      await successor.ready;
-      for (const model of old?.models ?? []) await successor.load(model);
-      if (slot.lentFor === undefined) takeOver();
-      else await this.#onceReturned(slot, takeOver);
-    } catch (thrown) {
-      // The old process serves on.
-      this.#logger.warn({ engine: slot.index, reason: messageOf(thrown) }, 'an engine could not be replaced');
-    }
-    slot.successor = undefined;
-    if (!tookOver) {
-      await successor.end(0);
-      return;
-    }
-    void successor.exited.then((why) => this.#onExit(slot, successor, why));
-    this.#logger.info({ engine: slot.index, pid: successor.pid }, 'an engine was replaced to give memory back');
+  #onFree(): void {
+    if (this.#threadsInUse() === 0) this.#onAllReturned?.();
     this.#dispatch();
-    await old?.end(END_GRACE_MS);
-  }
-
-  /** Calls back at the very moment when the engine comes back, before it is lent again. */
-  #onceReturned(slot: Slot, callback: () => void): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onReturn.set(slot, () => {
-        callback();
-        resolve();
-      });
-    });
-  }
-
-  #onExit(slot: Slot, engine: EngineProcess, why: string): void {
-    if (slot.engine !== engine) return;
-    const { pid } = engine;
-    slot.engine = undefined;
-    slot.ready = false;
-    if (this.#closing) return;
-    // At once the first time, since most ends are accidents; ever later when it keeps happening.
-    const delay = slot.failures === 0 ? 0 : Math.min(LONGEST_BACKOFF_MS, 100 * 2 ** (slot.failures - 1));
-    slot.failures += 1;
-    slot.restarts += 1;
-    this.#logger.error({ engine: slot.index, pid, delay }, `an engine ${why}; it is started again`);
-    slot.restart = setTimeout(() => this.#start(slot), delay);
-    if (this.#slots.every(({ ready, failures }) => !ready && failures >= HOPELESS_STARTS)) {
-      this.#rejectWaiting(new AppError('engine_lost', 'no engine stays up; the log says why', { retryAfter: 10 }));
-    }
   }
 
   #dispatch(): void {
@@ -240,53 +111,29 @@ export class EnginePool {
       for (const waiter of [...this.#waiting[priority]]) {
         if (!this.#hasThreads(waiter.model)) return;
         const slot = this.#bestSlot(waiter.model);
-        // None is free, or none that may hold the model: then another may be of use to who waits behind.
+        // No engine is free, or none that may hold this model: a later waiter's model may be another one.
         if (slot === undefined) continue;
         this.#waiting[priority].splice(this.#waiting[priority].indexOf(waiter), 1);
-        waiter.resolve(this.#lend(slot, waiter.model));
+        waiter.resolve(slot.lend(waiter.model));
       }
     }
   }
 
-  /** A model that needs more threads than there are runs by itself. */
+  /** A model that needs more threads than there are runs alone. */
   #hasThreads({ threads }: EngineModel): boolean {
     const inUse = this.#threadsInUse();
     return inUse === 0 || inUse + threads <= this.#threads;
   }
 
-  /** A free engine, by preference one that holds the model; only such a one where no further engine may hold it. */
-  #bestSlot({ key, engines = this.#slots.length }: EngineModel): Slot | undefined {
-    const holders = this.#slots.filter(({ engine, lentFor }) => engine?.holds(key) || lentFor?.key === key);
-    const isFree = ({ ready, lentFor }: Slot): boolean => ready && lentFor === undefined;
+  /** A free engine that holds the model; else any free engine, unless as many as may hold the model do so already. */
+  #bestSlot({ key, engines = this.#slots.length }: EngineModel): EngineSlot | undefined {
+    const holders = this.#slots.filter((slot) => slot.holds(key));
+    const isFree = (slot: EngineSlot): boolean => slot.isFree;
     return holders.find(isFree) ?? (holders.length < engines ? this.#slots.find(isFree) : undefined);
   }
 
   #threadsInUse(): number {
-    return this.#slots.reduce((sum, { lentFor }) => sum + (lentFor?.threads ?? 0), 0);
-  }
-
-  #lend(slot: Slot, model: EngineModel): EngineLease {
-    slot.lentFor = model;
-    const { engine } = slot;
-    let returned = false;
-    return {
-      run: async (pixels, outputs, classes) => {
-        if (engine === undefined || returned) throw new Error('this engine has been returned');
-        const answer = await engine.run(model, pixels, outputs, classes);
-        slot.failures = 0;
-        return answer;
-      },
-      release: () => {
-        if (returned) return;
-        returned = true;
-        slot.lentFor = undefined;
-        const onReturn = this.#onReturn.get(slot);
-        this.#onReturn.delete(slot);
-        onReturn?.();
-        if (this.#threadsInUse() === 0) this.#onAllReturned?.();
-        this.#dispatch();
-      },
-    };
+    return this.#slots.reduce((sum, { threadsInUse }) => sum + threadsInUse, 0);
   }
 
   #allReturned(timeoutMs: number): Promise<void> {
@@ -300,6 +147,11 @@ export class EnginePool {
     });
   }
 
+  #rejectIfHopeless(): void {
+    if (!this.#slots.every(({ isHopeless }) => isHopeless)) return;
+    this.#rejectWaiting(new AppError('engine_lost', 'no engine stays up; the log says why', { retryAfter: 10 }));
+  }
+
   #rejectWaiting(error: AppError): void {
     for (const priority of PRIORITIES) {
       for (const { reject } of this.#waiting[priority].splice(0)) reject(error);
@@ -308,5 +160,5 @@ export class EnginePool {
 }
 
 function shuttingDown(): AppError {
-  return new AppError('shutting_down', 'the server is stopping and takes no more work');
+  return new AppError('shutting_down', 'the server is shutting down and takes no more requests');
 }

@@ -3,35 +3,35 @@ import type { RuntimeName } from '../runtime/session.ts';
 import type { Batcher } from './batcher.ts';
 import type { EngineModel } from './engine-messages.ts';
 
-/** What a model takes in the engines. */
+/** The memory of the engines that a model takes. */
 export interface Residence {
-  /** The same for versions of the same weights, which share their sessions. */
+  /** The same for versions with the same weights, which share their sessions. */
   readonly key: string;
   /** Bytes of the weights, over all sessions. */
   readonly bytes: number;
   readonly engineModels: readonly EngineModel[];
 }
 
-/** One version of a model on one runtime: from the first request for it until it is unloaded. */
+/** One version of a model on one runtime, from the first request for it until it is unloaded. */
 export class ServedModel {
   readonly model: ModelVersion;
   readonly runtime: RuntimeName;
-  /** Its queue, once it is converted, loaded and warm; rejects when it cannot be. */
+  /** The batcher, once the model is converted, loaded and warm; rejects when it cannot be loaded. */
   readonly batcher: Promise<Batcher>;
-  /** Whether `batcher` has settled well. */
+  /** Whether `batcher` has been fulfilled. */
   ready = false;
-  /** Images that wait in its queue. */
+  /** Images that wait for the model. */
   depth: () => number = () => 0;
-  /** Set when its memory is reserved; it is in the engines from then on. */
+  /** Set while memory is reserved for the model. */
   residence: Residence | undefined;
-  /** When it was last used, in uses of any model. */
+  /** Number of the last use, counted over the uses of all models. */
   lastUsed = 0;
-  /** Set once it is being unloaded; settles when the engines have freed it. */
+  /** Set when the model is being unloaded; settles when the engines have freed it. */
   leaving: Promise<void> | undefined;
   #users = 0;
   #onIdle: (() => void)[] = [];
 
-  /** @param load makes the queue; called at once */
+  /** @param load makes the batcher; called at once */
   constructor(model: ModelVersion, runtime: RuntimeName, load: (served: ServedModel) => Promise<Batcher>) {
     this.model = model;
     this.runtime = runtime;
@@ -41,12 +41,12 @@ export class ServedModel {
         this.ready = true;
         this.depth = () => batcher.queued;
       },
-      // Whoever asked for it is told.
+      // Whoever uses the model gets the error.
       () => undefined,
     );
   }
 
-  /** Counts as in use while `work` lasts, which starts when the model is ready. */
+  /** Calls `work` when the model is ready; the model counts as in use until `work` has settled. */
   async use<T>(work: (batcher: Batcher) => Promise<T>): Promise<T> {
     this.#users += 1;
     try {
@@ -57,7 +57,7 @@ export class ServedModel {
     }
   }
 
-  /** Settles when nobody uses it. */
+  /** Settles when the model is not in use. */
   idle(): Promise<void> {
     if (this.#users === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onIdle.push(resolve));

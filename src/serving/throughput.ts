@@ -1,8 +1,8 @@
-/** How long the recent past is, in milliseconds. */
+/** The span over which the rate is measured, in milliseconds. */
 const WINDOW_MS = 10_000;
 const LONGEST_WAIT_S = 60;
 
-/** Images per second over the last seconds, to tell a client when to come back. */
+/** Images per second over the last seconds, from which `Retry-After` is estimated. */
 export class Throughput {
   readonly #batches: { at: number; images: number }[] = [];
 
@@ -11,7 +11,7 @@ export class Throughput {
     this.#batches.push({ at: now, images });
   }
 
-  /** Whole seconds in which `images` will be served at the recent rate, 1 to 60; 1 when nothing is known. */
+  /** Whole seconds, 1 to 60, after which `images` will have been served at the recent rate; 1 when there is no rate yet. */
   secondsFor(images: number, now = performance.now()): number {
     this.#forget(now);
     const served = this.#batches.reduce((sum, batch) => sum + batch.images, 0);

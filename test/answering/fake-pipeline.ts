@@ -6,7 +6,8 @@ import { parseLabels } from '../../src/registry/labels.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { parseManifest } from '../../src/registry/resolve-manifest.ts';
 import { Admission } from '../../src/serving/admission.ts';
-import type { BatchItem, OutputRows } from '../../src/serving/batcher.ts';
+import type { BatchItem } from '../../src/serving/batch-queue.ts';
+import type { OutputRows } from '../../src/serving/batcher.ts';
 
 /** An embedded model of 200 classes that takes 64 x 64 pixels. */
 export const model: ModelVersion = {

@@ -47,6 +47,7 @@ it('times the stages of images, counts batches, and asks for the rest at each sc
   metrics.observeImage('m', 'onnx', { decodeMs: 4, queueMs: 0.5, inferenceMs: 15, batchSize: 2 });
   metrics.observeBatch('m', 'onnx', 2);
   metrics.observeEviction('m', 'onnx');
+  metrics.observeEngineLoss('hung');
   const text = await metrics.text();
   const sums = samples(text, 'menagerie_image_stage_seconds_sum');
   expect(sums.map(([labels, value]) => [/stage="(\w+)"/.exec(labels)?.[1], value])).toEqual([
@@ -59,6 +60,10 @@ it('times the stages of images, counts batches, and asks for the rest at each sc
   expect(samples(text, 'menagerie_batch_images_bucket')).toContainEqual(['le="1",model="m",runtime="onnx"', 0]);
   expect(samples(text, 'menagerie_queue_images')).toEqual([['model="m",runtime="onnx"', 4]]);
   expect(samples(text, 'menagerie_model_loaded_bytes')).toEqual([['model="m",version="2",runtime="onnx"', 5_000]]);
+  expect(samples(text, 'menagerie_engine_restarts_total')).toEqual([
+    ['reason="exited"', 0],
+    ['reason="hung"', 1],
+  ]);
   expect(samples(text, 'menagerie_model_evictions_total')).toEqual([['model="m",runtime="onnx"', 1]]);
   expect(samples(text, 'menagerie_runtime_info')[0]?.[0]).toContain('backend="wasm"');
   expect(samples(text, 'menagerie_build_info')[0]?.[0]).toContain('version="1.2.3"');

@@ -2,19 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
 import type { PixelTensor } from '../../src/common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs } from '../../src/runtime/session.ts';
-import {
-  Batcher,
-  type BatchItem,
-  type BatchTimings,
-  type Engines,
-  type LentEngine,
-} from '../../src/serving/batcher.ts';
+import type { BatchItem } from '../../src/serving/batch-queue.ts';
+import { Batcher, type BatcherOptions, type BatchTimings } from '../../src/serving/batcher.ts';
+import type { EngineLease } from '../../src/serving/engine-slot.ts';
 import type { Priority } from '../../src/serving/priority.ts';
 
 /** Engines that come free, and answer, when a test says so. Logits are the first pixel of each image. */
 class HandEngines implements Engines {
   readonly size: number;
-  readonly asked: { priority: Priority; grant: (engine: LentEngine) => void; refuse: (error: Error) => void }[] = [];
+  readonly asked: { priority: Priority; grant: (engine: EngineLease) => void; refuse: (error: Error) => void }[] = [];
   readonly runs: { images: number[]; outputs: readonly AnswerName[]; classes?: ExplainedClasses }[] = [];
   released = 0;
   onRun: () => Promise<void> = () => Promise.resolve();
@@ -25,7 +21,7 @@ class HandEngines implements Engines {
     this.size = size;
   }
 
-  acquire(priority: Priority): Promise<LentEngine> {
+  acquire(priority: Priority): Promise<EngineLease> {
     return new Promise((grant, refuse) => this.asked.push({ priority, grant, refuse }));
   }
 
@@ -50,6 +46,8 @@ class HandEngines implements Engines {
     return Object.fromEntries(outputs.map((name) => [name, tensor]));
   }
 }
+
+type Engines = BatcherOptions['engines'];
 
 const image = (value: number) => Uint8Array.of(value, 0, 0);
 const item = (priority: Priority = 'interactive', outputs: AnswerName[] = ['logits']): BatchItem => ({

@@ -5,11 +5,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLogger } from '../../src/common/logger.ts';
 import type { PixelTensor } from '../../src/common/tensor.ts';
 import type { EngineModel } from '../../src/serving/engine-messages.ts';
-import { type EngineLease, EnginePool } from '../../src/serving/engine-pool.ts';
+import { EnginePool } from '../../src/serving/engine-pool.ts';
+import type { EngineLease } from '../../src/serving/engine-slot.ts';
 import { plainImage, writeColourModel } from '../colour-model.ts';
 
 const SIDE = 192;
@@ -223,6 +225,38 @@ describe('an engine that is left without a model', () => {
     await unloading;
     expect(await next).toEqual([4, 0, 0]);
   });
+});
+
+it('keeps a model unloaded that is unloaded while its engine is being replaced', async () => {
+  const loaded: unknown[] = [];
+  const logged = pino({ level: 'info' }, { write: (line: string) => void loaded.push(JSON.parse(line).key ?? []) });
+  const pool = new EnginePool({ size: 1, threads: 1, niceness: 5, logger: logged });
+  pools.push(pool);
+  const lent = await pool.acquire(small, 'interactive');
+  await redRun(lent);
+  const replacing = pool.unload(['small']);
+  // The engine loads the model once more for this run, and then its successor does.
+  await redRun(lent);
+  await vi.waitFor(() => expect(loaded).toEqual(['small', 'small', 'small']), 5_000);
+  await pool.unload(['small']);
+  lent.release();
+  await replacing;
+  expect(pool.report()).toMatchObject([{ state: 'idle', models: [] }]);
+});
+
+it('reports what it has lost, and has an obstacle while nothing runs', async () => {
+  const losses: string[] = [];
+  const pool = new EnginePool({ size: 1, threads: 1, niceness: 5, logger, onLost: (loss) => losses.push(loss) });
+  pools.push(pool);
+  expect(pool.obstacle).toBe('no engine is running; they are being started');
+  await redLogits(pool);
+  expect(pool.obstacle).toBeUndefined();
+  process.kill(pool.report()[0]?.pid ?? 0, 'SIGKILL');
+  await vi.waitFor(() => expect(losses).toEqual(['exited']));
+  expect(pool.obstacle).toBeDefined();
+  await redLogits(pool);
+  process.kill(pool.report()[0]?.pid ?? 0, 'SIGSTOP');
+  await vi.waitFor(() => expect(losses).toEqual(['exited', 'hung']), 15_000);
 });
 
 describe('a model that few engines may hold', () => {

@@ -3,7 +3,7 @@ import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import type { ConvertedModel } from '../../src/serving/conversion.ts';
 import type { EngineModel } from '../../src/serving/engine-messages.ts';
-import type { EngineLease } from '../../src/serving/engine-pool.ts';
+import type { EngineLease } from '../../src/serving/engine-slot.ts';
 import { ModelServing, type ModelServingOptions } from '../../src/serving/model-serving.ts';
 import { deferred } from '../http/fixture.ts';
 
@@ -56,6 +56,7 @@ function stage(
     conversions: { get: convert, verified: convert },
     engines: {
       idle: true,
+      obstacle: undefined,
       concurrency: () => 1,
       acquire: async (model) => {
         asked.push(model);
@@ -278,6 +279,22 @@ describe('a version that is unloaded by request', () => {
     expect(await request).toBe('answered');
     await unloading;
     expect(on.unloaded).toEqual(['flowers-1/onnx/1']);
+  });
+
+  test('while it is being loaded leaves no failure behind when the load fails', async () => {
+    const { options } = stage();
+    const converting = deferred<void>();
+    const on = stage({
+      conversions: {
+        ...options.conversions,
+        get: () => converting.promise.then(() => Promise.reject(new Error('cut'))),
+      },
+    });
+    const failing = expect(on.serving.use(versionOf(1), 'onnx', idle)).rejects.toThrow('cut');
+    const leaving = on.serving.release(versionOf(1));
+    converting.resolve();
+    await Promise.all([failing, leaving]);
+    expect(on.serving.obstacle(versionOf(1))).toBeUndefined();
   });
 
   test('that never served costs nothing', async () => {

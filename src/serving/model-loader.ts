@@ -1,0 +1,119 @@
+import type { ModelVersion } from '../registry/registry.ts';
+import type { RuntimeName } from '../runtime/session.ts';
+import { Batcher } from './batcher.ts';
+import type { ConversionCache, ConvertedModel } from './conversion.ts';
+import type { EngineMemory } from './engine-memory.ts';
+import { type EngineModels, engineModels } from './engine-models.ts';
+import type { EnginePool } from './engine-pool.ts';
+import { isDamage } from './engine-process.ts';
+import type { EngineLease } from './engine-slot.ts';
+import type { ServedModel } from './served-model.ts';
+
+export interface ModelLoaderOptions {
+  readonly conversions: Pick<ConversionCache, 'get' | 'verified'>;
+  readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'idle'>;
+  /** Threads of one session under load. */
+  readonly threads: number;
+  readonly cores: number;
+  /** Bytes of weights that the engines may hold, over all models. */
+  readonly memoryBytes: number;
+  readonly maxBatchSize: number;
+  readonly maxDelayMs: number;
+  /** Images that may wait for one model. */
+  readonly queueLimit: number;
+  /** Called after each batch that was answered, for metrics. */
+  readonly onBatch: (model: ModelVersion, runtime: RuntimeName, images: number) => void;
+}
+
+/** Makes a model ready for images: it is converted, gets memory of the engines, and is loaded and warmed up. */
+export class ModelLoader {
+  readonly #options: ModelLoaderOptions;
+  readonly #memory: Pick<EngineMemory, 'reserve' | 'free'>;
+  readonly #discard: (served: ServedModel) => void;
+
+  /** @param discard has a model unloaded whose files are elsewhere now: the next request loads it from there */
+  constructor(
+    options: ModelLoaderOptions,
+    memory: Pick<EngineMemory, 'reserve' | 'free'>,
+    discard: (served: ServedModel) => void,
+  ) {
+    this.#options = options;
+    this.#memory = memory;
+    this.#discard = discard;
+  }
+
+  /** @throws AppError `model_unavailable` with the reason, `format_unavailable`, `engine_lost` */
+  async load(served: ServedModel): Promise<Batcher> {
+    const { model, runtime } = served;
+    const { conversions, engines, queueLimit } = this.#options;
+    const converted = await conversions.get(model);
+    const models = engineModels(model, converted, runtime, {
+      ...this.#options,
+      concurrency: (engineModel) => engines.concurrency(engineModel),
+    });
+    await this.#memory.reserve(served, {
+      key: `${converted.key}/${runtime}`,
+      bytes: models.bytes,
+      engineModels: [models.many, models.alone],
+    });
+    try {
+      const batcher = this.#createBatcher(served, models, converted);
+      await warmUp(batcher, model, Math.min(2 * engines.concurrency(models.many), queueLimit));
+      return batcher;
+    } catch (thrown) {
+      await this.#memory.free(served);
+      throw thrown;
+    }
+  }
+
+  #createBatcher(served: ServedModel, { many, alone }: EngineModels, converted: ConvertedModel): Batcher {
+    const { engines, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
+    const { model, runtime } = served;
+    const batcher: Batcher = new Batcher({
+      engines: {
+        size: engines.concurrency(many),
+        acquire: async (priority) => {
+          const lease = await engines.acquire(batcher.queued <= 1 && engines.idle ? alone : many, priority);
+          return this.#repairing(lease, served, converted);
+        },
+      },
+      imageShape: [...model.manifest.preprocessing.inputSize, 3],
+      maxBatchSize: Math.min(maxBatchSize, converted.maxBatch ?? maxBatchSize),
+      maxDelayMs,
+      queueLimit,
+      onBatch: ({ batchSize }) => onBatch(model, runtime, batchSize),
+    });
+    return batcher;
+  }
+
+  /** A lease that converts the model again when the engine finds one of its files damaged, and then repeats the batch. */
+  #repairing(lease: EngineLease, served: ServedModel, { onnx: { path } }: ConvertedModel): EngineLease {
+    return {
+      run: async (...batch) => {
+        try {
+          return await lease.run(...batch);
+        } catch (thrown) {
+          if (!isDamage(thrown)) throw thrown;
+          const repaired = await this.#options.conversions.verified(served.model);
+          if (repaired.onnx.path === path) return await lease.run(...batch);
+          // The folder of the damaged files cannot be written, so the repaired files are in another one.
+          this.#discard(served);
+          throw thrown;
+        }
+      },
+      release: () => lease.release(),
+    };
+  }
+}
+
+/**
+ * Computes black images, first one and then some at once, so that the sessions are open and have laid out their memory before
+ * the first request.
+ */
+async function warmUp(batcher: Batcher, { manifest }: ModelVersion, atOnce: number): Promise<void> {
+  const [height, width] = manifest.preprocessing.inputSize;
+  const black = new Uint8Array(height * width * 3);
+  const run = () => batcher.submit(black, { priority: 'interactive', outputs: ['probabilities'] });
+  await run();
+  await Promise.all(Array.from({ length: atOnce }, run));
+}
