@@ -3,18 +3,18 @@ import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ENGINE_NICENESS } from '../../src/serving/niceness.ts';
-import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
-import type { ClassifyAnswer, ExplainAnswer } from './answers.ts';
 import {
   childrenOf,
-  imagesUnderWay,
+  imagesInFlight,
   type ServerProcess,
   startServer,
   temporaryDataDir,
   until,
   untilReady,
-} from './server-process.ts';
+} from '../../scripts/server-process.ts';
+import { ENGINE_NICENESS } from '../../src/serving/niceness.ts';
+import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import type { ClassifyAnswer, ExplainAnswer } from './answers.ts';
 
 let server: ServerProcess;
 let data: Awaited<ReturnType<typeof temporaryDataDir>>;
@@ -109,7 +109,7 @@ describe('an engine killed in the middle of requests', () => {
     const form = new FormData();
     for (let i = 0; i < 64; i++) form.append('image', new Blob([new Uint8Array(picture?.png ?? [])]), `${i}.png`);
     const requests = Array.from({ length: 4 }, () => fetch(`${server.url}/classify`, { method: 'POST', body: form }));
-    await until(async () => (await imagesUnderWay(server)) > 0);
+    await until(async () => (await imagesInFlight(server)) > 0);
     // A comparison of formats is a child too, and stands lowest in the system's scheduling.
     const engine = childrenOf(server.child.pid ?? 0).find((pid) => getPriority(pid) < 19);
     if (engine !== undefined) process.kill(engine, 'SIGKILL');
@@ -123,5 +123,32 @@ describe('an engine killed in the middle of requests', () => {
     if (engine !== undefined) await until(() => server.log().includes('ended by SIGKILL; it is started again'));
     const answer = await classify(picture?.png ?? Buffer.alloc(0), 'top_k=1');
     expect(answer.results[0]?.predictions?.[0]?.index).toBe(picture?.top1);
+  });
+});
+
+describe('images of 49 million pixels in files of 300 KB', () => {
+  test('keep no photo waiting, and are dropped when their clients leave', async () => {
+    const background = { r: 90, g: 120, b: 60 };
+    const huge = await sharp({ create: { width: 7_000, height: 7_000, channels: 3, background } })
+      .jpeg({ progressive: true, quality: 20 })
+      .toBuffer();
+    const clients = new AbortController();
+    const crowd = Array.from({ length: 32 }, () =>
+      fetch(`${server.url}/classify`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/jpeg' },
+        body: new Uint8Array(huge),
+        signal: clients.signal,
+      }),
+    );
+    await until(async () => (await imagesInFlight(server)) > 24);
+    const [picture] = await goldenPictures(EMBEDDED[0]);
+    const answer = await classify(picture?.png ?? Buffer.alloc(0), 'top_k=1');
+    expect(answer.results[0]?.predictions?.[0]?.index).toBe(picture?.top1);
+    // The photo has passed images that came before it.
+    expect(await imagesInFlight(server)).toBeGreaterThan(8);
+    clients.abort();
+    await Promise.allSettled(crowd);
+    await until(async () => (await imagesInFlight(server)) <= 1);
   });
 });

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { colouredPicture, colourZip } from '../../scripts/labelled-zip.ts';
+import { type ServerProcess, startServer, temporaryDataDir, until, untilReady } from '../../scripts/server-process.ts';
 import { readZip } from '../zip-reader.ts';
 import type { ClassifyAnswer } from './answers.ts';
-import { colouredPicture, colourZip } from './labelled-zip.ts';
-import { type ServerProcess, startServer, temporaryDataDir, until, untilReady } from './server-process.ts';
 
 /** A job as the API tells of it, as far as these tests look at it. */
 interface JobAnswer {

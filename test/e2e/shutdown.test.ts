@@ -3,18 +3,18 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
-import type { ClassifyAnswer } from './answers.ts';
 import {
   childrenOf,
-  imagesUnderWay,
+  imagesInFlight,
   isAlive,
   type ServerProcess,
   startServer,
   temporaryDataDir,
   until,
   untilReady,
-} from './server-process.ts';
+} from '../../scripts/server-process.ts';
+import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import type { ClassifyAnswer } from './answers.ts';
 
 /** Processes are looked up in `/proc`. */
 const onLinux = existsSync('/proc/self/stat');
@@ -70,7 +70,7 @@ test.skipIf(!onLinux)('SIGTERM: what is in flight is answered, the children end,
   const children = childrenOf(server.child.pid ?? 0);
   expect(children.length).toBeGreaterThan(0);
   const answer = longRequest(server);
-  await until(async () => (await imagesUnderWay(server)) > 0);
+  await until(async () => (await imagesInFlight(server)) > 0);
   server.child.kill('SIGTERM');
   const response = await answer;
   expect(response.status).toBe(200);

@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { startServer, temporaryDataDir, untilReady } from '../../scripts/server-process.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
-import { startServer, temporaryDataDir, untilReady } from './server-process.ts';
 
 /** Triton's client needs Python: `pip install "tritonclient[http]"`, and `PYTHON` where it is not the first one. */
 const python = process.env['PYTHON'] ?? 'python3';

@@ -1,9 +1,9 @@
 import { pino } from 'pino';
 import { expect } from 'vitest';
+import { temporaryDataDir } from '../../scripts/server-process.ts';
 import { readConfig } from '../../src/config.ts';
 import { measureAccuracy } from '../../src/evaluation/accuracy.ts';
 import { createServices } from '../../src/services.ts';
-import { temporaryDataDir } from '../e2e/server-process.ts';
 
 /** Measures a model on a thousand validation images and compares with the accuracy that its manifest states. */
 export async function expectStatedAccuracy(name: string, path: string): Promise<void> {

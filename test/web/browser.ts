@@ -1,7 +1,7 @@
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from 'vitest';
-import { colouredPicture } from '../e2e/labelled-zip.ts';
+import { colouredPicture } from '../../scripts/labelled-zip.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import type { TestProject } from 'vitest/node';
-import { startServer, temporaryDataDir, untilReady } from '../e2e/server-process.ts';
+import { startServer, temporaryDataDir, untilReady } from '../../scripts/server-process.ts';
 
 /** Builds the page as `npm start` does, and serves it. */
 export default async function servePage(project: TestProject): Promise<() => Promise<void>> {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { colourZip } from '../e2e/labelled-zip.ts';
+import { colourZip } from '../../scripts/labelled-zip.ts';
 import { barriers, colouredFiles, withPage } from './browser.ts';
 
 const opened = withPage('/#/teach');

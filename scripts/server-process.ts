@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,15 +10,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface ServerProcess {
   readonly child: ChildProcess;
   readonly url: string;
-  /** What it has logged so far. */
+  /** Everything that it has logged so far. */
   readonly log: () => string;
   /** Settles with the exit code, or the signal that ended it. */
   readonly exit: Promise<number | string>;
 }
 
-/** A folder for the data of some servers, removed by `remove`. */
+/** A temporary folder for the data of a server. */
 export async function temporaryDataDir(): Promise<{ path: string; remove: () => Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'menagerie-test-'));
+  const path = await mkdtemp(join(tmpdir(), 'menagerie-'));
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
@@ -57,8 +57,8 @@ export async function untilReady({ url }: ServerProcess): Promise<void> {
   await until(async () => (await fetch(`${url}/v2/health/ready`)).ok);
 }
 
-/** The number of images that are under way, from the metrics. */
-export async function imagesUnderWay({ url }: ServerProcess): Promise<number> {
+/** Images in flight, from the metrics. */
+export async function imagesInFlight({ url }: ServerProcess): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(/^menagerie_images_in_flight(?:\{.*\})? (\d+)/m.exec(text)?.[1]);
 }
@@ -75,12 +75,26 @@ export function childrenOf(pid: number): number[] {
     .map(({ id }) => id);
 }
 
+/** Resident memory of the server and its children in bytes; 0 where there is no `/proc`. */
+export function residentBytes({ child: { pid = 0 } }: ServerProcess): number {
+  return [pid, ...childrenOf(pid)].reduce((sum, id) => sum + residentBytesOf(id), 0);
+}
+
+function residentBytesOf(pid: number): number {
+  try {
+    return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
 /** Whether a process runs (a zombie that nobody has reaped yet does not). */
 export function isAlive(pid: number): boolean {
   return processes().some(({ id }) => id === pid);
 }
 
 function processes(): { id: number; parent: number }[] {
+  if (!existsSync('/proc/self/stat')) return [];
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .flatMap((entry) => {

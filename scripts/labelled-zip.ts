@@ -1,10 +1,11 @@
+import { buffer } from 'node:stream/consumers';
 import sharp from 'sharp';
-import { zipOf } from '../finetuning/dataset/zip-fixtures.ts';
+import { ZipFile } from 'yazl';
 
 /** Classes of the zip and the colour of their pictures. */
 const COLOURS = { red: [210, 40, 40], green: [40, 180, 60], blue: [50, 70, 210] } as const;
 
-/** A PNG of a coloured rectangle on grey, its place and size told by `index`. */
+/** A PNG of a coloured square on grey; `index` decides its place and size. */
 export function colouredPicture(colour: keyof typeof COLOURS, index: number): Promise<Buffer> {
   const [r, g, b] = COLOURS[colour];
   const size = 30 + (index % 5) * 4;
@@ -19,13 +20,14 @@ export function colouredPicture(colour: keyof typeof COLOURS, index: number): Pr
   );
 }
 
-/** A zip of three colours, a folder each. */
+/** A zip of pictures of three colours, in a folder for each. */
 export async function colourZip(imagesPerClass = 12): Promise<Buffer> {
-  const entries = Object.keys(COLOURS).flatMap((colour) =>
-    Array.from({ length: imagesPerClass }, async (_, index) => ({
-      name: `colours/${colour}/${index}.png`,
-      content: await colouredPicture(colour as keyof typeof COLOURS, index),
-    })),
-  );
-  return zipOf(await Promise.all(entries));
+  const zip = new ZipFile();
+  for (const colour of Object.keys(COLOURS) as (keyof typeof COLOURS)[]) {
+    for (let index = 0; index < imagesPerClass; index++) {
+      zip.addBuffer(await colouredPicture(colour, index), `colours/${colour}/${index}.png`);
+    }
+  }
+  zip.end();
+  return await buffer(zip.outputStream);
 }
