@@ -1,5 +1,6 @@
 /** Classifies images. */
 import { readFile } from 'node:fs/promises';
+import { messageOf } from '../src/common/errors.ts';
 import { RUNTIME_NAMES } from '../src/runtime/session.ts';
 import { oneOf, readCommandLine, UsageError, wholeNumber } from './command-line.ts';
 import { withServices } from './with-services.ts';
@@ -31,7 +32,7 @@ const { paths, model, topK, runtime } = readCommandLine(
 );
 
 await withServices(async ({ services }) => {
-  const images = await Promise.all(paths.map(async (filename) => ({ filename, bytes: await readFile(filename) })));
+  const images = await Promise.all(paths.map(async (filename) => ({ filename, bytes: await read(filename) })));
   const classification = await services.classifier.classify({
     ...(model !== undefined && { model }),
     runtime,
@@ -54,3 +55,9 @@ await withServices(async ({ services }) => {
     }
   }
 });
+
+async function read(path: string): Promise<Buffer> {
+  return readFile(path).catch((thrown) => {
+    throw new Error(`${path} cannot be read: ${messageOf(thrown)}`);
+  });
+}

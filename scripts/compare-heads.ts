@@ -80,14 +80,12 @@ await withServices(async ({ services, config }) => {
   // In the end the head is trained on the validation images too, and so are the methods that it is compared with.
   const all = samplesOf(joinImages(images, validation));
   const neighbours = nearestNeighbours(tf, all, test.features, classes);
-  const rows = [
-    { name: `this head (${backend}, ${seconds.toFixed(2)} s)`, correct: countCorrect(ours, test.labels) },
-    { name: '5 nearest neighbours', correct: countCorrect(neighbours, test.labels) },
-    ...(await logisticRegressions(options.python, all, test)),
-  ];
-  const counts = `${train.labels.length} train, ${validation.labels.length} validation, ${test.labels.length} test`;
-  console.log(`${model.name}, ${dimension} features, ${classes} classes: ${counts}`);
-  for (const { name, correct } of rows) console.log(scoreLine(name, correct, test.labels.length));
+  const counts = `${train.labels.length} training, ${validation.labels.length} validation and ${test.labels.length} test`;
+  console.log(`${model.name}, ${dimension} features, ${classes} classes, ${counts} images`);
+  const print = (name: string, correct: number) => console.log(scoreLine(name, correct, test.labels.length));
+  print(`this head (${backend}, ${seconds.toFixed(2)} s)`, countCorrect(ours, test.labels));
+  print('5 nearest neighbours', countCorrect(neighbours, test.labels));
+  for (const { name, correct } of await logisticRegressions(options.python, all, test)) print(name, correct);
 });
 
 /** The images of one split, at most `limit` of each class. */

@@ -10,6 +10,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { messageOf } from '../src/common/errors.ts';
 import { readConfig } from '../src/config.ts';
 import { float32Tensor, writeSafetensors } from '../src/convert/formats/safetensors/writer.ts';
 import { factsOf } from '../src/convert/import/import-checkpoint.ts';
@@ -30,7 +31,13 @@ mean nothing, but they take as much time and memory as the real models.`;
 
 const architectures = readCommandLine(USAGE, {}, ({ positionals }) => {
   if (positionals.length === 0) throw new UsageError('the architecture is missing');
-  return positionals;
+  return positionals.map((name) => {
+    try {
+      return { name, architecture: parseArchitecture(name) };
+    } catch (thrown) {
+      throw new UsageError(messageOf(thrown));
+    }
+  });
 });
 const { dataDir, zooDir } = readConfig(process.env);
 
@@ -47,8 +54,7 @@ async function sha256Of(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-for (const name of architectures) {
-  const architecture = parseArchitecture(name);
+for (const { name, architecture } of architectures) {
   const { needs: _, license_notice: __, ...manifest } = await manifestOf(name);
   const [, height, width] = manifest.input_size;
   const { mean, std, num_classes: numClasses } = manifest;

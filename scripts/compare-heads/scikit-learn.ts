@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,10 @@ export async function logisticRegressions(
       await writeFile(join(folder, `${name}.f32`), bytesOf(features));
       await writeFile(join(folder, `${name}.i32`), bytesOf(labels));
     }
-    const { stdout } = await promisify(execFile)(python, [SCRIPT, folder]);
+    const { stdout } = await promisify(execFile)(python, [SCRIPT, folder]).catch((thrown: ExecFileException) => {
+      const reason = (thrown.stderr ?? '').trim().split('\n').at(-1) || thrown.message;
+      throw new Error(`${python} could not run scikit-learn: ${reason}`);
+    });
     return answerSchema.parse(JSON.parse(stdout));
   } finally {
     await rm(folder, { recursive: true });
