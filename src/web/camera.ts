@@ -43,8 +43,7 @@ export function jpegOf(canvas: HTMLCanvasElement, name: string): Promise<File> {
   return new Promise((resolve, reject) => {
     canvas.toBlob(
       (blob) => {
-        if (blob === null)
-          reject(new Error('The browser could not take a photo. Try again.'));
+        if (blob === null) reject(new Error('The browser could not take a photo. Try again.'));
         else resolve(new File([blob], name, { type: 'image/jpeg' }));
       },
       'image/jpeg',
@@ -56,9 +55,7 @@ export function jpegOf(canvas: HTMLCanvasElement, name: string): Promise<File> {
 async function streamOf(width: number): Promise<MediaStream> {
   // Browsers have no `mediaDevices` over plain HTTP, except on localhost.
   if (navigator.mediaDevices === undefined) {
-    throw new Error(
-      'Browsers allow the camera only over HTTPS or on localhost. Open the page at one of them.',
-    );
+    throw new Error('Browsers allow the camera only over HTTPS or on localhost. Open the page at one of them.');
   }
   try {
     return await navigator.mediaDevices.getUserMedia({

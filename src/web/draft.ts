@@ -1,5 +1,5 @@
 import { counted } from './format.ts';
-import { readZip, type ZippedFile } from './zip/read.ts';
+import { readZip, type ZipEntry } from './zip/read.ts';
 import { writeZip } from './zip/write.ts';
 
 /** An image of a class of the draft. */
@@ -55,8 +55,7 @@ export function draftPicture(file: File): DraftPicture {
 export function whatIsMissing({ classes, zip }: Draft): string | undefined {
   if (zip !== undefined) return undefined;
   const used = classes.filter(({ pictures }) => pictures.length > 0);
-  if (used.length < MIN_CLASSES)
-    return 'Add images of at least two classes, or a zip with one folder per class.';
+  if (used.length < MIN_CLASSES) return 'Add images of at least two classes, or a zip with one folder per class.';
   const unnamed = used.filter(({ name }) => folderName(name) === '').length;
   if (unnamed > 0) return 'Name every class.';
   const names = used.map(({ name }) => folderName(name));
@@ -94,7 +93,7 @@ export async function packDraft({ classes, zip }: Draft, onProgress: (share: num
 function packedZip(file: File): PackedDataset {
   const listed = readZip(file).then(
     (files) => new Map(files.map((each) => [each.name, each])),
-    () => new Map<string, ZippedFile>(),
+    () => new Map<string, ZipEntry>(),
   );
   return {
     file,

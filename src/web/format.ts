@@ -10,12 +10,12 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** A share of 0..1 as a percentage: `97.3 %`, and `0 %` or `100 %` when exact. */
+/** A share of 0..1 as a percentage: `97.3%`, and `0%` or `100%` when exact. */
 export function percent(share: number, decimals = 1): string {
   const value = share * 100;
-  // 99.97 % is not 100 %.
+  // 99.97% is not 100%.
   const shown = value < 100 && value > 100 - 0.5 * 10 ** -decimals ? 100 - 10 ** -decimals : value;
-  return `${shown === 0 || shown === 100 ? shown : shown.toFixed(decimals)} %`;
+  return `${shown === 0 || shown === 100 ? shown : shown.toFixed(decimals)}%`;
 }
 
 /** `4.2 ms`, `180 ms`, `2.1 s` */

@@ -12,7 +12,7 @@ describe('a model in the browser', () => {
     const told = page.getByText(/Same top class as the server for/);
     await told.waitFor();
     const [, same, all, difference] =
-      /for (\d+) of (\d+) images?\. Scores differ by at most ([\d.]+) %/.exec((await told.textContent()) ?? '') ?? [];
+      /for (\d+) of (\d+) images?\. Scores differ by at most ([\d.]+)%/.exec((await told.textContent()) ?? '') ?? [];
     expect([same, all]).toEqual(['1', '1']);
     expect(Number(difference)).toBeLessThan(1);
 

@@ -1,7 +1,7 @@
 import type { io } from '@tensorflow/tfjs-core';
 import type { Client } from '../api/client.ts';
 import type { ModelCard, Operations, Prediction } from '../api/schema.ts';
-import { readZip, type ZippedFile } from '../zip/read.ts';
+import { readZip, type ZipEntry } from '../zip/read.ts';
 import { type PixelRecipe, pixelsOf } from './pixels.ts';
 import type { BrowserBackend, BrowserNetwork } from './tensorflow.ts';
 
@@ -102,7 +102,7 @@ interface ModelJson {
   }[];
 }
 
-async function artifactsOf(files: ReadonlyMap<string, ZippedFile>): Promise<io.ModelArtifacts> {
+async function artifactsOf(files: ReadonlyMap<string, ZipEntry>): Promise<io.ModelArtifacts> {
   const { modelTopology, weightsManifest } = JSON.parse(await textOf(files, 'model.json')) as ModelJson;
   const shards = weightsManifest.flatMap(({ paths }) => paths);
   const contents = await Promise.all(shards.map((shard) => fileOf(files, shard).read()));
@@ -113,11 +113,11 @@ async function artifactsOf(files: ReadonlyMap<string, ZippedFile>): Promise<io.M
   };
 }
 
-async function textOf(files: ReadonlyMap<string, ZippedFile>, name: string): Promise<string> {
+async function textOf(files: ReadonlyMap<string, ZipEntry>, name: string): Promise<string> {
   return (await fileOf(files, name).read()).text();
 }
 
-function fileOf(files: ReadonlyMap<string, ZippedFile>, name: string): ZippedFile {
+function fileOf(files: ReadonlyMap<string, ZipEntry>, name: string): ZipEntry {
   const file = files.get(name);
   if (file === undefined) throw new Error(`The downloaded model lacks ${name}. Load it again.`);
   return file;

@@ -54,7 +54,9 @@ async function activate(backend: BrowserBackend): Promise<void> {
   await setBackend(backend);
   await ready();
   if (getBackend() !== backend)
-    throw new Error(`This browser does not support ${backend === 'webgl' ? 'WebGL' : 'WebAssembly'}. Choose the other option.`);
+    throw new Error(
+      `This browser does not support ${backend === 'webgl' ? 'WebGL' : 'WebAssembly'}. Choose the other option.`,
+    );
 }
 
 function outputOf({ outputs, outputNames }: LayersModel): string {

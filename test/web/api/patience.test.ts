@@ -13,14 +13,16 @@ afterEach(() => {
 });
 
 /** A request that is refused with these statuses, each with its `Retry-After`, and then succeeds. */
-function refused(...answers: readonly (readonly [status: number, retryAfter?: string])[]) {
+function refused(...answers: readonly (readonly [status: number, retryAfter?: string | undefined])[]) {
   const left = [...answers];
   const sentAt: number[] = [];
   const request = async (): Promise<string> => {
     sentAt.push((Date.now() - NOW) / 1_000);
     const [status, retryAfter] = left.shift() ?? [200];
     if (status === 200) return 'done';
-    throw await errorOf(new Response('', { status, headers: retryAfter === undefined ? {} : { 'Retry-After': retryAfter } }));
+    throw await errorOf(
+      new Response('', { status, headers: retryAfter === undefined ? {} : { 'Retry-After': retryAfter } }),
+    );
   };
   return { request, sentAt };
 }

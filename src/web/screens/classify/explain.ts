@@ -81,7 +81,13 @@ export function explainPicture(client: Client, picture: SessionPicture, models: 
     'div',
     { class: 'explain' },
     h('figure', { class: 'seen' }, h('img', { src: picture.url, alt: picture.file.name }), canvas),
-    h('div', { class: 'block' }, choice, h('label', { class: 'field' }, h('span', {}, 'Heatmap opacity'), slider), told),
+    h(
+      'div',
+      { class: 'block' },
+      choice,
+      h('label', { class: 'field' }, h('span', {}, 'Heatmap opacity'), slider),
+      told,
+    ),
   );
   canvas.setAttribute('role', 'img');
   openDialog(picture.file.name, content, () => {

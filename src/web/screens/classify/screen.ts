@@ -146,7 +146,11 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
       'div',
       { class: 'lead' },
       h('h1', {}, 'What is in the image?'),
-      h('p', {}, 'Classify one image or many, with one model or several. With several models you see where they agree.'),
+      h(
+        'p',
+        {},
+        'Classify one image or many, with one model or several. With several models you see where they agree.',
+      ),
     ),
     h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Models'), choice),
     place,

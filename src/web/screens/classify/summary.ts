@@ -5,20 +5,24 @@ import { firstClasses, networkMs } from './card.ts';
 
 /** Progress, inference times, and how the models compare. */
 export function summary(pictures: readonly SessionPicture[], models: readonly string[]): Child {
-  const complete = pictures.filter(({ answers }) => models.every((model) => answers.has(model))).length;
-  const progress =
-    complete === pictures.length
-      ? `${counted(pictures.length, 'image')} classified`
-      : `${complete} of ${counted(pictures.length, 'image')} classified`;
+  const done = pictures.filter(({ answers }) =>
+    models.every((model) => answers.get(model)?.state === 'answered'),
+  ).length;
+  const failed = pictures.filter(({ answers }) =>
+    models.some((model) => ['refused', 'failed'].includes(answers.get(model)?.state ?? '')),
+  ).length;
+  const progress = [
+    done === pictures.length
+      ? `${counted(done, 'image')} classified`
+      : `${done} of ${counted(pictures.length, 'image')} classified`,
+    failed > 0 && `${failed} failed`,
+  ]
+    .filter((part) => part !== false)
+    .join(', ');
   if (models.length < 2) {
     const [model] = models;
     const times = model === undefined ? [] : timesOf(pictures, model);
-    return h(
-      'p',
-      { class: 'muted' },
-      progress,
-      times.length > 0 && `, ${milliseconds(median(times))} inference each`,
-    );
+    return h('p', { class: 'muted' }, progress, times.length > 0 && `, ${milliseconds(median(times))} inference each`);
   }
   return [h('p', { class: 'muted' }, progress), comparison(pictures, models)];
 }

@@ -44,13 +44,7 @@ export function loadForm(
         });
       },
     },
-    h(
-      'div',
-      { class: 'fields three' },
-      field('Model', model),
-      field('Weights', weights),
-      field('Run on', backend),
-    ),
+    h('div', { class: 'fields three' }, field('Model', model), field('Weights', weights), field('Run on', backend)),
     h('div', { class: 'row' }, h('button', { type: 'submit', class: 'primary' }, icon('down'), 'Load model')),
   );
 }

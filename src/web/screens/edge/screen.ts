@@ -1,6 +1,6 @@
+import { patiently } from '../../api/patience.ts';
 import type { ModelSummary, Prediction } from '../../api/schema.ts';
 import { type Camera, jpegOf, openCamera } from '../../camera.ts';
-import { patiently } from '../../api/patience.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { bars } from '../../components/bars.ts';
 import { errorNotice, notice, sentence } from '../../components/notice.ts';

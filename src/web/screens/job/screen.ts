@@ -90,7 +90,12 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       // A stream that was opened again repeats the events.
       while ((epochs.at(-1)?.epoch ?? 0) >= epoch) epochs.pop();
       epochs.push({ epoch, loss, accuracy, val_loss, val_accuracy });
-      drawn?.draw(epochs);
+      draw();
+    };
+    const draw = (): void => {
+      if (drawn === undefined || epochs.length === 0) return;
+      if (!drawn.element.isConnected) fill(plots, drawn.element);
+      drawn.draw(epochs);
     };
     fill(body, h('div', { class: 'panel block' }, bar, words, phases, h('div', { class: 'row' }, cancel)), plots);
     fill(words, job.state === 'queued' ? 'Waiting: one job runs at a time.' : 'Starting …');
@@ -98,8 +103,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
     void import('../../components/curves.ts').then(({ curves }) => {
       if (signal.aborted || !plots.isConnected) return;
       drawn = curves();
-      fill(plots, drawn.element);
-      drawn.draw(epochs);
+      draw();
     });
     stopFollowing = followJob(id, {
       onProgress: (progress) => {
@@ -113,12 +117,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       onConnection: (connected) =>
         fill(
           trouble,
-          !connected &&
-            notice(
-              'caution',
-              'Connection lost',
-              'The job continues on the server. Reconnecting …',
-            ),
+          !connected && notice('caution', 'Connection lost', 'The job continues on the server. Reconnecting …'),
         ),
     });
   };
@@ -135,10 +134,11 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       if (signal.aborted) return;
       const gone = thrown instanceof RequestError && thrown.status === 404;
       if (gone) fill(heading, 'Job not found');
+      body.hidden = gone;
       fill(
         trouble,
         gone
-          ? h('p', {}, `${sentence(thrown.message)} `, h('a', { href: '#/teach' }, 'All jobs'), '.')
+          ? h('p', {}, `${sentence(thrown.message)} `, h('a', { href: '#/teach' }, 'All jobs'))
           : errorNotice(thrown, { label: 'Try again', run: () => void load() }),
       );
     }

@@ -13,7 +13,7 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
     fact('Parameters', large(card.parameters)),
     fact(
       'Input',
-      `${input.height} × ${input.width}, ${preprocessing.interpolation}, ${Math.round(preprocessing.crop_pct * 100)} % crop`,
+      `${input.height} × ${input.width}, ${preprocessing.interpolation}, ${Math.round(preprocessing.crop_pct * 100)}% crop`,
     ),
     fact('Features', count(card.num_features)),
     fact('Weights', bytes(weights.size_bytes)),
@@ -26,7 +26,7 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
 /** The accuracy on each data set. */
 export function accuracyTable({ accuracy }: ModelCard): HTMLElement {
   if (accuracy.length === 0) return h('p', { class: 'muted' }, 'Not measured.');
-  const share = (value: number | undefined): string => (value === undefined ? '–' : `${value.toFixed(2)} %`);
+  const share = (value: number | undefined): string => (value === undefined ? '–' : `${value.toFixed(2)}%`);
   return h(
     'div',
     { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Accuracy' },

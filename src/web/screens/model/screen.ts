@@ -46,20 +46,15 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
             'Classify images',
           ),
         isClassifier(card) &&
-          h(
-            'a',
-            { class: 'button', href: hrefOf(['edge'], { model: card.id }) },
-            icon('device'),
-            'Run in browser',
-          ),
+          h('a', { class: 'button', href: hrefOf(['edge'], { model: card.id }) }, icon('device'), 'Run in browser'),
         fineTuned &&
           h('a', { class: 'button', href: hrefOf(['results', card.id, String(card.version)]) }, 'Training report'),
       ),
       h('div', { class: 'panel' }, facts(card, speedView(watched, session, card.id, signal))),
+      h('section', { class: 'panel block' }, h('h2', {}, 'Accuracy'), accuracyTable(card)),
       h(
         'div',
         { class: 'columns' },
-        h('section', { class: 'panel block' }, h('h2', {}, 'Accuracy'), accuracyTable(card)),
         h(
           'section',
           { class: 'panel block' },
@@ -86,8 +81,13 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
   const load = (): void => {
     watched.call('describeModel', { path: { id }, signal }).then(show, (thrown: unknown) => {
       if (signal.aborted) return;
-      const gone = thrown instanceof RequestError && thrown.status === 404;
-      fill(body, gone ? h('p', {}, sentence(thrown.message)) : errorNotice(thrown, { label: 'Try again', run: load }));
+      if (!(thrown instanceof RequestError && thrown.status === 404)) {
+        fill(body, errorNotice(thrown, { label: 'Try again', run: load }));
+        return;
+      }
+      fill(heading, 'Model not found');
+      fill(about);
+      fill(body, h('p', {}, sentence(thrown.message)));
     });
   };
   load();

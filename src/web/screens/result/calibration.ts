@@ -3,7 +3,7 @@ import { h, shape } from '../../dom.ts';
 import { percent } from '../../format.ts';
 
 const SIZE = 220;
-const MARGIN = { left: 44, bottom: 34, top: 8, right: 8 };
+const MARGIN = { left: 48, bottom: 34, top: 8, right: 8 };
 const TICKS = [0, 0.5, 1];
 
 /** Reliability diagram: accuracy by confidence. A calibrated model lies on the diagonal. */
@@ -50,17 +50,14 @@ function diagram({ bins, error }: Calibration): HTMLElement {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
   svg.setAttribute('role', 'img');
-  svg.setAttribute(
-    'aria-label',
-    `Accuracy by confidence in ${bins.length} bins; calibration error ${percent(error)}`,
-  );
+  svg.setAttribute('aria-label', `Accuracy by confidence in ${bins.length} bins; calibration error ${percent(error)}`);
   svg.append(
     shape('rect', { class: 'frame', x: x(0), y: y(1), width: SIZE, height: SIZE }),
     ...bars,
     shape('line', { class: 'ideal', x1: x(0), y1: y(0), x2: x(1), y2: y(1) }),
     ...TICKS.flatMap((tick) => [
-      text(percent(tick), { x: x(tick), y: y(0) + 15, 'text-anchor': tick === 1 ? 'end' : 'middle' }),
-      text(percent(tick), { x: x(0) - 6, y: y(tick) + 4, 'text-anchor': 'end' }),
+      text(percent(tick, 0), { x: x(tick), y: y(0) + 15, 'text-anchor': tick === 1 ? 'end' : 'middle' }),
+      text(percent(tick, 0), { x: x(0) - 6, y: y(tick) + 4, 'text-anchor': 'end' }),
     ]),
     text('confidence', { x: x(0.5), y: height - 4, 'text-anchor': 'middle' }),
     text('accuracy', { x: -y(0.5), y: 10, 'text-anchor': 'middle', transform: 'rotate(-90)' }),

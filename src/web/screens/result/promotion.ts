@@ -35,11 +35,7 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
     const before = versions.filter((each) => each < version).at(-1);
     fill(
       place,
-      h(
-        'p',
-        { role: 'status' },
-        `“${name}” stands for version ${answering}.`,
-      ),
+      h('p', { role: 'status' }, `“${name}” stands for version ${answering}.`),
       h(
         'div',
         { class: 'row' },

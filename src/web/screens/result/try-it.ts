@@ -33,8 +33,7 @@ export function tryIt({ client, model, signal }: TryItOptions): HTMLElement {
       else {
         fill(
           place,
-          result.unknown === true &&
-            h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)),
+          result.unknown === true && h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)),
           bars(result.predictions),
         );
       }

@@ -1,4 +1,5 @@
 import type { Client } from '../../api/client.ts';
+import { RequestError } from '../../api/problem.ts';
 import type { ModelCard, TrainingReport } from '../../api/schema.ts';
 import type { Curves } from '../../components/curves.ts';
 import { errorNotice } from '../../components/notice.ts';
@@ -62,7 +63,9 @@ export function resultView({ client, model, version }: ResultOptions): {
 
   const start = (): void => {
     load().catch((thrown: unknown) => {
-      if (!signal.aborted) fill(element, errorNotice(thrown, { label: 'Try again', run: start }));
+      if (signal.aborted) return;
+      const gone = thrown instanceof RequestError && thrown.status === 404;
+      fill(element, errorNotice(thrown, gone ? undefined : { label: 'Try again', run: start }));
     });
   };
   start();
@@ -89,19 +92,16 @@ function headline({ test, verdict, next_steps }: TrainingReport): HTMLElement {
           h(
             'p',
             { class: 'muted small' },
-            `95 % confidence interval: ${percent(test.interval[0] ?? 0)} to ${percent(test.interval[1] ?? 1)}`,
+            `95% confidence interval: ${percent(test.interval[0] ?? 0)} to ${percent(test.interval[1] ?? 1)}`,
           ),
           test.current &&
-            h(
-              'p',
-              { class: 'muted small' },
-              `Version ${test.current.version}: ${percent(test.current.accuracy)}`,
-            ),
+            h('p', { class: 'muted small' }, `Version ${test.current.version}: ${percent(test.current.accuracy)}`),
           h(
             'p',
             { class: 'muted small' },
-            `Nearest neighbours: ${percent(test.baselines.nearest_neighbours.accuracy)}. Most frequent class: ${percent(test.baselines.majority_class.accuracy)}.`,
+            `Nearest neighbours: ${percent(test.baselines.nearest_neighbours.accuracy)}`,
           ),
+          h('p', { class: 'muted small' }, `Most frequent class: ${percent(test.baselines.majority_class.accuracy)}`),
         ),
     h(
       'div',

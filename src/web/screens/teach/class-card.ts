@@ -59,9 +59,7 @@ export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip
     const missing = MIN_PICTURES - pictures.length;
     fill(
       tally,
-      missing > 0
-        ? `${counted(pictures.length, 'image')}, ${missing} more needed`
-        : counted(pictures.length, 'image'),
+      missing > 0 ? `${counted(pictures.length, 'image')}, ${missing} more needed` : counted(pictures.length, 'image'),
     );
   };
 
@@ -97,7 +95,12 @@ export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip
         ),
     ),
     strip,
-    h('div', { class: 'row spread' }, h('div', { class: 'row' }, pickButton('Add images', { onFiles: add }), record), tally),
+    h(
+      'div',
+      { class: 'row spread' },
+      h('div', { class: 'row' }, pickButton('Add images', { onFiles: add }), record),
+      tally,
+    ),
   );
   acceptDrops(card, add);
   draw();

@@ -14,11 +14,7 @@ export function recordPictures(className: string, onPicture: (file: File) => voi
   let timer: ReturnType<typeof setInterval> | undefined;
   let closed = false;
   let taken = 0;
-  const told = h(
-    'p',
-    { class: 'muted', role: 'status' },
-    'Turn the object while recording: different views help.',
-  );
+  const told = h('p', { class: 'muted', role: 'status' }, 'Turn the object while recording: different views help.');
   const button = h('button', { type: 'button', class: 'primary' });
   const draw = (): void => {
     const recording = timer !== undefined;

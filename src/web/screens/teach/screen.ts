@@ -1,5 +1,5 @@
-import type { Operations } from '../../api/schema.ts';
 import { patiently } from '../../api/patience.ts';
+import type { Operations } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { errorNotice } from '../../components/notice.ts';
 import { acceptDrops, folderOf, pickButton } from '../../components/picture-input.ts';
@@ -21,6 +21,8 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
   const { signal } = ended;
   const { draft } = session;
   let packed: PackedDataset | undefined;
+  /** Whether the last check of the data set failed. */
+  let checkFailed = false;
 
   const dataset = h('div', { class: 'block' });
   const checked = h('div');
@@ -33,13 +35,14 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
 
   const onChange = (): void => {
     packed = undefined;
+    checkFailed = false;
     fill(checked);
     drawReadiness();
   };
 
   const drawReadiness = (): void => {
     const reason = whatIsMissing(draft);
-    fill(missing, reason ?? 'The data set is ready.');
+    fill(missing, reason ?? (!checkFailed && 'The data set is ready.'));
     check.disabled = reason !== undefined;
     form?.setReady(reason === undefined);
   };
@@ -142,6 +145,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
 
   const inspect = async (): Promise<void> => {
     check.disabled = true;
+    checkFailed = false;
     fill(trouble);
     try {
       const dataset = await pack();
@@ -154,6 +158,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
       if (!('will_train' in report)) throw new Error('The server started a training instead of a check.');
       fill(checked, preflightView(report, dataset));
     } catch (thrown) {
+      checkFailed = true;
       if (!signal.aborted) fill(checked, errorNotice(thrown, { label: 'Try again', run: () => void inspect() }));
     } finally {
       drawReadiness();

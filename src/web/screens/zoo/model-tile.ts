@@ -76,5 +76,5 @@ function bestAccuracy({ accuracy }: ModelCard): Child {
   const [first] = accuracy;
   return first === undefined
     ? '–'
-    : h('span', { title: `${first.dataset}, ${count(first.images)} images` }, `${first.top1.toFixed(1)} %`);
+    : h('span', { title: `${first.dataset}, ${count(first.images)} images` }, `${first.top1.toFixed(1)}%`);
 }

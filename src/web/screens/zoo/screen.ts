@@ -45,11 +45,7 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
         'div',
         { class: 'lead' },
         h('h1', {}, 'Model zoo'),
-        h(
-          'p',
-          {},
-          'All models of this server, with their accuracy, size, speed and licence.',
-        ),
+        h('p', {}, 'All models of this server, with their accuracy, size, speed and licence.'),
       ),
       trouble,
       list,
