@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, UNFINISHED } from './durable-files.ts';
+import { errnoOf, makeFolder, UNFINISHED } from './durable-files.ts';
 import { FolderLockedError, lockFolder } from './folder-lock.ts';
 
 /**
@@ -44,7 +44,7 @@ export async function removeUnlessLocked(folder: string): Promise<boolean> {
 async function createLocked(parent: string): Promise<{ folder: string; release: () => Promise<void> }> {
   for (;;) {
     const folder = join(parent, `${randomUUID()}${UNFINISHED}`);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     try {
       return { folder, release: await lockFolder(folder) };
     } catch (thrown) {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, readIfThere, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
+import { errnoOf, makeFolder, readIfThere, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
@@ -83,7 +83,7 @@ export class FileArtifactStore implements ArtifactStore {
   /** The number that is reserved for a key, else the next one: of two processes only one can make its file. */
   async #reserve(name: string, key: string): Promise<number> {
     const numbers = this.#path(name, NUMBERS);
-    await mkdir(numbers, { recursive: true });
+    await makeFolder(numbers);
     const versions = await this.#versions(name);
     const given = numbersAmong(await readdir(numbers));
     for (const number of given) {
@@ -152,7 +152,7 @@ export class FileArtifactStore implements ArtifactStore {
       expectUnused(await this.#find(name, version), version);
       await withStagingFolder(join(this.#folder, STAGING), async (staging) => {
         // From now on the number belongs to no key: a job that runs again gets a new one.
-        await mkdir(this.#path(name, NUMBERS), { recursive: true });
+        await makeFolder(this.#path(name, NUMBERS));
         await writeFileDurably(this.#path(name, NUMBERS, version), '');
         await rename(this.#path(name, version), join(staging, 'removed'));
         await syncToDisk(this.#path(name));
@@ -164,7 +164,7 @@ export class FileArtifactStore implements ArtifactStore {
     return this.#mutex.run(async () => {
       checkAlias(alias);
       await this.#find(name, version);
-      await mkdir(this.#path(name, ALIASES), { recursive: true });
+      await makeFolder(this.#path(name, ALIASES));
       await writeFileDurably(this.#path(name, ALIASES, alias), String(version));
       await syncToDisk(this.#path(name));
     });
