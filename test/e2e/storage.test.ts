@@ -3,11 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { colourZip } from '../../scripts/labelled-zip.ts';
+import { type ServerProcess, startServer, untilReady } from '../../scripts/server-process.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
-import { colourZip } from './labelled-zip.ts';
-import { type ServerProcess, startServer, untilReady } from './server-process.ts';
 
 /** Mounts are seen by the server alone. The tests may run as root, for whom permissions mean nothing: so disks do it. */
 const UNSHARE = ['--user', '--map-root-user', '--mount'];
