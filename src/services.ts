@@ -42,6 +42,8 @@ export interface Services {
   readonly control: ModelControl;
   readonly watch: RepositoryWatch;
   readonly metrics: Metrics;
+  /** What is wrong although requests are answered, for health checks. */
+  readonly warnings: () => string[];
   /** Lets images in flight finish, then ends the engines. */
   close(): Promise<void>;
 }
@@ -124,6 +126,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     control,
     watch,
     metrics,
+    warnings: () => [...engines.warnings, ...conversions.warnings],
     close: async () => {
       await watch.close();
       await parity.close();

@@ -58,8 +58,8 @@ function reportPath(onnx: ConvertedModel['onnx']): string {
 }
 
 /**
- * Compares the answers of ONNX and TF.js after each conversion, one model at a time. Each format runs in a process of its own
- * that ends afterwards: no request waits for it, and the server keeps no memory for it.
+ * Compares the answers of ONNX and TF.js after each conversion, one model at a time. Each format runs in a process of
+ * its own that ends afterwards: no request waits for it, and the server keeps no memory for it.
  */
 export class FormatParity {
   readonly #logger: Logger;
@@ -73,7 +73,10 @@ export class FormatParity {
     this.#logger = logger;
   }
 
-  /** Queues a comparison of a model's formats, unless it has been compared or has one format only. Failures are logged. */
+  /**
+   * Queues a comparison of a model's formats, unless it has been compared or has one format only. Failures are
+   * logged.
+   */
   compare(name: string, converted: ConvertedModel): void {
     const { key, tfjs } = converted;
     if (tfjs === undefined || this.#planned.has(key)) return;

@@ -4,8 +4,8 @@ import type { z } from 'zod';
 import { writeFileDurably } from './durable-files.ts';
 
 /**
- * The text of a JSON file that can be made again: the value, and the SHA-256 of the value's JSON. A record with one digit
- * flipped is still valid JSON; the digest tells.
+ * The text of a JSON file that can be made again: the value, and the SHA-256 of the value's JSON. A record with one
+ * digit flipped is still valid JSON; the digest tells.
  */
 export function derivedJson(value: unknown): string {
   return `${JSON.stringify({ sha256: digestOf(value), value }, null, 2)}\n`;

@@ -12,13 +12,15 @@ const TICK_MS = 250;
 /** The most that one tick counts: a longer gap is a time in which this process itself did not run. */
 const LONGEST_TICK_MS = 2 * TICK_MS;
 
-/** `stdio` to fork a watched process with: no input, piped output, a channel for messages, a pipe for the heartbeat. */
+/**
+ * `stdio` to fork a watched process with: no input, piped output, a channel for messages, a pipe for the heartbeat.
+ */
 export const WATCHED_STDIO: StdioOptions = ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'];
 
 /**
- * Sends this process's heartbeat to its parent, from a thread of its own: it goes on while the main thread computes, and
- * stops when the process is stopped. Call it once in a process that was forked with `WATCHED_STDIO`; it does not keep the
- * process alive.
+ * Sends this process's heartbeat to its parent, from a thread of its own: it goes on while the main thread computes,
+ * and stops when the process is stopped. Call it once in a process that was forked with `WATCHED_STDIO`; it does not
+ * keep the process alive.
  */
 export function startHeartbeat(): void {
   const workerData = { fd: HEARTBEAT_FD, intervalMs: HEARTBEAT_INTERVAL_MS };
@@ -33,12 +35,13 @@ interface Bound {
 }
 
 /**
- * Kills a forked process that is hung: one that sends no heartbeat any more, or that takes longer for a piece of work than
- * its bound. Heartbeats are expected from the first heartbeat or message on; give the start a bound of its own. SIGKILL ends stopped processes too. The process's owner learns of the end by
- * `exit`, and of the reason by `verdict`.
+ * Kills a forked process that is hung: one that sends no heartbeat any more, or that takes longer for a piece of work
+ * than its bound. Heartbeats are expected from the first heartbeat or message on; give the start a bound of its own.
+ * SIGKILL ends stopped processes too. The process's owner learns of the end by `exit`, and of the reason by
+ * `verdict`.
  *
- * Time counts only while this process runs: if it was stopped itself (Ctrl+Z), or the machine slept, or its event loop was
- * blocked, its children get the whole time again that they had left.
+ * Time counts only while this process runs: if it was stopped itself (Ctrl+Z), or the machine slept, or its event
+ * loop was blocked, its children get the whole time again that they had left.
  */
 export class Watchdog {
   readonly #child: ChildProcess;

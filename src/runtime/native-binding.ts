@@ -7,12 +7,13 @@ import { z } from 'zod';
 import { messageOf } from '../common/errors.ts';
 
 /**
- * tfjs-node 4.22 was made against TensorFlow 2.9 and runs on any later 2.x whose C interface is the same; this is the
- * newest that was tried. Its wheel for Python 3.11 holds that interface's library and headers.
+ * tfjs-node 4.22 was built against TensorFlow 2.9 and runs on later 2.x versions with the same C interface. This is
+ * the newest version that was tried. Its wheel for Python 3.11 contains the library and the headers of that
+ * interface.
  */
 const WHEEL = 'tensorflow-cpu==2.15.1';
 const WHEEL_PYTHON = '3.11';
-/** The Node-API version that the binding is compiled for: every Node this project runs on has it. */
+/** The Node-API version that the binding is compiled for. All supported versions of Node have it. */
 const NODE_API = 8;
 const HEADERS = ['tensorflow', 'tsl', 'xla', 'absl', 'Eigen', 'google', 'unsupported'];
 const LIBRARIES = [
@@ -25,10 +26,10 @@ const packageSchema = z.object({ binary: z.object({ host: z.url() }) });
 export type Report = (line: string) => void;
 
 /**
- * Gives `@tensorflow/tfjs-node` its native binding where it lacks one: by the package's own installer if the host that
- * it downloads from can be reached, else compiled against the TensorFlow wheel of the Python registry.
- * @returns how it came to be there.
- * @throws Error that says what is missing.
+ * Installs the native binding of `@tensorflow/tfjs-node`, unless it is installed: with the installer of the package
+ * if the host that it downloads from can be reached, else compiled against the TensorFlow wheel of the Python
+ * registry.
+ * @throws Error that says what is missing
  */
 export async function installNativeBinding(report: Report): Promise<'already there' | 'downloaded' | 'compiled'> {
   const folder = packageFolder();
@@ -41,7 +42,7 @@ export async function installNativeBinding(report: Report): Promise<'already the
     if (installed && (await hasBinding(folder))) return 'downloaded';
     report('the installer failed');
   } else {
-    report(`${new URL(host).host}, from where the installer downloads, cannot be reached: ${unreachable}`);
+    report(`the installer downloads from ${new URL(host).host}, which cannot be reached: ${unreachable}`);
   }
   await compile(folder, report);
   return 'compiled';
@@ -86,7 +87,7 @@ async function compile(folder: string, report: Report): Promise<void> {
 
 function requireTools(): void {
   if (process.platform !== 'linux') {
-    throw new Error(`only on Linux can the binding be compiled here, and this is ${process.platform}`);
+    throw new Error(`the binding can be compiled on Linux only, and this is ${process.platform}`);
   }
   const missing = [
     attempt('python3', ['-m', 'pip', '--version'], 'ignore') ? [] : ['python3 with pip (Debian: python3-pip)'],
@@ -95,12 +96,12 @@ function requireTools(): void {
   if (missing.length > 0) throw new Error(`to compile the binding, install ${missing.join(' and ')}`);
 }
 
-/** Unpacks the wheel and moves what the binding is compiled and linked against to `target`. */
+/** Moves the headers and libraries of the wheel, which the binding is compiled and linked against, to `target`. */
 async function layOutTensorFlow(work: string, target: string): Promise<void> {
   const options = ['--quiet', '--no-deps', '--only-binary', ':all:', '--python-version', WHEEL_PYTHON];
   run('python3', ['-m', 'pip', 'download', ...options, '--dest', work, WHEEL]);
   const wheel = (await readdir(work)).find((name) => name.endsWith('.whl'));
-  if (wheel === undefined) throw new Error(`pip brought no wheel of ${WHEEL}`);
+  if (wheel === undefined) throw new Error(`pip downloaded no wheel of ${WHEEL}`);
   run('python3', ['-m', 'zipfile', '--extract', join(work, wheel), work]);
   const unpacked = join(work, 'tensorflow');
   await rm(target, { recursive: true, force: true });
@@ -116,7 +117,7 @@ async function layOutTensorFlow(work: string, target: string): Promise<void> {
   }
 }
 
-/** As the package's `binding.gyp` has it, without node-gyp, which would fetch all of Node's headers from its host. */
+/** Compiles as `binding.gyp` of the package says, but without node-gyp, which would download the headers of Node. */
 async function compileBinding(folder: string, work: string): Promise<void> {
   const target = join(folder, 'lib', `napi-v${NODE_API}`);
   const built = join(work, 'tfjs_binding.node');
@@ -126,11 +127,14 @@ async function compileBinding(folder: string, work: string): Promise<void> {
   const flags = ['-std=c++17', '-O2', '-fPIC', '-shared', '-w', `-DNAPI_VERSION=${NODE_API}`];
   run('g++', [...flags, ...include, ...sources, ...link, '-Wl,-rpath,$ORIGIN/../../deps/lib', '-o', built]);
   await mkdir(target, { recursive: true });
-  // Last, and in one step: the binding is there or it is not.
+  // Renamed when it is complete: a binding that is there works.
   await rename(built, join(target, 'tfjs_binding.node'));
 }
 
-/** The folder with `node_api.h`: Node's own where it came with one, else that of the package of these headers. */
+/**
+ * The folder with `node_api.h`: that of the Node installation if it has one, else that of the package
+ * `node-api-headers`.
+ */
 function nodeHeaders(work: string): string {
   const own = join(dirname(dirname(process.execPath)), 'include', 'node');
   if (existsSync(join(own, 'node_api.h'))) return own;

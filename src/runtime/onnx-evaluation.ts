@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
 import type { PixelTensor } from '../common/tensor.ts';
 
-/** A value of any ONNX model, its numbers as JavaScript's. */
+/** A value of an ONNX model. 64-bit integers are converted to numbers. */
 export interface OnnxValue {
   readonly type: string;
   readonly shape: readonly number[];
@@ -9,11 +9,11 @@ export interface OnnxValue {
 }
 
 /**
- * Opens an ONNX model, runs it on some batches of `pixels` and closes it: how a model made elsewhere is looked at. The
- * graph is run as it stands, without the optimisation that takes long and would be for nothing.
+ * Opens an ONNX model, runs it on some batches of `pixels` and closes it; for models that are being imported. The
+ * graph is not optimised: for a few runs that would take longer than it saves.
  *
- * @returns for each batch the named outputs
- * @throws Error with the runtime's own words, which name the operator or the tensor
+ * @returns the named outputs of each batch
+ * @throws Error with the message of the runtime, which names the operator or the tensor
  */
 export async function evaluateOnnx(
   path: string,
@@ -38,7 +38,7 @@ export async function evaluateOnnx(
 }
 
 function numbersOf(name: string, tensor: OnnxTensor | undefined): OnnxValue {
-  if (tensor === undefined || tensor.type === 'string') throw new Error(`output "${name}" does not consist of numbers`);
+  if (tensor === undefined || tensor.type === 'string') throw new Error(`output "${name}" has no numbers`);
   return {
     type: tensor.type,
     shape: tensor.dims,

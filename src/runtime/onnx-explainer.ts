@@ -1,9 +1,9 @@
 import { type InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
 import type { ExplainedClasses } from './session.ts';
 
-/** The model beside a model that traces a class back to the picture; loaded when it is first asked. */
+/** The second model of a pair, which traces a class back to the image. Opened at the first use. */
 export class OnnxExplainer {
-  /** What it reads of the model's answer. */
+  /** The outputs of the first model that are its inputs. */
   static readonly reads = ['probabilities', 'activations', 'features'] as const;
 
   readonly #open: () => Promise<InferenceSession>;
@@ -13,25 +13,25 @@ export class OnnxExplainer {
     this.#open = open;
   }
 
-  /** `[n, height, width]` of the images whose answers are given. */
+  /** The explanations `[n, height, width]` of the images whose outputs are given. */
   async run(
     { probabilities, activations, features }: InferenceSession.OnnxValueMapType,
     classes: ExplainedClasses = [],
   ): Promise<OnnxTensor> {
     if (activations === undefined || features === undefined || !(probabilities?.data instanceof Float32Array)) {
-      throw new Error('the ONNX model has neither probabilities nor activations and features');
+      throw new Error('the ONNX model lacks one of the outputs probabilities, activations and features');
     }
     const best = mostProbable(probabilities.data, probabilities.dims[0] ?? 1);
     const chosen = BigInt64Array.from(best, (index, row) => BigInt(classes[row] ?? index));
     this.#session ??= this.#open();
     const session = await this.#session.catch((thrown: unknown) => {
-      // The file may have been made anew by the next run.
+      // A damaged file may have been repaired before the next run.
       this.#session = undefined;
       throw thrown;
     });
     const classTensor = new OnnxTensor('int64', chosen, [chosen.length]);
     const { explanation } = await session.run({ activations, features, class: classTensor });
-    if (explanation === undefined) throw new Error('the model that explains has no output named explanation');
+    if (explanation === undefined) throw new Error('the explanation model has no output named explanation');
     return explanation;
   }
 
@@ -41,7 +41,7 @@ export class OnnxExplainer {
   }
 }
 
-/** The class of each row that scores highest; of equals the first. */
+/** The class of each row with the highest score; the first of equals. */
 function mostProbable(probabilities: Float32Array, rows: number): number[] {
   const count = probabilities.length / rows;
   return Array.from({ length: rows }, (_, row) => {

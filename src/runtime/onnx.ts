@@ -4,7 +4,10 @@ import type { PixelTensor } from '../common/tensor.ts';
 import { OnnxExplainer } from './onnx-explainer.ts';
 import { type AnswerName, type Outputs, requireFittingPixels, type Session, type SessionSource } from './session.ts';
 
-/** Opens an emitted ONNX model. Blocks this thread while the graph is optimised. @throws when the file is not one. */
+/**
+ * Opens a converted ONNX model. Blocks the thread while the graph is optimised.
+ * @throws Error when the file is no model
+ */
 export async function openOnnxSession({ path, explanation, threads }: SessionSource): Promise<Session> {
   const session = await InferenceSession.create(path, sessionOptions(threads));
   const inputShape = pixelShape(session);
@@ -37,8 +40,8 @@ export async function openOnnxSession({ path, explanation, threads }: SessionSou
 }
 
 /**
- * Weights stay where they are, mapped from the model's own file: packed copies of a VGG's dense layers would be another
- * gigabyte, for a model that is seldom asked.
+ * The explanation model uses the weights mapped from the file of the first model. Packed copies of a VGG's dense
+ * layers would take another gigabyte, for a model that is used seldom.
  */
 const UNPACKED = { disable_prepacking: '1' };
 
@@ -49,10 +52,10 @@ function sessionOptions(threads: number, more: Readonly<Record<string, string>> 
     interOpNumThreads: 1,
     intraOpNumThreads: threads,
     graphOptimizationLevel: 'all',
-    // Errors only: its warnings about constant folding go to stderr outside our log.
+    // Errors only: warnings, such as those about constant folding, go to stderr past our log.
     logSeverityLevel: 3,
-    // Between two layers threads spin, since waking one takes as long as a small layer; after the run they sleep at once,
-    // so that they hold no core that decoding and the HTTP thread need.
+    // Threads spin between two layers, since waking one takes as long as a small layer. After a run they sleep at
+    // once and leave the core to decoding and the HTTP thread.
     extra: { session: { force_spinning_stop: '1', ...more } },
   };
 }

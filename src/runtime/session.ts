@@ -2,48 +2,50 @@ import type { FileDigest } from '../common/file-digest.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts';
 
 /**
- * What every converted model can answer, each with the batch first:
- * `probabilities` and `logits` `[n, classes]`, `features` `[n, features]` (what enters the last dense layer) and
- * `activations` (the last convolution's map) `[n, height, width, channels]`.
+ * The outputs of every converted model, with their shapes:
+ * `probabilities` and `logits` `[n, classes]`, `features` `[n, features]` (the input of the last dense layer) and
+ * `activations` `[n, height, width, channels]` (the output of the last convolution).
  */
 export const OUTPUT_NAMES = ['probabilities', 'logits', 'features', 'activations'] as const;
 export type OutputName = (typeof OUTPUT_NAMES)[number];
-/** The outputs of a session. `explanation` says where the picture shows a class; it needs `SessionSource.explanation`. */
+/**
+ * The outputs of a session. `explanation` says where the picture shows a class; it needs `SessionSource.explanation`.
+ */
 export type AnswerName = OutputName | 'explanation';
 
 export type Outputs = Readonly<Partial<Record<AnswerName, Tensor>>>;
 
-/** The runtimes a model can be served by: ONNX Runtime, or TensorFlow.js on its fastest backend here. */
+/** The runtimes: ONNX Runtime, and TensorFlow.js on its fastest backend on this machine. */
 export const RUNTIME_NAMES = ['onnx', 'tfjs'] as const;
 export type RuntimeName = (typeof RUNTIME_NAMES)[number];
 
-/** What TensorFlow.js can compute with, fastest first: the native library, WebAssembly, plain JavaScript. */
+/** The backends of TensorFlow.js, the fastest first: the native library, WebAssembly, plain JavaScript. */
 export const TENSORFLOW_BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
 export type TensorFlowBackend = (typeof TENSORFLOW_BACKENDS)[number];
 
-/** A backend that was tried and could not be used. */
+/** A backend that was tried and does not work here. */
 export interface RejectedBackend {
   readonly backend: string;
   readonly reason: string;
 }
 
-/** Indices of the classes to be explained, one for each image of a batch. */
+/** Indices of the classes to explain, one for each image of a batch; undefined means the most probable class. */
 export type ExplainedClasses = readonly (number | undefined)[];
 
-/** A loaded model. Not re-entrant: one `run` at a time. */
+/** A loaded model. Not re-entrant: call `run` again after it has settled. */
 export interface Session {
   readonly runtime: RuntimeName;
-  /** What computes: `cpu` of ONNX Runtime; `tensorflow`, `wasm` or `cpu` of TensorFlow.js. */
+  /** `cpu` for ONNX Runtime; `tensorflow`, `wasm` or `cpu` for TensorFlow.js. */
   readonly backend: string;
   /** Version of the runtime's library. */
   readonly version: string;
-  /** Faster backends that were passed over, and why. */
+  /** Faster backends that do not work here, and why. */
   readonly rejected: readonly RejectedBackend[];
   /**
-   * Computes what `outputs` names.
-   * @param classes for `explanation`, `[n, height, width]`: the class of each image whose logit is traced back to the
-   * cells of the activations; the most probable one where there is none
-   * @throws when the pixels do not fit the model's input, or when the session cannot explain.
+   * Computes outputs of a batch.
+   * @param classes for the output `explanation`, `[n, height, width]`: the class of each image whose logit is traced
+   * back to the cells of the activations
+   * @throws Error when the pixels do not fit the model's input, or the model cannot be explained
    */
   run(pixels: PixelTensor, outputs: readonly AnswerName[], classes?: ExplainedClasses): Promise<Outputs>;
   close(): Promise<void>;
@@ -59,13 +61,14 @@ export interface SessionSource {
   /** The ONNX model that computes `explanation`; verified and opened at the first run that asks for it. */
   readonly explanation?: FileDigest;
   readonly threads: number;
-  /** Only this TensorFlow.js backend will do; without it the fastest that works is taken. */
+  /** The TensorFlow.js backend to use; the fastest that works when absent. */
   readonly backend?: TensorFlowBackend;
 }
 
 /**
- * Checks pixels against a model's `[height, width, channels]` before native code sees them.
- * @throws when they differ, when the batch is empty or when the data are not as long as the shape says.
+ * Checks pixels before native code gets them.
+ * @param inputShape `[height, width, channels]` of the model
+ * @throws Error when the shapes differ, the batch is empty, or the data has another length than the shape says
  */
 export function requireFittingPixels({ data, shape }: PixelTensor, inputShape: readonly number[]): void {
   const [batch, ...image] = shape;

@@ -5,7 +5,7 @@ import { type RejectedBackend, TENSORFLOW_BACKENDS, type TensorFlowBackend } fro
 
 export type TensorFlow = typeof import('@tensorflow/tfjs');
 
-/** TensorFlow.js with the backend it computes on, and the faster ones that could not be had. */
+/** TensorFlow.js, its backend, and the faster backends that do not work here. */
 export interface LoadedTensorFlow {
   readonly tf: TensorFlow;
   readonly backend: TensorFlowBackend;
@@ -13,31 +13,31 @@ export interface LoadedTensorFlow {
 }
 
 export interface TensorFlowOptions {
-  /** For the native backend, which otherwise takes every core; the others compute on the calling thread. */
+  /** Threads of the native backend, which would take all cores; the others compute on the calling thread. */
   readonly threads: number;
-  /** Only this one will do. */
+  /** The backend to use; the fastest that works when absent. */
   readonly backend?: TensorFlowBackend;
 }
 
-// TensorFlow.js keeps its backends in module state. Its packages find one another by `require`, so all come that way:
-// an `import` would give a second copy, without them.
+// TensorFlow.js keeps its backends in the state of its module. Its packages load each other with `require`, and so
+// does this file: `import` would load a second copy, which has no backends.
 const require = createRequire(import.meta.url);
 
 let loading: Promise<LoadedTensorFlow> | undefined;
 
 /**
- * TensorFlow.js on the fastest backend that works here. It is one for the whole process: the first call decides.
- * @throws when none works, or when one is asked for that is not the one in use; the message has the reasons.
+ * Loads TensorFlow.js on the fastest backend that works here. The first call decides for the whole process.
+ * @throws Error with the reasons when no backend works, or when `backend` is not the one in use
  */
 export async function loadTensorFlow({ threads, backend }: TensorFlowOptions): Promise<LoadedTensorFlow> {
   loading ??= load(backend === undefined ? TENSORFLOW_BACKENDS : [backend], threads);
-  // A failure is not for ever: somebody may ask for another backend.
+  // After a failure another backend may be tried.
   loading.catch(() => {
     loading = undefined;
   });
   const loaded = await loading;
   if (backend !== undefined && loaded.backend !== backend) {
-    throw new Error(`TensorFlow.js computes on ${loaded.backend} in this process already, not on ${backend}`);
+    throw new Error(`TensorFlow.js already uses the backend ${loaded.backend} in this process, not ${backend}`);
   }
   return loaded;
 }
@@ -52,16 +52,16 @@ async function load(candidates: readonly TensorFlowBackend[], threads: number): 
     }
   }
   const reasons = rejected.map(({ backend, reason }) => `${backend}: ${reason}`).join('; ');
-  throw new Error(`TensorFlow.js has no backend that works: ${reasons}`);
+  throw new Error(`no backend of TensorFlow.js works here: ${reasons}`);
 }
 
 async function activate(backend: TensorFlowBackend, threads: number): Promise<TensorFlow> {
   const tf: TensorFlow = require('@tensorflow/tfjs');
-  // Keeps its advertisement for faster backends off the console.
+  // Keeps the advertisement for faster backends off the console.
   tf.enableProdMode();
   if (backend === 'tensorflow') requireNative(threads);
   if (backend === 'wasm') require('@tensorflow/tfjs-backend-wasm');
-  // A backend that fails to start is passed over in silence, so what is in use is looked at.
+  // TensorFlow.js passes over a backend that fails to start without an error.
   await tf.setBackend(backend);
   await tf.ready();
   if (tf.getBackend() !== backend) throw new Error(`TensorFlow.js fell back to ${tf.getBackend()}`);
@@ -69,18 +69,18 @@ async function activate(backend: TensorFlowBackend, threads: number): Promise<Te
 }
 
 function requireNative(threads: number): void {
-  // The library reads its settings from the environment, once. 2: only errors on stderr.
+  // The library reads these settings once. 2: only errors on stderr.
   process.env['TF_CPP_MIN_LOG_LEVEL'] = '2';
   process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
   process.env['TF_NUM_INTEROP_THREADS'] = '1';
-  // tfjs-node 4.22 calls two functions that Node 22 warns of and Node 23 removed. It works with them put back.
+  // tfjs-node 4.22 calls two functions that Node 22 deprecated and Node 23 removed. It works when they are put back.
   const functions: Record<string, unknown> = util;
   functions['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
   functions['isArray'] = Array.isArray;
   require('@tensorflow/tfjs-node');
 }
 
-/** tfjs-node's message goes on for lines about compilers and other systems. */
+/** The message of tfjs-node goes on with lines about compilers and other systems. */
 function firstSentence(text: string): string {
   return text.split(/(?<=\.)\s/)[0]?.trim() ?? text;
 }

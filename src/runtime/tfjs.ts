@@ -14,7 +14,7 @@ import {
 } from './session.ts';
 import { loadTensorFlow, type TensorFlow } from './tensorflow.ts';
 
-/** Opens an emitted TF.js layers model. @throws when the files are not one, or when no backend works. */
+/** Opens a converted TF.js layers model. @throws Error when the files are no model, or no backend works */
 export async function openTfjsSession({ path, threads, backend: wanted }: SessionSource): Promise<Session> {
   const options = wanted === undefined ? { threads } : { threads, backend: wanted };
   const { tf, backend, rejected } = await loadTensorFlow(options);
@@ -29,7 +29,7 @@ export async function openTfjsSession({ path, threads, backend: wanted }: Sessio
     run: async (pixels, outputs) => {
       requireFittingPixels(pixels, inputShape);
       const asked = outputs.map((output) => {
-        if (output === 'explanation') throw new Error('TF.js models are not explained; their ONNX twins are');
+        if (output === 'explanation') throw new Error('explanations are computed by the ONNX model only');
         return names[output];
       });
       const results = tf.tidy(() => execute(tf, model, pixels, asked));
@@ -45,7 +45,7 @@ export async function openTfjsSession({ path, threads, backend: wanted }: Sessio
   };
 }
 
-/** Computes the named tensors and what they need, nothing else. */
+/** Computes the named tensors and the layers that they depend on. */
 function execute(tf: TensorFlow, model: LayersModel, { data, shape }: PixelTensor, names: string[]): TfTensor[] {
   const results = model.execute(tf.tensor(data, [...shape], 'float32'), names);
   return Array.isArray(results) ? results : [results];
@@ -67,7 +67,7 @@ function pixelShape({ inputs: [input] }: LayersModel): number[] {
   return shape.map(Number);
 }
 
-/** The tensors behind the outputs; the converter calls the layers that make them by the outputs' names. */
+/** The tensor of each output. The converter names the layers after the outputs. */
 function tensorNames({ outputs, outputNames }: LayersModel): Record<OutputName, string> {
   const nameOf = (output: OutputName): string => {
     const tensor = outputs[outputNames.indexOf(output)];
@@ -87,7 +87,7 @@ const modelSchema = z.object({
   modelTopology: z.record(z.string(), z.unknown()),
   weightsManifest: z.array(
     z.object({
-      // Shards lie beside the model: a path could lead anywhere.
+      // Shards are in the folder of the model: a path could lead anywhere.
       paths: z.array(z.string().refine((path) => path === basename(path), 'a shard must be a plain file name')),
       weights: z.array(
         z.looseObject({ name: z.string(), shape: z.array(z.int().nonnegative()), dtype: z.literal('float32') }),

@@ -42,11 +42,13 @@ export interface BatchResult extends BatchTimings {
 }
 
 /**
- * Collects single images into batches for one model on one runtime. A free engine takes the images that wait: one on an idle
- * server, many on a loaded one. A batch has images of one priority only, so that interactive images do not wait for bulk
- * images in their batch, and of one set of outputs, so that no image waits for outputs that only others want.
+ * Collects single images into batches for one model on one runtime. A free engine takes the images that wait: one on
+ * an idle server, many on a loaded one. A batch has images of one priority only, so that interactive images do not
+ * wait for bulk images in their batch, and of one set of outputs, so that no image waits for outputs that only others
+ * want.
  *
- * A batch that fails is not tried again: it may be what hung or killed its engine, and a second try would take the next one.
+ * A batch that fails is not tried again: it may be what hung or killed its engine, and a second try would take the
+ * next one.
  */
 export class Batcher {
   readonly #options: BatcherOptions;
@@ -77,8 +79,8 @@ export class Batcher {
   /**
    * @param pixels one image of `imageShape`
    * @throws AppError `queue_full`, with the seconds after which the queue should have been served; `shutting_down`;
-   * `internal` when the model computes values that are not finite; whatever the engine throws for the batch; the signal's
-   * reason
+   * `internal` when the model computes values that are not finite; whatever the engine throws for the batch; the
+   * signal's reason
    */
   submit(pixels: Uint8Array, item: BatchItem): Promise<BatchResult> {
     const refusal = this.#refusal(pixels, item.signal);
@@ -223,6 +225,7 @@ function rowOf(outputs: Outputs, row: number, names: readonly AnswerName[]): Out
 function notFinite(name: AnswerName): AppError {
   return new AppError(
     'internal',
-    `the model computed ${name} with values that are not finite (NaN or infinity); check its weights, or use another model`,
+    `the model computed ${name} with values that are not finite (NaN or infinity): ` +
+      'check its weights, or use another model',
   );
 }

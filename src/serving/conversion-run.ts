@@ -22,8 +22,8 @@ export interface ConversionResult {
 }
 
 /**
- * Verifies the conversion in a folder, and makes it where there is none or where a file of it is damaged. This runs in a
- * worker thread: it takes seconds of computing, in which the event loop must answer requests.
+ * Verifies the conversion in a folder, and makes it where there is none or where a file of it is damaged. This runs
+ * in a worker thread: it takes seconds of computing, in which the event loop must answer requests.
  * @throws Error when the weights have another digest, cannot be converted, or the folder cannot be written
  */
 export function runConversion(

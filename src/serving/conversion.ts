@@ -45,8 +45,8 @@ export function onnxOnly(name: string, format: string): AppError {
 
 /**
  * Converted models on disk, one folder per key. A model is converted at the first request for it, and again when its
- * weights, architecture or preprocessing, or the converter, have changed. A folder that cannot be written (the disk is full
- * or read-only) is replaced by a temporary one for the life of the process.
+ * weights, architecture or preprocessing, or the converter, have changed. A folder that cannot be written (the disk
+ * is full or read-only) is replaced by a temporary one for the life of the process.
  */
 export class ConversionCache {
   readonly #folder: string;
@@ -67,14 +67,14 @@ export class ConversionCache {
     this.#onReady = onReady;
   }
 
-  /** Why conversions cannot be kept on disk; undefined when they can. */
-  get problem(): string | undefined {
-    return this.#problem;
+  /** What is wrong with the storage of conversions, for health checks. */
+  get warnings(): string[] {
+    return this.#problem === undefined ? [] : [`Converted models cannot be kept. ${this.#problem}`];
   }
 
   /**
-   * The converted model. Concurrent calls share one conversion. The files of an earlier conversion are checked by size only:
-   * engines verify the digests of what they load, and `verified` is for everyone else who reads the files.
+   * The converted model. Concurrent calls share one conversion. The files of an earlier conversion are checked by
+   * size only: engines verify the digests of what they load, and `verified` is for everyone else who reads the files.
    * @throws AppError `model_unavailable` with the reason, such as weights of another digest
    */
   async get(model: ModelVersion): Promise<ConvertedModel> {
@@ -84,8 +84,8 @@ export class ConversionCache {
   }
 
   /**
-   * The converted model, after all its files were verified by digest. A damaged conversion is made again. Concurrent calls
-   * share the work.
+   * The converted model, after all its files were verified by digest. A damaged conversion is made again. Concurrent
+   * calls share the work.
    * @throws AppError as `get`
    */
   async verified(model: ModelVersion): Promise<ConvertedModel> {

@@ -11,9 +11,9 @@ import type { EngineReply, EngineRequest } from './engine-messages.ts';
 const START_LIMIT_MS = 60_000;
 
 /**
- * glibc keeps freed memory for later requests, and raises the size up to which it does so the longer a process runs. This
- * setting makes it return every block above this size at once. It halves the peak of loading a ResNet-50; without it 500 MB
- * of that peak would stay. Other C libraries ignore it.
+ * glibc keeps freed memory for later requests, and raises the size up to which it does so the longer a process runs.
+ * This setting makes it return every block above this size at once. It halves the peak of loading a ResNet-50;
+ * without it 500 MB of that peak would stay. Other C libraries ignore it.
  */
 const LARGE_BLOCK_BYTES = 128 * 1024;
 
@@ -43,8 +43,8 @@ interface PendingRequest {
 }
 
 /**
- * A child process that computes, and the requests to it. The child answers them one at a time, in their order. A child that
- * hangs is killed. Lives until `end`, or until the process dies; it does not come back.
+ * A child process that computes, and the requests to it. The child answers them one at a time, in their order. A
+ * child that hangs is killed. Lives until `end`, or until the process dies; it does not come back.
  */
 export class EngineChannel {
   readonly pid: number | undefined;
@@ -113,8 +113,8 @@ export class EngineChannel {
   }
 
   /**
-   * @throws AppError `engine_lost` when the process ends before it answers; DamagedFileError when a file of the model is
-   * missing or damaged; Error with any other reason that the engine gives
+   * @throws AppError `engine_lost` when the process ends before it answers; DamagedFileError when a file of the model
+   * is missing or damaged; Error with any other reason that the engine gives
    */
   request(body: Body<EngineRequest>, bound: RequestBound): Promise<TimedAnswer> {
     if (this.#gone) return Promise.reject(lost('is gone'));

@@ -1,4 +1,4 @@
-/** Entry of an engine: a process that holds sessions and computes what the server sends, one request at a time. */
+/** Entry of an engine: a process that holds sessions and answers the requests of the server, one at a time. */
 import { setPriority } from 'node:os';
 import { messageOf } from '../common/errors.ts';
 import { DamagedFileError } from '../common/file-digest.ts';
@@ -8,8 +8,8 @@ import type { Session } from '../runtime/session.ts';
 import type { EngineReply, EngineRequest } from './engine-messages.ts';
 
 /**
- * How old the memory may be that a run's answer reports: asking the system for it takes 0.1 ms, a thirtieth of a small
- * model's run.
+ * How old the resident memory may be that the answer to a run reports: measuring it takes 0.1 ms, a thirtieth of a
+ * small model's run.
  */
 const RUN_RSS_AGE_MS = 1_000;
 
@@ -20,13 +20,13 @@ let resident = { bytes: 0, at: Number.NEGATIVE_INFINITY };
 setPriority(Number(process.argv[2]));
 startHeartbeat();
 process.on('message', (request: EngineRequest) => {
-  // Sessions are not re-entrant, so requests queue here too.
+  // Sessions are not re-entrant: requests are answered one after the other.
   turn = turn.then(() => answer(request));
 });
-// The server ends engines itself, after they have finished: a Ctrl-C in its terminal reaches the whole process group.
+// Ctrl-C in a terminal reaches the whole process group, but the server ends its engines itself when they are done.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
-// The channel closes when the server lets go, and also when it is killed: no engine outlives it.
+// The channel closes when the server ends this engine, and when the server is killed: no engine outlives the server.
 process.on('disconnect', () => process.exit(0));
 reply({ type: 'ready', rss: rss() });
 
@@ -69,7 +69,7 @@ async function load(key: string, source: Parameters<typeof openSession>[0]): Pro
   return session;
 }
 
-/** Resident memory in bytes, measured now or up to `maxAgeMs` ago. */
+/** Resident memory in bytes, measured at most `maxAgeMs` ago. */
 function rss(maxAgeMs = 0): number {
   const now = performance.now();
   if (now - resident.at >= maxAgeMs) resident = { bytes: process.memoryUsage.rss(), at: now };
@@ -77,6 +77,6 @@ function rss(maxAgeMs = 0): number {
 }
 
 function reply(message: EngineReply): void {
-  // Without a callback a send after the server is gone would throw before `disconnect` ends this process.
+  // With a callback, a message that is sent after the server has gone does not throw; `disconnect` ends this process.
   process.send?.(message, undefined, undefined, () => undefined);
 }

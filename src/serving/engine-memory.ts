@@ -8,34 +8,34 @@ export interface EngineMemoryOptions {
   readonly engines: Pick<EnginePool, 'unload'>;
   /** Bytes of weights that the engines may hold, over all models. */
   readonly memoryBytes: number;
-  /** Whether a model is unloaded only when there is nothing else to unload. */
+  /** Whether a model is unloaded only when no other model can be. */
   readonly isPinned: (model: ModelVersion) => boolean;
-  /** Unloads a model to make room: settles once `free` has been called for it. */
+  /** Unloads a model to make room. Settles after `free` has been called for it. */
   readonly evict: (model: ServedModel) => Promise<void>;
 }
 
-/** A model in the engines' memory. */
+/** A model that has memory in the engines. */
 export interface LoadedModelReport {
   readonly model: string;
   readonly version: number;
   readonly runtime: RuntimeName;
-  /** Of its weights, over all sessions; shared by versions of the same weights. */
+  /** Bytes of the weights, over all sessions. Versions with the same weights share them. */
   readonly bytes: number;
 }
 
-/** The engines' memory: who has some, and who gives it up when another needs it. */
+/** The memory of the engines: which models have some, and which are unloaded when another model needs it. */
 export class EngineMemory {
   readonly #options: EngineMemoryOptions;
-  /** Those included that are being unloaded. */
+  /** Models that have memory, including those that are being unloaded. */
   readonly #resident = new Set<ServedModel>();
-  /** One load at a time makes room, so that two never count on the same memory. */
+  /** Only one load at a time makes room: two must not count on the same memory. */
   readonly #reserving = new Mutex();
 
   constructor(options: EngineMemoryOptions) {
     this.#options = options;
   }
 
-  /** Makes room for a model by unloading others, the least recently used first. */
+  /** Reserves memory for a model. Unloads others to make room, the least recently used first. */
   async reserve(served: ServedModel, residence: Residence): Promise<void> {
     await this.#reserving.run(async () => {
       for (;;) {
@@ -48,7 +48,7 @@ export class EngineMemory {
     });
   }
 
-  /** Has the engines forget a model that nobody uses any more, unless another one shares its sessions. */
+  /** Unloads a model that is not in use from the engines, unless another one shares its sessions. */
   async free(served: ServedModel): Promise<void> {
     const { residence } = served;
     if (residence === undefined || !this.#resident.has(served)) return;
@@ -72,12 +72,12 @@ export class EngineMemory {
     const [first] = [...candidates].sort(
       (a, b) => Number(isPinned(a.model)) - Number(isPinned(b.model)) || a.lastUsed - b.lastUsed,
     );
-    if (first === undefined) throw new Error('there is no room, and nothing to unload');
+    if (first === undefined) throw new Error('there is not enough memory, and nothing to unload');
     return first;
   }
 }
 
-/** Sessions that models share count once. */
+/** Bytes of all models. Sessions that models share count once. */
 function bytesOf(models: readonly ServedModel[]): number {
   const byKey = new Map(models.map(({ residence }) => [residence?.key, residence?.bytes ?? 0]));
   return [...byKey.values()].reduce((sum, bytes) => sum + bytes, 0);

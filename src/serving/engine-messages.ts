@@ -1,25 +1,19 @@
 import type { PixelTensor } from '../common/tensor.ts';
-import type { AnswerName, ExplainedClasses, Outputs, RejectedBackend, SessionSource } from '../runtime/session.ts';
+import type { AnswerName, ExplainedClasses, Outputs, Session, SessionSource } from '../runtime/session.ts';
 
-/** A model as engines know it. Same `key`, same file: a new version of a model has a new key. */
+/** A model to load into an engine. The same `key` means the same files and options. */
 export interface EngineModel extends SessionSource {
   readonly key: string;
-  /** How many engines may hold it at once, at least 1; as many as there are, when absent. */
+  /** How many engines may hold it at once, at least 1; all engines when absent. */
   readonly engines?: number;
 }
 
-/** How a model came up in an engine. */
-export interface LoadedModel {
+/** A model that an engine has loaded, and what computes it there. */
+export interface LoadedModel extends Pick<Session, 'runtime' | 'backend' | 'version' | 'rejected'> {
   readonly key: string;
-  readonly runtime: string;
-  /** What computes it: see `Session.backend`. */
-  readonly backend: string;
-  /** Version of the runtime's library. */
-  readonly version: string;
-  readonly rejected: readonly RejectedBackend[];
 }
 
-/** From the server to an engine. `id` comes back with the reply. */
+/** Sent by the server to an engine. The reply has the same `id`. */
 export type EngineRequest =
   | { readonly type: 'load'; readonly id: number; readonly model: EngineModel }
   | {
@@ -33,7 +27,10 @@ export type EngineRequest =
     }
   | { readonly type: 'unload'; readonly id: number; readonly key: string };
 
-/** From an engine to the server. `rss` is the engine's resident memory in bytes; that of a run may be a moment old. */
+/**
+ * Sent by an engine to the server. `rss` is the engine's resident memory in bytes; after a run it may be a second
+ * old.
+ */
 export type EngineReply =
   | { readonly type: 'ready'; readonly rss: number }
   | { readonly type: 'loaded'; readonly id: number; readonly model: LoadedModel; readonly rss: number }

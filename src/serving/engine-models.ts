@@ -4,40 +4,42 @@ import type { RuntimeName } from '../runtime/session.ts';
 import { type ConvertedModel, requireFormat } from './conversion.ts';
 import type { EngineModel } from './engine-messages.ts';
 
-/** Threads beyond these hardly make one image of one model faster. */
+/** More threads hardly make one image of one model faster. */
 const LONE_THREADS = 4;
 
 /**
- * From this size on a model has one session for lone requests and loaded servers alike, with all threads. Layers so
- * large keep several threads busy: a VGG-16 gives 98 % of the images of a session per core, for a third of the memory.
+ * A model of this size or more has a single session with all threads. Its large layers keep several threads busy: a
+ * VGG-16 computes 98 % of the images per second that one session per core would, with a third of the memory.
  */
 const LARGE_BYTES = 256 * 1024 * 1024;
 
-/** What sessions of a model may take. */
+/** The limits on the sessions of a model. */
 export interface EngineLimits {
   /** Threads of one session under load. */
   readonly threads: number;
   readonly cores: number;
   /** Bytes of weights that the engines may hold. */
   readonly memoryBytes: number;
-  /** How many batches of a model can run side by side. */
+  /** The number of batches of a model that can run at once. */
   readonly concurrency: (model: EngineModel) => number;
 }
 
-/** A model as engines load it. */
+/** The sessions of a model. */
 export interface EngineModels {
-  /** With the threads that suit a loaded server. */
+  /** For a loaded server: few threads each. */
   readonly many: EngineModel;
-  /** With as many as help a request that is alone: another session, in one engine. */
+  /**
+   * For a request that is alone: as many threads as make it faster. It is the same as `many`, or in one engine more.
+   */
   readonly alone: EngineModel;
-  /** Bytes of weights, over all sessions. */
+  /** Bytes of the weights, over all sessions. */
   readonly bytes: number;
 }
 
 /**
- * How a model is loaded: in every engine and once more for lone requests, where its weights are small and fit so often; else
- * without the latter, and in fewer engines.
- * @throws AppError `model_unavailable` when it does not fit even once; `format_unavailable`
+ * The sessions that a model gets: one in each engine and another one for lone requests. A large model, or one of
+ * which so many copies do not fit into the memory, gets none for lone requests, and is loaded into fewer engines.
+ * @throws AppError `model_unavailable` when not even one copy fits; `format_unavailable`
  */
 export function engineModels(
   { name }: Pick<ModelVersion, 'name'>,
@@ -52,8 +54,8 @@ export function engineModels(
   if (copies < 1) {
     throw new AppError(
       'model_unavailable',
-      `model "${name}" has ${size} bytes of weights, and models may take ${memoryBytes}: raise MODEL_MEMORY_BYTES, ` +
-        'or serve a smaller model',
+      `model "${name}" has ${size} bytes of weights, and all models together may take ${memoryBytes}: ` +
+        'raise MODEL_MEMORY_BYTES, or use a smaller model',
       { context: { size_bytes: size, max_bytes: memoryBytes } },
     );
   }
@@ -65,7 +67,7 @@ export function engineModels(
     ...explained,
     threads: count,
   });
-  // TensorFlow.js gains nothing from a second thread: its WebAssembly has one, its native part is slower on two.
+  // TensorFlow.js is not faster on two threads: its WebAssembly has one, and its native library is slower.
   const most = runtime === 'onnx' ? Math.max(threads, Math.min(cores, LONE_THREADS)) : 1;
   const few = runtime === 'onnx' && size < LARGE_BYTES ? threads : most;
   const engines = Math.min(copies, concurrency(withThreads(few)));

@@ -20,8 +20,8 @@ interface Waiter {
 }
 
 /**
- * The number of engines that suits this machine when `threads` threads compute a model: as many as its cores can run side by
- * side, and at least two on two cores. The second one serves while the first is started again.
+ * The number of engines that suits this machine when `threads` threads compute a model: as many as its cores can run
+ * side by side, and at least two on two cores. The second one serves while the first is started again.
  */
 export function engineCount(threads: number): number {
   const cores = availableParallelism();
@@ -29,9 +29,9 @@ export function engineCount(threads: number): number {
 }
 
 /**
- * A fixed number of engine processes. Each is lent to one caller at a time, as long as there are threads for the models that
- * run. Callers wait in the order of their priority, then of their arrival. An engine that is lost fails its own batch only,
- * and is started again.
+ * A fixed number of engine processes. Each is lent to one caller at a time, as long as there are threads for the
+ * models that run. Callers wait in the order of their priority, then of their arrival. An engine that is lost fails
+ * its own batch only, and is started again.
  */
 export class EnginePool {
   readonly #threads: number;
@@ -76,12 +76,21 @@ export class EnginePool {
     return this.#slots.some(({ isReady }) => isReady) ? undefined : 'no engine is running; they are being started';
   }
 
+  /** What is wrong with the engines, for health checks. */
+  get warnings(): string[] {
+    const lost = this.#slots.filter(({ isReady, restarts }) => !isReady && restarts > 0).length;
+    return lost === 0 ? [] : [`${lost} of ${this.#slots.length} engines were lost and are being started again`];
+  }
+
   /** The number of batches of a model that can run at once, at least one. */
   concurrency({ threads, engines = this.#slots.length }: EngineModel): number {
     return Math.max(1, Math.min(this.#slots.length, engines, Math.floor(this.#threads / threads)));
   }
 
-  /** Unloads models from all engines, after the runs that these have been sent. Memory that they keep is given back too. */
+  /**
+   * Unloads models from all engines, after the runs that these have been sent. Memory that they keep is given back
+   * too.
+   */
   async unload(keys: readonly string[]): Promise<void> {
     // An engine that is lost meanwhile has lost its models too.
     await Promise.allSettled(this.#slots.map((slot) => slot.unload(keys)));

@@ -79,8 +79,8 @@ export class EngineProcess {
 
   /**
    * Runs a batch, and loads the model first if it is not loaded.
-   * @throws AppError `engine_lost` when the process ends first, `model_unavailable` with the reason; Error when the pixels
-   * do not fit the model
+   * @throws AppError `engine_lost` when the process ends first, `model_unavailable` with the reason; Error when the
+   * pixels do not fit the model
    */
   async run(
     model: EngineModel,

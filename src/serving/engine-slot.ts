@@ -44,8 +44,8 @@ export interface EngineSlotOptions {
 }
 
 /**
- * One engine of the pool: a process that is started again whenever it is lost, and replaced when it holds on to memory that
- * it does not need.
+ * One engine of the pool: a process that is started again whenever it is lost, and replaced when it holds on to
+ * memory that it does not need.
  */
 export class EngineSlot {
   readonly #options: EngineSlotOptions;
@@ -74,6 +74,11 @@ export class EngineSlot {
   /** Whether the process takes requests. */
   get isReady(): boolean {
     return this.#ready;
+  }
+
+  /** How often the process was lost and started again. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
   /** Whether the process does not stay up. */
@@ -126,8 +131,8 @@ export class EngineSlot {
   }
 
   /**
-   * Unloads models, after the runs that the process has already been sent. A process that keeps the memory all the same is
-   * replaced by a fresh one, which loads the other models and takes over between two batches.
+   * Unloads models, after the runs that the process has already been sent. A process that keeps the memory all the
+   * same is replaced by a fresh one, which loads the other models and takes over between two batches.
    */
   async unload(keys: readonly string[]): Promise<void> {
     const engine = this.#engine;

@@ -86,7 +86,9 @@ export class ModelLoader {
     return batcher;
   }
 
-  /** A lease that converts the model again when the engine finds one of its files damaged, and then repeats the batch. */
+  /**
+   * A lease that converts the model again when the engine finds one of its files damaged, and then repeats the batch.
+   */
   #repairing(lease: EngineLease, served: ServedModel, { onnx: { path } }: ConvertedModel): EngineLease {
     return {
       run: async (...batch) => {
@@ -107,8 +109,8 @@ export class ModelLoader {
 }
 
 /**
- * Computes black images, first one and then some at once, so that the sessions are open and have laid out their memory before
- * the first request.
+ * Computes black images, first one and then some at once, so that the sessions are open and have laid out their
+ * memory before the first request.
  */
 async function warmUp(batcher: Batcher, { manifest }: ModelVersion, atOnce: number): Promise<void> {
   const [height, width] = manifest.preprocessing.inputSize;

@@ -28,8 +28,8 @@ export interface ServingState {
 }
 
 /**
- * The models in the engines. Each is loaded at its first use, and unloaded when others need its memory, the least recently
- * used first. Requests in flight are finished before their model is unloaded.
+ * The models in the engines. Each is loaded at its first use, and unloaded when others need its memory, the least
+ * recently used first. Requests in flight are finished before their model is unloaded.
  */
 export class ModelServing {
   readonly #options: ModelServingOptions;
@@ -51,9 +51,10 @@ export class ModelServing {
   }
 
   /**
-   * Calls `work` with the batcher of a model, which stays loaded until `work` has settled. Concurrent calls share one load.
-   * @throws AppError `model_not_loaded` when it was unloaded by request, `model_unavailable` with the reason when it cannot
-   * be loaded, `shutting_down`; whatever `work` throws
+   * Calls `work` with the batcher of a model, which stays loaded until `work` has settled. Concurrent calls share one
+   * load.
+   * @throws AppError `model_not_loaded` when it was unloaded by request, `model_unavailable` with the reason when it
+   * cannot be loaded, `shutting_down`; whatever `work` throws
    */
   async use<T>(model: ModelVersion, runtime: RuntimeName, work: (queue: Batcher) => Promise<T>): Promise<T> {
     if (this.#closing) throw new AppError('shutting_down', 'the server is shutting down and takes no more requests');
@@ -139,7 +140,10 @@ export class ModelServing {
     return this.#memory.report();
   }
 
-  /** Refuses new requests and settles when the images already accepted are answered. Loads that run are not waited for. */
+  /**
+   * Refuses new requests and settles when the images already accepted are answered. Loads that run are not waited
+   * for.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     const ready = [...this.#served.values()].filter((served) => served.ready);

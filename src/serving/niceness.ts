@@ -2,23 +2,25 @@ import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 
 /**
- * How much lower than the event loop the threads that decode images stand in the system's scheduling (`nice`): requests
- * are read and answers are sent first.
+ * Added to the scheduling priority (`nice`) of the threads that decode images: the event loop, which reads requests
+ * and sends answers, goes first.
  */
 const DECODING_NICENESS = 5;
 
 /**
- * Engines stand below decoding, so that what waits for them becomes few large batches instead of many small ones. On equal
- * terms two full cores classify a tenth less.
+ * Added to the scheduling priority of engines. They come after decoding, so that the images that wait become few
+ * large batches instead of many small ones. With equal priorities two busy cores classify a tenth less.
  */
 export const ENGINE_NICENESS = 10;
 
 /**
- * Lowers the threads of this process other than the event loop's by `DECODING_NICENESS`; libvips' own inherit it from
- * those of libuv's pool that start them. Call it once the pool has been used, which starts its threads. With two cores
- * full of work the event loop's delay at the 99th percentile falls from 25 to 15 ms, and the throughput stays.
+ * Lowers the priority of all threads of this process except the event loop's by `DECODING_NICENESS`. The threads of
+ * libvips inherit it from those of libuv's pool, which start them. Call it after the pool has been used, since its
+ * threads start then. On two busy cores the 99th percentile of the event loop's delay falls from 25 to 15 ms; the
+ * throughput stays.
  *
- * Linux alone takes a thread's number where POSIX asks for a process's (setpriority(2)); elsewhere nothing happens.
+ * Only Linux takes the number of a thread where POSIX takes that of a process (setpriority(2)); elsewhere nothing
+ * happens.
  */
 export function putEventLoopFirst(): void {
   for (const thread of threads()) {
@@ -26,12 +28,12 @@ export function putEventLoopFirst(): void {
     try {
       setPriority(thread, DECODING_NICENESS);
     } catch {
-      // It has ended since, or the system has this forbidden: the server works all the same.
+      // The thread has ended, or the system forbids this. The server works without it.
     }
   }
 }
 
-/** Numbers of this process's threads; the event loop's, the first, is the process's own. */
+/** Numbers of the threads of this process. The event loop's is the number of the process. */
 function threads(): number[] {
   try {
     return readdirSync('/proc/self/task').map(Number);

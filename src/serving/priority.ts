@@ -1,3 +1,3 @@
-/** Who goes first when engines are scarce: a person waiting, then batch work, then training. Most urgent first. */
+/** Priorities of images, the most urgent first: a person waits, batch work, training. */
 export const PRIORITIES = ['interactive', 'bulk', 'training'] as const;
 export type Priority = (typeof PRIORITIES)[number];

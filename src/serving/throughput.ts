@@ -11,7 +11,10 @@ export class Throughput {
     this.#batches.push({ at: now, images });
   }
 
-  /** Whole seconds, 1 to 60, after which `images` will have been served at the recent rate; 1 when there is no rate yet. */
+  /**
+   * Whole seconds, 1 to 60, after which `images` will have been served at the recent rate; 1 when there is no rate
+   * yet.
+   */
   secondsFor(images: number, now = performance.now()): number {
     this.#forget(now);
     const served = this.#batches.reduce((sum, batch) => sum + batch.images, 0);

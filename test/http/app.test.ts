@@ -83,7 +83,14 @@ describe('models', () => {
 describe('health', () => {
   it('is live, and ready when the default model answers', async () => {
     expect((await ask(server, '/v2/health/live')).body).toEqual({ live: true });
-    expect((await ask(server, '/v2/health/ready')).body).toEqual({ ready: true });
+    expect((await ask(server, '/v2/health/ready')).body).toEqual({ ready: true, warnings: [] });
+  });
+
+  it('says what is wrong although it is ready', async () => {
+    const warnings = ['1 of 2 engines were lost and are being started again'];
+    const degraded = await startServer({ warnings: () => warnings });
+    expect((await ask(degraded, '/v2/health/ready')).body).toEqual({ ready: true, warnings });
+    await degraded.close();
   });
 
   it('says why it is not ready', async () => {

@@ -131,6 +131,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
     classifier: colourClassifier,
     catalogue: { ...catalogue, describeAny: unfaked, report: unfaked, reportPictures: unfaked, export: unfaked },
     readiness: () => ({ ready: true }),
+    warnings: () => [],
     isShuttingDown: () => false,
     metrics,
     config: CONFIG,

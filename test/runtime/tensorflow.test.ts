@@ -18,5 +18,5 @@ it('takes the fastest backend there is, says why it passed over others, and is s
 
 it('is one for the whole process', async () => {
   const { backend } = await loadTensorFlow({ threads: 1 });
-  await expect(loadTensorFlow({ threads: 1, backend: 'cpu' })).rejects.toThrow(`computes on ${backend}`);
+  await expect(loadTensorFlow({ threads: 1, backend: 'cpu' })).rejects.toThrow(`already uses the backend ${backend}`);
 });

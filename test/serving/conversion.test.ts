@@ -85,7 +85,9 @@ describe('the cache of converted models', () => {
     const cache = new ConversionCache('/sys/menagerie', logger);
     const { onnx } = await cache.get(inception);
     expect(dirname(dirname(dirname(onnx.path)))).toBe(tmpdir());
-    expect(cache.problem).toBe('The server has no permission for its data folder. Grant it, then try again.');
+    expect(cache.warnings).toEqual([
+      'Converted models cannot be kept. The server has no permission for its data folder. Grant it, then try again.',
+    ]);
     expect((await cache.get(inception)).onnx).toEqual(onnx);
     await cache.close();
     expect(existsSync(onnx.path)).toBe(false);

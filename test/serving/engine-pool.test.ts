@@ -254,6 +254,7 @@ it('reports what it has lost, and has an obstacle while nothing runs', async () 
   process.kill(pool.report()[0]?.pid ?? 0, 'SIGKILL');
   await vi.waitFor(() => expect(losses).toEqual(['exited']));
   expect(pool.obstacle).toBeDefined();
+  expect(pool.warnings).toEqual(['1 of 1 engines were lost and are being started again']);
   await redLogits(pool);
   process.kill(pool.report()[0]?.pid ?? 0, 'SIGSTOP');
   await vi.waitFor(() => expect(losses).toEqual(['exited', 'hung']), 15_000);

@@ -7,12 +7,14 @@ import type { Route } from './route.ts';
 interface OperationsDependencies {
   /** Whether the default model answers. */
   readonly readiness: () => Readiness;
+  /** What is wrong with a server that answers, one sentence each. */
+  readonly warnings: () => readonly string[];
   readonly isShuttingDown: () => boolean;
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>;
 }
 
 /** Health checks of the Open Inference Protocol, and metrics for Prometheus. */
-export function operationsRoutes({ readiness, isShuttingDown, metrics }: OperationsDependencies): Route[] {
+export function operationsRoutes({ readiness, warnings, isShuttingDown, metrics }: OperationsDependencies): Route[] {
   return [
     {
       method: 'get',
@@ -33,7 +35,7 @@ export function operationsRoutes({ readiness, isShuttingDown, metrics }: Operati
         }
         const state = readiness();
         if (!state.ready) throw new AppError('model_unavailable', `The default model does not answer: ${state.reason}`);
-        sendJson(response, 200, { ready: true });
+        sendJson(response, 200, { ready: true, warnings: warnings() });
       },
     },
     {

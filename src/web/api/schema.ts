@@ -940,6 +940,8 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: {
       readonly ready: true;
+      /** What is wrong although requests are answered, such as an engine that is being started again. */
+      readonly warnings: readonly string[];
     };
   };
   /** Metrics for Prometheus */
