@@ -1,22 +1,24 @@
-/** A seeded source of random numbers: the same seed gives the same sequence on every machine. */
+/** A seeded generator of random numbers. The same seed gives the same sequence on every machine. */
 export interface Random {
-  /** Uniform in [0, 1). */
+  /** Uniformly distributed in [0, 1). */
   next(): number;
-  /** Standard normal. */
+  /** Normally distributed with mean 0 and variance 1. */
   normal(): number;
-  /** Uniform integer in 0..limit-1. */
+  /** A uniformly distributed integer in 0..limit-1. */
   below(limit: number): number;
-  /** Puts the items in random order, in place (Fisher-Yates). */
+  /** Shuffles the items in place (Fisher-Yates) and returns them. */
   shuffle<T extends Int32Array | unknown[]>(items: T): T;
 }
 
 /**
- * sfc32 (Chris Doty-Humphrey's Small Fast Counter, 128 bits of state). `stream` keeps uses of one seed apart, so that
- * switching dropout on does not change the order in which the images are shown.
+ * Creates a generator of the algorithm sfc32 (Chris Doty-Humphrey's Small Fast Counter, 128 bits of state).
+ *
+ * @param stream gives each use of a seed its own sequence, so that, for example, dropout does not change the order of the
+ *   training samples
  */
 export function seededRandom(seed: number, stream = 0): Random {
   let a = seed >>> 0;
-  // A seed may be larger than 32 bits: its upper half counts too.
+  // The upper bits of a seed larger than 32 bits.
   let b = Math.floor(seed / 2 ** 32) >>> 0;
   let c = stream >>> 0;
   let counter = 1;
@@ -29,7 +31,7 @@ export function seededRandom(seed: number, stream = 0): Random {
     c = (((c << 21) | (c >>> 11)) + result) | 0;
     return result >>> 0;
   }
-  // Mixes the seed into the whole state before the first number is taken.
+  // Mixes the seed into the whole state.
   for (let round = 0; round < 16; round++) bits();
 
   const next = (): number => bits() / 2 ** 32;

@@ -7,7 +7,7 @@ const take = (seed: number, stream?: number): number[] => {
 };
 
 describe('seededRandom', () => {
-  it('repeats itself for the same seed and stream, and only then', () => {
+  it('gives the same sequence only for the same seed and stream', () => {
     expect(take(7)).toEqual(take(7));
     expect(take(7)).not.toEqual(take(8));
     expect(take(7, 0)).not.toEqual(take(7, 1));
@@ -33,7 +33,7 @@ describe('seededRandom', () => {
     expect(normalSquares / count).toBeCloseTo(1, 1);
   });
 
-  it('shuffles without losing an item', () => {
+  it('keeps all items when it shuffles', () => {
     const items = seededRandom(3).shuffle(Int32Array.from({ length: 100 }, (_, i) => i));
     expect([...items].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
     expect([...items]).not.toEqual(Array.from({ length: 100 }, (_, i) => i));

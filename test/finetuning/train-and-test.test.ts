@@ -8,7 +8,7 @@ import { blobs } from './head/blobs.ts';
 
 const CLASSES = 3;
 const DIMENSION = 6;
-/** Values of the layers before the features. */
+/** Number of values of the layers before the features. */
 const WIDE = 100;
 const LAYERS = [
   { name: 'first', size: WIDE },
@@ -22,7 +22,7 @@ beforeAll(async () => {
   ({ tf } = await loadTensorFlow({ threads: 1 }));
 });
 
-/** Features of three layers, of which each tells as much of the classes as its distance says. */
+/** Features of three layers, whose classes are separated by the given distances. */
 function layered(perClass: number, seed: number, distances: readonly [number, number, number]): Samples {
   const parts = distances.map((distance, layer) =>
     blobs({ classes: CLASSES, perClass, dimension: LAYERS[layer]?.size ?? 0, distance, seed: 10 * seed + layer }),
@@ -57,7 +57,7 @@ const trained = (
   search: 'none' | 'quick' | 'thorough',
   layers?: 'last' | 'all',
 ) => {
-  // Only layers and weight decay are left to be searched.
+  // Leaves only the layers and the weight decay to search.
   const options = parseFinetuneOptions({
     name: 'blobs',
     search,
@@ -70,24 +70,27 @@ const trained = (
 };
 
 describe('the layers that a head reads', () => {
-  test('are all of them without a search', async () => {
+  test('are all layers without a search', async () => {
     const { reads, layers } = await trained([6, 6, 6], 'none');
     expect(reads).toEqual(LAYERS);
     expect(layers[0]?.inputs).toBe(ALL);
   });
 
-  test.each(['quick', 'thorough'] as const)('are more when those tell more (%s)', async (level) => {
-    const { reads, layers, test: judged, search } = await trained([6, 0, 0], level);
-    expect(reads).toEqual(LAYERS);
-    expect(layers[0]?.inputs).toBe(ALL);
-    expect(judged?.evaluation.accuracy).toBeGreaterThan(0.8);
-    const tried = new Set(search?.trials.map(({ features }) => features));
-    expect([...tried]).toEqual(
-      level === 'quick' ? ['last 3 layers', 'last layer'] : ['last 3 layers', 'last 2 layers', 'last layer'],
-    );
-  });
+  test.each(['quick', 'thorough'] as const)(
+    'are all layers when the earlier ones separate the classes (%s search)',
+    async (level) => {
+      const { reads, layers, test: judged, search } = await trained([6, 0, 0], level);
+      expect(reads).toEqual(LAYERS);
+      expect(layers[0]?.inputs).toBe(ALL);
+      expect(judged?.evaluation.accuracy).toBeGreaterThan(0.8);
+      const tried = new Set(search?.trials.map(({ features }) => features));
+      expect([...tried]).toEqual(
+        level === 'quick' ? ['last 3 layers', 'last layer'] : ['last 3 layers', 'last 2 layers', 'last layer'],
+      );
+    },
+  );
 
-  test('are those that are asked for, and then a search compares none', async () => {
+  test('are those that the client asks for, and then a search does not compare layers', async () => {
     const last = await trained([6, 6, 6], 'none', 'last');
     expect(last.reads.map(({ name }) => name)).toEqual(['features']);
     expect(last.layers[0]?.inputs).toBe(DIMENSION);
@@ -96,7 +99,7 @@ describe('the layers that a head reads', () => {
     expect(new Set(search?.trials.map(({ features }) => features))).toEqual(new Set(['last layer']));
   });
 
-  test('are fewer when the others mislead', async () => {
+  test('are fewer when the earlier ones are noise', async () => {
     const { reads } = await trained([0, 0, 5], 'quick');
     expect(reads.map(({ name }) => name)).toEqual(['features']);
   });

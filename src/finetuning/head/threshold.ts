@@ -46,24 +46,18 @@ export function coverageCurve(probabilities: Float32Array, labels: Int32Array, c
 }
 
 /**
- * Chooses the smallest threshold at which the kept predictions for held-out images reach the target accuracy. If fewer than
- * ten predictions would be kept, the data cannot support a threshold and every prediction is kept.
- *
- * @param target by default halfway between the accuracy of all predictions and 1: half of the error rate
+ * Chooses the smallest threshold that halves the error rate: at which the accuracy of the kept predictions for held-out
+ * images is halfway between that of all predictions and 1. If fewer than ten predictions would be kept, the data cannot
+ * support a threshold and every prediction is kept.
  */
-export function chooseThreshold(
-  probabilities: Float32Array,
-  labels: Int32Array,
-  classes: number,
-  target?: number,
-): UnknownThreshold {
+export function chooseThreshold(probabilities: Float32Array, labels: Int32Array, classes: number): UnknownThreshold {
   const curve = coverageCurve(probabilities, labels, classes);
   const all = curve[0];
-  const wanted = target ?? (all === undefined ? 1 : (1 + all.accuracy) / 2);
+  const target = all === undefined ? 1 : (1 + all.accuracy) / 2;
   const least = curve.find(
-    ({ coverage, accuracy }) => accuracy >= wanted && Math.round(coverage * labels.length) >= MIN_KEPT,
+    ({ coverage, accuracy }) => accuracy >= target && Math.round(coverage * labels.length) >= MIN_KEPT,
   );
-  return { threshold: least?.threshold ?? 0, target: wanted, reached: least !== undefined };
+  return { threshold: least?.threshold ?? 0, target, reached: least !== undefined };
 }
 
 /** Applies a threshold that was chosen on other images. The accuracy is 0 when no prediction is kept. */

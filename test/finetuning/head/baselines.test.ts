@@ -3,18 +3,18 @@ import { majorityClass, nearestNeighbours, scoreBaselines } from '../../../src/f
 import { loadTensorFlow, type TensorFlow } from '../../../src/runtime/tensorflow.ts';
 import { blobs } from './blobs.ts';
 
-describe('baselines', () => {
+describe('the baselines', () => {
   let tf: TensorFlow;
   beforeAll(async () => {
     ({ tf } = await loadTensorFlow({ threads: 1 }));
   });
 
-  it('answer the most frequent class', () => {
+  it('predict the most frequent class', () => {
     expect(majorityClass(Int32Array.of(2, 1, 2, 0), 3)).toBe(2);
     expect(majorityClass(Int32Array.of(1, 0), 3)).toBe(0);
   });
 
-  it('vote among the five nearest by angle, not by length', () => {
+  it('let the five nearest samples vote, by angle and not by length', () => {
     const train = {
       features: Float32Array.from(
         [
@@ -39,7 +39,7 @@ describe('baselines', () => {
     expect([...nearestNeighbours(tf, train, queries, 2)].slice(0, 2)).toEqual([0, 1]);
   });
 
-  it('give a tie to the nearer class', () => {
+  it('give a tie to the class with the higher similarities', () => {
     const train = {
       features: Float32Array.from(
         [
@@ -54,7 +54,7 @@ describe('baselines', () => {
     expect([...nearestNeighbours(tf, train, Float32Array.of(1, 0.5, 0.5, 1), 2)]).toEqual([0, 1]);
   });
 
-  it('compare with every training sample, however many there are', () => {
+  it('compare with every training sample of a large set', () => {
     const shape = { classes: 3, dimension: 16, distance: 30 };
     const train = blobs({ ...shape, perClass: 400, seed: 1 });
     const test = blobs({ ...shape, perClass: 20, seed: 2 });

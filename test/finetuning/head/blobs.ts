@@ -5,13 +5,13 @@ export interface BlobOptions {
   readonly classes: number;
   readonly perClass: number;
   readonly dimension: number;
-  /** Distance of the centres from the origin, in deviations of a blob. */
+  /** Distance of the centres from the origin, in standard deviations. */
   readonly distance: number;
-  /** Draws the samples; the centres are the same for every seed. */
+  /** Seed of the samples. The centres are the same for every seed. */
   readonly seed: number;
 }
 
-/** Overlapping Gaussian clouds, one a class, as a stand-in for the features of photographs. */
+/** Samples from overlapping Gaussian clouds, one for each class, in place of the features of photographs. */
 export function blobs({ classes, perClass, dimension, distance, seed }: BlobOptions): Samples {
   const centre = seededRandom(12345);
   const centres = Array.from(
@@ -23,7 +23,7 @@ export function blobs({ classes, perClass, dimension, distance, seed }: BlobOpti
   const features = new Float32Array(labels.length * dimension);
   for (const [row, label] of labels.entries()) {
     for (let j = 0; j < dimension; j++) {
-      // Scaled and shifted per feature, as no backbone's features come standardised.
+      // Each feature has its own scale and offset, like the features of a backbone.
       const value = random.normal() + (centres[label * dimension + j] ?? 0);
       features[row * dimension + j] = 3 + (1 + (j % 5)) * value;
     }

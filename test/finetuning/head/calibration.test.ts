@@ -5,7 +5,7 @@ import { softmaxRows } from '../../../src/finetuning/head/softmax.ts';
 
 const CLASSES = 5;
 
-/** Logits whose softmax is the true distribution of their labels, times `overconfidence`. */
+/** Logits whose softmax is the true distribution of their labels, multiplied by `overconfidence`. */
 function draw(count: number, overconfidence: number) {
   const random = seededRandom(1);
   const honest = Float32Array.from({ length: count * CLASSES }, () => 1.5 * random.normal());
@@ -26,7 +26,7 @@ describe('fitTemperature', () => {
     expect(fitTemperature(draw(4000, factor)) / factor).toBeCloseTo(1, 1);
   });
 
-  it('lowers the calibration error and leaves the answers alone', () => {
+  it('lowers the calibration error and does not change the predictions', () => {
     const held = draw(4000, 3);
     const before = calibrationOf(softmaxRows(held.logits, CLASSES), held.labels, CLASSES);
     const temperature = fitTemperature(held);
@@ -36,10 +36,10 @@ describe('fitTemperature', () => {
     expect(after.error).toBeLessThan(0.03);
   });
 
-  it('does not turn a few right answers into certainty', () => {
+  it('does not make a model certain because a few predictions are right', () => {
     const right = { logits: Float32Array.of(2, 0, 0, 2, 2, 0), labels: Int32Array.of(0, 1, 0), classes: 2 };
     const temperature = fitTemperature(right);
-    // Three of three right: the next is right with 4 in 5.
+    // Three of three are right: the next is right with a probability of 4 in 5.
     expect(softmaxRows(Float32Array.of(2 / temperature, 0), 2)[0]).toBeCloseTo(0.8);
   });
 
@@ -58,8 +58,8 @@ describe('foldTemperature', () => {
 });
 
 describe('calibrationOf', () => {
-  it('averages the gap between confidence and accuracy over 15 bins', () => {
-    // Four answers of confidence 0.9, half of them right; one of confidence 1, right.
+  it('averages the difference between confidence and accuracy over 15 bins', () => {
+    // Four predictions with confidence 0.9, half of them right; one with confidence 1, right.
     const probabilities = Float32Array.of(0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 1, 0);
     const { error, bins } = calibrationOf(probabilities, Int32Array.of(0, 0, 1, 1, 0), 2);
     expect(error).toBeCloseTo((4 * 0.4) / 5);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { wilsonInterval } from '../../../src/finetuning/head/confidence-interval.ts';
 import { evaluate } from '../../../src/finetuning/head/evaluation.ts';
 
-/** Cats (0), dogs (1) and foxes (2), of which there is no picture; one answer a row. */
+/** Predictions for cats (0) and dogs (1), one in each row; there are no images of foxes (2). */
 const answers = {
   classes: 3,
   ids: ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'e.jpg'],
@@ -11,9 +11,9 @@ const answers = {
     [
       [0.8, 0.1, 0.1],
       [0.6, 0.3, 0.1],
-      [0.1, 0.9, 0], // a cat, surely taken for a dog
-      [0.2, 0.4, 0.4], // the first of equals
-      [0.3, 0.1, 0.6], // a dog taken for a fox
+      [0.1, 0.9, 0], // a cat, classified as a dog with high confidence
+      [0.2, 0.4, 0.4], // a tie: the lower index
+      [0.3, 0.1, 0.6], // a dog, classified as a fox
     ].flat(),
   ),
 };
@@ -21,7 +21,7 @@ const answers = {
 describe('evaluate', () => {
   const result = evaluate(answers);
 
-  it('counts images by label and answer', () => {
+  it('counts images by true and predicted class', () => {
     expect(result.confusion).toEqual([
       [2, 1, 0],
       [0, 1, 1],
@@ -31,7 +31,7 @@ describe('evaluate', () => {
     expect(result.accuracy).toBe(0.6);
   });
 
-  it('scores each class, and takes the mean F1 of those that have images', () => {
+  it('scores each class and averages F1 over the classes that have images', () => {
     const [cat, dog, fox] = result.perClass;
     expect(cat).toEqual({ precision: 1, recall: 2 / 3, f1: 0.8, support: 3 });
     expect(dog).toEqual({ precision: 0.5, recall: 0.5, f1: 0.5, support: 2 });
@@ -39,14 +39,14 @@ describe('evaluate', () => {
     expect(result.macroF1).toBeCloseTo(0.65);
   });
 
-  it('names what is mistaken for what', () => {
+  it('lists confused pairs of classes with examples', () => {
     expect(result.confusedPairs).toEqual([
       { label: 1, predicted: 2, count: 1, share: 0.5, examples: ['e.jpg'] },
       { label: 0, predicted: 1, count: 1, share: 1 / 3, examples: ['c.jpg'] },
     ]);
   });
 
-  it('names images behind each number, what was answered wrong first', () => {
+  it('gives examples for each cell of the confusion matrix, mistakes first', () => {
     const cells = result.cells.map(({ label, predicted, examples }) => [
       label,
       predicted,
@@ -60,7 +60,7 @@ describe('evaluate', () => {
     ]);
   });
 
-  it('names the images to look at', () => {
+  it('lists the least certain and the most confident wrong predictions', () => {
     expect(result.leastCertain.map(({ id }) => id)).toEqual(['d.jpg', 'b.jpg', 'e.jpg', 'a.jpg', 'c.jpg']);
     expect(result.worstMistakes.map(({ id }) => id)).toEqual(['c.jpg', 'e.jpg']);
     expect(result.worstMistakes[0]).toMatchObject({ label: 0, predicted: 1 });
@@ -69,7 +69,7 @@ describe('evaluate', () => {
 });
 
 describe('wilsonInterval', () => {
-  it('gives the values of the literature', () => {
+  it('gives published values', () => {
     // Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
     for (const [successes, total, low, high] of [
       [81, 263, 0.2553, 0.3662],
@@ -83,7 +83,7 @@ describe('wilsonInterval', () => {
     }
   });
 
-  it('does not claim certainty when everything is right', () => {
+  it('has a width when everything is right', () => {
     expect(wilsonInterval(10, 10).low).toBeLessThan(0.8);
     expect(wilsonInterval(10, 10).high).toBeCloseTo(1);
   });

@@ -22,7 +22,7 @@ const unseen = blobs({ ...shape, perClass: 200, seed: 3 });
 const hyperparameters = { ...defaultHyperparameters(60, 8, 0), epochs: 30 };
 const none: Samples = { features: new Float32Array(), labels: new Int32Array() };
 
-/** Without copies. */
+/** Images without augmented copies. */
 function imagesOf({ features, labels }: Samples): TrainingImages {
   return { set: { name: 'features', dimension: 8, originals: features }, augmented: true, labels };
 }
@@ -35,8 +35,8 @@ beforeAll(async () => {
 const trained = (images: TrainingImages, held: Samples, own: Hyperparameters = hyperparameters): Promise<Head> =>
   trainHead(tf, { images, validation: held, classes: CLASSES }, own);
 
-describe('a head of few images', () => {
-  test('goes on with the validation images too, for a third of the epochs that they said', async () => {
+describe('a head trained on few images', () => {
+  test('continues with the validation images for a third of the epochs until early stopping', async () => {
     const head = await trained(imagesOf(train), validation);
     const first = await trainLayers(tf, { classes: CLASSES, train, validation }, hyperparameters);
     expect(head).toMatchObject({ retrained: true, tunedOn: 'cross_validation', bestEpoch: first.bestEpoch });
@@ -51,7 +51,7 @@ describe('a head of few images', () => {
     expect(head.layers).toEqual(again.layers);
   });
 
-  test('knows how sure it may be, even when it learnt its images by heart', async () => {
+  test('is calibrated even when it overfits', async () => {
     const sure = { ...hyperparameters, weightDecay: 0, learningRate: 0.3, patience: 100, epochs: 60 };
     const { layers, temperature, unknown } = await trained(imagesOf(train), none, sure);
     const logits = computeLogits(tf, layers, unseen.features);
@@ -75,7 +75,7 @@ describe('a head of few images', () => {
   });
 });
 
-test('a head of many images is tuned on what its first training says of the validation images', async () => {
+test('a head trained on many images is calibrated on its predictions for the validation images before retraining', async () => {
   const many = blobs({ ...shape, perClass: 340, seed: 4 });
   const head = await trained(imagesOf(many), validation, { ...hyperparameters, batchSize: 64, epochs: 3 });
   expect(head).toMatchObject({ retrained: true, tunedOn: 'validation_images' });
@@ -83,7 +83,7 @@ test('a head of many images is tuned on what its first training says of the vali
   expect(predicted.filter((answer, i) => answer === unseen.labels[i]).length / predicted.length).toBeGreaterThan(0.75);
 });
 
-test('images with copies count as much as images that have none', () => {
+test('images without copies count as much as images with their copies', () => {
   const copies = { features: Float32Array.of(2, 3, 4, 5), sources: Int32Array.of(0, 0, 1, 1) };
   const images: TrainingImages = {
     set: { name: 'features', dimension: 1, originals: Float32Array.of(0, 1), copies },

@@ -17,7 +17,7 @@ const { labels } = telling;
 
 const good: FeatureSet = { name: 'activations', dimension: 8, originals: telling.features };
 const bad: FeatureSet = { name: 'features', dimension: 8, originals: noise.features };
-/** Copies that show something else than their images do. */
+/** A set whose copies have the features of other classes. */
 const misled: FeatureSet = {
   ...good,
   copies: {
@@ -35,7 +35,7 @@ describe('searchHyperparameters', () => {
   const search = (input: Partial<SearchInput>) =>
     searchHyperparameters(tf, { level: 'quick', classes: CLASSES, labels, sets: [good], seed: 1, ...input });
 
-  it('finds the layer whose features tell the classes apart', async () => {
+  it('finds the feature set that separates the classes', async () => {
     const { best, trials, hyperparameters, folds } = await search({ sets: [bad, good] });
     expect(best).toMatchObject({ features: 'activations', chosen: true });
     expect(trials[0]).toMatchObject({ features: 'features', augmented: false, chosen: true });
@@ -44,12 +44,12 @@ describe('searchHyperparameters', () => {
     expect(hyperparameters.seed).toBe(1);
   });
 
-  it('drops augmentation that harms', async () => {
+  it('drops augmented copies that are harmful', async () => {
     const { best } = await search({ sets: [misled] });
     expect(best.augmented).toBe(false);
   });
 
-  it('finds hidden units where only they help', async () => {
+  it('finds hidden units when a linear head cannot learn the classes', async () => {
     const random = seededRandom(3);
     const count = 240;
     const originals = Float32Array.from({ length: 2 * count }, () => random.normal());
@@ -62,20 +62,20 @@ describe('searchHyperparameters', () => {
     expect(hyperparameters).toMatchObject({ hiddenUnits: [128], dropout: 0.3 });
   });
 
-  it('keeps the defaults when nothing is better by more than chance', async () => {
+  it('keeps the defaults when nothing is significantly better', async () => {
     const { best, trials } = await search({ sets: [bad], fixed: { weightDecay: 1 } });
     expect(best).toEqual(trials[0]);
     expect(trials.filter(({ chosen }) => chosen)).toHaveLength(1);
   });
 
-  it('uses what the user fixed and does not search it', async () => {
+  it('does not search hyperparameters that the user has set', async () => {
     const { trials, hyperparameters } = await search({ fixed: { learningRate: 0.01, hiddenUnits: [4], epochs: 3 } });
     expect(hyperparameters).toMatchObject({ learningRate: 0.01, hiddenUnits: [4], epochs: 3 });
     expect(trials.every((trial) => trial.learningRateFactor === 1 && trial.hiddenUnits[0] === 4)).toBe(true);
     expect(trials.map(({ weightDecayFactor }) => weightDecayFactor)).toEqual([1, 0.3, 2.5]);
   });
 
-  it('says what it tried, as it goes, and how much there is', async () => {
+  it('reports each trial and the total number', async () => {
     const seen: SearchProgress[] = [];
     const fixed = { epochs: 1 };
     const { trials } = await search({ level: 'thorough', sets: [misled, bad], fixed, onTrial: (p) => seen.push(p) });
@@ -85,12 +85,12 @@ describe('searchHyperparameters', () => {
     expect(new Set(trials.map((trial) => JSON.stringify({ ...trial, accuracy: 0, loss: 0 }))).size).toBe(trials.length);
   });
 
-  it('gives the same for the same seed', async () => {
+  it('gives the same result for the same seed', async () => {
     const input = { sets: [bad, good], fixed: { epochs: 5 } };
     expect(await search(input)).toEqual(await search(input));
   });
 
-  it('stops when it is told to', async () => {
+  it('stops when it is cancelled', async () => {
     const controller = new AbortController();
     const reason = new Error('cancelled');
     const searching = search({ signal: controller.signal, onTrial: () => controller.abort(reason) });

@@ -17,9 +17,9 @@ const train = blobs({ ...shape, perClass: 25, seed: 1 });
 const held = blobs({ ...shape, perClass: 100, seed: 2 });
 const hyperparameters = defaultHyperparameters(train.labels.length, DIMENSION, 7);
 
-/** What the head's training promises, on one backend. */
+/** Tests of the training loop, on one backend. */
 export function describeTrainingLoop(backend: TensorFlowBackend): void {
-  describe(`a head trained on ${backend}`, () => {
+  describe(`the training loop on ${backend}`, () => {
     let tf: TensorFlow;
     beforeAll(async () => {
       ({ tf } = await loadTensorFlow({ threads: 1, backend }));
@@ -33,12 +33,12 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       return predicted.filter((label, i) => label === samples.labels[i]).length / predicted.length;
     };
 
-    it('tells classes apart that it has not seen, without tuning', async () => {
-      // The clouds overlap: whoever knows their centres is right in 96 of 100 cases.
+    it('classifies new samples with the default hyperparameters', async () => {
+      // The clouds overlap: a classifier that knows their centres is right in 96 of 100 cases.
       expect(accuracy(await learn())).toBeGreaterThan(0.85);
     });
 
-    it('learns what no linear head can with a hidden layer', async () => {
+    it('learns what a linear head cannot, with a hidden layer', async () => {
       const random = blobs({ classes: 1, perClass: 400, dimension: 2, distance: 0, seed: 3 }).features;
       const labels = Int32Array.from({ length: 400 }, (_, i) =>
         Number((random[2 * i] ?? 0) > 3 !== (random[2 * i + 1] ?? 0) > 3),
@@ -59,7 +59,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       ]);
     });
 
-    it('gives the same weights bit for bit for the same seed, and others for another', async () => {
+    it('gives the same weights bit for bit for the same seed, and others for another seed', async () => {
       const overrides = { hiddenUnits: [8], dropout: 0.3, epochs: 5 };
       const [one, same, other] = [
         await learn(overrides),
@@ -71,7 +71,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       expect(other.layers).not.toEqual(one.layers);
     });
 
-    it('computes the gradient that finite differences give, through hidden layers and dropout', () => {
+    it('computes the same gradient as finite differences, with hidden layers and dropout', () => {
       const layers = createLayers([3, 5, 4, 2], seededRandom(1));
       layers[2]?.weight.forEach((_, i, weight) => {
         weight[i] = Math.cos(i);
@@ -79,7 +79,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       const input = Float32Array.of(1, -1, 2, 0.5, -1, 3);
       const labels = Int32Array.of(0, 1);
       const weights = Float32Array.of(0.5, 1.5);
-      // Dice with the same seed, so that every pass switches the same units off.
+      // The same random numbers in each pass, so that dropout switches the same units off.
       const pass = () => forward(tf, layers, input, 2, { rate: 0.3, random: seededRandom(5) });
       const loss = () => tf.tidy(() => crossEntropy(pass().logits, 2, labels, weights, 0.1).loss);
       const gradients = tf.tidy(() => {
@@ -102,10 +102,10 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       }
     });
 
-    it('goes on from given layers, which stay as they are', async () => {
+    it('continues from given layers, which it does not change', async () => {
       const first = await learn({ hiddenUnits: [8], epochs: 5 });
       const kept = structuredClone(first.layers);
-      // Other images, so another standardisation: the layers must be carried over into it.
+      // Other samples have another standardisation, to which the layers must be converted.
       const goOn = (learningRate: number) =>
         trainLayers(
           tf,
@@ -120,9 +120,9 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       expect(first.layers).toEqual(kept);
     });
 
-    it('stops when the validation loss no longer falls, and takes the weights of its lowest', async () => {
+    it('stops when the validation loss no longer falls, and keeps the weights of the best epoch', async () => {
       const few = blobs({ ...shape, perClass: 5, seed: 4 });
-      // Wrong labels punish the certainty that training drives at.
+      // Wrong labels make the validation loss rise as the layers become more confident.
       const labels = held.labels.map((label, i) => (i % 5 === 0 ? (label + 1) % CLASSES : label));
       const validation = { ...held, labels };
       const overfitting = { ...hyperparameters, weightDecay: 0, learningRate: 0.05, epochs: 200, patience: 5 };
@@ -133,7 +133,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       expect(accuracy(head, validation)).toBe(head.history[head.bestEpoch - 1]?.valAccuracy);
     });
 
-    it('heeds the weights of samples and balances classes when told to', async () => {
+    it('uses the weights of samples, and balances classes if asked to', async () => {
       const contradiction = { features: Float32Array.of(1, 1, -1, -1), labels: Int32Array.of(0, 1, 0, 1) };
       const linear = { ...hyperparameters, weightDecay: 0, epochs: 100, batchSize: 4, learningRate: 0.05 };
       const weighted = await trainLayers(
@@ -152,7 +152,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       expect(await probabilityOfRare('balanced')).toBeCloseTo(0.5, 1);
     });
 
-    it('keeps some probability for the other classes with label smoothing', async () => {
+    it('leaves some probability to the other classes with label smoothing', async () => {
       const easy = { features: Float32Array.of(-1, 1), labels: Int32Array.of(0, 1) };
       const run = { ...hyperparameters, weightDecay: 0, epochs: 300, batchSize: 2, learningRate: 0.1 };
       const smooth = await trainLayers(tf, { classes: 2, train: easy }, { ...run, labelSmoothing: 0.2 });
@@ -160,7 +160,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       expect(Math.exp(logSoftmax(logits, 0))).toBeCloseTo(0.9, 1);
     });
 
-    it('is not thrown by features that never change', async () => {
+    it('handles constant features', async () => {
       const dead = { ...train, features: train.features.map((value, i) => (i % DIMENSION < 5 ? 42 : value)) };
       const head = await learn({}, dead);
       expect(
@@ -173,7 +173,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       expect(constant.history.at(-1)?.loss).toBeCloseTo(Math.log(CLASSES), 1);
     });
 
-    it('reports every epoch as it ends', async () => {
+    it('reports each epoch', async () => {
       const seen: Epoch[] = [];
       const head = await trainLayers(
         tf,
@@ -187,7 +187,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       expect(seen[3]?.learningRate).toBeLessThan(hyperparameters.learningRate / 4);
     });
 
-    it('stops in the middle of an epoch when it is told to', async () => {
+    it('stops in the middle of an epoch when it is cancelled', async () => {
       const controller = new AbortController();
       const reason = new Error('cancelled');
       const training = trainLayers(
@@ -198,7 +198,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       await expect(training).rejects.toBe(reason);
     });
 
-    it('lets timers run while it trains', async () => {
+    it('lets timers run', async () => {
       const controller = new AbortController();
       const timer = setTimeout(() => controller.abort(), 50);
       const endless = trainLayers(
@@ -210,13 +210,13 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       clearTimeout(timer);
     });
 
-    it('leaves no tensor behind', async () => {
+    it('frees all tensors', async () => {
       const before = tf.memory().numTensors;
       await learn({ hiddenUnits: [8], dropout: 0.2, epochs: 2 });
       expect(tf.memory().numTensors).toBe(before);
     });
 
-    it('refuses samples that make no sense', async () => {
+    it('refuses invalid samples', async () => {
       await expect(learn({}, { ...train, labels: train.labels.map(() => CLASSES) })).rejects.toThrow(
         'a label is not in 0..3',
       );

@@ -22,24 +22,24 @@ describe('chooseWeightDecay', () => {
     ({ tf } = await loadTensorFlow({ threads: 1 }));
   });
 
-  it('raises it where labels are noisy, which a head must not learn by heart', async () => {
+  it('raises it when labels are noisy', async () => {
     const noisy = input(2.5, 150, 3);
     expect(await chooseWeightDecay(tf, noisy)).toBe(noisy.hyperparameters.weightDecay * 2.5);
   });
 
-  it('keeps the default where nothing is better', async () => {
+  it('keeps the default when nothing is better', async () => {
     const easy = input(40, 10);
     expect(await chooseWeightDecay(tf, easy)).toBe(easy.hyperparameters.weightDecay);
   });
 
-  it('takes no time where there are many images', async () => {
+  it('does not search when there are many images', async () => {
     const many = input(2.5, 501, 3);
     const started = performance.now();
     expect(await chooseWeightDecay(tf, many)).toBe(many.hyperparameters.weightDecay);
     expect(performance.now() - started).toBeLessThan(20);
   });
 
-  it('stops when it is told to', async () => {
+  it('stops when it is cancelled', async () => {
     const reason = new Error('cancelled');
     await expect(chooseWeightDecay(tf, { ...input(2.5, 60), signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
