@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, makeFolder, UNFINISHED } from './durable-files.ts';
+import { errnoOf, UNFINISHED } from './durable-files.ts';
 import { FolderLockedError, lockFolder } from './folder-lock.ts';
+
+/** Name of the folder that contains staging folders, inside a folder of models. */
+export const STAGING_DIR = '.staging';
 
 /**
  * Lets `work` use a new folder, which other processes leave alone, and removes it at the end. What is to stay is renamed
@@ -10,12 +13,11 @@ import { FolderLockedError, lockFolder } from './folder-lock.ts';
  * @param parent made when it is not there; the new folder is on its file system
  */
 export async function withStagingFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const { folder, release } = await createLocked(parent);
+  const { folder, remove } = await createStagingFolder(parent);
   try {
     return await work(folder);
   } finally {
-    await removeFolder(folder);
-    await release();
+    await remove();
   }
 }
 
@@ -41,12 +43,18 @@ export async function removeUnlessLocked(folder: string): Promise<boolean> {
   return true;
 }
 
-async function createLocked(parent: string): Promise<{ folder: string; release: () => Promise<void> }> {
+/** Creates a folder as `withStagingFolder` does, for work that ends elsewhere. `remove` does nothing the second time. */
+export async function createStagingFolder(parent: string): Promise<{ folder: string; remove: () => Promise<void> }> {
   for (;;) {
     const folder = join(parent, `${randomUUID()}${UNFINISHED}`);
-    await makeFolder(folder);
+    await mkdir(folder, { recursive: true });
     try {
-      return { folder, release: await lockFolder(folder) };
+      const release = await lockFolder(folder);
+      const remove = async (): Promise<void> => {
+        await removeFolder(folder);
+        await release();
+      };
+      return { folder, remove };
     } catch (thrown) {
       await removeFolder(folder);
       // Otherwise another process that removes abandoned folders was faster than the lock.

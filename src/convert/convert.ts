@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { derivedJson, readDerivedJson } from '../common/derived-json.ts';
-import { syncToDisk } from '../common/durable-files.ts';
+import { syncToDisk, UNFINISHED } from '../common/durable-files.ts';
 import { areIntact, type FileDigest } from '../common/file-digest.ts';
-import { withStagingFolder } from '../common/staging-folder.ts';
+import { isRunning, processStamp } from '../common/process-stamp.ts';
 import { ConversionError } from './conversion-error.ts';
 import {
   activationShape,
@@ -79,8 +79,9 @@ export interface ConversionProgress {
 }
 
 /**
- * Makes `model.onnx`, `explanation.onnx`, `tfjs/model.json` and `conversion.json` in a folder that appears complete or not
- * at all. When another process has made a sound conversion there in the meantime, that one stays.
+ * Makes `model.onnx`, `explanation.onnx`, `tfjs/model.json` and `conversion.json` in a folder that appears whole or not at all; a crash
+ * leaves a folder beside it whose name ends in `UNFINISHED`. When the folder is there by the end, made by somebody else
+ * at the same time, that one stays.
  *
  * @throws ConversionError when architecture, weights and options do not fit each other
  */
@@ -110,21 +111,31 @@ export async function convertGraph(
   return await produce(outDir, (folder) => writeFormats(foldBatchNorm(graph), folder, tfjsStorage, onProgress));
 }
 
-/** Lets `write` fill a folder that becomes `outDir` when it is complete. */
+/** Lets `write` fill a folder beside `outDir` that takes its place when it is whole. */
 async function produce(outDir: string, write: (folder: string) => Promise<ConversionRecord>): Promise<Conversion> {
-  await withStagingFolder(dirname(outDir), async (staging) => {
-    const made = join(staging, 'made');
-    await mkdir(made);
-    const record = await write(made);
-    await writeFileThrough(join(made, RECORD_FILE), (sink) => sink.write(Buffer.from(derivedJson(record))));
-    if (record.tfjs !== undefined) await syncToDisk(join(made, TFJS_FOLDER));
-    await syncToDisk(made);
-    await moveInto(made, outDir, join(staging, 'damaged'));
-  });
+  const temporary = `${outDir}.${processStamp()}_${randomUUID()}${UNFINISHED}`;
+  await mkdir(temporary, { recursive: true });
+  try {
+    const record = await write(temporary);
+    await writeFileThrough(join(temporary, RECORD_FILE), (sink) => sink.write(Buffer.from(derivedJson(record))));
+    if (record.tfjs !== undefined) await syncToDisk(join(temporary, TFJS_FOLDER));
+    await syncToDisk(temporary);
+    await moveInto(temporary, outDir);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
   await syncToDisk(dirname(outDir));
   const conversion = await readConversion(outDir);
   if (conversion === undefined) throw new Error(`${outDir} is there, but holds no conversion`);
   return conversion;
+}
+
+/** Removes what `convertModel` left in the folder of conversions when its process died in the midst of it. */
+export async function removeAbandonedConversions(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const stamp = name.split('.').at(-2)?.split('_')[0] ?? '';
+    if (name.endsWith(UNFINISHED) && !isRunning(stamp)) await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /**
@@ -260,15 +271,18 @@ function relativeTo(folder: string, file: WrittenFile): WrittenFile {
   return { ...file, path: relative(folder, file.path) };
 }
 
-/** Renames a folder. A sound conversion that is already at the target stays; anything else there is moved to `aside`. */
-async function moveInto(folder: string, target: string, aside: string): Promise<void> {
+/** Renames a folder. A sound conversion that is already at the target stays; anything else there is removed. */
+async function moveInto(folder: string, target: string): Promise<void> {
   try {
     await rename(folder, target);
   } catch (error) {
     if (!(await stat(target).catch(() => undefined))?.isDirectory()) throw error;
     if ((await verifyConversion(target)) !== undefined) return;
-    await rename(target, aside);
+    // Set aside first, since removing takes longer than renaming; the name is one that is cleared away after a crash.
+    const damaged = `${folder.slice(0, -UNFINISHED.length)}_damaged${UNFINISHED}`;
+    await rename(target, damaged);
     await rename(folder, target);
+    await rm(damaged, { recursive: true, force: true });
   }
 }
 

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, type ErrorCode, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
-import { asStorageError } from '../common/storage-error.ts';
 import { type Claim, ClaimLostError, type Job, JobCancelledError, type JobQueue } from '../jobs/job-queue.ts';
 import type { Preflight } from './dataset/preflight.ts';
 import { checkDataset } from './dataset-check.ts';
@@ -53,9 +52,9 @@ export class FinetuneJobs {
    * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`; `job_queue_full`
    */
   async submit(request: FinetuneRequest, archivePath: string): Promise<Job> {
-    const payload = this.#finetuner.pinBackbone(request);
+    this.#finetuner.checkBackbone(parseFinetuneOptions(request));
     await checkDataset(archivePath);
-    return this.#queue.enqueue({ payload, archivePath });
+    return this.#queue.enqueue({ payload: request, archivePath });
   }
 
   /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on; `queue_full` */
@@ -79,7 +78,7 @@ export class FinetuneJobs {
 
   async #work(): Promise<void> {
     for (;;) {
-      const claim = await this.#claim();
+      const claim = await this.#queue.claim(this.#stop.signal);
       if (claim === undefined) return;
       try {
         await this.#workOn(claim);
@@ -93,21 +92,6 @@ export class FinetuneJobs {
         }
       }
     }
-  }
-
-  /** Waits for a job, also while the queue cannot be written, such as on a full disk; undefined when stopped. */
-  async #claim(): Promise<Claim | undefined> {
-    let reason: string | undefined;
-    while (!this.#stop.signal.aborted) {
-      try {
-        return await this.#queue.claim(this.#stop.signal);
-      } catch (thrown) {
-        if (messageOf(thrown) !== reason) this.#logger.error({ reason: messageOf(thrown) }, 'no job can be started');
-        reason = messageOf(thrown);
-        await delay(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-      }
-    }
-    return undefined;
   }
 
   async #workOn(claim: Claim): Promise<void> {
@@ -140,10 +124,9 @@ export class FinetuneJobs {
         if (claim.signal.reason instanceof JobCancelledError) await this.#queue.report(claim, { type: 'cancelled' });
         return;
       }
-      const error = thrown instanceof AppError ? thrown : asStorageError(thrown);
-      const code: ErrorCode = error?.code ?? 'internal';
+      const code: ErrorCode = thrown instanceof AppError ? thrown.code : 'internal';
       this.#logger.warn({ job: job.id, code, reason: messageOf(thrown) }, 'a fine-tune failed');
-      await this.#queue.report(claim, { type: 'failed', failure: { code, message: messageOf(error ?? thrown) } });
+      await this.#queue.report(claim, { type: 'failed', failure: { code, message: messageOf(thrown) } });
     } finally {
       clearInterval(heartbeat);
     }

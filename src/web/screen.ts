@@ -2,19 +2,19 @@ import type { Client } from './api/client.ts';
 import type { Route } from './router.ts';
 import type { Session } from './session.ts';
 
-/** Dependencies of a screen. */
+/** What a screen stands on. */
 export interface ScreenContext {
   readonly route: Route;
   readonly client: Client;
   readonly session: Session;
 }
 
-/** A screen that is shown. */
+/** One screen, while it is shown. */
 export interface Screen {
-  /** The title of the window. */
+  /** For the title of the window. */
   readonly title: string;
   readonly element: HTMLElement;
-  /** Ends requests, streams and timers of the screen. */
+  /** Ends what the screen has under way. */
   close?(): void;
 }
 

@@ -1,40 +1,40 @@
 import type { ImageClasses, ImageFailure } from './api/schema.ts';
 import { type Draft, emptyDraft } from './draft.ts';
 
-/** An image to classify, with the results so far. */
-export interface SessionPicture {
+/** A picture that somebody has given, and what the models have said of it. */
+export interface Picture {
   readonly file: File;
-  /** An object URL of the file. */
+  /** An address of the browser for the file, to be shown. */
   readonly url: string;
-  /** By the id of the model. */
+  /** By the model that was asked. */
   readonly answers: Map<string, PictureAnswer>;
 }
 
-/** The result of a model for an image. */
+/** What a model said of a picture, or why it said nothing. */
 export type PictureAnswer =
   | { readonly state: 'answered'; readonly result: ImageClasses; readonly version: number }
   | { readonly state: 'refused'; readonly result: ImageFailure }
   | { readonly state: 'failed'; readonly error: unknown };
 
-/** The speed of a model as this page measures it, with network and decoding. */
+/** How fast a model answers this page, network and decoding included. */
 export interface Speed {
-  /** The median time of requests one after the other, in milliseconds. */
+  /** The middle of some requests, one after the other, in milliseconds. */
   readonly aloneMs: number;
-  /** The share of inference in it, in milliseconds. */
+  /** Of that what the network of the model took. */
   readonly inferenceMs: number;
-  /** Images per second with several requests at once. */
+  /** With several requests at once. */
   readonly perSecond: number;
 }
 
-/** State that is kept between screens. */
+/** What stays while one goes from screen to screen. */
 export interface Session {
-  pictures: readonly SessionPicture[];
-  /** Ids of models; undefined until the user has chosen. */
+  pictures: readonly Picture[];
+  /** Names of models; undefined until somebody has chosen. */
   chosenModels: readonly string[] | undefined;
   readonly draft: Draft;
-  /** By the id of the model. */
+  /** What was measured of models, by their ids. */
   readonly speeds: Map<string, Speed>;
-  /** Ids of the models that are being pulled. */
+  /** Models that are being pulled. */
   readonly pulls: Set<string>;
 }
 
@@ -42,6 +42,6 @@ export function createSession(): Session {
   return { pictures: [], chosenModels: undefined, draft: emptyDraft(), speeds: new Map(), pulls: new Set() };
 }
 
-export function pictureOf(file: File): SessionPicture {
+export function pictureOf(file: File): Picture {
   return { file, url: URL.createObjectURL(file), answers: new Map() };
 }

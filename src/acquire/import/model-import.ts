@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { errnoOf, syncToDisk, UNFINISHED, writeFileDurably } from '../../common/durable-files.ts';
+import { errnoOf, syncToDisk, writeFileDurably } from '../../common/durable-files.ts';
 import { messageOf } from '../../common/errors.ts';
 import { digestFile } from '../../common/file-digest.ts';
-import { lockFolder } from '../../common/folder-lock.ts';
+import { createStagingFolder, removeAbandonedStaging, STAGING_DIR } from '../../common/staging-folder.ts';
 import { describeIssues, type ManifestDocument, MODEL_NAME, manifestSchema } from '../../registry/manifest.ts';
 import type { RepositoryListing } from '../../registry/repository.ts';
 import { MANIFEST_FILE, type NamedLabels } from '../../registry/zoo.ts';
@@ -50,21 +49,17 @@ export interface PreparedImport {
 }
 
 /**
- * Converts a model that was made elsewhere into a hidden folder of the zoo.
+ * Converts a model that was made elsewhere into a hidden folder of the zoo, and removes what killed imports left there.
  *
  * @throws ConversionError that names the tensor or layer which cannot be read; Error that names the wrong field
  */
 export async function prepareImport(request: ImportRequest, target: ImportTarget): Promise<PreparedImport> {
   const { pulledDir } = target;
   expectFree(request.name, target.listing);
-  const staging = join(pulledDir, `.${request.name}.${randomUUID()}${UNFINISHED}`);
-  await mkdir(staging, { recursive: true });
-  // Keeps `zoo gc` away, however long the user takes to confirm.
-  const unlock = await lockFolder(staging);
-  const discard = async () => {
-    await rm(staging, { recursive: true, force: true });
-    await unlock();
-  };
+  const stagingDir = join(pulledDir, STAGING_DIR);
+  await removeAbandonedStaging(stagingDir);
+  // Locked, so that nothing removes it, however long the user takes to confirm.
+  const { folder: staging, remove: discard } = await createStagingFolder(stagingDir);
   try {
     const folder = join(staging, request.name);
     await mkdir(folder);

@@ -1,24 +1,24 @@
 import { fill, h, icon } from '../dom.ts';
 
-/** How long the button says that it has copied, in milliseconds. */
-const COPIED_MS = 2_000;
+/** Milliseconds for which it says that it has copied. */
+const TOLD_MS = 2_000;
 
-/** A button that copies a text. @param name its accessible name, if that is not its text */
+/** Copies a text. @param name what a screen reader calls it, where it differs from what it shows */
 export function copyButton(textOf: () => string, name?: string): HTMLButtonElement {
   const button = h('button', { type: 'button', class: 'compact', 'aria-label': name }, icon('copy'), 'Copy');
   button.addEventListener('click', () => {
     copy(textOf()).then(
       () => {
         fill(button, icon('check'), 'Copied');
-        setTimeout(() => fill(button, icon('copy'), 'Copy'), COPIED_MS);
+        setTimeout(() => fill(button, icon('copy'), 'Copy'), TOLD_MS);
       },
-      () => fill(button, 'Select the text and press Ctrl+C'),
+      () => fill(button, 'Select it and press Ctrl+C'),
     );
   });
   return button;
 }
 
-/** Rejects where pages have no clipboard: over plain HTTP from another machine. */
+/** Pages over plain HTTP from another machine have no clipboard. */
 async function copy(text: string): Promise<void> {
   await navigator.clipboard.writeText(text);
 }

@@ -4,17 +4,16 @@ import { counted } from '../format.ts';
 import { openDialog } from './dialog.ts';
 import { errorNotice } from './notice.ts';
 
-/** File types to choose from. */
+/** What may be chosen: images, and zips where the caller takes them. */
 const IMAGES = 'image/*,.avif,.tif,.tiff';
 const ZIPS = '.zip,application/zip';
 
 export interface PictureInputOptions {
   readonly onFiles: (files: readonly File[]) => void;
-  /** Whether zips can be chosen too. */
   readonly zips?: boolean;
 }
 
-/** A button that opens the file dialog of the system. */
+/** A button that opens the system's dialog for files. */
 export function pickButton(label: string, { onFiles, zips }: PictureInputOptions, primary = false): HTMLElement {
   const input = h('input', {
     type: 'file',
@@ -25,7 +24,7 @@ export function pickButton(label: string, { onFiles, zips }: PictureInputOptions
   });
   input.addEventListener('change', () => {
     const files = [...(input.files ?? [])];
-    // Lets the same file be chosen again.
+    // So that the same file can be chosen again.
     input.value = '';
     if (files.length > 0) onFiles(files);
   });
@@ -34,7 +33,7 @@ export function pickButton(label: string, { onFiles, zips }: PictureInputOptions
   return h('span', {}, button, input);
 }
 
-/** Lets files and folders be dropped on an element. */
+/** Lets files be dropped on an element; folders give what is in them. */
 export function acceptDrops(element: HTMLElement, onFiles: (files: readonly File[]) => void): void {
   let depth = 0;
   const mark = (change: number): void => {
@@ -64,7 +63,7 @@ export function acceptDrops(element: HTMLElement, onFiles: (files: readonly File
   });
 }
 
-/** Accepts files that are pasted anywhere on the page. @returns a function that ends it */
+/** Takes pictures that are pasted anywhere on the page. @returns ends it */
 export function acceptPastes(onFiles: (files: readonly File[]) => void): () => void {
   const listener = (event: ClipboardEvent): void => {
     const files = [...(event.clipboardData?.files ?? [])];
@@ -76,14 +75,14 @@ export function acceptPastes(onFiles: (files: readonly File[]) => void): () => v
   return () => document.removeEventListener('paste', listener);
 }
 
-/** A button that opens a dialog to take photos with the camera. */
+/** A button that takes one picture after the other from the camera. */
 export function cameraButton(onFiles: (files: readonly File[]) => void): HTMLButtonElement {
   const button = h('button', { type: 'button' }, icon('camera'), 'Camera');
   button.addEventListener('click', () => {
     const place = h('div', { class: 'camera' }, h('p', { class: 'muted' }, 'Waiting for the camera …'));
     let camera: Camera | undefined;
     let closed = false;
-    openDialog('Take photos', place, () => {
+    openDialog('Take a picture', place, () => {
       closed = true;
       camera?.stop();
     });
@@ -91,18 +90,18 @@ export function cameraButton(onFiles: (files: readonly File[]) => void): HTMLBut
       (opened) => {
         camera = opened;
         if (closed) return opened.stop();
-        const take = h('button', { type: 'button', class: 'primary' }, icon('camera'), 'Take photo');
+        const take = h('button', { type: 'button', class: 'primary' }, icon('camera'), 'Take the picture');
         const told = h(
           'p',
           { class: 'muted', role: 'status' },
-          'Each photo is added at once. Close this dialog when you are done.',
+          'It joins the others; close this when you have enough.',
         );
         let taken = 0;
         take.addEventListener('click', () => {
           taken += 1;
           void opened.picture(`camera-${taken}.jpg`).then((file) => {
             onFiles([file]);
-            told.textContent = `${counted(taken, 'photo')} taken`;
+            told.textContent = `${counted(taken, 'picture')} taken`;
           });
         });
         place.replaceChildren(opened.video, take, told);
@@ -114,15 +113,15 @@ export function cameraButton(onFiles: (files: readonly File[]) => void): HTMLBut
   return button;
 }
 
-/** The folder of files that were dropped in one. */
+/** Of files that came in a folder. */
 const folders = new WeakMap<File, string>();
 
-/** The name of the folder that a dropped file was in; undefined for a file that was dropped alone. */
+/** The name of the folder in which a file was dropped, if it was in one. */
 export function folderOf(file: File): string | undefined {
   return folders.get(file);
 }
 
-/** The dropped files, those in folders included. */
+/** Files in the order in which a person would list them. */
 async function filesOf(transfer: DataTransfer): Promise<File[]> {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
@@ -141,14 +140,14 @@ async function filesIn(entry: FileSystemEntry): Promise<File[]> {
   const reader = entry.createReader();
   const files: File[] = [];
   for (;;) {
-    // A reader returns up to a hundred entries at a time, and none at the end.
+    // A reader gives a hundred at a time, and none at the end.
     const batch = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
     if (batch.length === 0) return files;
     for (const child of batch) if (!child.name.startsWith('.')) files.push(...(await filesIn(child)));
   }
 }
 
-// Some browsers do not expose these classes, so `instanceof` cannot be used.
+// Not every browser has these classes under their names.
 function isFileEntry(entry: FileSystemEntry): entry is FileSystemFileEntry {
   return entry.isFile;
 }

@@ -1,6 +1,6 @@
 import { h } from '../dom.ts';
 
-/** A panel and its name. */
+/** One of several panels. */
 export interface Tab {
   readonly name: string;
   readonly panel: HTMLElement;
@@ -8,7 +8,7 @@ export interface Tab {
 
 let instances = 0;
 
-/** Shows one panel at a time. Keyboard and roles follow the tabs pattern of WAI-ARIA. */
+/** Shows one panel at a time; arrow keys move between the names, as in WAI-ARIA's pattern of tabs. */
 export function tabs(label: string, list: readonly Tab[]): { readonly bar: HTMLElement; readonly panels: HTMLElement } {
   instances += 1;
   const id = (index: number, part: string): string => `tabs-${instances}-${part}-${index}`;

@@ -1,7 +1,7 @@
 import { h } from '../dom.ts';
 import type { Screen } from '../screen.ts';
 
-/** Shown for an unknown address. */
+/** For an address that leads nowhere. */
 export function notFoundScreen(): Screen {
   return {
     title: 'Not found',
@@ -11,8 +11,8 @@ export function notFoundScreen(): Screen {
       h(
         'div',
         { class: 'lead' },
-        h('h1', {}, 'Page not found'),
-        h('p', {}, 'This address does not exist. ', h('a', { href: '#/classify' }, 'Classify images')),
+        h('h1', {}, 'There is nothing here'),
+        h('p', {}, 'The address leads nowhere. ', h('a', { href: '#/classify' }, 'Classify a picture'), ' instead.'),
       ),
     ),
   };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ImportRequest, prepareImport } from '../../../src/acquire/import/model-import.ts';
+import { STAGING_DIR } from '../../../src/common/staging-folder.ts';
 import { SafetensorsFile } from '../../../src/convert/formats/safetensors/reader.ts';
 import { writeTfjs } from '../../../src/convert/formats/tfjs/emitter.ts';
 import { buildNetwork, parseArchitecture } from '../../../src/convert/network.ts';
@@ -46,6 +47,10 @@ const prepare = async (request: Partial<ImportRequest>) =>
     { path: weightsPath, name: 'mine', given: {}, ...request },
     { pulledDir, listing: await list(), namedLabels },
   );
+
+/** Everything in the folder of models but the place for staging folders. */
+const contents = async () =>
+  (await readdir(pulledDir, { recursive: true }).catch(() => [])).filter((path) => path !== STAGING_DIR);
 
 /** Logits and features of a picture, by the model that a server would find under this name. */
 async function answers(name: string): Promise<{ logits: Float32Array; features: Float32Array }> {
@@ -108,7 +113,7 @@ describe('an imported model answers as the one that it was', () => {
     expect([...prepared.guessed].sort()).toEqual(['crop_pct', 'input_size', 'interpolation', 'mean', 'std']);
     expect(await readdir(pulledDir)).not.toContain('mine');
     await prepared.commit();
-    expect(await readdir(pulledDir)).toEqual(['mine']);
+    expect(await readdir(pulledDir)).toEqual([STAGING_DIR, 'mine']);
     await expectSameAnswers('mine', 0);
   });
 
@@ -207,18 +212,24 @@ describe('is refused, and leaves nothing behind:', () => {
     ['a model that is not there', { path: 'none.pth' }, 'none.pth does not exist'],
   ])('%s', async (_, request, reason) => {
     await expect(prepare(request)).rejects.toThrow(reason);
-    expect(await readdir(pulledDir).catch(() => [])).toEqual([]);
+    expect(await contents()).toEqual([]);
   });
 
   test('one that is discarded, or whose name is taken by the time that it is taken in', async () => {
     await (await prepare({})).discard();
-    expect(await readdir(pulledDir)).toEqual([]);
+    expect(await contents()).toEqual([]);
     const [first, second] = [await prepare({}), await prepare({})];
     await first.commit();
     await expect(second.commit()).rejects.toThrow('exists already');
     await second.discard();
-    expect(await readdir(pulledDir)).toEqual(['mine']);
+    expect((await contents()).filter((path) => !path.includes('/'))).toEqual(['mine']);
   });
+});
+
+test('what a killed import left is removed by the next one', async () => {
+  await mkdir(join(pulledDir, STAGING_DIR, 'killed.tmp', 'mine'), { recursive: true });
+  await (await prepare({})).discard();
+  expect(await contents()).toEqual([]);
 });
 
 test('an ONNX model is taken as it is, and what its values are is found', async () => {

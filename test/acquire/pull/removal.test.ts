@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { collectGarbage, removePulled } from '../../../src/acquire/pull/removal.ts';
 import { lockFolder } from '../../../src/common/folder-lock.ts';
+import { processStamp } from '../../../src/common/process-stamp.ts';
 
 const [used, unused] = ['a'.repeat(64), 'b'.repeat(64)];
 let folder: string;
@@ -31,25 +32,23 @@ test('garbage collection removes what no model refers to, and nothing else', asy
     'zoo/resnet50.tv_in1k/model.safetensors',
     'jobs/lock',
     // A conversion, a pull and an import that are running.
-    'converted/b.tmp/made/model.onnx',
+    `converted/${unused}.${processStamp()}_x.tmp/model.onnx`,
     'zoo/.pulling/resnet34.tv_in1k/model.safetensors.part',
-    'zoo/.yours.x.tmp/weights',
+    'zoo/.staging/yours.tmp/weights',
   ];
   const gone = [
     `converted/${unused}/model.onnx`,
-    'converted/a.tmp/made/model.onnx',
+    `converted/${used}.1-2_x.tmp/model.onnx`,
     `features/${unused}/x.bin`,
     `features/${unused}-layers/x.bin`,
     'zoo/.pulling/resnet18.tv_in1k/model.safetensors.part',
-    'zoo/.mine.x.tmp/weights',
+    'zoo/.staging/mine.tmp/weights',
     'work/version-1/weights',
     'uploads/photos.zip',
   ];
   for (const path of [...kept, ...gone]) await put(path);
   const unlocks = await Promise.all(
-    ['converted/b.tmp', 'zoo/.pulling/resnet34.tv_in1k', 'zoo/.yours.x.tmp'].map((path) =>
-      lockFolder(join(folder, path)),
-    ),
+    ['.pulling/resnet34.tv_in1k', '.staging/yours.tmp'].map((path) => lockFolder(join(folder, 'zoo', path))),
   );
   const { removed, bytes } = await collectGarbage(folder, new Set([used]));
   expect(bytes).toBe(5 * gone.length);

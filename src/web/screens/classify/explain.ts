@@ -1,23 +1,22 @@
-import type { Client } from '../../api/client.ts';
-import { patiently } from '../../api/patience.ts';
+import { type Client, patiently } from '../../api/client.ts';
 import type { Explanation } from '../../api/schema.ts';
 import { openDialog } from '../../components/dialog.ts';
 import { drawHeatmap } from '../../components/heatmap.ts';
 import { errorNotice } from '../../components/notice.ts';
 import { type Child, fill, h } from '../../dom.ts';
 import { milliseconds, percent } from '../../format.ts';
-import type { SessionPicture } from '../../session.ts';
+import type { Picture } from '../../session.ts';
 
 const METHODS: Readonly<Record<Explanation['method'], string>> = {
-  cam: 'Exact: the score of the class is the sum of the contributions of these areas (class activation map).',
-  grad_cam: 'Approximate: by the gradient of the score at the last convolution (Grad-CAM).',
+  cam: 'Exact: the score of the class is the sum of what these places add to it (class activation map).',
+  grad_cam: 'By the gradient of the score on the last map of the network (Grad-CAM).',
 };
 
-/** Initial opacity of the hottest place, in percent. */
+/** How much of the photo the hottest place covers at first, in percent. */
 const OPACITY = 65;
 
-/** Opens a dialog that shows which areas of an image support a class. */
-export function explainPicture(client: Client, picture: SessionPicture, models: readonly string[]): void {
+/** Shows where in a picture a model sees a class; any class of it, not only the first. */
+export function explainPicture(client: Client, picture: Picture, models: readonly string[]): void {
   const ended = new AbortController();
   let asking = new AbortController();
   const canvas = h('canvas', { class: 'heat', '--opacity': OPACITY / 100 });
@@ -30,7 +29,7 @@ export function explainPicture(client: Client, picture: SessionPicture, models: 
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    fill(told, h('p', { class: 'muted' }, 'Computing the heatmap …'));
+    fill(told, h('p', { class: 'muted' }, 'It looks …'));
     try {
       const request = () =>
         client.call('explain', {
@@ -38,9 +37,9 @@ export function explainPicture(client: Client, picture: SessionPicture, models: 
           form: [{ name: 'image', value: picture.file }],
           signal,
         });
-      const explanation = await patiently(request, signal);
+      const explanation = await patiently(request, signal, () => {});
       drawHeatmap(canvas, explanation);
-      canvas.setAttribute('aria-label', `Heatmap for ${explanation.class.label}`);
+      canvas.setAttribute('aria-label', `Where ${explanation.class.label} is seen`);
       fill(told, words(explanation));
     } catch (thrown) {
       if (signal.aborted) return;
@@ -66,7 +65,7 @@ export function explainPicture(client: Client, picture: SessionPicture, models: 
           showModel,
         ),
       radios(
-        'Class',
+        'Where is',
         'explained-class',
         predictions.map(({ index, label, score }) => ({ value: String(index), label, note: percent(score) })),
         String(first?.index),
@@ -81,13 +80,7 @@ export function explainPicture(client: Client, picture: SessionPicture, models: 
     'div',
     { class: 'explain' },
     h('figure', { class: 'seen' }, h('img', { src: picture.url, alt: picture.file.name }), canvas),
-    h(
-      'div',
-      { class: 'block' },
-      choice,
-      h('label', { class: 'field' }, h('span', {}, 'Heatmap opacity'), slider),
-      told,
-    ),
+    h('div', { class: 'block' }, choice, h('label', { class: 'field' }, h('span', {}, 'Heatmap'), slider), told),
   );
   canvas.setAttribute('role', 'img');
   openDialog(picture.file.name, content, () => {
@@ -105,14 +98,14 @@ function words({ class: found, method, heatmap, timings }: Explanation): Child {
       'p',
       {},
       nothing
-        ? `Nothing in the image supports ${found.label}.`
-        : ['Red areas support ', h('strong', {}, found.label), ` the most. Its score is ${percent(found.score)}.`],
+        ? `Nothing in the picture speaks for ${found.label}.`
+        : ['Red speaks most for ', h('strong', {}, found.label), `, which has ${percent(found.score)}.`],
     ),
     h('p', { class: 'small muted' }, METHODS[method]),
     h(
       'p',
       { class: 'small muted' },
-      `Resolution: ${heatmap.width} × ${heatmap.height}. Computed in ${milliseconds(timings.total_ms)}.`,
+      `A grid of ${heatmap.width} × ${heatmap.height} over what the model saw, in ${milliseconds(timings.total_ms)}.`,
     ),
   ];
 }
@@ -149,8 +142,8 @@ function radios(
 function otherClass(onAsk: (label: string) => void): HTMLElement {
   const input = h('input', {
     type: 'search',
-    placeholder: 'Another class',
-    'aria-label': 'Name of another class',
+    placeholder: 'another class',
+    'aria-label': 'Another class, by its name',
   });
   return h(
     'form',

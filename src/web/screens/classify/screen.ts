@@ -7,22 +7,22 @@ import { fill, h, icon } from '../../dom.ts';
 import { duration } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
-import { pictureOf, type SessionPicture } from '../../session.ts';
+import { type Picture, pictureOf } from '../../session.ts';
 import { type PictureCard, pictureCard } from './card.ts';
 import { explainPicture } from './explain.ts';
 import { classifyPictures } from './run.ts';
 import { summary } from './summary.ts';
 
-/** Predictions to request: those on the cards, and some more to explain. */
+/** Classes asked of the server: those of the cards, and some more to explain. */
 const TOP_K = 5;
 
-/** Classifies images with one or several models. */
+/** Pictures in, classes out; one model or several side by side. */
 export function classifyScreen({ client, session, route }: ScreenContext): Screen {
   const api = apiPanel();
   const watched = client.watched(api.show);
   const ended = new AbortController();
   let run = new AbortController();
-  let cards = new Map<SessionPicture, PictureCard>();
+  let cards = new Map<Picture, PictureCard>();
 
   const choice = h('div', { class: 'reserved-choice' });
   const place = h('div');
@@ -38,7 +38,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     start();
   };
 
-  const remove = (picture: SessionPicture): void => {
+  const remove = (picture: Picture): void => {
     session.pictures = session.pictures.filter((each) => each !== picture);
     URL.revokeObjectURL(picture.url);
     draw();
@@ -67,7 +67,12 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
         cards.get(picture)?.update(models());
         drawStatus();
       },
-      onWait: (seconds, { title }) => fill(trouble, notice('caution', title, `Trying again in ${duration(seconds)}.`)),
+      onWait: (seconds) => {
+        fill(
+          trouble,
+          notice('caution', 'The server is busy', `It asks to wait ${duration(seconds)}; this goes on by itself.`),
+        );
+      },
     }).then(() => {
       if (!signal.aborted) fill(trouble, failures());
     });
@@ -90,7 +95,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
   const draw = (): void => {
     const empty = session.pictures.length === 0;
     fill(place, empty ? emptyState(add) : controls(add, clear));
-    const kept = new Map<SessionPicture, PictureCard>();
+    const kept = new Map<Picture, PictureCard>();
     for (const picture of session.pictures) {
       const card =
         cards.get(picture) ??
@@ -112,7 +117,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     const ids = known.map(({ id }) => id);
     const wanted = asked !== null ? [asked] : (session.chosenModels ?? []);
     const chosen = wanted.filter((id) => ids.includes(id.split('@')[0] ?? id));
-    // A version in the address is listed with the models.
+    // A version that the address names stands beside the models.
     const versions = chosen.filter((id) => !ids.includes(id)).map((id) => ({ id, title: id }));
     session.chosenModels = chosen.length > 0 ? chosen : known.filter((model) => model.default).map(({ id }) => id);
     fill(
@@ -145,14 +150,10 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     h(
       'div',
       { class: 'lead' },
-      h('h1', {}, 'What is in the image?'),
-      h(
-        'p',
-        {},
-        'Classify one image or many, with one model or several. With several models you see where they agree.',
-      ),
+      h('h1', {}, 'What is in the picture?'),
+      h('p', {}, 'Give one photo or fifty, and choose who answers. With two models or more you see where they agree.'),
     ),
-    h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Models'), choice),
+    h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Who answers'), choice),
     place,
     trouble,
     status,
@@ -176,13 +177,13 @@ function emptyState(onFiles: (files: readonly File[]) => void): HTMLElement {
     'div',
     { class: 'drop large' },
     icon('pictures'),
-    h('h2', {}, 'Drop images here'),
+    h('h2', {}, 'Drop photos here'),
     h(
       'p',
       { class: 'muted' },
-      'or paste them, choose files, or use the camera. Formats: JPEG, PNG, WebP, GIF, TIFF and AVIF.',
+      'or paste one, choose some, or take one. JPEG, PNG, WebP, GIF, TIFF and AVIF are taken.',
     ),
-    h('div', { class: 'row' }, pickButton('Choose images', { onFiles }, true), cameraButton(onFiles)),
+    h('div', { class: 'row' }, pickButton('Choose photos', { onFiles }, true), cameraButton(onFiles)),
   );
 }
 
@@ -190,9 +191,9 @@ function controls(onFiles: (files: readonly File[]) => void, clear: () => void):
   return h(
     'div',
     { class: 'drop row' },
-    pickButton('Add images', { onFiles }, true),
+    pickButton('Add photos', { onFiles }, true),
     cameraButton(onFiles),
     h('button', { type: 'button', class: 'quiet', onclick: clear }, 'Remove all'),
-    h('span', { class: 'muted small' }, 'You can also drop or paste images.'),
+    h('span', { class: 'muted small' }, 'Drop and paste work too.'),
   );
 }

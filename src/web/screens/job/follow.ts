@@ -1,28 +1,24 @@
-import { followEvents } from '../../api/events.ts';
 import type { Job, JobProgress, JobProgressEvent, JobStateEvent } from '../../api/schema.ts';
 
 export interface JobListener {
   readonly onProgress: (progress: JobProgress) => void;
   readonly onState: (state: Job['state']) => void;
-  /** Called when the stream breaks (false) and when it is back (true). */
+  /** Told when the stream breaks and when it is back. */
   readonly onConnection: (connected: boolean) => void;
 }
 
-/** Follows a job by its events, from the first one that the server keeps. @returns a function that ends it */
+/** Follows a job by its server-sent events, from the first that is kept. The browser reconnects by itself. @returns ends it */
 export function followJob(id: string, { onProgress, onState, onConnection }: JobListener): () => void {
-  const stop = followEvents(
-    `/jobs/${encodeURIComponent(id)}/events`,
-    {
-      progress: (event) => onProgress((event as JobProgressEvent).progress),
-      state: (event) => {
-        const { state } = event as JobStateEvent;
-        if (isOver(state)) stop();
-        onState(state);
-      },
-    },
-    onConnection,
-  );
-  return stop;
+  const source = new EventSource(`/jobs/${encodeURIComponent(id)}/events`);
+  source.addEventListener('progress', ({ data }) => onProgress((JSON.parse(data) as JobProgressEvent).progress));
+  source.addEventListener('state', ({ data }) => {
+    const { state } = JSON.parse(data) as JobStateEvent;
+    if (isOver(state)) source.close();
+    onState(state);
+  });
+  source.addEventListener('open', () => onConnection(true));
+  source.addEventListener('error', () => onConnection(false));
+  return () => source.close();
 }
 
 export function isOver(state: Job['state']): boolean {

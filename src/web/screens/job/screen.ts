@@ -10,18 +10,18 @@ import { resultView } from '../result/view.ts';
 import { nameOf, stateTag } from '../teach/job-list.ts';
 import { followJob, isOver } from './follow.ts';
 
-/** The phases of a job in their order, and their names. */
+/** The phases of a job in their order, as people call them. */
 const PHASES = [
-  ['reading', 'Reading the archive'],
-  ['inspecting', 'Extracting features'],
-  ['augmenting', 'Augmenting'],
-  ['searching', 'Searching for hyperparameters'],
-  ['training', 'Training the head'],
-  ['evaluating', 'Evaluating'],
-  ['exporting', 'Saving the model'],
+  ['reading', 'reading'],
+  ['inspecting', 'looking at the pictures'],
+  ['augmenting', 'looking at varied copies'],
+  ['searching', 'searching for settings'],
+  ['training', 'training the head'],
+  ['evaluating', 'judging it'],
+  ['exporting', 'writing the model'],
 ] as const;
 
-/** The progress of a job, then its result. */
+/** A job while it runs, and what came of it. Its address holds its id, so that a reload finds it again. */
 export function jobScreen({ client, route }: ScreenContext): Screen {
   const id = route.path[1] ?? '';
   const api = apiPanel();
@@ -32,7 +32,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
   let drawn: Curves | undefined;
   let closeResult = (): void => {};
 
-  const heading = h('h1', {}, 'Training job');
+  const heading = h('h1', {}, 'A training');
   const state = h('div', { class: 'row' });
   const body = h('div', { class: 'block reserved-job' });
   const trouble = h('div');
@@ -51,8 +51,8 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
         h(
           'p',
           {},
-          'The job was cancelled. No model was created. ',
-          h('a', { href: '#/teach' }, 'Back to the images'),
+          'It was cancelled, and nothing of it is left. ',
+          h('a', { href: '#/teach' }, 'Back to the pictures'),
           '.',
         ),
       );
@@ -61,7 +61,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
 
   const run = (job: Job): void => {
     const epochs: EpochScores[] = [];
-    const bar = h('progress', { max: 1, value: job.progress?.fraction ?? 0, 'aria-label': 'Progress of the job' });
+    const bar = h('progress', { max: 1, value: job.progress?.fraction ?? 0, 'aria-label': 'How far the job is' });
     const words = h('p', { class: 'row spread', role: 'status' });
     const phases = h('ol', { class: 'phases' });
     const plots = h('div', { class: 'reserved-curves' });
@@ -70,7 +70,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       cancel.disabled = true;
       watched.call('cancelJob', { path: { id }, signal }).then(show, (thrown: unknown) => {
         cancel.disabled = false;
-        // It has ended meanwhile.
+        // It ended meanwhile: then that is shown.
         if (thrown instanceof RequestError && thrown.code === 'job_finished') void load();
         else if (!signal.aborted) fill(trouble, errorNotice(thrown));
       });
@@ -86,24 +86,17 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       fill(phases, phaseList(progress.phase));
       const { phase, loss, accuracy, done, val_loss, val_accuracy } = progress;
       if (phase !== 'training' || loss === undefined || accuracy === undefined) return;
-      const epoch = done ?? epochs.length + 1;
-      // A stream that was opened again repeats the events.
-      while ((epochs.at(-1)?.epoch ?? 0) >= epoch) epochs.pop();
-      epochs.push({ epoch, loss, accuracy, val_loss, val_accuracy });
-      draw();
-    };
-    const draw = (): void => {
-      if (drawn === undefined || epochs.length === 0) return;
-      if (!drawn.element.isConnected) fill(plots, drawn.element);
-      drawn.draw(epochs);
+      epochs.push({ epoch: done ?? epochs.length + 1, loss, accuracy, val_loss, val_accuracy });
+      drawn?.draw(epochs);
     };
     fill(body, h('div', { class: 'panel block' }, bar, words, phases, h('div', { class: 'row' }, cancel)), plots);
-    fill(words, job.state === 'queued' ? 'Waiting: one job runs at a time.' : 'Starting …');
+    fill(words, job.state === 'queued' ? 'It waits for its turn: one job runs at a time.' : 'It begins …');
     if (job.progress) onProgress(job.progress);
     void import('../../components/curves.ts').then(({ curves }) => {
       if (signal.aborted || !plots.isConnected) return;
       drawn = curves();
-      draw();
+      fill(plots, drawn.element);
+      drawn.draw(epochs);
     });
     stopFollowing = followJob(id, {
       onProgress: (progress) => {
@@ -117,7 +110,12 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       onConnection: (connected) =>
         fill(
           trouble,
-          !connected && notice('caution', 'Connection lost', 'The job continues on the server. Reconnecting …'),
+          !connected &&
+            notice(
+              'caution',
+              'The connection was lost',
+              'The job goes on without this page; it tries to connect again.',
+            ),
         ),
     });
   };
@@ -133,12 +131,11 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
     } catch (thrown) {
       if (signal.aborted) return;
       const gone = thrown instanceof RequestError && thrown.status === 404;
-      if (gone) fill(heading, 'Job not found');
-      body.hidden = gone;
+      if (gone) fill(heading, 'There is no such job');
       fill(
         trouble,
         gone
-          ? h('p', {}, `${sentence(thrown.message)} `, h('a', { href: '#/teach' }, 'All jobs'))
+          ? h('p', {}, `${sentence(thrown.message)} `, h('a', { href: '#/teach' }, 'Jobs that there are'), '.')
           : errorNotice(thrown, { label: 'Try again', run: () => void load() }),
       );
     }
@@ -168,18 +165,18 @@ function failure({ failure: failed, state }: Job): HTMLElement {
   return h(
     'div',
     { class: 'block' },
-    notice('bad', state === 'failed' ? 'Training failed' : 'Training stopped', sentence(failed?.message ?? '')),
-    h('p', {}, h('a', { href: '#/teach' }, 'Back to the images')),
+    notice('bad', state === 'failed' ? 'The training failed' : 'The training stopped', sentence(failed?.message ?? '')),
+    h('p', {}, h('a', { href: '#/teach' }, 'Back to the pictures'), '.'),
   );
 }
 
-/** `Extracting features: 120 of 400, about 20 s left in this phase` */
+/** `looking at the pictures, 120 of 400, about 20 s left` */
 function describe({ phase, done, total, seconds_left }: JobProgress): string {
   const name = PHASES.find(([known]) => known === phase)?.[1] ?? phase;
-  const parts: string[] = [];
+  const parts = [name.charAt(0).toUpperCase() + name.slice(1)];
   if (done !== undefined && total !== undefined) parts.push(`${count(done)} of ${count(total)}`);
-  if (seconds_left !== undefined && seconds_left > 0) parts.push(`about ${duration(seconds_left)} left in this phase`);
-  return parts.length === 0 ? name : `${name}: ${parts.join(', ')}`;
+  if (seconds_left !== undefined && seconds_left > 0) parts.push(`about ${duration(seconds_left)} left of this step`);
+  return parts.join(', ');
 }
 
 function phaseList(current: string): HTMLElement[] {

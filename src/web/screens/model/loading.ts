@@ -1,9 +1,9 @@
 import type { Client } from '../../api/client.ts';
 import type { ModelCard, RepositoryEntry } from '../../api/schema.ts';
-import { errorNotice, sentence } from '../../components/notice.ts';
+import { errorNotice } from '../../components/notice.ts';
 import { fill, h } from '../../dom.ts';
 
-/** Shows whether a model is loaded, with buttons to load and unload it. */
+/** Whether the model is in memory, and buttons to change that. */
 export function loadingView(client: Client, { id, version }: ModelCard, signal: AbortSignal): HTMLElement {
   const place = h('section', { class: 'panel block' });
   const name = `${id}@${version}`;
@@ -12,15 +12,13 @@ export function loadingView(client: Client, { id, version }: ModelCard, signal: 
     const ready = state === 'READY';
     fill(
       place,
-      h('h2', {}, 'Memory'),
+      h('h2', {}, 'In memory'),
       h(
         'p',
         { role: 'status' },
         ready
-          ? `Version ${version} is loaded.`
-          : reason === ''
-            ? 'Not loaded. The first request loads it.'
-            : `Not loaded. ${sentence(reason)}`,
+          ? `Version ${version} is loaded and warm.`
+          : `It is not loaded: ${reason === '' ? 'nobody has asked for it' : reason}.`,
       ),
       h(
         'div',
@@ -28,7 +26,7 @@ export function loadingView(client: Client, { id, version }: ModelCard, signal: 
         h('button', { type: 'button', onclick: () => change('loadModel'), disabled: ready }, 'Load'),
         h('button', { type: 'button', onclick: () => change('unloadModel'), disabled: !ready }, 'Unload'),
       ),
-      h('p', { class: 'muted small' }, 'An unloaded model answers no requests until it is loaded again.'),
+      h('p', { class: 'muted small' }, 'What is unloaded answers nobody until it is loaded again.'),
     );
   };
 
@@ -36,14 +34,14 @@ export function loadingView(client: Client, { id, version }: ModelCard, signal: 
     ask().then(
       (entry) => show(entry ?? { state: 'UNAVAILABLE', reason: '' }),
       (thrown: unknown) => {
-        if (!signal.aborted) fill(place, h('h2', {}, 'Memory'), errorNotice(thrown, { label: 'Back', run: look }));
+        if (!signal.aborted) fill(place, h('h2', {}, 'In memory'), errorNotice(thrown, { label: 'Back', run: look }));
       },
     );
   };
   const change = (operation: 'loadModel' | 'unloadModel'): void => {
     fill(
       place,
-      h('h2', {}, 'Memory'),
+      h('h2', {}, 'In memory'),
       h('p', { class: 'muted', role: 'status' }, operation === 'loadModel' ? 'Loading …' : 'Unloading …'),
     );
     attempt(() => client.call(operation, { path: { id: name }, signal }));

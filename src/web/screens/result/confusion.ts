@@ -2,13 +2,12 @@ import type { TestReport } from '../../api/schema.ts';
 import { type Child, fill, h } from '../../dom.ts';
 import { counted, percent } from '../../format.ts';
 
-/** A larger matrix cannot be read; of more classes, those with the most mistakes are shown. */
+/** More classes make a table that nobody can read: then those with the most mistakes are shown. */
 const MAX_CLASSES = 20;
 
-/** Data URLs of the images of a report, by the name of the image. */
 type Pictures = Readonly<Record<string, string>>;
 
-/** The confusion matrix. Each number is a button that shows images of its cell. */
+/** Classes against answers; each number is a button that shows pictures behind it. */
 export function confusionMatrix(test: TestReport, pictures: Pictures): HTMLElement {
   const { confusion, per_class } = test;
   const shown = mostMistaken(confusion);
@@ -27,7 +26,7 @@ export function confusionMatrix(test: TestReport, pictures: Pictures): HTMLEleme
         class: right ? 'right' : 'wrong',
         '--strength': images / total,
         'aria-pressed': 'false',
-        'aria-label': `${counted(images, 'image')} of ${name(label)} classified as ${name(predicted)}`,
+        'aria-label': `${counted(images, 'picture')} of ${name(label)} answered as ${name(predicted)}`,
       },
       images,
     );
@@ -49,7 +48,7 @@ export function confusionMatrix(test: TestReport, pictures: Pictures): HTMLEleme
       shown.map((predicted) => cell(label, predicted, total)),
     );
   });
-  fill(behind, h('p', { class: 'muted' }, 'Select a number to see its images.'));
+  fill(behind, h('p', { class: 'muted' }, 'Choose a number to see pictures behind it.'));
   return h(
     'div',
     { class: 'panel confusion' },
@@ -62,9 +61,9 @@ export function confusionMatrix(test: TestReport, pictures: Pictures): HTMLEleme
         h(
           'caption',
           { class: 'small muted' },
-          'Rows are the true classes, columns the predicted ones.',
+          'A row for what the pictures are, a column for what was answered.',
           shown.length < confusion.length &&
-            ` Only the ${shown.length} of ${confusion.length} classes with the most mistakes are shown.`,
+            ` The ${shown.length} of ${confusion.length} classes with the most mistakes.`,
         ),
         h(
           'thead',
@@ -92,11 +91,11 @@ function picturesBehind(
 ): Child {
   const found = cells.find((cell) => cell.label === label && cell.predicted === predicted);
   const examples = found?.examples ?? [];
-  const title = label === predicted ? `${label}, correct` : `${label}, classified as ${predicted}`;
+  const title = label === predicted ? `${label}, answered right` : `${label}, taken for ${predicted}`;
   return [
-    h('h3', {}, `${title}: ${counted(images, 'image')}`),
+    h('h3', {}, `${title}: ${counted(images, 'picture')}`),
     examples.length === 0
-      ? h('p', { class: 'muted' }, 'The report keeps no images of this cell.')
+      ? h('p', { class: 'muted' }, 'None was kept of these: there are too many.')
       : h(
           'ul',
           { class: 'shots' },
@@ -106,11 +105,11 @@ function picturesBehind(
         ),
     examples.length > 0 &&
       examples.length < images &&
-      h('p', { class: 'muted small' }, `The ${examples.length} with the highest confidence.`),
+      h('p', { class: 'muted small' }, `The ${examples.length} it was surest of.`),
   ];
 }
 
-/** An image of the report, or its name when the report does not keep it. */
+/** A picture of the report, or its name where no picture was kept. */
 export function reportPicture(image: string, pictures: Pictures): HTMLElement {
   const source = pictures[image];
   return source?.startsWith('data:image/')

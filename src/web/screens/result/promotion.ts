@@ -7,14 +7,14 @@ import { hrefOf } from '../../router.ts';
 
 export interface PromotionOptions {
   readonly client: Client;
-  /** The card of the version that the bare name of the model stands for. */
+  /** What the bare name of the model stands for. */
   readonly serving: ModelCard;
-  /** The version that is shown. */
+  /** The version that is looked at. */
   readonly version: number;
   readonly signal: AbortSignal;
 }
 
-/** Shows which version the name of the model stands for, with buttons to change it. */
+/** Which version answers under the model's name, and buttons to change that. */
 export function promotion({ client, serving, version, signal }: PromotionOptions): HTMLElement {
   const place = h('div', { class: 'block' });
   const { id: name, versions } = serving;
@@ -35,13 +35,19 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
     const before = versions.filter((each) => each < version).at(-1);
     fill(
       place,
-      h('p', { role: 'status' }, `“${name}” stands for version ${answering}.`),
+      h(
+        'p',
+        { role: 'status' },
+        answering === version
+          ? `Version ${version} answers under the name “${name}”.`
+          : `Version ${answering} answers under the name “${name}”.`,
+      ),
       h(
         'div',
         { class: 'row' },
         answering !== version && button(`Promote version ${version}`, version, true),
         answering === version && before !== undefined && button(`Roll back to version ${before}`, before, false),
-        h('a', { class: 'button', href: hrefOf(['zoo', name]) }, 'Model card'),
+        h('a', { class: 'button', href: hrefOf(['zoo', name]) }, 'Its card'),
       ),
     );
   };
@@ -50,9 +56,9 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
   return h(
     'section',
     { class: 'panel block' },
-    h('h2', {}, 'Serving'),
+    h('h2', {}, 'Use it'),
     place,
-    h('h3', {}, 'Download'),
+    h('h3', {}, 'Take it away'),
     downloads(`${name}@${version}`),
     h(
       'p',
@@ -60,7 +66,7 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
       h(
         'a',
         { href: `/models/${encodeURIComponent(`${name}@${version}`)}/report?format=html`, target: '_blank' },
-        'Report as one HTML file',
+        'The report on one page, to be passed on',
       ),
     ),
   );

@@ -1,5 +1,4 @@
 import type { Client } from '../../api/client.ts';
-import { followEvents } from '../../api/events.ts';
 import type { Pull } from '../../api/schema.ts';
 import { copyButton } from '../../components/copy-button.ts';
 import { errorNotice, sentence } from '../../components/notice.ts';
@@ -8,24 +7,24 @@ import { bytes } from '../../format.ts';
 import type { Session } from '../../session.ts';
 
 const PHASES: Readonly<Record<Pull['phase'], string>> = {
-  wait: 'Waiting for another pull of this model',
-  download: 'Downloading',
-  verify: 'Verifying',
-  unpack: 'Unpacking',
-  convert: 'Converting',
+  wait: 'waiting for another pull of it',
+  download: 'downloading',
+  verify: 'verifying',
+  unpack: 'unpacking',
+  convert: 'converting',
 };
 
 export interface PullRowOptions {
   readonly client: Client;
   readonly session: Session;
   readonly signal: AbortSignal;
-  /** The shell command that does the same. */
+  /** A command for a terminal that does the same. */
   readonly command: string;
-  /** Called when the model has been pulled. */
+  /** Told when the model is there. */
   readonly onPulled: () => void;
 }
 
-/** A model without weights, with a button that pulls them and the progress of the pull. */
+/** A model whose weights are elsewhere, with a button that gets them and shows how far that is. */
 export function pullRow(id: string, { client, session, signal, command, onPulled }: PullRowOptions): HTMLElement {
   const place = h('div', { class: 'pull' });
 
@@ -62,27 +61,13 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
   };
 
   const follow = (): void => {
-    const stop = followEvents(`/models/${encodeURIComponent(id)}/pull/events`, {
-      pull: (event) => {
-        const pull = event as Pull;
-        if (pull.state !== 'running') stop();
-        show(pull);
-      },
+    const source = new EventSource(`/models/${encodeURIComponent(id)}/pull/events`);
+    source.addEventListener('pull', ({ data }) => {
+      const pull = JSON.parse(data) as Pull;
+      if (pull.state !== 'running') source.close();
+      show(pull);
     });
-    signal.addEventListener('abort', stop);
-  };
-
-  /** Shows a pull that was started before the screen was left. */
-  const resume = (): void => {
-    client.call('readPull', { path: { id }, signal }).then(
-      (pull) => {
-        show(pull);
-        if (pull.state === 'running') follow();
-      },
-      () => {
-        if (!signal.aborted) offer();
-      },
-    );
+    signal.addEventListener('abort', () => source.close());
   };
 
   const show = (pull: Pull): void => {
@@ -96,13 +81,13 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
         );
         break;
       case 'done':
-        fill(place, h('span', { role: 'status' }, 'Downloaded.'));
+        fill(place, h('span', { role: 'status' }, 'It is here.'));
         onPulled();
         break;
       case 'failed':
         fill(
           place,
-          h('span', { class: 'failure small', role: 'alert' }, sentence(pull.reason ?? 'The pull failed')),
+          h('span', { class: 'failure small', role: 'alert' }, sentence(pull.reason ?? 'It failed')),
           h('button', { type: 'button', class: 'compact', onclick: start }, 'Try again'),
         );
         break;
@@ -111,7 +96,7 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
     }
   };
 
-  if (session.pulls.has(id)) resume();
+  if (session.pulls.has(id)) start();
   else offer();
   return h('li', {}, h('strong', {}, id), place);
 }

@@ -6,7 +6,7 @@ import type { Screen, ScreenContext } from '../../screen.ts';
 import { modelTile } from './model-tile.ts';
 import { notHere } from './not-here.ts';
 
-/** All models of the server. */
+/** Every model that answers. */
 export function zooScreen({ client, session }: ScreenContext): Screen {
   const api = apiPanel();
   const watched = client.watched(api.show);
@@ -44,8 +44,12 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
       h(
         'div',
         { class: 'lead' },
-        h('h1', {}, 'Model zoo'),
-        h('p', {}, 'All models of this server, with their accuracy, size, speed and licence.'),
+        h('h1', {}, 'The zoo'),
+        h(
+          'p',
+          {},
+          'Every model that this server answers with: how good it is, how large, how fast on this machine, and on what terms.',
+        ),
       ),
       trouble,
       list,
@@ -56,7 +60,7 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
   };
 }
 
-/** The default model first, the others by name. */
+/** The default first, then by name. */
 function sorted(models: readonly ModelSummary[]): ModelSummary[] {
   return models.toSorted((a, b) => Number(b.default) - Number(a.default) || a.id.localeCompare(b.id));
 }
