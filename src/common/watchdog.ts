@@ -54,10 +54,20 @@ export class Watchdog {
   /** When the process last sent a heartbeat or a message, in `#elapsed`; undefined before the first. */
   #lastHeartbeat: number | undefined;
   #verdict: string | undefined;
+  readonly #onKill: (verdict: string) => void;
 
-  /** @param child forked with `WATCHED_STDIO`; watched until it exits */
-  constructor(child: ChildProcess, silenceLimitMs = SILENCE_LIMIT_MS) {
+  /**
+   * @param child forked with `WATCHED_STDIO`; watched until it exits
+   * @param onKill called when the process has been sent SIGKILL. It exits later, and as long as it waits for a broken
+   * disk not at all
+   */
+  constructor(
+    child: ChildProcess,
+    onKill: (verdict: string) => void = () => {},
+    silenceLimitMs: number = SILENCE_LIMIT_MS,
+  ) {
     this.#child = child;
+    this.#onKill = onKill;
     this.#silenceLimitMs = silenceLimitMs;
     this.#timer = setInterval(() => this.#look(), TICK_MS);
     this.#timer.unref();
@@ -109,6 +119,7 @@ export class Watchdog {
     clearInterval(this.#timer);
     this.#verdict = verdict;
     this.#child.kill('SIGKILL');
+    this.#onKill(verdict);
   }
 }
 

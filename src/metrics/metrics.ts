@@ -9,17 +9,18 @@ interface ProcessMemory {
 }
 
 /** Images that wait for one model on one runtime. */
-interface QueueDepth {
+export interface QueueDepth {
   readonly model: string;
   readonly runtime: string;
   readonly depth: number;
 }
 
-/** A model that is loaded, on one runtime. */
-interface LoadedModel {
+/** A version of a model that has memory in the engines, on one runtime. */
+export interface ModelMemory {
   readonly model: string;
   readonly version: number;
   readonly runtime: string;
+  /** Bytes of the weights, over all sessions. Versions with the same weights share them. */
   readonly bytes: number;
 }
 
@@ -35,7 +36,7 @@ export interface MetricsSources {
   readonly version: string;
   readonly memory: () => readonly ProcessMemory[] | Promise<readonly ProcessMemory[]>;
   readonly queues: () => readonly QueueDepth[];
-  readonly loaded: () => readonly LoadedModel[];
+  readonly loaded: () => readonly ModelMemory[];
   /** Images anywhere between their arrival and their answer. */
   readonly imagesInFlight: () => number;
   readonly runtimes: () => readonly RuntimeInfo[];

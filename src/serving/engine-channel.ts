@@ -71,18 +71,17 @@ export class EngineChannel {
       stdio: WATCHED_STDIO,
     });
     this.pid = this.#child.pid;
-    this.#watchdog = new Watchdog(this.#child);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream) createInterface(stream).on('line', (line) => logger.warn({ pid: this.pid }, line));
     }
+    let exit: (what: string) => void = () => {};
     this.exited = new Promise((resolve) => {
-      this.#child.on('error', (error) => resolve(`could not be reached: ${error.message}`));
-      this.#child.on('exit', (code, signal) => {
-        const { verdict } = this.#watchdog;
-        if (verdict !== undefined) resolve(`was hung and killed: ${verdict}`);
-        else resolve(signal ? `was ended by ${signal}` : `exited with code ${code}`);
-      });
+      exit = resolve;
     });
+    // A hung process counts as gone when it is killed: the kernel may take its time to end it.
+    this.#watchdog = new Watchdog(this.#child, (verdict) => exit(`was hung and killed: ${verdict}`));
+    this.#child.on('error', (error) => exit(`could not be reached: ${error.message}`));
+    this.#child.on('exit', (code, signal) => exit(signal ? `was ended by ${signal}` : `exited with code ${code}`));
     const started = this.#watchdog.expect('its start', START_LIMIT_MS);
     this.ready = new Promise((resolve, reject) => {
       this.#child.on('message', (reply: EngineReply) => {

@@ -1,6 +1,6 @@
 import { Mutex } from '../common/mutex.ts';
+import type { ModelMemory } from '../metrics/metrics.ts';
 import type { ModelVersion } from '../registry/registry.ts';
-import type { RuntimeName } from '../runtime/session.ts';
 import type { EnginePool } from './engine-pool.ts';
 import type { Residence, ServedModel } from './served-model.ts';
 
@@ -12,15 +12,6 @@ export interface EngineMemoryOptions {
   readonly isPinned: (model: ModelVersion) => boolean;
   /** Unloads a model to make room. Settles after `free` has been called for it. */
   readonly evict: (model: ServedModel) => Promise<void>;
-}
-
-/** A model that has memory in the engines. */
-export interface LoadedModelReport {
-  readonly model: string;
-  readonly version: number;
-  readonly runtime: RuntimeName;
-  /** Bytes of the weights, over all sessions. Versions with the same weights share them. */
-  readonly bytes: number;
 }
 
 /** The memory of the engines: which models have some, and which are unloaded when another model needs it. */
@@ -58,7 +49,7 @@ export class EngineMemory {
     this.#resident.delete(served);
   }
 
-  report(): LoadedModelReport[] {
+  report(): ModelMemory[] {
     return [...this.#resident].map(({ model: { name, version }, runtime, residence }) => ({
       model: name,
       version,

@@ -1,8 +1,9 @@
 import { AppError, messageOf } from '../common/errors.ts';
+import type { ModelMemory, QueueDepth } from '../metrics/metrics.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { RUNTIME_NAMES, type RuntimeName } from '../runtime/session.ts';
 import type { Batcher } from './batcher.ts';
-import { EngineMemory, type EngineMemoryOptions, type LoadedModelReport } from './engine-memory.ts';
+import { EngineMemory, type EngineMemoryOptions } from './engine-memory.ts';
 import type { EnginePool } from './engine-pool.ts';
 import { ModelLoader, type ModelLoaderOptions } from './model-loader.ts';
 import { ServedModel } from './served-model.ts';
@@ -11,13 +12,6 @@ export interface ModelServingOptions extends ModelLoaderOptions, Pick<EngineMemo
   readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'unload' | 'idle' | 'obstacle'>;
   /** Called after a model was unloaded to make room. */
   readonly onEviction: (model: ModelVersion, runtime: RuntimeName) => void;
-}
-
-/** Images that wait for one model on one runtime. */
-export interface WaitingImages {
-  readonly model: string;
-  readonly runtime: RuntimeName;
-  readonly depth: number;
 }
 
 /** The state of a model, in the words of the model repository extension of the Open Inference Protocol. */
@@ -127,7 +121,7 @@ export class ModelServing {
     return this.#failures.get(servedKey(model, 'onnx')) ?? this.#options.engines.obstacle;
   }
 
-  waiting(): WaitingImages[] {
+  waiting(): QueueDepth[] {
     return [...this.#served.values()].map(({ model, runtime, depth }) => ({
       model: model.name,
       runtime,
@@ -136,7 +130,7 @@ export class ModelServing {
   }
 
   /** The models that have memory in the engines. */
-  loaded(): LoadedModelReport[] {
+  loaded(): ModelMemory[] {
     return this.#memory.report();
   }
 

@@ -35,14 +35,15 @@ afterEach(() => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** A child that computes without a break for as long as it is told, and then says so. */
-async function watchedChild(): Promise<{ child: ChildProcess; watchdog: Watchdog }> {
+async function watchedChild(): Promise<{ child: ChildProcess; watchdog: Watchdog; verdicts: string[] }> {
   const child = fork(script, { stdio: WATCHED_STDIO, execArgv: [] });
   children.push(child);
-  const watchdog = new Watchdog(child, SILENCE_MS);
+  const verdicts: string[] = [];
+  const watchdog = new Watchdog(child, (verdict) => verdicts.push(verdict), SILENCE_MS);
   const heartbeat = once(child.stdio[4] ?? child, 'data');
   await once(child, 'message');
   await heartbeat;
-  return { child, watchdog };
+  return { child, watchdog, verdicts };
 }
 
 async function compute(child: ChildProcess, busyMs: number): Promise<void> {
@@ -52,10 +53,11 @@ async function compute(child: ChildProcess, busyMs: number): Promise<void> {
 
 describe('a watched process', () => {
   test('that is stopped is killed, and the verdict says why', async () => {
-    const { child, watchdog } = await watchedChild();
+    const { child, watchdog, verdicts } = await watchedChild();
     child.kill('SIGSTOP');
     expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
     expect(watchdog.verdict).toBe('it sent no heartbeat for 1.5 s');
+    expect(verdicts).toEqual([watchdog.verdict]);
   });
 
   test('may compute without a break for longer than it may be silent', async () => {
