@@ -6,6 +6,7 @@ Needs torch and torchvision. The values of a tensor follow from its name and sha
 scripts/generated-tensors.ts, so that a test can generate the same weights without a weights file. The input is
 normalised already: 8 x 8 cells of one colour each, stretched over the image.
 """
+
 import argparse
 import base64
 import json

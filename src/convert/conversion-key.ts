@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { codeDigest } from '../common/code-digest.ts';
 
-/** SHA-256 over the converter's own files: another converter may make other models of the same weights. */
+/** SHA-256 of the converter's own files: a changed converter may produce different models from the same weights. */
 export function converterDigest(): Promise<string> {
   return codeDigest(new URL('.', import.meta.url));
 }
 
 /**
- * Key of a cached conversion: SHA-256 of the converter's digest and of all that decides what it makes. Values are taken
- * as JSON, so the order of an architecture's fields matters; the worst of that is a conversion too many.
+ * Key of a cached conversion: SHA-256 of the converter's digest and of everything that the result depends on. Values are
+ * compared as JSON, so the order of fields in an architecture matters; at worst a model is converted once more.
  */
 export async function conversionKey(source: {
   readonly weightsSha256: string;

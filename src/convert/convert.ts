@@ -16,7 +16,7 @@ import {
 } from './foreign-onnx/architecture.ts';
 import { writeWrappedOnnx } from './foreign-onnx/convert-onnx.ts';
 import { type WrittenFile, writeFileThrough } from './formats/file-sink.ts';
-import { weightPlaces, writeOnnx } from './formats/onnx/emitter.ts';
+import { weightLocations, writeOnnx } from './formats/onnx/emitter.ts';
 import { writeOnnxExplanation } from './formats/onnx/explanation.ts';
 import { SafetensorsFile } from './formats/safetensors/reader.ts';
 import { writeTfjs } from './formats/tfjs/emitter.ts';
@@ -29,19 +29,19 @@ import { buildNetwork, parseArchitecture } from './network.ts';
 
 export { conversionKey, converterDigest } from './conversion-key.ts';
 
-/** What a model is made from; plain data, so that it can be sent to another process. */
+/** The input of a conversion. Plain data, so that it can be sent to another process. */
 export interface ConversionSource {
-  /** A safetensors file; of the family `onnx` an ONNX file. */
+  /** A safetensors file, or an ONNX file when the family of the architecture is `onnx`. */
   readonly weightsPath: string;
-  /** A name or a table, as `parseArchitecture` takes it, or an ONNX model's values, as `parseOnnxArchitecture` does. */
+  /** A name or a table for `parseArchitecture`, or the architecture of an ONNX model for `parseOnnxArchitecture`. */
   readonly architecture: unknown;
   readonly inputSize: Pair;
   /** Of red, green and blue, in units of 255. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  /** Checked against the tensors. As many as these have, when absent. */
+  /** Compared with the tensors when given. */
   readonly numClasses?: number;
-  /** How the kernels of the TF.js model are stored; float32 when absent. */
+  /** Element type of the kernels of the TF.js model. Default: float32. */
   readonly tfjsStorage?: WeightStorage;
 }
 
@@ -49,15 +49,15 @@ export interface ConversionSource {
 interface ConvertedFormat {
   /** The file that a runtime opens. */
   readonly path: string;
-  /** All its files; first the one that a runtime opens. */
+  /** All files, beginning with the one that a runtime opens. */
   readonly files: readonly FileDigest[];
-  /** Bytes of all its files. */
+  /** Bytes of all files. */
   readonly size: number;
-  /** Of its only file; of several, the digest of their list as `sha256sum` prints it. */
+  /** Digest of the only file, or of the list of several files as `sha256sum` prints it. */
   readonly sha256: string;
 }
 
-/** A model in the formats that it comes in: both, but for an ONNX model made elsewhere. */
+/** A converted model. A foreign ONNX model has no TF.js format. */
 export interface Conversion {
   readonly inputSize: Pair;
   readonly numClasses: number;
@@ -66,22 +66,22 @@ export interface Conversion {
   readonly activationShape: readonly [number, number, number];
   readonly onnx: ConvertedFormat;
   readonly tfjs?: ConvertedFormat;
-  /** Images that the model takes at once; any number when absent. */
+  /** Largest batch that the model takes; unlimited when absent. */
   readonly maxBatch?: number;
-  /** The model that traces a class back to the picture, or why there is none. */
+  /** The model that explains a class, or the reason why there is none. */
   readonly explanation: (FileDigest & { readonly method: ExplanationMethod }) | { readonly refused: string };
 }
 
 export interface ConversionProgress {
   readonly format: 'onnx' | 'tfjs';
-  /** Share of this format that is written, 0..1; ONNX comes first. */
+  /** Share of this format that is written, 0..1. ONNX is written first. */
   readonly fraction: number;
 }
 
 /**
- * Makes `model.onnx`, `explanation.onnx`, `tfjs/model.json` and `conversion.json` in a folder that appears whole or not at all; a crash
- * leaves a folder beside it whose name ends in `UNFINISHED`. When the folder is there by the end, made by somebody else
- * at the same time, that one stays.
+ * Writes `model.onnx`, `explanation.onnx`, `tfjs/model.json` and `conversion.json` to a folder that appears complete or
+ * not at all. A crash leaves a folder beside it whose name ends in `UNFINISHED`. When another process has written the
+ * folder in the meantime, its folder is kept.
  *
  * @throws ConversionError when architecture, weights and options do not fit each other
  */
@@ -101,7 +101,7 @@ export async function convertModel(
   }
 }
 
-/** As `convertModel`, of a graph that was built or imported elsewhere. */
+/** Like `convertModel`, for a graph that was built or imported elsewhere. */
 export async function convertGraph(
   graph: Graph,
   outDir: string,
@@ -111,7 +111,7 @@ export async function convertGraph(
   return await produce(outDir, (folder) => writeFormats(foldBatchNorm(graph), folder, tfjsStorage, onProgress));
 }
 
-/** Lets `write` fill a folder beside `outDir` that takes its place when it is whole. */
+/** Calls `write` with a folder beside `outDir`, and moves that folder to `outDir` when it is complete. */
 async function produce(outDir: string, write: (folder: string) => Promise<ConversionRecord>): Promise<Conversion> {
   const temporary = `${outDir}.${processStamp()}_${randomUUID()}${UNFINISHED}`;
   await mkdir(temporary, { recursive: true });
@@ -126,11 +126,11 @@ async function produce(outDir: string, write: (folder: string) => Promise<Conver
   }
   await syncToDisk(dirname(outDir));
   const conversion = await readConversion(outDir);
-  if (conversion === undefined) throw new Error(`${outDir} is there, but holds no conversion`);
+  if (conversion === undefined) throw new Error(`${outDir} exists, but holds no conversion`);
   return conversion;
 }
 
-/** Removes what `convertModel` left in the folder of conversions when its process died in the midst of it. */
+/** Removes the unfinished folders of processes that no longer run. */
 export async function removeAbandonedConversions(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const stamp = name.split('.').at(-2)?.split('_')[0] ?? '';
@@ -139,8 +139,9 @@ export async function removeAbandonedConversions(folder: string): Promise<void> 
 }
 
 /**
- * The conversion in a folder; undefined when there is none, when its record is damaged, or when a model file is missing or
- * has another size. It reads the record only: `verifyConversion` reads everything.
+ * Reads the record of the conversion in a folder; `verifyConversion` reads all files.
+ *
+ * @returns undefined when there is none, its record is damaged, or a model file is missing or has another size
  */
 export async function readConversion(outDir: string): Promise<Conversion | undefined> {
   const record = await readDerivedJson(join(outDir, RECORD_FILE), recordSchema);
@@ -183,7 +184,7 @@ const fileSchema = z.object({ path: z.string(), size: z.int(), sha256: z.string(
 const filesSchema = z.array(fileSchema).min(1);
 const size = z.int().positive();
 
-/** `conversion.json`. Of the files of a format, a runtime opens the first. */
+/** `conversion.json`. The files of each format begin with the one that a runtime opens. */
 const recordSchema = z.object({
   input_size: z.tuple([size, size]),
   num_classes: size,
@@ -254,11 +255,11 @@ async function writeWrapped(
   };
 }
 
-/** A network whose head cannot be traced back serves as well as any other: that it is refused is no failure. */
+/** A network whose classes cannot be explained still serves: the refusal is recorded and is no error. */
 async function writeExplanation(graph: Graph, folder: string): Promise<ConversionRecord['explanation']> {
   try {
     const head = explainableHead(graph);
-    const places = weightPlaces(graph, join(folder, MODEL_FILE));
+    const places = weightLocations(graph, join(folder, MODEL_FILE));
     const file = await writeOnnxExplanation(graph, head, join(folder, EXPLANATION_FILE), places);
     return { method: head.method, file: relativeTo(folder, file) };
   } catch (thrown) {
@@ -271,7 +272,7 @@ function relativeTo(folder: string, file: WrittenFile): WrittenFile {
   return { ...file, path: relative(folder, file.path) };
 }
 
-/** Renames a folder. A sound conversion that is already at the target stays; anything else there is removed. */
+/** Renames a folder to `target`. An existing sound conversion is kept; anything else there is replaced. */
 async function moveInto(folder: string, target: string): Promise<void> {
   try {
     await rename(folder, target);

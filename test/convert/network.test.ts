@@ -204,7 +204,7 @@ describe("checkpoints with others' names", () => {
     const tensors = new GeneratedTensors('', { ...convolution, ...denseTensors('classifier.0', [3, 16]) });
     const options = { ...rgb, numClasses: 4 };
     expect(() => buildNetwork(parseArchitecture({ ...vgg, hidden: [] }), tensors, options)).toThrow(
-      'tensor "classifier.0.weight" is of shape [3,16]; this architecture needs [4,16]',
+      'tensor "classifier.0.weight" has shape [3,16]; this architecture needs [4,16]',
     );
   });
 });

@@ -1,13 +1,12 @@
 import { ConversionError } from '../conversion-error.ts';
-
 import type { TensorSource, Weight } from '../graph/tensors.ts';
 
-/** Counters of training steps, which PyTorch stores with each batch norm; nothing reads them here. */
-const BOOKKEEPING = /\.num_batches_tracked$/;
+/** Counters of training steps, which PyTorch stores with each batch norm; they are ignored. */
+const STEP_COUNTER = /\.num_batches_tracked$/;
 
 /**
- * A tensor source as an architecture reads it: every tensor is asked for with the shape it must have, and what nobody
- * asked for is known at the end.
+ * A tensor source as an architecture reads it: each tensor is requested with the shape that it must have, and the
+ * tensors that were never requested are known at the end.
  */
 export class Checkpoint {
   readonly #source: TensorSource;
@@ -21,37 +20,38 @@ export class Checkpoint {
     return this.#source.shape(name) !== undefined;
   }
 
-  /** The first size of a tensor: the outputs of a layer. @throws ConversionError when there is no such tensor. */
+  /** The first dimension of a tensor: the number of outputs of its layer. @throws ConversionError when it is missing */
   outputs(name: string): number {
     const [size] = this.#shape(name, 'of any shape');
     if (size === undefined) throw new ConversionError(`tensor "${name}" is a scalar`);
     return size;
   }
 
-  /** @throws ConversionError when the tensor is missing or of another shape. */
+  /** @throws ConversionError when the tensor is missing or has another shape */
   weight(name: string, shape: readonly number[]): Weight {
     const found = this.#shape(name, `of shape [${shape}]`);
     if (!sameValues(found, shape)) {
-      throw new ConversionError(`tensor "${name}" is of shape [${found}]; this architecture needs [${shape}]`);
+      throw new ConversionError(`tensor "${name}" has shape [${found}]; this architecture needs [${shape}]`);
     }
     this.#used.add(name);
     return { name, shape, read: () => this.#source.read(name) };
   }
 
-  /** A tensor of whatever shape it has. @throws ConversionError when it is missing */
+  /** A tensor in the shape that it is stored in. @throws ConversionError when it is missing */
   stored(name: string): Weight {
     return this.weight(name, this.#shape(name, 'of any shape'));
   }
 
-  /** @throws ConversionError when a tensor was never asked for: then the architecture is not this checkpoint's. */
+  /** @throws ConversionError when a tensor was never requested: the checkpoint is of another architecture */
   expectAllUsed(ignored?: RegExp): void {
     const unused = [...this.#source.names()].filter(
-      (name) => !this.#used.has(name) && !BOOKKEEPING.test(name) && !ignored?.test(name),
+      (name) => !this.#used.has(name) && !STEP_COUNTER.test(name) && !ignored?.test(name),
     );
     if (unused.length === 0) return;
-    const shown = unused.slice(0, 3).join('", "');
+    const shown = unused.slice(0, 3).map((name) => `"${name}"`);
+    const more = unused.length > shown.length ? [...shown, '...'] : shown;
     throw new ConversionError(
-      `the architecture has no place for ${unused.length} tensor(s) of the checkpoint: "${shown}"${unused.length > 3 ? ' ...' : ''}`,
+      `the architecture has no layer for ${unused.length} tensor(s) of the checkpoint: ${more.join(', ')}`,
     );
   }
 
@@ -63,8 +63,8 @@ export class Checkpoint {
 }
 
 /**
- * Whether a stored shape holds the same values in the same order: a dense layer may be stored as the convolution that
- * covers its whole input, `[out, channels, height, width]` for `[out, channels * height * width]`.
+ * Whether two shapes hold the same values in the same order: a dense layer may be stored as a convolution that covers
+ * its whole input, `[out, channels, height, width]` for `[out, channels * height * width]`.
  */
 function sameValues(found: readonly number[], wanted: readonly number[]): boolean {
   const [foundOut, ...foundRest] = found;

@@ -47,10 +47,10 @@ export const densenet = defineFamily({
   },
 });
 
-type Table = z.output<typeof schema>;
+type DensenetTable = z.output<typeof schema>;
 
 /** A layer that reads the output of all layers before it in its block, and appends its own channels. */
-function denseLayer({ growth, bottleneck }: Table, checkpoint: Checkpoint, name: string, x: MapNode): MapNode {
+function denseLayer({ growth, bottleneck }: DensenetTable, checkpoint: Checkpoint, name: string, x: MapNode): MapNode {
   // The first checkpoints of torchvision have a dot before the number: `norm.1`.
   const dot = checkpoint.has(`${name}.norm.1.weight`) ? '.' : '';
   const step = (from: MapNode, index: 1 | 2, module: ConvolutionModule) =>

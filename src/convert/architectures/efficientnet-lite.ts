@@ -13,7 +13,7 @@ const schema = z.strictObject({
   last: size.default(1280),
 });
 
-/** EfficientNet-Lite: relu6, no squeeze and excitation, TensorFlow's `same` padding. https://arxiv.org/abs/1905.11946 */
+/** EfficientNet-Lite: relu6, no squeeze and excitation, TensorFlow's padding. https://arxiv.org/abs/1905.11946 */
 export const efficientnetLite = defineFamily({
   schema,
   variants: {

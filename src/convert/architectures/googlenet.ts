@@ -1,6 +1,6 @@
 import type { InceptionTable, LayerRow } from './inception.ts';
 
-/** Widths of: 1x1; 1x1 before 3x3, 3x3; 1x1 before the second 3x3, 3x3; 1x1 behind the pool. */
+/** Widths of: 1x1; 1x1 before 3x3, 3x3; 1x1 before the second 3x3, 3x3; 1x1 after the pool. */
 type Widths = readonly [number, number, number, number, number, number];
 
 const MODULES: readonly (readonly [name: string, widths: Widths])[] = [
@@ -15,9 +15,9 @@ const MODULES: readonly (readonly [name: string, widths: Widths])[] = [
   ['5b', [384, 192, 384, 48, 128, 128]],
 ];
 
-/** torchvision's third branch is 3x3, not 5x5 as in the paper, and its checkpoints are trained so. */
+/** The third branch is 3x3, as in torchvision's checkpoints, not 5x5 as in the paper. */
 function module(name: string, widths: Widths): LayerRow {
-  const [one, threeReduced, three, secondReduced, second, behindPool] = widths;
+  const [one, threeReduced, three, secondReduced, second, afterPool] = widths;
   return {
     name: `inception${name}`,
     parallel: [
@@ -32,13 +32,13 @@ function module(name: string, widths: Widths): LayerRow {
       ],
       [
         { max_pool: 3, stride: 1, pad: true },
-        { conv: 'branch4.1', width: behindPool, kernel: 1 },
+        { conv: 'branch4.1', width: afterPool, kernel: 1 },
       ],
     ],
   };
 }
 
-/** The modules of one stage, every width times `factor` but at least 8. */
+/** The modules of one stage, with every width multiplied by `factor`, but at least 8. */
 function stage(digit: string, factor = 1): LayerRow[] {
   const scaled = (width: number) => Math.max(8, Math.floor(width * factor));
   return MODULES.filter(([name]) => name.startsWith(digit)).map(([name, [a, b, c, d, e, f]]) =>

@@ -141,7 +141,7 @@ export const graph = defineFamily({
 function expectUnique(names: readonly string[]): void {
   const seen = new Set<string>();
   for (const layer of names) {
-    if (seen.has(layer)) throw new ConversionError(`two layers are called "${layer}"`);
+    if (seen.has(layer)) throw new ConversionError(`two layers are named "${layer}"`);
     seen.add(layer);
   }
 }

@@ -25,8 +25,27 @@ export interface DenseWeights {
   readonly bias: Weight;
 }
 
+/** A dense layer as numbers: `y = weight x + bias`. */
+interface DenseValues {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** `[outputs, inputs]`, row by row. */
+  readonly weight: Float32Array;
+  /** `[outputs]` */
+  readonly bias: Float32Array;
+}
+
+/** A head as numbers: dense layers with a relu between them. */
+export interface HeadValues {
+  /** The input of the first layer: the features, or the mean of each channel of the activations. */
+  readonly from: HeadInput;
+  /** Number of earlier maps whose channel means the first layer reads before that; none when absent. */
+  readonly earlier?: number;
+  readonly layers: readonly DenseValues[];
+}
+
 /** A network without its classifier. */
-export interface Body {
+export interface FeatureExtractor {
   readonly activations: MapNode;
   /** Called only when needed: a head that reads the activations needs no layers behind them, nor their tensors. */
   readonly features: () => VectorNode;
@@ -38,7 +57,7 @@ export interface Body {
  *
  * @throws ConversionError when the network has fewer earlier maps
  */
-export function headInput(body: Body, from: HeadInput, earlier = 0): VectorNode {
+export function headInput(body: FeatureExtractor, from: HeadInput, earlier = 0): VectorNode {
   const last = from === 'features' ? body.features() : globalAveragePool('pooled_activations', body.activations);
   if (earlier === 0) return last;
   const maps = earlierMaps(body.activations, last);

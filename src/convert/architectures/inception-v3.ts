@@ -2,13 +2,13 @@ import type { InceptionTable, LayerRow } from './inception.ts';
 
 type Row = Extract<LayerRow, { conv: string }>;
 
-/** A convolution of a module; asymmetric kernels come in pairs that together see a square. */
+/** A convolution of a module. Asymmetric kernels come in pairs that together cover a square. */
 const conv = (name: string, width: number, kernel: Row['kernel'] = 1): Row => ({ conv: name, width, kernel });
 const halving = (name: string, width: number): Row => ({ conv: name, width, kernel: 3, stride: 2, pad: false });
 const WIDE = [1, 7] as const satisfies Row['kernel'];
 const TALL = [7, 1] as const satisfies Row['kernel'];
 
-/** Figure 5 of the paper: two 3x3 for one 5x5. */
+/** Figure 5 of the paper: two 3x3 convolutions in place of one 5x5. */
 const moduleA = (name: string, pool: number): LayerRow => ({
   name,
   parallel: [
@@ -19,7 +19,7 @@ const moduleA = (name: string, pool: number): LayerRow => ({
   ],
 });
 
-/** Figure 10: halves the map. */
+/** Figure 10 of the paper: halves the map. */
 const moduleB = (name: string): LayerRow => ({
   name,
   parallel: [
@@ -29,7 +29,7 @@ const moduleB = (name: string): LayerRow => ({
   ],
 });
 
-/** Figure 6: 7x7 as 1x7 and 7x1. */
+/** Figure 6 of the paper: 7x7 split into 1x7 and 7x1. */
 const moduleC = (name: string, width: number): LayerRow => ({
   name,
   parallel: [
@@ -61,7 +61,7 @@ const moduleD = (name: string): LayerRow => ({
   ],
 });
 
-/** Figure 7: 1x3 and 3x1 side by side. */
+/** Figure 7 of the paper: 1x3 and 3x1 side by side. */
 const moduleE = (name: string): LayerRow => ({
   name,
   parallel: [
@@ -79,7 +79,7 @@ const moduleE = (name: string): LayerRow => ({
   ],
 });
 
-/** https://arxiv.org/abs/1512.00567, as torchvision and timm have it; input 299x299. */
+/** Inception v3, as in torchvision and timm, for images of 299x299: https://arxiv.org/abs/1512.00567 */
 export const INCEPTIONS_V3 = {
   inception_v3: {
     layers: [

@@ -16,11 +16,11 @@ export const stageSchema = z.strictObject({
   /** Width inside a block divided by the width at its entrance. */
   expand: size,
 });
-type Stage = z.output<typeof stageSchema>;
+type InvertedResidualStage = z.output<typeof stageSchema>;
 
 /** What MobileNetV2 and EfficientNet-Lite have in common: https://arxiv.org/abs/1801.04381 */
 interface InvertedResidualNetwork {
-  readonly stages: readonly Stage[];
+  readonly stages: readonly InvertedResidualStage[];
   /** Width of the first convolution. */
   readonly stem: number;
   /** Width of the last convolution. */
@@ -102,7 +102,7 @@ function invertedResidual(
   builder: ConvNormBuilder,
   names: BlockNames,
   x: MapNode,
-  { width, kernel, stride, expand }: Omit<Stage, 'repeats'>,
+  { width, kernel, stride, expand }: Omit<InvertedResidualStage, 'repeats'>,
 ): MapNode {
   const inner = x.shape.channels * expand;
   const expanded = expand > 1 ? builder.relu6(names.expand, x, { width: inner, kernel: 1 }) : x;

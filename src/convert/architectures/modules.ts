@@ -12,10 +12,10 @@ import {
 } from '../graph/ir.ts';
 import { adaptiveWindow, type Pair, pair } from '../graph/windows.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { Body, DenseWeights } from './head.ts';
+import type { DenseWeights, FeatureExtractor } from './head.ts';
 
 /** A network up to its classifier, as a family of architectures builds it. */
-export interface Backbone extends Body {
+export interface Backbone extends FeatureExtractor {
   readonly classifier: Classifier;
   /** Names of tensors that only training uses: a checkpoint may have them in addition. */
   readonly trainingOnly?: RegExp;

@@ -23,7 +23,7 @@ const schema = z.strictObject({
   /** Channels of a group where `widths` is 64: the 3x3 convolution has `widths * group_width / 64 * groups`. */
   group_width: z.int().positive().default(64),
 });
-type Table = z.output<typeof schema>;
+type ResnetTable = z.output<typeof schema>;
 
 const basic = (...layers: number[]) => ({ block: 'basic' as const, layers });
 const deep = (...layers: number[]) => ({ block: 'bottleneck' as const, layers });
@@ -66,7 +66,7 @@ export const resnet = defineFamily({
   },
 });
 
-function expectConsistent({ block, layers, widths, groups, group_width }: Table): void {
+function expectConsistent({ block, layers, widths, groups, group_width }: ResnetTable): void {
   if (widths.length < layers.length) {
     throw new ConversionError(
       `a resnet of ${layers.length} stages needs ${layers.length} widths, not ${widths.length}`,
@@ -77,7 +77,7 @@ function expectConsistent({ block, layers, widths, groups, group_width }: Table)
   }
 }
 
-function stem({ stem, widths }: Table, checkpoint: Checkpoint, input: MapNode): MapNode {
+function stem({ stem, widths }: ResnetTable, checkpoint: Checkpoint, input: MapNode): MapNode {
   const { kernel, stride, pool } = stem;
   const padding = Math.floor(kernel / 2);
   const convolved = convolution(checkpoint, 'conv1', input, { width: widths[0] ?? 0, kernel, stride, padding });
@@ -85,7 +85,14 @@ function stem({ stem, widths }: Table, checkpoint: Checkpoint, input: MapNode): 
   return pool ? maxPool('maxpool', x, { kernel: 3, stride: 2, padding: 1 }) : x;
 }
 
-type Block = (table: Table, checkpoint: Checkpoint, name: string, x: MapNode, width: number, stride: number) => MapNode;
+type Block = (
+  table: ResnetTable,
+  checkpoint: Checkpoint,
+  name: string,
+  x: MapNode,
+  width: number,
+  stride: number,
+) => MapNode;
 
 const basicBlock: Block = (_table, checkpoint, name, x, width, stride) => {
   const step = stepper(checkpoint, name);

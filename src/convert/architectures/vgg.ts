@@ -16,7 +16,7 @@ const schema = z.strictObject({
   /** Widths of the dense layers before the last. */
   hidden: z.array(z.int().positive()).default([4096, 4096]),
 });
-type Table = z.output<typeof schema>;
+type VggTable = z.output<typeof schema>;
 
 /** VGG: https://arxiv.org/abs/1409.1556 */
 export const vgg = defineFamily({
@@ -58,7 +58,7 @@ function deep(counts: readonly number[], batch_norm: boolean) {
 }
 
 /** torchvision numbers all modules of a list, also relus and pools. */
-function convolutions(table: Table, checkpoint: Checkpoint, input: MapNode) {
+function convolutions(table: VggTable, checkpoint: Checkpoint, input: MapNode) {
   let [x, activations, index] = [input, input, 0];
   for (const width of table.features) {
     if (width === 'M') {
@@ -79,7 +79,7 @@ function convolutions(table: Table, checkpoint: Checkpoint, input: MapNode) {
 }
 
 /** torchvision counts a relu and a dropout between dense layers; timm has names for the layers. */
-function denseNames({ hidden }: Table, checkpoint: Checkpoint): { hidden: string[]; last: string } {
+function denseNames({ hidden }: VggTable, checkpoint: Checkpoint): { hidden: string[]; last: string } {
   if (checkpoint.has('pre_logits.fc1.weight')) {
     return { hidden: hidden.map((_, index) => `pre_logits.fc${index + 1}`), last: 'head.fc' };
   }

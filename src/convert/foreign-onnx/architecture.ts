@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ConversionError } from '../conversion-error.ts';
 
-/** The order of a map's sizes: channels before or behind height and width. */
+/** Position of the channels of a map: before or after height and width. */
 const LAYOUTS = ['nchw', 'nhwc'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
@@ -9,44 +9,44 @@ const name = z.string().min(1);
 const shape = z.array(z.int().positive()).min(1).max(4);
 
 /**
- * An ONNX classifier made elsewhere, as it stands in a manifest: which of its values are what. All but the family may
- * be left out and is then found in the graph; what is given is not guessed.
+ * The architecture of a foreign ONNX classifier in a manifest: which of its values are the input and the outputs. Fields
+ * other than `family` are found in the graph when they are absent.
  */
 const onnxSchema = z.strictObject({
   family: z.literal('onnx'),
-  /** The input that takes images. */
+  /** The input for images. */
   input: name.optional(),
   layout: z.enum(LAYOUTS).optional(),
-  /** Order of the channels that the model wants; `rgb` when absent, since a graph does not tell. */
+  /** Order of the colour channels that the model expects. A graph does not tell. */
   channel_order: z.enum(['rgb', 'bgr']).default('rgb'),
-  /** The value that holds a number for each class. */
+  /** The value with one number for each class. */
   output: name.optional(),
   output_kind: z.enum(['logits', 'probabilities']).optional(),
-  /** What enters the last dense layer: a vector, or a map whose mean is taken. */
+  /** The input of the last dense layer: a vector, or a map of which the mean is taken. */
   features: name.optional(),
   features_layout: z.enum(LAYOUTS).optional(),
   /** The last map of the network. */
   activations: name.optional(),
   activations_layout: z.enum(LAYOUTS).optional(),
   /**
-   * The weights of the last layer, where the logits are these times the mean of each channel of the activations, and a
-   * bias: `[classes, channels]`, or the other way round.
+   * The weight of the last layer when the logits are this weight times the mean of each channel of the activations, plus
+   * a bias. Its shape is `[classes, channels]` if `classes_first`, else `[channels, classes]`.
    */
   classifier: z.strictObject({ weight: name, classes_first: z.boolean() }).optional(),
-  /** Images that it can take at once; as many as one likes when absent. */
+  /** Largest batch that the model takes; unlimited when absent. */
   max_batch: z.int().positive().optional(),
-  /** Of the values named above, the batch first, as the model gives them for one image. */
+  /** Shapes of these values for one image, including the batch dimension. */
   shapes: z.strictObject({ output: shape, features: shape, activations: shape }).optional(),
 });
 
-/** What is known of a model before it is looked at. */
+/** What a manifest says about a model; absent fields are found in its graph. */
 export type OnnxHints = z.infer<typeof onnxSchema>;
 
-type Found = 'input' | 'layout' | 'output' | 'output_kind' | 'features' | 'activations' | 'shapes';
-/** What is known of a model afterwards: enough to wrap it without a guess. */
-export type OnnxArchitecture = OnnxHints & Required<Pick<{ [K in Found]: NonNullable<OnnxHints[K]> }, Found>>;
+type RequiredField = 'input' | 'layout' | 'output' | 'output_kind' | 'features' | 'activations' | 'shapes';
+/** A complete description, from which the model can be wrapped. */
+export type OnnxArchitecture = OnnxHints & { readonly [K in RequiredField]: NonNullable<OnnxHints[K]> };
 
-/** Undefined of an architecture of another family. @throws ConversionError that names the field */
+/** @returns undefined for an architecture of another family @throws ConversionError that names the field */
 export function parseOnnxArchitecture(value: unknown): OnnxHints | undefined {
   if (!z.looseObject({ family: z.literal('onnx') }).safeParse(value).success) return undefined;
   const parsed = onnxSchema.safeParse(value);
@@ -54,23 +54,23 @@ export function parseOnnxArchitecture(value: unknown): OnnxHints | undefined {
   return parsed.data;
 }
 
-/** Whether nothing is left to be guessed. */
+/** Whether no field has to be found. */
 export function isComplete(hints: OnnxHints): hints is OnnxArchitecture {
   const { input, layout, output, output_kind, features, activations, shapes } = hints;
   return [input, layout, output, output_kind, features, activations, shapes].every((each) => each !== undefined);
 }
 
-/** How many classes it tells apart. */
+/** The number of classes. */
 export function classCount({ shapes }: OnnxArchitecture): number {
   return vectorLength(shapes.output);
 }
 
-/** Length of the feature vector: that of a vector, the channels of a map. */
+/** The length of the feature vector; for a map it is the number of channels. */
 export function featureSize({ shapes, features_layout }: OnnxArchitecture): number {
   return features_layout === undefined ? vectorLength(shapes.features) : mapSizes(shapes.features, features_layout)[2];
 }
 
-/** Height, width and channels; a model without a map has one of a single position. */
+/** Height, width and channels. For a model without a map, its features are a map of one cell. */
 export function activationShape(architecture: OnnxArchitecture): [number, number, number] {
   const { shapes, activations_layout } = architecture;
   if (activations_layout === undefined) return [1, 1, vectorLength(shapes.activations)];
@@ -78,7 +78,7 @@ export function activationShape(architecture: OnnxArchitecture): [number, number
 }
 
 function vectorLength(shape: readonly number[]): number {
-  // A lone size is a vector that has lost its batch.
+  // A shape of one dimension is a vector without a batch dimension.
   return shape.length === 1 ? (shape[0] ?? 0) : shape.slice(1).reduce((product, size) => product * size, 1);
 }
 

@@ -4,11 +4,11 @@ import type { Addition } from './chain.ts';
 import { attributeIntegers, type GraphView } from './graph-view.ts';
 
 /**
- * The same nodes for any number of images: exporters write the batch of their example, usually one, into the target of
- * each Reshape, where a zero means "as many as come". Whether that made the model right for other batches is for a trial
- * to say.
+ * Makes nodes independent of the batch size: exporters write the batch of their example, usually one, into the target
+ * shape of each Reshape, where zero means the size of the input. Whether the model is then right for other batches must
+ * be tried.
  *
- * @param batch that the model was exported with; undefined where its input is open
+ * @param batch the batch size of the input; undefined when it is dynamic
  */
 export function withoutFixedBatch(
   nodes: readonly NodeProto[],

@@ -1,31 +1,34 @@
-import { type Attributes, type Constant, nodeProto } from '../formats/onnx/nodes.ts';
+import { type Constant, type NodeAttributes, nodeProto } from '../formats/onnx/nodes.ts';
 import type { NodeProto } from '../formats/onnx/proto.ts';
 
-/** Nodes and the constants that they read. */
+/** Nodes that are added to a model, and the constants that they read. */
 export interface Addition {
   readonly nodes: readonly NodeProto[];
   readonly constants: readonly Constant[];
 }
 
-/** Nodes that are added to a model, each reading what the one before it made. */
+/** Builds a sequence of nodes, each of which reads the output of the one before. */
 export class Chain {
   readonly #prefix: string;
   readonly #start: string;
   readonly #nodes: NodeProto[] = [];
   readonly #constants: Constant[] = [];
 
-  /** @param prefix of the names of its nodes and values; @param start the value that the first one reads */
+  /**
+   * @param prefix prefix of the names of nodes and values
+   * @param start the value that the first node reads
+   */
   constructor(prefix: string, start: string) {
     this.#prefix = prefix;
     this.#start = start;
   }
 
-  add(operator: string, attributes?: Attributes): this {
+  add(operator: string, attributes?: NodeAttributes): this {
     return this.#push(operator, [], attributes);
   }
 
-  /** A node whose further inputs are constants. */
-  addWith(operator: string, constants: readonly Omit<Constant, 'name'>[], attributes?: Attributes): this {
+  /** Adds a node whose other inputs are constants. */
+  addWith(operator: string, constants: readonly Omit<Constant, 'name'>[], attributes?: NodeAttributes): this {
     const named = constants.map((constant, index) => ({ ...constant, name: `${this.#nextName(operator)}.${index}` }));
     this.#constants.push(...named);
     return this.#push(
@@ -35,7 +38,7 @@ export class Chain {
     );
   }
 
-  /** The whole, with `output` as the name of what comes out. */
+  /** Ends the sequence, and names its output. */
   endAs(output: string): Addition {
     const last = this.#nodes.at(-1);
     const nodes =
@@ -45,7 +48,7 @@ export class Chain {
     return { nodes, constants: this.#constants };
   }
 
-  #push(operator: string, more: readonly string[], attributes: Attributes = {}): this {
+  #push(operator: string, more: readonly string[], attributes: NodeAttributes = {}): this {
     const name = this.#nextName(operator);
     const [value = this.#start] = this.#nodes.at(-1)?.outputs ?? [];
     this.#nodes.push(nodeProto(name, operator, [value, ...more], name, attributes));

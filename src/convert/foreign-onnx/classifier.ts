@@ -1,22 +1,21 @@
 import { DATA_TYPE, type NodeProto } from '../formats/onnx/proto.ts';
 import type { OnnxFile } from '../formats/onnx/reader.ts';
 import type { WritableTensor } from '../formats/onnx/writer.ts';
-import { type Answer, areClose, numbersOf } from './answers.ts';
 import { activationShape, classCount, featureSize, type OnnxArchitecture } from './architecture.ts';
-import { attributeIntegers, type GraphView } from './graph-view.ts';
-import { MEANS, MOVES } from './operators.ts';
+import { attributeIntegers, type GraphView, MEANS, MOVES } from './graph-view.ts';
+import { areClose, numbersOf, type OutputValues } from './probe.ts';
 
 /**
- * The weights of the last layer, where a class can be traced back through them: where the features are the means of the
- * activations, and the logits these times the weights, and a bias. The graph must look so, and its answers must be so.
+ * Finds the weight of the last layer, if classes can be traced back through it: the features must be the channel means of
+ * the activations, and the logits the weight times the features plus a bias. Both the graph and the outputs are checked.
  *
- * @param answers of the wrapped model to some images
+ * @param answers outputs of the wrapped model for several images
  */
 export async function findClassifier(
   file: OnnxFile,
   view: GraphView,
   architecture: OnnxArchitecture,
-  answers: readonly Answer[],
+  answers: readonly OutputValues[],
 ): Promise<OnnxArchitecture['classifier']> {
   const { output, features, activations, activations_layout } = architecture;
   const layer = behind(view, output, [...MOVES, 'Add'], ({ inputs = [] }) => inputs.includes(features));
@@ -32,7 +31,7 @@ export async function findClassifier(
   return { weight: tensor.proto.name ?? '', classes_first: classesFirst };
 }
 
-/** The node on the way back from a value, through nodes of some operators, that `is` the one. */
+/** Searches backwards from a value, through nodes with the given operators, for the node that `is` accepts. */
 function behind(
   view: GraphView,
   value: string,
@@ -53,7 +52,7 @@ function leadsTo(view: GraphView, features: string, activations: string): boolea
   return behind(view, features, [...MOVES, ...MEANS], reads) !== undefined;
 }
 
-/** The float32 weights that a layer multiplies the features by, and which way they lie. */
+/** The float32 weight of a dense layer over the features, and the order of its dimensions. */
 function weightOf(
   { tensors }: OnnxFile,
   layer: NodeProto,
@@ -76,12 +75,12 @@ async function floatsOf({ proto, values }: WritableTensor): Promise<Float32Array
   if (proto.floatData !== undefined) return Float32Array.from(proto.floatData);
   const pieces: Uint8Array[] = proto.rawData === undefined ? [] : [proto.rawData];
   for await (const piece of values?.read() ?? []) pieces.push(piece);
-  // A copy of its own, since a view must begin at a multiple of four.
+  // Copied, since a view of floats must begin at a multiple of four.
   return new Float32Array(new Uint8Array(Buffer.concat(pieces)).buffer);
 }
 
-/** What the weights leave of the logits: the bias, if the layer is all there is. */
-function restOf(answer: Answer, weight: Float32Array, classesFirst: boolean): number[] {
+/** The logits minus the weight times the features: the bias, if the logits are linear in the features. */
+function restOf(answer: OutputValues, weight: Float32Array, classesFirst: boolean): number[] {
   const [features, logits] = [numbersOf(answer, 'features'), numbersOf(answer, 'logits')];
   const [channels, classes] = [features.length, logits.length];
   return logits.map((logit, index) => {
@@ -91,7 +90,7 @@ function restOf(answer: Answer, weight: Float32Array, classesFirst: boolean): nu
 }
 
 /** Whether the features are the mean of each channel of the activations. */
-function isMean(answer: Answer, [height, width, channels]: readonly [number, number, number]): boolean {
+function isMean(answer: OutputValues, [height, width, channels]: readonly [number, number, number]): boolean {
   const [features, activations] = [numbersOf(answer, 'features'), numbersOf(answer, 'activations')];
   const means = new Float64Array(channels);
   activations.forEach((value, index) => {

@@ -8,13 +8,13 @@ import { type DescribeOptions, describeOnnx } from './describe.ts';
 import { writeForeignExplanation } from './explain-onnx.ts';
 import { wrapOnnx } from './wrap.ts';
 
-/** An ONNX model made elsewhere, and what is known of it. */
+/** A foreign ONNX model, and what its manifest says about it. */
 export interface ForeignModel extends DescribeOptions {
   readonly weightsPath: string;
   readonly hints: OnnxHints;
 }
 
-/** What is known of a model, and what a look at it adds. @param folder for trials */
+/** Completes the description of a model. @param folder for temporary models */
 export async function completed(
   file: OnnxFile,
   hints: OnnxHints,
@@ -25,11 +25,11 @@ export async function completed(
 }
 
 /**
- * Writes a model made elsewhere as one of ours, and, where a class can be traced back to the picture, the model that does
- * so to `explanationPath`. What the hints leave open is found out first, with trials in the folder
- * of `path`.
+ * Writes a foreign model with the inputs and outputs of emitted models. If classes can be traced back to the image, the
+ * model that explains them is written to `explanationPath`. Absent hints are found first, with temporary models in the
+ * folder of `path`.
  *
- * @throws ConversionError when it is no classifier of images, or not the one that is described
+ * @throws ConversionError when it is not an image classifier, or does not fit its description
  */
 export async function writeWrappedOnnx(
   { weightsPath, hints, ...options }: ForeignModel,
@@ -41,9 +41,7 @@ export async function writeWrappedOnnx(
   const architecture = await completed(file, hints, options, dirname(path));
   const classes = classCount(architecture);
   if (options.numClasses !== undefined && options.numClasses !== classes) {
-    throw new ConversionError(
-      `output "${architecture.output}" tells ${classes} classes apart, not ${options.numClasses}`,
-    );
+    throw new ConversionError(`output "${architecture.output}" has ${classes} classes, not ${options.numClasses}`);
   }
   const { renamed, ...parts } = wrapOnnx(file, architecture, options);
   const files = await writeOnnxFile(path, parts.head, parts.graph, parts.tensors, { onProgress });

@@ -1,29 +1,28 @@
 import type { PixelTensor } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import type { OnnxFile } from '../formats/onnx/reader.ts';
-import { type Answer, areClose, numbersOf } from './answers.ts';
 import type { OnnxArchitecture, OnnxHints } from './architecture.ts';
 import { findClassifier } from './classifier.ts';
 import { GraphView } from './graph-view.ts';
 import { findInput, type ImageInput, requireSize } from './input.ts';
 import { findActivations, layoutOf } from './maps.ts';
-import { evaluateParts, noise, type Probe, probeOnnx } from './probe.ts';
+import { areClose, evaluateParts, noise, numbersOf, type OutputValues, type Probe, probeOnnx } from './probe.ts';
 import { findFeatures, findOutput, isVector, outputCandidates } from './roles.ts';
 import { type OnnxParts, type WrapOptions, wrapOnnx } from './wrap.ts';
 
-/** What must be known beside the file. */
+/** What must be known in addition to the file. */
 export interface DescribeOptions extends WrapOptions {
-  /** Any number of classes when absent. */
+  /** Any number when absent. */
   readonly numClasses?: number | undefined;
 }
 
 const COMPARED = ['logits', 'features', 'activations'] as const;
 
 /**
- * Looks at a model made elsewhere: finds input, classes, features and activations as far as the hints do not say, and
- * tries how many images it takes at once.
+ * Analyses a foreign model: finds input, classes, features and activations unless the hints name them, and tries which
+ * batch sizes it takes.
  *
- * @param folder an existing one, for models that are tried and removed
+ * @param folder an existing folder for temporary models
  * @throws ConversionError that names the input, the output or the operator
  */
 export async function describeOnnx(
@@ -38,7 +37,7 @@ export async function describeOnnx(
   const candidates = outputCandidates(view, hints);
   const probed = [...candidates, ...[hints.features, hints.activations].filter((value) => value !== undefined)];
   for (const value of probed) {
-    if (!view.isFed(value)) throw new ConversionError(`the model makes no value "${value}" of its input`);
+    if (!view.isFed(value)) throw new ConversionError(`the model has no value "${value}" that depends on its input`);
   }
   const probe = await probeOnnx(file, view, input, candidates, { ...options, ...hints }, folder);
   const architecture = rolesOf(view, probe, hints, input, options.numClasses);
@@ -65,7 +64,7 @@ function rolesOf(
   numClasses: number | undefined,
 ): OnnxArchitecture {
   const { output, output_kind } = findOutput(view, probe, hints, numClasses);
-  // A model that ends in no dense layer still serves; a fine-tune of it stands on what it has, its logits.
+  // A model without a dense layer still serves; its logits are then its features.
   const features = hints.features ?? findFeatures(view, probe, output) ?? output;
   const featuresLayout = isVector(shapeOf(probe, features))
     ? undefined
@@ -83,7 +82,7 @@ function rolesOf(
   };
 }
 
-/** The last map; of a model without one, its features as a map of a single position. */
+/** The last map. For a model without one, its features are a map of one cell. */
 function activationsOf(
   view: GraphView,
   probe: Probe,
@@ -104,8 +103,10 @@ function activationsOf(
 }
 
 /**
- * Tries how many images the model takes at once: any number when it answers several as it does each of them, else one.
- * @throws ConversionError when it takes exactly several
+ * Tries which batch sizes the model takes: any, if it gives the same outputs for several images together as for each
+ * alone, else one.
+ *
+ * @throws ConversionError when it takes only batches of a fixed size above one
  */
 async function tryBatches(
   file: OnnxFile,
@@ -113,7 +114,7 @@ async function tryBatches(
   exported: number | undefined,
   options: DescribeOptions,
   folder: string,
-): Promise<{ maxBatch: number | undefined; answers: readonly Answer[] }> {
+): Promise<{ maxBatch: number | undefined; answers: readonly OutputValues[] }> {
   const images = [1, 2, 3].map((seed) => noise(1, options.inputSize, seed));
   const run = (parts: OnnxParts, batches: readonly PixelTensor[]) => evaluateParts(parts, batches, COMPARED, folder);
   if (architecture.max_batch === undefined) {
@@ -139,7 +140,7 @@ async function tryBatches(
   }
   if (exported !== undefined && exported !== 1) {
     throw new ConversionError(
-      `the model takes exactly ${exported} images at once: export it for one or for any number`,
+      `the model takes batches of exactly ${exported} images: export it for one image or for any number`,
     );
   }
   const maxBatch = architecture.max_batch ?? 1;
@@ -149,11 +150,13 @@ async function tryBatches(
 
 function shapeOf({ shapes }: Probe, value: string): number[] {
   const shape = shapes.get(value);
-  if (shape === undefined) throw new ConversionError(`value "${value}" is no tensor that the output stands on`);
+  if (shape === undefined) throw new ConversionError(`value "${value}" is not a tensor that the output depends on`);
   return [...shape];
 }
 
 function known<T>(layout: T | undefined, value: string): T {
   if (layout !== undefined) return layout;
-  throw new ConversionError(`whether the channels of "${value}" come first or last cannot be told: say its layout`);
+  throw new ConversionError(
+    `the graph does not tell whether the channels of "${value}" are first or last: give its layout`,
+  );
 }

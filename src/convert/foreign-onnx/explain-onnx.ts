@@ -2,17 +2,18 @@ import { type WrittenFile, writeFileThrough } from '../formats/file-sink.ts';
 import { MODEL_HEAD } from '../formats/onnx/emitter.ts';
 import { constantTensor, nodeProto, valueInfo } from '../formats/onnx/nodes.ts';
 import { DATA_TYPE, encode, modelProto } from '../formats/onnx/proto.ts';
-import { externalTensor, tensorPlaces } from '../formats/onnx/writer.ts';
+import { externalTensor, tensorLocations } from '../formats/onnx/writer.ts';
 import { activationShape, type OnnxArchitecture } from './architecture.ts';
 import { Chain, joined } from './chain.ts';
 import type { OnnxParts } from './wrap.ts';
 
 /**
- * Writes the model that explains a class of a wrapped model whose head is the mean of each channel and one dense layer:
- * inputs `activations` `[n, height, width, channels]` and `class` int64 `[n]`, output `explanation` `[n, height, width]`,
- * what each cell adds to the logit of the class. Its weights are those in the wrapped model's file.
+ * Writes the model that explains a class of a wrapped model whose head is the mean of each channel and one dense layer.
+ * Inputs: `activations` `[n, height, width, channels]` and `class`, int64 `[n]`. Output: `explanation`
+ * `[n, height, width]`, what each cell adds to the logit of the class. It refers to the weight in the file of the wrapped
+ * model.
  *
- * @param weight what the wrapped model calls them
+ * @param weight name of the weight in the wrapped model
  */
 export async function writeForeignExplanation(
   { head, graph, tensors }: OnnxParts,
@@ -22,13 +23,13 @@ export async function writeForeignExplanation(
   path: string,
 ): Promise<WrittenFile> {
   const tensor = tensors.find(({ proto }) => proto.name === weight.name);
-  if (tensor === undefined) throw new Error(`nobody has written the weight "${weight.name}"`);
-  const place = tensorPlaces(modelPath, head, graph, tensors).get(weight.name);
+  if (tensor === undefined) throw new Error(`no file holds the weight "${weight.name}"`);
+  const location = tensorLocations(modelPath, head, graph, tensors).get(weight.name);
   const [height, width, channels] = activationShape(architecture);
   const reshape = (sizes: readonly number[]) => ({ shape: [sizes.length], values: BigInt64Array.from(sizes, BigInt) });
   const rows = nodeProto('rows', 'Gather', [weight.name, 'class'], 'rows', { axis: weight.classesFirst ? 0 : 1 });
   const column = new Chain('column:', 'rows');
-  // Of a convolution's weights the sizes of its one pixel fall away as well.
+  // The Reshape also removes the kernel dimensions of a 1x1 convolution.
   if (!weight.classesFirst) column.add('Transpose', { perm: [1, 0] });
   const cells = new Chain('cells:', 'activations').addWith('Reshape', [reshape([0, height * width, channels])]);
   const map = new Chain('map:', 'sums')
@@ -41,7 +42,7 @@ export async function writeForeignExplanation(
     nodes: [rows, ...before.nodes, nodeProto('sums', 'MatMul', ['cells', 'column'], 'sums'), ...after.nodes],
     initializers: [
       ...[...before.constants, ...after.constants].map(constantTensor),
-      tensor.values === undefined || place === undefined ? tensor.proto : externalTensor(tensor, place),
+      tensor.values === undefined || location === undefined ? tensor.proto : externalTensor(tensor, location),
     ],
     inputs: [
       valueInfo('activations', [height, width, channels], DATA_TYPE.float),

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { elementCount } from '../../common/tensor.ts';
+import type { HeadValues } from '../architectures/head.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { bytesOf } from '../formats/file-sink.ts';
 import { constantTensor, nodeProto, valueInfo } from '../formats/onnx/nodes.ts';
@@ -14,37 +15,22 @@ import { unusedPrefix } from './naming.ts';
 import { toMeans, toVector } from './outputs.ts';
 import { headOf } from './wrap.ts';
 
-/** A trained dense layer: `y = weight x + bias`, weight `[outputs, inputs]` row by row, bias `[outputs]`. */
-interface DenseLayer {
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly weight: Float32Array;
-  readonly bias: Float32Array;
-}
-
-/** Dense layers with a relu between them. */
-interface DenseHead {
-  /** What the first layer reads: the backbone's features, or the mean of each channel of its activations. */
-  readonly from: 'features' | 'activations';
-  readonly earlier?: number;
-  readonly layers: readonly DenseLayer[];
-}
-
 /**
- * Writes a model made elsewhere with another head: its own input and nodes as far as the head stands on them, and the
- * dense layers behind. What comes out is an ONNX classifier as the first one was, wrapped and fine-tuned like it.
+ * Writes a foreign model with another head: its input, the nodes that the head depends on, and the dense layers. The
+ * result is a foreign ONNX classifier like the original, and is wrapped and fine-tuned in the same way.
  *
  * @returns the architecture of the new model
  * @throws ConversionError when the head does not fit
  */
 export async function writeFineTunedOnnx(
   { weightsPath, hints, ...options }: ForeignModel,
-  head: DenseHead,
+  head: HeadValues,
   path: string,
 ): Promise<OnnxArchitecture> {
   const file = await readOnnxFile(weightsPath);
   const base = await completed(file, hints, options, dirname(path));
-  if (head.earlier) throw new ConversionError('the earlier maps of an ONNX model made elsewhere are not known');
+  if (head.earlier)
+    throw new ConversionError('a head cannot read earlier maps of an imported ONNX model: they are not known');
   const view = new GraphView(file);
   const prefix = unusedPrefix(view.names());
   const entering = enteringChain(base, head.from, `${prefix}entering:`).endAs(`${prefix}entering`);
@@ -78,8 +64,8 @@ export async function writeFineTunedOnnx(
   };
 }
 
-/** From the backbone to the vector that the first layer reads. */
-function enteringChain(base: OnnxArchitecture, from: DenseHead['from'], prefix: string): Chain {
+/** Nodes from the backbone to the vector that the first layer reads. */
+function enteringChain(base: OnnxArchitecture, from: HeadValues['from'], prefix: string): Chain {
   const value = from === 'features' ? base.features : base.activations;
   const layout = from === 'features' ? base.features_layout : base.activations_layout;
   const chain = new Chain(prefix, value).add('Cast', { to: DATA_TYPE.float });
@@ -88,18 +74,20 @@ function enteringChain(base: OnnxArchitecture, from: DenseHead['from'], prefix: 
   return chain;
 }
 
-function featuresOf(base: OnnxArchitecture, from: DenseHead['from']): number {
+function featuresOf(base: OnnxArchitecture, from: HeadValues['from']): number {
   return from === 'features' ? featureSize(base) : activationShape(base)[2];
 }
 
-function denseNodes({ from, layers }: DenseHead, entering: number, prefix: string) {
+function denseNodes({ from, layers }: HeadValues, entering: number, prefix: string) {
   const nodes: NodeProto[] = [];
   const tensors: WritableTensor[] = [];
   let [features, width] = [`${prefix}entering`, entering];
   let logits = features;
   for (const [index, { inputs, outputs, weight, bias }] of layers.entries()) {
     if (inputs !== width) {
-      throw new ConversionError(`layer ${index} of the head reads ${inputs} values, but ${from} are ${width}`);
+      throw new ConversionError(
+        `layer ${index} of the head reads ${inputs} values, but its input has ${width} (from ${from})`,
+      );
     }
     const name = `${prefix}head.${index}`;
     if (index > 0) {
@@ -115,7 +103,8 @@ function denseNodes({ from, layers }: DenseHead, entering: number, prefix: strin
 }
 
 function tensorOf(name: string, shape: readonly number[], values: Float32Array): WritableTensor {
-  if (values.length !== elementCount(shape)) throw new ConversionError(`"${name}" does not fill the shape [${shape}]`);
+  if (values.length !== elementCount(shape))
+    throw new ConversionError(`"${name}" has ${values.length} values, which do not fill the shape [${shape}]`);
   return {
     proto: { name, dims: shape, dataType: DATA_TYPE.float },
     values: {

@@ -7,15 +7,28 @@ import {
 } from '../formats/onnx/proto.ts';
 import { type OnnxFile, subgraphs } from '../formats/onnx/reader.ts';
 
-/** Who makes which value of a model's graph, and what it depends on. */
+/** Operators that pass each number on unchanged, or cast it. */
+export const MOVES = ['Identity', 'Cast', 'Dropout', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose'];
+/** Operators that compute one number from several of a map. */
+export const POOLS = ['AveragePool', 'GlobalAveragePool', 'MaxPool', 'GlobalMaxPool', 'LpPool', 'ReduceMean'];
+/** The pools that compute the mean. */
+export const MEANS = ['AveragePool', 'GlobalAveragePool', 'ReduceMean'];
+/** Operators that compute each number from one other. */
+export const POINTWISE = ['Relu', 'Clip', 'BatchNormalization'];
+/** Operators that convert between numbers and their quantized integers. */
+export const QUANTIZATION = ['QuantizeLinear', 'DequantizeLinear'];
+/** Operators that combine one input with constants. */
+export const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div'];
+
+/** A view of the graph of a model that finds producers and dependencies of values. */
 export class GraphView {
   readonly nodes: readonly NodeProto[];
-  /** Those that are fed, without the weights that old files list among them. */
+  /** The inputs that are fed at run time; old files list weights among the inputs too. */
   readonly inputs: readonly ValueInfoProto[];
   readonly outputs: readonly ValueInfoProto[];
   readonly #producers = new Map<string, NodeProto>();
   readonly #tensors: ReadonlyMap<string, TensorProto>;
-  /** Values that are others for another input. */
+  /** Values that depend on the inputs. */
   readonly #fed = new Set<string>();
 
   constructor({ graph, tensors }: Pick<OnnxFile, 'graph' | 'tensors'>) {
@@ -33,12 +46,12 @@ export class GraphView {
     }
   }
 
-  /** The node that makes a value; undefined of inputs and weights. */
+  /** The node that computes a value; undefined for inputs and weights. */
   producer(value: string): NodeProto | undefined {
     return this.#producers.get(value);
   }
 
-  /** Whether a value depends on what the model is fed. */
+  /** Whether a value depends on the inputs. */
   isFed(value: string): boolean {
     return this.#fed.has(value);
   }
@@ -47,13 +60,13 @@ export class GraphView {
     return this.#producers.has(value) || this.#tensors.has(value) || this.inputs.some(({ name }) => name === value);
   }
 
-  /** Every name of a value or a node. */
+  /** The names of all values and nodes. */
   names(): string[] {
     const named = [...this.inputs, ...this.nodes].map(({ name = '' }) => name);
     return [...named, ...this.#tensors.keys(), ...this.#producers.keys()];
   }
 
-  /** The nodes that some values stand on, in their order. */
+  /** The nodes that values depend on, in order. */
   upTo(values: readonly string[]): NodeProto[] {
     const needed = new Set<NodeProto>();
     const open = [...values];
@@ -66,7 +79,7 @@ export class GraphView {
     return this.nodes.filter((node) => needed.has(node));
   }
 
-  /** The numbers of a small integer constant; undefined of anything else. */
+  /** The numbers of an integer constant in memory; undefined for any other value. */
   integers(value: string): number[] | undefined {
     const node = this.#producers.get(value);
     if (node === undefined) return integersOf(this.#tensors.get(value));
@@ -78,14 +91,14 @@ export class GraphView {
   }
 }
 
-/** An integer or a list of them among a node's attributes. */
+/** The value of an attribute that is an integer or a list of integers. */
 export function attributeIntegers({ attributes = [] }: NodeProto, name: string): number[] | undefined {
   const found = attributes.find((attribute) => attribute.name === name);
   if (found === undefined) return undefined;
   return found.integers?.map(Number) ?? [Number(found.integer ?? 0)];
 }
 
-/** All that a node reads, also through the graphs inside it. */
+/** The values that a node reads, including those that graphs inside it read. */
 export function valuesRead(node: NodeProto): string[] {
   const inner = subgraphs(node).flatMap(({ nodes = [] }: GraphProto) => nodes.flatMap(valuesRead));
   return [...(node.inputs ?? []), ...inner].filter((value) => value !== '');

@@ -11,40 +11,40 @@ import { completed } from './convert-onnx.ts';
 import { GraphView } from './graph-view.ts';
 import { findInput } from './input.ts';
 
-/** Where a model leaves its size open, and nobody says it: what most classifiers were trained on. */
+/** Input size of most classifiers, for models with a dynamic size when none is given. */
 const USUAL_SIZE = 224;
-/** The whole must fit one protobuf message, with room for the graph. */
+/** The model must fit into one protobuf message of 2 GiB. */
 const MAX_BYTES = 1.9e9;
 
-/** What is told of a model that is to be imported; what is left open is guessed. */
+/** What the user says about a model to import. */
 export interface OnnxImport {
   readonly hints: OnnxHints;
   readonly inputSize?: Pair | undefined;
-  /** For the trial alone. */
+  /** Used only for trial runs. */
   readonly mean?: readonly number[] | undefined;
   readonly std?: readonly number[] | undefined;
   readonly numClasses?: number | undefined;
 }
 
-/** What a manifest says of an ONNX model. */
+/** Facts about an ONNX model for its manifest. */
 export interface ImportedOnnx {
   readonly architecture: OnnxArchitecture;
   readonly inputSize: Pair;
   readonly numClasses: number;
   readonly featureSize: number;
-  /** Numbers in its weights. */
+  /** Number of values in its weights. */
   readonly parameters: number;
-  /** Whether it takes bytes, and scales them itself. */
+  /** Whether its input is of bytes, which it scales itself. */
   readonly takesBytes: boolean;
-  /** Whether it takes images of any size. */
+  /** Whether its input size is dynamic. */
   readonly isSizeOpen: boolean;
 }
 
 /**
- * Looks at an ONNX classifier and puts it down as one file, into which weights that lay beside it are taken.
+ * Analyses an ONNX classifier and copies it to one file, including weights that are in files beside it.
  *
- * @param target the new file; models that are tried lie in its folder meanwhile
- * @throws ConversionError that names what is no part of a classifier of photos
+ * @param target the new file; its folder is used for temporary models
+ * @throws ConversionError that says why it is not an image classifier
  */
 export async function importOnnx(path: string, given: OnnxImport, target: string): Promise<ImportedOnnx> {
   const file = await readOnnxFile(path);
@@ -75,7 +75,7 @@ async function store(file: OnnxFile, path: string, target: string): Promise<void
   const bytes = file.tensors.reduce((sum, { values }) => sum + (values?.length ?? 0), 0);
   if (bytes > MAX_BYTES) {
     throw new ConversionError(
-      `the weights in ${file.dataFiles.join(', ')} are ${bytes} bytes; at most ${MAX_BYTES} are taken`,
+      `the weights in ${file.dataFiles.join(', ')} have ${bytes} bytes; at most ${MAX_BYTES} are supported`,
     );
   }
   await writeOnnxFile(target, file.head, file.graph, file.tensors);

@@ -4,7 +4,7 @@ import type { Pair } from '../graph/windows.ts';
 import type { Layout, OnnxHints } from './architecture.ts';
 import { attributeIntegers, type GraphView } from './graph-view.ts';
 
-/** The types of numbers in which images may be fed, by their code. */
+/** Element types of image inputs (`TensorProto.DataType`). */
 const PIXEL_TYPES: ReadonlySet<number> = new Set([
   DATA_TYPE.float,
   DATA_TYPE.float16,
@@ -12,22 +12,22 @@ const PIXEL_TYPES: ReadonlySet<number> = new Set([
   DATA_TYPE.uint8,
 ]);
 
-/** The input of a model that takes images. */
+/** The input of a model for images. */
 export interface ImageInput {
   readonly name: string;
   /** `TensorProto.DataType` */
   readonly elementType: number;
   readonly layout: Layout;
-  /** Three of colours, or one of their brightness. */
+  /** 3 for colours, 1 for brightness. */
   readonly channels: 1 | 3;
-  /** Images that it takes at once; undefined where any number will do. */
+  /** Batch size; undefined when it is dynamic. */
   readonly batch: number | undefined;
-  /** Undefined where the model leaves it open. */
+  /** Undefined when it is dynamic. */
   readonly height: number | undefined;
   readonly width: number | undefined;
 }
 
-/** Finds the input of a model that takes images. @throws ConversionError that says what it has instead */
+/** Finds the input for images. @throws ConversionError that says which inputs the model has instead */
 export function findInput(view: GraphView, hints: Pick<OnnxHints, 'input' | 'layout'> = {}): ImageInput {
   const info = hints.input === undefined ? onlyInput(view) : view.inputs.find(({ name }) => name === hints.input);
   if (info === undefined) {
@@ -37,36 +37,36 @@ export function findInput(view: GraphView, hints: Pick<OnnxHints, 'input' | 'lay
   const { elementType = 0, shape } = type?.tensor ?? {};
   if (!PIXEL_TYPES.has(elementType)) {
     throw new ConversionError(
-      `input "${name}" is of element type ${elementType}; images are fed as float32, float16, float64 or uint8`,
+      `input "${name}" has element type ${elementType}; an image input is float32, float16, float64 or uint8`,
     );
   }
   const dims = shape?.dims?.map(({ value = 0 }) => (value > 0 ? value : undefined)) ?? new Array(4).fill(undefined);
   if (dims.length !== 4) {
-    throw new ConversionError(`input "${name}" has ${dims.length} sizes; images are fed as four: a batch of maps`);
+    throw new ConversionError(`input "${name}" has ${dims.length} dimensions; an image input has 4`);
   }
   const layout = hints.layout ?? guessLayout(view, name, dims);
   const [batch, a, b, c] = dims;
   const [channels, height, width] = layout === 'nchw' ? [a, b, c] : [c, a, b];
   if (channels !== undefined && channels !== 3 && channels !== 1) {
-    throw new ConversionError(
-      `input "${name}" takes ${channels} channels in layout ${layout}; photos have three, or one`,
-    );
+    throw new ConversionError(`input "${name}" has ${channels} channels in layout ${layout}; an image has 3 or 1`);
   }
   return { name, elementType, layout, channels: channels ?? 3, batch, height, width };
 }
 
-/** @throws ConversionError when a model is built for images of another size */
+/** @throws ConversionError when the model is for images of another size */
 export function requireSize({ name, height, width }: ImageInput, inputSize: Pair): void {
   if ((height ?? inputSize[0]) === inputSize[0] && (width ?? inputSize[1]) === inputSize[1]) return;
   throw new ConversionError(
-    `input "${name}" takes images of ${height ?? 'any'} x ${width ?? 'any'}, but input_size is ${inputSize.join(' x ')}`,
+    `input "${name}" takes images of ${height ?? 'any'} x ${width ?? 'any'}, ` +
+      `but input_size is ${inputSize.join(' x ')}`,
   );
 }
 
 function onlyInput({ inputs }: GraphView): ValueInfoProto {
   const [first, ...others] = inputs;
   if (first === undefined) throw new ConversionError('the model has no input');
-  if (others.length > 0) throw new ConversionError(`the model has more than one input, ${listed(inputs)}: say which`);
+  if (others.length > 0)
+    throw new ConversionError(`the model has more than one input (${listed(inputs)}): name the one for images`);
   return first;
 }
 
@@ -81,7 +81,9 @@ function guessLayout(view: GraphView, input: string, [, second, , fourth]: reado
     (node) => node.operator === 'Transpose' && attributeIntegers(node, 'perm')?.join() === '0,3,1,2',
   );
   if (toChannelsFirst) return 'nhwc';
-  throw new ConversionError(`whether input "${input}" takes channels first or last cannot be told: say the layout`);
+  throw new ConversionError(
+    `the graph does not tell whether the channels of input "${input}" are first or last: give its layout`,
+  );
 }
 
 function listed(infos: readonly ValueInfoProto[]): string {

@@ -1,16 +1,15 @@
 import type { Layout } from './architecture.ts';
-import { attributeIntegers, type GraphView, valuesRead } from './graph-view.ts';
+import { attributeIntegers, type GraphView, MOVES, POINTWISE, POOLS, valuesRead } from './graph-view.ts';
 import type { ImageInput } from './input.ts';
-import { MOVES, POINTWISE, POOLS } from './operators.ts';
 import type { Probe } from './probe.ts';
 
-/** What they make are the integers that stand for other numbers. */
+/** Operators whose outputs are quantized integers. */
 const QUANTIZED = /^(QuantizeLinear|DynamicQuantizeLinear|QLinear|QGemm|ConvInteger|MatMulInteger)/;
-/** Operators of maps whose channels stand before rows and columns, by the definition of ONNX. */
+/** Operators that ONNX defines for maps with the channels before height and width. */
 const CHANNELS_FIRST =
   /^(Conv|ConvTranspose|QLinearConv|ConvInteger|BatchNormalization|.*Pool|LRN|InstanceNormalization|DepthToSpace|SpaceToDepth)$/;
 
-/** The last map that `features` stand on, before what pools it; undefined when the model has none. */
+/** The last map that `features` depend on, before it is pooled; undefined when the model has none. */
 export function findActivations(view: GraphView, probe: Probe, features: string): string | undefined {
   const values = view.upTo([features]).flatMap(({ outputs = [] }) => outputs);
   const maps = values.filter(
@@ -28,7 +27,7 @@ export function findActivations(view: GraphView, probe: Probe, features: string)
   return value;
 }
 
-/** Where the channels of a map are; undefined when the graph does not tell. */
+/** The layout of a map; undefined when the graph does not tell. */
 export function layoutOf(view: GraphView, probe: Probe, map: string, input: ImageInput): Layout | undefined {
   if (map === input.name) return input.layout;
   const node = view.producer(map);
@@ -45,7 +44,7 @@ export function layoutOf(view: GraphView, probe: Probe, map: string, input: Imag
   return undefined;
 }
 
-/** Whether a value is of integers that stand for other numbers. */
+/** Whether the numbers of a value are quantized integers. */
 function isQuantized(view: GraphView, value: string): boolean {
   const { operator = '', inputs = [] } = view.producer(value) ?? {};
   if (QUANTIZED.test(operator)) return true;

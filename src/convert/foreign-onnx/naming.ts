@@ -2,10 +2,10 @@ import { OUTPUT_NAMES } from '../../runtime/session.ts';
 import { encode, graphProto, type NodeProto } from '../formats/onnx/proto.ts';
 import { subgraphs } from '../formats/onnx/reader.ts';
 
-/** Names that a wrapped model gives its own input and outputs. */
+/** Names of the input and the outputs of a wrapped model. */
 const OUR_NAMES: readonly string[] = ['pixels', ...OUTPUT_NAMES];
 
-/** A beginning that no name of the model has, for values that are added to it. */
+/** A prefix that no name of the model has, for values that are added to it. */
 export function unusedPrefix(names: Iterable<string>): string {
   const used = [...names];
   let prefix = 'menagerie:';
@@ -13,7 +13,7 @@ export function unusedPrefix(names: Iterable<string>): string {
   return prefix;
 }
 
-/** New names for the values of a model that are called as ours are, but for those that shall have these names. */
+/** New names for values whose names are those of our input and outputs, unless `wanted` gives them these names. */
 export function renamesOf(
   names: Iterable<string>,
   prefix: string,
@@ -23,7 +23,7 @@ export function renamesOf(
   return new Map([...clashes, ...wanted]);
 }
 
-/** A node with its values renamed, also in the graphs inside it. */
+/** Renames the values of a node, also in the graphs inside it. */
 export function renameValues(node: NodeProto, renames: ReadonlyMap<string, string>): NodeProto {
   const rename = (value: string): string => renames.get(value) ?? value;
   const { inputs = [], outputs = [], attributes = [] } = node;

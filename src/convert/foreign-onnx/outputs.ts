@@ -3,12 +3,13 @@ import { DATA_TYPE } from '../formats/onnx/proto.ts';
 import { activationShape, classCount, featureSize, type Layout, type OnnxArchitecture } from './architecture.ts';
 import { type Addition, Chain, joined } from './chain.ts';
 
-/** Added to a probability before its logarithm is taken, so that none is of zero. */
+/** Added to probabilities before the logarithm, which would be infinite for zero. */
 const LEAST_PROBABILITY = 1e-30;
 
 /**
- * Values of a model that are just what one of our outputs is, so that a new name is all they need.
- * @param isFloat32 whether its values are float32
+ * Values of a model that are equal to one of our outputs and only have to be renamed.
+ *
+ * @param isFloat32 whether the values of the model are float32
  */
 export function directOutputs(architecture: OnnxArchitecture, isFloat32: boolean): ReadonlyMap<string, string> {
   const { output, output_kind, features, features_layout, activations, activations_layout, shapes } = architecture;
@@ -21,7 +22,7 @@ export function directOutputs(architecture: OnnxArchitecture, isFloat32: boolean
   return direct;
 }
 
-/** From the values of a model to our four outputs. @param rename what the model calls a value by now */
+/** Nodes that compute our four outputs from the values of a model. @param rename gives the new name of a value */
 export function toOutputs(architecture: OnnxArchitecture, prefix: string, rename: (value: string) => string): Addition {
   const { output, output_kind: kind } = architecture;
   const answer =
@@ -55,20 +56,20 @@ export function toOutputs(architecture: OnnxArchitecture, prefix: string, rename
   function unlessDirect(value: string, ours: string, build: (chain: Chain) => void): Addition {
     if (value === ours) return { nodes: [], constants: [] };
     const chain = new Chain(`${prefix}${ours}:`, value);
-    // Free where the value is float32 already: the runtime drops it.
+    // Costs nothing when the value is float32 already: the runtime removes it.
     chain.add('Cast', { to: DATA_TYPE.float });
     build(chain);
     return chain.endAs(ours);
   }
 }
 
-/** The mean of each channel of a map. */
+/** Adds nodes that compute the mean of each channel of a map. */
 export function toMeans(chain: Chain, layout: Layout): void {
   if (layout === 'nhwc') chain.add('Transpose', { perm: TO_CHANNELS_FIRST });
   chain.add('GlobalAveragePool').add('Flatten', { axis: 1 });
 }
 
-/** A vector of any shape as `[n, length]`. */
+/** Adds nodes that reshape a vector to `[n, length]`. */
 export function toVector(chain: Chain, shape: readonly number[], length: number): void {
   if (shape.length === 1) toShape(chain, [length]);
   else if (shape.length > 2) chain.add('Flatten', { axis: 1 });

@@ -5,21 +5,21 @@ import type { OnnxHints } from './architecture.ts';
 import { type Addition, Chain } from './chain.ts';
 import type { ImageInput } from './input.ts';
 
-/** How much of each colour is in brightness: ITU-R BT.601, as Pillow and OpenCV have it. */
+/** Weights of red, green and blue in brightness: ITU-R BT.601, as in Pillow and OpenCV. */
 const BRIGHTNESS = [0.299, 0.587, 0.114];
 
-/** Mean and standard deviation of red, green and blue, in units of 255; of brightness the first of each. */
+/** Mean and standard deviation of red, green and blue, in units of 255; for brightness, the first of each is used. */
 export interface Scaling {
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
 
 /**
- * From our input `pixels`, RGB bytes `[n, height, width, 3]`, to what the model takes: its layout, its order of channels,
- * its type, scaled. Bytes are moved before they become floats of four times their size.
+ * Nodes that convert our input `pixels`, RGB bytes `[n, height, width, 3]`, to the layout, channel order, element type and
+ * scale of the model. Bytes are transposed before the cast, since floats are four times as large.
  *
- * @param output what the model calls its input by now
- * @throws ConversionError when a model of bytes is to be scaled
+ * @param output name of the model's input
+ * @throws ConversionError when a scale is given for a model whose input is bytes
  */
 export function fromPixels(
   { name, elementType, layout, channels }: ImageInput,
@@ -33,10 +33,11 @@ export function fromPixels(
   const isBytes = elementType === DATA_TYPE.uint8;
   if (isBytes && !isPlain) {
     throw new ConversionError(
-      `input "${name}" takes bytes, which the model scales itself: mean must be 0, 0, 0 and std 1/255 each`,
+      `input "${name}" takes bytes and scales them itself: mean must be 0, 0, 0 and std must be 1/255 each`,
     );
   }
-  if (isBytes && channels === 1) throw new ConversionError(`input "${name}" takes brightness as bytes; floats are fed`);
+  if (isBytes && channels === 1)
+    throw new ConversionError(`input "${name}" takes brightness as bytes; only floats are supported`);
   const chain = new Chain(`${prefix}pixels:`, 'pixels');
   if (layout === 'nchw') chain.add('Transpose', { perm: TO_CHANNELS_FIRST });
   if (channelOrder === 'bgr' && channels === 3) {
@@ -58,10 +59,10 @@ export function fromPixels(
   return chain.endAs(output);
 }
 
-/** `x * scale + shift` of bytes is `(x / 255 - mean) / std`. */
+/** `(x / 255 - mean) / std` as `x * scale + shift`. */
 function affine({ mean, std }: Scaling, channelOrder: OnnxHints['channel_order']) {
   if (mean.length !== 3 || std.length !== 3 || std.some((value) => !(value > 0))) {
-    throw new ConversionError(`three means and as many positive deviations are needed, not [${mean}] and [${std}]`);
+    throw new ConversionError(`3 means and 3 positive deviations are needed, not [${mean}] and [${std}]`);
   }
   const scale = std.map((value) => 1 / (255 * value));
   const shift = std.map((value, channel) => -(mean[channel] ?? 0) / value || 0);

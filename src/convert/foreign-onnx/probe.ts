@@ -15,23 +15,44 @@ import { renamesOf, renameValues, unusedPrefix } from './naming.ts';
 import { fromPixels } from './pixels.ts';
 import { headOf, type OnnxParts, type WrapOptions } from './wrap.ts';
 
-/** Operators whose values are not tensors, so that they have no shape. */
-const WITHOUT_SHAPE = /^(Sequence|SplitToSequence|Optional|ZipMap$|DictVectorizer$)/;
+/** Outputs of a model for a batch, by name. */
+export type OutputValues = ReadonlyMap<string, OnnxValue>;
 
-/** What a model made of some noise. */
-export interface Probe {
-  /** Of every value that a node makes from the input; the batch first. */
-  readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /** Of the asked outputs, as float32. */
-  readonly outputs: ReadonlyMap<string, OnnxValue>;
+/** Relative tolerance of `areClose`. */
+const TOLERANCE = 1e-3;
+
+/** The numbers of an output; empty when it is missing. */
+export function numbersOf(values: OutputValues | undefined, output: string): number[] {
+  return Array.from(values?.get(output)?.numbers ?? []);
 }
 
 /**
- * Runs the model once, and learns the shape of each of its values: graphs seldom tell them, and what they tell need not
- * be so. Weights go from file to file in pieces.
+ * Whether lists of numbers agree within a tolerance that is relative to the largest number.
  *
- * @param folder where the trial model is put, and removed from
- * @throws ConversionError with the runtime's words when it cannot be run
+ * @param least lower bound of the largest number
+ */
+export function areClose(a: readonly number[], b: readonly number[], least = 1e-6): boolean {
+  const largest = a.reduce((most, value) => Math.max(most, Math.abs(value)), least);
+  const close = (value: number, index: number) => Math.abs(value - (b[index] ?? Number.NaN)) <= TOLERANCE * largest;
+  return a.length === b.length && a.every(close);
+}
+
+/** Operators whose values are not tensors and have no shape. */
+const WITHOUT_SHAPE = /^(Sequence|SplitToSequence|Optional|ZipMap$|DictVectorizer$)/;
+
+/** Results of running a model on noise. */
+export interface Probe {
+  /** Shapes of all values that depend on the input, including the batch dimension. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The requested outputs, as float32. */
+  readonly outputs: OutputValues;
+}
+
+/**
+ * Runs a model once to find the shapes of all its values: graphs rarely declare them, and what they declare may be wrong.
+ *
+ * @param folder for a temporary model, which is removed again
+ * @throws ConversionError with the message of the runtime when the model cannot be run
  */
 export async function probeOnnx(
   file: OnnxFile,
@@ -80,7 +101,7 @@ export async function probeOnnx(
   const [answers] = await evaluateParts(parts, [noise(input.batch ?? 1, options.inputSize, 0)], measured, folder);
   const found = (name: string): OnnxValue => {
     const value = answers?.get(name);
-    if (value === undefined) throw new Error(`the probe did not answer "${name}"`);
+    if (value === undefined) throw new Error(`the probe has no output "${name}"`);
     return value;
   };
   return {
@@ -89,13 +110,13 @@ export async function probeOnnx(
   };
 }
 
-/** Writes a model, runs it and removes it. @throws ConversionError with the runtime's words */
+/** Writes a model, runs it and removes it. @throws ConversionError with the message of the runtime */
 export async function evaluateParts(
   { head, graph, tensors }: OnnxParts,
   batches: readonly PixelTensor[],
   outputs: readonly string[],
   folder: string,
-): Promise<ReadonlyMap<string, OnnxValue>[]> {
+): Promise<OutputValues[]> {
   const path = join(folder, 'trial.onnx');
   const files = await writeOnnxFile(path, head, graph, tensors);
   try {
@@ -108,11 +129,11 @@ export async function evaluateParts(
   }
 }
 
-/** Images of noise, other ones for another `seed`: what a model makes of them tells how it is built, not what it knows. */
+/** Images of reproducible noise, different for each `seed`. */
 export function noise(count: number, [height, width]: Pair, seed: number): PixelTensor {
   let state = seed + 1;
   const data = Uint8Array.from({ length: count * height * width * 3 }, () => {
-    // Numerical Recipes' linear congruential generator; its upper bits are the random ones.
+    // The linear congruential generator of Numerical Recipes; its upper bits are the most random ones.
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state >>> 24;
   });

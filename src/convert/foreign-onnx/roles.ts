@@ -1,17 +1,16 @@
 import { ConversionError } from '../conversion-error.ts';
 import { DATA_TYPE } from '../formats/onnx/proto.ts';
 import type { OnnxHints } from './architecture.ts';
-import type { GraphView } from './graph-view.ts';
-import { ARITHMETIC, MOVES, POINTWISE, POOLS, QUANTIZATION } from './operators.ts';
+import { ARITHMETIC, type GraphView, MOVES, POINTWISE, POOLS, QUANTIZATION } from './graph-view.ts';
 import type { Probe } from './probe.ts';
 
-/** Which value holds the classes, and as what. */
+/** The value with the scores of the classes. */
 export interface OutputRole {
   readonly output: string;
   readonly output_kind: 'logits' | 'probabilities';
 }
 
-/** Outputs of floats that depend on the input: among them are the classes. */
+/** Floating-point outputs that depend on the input: one of them has the scores of the classes. */
 export function outputCandidates(view: GraphView, hints: Pick<OnnxHints, 'output'>): string[] {
   if (hints.output !== undefined) {
     if (view.has(hints.output)) return [hints.output];
@@ -22,12 +21,13 @@ export function outputCandidates(view: GraphView, hints: Pick<OnnxHints, 'output
     .filter(({ name = '', type }) => view.isFed(name) && floats.includes(type?.tensor?.elementType))
     .map(({ name = '' }) => name);
   if (candidates.length > 0) return candidates;
-  throw new ConversionError('no output of the model is of floating-point numbers: there are no scores of classes');
+  throw new ConversionError('the model has no floating-point output, so there are no scores of classes');
 }
 
 /**
- * Which output holds the classes. Before a softmax are its logits, which are taken instead.
- * @param numClasses as many as there are labels; any number of them when undefined
+ * Finds the output with the scores of the classes. If it ends in a softmax, the logits before it are taken instead.
+ *
+ * @param numClasses number of labels; any number when undefined
  */
 export function findOutput(
   view: GraphView,
@@ -44,8 +44,8 @@ export function findOutput(
     const wanted = numClasses === undefined ? 'a vector of classes' : `a vector of ${numClasses} classes`;
     throw new ConversionError(
       chosen === undefined
-        ? `no output is ${wanted}: the model gives ${all}`
-        : `more than one output is ${wanted}, of ${all}: say which is the output`,
+        ? `no output is ${wanted}: the model has ${all}`
+        : `more than one output is ${wanted} (${all}): name one`,
     );
   }
   const [output, { numbers, shape }] = chosen;
@@ -54,7 +54,7 @@ export function findOutput(
   if (logits !== undefined) return { output: logits, output_kind: 'logits' };
   if (hints.output_kind === undefined && lastOperator(view, output) === 'Sigmoid') {
     throw new ConversionError(
-      `output "${output}" ends in Sigmoid: labels that do not exclude each other, which is no classification`,
+      `output "${output}" ends in Sigmoid: its labels do not exclude each other, so it is not a classifier`,
     );
   }
   return {
@@ -64,7 +64,7 @@ export function findOutput(
   };
 }
 
-/** What enters the last dense layer, and the layout of it where it is a map; undefined when there is no such layer. */
+/** The input of the last dense layer; undefined when there is no such layer. */
 export function findFeatures(view: GraphView, probe: Probe, logits: string): string | undefined {
   for (let value = logits; ; ) {
     const node = view.producer(value);
@@ -78,7 +78,7 @@ export function findFeatures(view: GraphView, probe: Probe, logits: string): str
           : undefined;
       case 'MatMulInteger':
       case 'ConvInteger': {
-        // Quantised on the way into the layer: what is quantised are the features.
+        // The input of the layer is quantized: the features are the value before.
         const [origin = ''] = view.producer(first)?.inputs ?? [];
         return !view.isFed(second) && view.isFed(origin) && entersHead(probe, origin, value, node.operator)
           ? origin
@@ -100,12 +100,12 @@ export function findFeatures(view: GraphView, probe: Probe, logits: string): str
   }
 }
 
-/** Whether all sizes but the batch are one, but for a single one. */
+/** Whether at most one dimension apart from the batch is larger than 1. */
 export function isVector(shape: readonly number[]): boolean {
   return (shape.length > 1 ? shape.slice(1) : shape).filter((size) => size !== 1).length <= 1;
 }
 
-/** The value before a softmax, when that is what an output ends in. */
+/** The input of the softmax that an output ends in, if it does. */
 function softmaxBehind(view: GraphView, output: string): string | undefined {
   for (let value: string | undefined = output; value !== undefined; ) {
     const node = view.producer(value);
@@ -122,20 +122,20 @@ function lastOperator(view: GraphView, output: string): string | undefined {
   return node?.operator;
 }
 
-/** The one value that another is made of, by an operator behind a dense layer. */
+/** The only value that another one depends on, if its operator may follow a dense layer. */
 function passedOn(view: GraphView, { shapes }: Probe, value: string): string | undefined {
   const node = view.producer(value);
   const operator = node?.operator ?? '';
   const fed = (node?.inputs ?? []).filter((input) => view.isFed(input));
   const [first] = node?.inputs ?? [];
-  // A lone number is the scale of what was quantised.
+  // A single number is the scale of quantized values.
   const many = fed.filter((input) => (shapes.get(input) ?? []).some((size) => size > 1));
   if (ARITHMETIC.includes(operator)) return many.length === 1 ? many[0] : undefined;
   if (![...MOVES, ...POOLS, ...POINTWISE, ...QUANTIZATION].includes(operator)) return undefined;
   return first !== undefined && view.isFed(first) ? first : undefined;
 }
 
-/** A layer is dense when it reads a vector, or each position of a map by itself. */
+/** Whether a layer is dense: it reads a vector, or a convolution reads each cell of a map separately. */
 function entersHead({ shapes }: Probe, entering: string, made: string, operator: string): boolean {
   const [before = [], after = []] = [shapes.get(entering), shapes.get(made)];
   if (!operator.startsWith('Conv')) return isVector(before);

@@ -13,15 +13,15 @@ import { renamesOf, renameValues, unusedPrefix } from './naming.ts';
 import { directOutputs, toOutputs } from './outputs.ts';
 import { fromPixels, type Scaling } from './pixels.ts';
 
-/** Since this version, constants need not be listed among the inputs. */
+/** Before this version, initializers must be listed among the inputs. */
 const LEAST_IR_VERSION = 4;
 
-/** How photos become the model's input. */
+/** How images are converted to the input of the model. */
 export interface WrapOptions extends Scaling {
   readonly inputSize: Pair;
 }
 
-/** A model in parts, as `writeOnnxFile` takes it. */
+/** The arguments of `writeOnnxFile`. */
 export interface OnnxParts {
   readonly head: ModelProto;
   readonly graph: GraphProto;
@@ -30,16 +30,16 @@ export interface OnnxParts {
 
 /** A wrapped model. */
 interface WrappedOnnx extends OnnxParts {
-  /** What it calls a value of the model that was made elsewhere. */
+  /** The name of a value of the foreign model in the wrapped model. */
   renamed(value: string): string;
 }
 
 /**
- * Puts a model made elsewhere between our input and our outputs: `pixels`, RGB bytes `[n, height, width, 3]`, in;
- * `probabilities`, `logits` and `features` `[n, k]` and `activations` `[n, height, width, channels]` out. What they do not
- * stand on is left away.
+ * Gives a foreign model the input and outputs of emitted models: input `pixels`, RGB bytes `[n, height, width, 3]`;
+ * outputs `probabilities`, `logits` and `features` `[n, k]`, and `activations` `[n, height, width, channels]`. Nodes that
+ * no output depends on are removed.
  *
- * @throws ConversionError when the model has no such values
+ * @throws ConversionError when the model lacks a value of the architecture
  */
 export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options: WrapOptions): WrappedOnnx {
   const view = new GraphView(file);
@@ -48,7 +48,7 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
   const { output, features, activations, max_batch: maxBatch } = architecture;
   for (const value of [output, features, activations]) {
     if (view.producer(value) !== undefined && view.isFed(value)) continue;
-    throw new ConversionError(`the model makes no value "${value}" of its input`);
+    throw new ConversionError(`the model has no value "${value}" that depends on its input`);
   }
   const names = view.names();
   const prefix = unusedPrefix(names);
@@ -86,13 +86,13 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
   };
 }
 
-/** All that stands beside the graph: versions, and operators that the model brings itself. */
+/** The fields of a model besides its graph: versions, and operators that the model defines. */
 export function headOf({ head }: OnnxFile): ModelProto {
   const { training: _, graph: __, ...rest } = head;
   return { ...rest, irVersion: Math.max(head.irVersion ?? 0, LEAST_IR_VERSION), producer: 'menagerie' };
 }
 
-/** Whether the model computes in float32 alone: no weight and no value is of another floating type. */
+/** Whether no weight, input or output of the model has a floating-point type other than float32. */
 function isFloat32({ graph, tensors }: OnnxFile): boolean {
   const others: readonly unknown[] = [DATA_TYPE.float16, DATA_TYPE.double, DATA_TYPE.bfloat16];
   const infos = [...(graph.inputs ?? []), ...(graph.outputs ?? [])];

@@ -4,12 +4,12 @@ import { ConversionError } from '../conversion-error.ts';
 /** Random access to the bytes of a file, or of a buffer. */
 export interface ByteSource {
   readonly size: number;
-  /** @throws ConversionError when there are no such bytes */
+  /** @throws ConversionError when the source ends before `end` */
   read(begin: number, end: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
-/** A file that is read where it is asked for. @throws whatever `open` throws when it is not there */
+/** A file, read on demand. @throws the error of the file system when it cannot be opened */
 export async function openFile(path: string): Promise<ByteSource> {
   const handle = await open(path);
   try {
@@ -33,7 +33,7 @@ export function bufferSource(buffer: Uint8Array): ByteSource {
 }
 
 async function readRange(handle: FileHandle, begin: number, end: number): Promise<Uint8Array> {
-  // Its own ArrayBuffer, not a slice of the pool: a typed array of any element size can then view it.
+  // A new ArrayBuffer instead of a slice of the pool, so that a typed array of any element size can view it.
   const buffer = new Uint8Array(end - begin);
   let filled = 0;
   while (filled < buffer.length) {

@@ -2,7 +2,7 @@ import { elementCount } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { halfTable } from './half.ts';
 
-/** Bytes of one element. The floating types become float32; the others are copied or skipped, but never read. */
+/** Bytes per element. Floating-point types are converted to float32; the others can only be copied or skipped. */
 const ELEMENT_BYTES = {
   BOOL: 1,
   U8: 1,
@@ -32,23 +32,25 @@ export function elementBytes(dtype: Dtype): number {
   return ELEMENT_BYTES[dtype];
 }
 
-/** Bytes that a tensor takes. */
+/** Size of a tensor in bytes. */
 export function byteLength(tensor: { readonly dtype: Dtype; readonly shape: readonly number[] }): number {
   return elementCount(tensor.shape) * ELEMENT_BYTES[tensor.dtype];
 }
 
-/** Stored values as float32. @throws ConversionError for integers, which are no weights */
+/** Converts stored values to float32. @throws ConversionError when they are integers */
 export function decodeFloats(name: string, dtype: Dtype, bytes: Uint8Array): Float32Array {
   const decode = DECODERS[dtype];
   if (decode !== undefined) return decode(bytes);
-  throw new ConversionError(`tensor "${name}" is ${dtype}; weights are one of ${Object.keys(DECODERS).join(', ')}`);
+  throw new ConversionError(
+    `tensor "${name}" has type ${dtype}; weights must be one of ${Object.keys(DECODERS).join(', ')}`,
+  );
 }
 
 type Decoder = (bytes: Uint8Array) => Float32Array;
 
 /**
- * All little-endian, as every processor is that Node runs on. Plain loops: `Float32Array.from` with a function walks an
- * iterator, which takes twenty times as long.
+ * All types are little-endian, like the processors that Node supports. These are plain loops because `Float32Array.from`
+ * with a function uses an iterator, which takes twenty times as long.
  */
 const DECODERS: Readonly<Partial<Record<Dtype, Decoder>>> = {
   F32: (bytes) => new Float32Array(...aligned(bytes, 4)),
@@ -69,7 +71,7 @@ const DECODERS: Readonly<Partial<Record<Dtype, Decoder>>> = {
   },
 };
 
-/** What a typed array needs to view these bytes; they are copied only where they are not aligned. */
+/** Arguments for a typed array that views these bytes. They are copied only when they are not aligned. */
 function aligned(bytes: Uint8Array, alignment: number): [ArrayBufferLike, number, number] {
   const source = bytes.byteOffset % alignment === 0 ? bytes : new Uint8Array(bytes);
   return [source.buffer, source.byteOffset, source.byteLength / alignment];

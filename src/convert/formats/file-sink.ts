@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** A file as it was written. */
+/** A file that was written. */
 export interface WrittenFile {
   readonly path: string;
   /** Bytes. */
@@ -10,7 +10,7 @@ export interface WrittenFile {
   readonly sha256: string;
 }
 
-/** A new file that is written from front to back, and digested on the way. */
+/** A new file that is written sequentially; its digest is computed on the way. */
 export class FileSink {
   readonly path: string;
   readonly #handle: FileHandle;
@@ -22,7 +22,7 @@ export class FileSink {
     this.#handle = handle;
   }
 
-  /** @throws when the file exists. */
+  /** @throws Error when the file exists */
   static async create(path: string): Promise<FileSink> {
     return new FileSink(path, await open(path, 'wx'));
   }
@@ -38,20 +38,20 @@ export class FileSink {
     await this.#handle.appendFile(bytes);
   }
 
-  /** Reaches the disk, closes the file. */
+  /** Flushes the file to disk and closes it. */
   async finish(): Promise<WrittenFile> {
     await this.#handle.sync();
     await this.#handle.close();
     return { path: this.path, size: this.#size, sha256: this.#hash.digest('hex') };
   }
 
-  /** Closes the file after a failure; whoever made its folder removes it. */
+  /** Closes the file after a failure. The caller removes it. */
   async abandon(): Promise<void> {
     await this.#handle.close();
   }
 }
 
-/** Writes a file through `fill`, and closes it however that ends. */
+/** Writes a file by calling `fill`. The file is closed also when `fill` throws. */
 export async function writeFileThrough(path: string, fill: (sink: FileSink) => Promise<void>): Promise<WrittenFile> {
   const sink = await FileSink.create(path);
   try {
@@ -63,7 +63,7 @@ export async function writeFileThrough(path: string, fill: (sink: FileSink) => P
   return await sink.finish();
 }
 
-/** The bytes of a typed array, not a copy. */
+/** A view of the bytes of a typed array. */
 export function bytesOf(values: ArrayBufferView): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

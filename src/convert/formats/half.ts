@@ -1,7 +1,7 @@
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
-/** Value of an IEEE 754 binary16 bit pattern: 1 sign, 5 exponent (bias 15), 10 mantissa bits. */
+/** The value of an IEEE 754 binary16 bit pattern: 1 sign bit, 5 exponent bits (bias 15), 10 mantissa bits. */
 export function halfToFloat(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >>> 10) & 0x1f;
@@ -11,18 +11,18 @@ export function halfToFloat(half: number): number {
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
 
-/** The nearest binary16 bit pattern, ties to even; beyond 65504 it is infinity. */
+/** The nearest binary16 bit pattern, ties to even. Values from 65520 on become infinity. */
 export function floatToHalf(value: number): number {
   float[0] = value;
   const word = bits[0] ?? 0;
   const sign = (word >>> 16) & 0x8000;
   const magnitude = word & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
-  // 65520, half way between the largest half and the next power, rounds up to infinity.
+  // 65520 is half way between the largest half and the next power of two, and rounds to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
-  // Below 2^-14 halves are multiples of 2^-24; a mantissa that rounds up to 1024 is the first normal number.
+  // Below 2^-14 halves are multiples of 2^-24. A mantissa that rounds up to 1024 is the smallest normal number.
   if (magnitude < 0x38800000) return sign | roundHalfToEven(Math.abs(value) * 2 ** 24);
-  // Rebias the exponent from 127 to 15, then drop 13 mantissa bits; a carry moves into the exponent as it should.
+  // Change the exponent bias from 127 to 15, then drop 13 mantissa bits; a carry correctly goes into the exponent.
   const rebased = magnitude - 0x38000000;
   const odd = (rebased >>> 13) & 1;
   return sign | ((rebased + 0xfff + odd) >>> 13);
@@ -37,7 +37,7 @@ function roundHalfToEven(value: number): number {
 
 let halves: Float32Array | undefined;
 
-/** All 65,536 halves by bit pattern: a look-up decodes a weight file several times faster than arithmetic. */
+/** The values of all 65,536 bit patterns: a lookup decodes weights several times faster than arithmetic. */
 export function halfTable(): Float32Array {
   halves ??= Float32Array.from({ length: 0x10000 }, (_, half) => halfToFloat(half));
   return halves;

@@ -1,6 +1,6 @@
 import { ConversionError } from '../conversion-error.ts';
 import { type Graph, nodesUpTo } from './graph.ts';
-import type { Node, Operation } from './ir.ts';
+import type { Node, Operation, OperationOf } from './ir.ts';
 
 /**
  * How a class is traced back to the image. `cam` (class activation map): each logit is a sum over the cells of a map,
@@ -11,7 +11,7 @@ import type { Node, Operation } from './ir.ts';
 export const EXPLANATION_METHODS = ['cam', 'grad_cam'] as const;
 export type ExplanationMethod = (typeof EXPLANATION_METHODS)[number];
 
-type NodeOf<K extends Operation['kind']> = Node & { readonly operation: Extract<Operation, { kind: K }> };
+type NodeOf<K extends Operation['kind']> = Node & { readonly operation: OperationOf<K> };
 
 /** A layer of vectors, and its input that depends on the activations. */
 export interface HiddenLayer {

@@ -1,15 +1,14 @@
 import { countReaders, type Graph } from './graph.ts';
-import { conv2d, mapInput, type Node, type Operation } from './ir.ts';
+import { conv2d, mapInput, type Node, type OperationOf } from './ir.ts';
 import { rewrite } from './rewrite.ts';
 import type { Weight } from './tensors.ts';
 
-type BatchNorm = Extract<Operation, { kind: 'batch_norm' }>;
-type Convolution = Extract<Operation, { kind: 'conv2d' }>;
+type BatchNorm = OperationOf<'batch_norm'>;
 
 /**
- * Folds each batch norm into the convolution before it, where nobody else reads that convolution. A batch norm is
- * `x * factor + rest` a channel, with `factor = scale / sqrt(variance + epsilon)`, and so is the fold:
- * `weight' = weight * factor`, `bias' = (bias - mean) * factor + shift`. Computed in float64, stored in float32.
+ * Folds each batch norm into the convolution before it, unless the convolution has other readers. For each channel, with
+ * `factor = scale / sqrt(variance + epsilon)`: `weight' = weight * factor`, `bias' = (bias - mean) * factor + shift`.
+ * Computed in float64, stored in float32.
  */
 export function foldBatchNorm(graph: Graph): Graph {
   const readers = countReaders(graph);
@@ -22,7 +21,7 @@ export function foldBatchNorm(graph: Graph): Graph {
   });
 }
 
-function folded(node: Node, convolution: Convolution, norm: BatchNorm): Node {
+function folded(node: Node, convolution: OperationOf<'conv2d'>, norm: BatchNorm): Node {
   const { weight, bias, window, groups } = convolution;
   return conv2d(node.name, mapInput(node), {
     weight: foldedWeight(weight, norm),

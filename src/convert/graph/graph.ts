@@ -2,17 +2,17 @@ import { ConversionError } from '../conversion-error.ts';
 import type { MapNode, Node, VectorNode } from './ir.ts';
 import type { Weight } from './tensors.ts';
 
-/** What a classifier answers. Emitters give these values these names. */
+/** The outputs of a classifier. Emitted models have outputs of the same names. */
 export interface GraphOutputs {
   readonly probabilities: VectorNode;
   readonly logits: VectorNode;
-  /** What enters the last dense layer. */
+  /** The input of the last dense layer. */
   readonly features: VectorNode;
-  /** The last convolution's map, which enters the final pooling. */
+  /** The map of the last convolution, which is the input of the final pooling. */
   readonly activations: MapNode;
 }
 
-/** A whole classifier: its outputs, and all that they stand on. */
+/** A classifier: its outputs and all their dependencies. */
 export interface Graph {
   /** Each node once, after its inputs. */
   readonly nodes: readonly Node[];
@@ -20,21 +20,21 @@ export interface Graph {
   readonly outputs: GraphOutputs;
 }
 
-/** @throws ConversionError when two layers have one name, or when one is two outputs. */
+/** @throws ConversionError when two layers have the same name, or one layer is more than one output */
 export function createGraph(input: MapNode, outputs: GraphOutputs): Graph {
   const nodes = nodesUpTo(Object.values(outputs));
   const names = new Set<string>();
   for (const { name } of nodes) {
-    if (names.has(name)) throw new ConversionError(`two layers are called "${name}"`);
+    if (names.has(name)) throw new ConversionError(`two layers are named "${name}"`);
     names.add(name);
   }
   if (new Set(Object.values(outputs)).size < Object.keys(outputs).length) {
-    throw new ConversionError('each output must be a layer of its own');
+    throw new ConversionError('each output must be a different layer');
   }
   return { nodes, input, outputs };
 }
 
-/** How many nodes read each node; an output counts as one more reader. */
+/** The number of readers of each node; being an output counts as one reader. */
 export function countReaders({ nodes, outputs }: Graph): ReadonlyMap<Node, number> {
   const readers = new Map<Node, number>();
   const count = (node: Node) => readers.set(node, (readers.get(node) ?? 0) + 1);
@@ -43,7 +43,7 @@ export function countReaders({ nodes, outputs }: Graph): ReadonlyMap<Node, numbe
   return readers;
 }
 
-/** The constants of a node, in the order of its formula. */
+/** The weights of a node, in the order of its formula. */
 export function weightsOf({ operation }: Node): Weight[] {
   switch (operation.kind) {
     case 'conv2d':
@@ -56,7 +56,7 @@ export function weightsOf({ operation }: Node): Weight[] {
   }
 }
 
-/** The given nodes and all that they stand on: each once, after its inputs. */
+/** The given nodes and all their dependencies: each once, after its inputs. */
 export function nodesUpTo(roots: readonly Node[]): Node[] {
   const seen = new Set<Node>();
   const nodes: Node[] = [];

@@ -1,27 +1,35 @@
 import { ConversionError } from '../conversion-error.ts';
 import type { Weight } from './tensors.ts';
-import { NO_PADDING, type Padding, type Pair, pair, symmetricPadding, type Window, windowOutput } from './windows.ts';
+import {
+  NO_PADDING,
+  type Padding,
+  type Pair,
+  pair,
+  type SlidingWindow,
+  symmetricPadding,
+  windowOutput,
+} from './windows.ts';
 
 /**
- * The layer graph: what a CNN classifier computes, without a memory layout. Nodes are immutable and point at their
- * inputs, so a graph is its outputs, and a rewrite builds new nodes upon old ones. Each constructor below checks that
- * its layer fits and infers its shape; errors name the layer.
+ * The layer graph: what a CNN classifier computes, independent of memory layout. Nodes are immutable and refer to their
+ * inputs, so the outputs determine a graph, and a rewrite creates new nodes that refer to old ones. Each constructor
+ * below checks the arguments of its layer and infers its shape; errors name the layer.
  *
- * Weights lie as PyTorch lays them: convolutions `[out, in / groups, height, width]`, dense layers `[out, in]`, and a
- * map is flattened channel by channel.
+ * Weights have PyTorch's layout: convolutions `[out, in / groups, height, width]`, dense layers `[out, in]`. A map is
+ * flattened channel by channel.
  */
 export type Operation =
   | { readonly kind: 'pixels' }
-  /** `x * scale + shift`, a pair for each channel. */
+  /** `x * scale + shift`, with one pair of values for each channel. */
   | { readonly kind: 'normalize'; readonly scale: readonly number[]; readonly shift: readonly number[] }
   | {
       readonly kind: 'conv2d';
       readonly weight: Weight;
       readonly bias: Weight | undefined;
-      readonly window: Window;
+      readonly window: SlidingWindow;
       readonly groups: number;
     }
-  /** `(x - mean) / sqrt(variance + epsilon) * scale + shift`, a value for each channel. */
+  /** `(x - mean) / sqrt(variance + epsilon) * scale + shift`, with one value for each channel. */
   | {
       readonly kind: 'batch_norm';
       readonly scale: Weight;
@@ -31,22 +39,25 @@ export type Operation =
       readonly epsilon: number;
     }
   | { readonly kind: 'activation'; readonly function: ActivationFunction }
-  /** `x` above zero, `x * slope` below. */
+  /** `x` above zero, `x * slope` below zero. */
   | { readonly kind: 'leaky_relu'; readonly slope: number }
-  /** Padding never wins: it counts as minus infinity. */
-  | { readonly kind: 'max_pool'; readonly window: Window }
-  /** Padding counts as zeros (`countPadding`), or not at all. */
-  | { readonly kind: 'average_pool'; readonly window: Window; readonly countPadding: boolean }
+  /** Padding counts as minus infinity. */
+  | { readonly kind: 'max_pool'; readonly window: SlidingWindow }
+  /** With `countPadding`, padding counts as zeros; without it, only values of the map count. */
+  | { readonly kind: 'average_pool'; readonly window: SlidingWindow; readonly countPadding: boolean }
   | { readonly kind: 'global_average_pool' }
   | { readonly kind: 'zero_pad'; readonly padding: Padding }
   | { readonly kind: 'add' }
-  /** Of channels, or of vectors. */
+  /** Concatenates the channels of maps, or vectors. */
   | { readonly kind: 'concat' }
   | { readonly kind: 'flatten' }
   | { readonly kind: 'dense'; readonly weight: Weight; readonly bias: Weight | undefined }
   | { readonly kind: 'softmax' };
 
-/** `swish` is `x * sigmoid(x)`; `hard_sigmoid` is `0.2 x + 0.5` within 0..1, as Keras has it. */
+/** The operation of one kind. */
+export type OperationOf<K extends Operation['kind']> = Extract<Operation, { readonly kind: K }>;
+
+/** `swish` is `x * sigmoid(x)`; `hard_sigmoid` is `0.2 x + 0.5` clipped to 0..1, as in Keras. */
 export const ACTIVATION_FUNCTIONS = [
   'relu',
   'relu6',
@@ -60,7 +71,7 @@ export const ACTIVATION_FUNCTIONS = [
 ] as const;
 export type ActivationFunction = (typeof ACTIVATION_FUNCTIONS)[number];
 
-/** Shape of a value, without the batch. */
+/** Shape of a value, without the batch dimension. */
 export type Shape = MapShape | VectorShape;
 interface MapShape {
   readonly kind: 'map';
@@ -73,7 +84,7 @@ interface VectorShape {
   readonly length: number;
 }
 
-/** A layer with its name, unique in its graph. */
+/** A layer. Its name is unique in its graph. */
 export interface Node<S extends Shape = Shape> {
   readonly name: string;
   readonly operation: Operation;
@@ -83,50 +94,50 @@ export interface Node<S extends Shape = Shape> {
 export type MapNode = Node<MapShape>;
 export type VectorNode = Node<VectorShape>;
 
-/** The only input of a layer that reads a map. Constructors made sure that it is one. */
+/** The input of a layer that reads one map. */
 export function mapInput(node: Node): MapNode {
   const [input] = node.inputs;
   if (input?.shape.kind !== 'map') throw new Error(`layer "${node.name}" does not read a map`);
   return input as MapNode;
 }
 
-/** RGB pixels in 0..255: where every graph begins. */
+/** RGB pixels in 0..255: the input of every graph. */
 export function pixels([height, width]: Pair): MapNode {
   return { name: 'pixels', operation: { kind: 'pixels' }, inputs: [], shape: map(height, width, 3) };
 }
 
-/** `(x / 255 - mean) / std`: the one place where pixels are scaled. `mean` and `std` are in units of 255. */
+/** `(x / 255 - mean) / std`: the only place where pixels are scaled. `mean` and `std` are in units of 255. */
 export function normalize(name: string, x: MapNode, mean: readonly number[], std: readonly number[]): MapNode {
   const { channels } = x.shape;
   if (mean.length !== channels || std.length !== channels || std.some((value) => !(value > 0))) {
-    fail(name, `needs ${channels} means and as many positive deviations, not [${mean}] and [${std}]`);
+    fail(name, `needs ${channels} means and ${channels} positive deviations, not [${mean}] and [${std}]`);
   }
   const scale = std.map((value) => 1 / (255 * value));
   const shift = std.map((value, channel) => -(mean[channel] ?? 0) / value);
   return rescale(name, x, scale, shift);
 }
 
-/** `x * scale + shift`; scales are above zero. */
+/** `x * scale + shift`; all scales must be positive. */
 export function rescale(name: string, x: MapNode, scale: readonly number[], shift: readonly number[]): MapNode {
   const { channels } = x.shape;
   if (scale.length !== channels || shift.length !== channels || scale.some((value) => !(value > 0))) {
-    fail(name, `needs ${channels} positive scales and as many shifts, not [${scale}] and [${shift}]`);
+    fail(name, `needs ${channels} positive scales and ${channels} shifts, not [${scale}] and [${shift}]`);
   }
   return { name, operation: { kind: 'normalize', scale, shift }, inputs: [x], shape: x.shape };
 }
 
-/** Options of a window; a number stands for both directions. */
+/** Options of a window; a single number is for both directions. */
 export interface WindowOptions {
-  /** 1 when absent. */
+  /** Default: 1. */
   readonly stride?: number | Pair;
-  /** The same on opposite sides, or each side by itself; none when absent. */
+  /** A number or a pair is for opposite sides alike. Default: no padding. */
   readonly padding?: number | Pair | Padding;
 }
 
 export interface ConvolutionOptions extends WindowOptions {
   readonly weight: Weight;
   readonly bias?: Weight | undefined;
-  /** Channels are convolved in this many groups; as many as channels is a depthwise convolution. 1 when absent. */
+  /** Groups of channels that are convolved separately; with one per channel it is depthwise. Default: 1. */
   readonly groups?: number;
 }
 
@@ -138,7 +149,10 @@ export function conv2d(name: string, x: MapNode, options: ConvolutionOptions): M
     return fail(name, `weight "${weight.name}" is [${weight.shape}], not [out, in, height, width]`);
   }
   if (perGroup !== channels / groups || out % groups !== 0) {
-    fail(name, `weight "${weight.name}" is [${weight.shape}] for ${channels} channels in ${groups} group(s)`);
+    fail(
+      name,
+      `weight "${weight.name}" is [${weight.shape}], which does not fit ${channels} channels in ${groups} group(s)`,
+    );
   }
   if (bias !== undefined) expectLength(name, bias, out);
   const window = windowOf([height, width], options);
@@ -220,13 +234,13 @@ export function concat(name: string, parts: readonly MapNode[]): MapNode {
   return { name, operation: { kind: 'concat' }, inputs: parts, shape: map(height, width, channels) };
 }
 
-/** Vectors one behind the other. */
+/** Concatenates vectors. */
 export function join(name: string, parts: readonly VectorNode[]): VectorNode {
   const length = parts.reduce((sum, { shape }) => sum + shape.length, 0);
   return { name, operation: { kind: 'concat' }, inputs: parts, shape: vector(length) };
 }
 
-/** Channel by channel, as PyTorch does. */
+/** Flattens channel by channel, as PyTorch does. */
 export function flatten(name: string, x: MapNode): VectorNode {
   const { height, width, channels } = x.shape;
   return { name, operation: { kind: 'flatten' }, inputs: [x], shape: vector(height * width * channels) };
@@ -254,12 +268,12 @@ function vector(length: number): VectorShape {
   return { kind: 'vector', length };
 }
 
-function windowOf(kernel: Pair, { stride = 1, padding = NO_PADDING }: WindowOptions): Window {
+function windowOf(kernel: Pair, { stride = 1, padding = NO_PADDING }: WindowOptions): SlidingWindow {
   const sides = typeof padding === 'object' && 'top' in padding ? padding : symmetricPadding(padding);
   return { kernel, stride: pair(stride), padding: sides };
 }
 
-function afterWindow(name: string, shape: MapShape, window: Window, channels: number): MapShape {
+function afterWindow(name: string, shape: MapShape, window: SlidingWindow, channels: number): MapShape {
   const [height, width] = windowOutput([shape.height, shape.width], window);
   if (!(height > 0 && width > 0)) {
     fail(name, `a window of ${window.kernel.join('x')} does not fit into ${describe(shape)}`);

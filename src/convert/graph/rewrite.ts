@@ -1,15 +1,15 @@
 import { createGraph, type Graph } from './graph.ts';
 import type { MapNode, Node, VectorNode } from './ir.ts';
 
-/** Makes of a node, whose inputs are already rewritten, the node that stands in its place. */
+/** Returns the replacement of a node. The inputs of `node` are already replaced; `original` is as it was. */
 export type Rule = (node: Node, original: Node) => Node;
 
-/** Builds a graph anew, from the pixels on, with each node as the rule makes it. Shapes must stay what they are. */
+/** Builds a new graph by applying a rule to each node, from the pixels on. A rule must not change shapes. */
 export function rewrite(graph: Graph, rule: Rule): Graph {
   const replaced = new Map<Node, Node>();
   const replacement = <N extends Node>(node: N): N => {
     const found = replaced.get(node);
-    if (found === undefined) throw new Error(`layer "${node.name}" is used before its place in the order`);
+    if (found === undefined) throw new Error(`layer "${node.name}" is read before it was rewritten`);
     return sameKind(node, found);
   };
   for (const node of graph.nodes) {
@@ -28,7 +28,7 @@ export function rewrite(graph: Graph, rule: Rule): Graph {
 
 function sameKind<N extends Node>(original: N, replacement: Node): N {
   if (JSON.stringify(original.shape) !== JSON.stringify(replacement.shape)) {
-    throw new Error(`a rewrite of layer "${original.name}" changed its shape`);
+    throw new Error(`the rewrite of layer "${original.name}" changed its shape`);
   }
   return replacement as N;
 }

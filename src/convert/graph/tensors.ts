@@ -1,20 +1,20 @@
 import { elementCount } from '../../common/tensor.ts';
 
 /**
- * Where tensors come from: a safetensors file, a checkpoint of another format, a generator in a test. Shapes are known
- * at once, values are read when they are asked for, so that no more than a tensor or two is in memory.
+ * A source of tensors: a safetensors file, a checkpoint of another format, or a generator in a test. Shapes are known
+ * immediately; values are read on demand, so that only one or two tensors are in memory at a time.
  */
 export interface TensorSource {
   names(): Iterable<string>;
-  /** Undefined when there is no tensor of this name. */
+  /** Undefined when there is no such tensor. */
   shape(name: string): readonly number[] | undefined;
-  /** The values in row-major order, whatever type they are stored in. */
+  /** The values in row-major order, converted to float32. */
   read(name: string): Promise<Float32Array>;
 }
 
 /**
- * A constant of a layer graph: its shape now, its values on demand. `read` may compute (a folded batch norm does), and
- * may be called more than once: emitters read each weight when they write it and keep none.
+ * A constant of a layer graph. `read` may compute its values (as for a folded batch norm) and may be called more than
+ * once: emitters read each weight when they write it, and keep none.
  */
 export interface Weight {
   readonly name: string;
@@ -22,12 +22,12 @@ export interface Weight {
   read(): Promise<Float32Array>;
 }
 
-/** Bytes of a weight's values. */
+/** Size of the values in bytes, as float32. */
 export function byteLength({ shape }: Pick<Weight, 'shape'>): number {
   return elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
 }
 
-/** Tells how far a walk over weights has come: call the result with each weight that is done. */
+/** Reports progress by bytes. Call the returned function with each weight that is done. */
 export function progressOver(
   weights: readonly Weight[],
   onProgress: (fraction: number) => void,

@@ -3,7 +3,7 @@ import { ConversionError } from '../conversion-error.ts';
 /** Height and width. */
 export type Pair = readonly [height: number, width: number];
 
-/** Rows and columns around a map. */
+/** Rows and columns that are added around a map. */
 export interface Padding {
   readonly top: number;
   readonly bottom: number;
@@ -11,8 +11,8 @@ export interface Padding {
   readonly right: number;
 }
 
-/** What a convolution or a pool moves over a map, in pixels. */
-export interface Window {
+/** The window that a convolution or a pool moves over a map; sizes are in cells of the map. */
+export interface SlidingWindow {
   readonly kernel: Pair;
   readonly stride: Pair;
   readonly padding: Padding;
@@ -20,18 +20,18 @@ export interface Window {
 
 export const NO_PADDING: Padding = { top: 0, bottom: 0, left: 0, right: 0 };
 
-/** A number stands for both directions. */
+/** A single number is for both directions. */
 export function pair(value: number | Pair): Pair {
   return typeof value === 'number' ? [value, value] : value;
 }
 
-/** As much on either side: PyTorch's `padding`. */
+/** The same padding on opposite sides: PyTorch's `padding`. */
 export function symmetricPadding(amount: number | Pair): Padding {
   const [rows, columns] = pair(amount);
   return { top: rows, bottom: rows, left: columns, right: columns };
 }
 
-/** TensorFlow's `same`: every position where a stride begins has an output; the odd row or column goes at the end. */
+/** TensorFlow's `same` padding: the output has `ceil(size / stride)` cells; an odd row or column goes to the end. */
 export function samePadding(size: Pair, kernel: Pair, stride: Pair): Padding {
   const [top, bottom] = sameEnds(size[0], kernel[0], stride[0]);
   const [left, right] = sameEnds(size[1], kernel[1], stride[1]);
@@ -43,7 +43,7 @@ function sameEnds(size: number, kernel: number, stride: number): Pair {
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
 
-/** PyTorch's `ceil_mode` as padding behind the map: the last window counts even where it is not whole. */
+/** PyTorch's `ceil_mode` as padding at the end of the map: the last window counts even if it is not whole. */
 export function ceilPadding(size: Pair, kernel: Pair, stride: Pair): Padding {
   return {
     top: 0,
@@ -53,7 +53,7 @@ export function ceilPadding(size: Pair, kernel: Pair, stride: Pair): Padding {
   };
 }
 
-/** A window that would begin behind the map does not count: a stride may be longer than its kernel. */
+/** A window that begins after the map does not count; this happens when the stride exceeds the kernel. */
 function ceilEnd(size: number, kernel: number, stride: number): number {
   const windows = Math.ceil((size - kernel) / stride) + 1;
   const last = (windows - 1) * stride >= size ? windows - 2 : windows - 1;
@@ -61,12 +61,12 @@ function ceilEnd(size: number, kernel: number, stride: number): number {
 }
 
 /**
- * PyTorch's adaptive pool as a plain window, where one exists: output i covers floor(i * size / out) to
+ * The sliding window that is equivalent to PyTorch's adaptive pool, whose output i covers floor(i * size / out) to
  * ceil((i + 1) * size / out).
  *
- * @throws ConversionError when the windows differ in size or distance
+ * @throws ConversionError when there is none, since the windows differ in size or distance
  */
-export function adaptiveWindow(size: Pair, out: Pair): Window {
+export function adaptiveWindow(size: Pair, out: Pair): SlidingWindow {
   const [rows, columns] = [adaptiveAxis(size[0], out[0]), adaptiveAxis(size[1], out[1])];
   if (rows === undefined || columns === undefined) {
     throw new ConversionError(`a map of ${size.join('x')} cannot be pooled evenly to ${out.join('x')}`);
@@ -82,8 +82,8 @@ function adaptiveAxis(size: number, out: number): [kernel: number, stride: numbe
   return stride > 0 && even.every(Boolean) ? [kernel, stride] : undefined;
 }
 
-/** The size of what a window makes of a map; below 1 when the window does not fit. */
-export function windowOutput(size: Pair, { kernel, stride, padding }: Window): Pair {
+/** The size of the output of a window; less than 1 when the window does not fit into the map. */
+export function windowOutput(size: Pair, { kernel, stride, padding }: SlidingWindow): Pair {
   return [
     Math.floor((size[0] + padding.top + padding.bottom - kernel[0]) / stride[0]) + 1,
     Math.floor((size[1] + padding.left + padding.right - kernel[1]) / stride[1]) + 1,

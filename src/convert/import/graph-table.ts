@@ -1,5 +1,5 @@
 import { GRAPH_CLASSIFIER, GRAPH_INPUT, type GraphTable, graphSchema } from '../architectures/graph.ts';
-import type { Body, DenseWeights } from '../architectures/head.ts';
+import type { DenseWeights, FeatureExtractor } from '../architectures/head.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { bytesOf } from '../formats/file-sink.ts';
 import { writeSafetensors } from '../formats/safetensors/writer.ts';
@@ -7,18 +7,18 @@ import { nodesUpTo, weightsOf } from '../graph/graph.ts';
 import type { MapNode, Node } from '../graph/ir.ts';
 import type { Weight } from '../graph/tensors.ts';
 
-/** A network as a manifest and a weights file hold it: its layers, and its tensors with the classifier's last. */
+/** A network as a table for a manifest, and the tensors for its weights file; those of the classifier come last. */
 export interface DescribedNetwork {
   readonly table: GraphTable;
   readonly tensors: readonly Weight[];
 }
 
 /**
- * Describes a network that was built of layers, such that `buildGraph` builds the same again.
+ * Describes a network layer by layer, so that the family `graph` builds the same network from the table.
  *
- * @param input the scaled pixels, upon which the body stands
+ * @param input the normalised pixels, which the first layers read
  */
-export function describeNetwork(input: MapNode, body: Body, classifier: DenseWeights): DescribedNetwork {
+export function describeNetwork(input: MapNode, body: FeatureExtractor, classifier: DenseWeights): DescribedNetwork {
   const features = body.features();
   const nodes = nodesUpTo([body.activations, features]).filter((node) => node !== input);
   const nameOf = (node: Node) => (node === input ? GRAPH_INPUT : node.name);
@@ -39,7 +39,7 @@ export function describeNetwork(input: MapNode, body: Body, classifier: DenseWei
   return { table, tensors: [...tensors.values(), ...ending] };
 }
 
-/** Writes the tensors of a network in float32, as the weights file of its table. @throws Error when `path` exists */
+/** Writes the tensors of a network in float32, as its weights file. @throws Error when `path` exists */
 export async function writeNetworkTensors({ tensors }: DescribedNetwork, path: string): Promise<void> {
   await writeSafetensors(
     path,
@@ -47,7 +47,7 @@ export async function writeNetworkTensors({ tensors }: DescribedNetwork, path: s
   );
 }
 
-/** What a layer does, in the words of the table. */
+/** The fields of a layer in the table, apart from name and inputs. */
 function describe({ name, operation }: Node): object {
   switch (operation.kind) {
     case 'conv2d': {
@@ -75,7 +75,7 @@ function describe({ name, operation }: Node): object {
     case 'pixels':
     case 'softmax':
       throw new ConversionError(
-        `layer "${name}": a ${operation.kind} within a network cannot be kept, only at its end`,
+        `layer "${name}": a ${operation.kind} layer is supported only as the first or the last layer of a network`,
       );
     default:
       return operation;

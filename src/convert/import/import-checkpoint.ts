@@ -9,26 +9,26 @@ import type { Pair } from '../graph/windows.ts';
 import { buildNetwork, NAMED_ARCHITECTURES, type NetworkOptions, parseArchitecture } from '../network.ts';
 import { type TensorFile, unwrapped } from './state-dict-names.ts';
 
-/** What a manifest says of a network. */
+/** Facts about a network for its manifest. */
 export interface ImportedNetwork {
   /** A name, or a table. */
   readonly architecture: unknown;
   readonly inputSize: Pair;
   readonly numClasses: number;
   readonly featureSize: number;
-  /** Numbers that were learnt: the statistics of batch norms are not among them. */
+  /** Number of trained values; the statistics of batch norms are not counted. */
   readonly parameters: number;
 }
 
-/** A safetensors file or a PyTorch checkpoint, whose tensors have their network's own names. */
+/** A safetensors file or a PyTorch checkpoint; prefixes such as `module.` are removed from the names of its tensors. */
 export interface OpenCheckpoint {
-  /** Whether the file itself can serve: it is safetensors, and nothing had to be renamed. */
+  /** Whether the file can be used as it is: it is safetensors, and no tensor was renamed. */
   readonly isReady: boolean;
   readonly tensors: TensorFile;
   close(): Promise<void>;
 }
 
-/** Opens a file by what it is called. @throws ConversionError when it is damaged, or holds no tensors */
+/** Opens a file in the format that its name ends in. @throws ConversionError when it is damaged or has no tensors */
 export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
   const isSafetensors = path.endsWith('.safetensors');
   const file = await (isSafetensors ? SafetensorsFile.open(path) : PytorchCheckpoint.open(path));
@@ -42,8 +42,9 @@ export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
 }
 
 /**
- * The name of the only known architecture that has a place for each of these tensors, and for no other.
- * @throws ConversionError when there is none
+ * The name of the known architecture that has exactly these tensors.
+ *
+ * @throws ConversionError when there is none, or more than one
  */
 export function recognizeArchitecture(tensors: TensorFile): string {
   const found = Object.entries(NAMED_ARCHITECTURES).filter(([, table]) => {
@@ -60,19 +61,19 @@ export function recognizeArchitecture(tensors: TensorFile): string {
   const names = [...tensors.names()].slice(0, 3).join('", "');
   throw new ConversionError(
     found.length === 0
-      ? `no known architecture has exactly these tensors ("${names}" ...): say with --arch which one it is, to hear what differs`
-      : `the tensors fit ${found.map(([name]) => name).join(' and ')}: say with --arch which one it is`,
+      ? `no known architecture has exactly these tensors ("${names}" ...): name one with --arch to see what differs`
+      : `the tensors fit ${found.map(([name]) => name).join(' and ')}: choose one with --arch`,
   );
 }
 
-/** Sizes and scaling decide nothing about the tensors. */
+/** Options for a trial build: input size and scaling have no influence on which tensors are needed. */
 const TRIAL: NetworkOptions = { inputSize: [224, 224], mean: [0, 0, 0], std: [1, 1, 1] };
 
 /**
- * Writes a checkpoint as the weights file of a model, once an architecture has been built upon it.
+ * Builds an architecture from a checkpoint, and writes the checkpoint as the weights file of a model.
  *
  * @param architecture a name or a table
- * @throws ConversionError that names the tensor which does not fit; Error when `target` exists
+ * @throws ConversionError that names the tensor that does not fit; Error when `target` exists
  */
 export async function importCheckpoint(
   path: string,
@@ -87,7 +88,7 @@ export async function importCheckpoint(
   return { architecture, inputSize, ...factsOf(graph) };
 }
 
-/** What a manifest says of a graph. */
+/** Facts about a graph for a manifest. */
 export function factsOf(graph: Graph): Pick<ImportedNetwork, 'numClasses' | 'featureSize' | 'parameters'> {
   const { logits, features } = graph.outputs;
   const learnt = graph.nodes.flatMap((node) => {

@@ -7,19 +7,19 @@ import { buildNetwork } from '../network.ts';
 import { writeNetworkTensors } from './graph-table.ts';
 import { factsOf, type ImportedNetwork } from './import-checkpoint.ts';
 
-/** A TF.js model, and what it seems to want of pixels. */
+/** A TF.js model, and whether it scales pixels itself. */
 export interface ImportedTfjs extends ImportedNetwork {
   readonly architecture: GraphTable;
-  /** Whether its first layer scales pixels, so that it takes them as they are, from 0 to 255. */
+  /** Whether its first layer scales pixels, so that it reads values from 0 to 255. */
   readonly scalesPixels: boolean;
 }
 
 /**
- * Writes a TF.js layers model as the weights file of a model, and its layers as that model's architecture.
+ * Reads a TF.js layers model: its weights are written as the weights file of a model, its layers become the architecture.
  *
- * @param path of its `model.json`, or of the module that carries it
- * @param inputSize of a model that takes images of any size
- * @throws ConversionError that names the layer or weight which cannot be read; Error when `target` exists
+ * @param path path of `model.json`, or of the JavaScript module that contains it
+ * @param inputSize used when the model takes images of any size
+ * @throws ConversionError that names the layer or weight that cannot be read; Error when `target` exists
  */
 export async function importTfjsModel(
   path: string,

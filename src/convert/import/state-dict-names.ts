@@ -2,15 +2,16 @@ import { ConversionError } from '../conversion-error.ts';
 import type { StoredTensors } from '../formats/safetensors/writer.ts';
 import type { TensorSource } from '../graph/tensors.ts';
 
-/** Modules that training scripts put around a network: data parallelism, compilation, a class with a loss in it. */
+/** Names of modules that training scripts wrap a network in, such as data parallelism or a compiled module. */
 const WRAPPER = /^(?:module|model|net|network|backbone|encoder|_orig_mod)\./;
 
-/** Tensors that can be looked at, and copied as they are stored. */
+/** Tensors that can be read, and copied in their stored form. */
 export type TensorFile = TensorSource & StoredTensors;
 
 /**
- * The tensors by the network's own names: what stands before all of them alike, such as `module.`, is left out.
- * @returns the same object when nothing does
+ * Removes the wrapper prefix that all names share, such as `module.`.
+ *
+ * @returns the same object when there is none
  */
 export function unwrapped(file: TensorFile): TensorFile {
   const prefix = wrapperOf([...file.names()]);
@@ -27,7 +28,7 @@ export function unwrapped(file: TensorFile): TensorFile {
 
 function wrapperOf(names: readonly string[]): string {
   const [first] = names;
-  if (first === undefined) throw new ConversionError('the file holds no tensors');
+  if (first === undefined) throw new ConversionError('the file has no tensors');
   let prefix = '';
   for (;;) {
     const next = WRAPPER.exec(first.slice(prefix.length))?.[0];

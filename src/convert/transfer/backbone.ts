@@ -4,18 +4,19 @@ import { storedTensors, writeSafetensors } from '../formats/safetensors/writer.t
 import { nodesUpTo, weightsOf } from '../graph/graph.ts';
 import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from '../network.ts';
 
-/** A network without the layers behind its last convolution. */
+/** A network without the layers after its last convolution. */
 export interface BackboneFacts {
-  /** With a head that reads the mean of each channel, and has no classifier. */
+  /** Has a head that reads the mean of each channel and has no classifier. */
   readonly architecture: Architecture;
   readonly numFeatures: number;
   readonly parameters: number;
 }
 
 /**
- * Writes a network's convolutions as a file of their own, out of the beginning of a safetensors file that holds them all:
- * of a VGG that is a tenth of the whole.
- * @throws ConversionError when a tensor is not in the beginning, or is none of the convolutions'; Error when `path` exists
+ * Writes the convolutions of a network to a file of their own. Of a VGG they are a tenth of the whole file.
+ *
+ * @param beginning the beginning of a safetensors file, which holds all convolutions and nothing else
+ * @throws ConversionError when a tensor of a convolution is missing, or a tensor belongs to none; Error when `path` exists
  */
 export async function writeBackbone(
   beginning: string,

@@ -1,4 +1,4 @@
-import { type HeadInput, headInput } from '../architectures/head.ts';
+import { type HeadValues, headInput } from '../architectures/head.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { type OnnxArchitecture, parseOnnxArchitecture } from '../foreign-onnx/architecture.ts';
 import { writeFineTunedOnnx } from '../foreign-onnx/fine-tuned-onnx.ts';
@@ -8,35 +8,18 @@ import { nodesUpTo, weightsOf } from '../graph/graph.ts';
 import { type Architecture, buildNetwork, parseArchitecture } from '../network.ts';
 import { type FineTuneBackbone, isPlain } from './layered-network.ts';
 
-/** A trained dense layer: `y = weight x + bias`, weight `[outputs, inputs]` row by row, bias `[outputs]`. */
-interface TrainedLayer {
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly weight: Float32Array;
-  readonly bias: Float32Array;
-}
-
-/** A head for a backbone, with a relu between its layers. */
-export interface TrainedHead {
-  /** What the first layer reads: the backbone's features, or the mean of each channel of its activations. */
-  readonly from: HeadInput;
-  /** How many of the backbone's earlier maps it reads before that, as their channels' means; none when absent. */
-  readonly earlier?: number;
-  readonly layers: readonly TrainedLayer[];
-}
-
 /**
- * Writes the weights of a fine-tuned model, as one file that needs no other: the backbone's tensors as they are stored,
- * as far as the head stands on them, and the head's in float32. A backbone may be fine-tuned itself; the hidden layers
- * of its head then stay, below the new ones. The file is safetensors, or ONNX when the backbone came as ONNX; metadata
- * goes into the former alone.
+ * Writes the weights of a fine-tuned model to one file: the tensors of the backbone that the head depends on, as they
+ * are stored, and the tensors of the head in float32. When the backbone is a fine-tuned model itself, the hidden layers
+ * of its head are kept, before the new ones. The file is safetensors, or ONNX when the backbone was imported from ONNX.
  *
+ * @param metadata written to a safetensors file only
  * @returns the architecture of the new model, for its manifest
  * @throws ConversionError when backbone, architecture and head do not fit each other; Error when `path` exists
  */
 export async function writeFineTuned(
   backbone: FineTuneBackbone,
-  head: TrainedHead,
+  head: HeadValues,
   path: string,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<Architecture | OnnxArchitecture> {
@@ -75,12 +58,14 @@ export async function writeFineTuned(
 function expectPlain(architecture: Architecture): void {
   if (isPlain(architecture)) return;
   throw new ConversionError(
-    'a head that reads earlier layers cannot stand upon the hidden or joined layers of another',
+    'a head cannot read earlier maps when the head of the backbone has hidden layers or reads earlier maps itself',
   );
 }
 
-function expectFits({ from, layers }: TrainedHead, entering: number): void {
+function expectFits({ from, layers }: HeadValues, entering: number): void {
   const [first] = layers;
   if (first?.inputs === entering) return;
-  throw new ConversionError(`the first layer of the head reads ${first?.inputs} values, but ${from} are ${entering}`);
+  throw new ConversionError(
+    `the first layer of the head reads ${first?.inputs} values, but the backbone gives ${entering} from its ${from}`,
+  );
 }

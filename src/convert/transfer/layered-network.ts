@@ -5,25 +5,25 @@ import { earlierMaps } from '../graph/earlier-maps.ts';
 import { foldBatchNorm } from '../graph/fold-batch-norm.ts';
 import { type Architecture, buildNetwork, type NetworkOptions, parseArchitecture } from '../network.ts';
 
-/** A model whose last dense layer is to be replaced. */
+/** A model whose classifier is to be replaced. */
 export interface FineTuneBackbone extends Omit<NetworkOptions, 'numClasses'> {
   readonly weightsPath: string;
   readonly architecture: unknown;
 }
 
-/** What a network offers to a head, as `writeLayeredNetwork` puts it behind one another. */
+/** A part of the features of a layered network: a map of the network, or its own features. */
 export interface OfferedLayer {
-  /** Of the layer in the network. */
+  /** Name of the layer in the network. */
   readonly name: string;
-  /** Values: the channels of a map, or the length of the features. */
+  /** Number of values: the channels of a map, or the length of the features. */
   readonly size: number;
 }
 
 /**
- * Writes an ONNX model whose `features` are all that the backbone offers: the channels' means of its earlier maps, the
- * earliest first, and its own features at the end. A head upon the last `k` of them is one with `earlier: k - 1`.
+ * Writes an ONNX model whose `features` are everything that a head can read: the channel means of the earlier maps, the
+ * earliest first, then the features of the backbone. A head that reads the last `k` parts has `earlier: k - 1`.
  *
- * @returns the parts of the features in their order; the last is the backbone's own
+ * @returns the parts of the features, in order; the last is the features of the backbone
  */
 export async function writeLayeredNetwork(backbone: FineTuneBackbone, path: string): Promise<OfferedLayer[]> {
   const base = parseArchitecture(backbone.architecture);
@@ -44,7 +44,7 @@ export async function writeLayeredNetwork(backbone: FineTuneBackbone, path: stri
   }
 }
 
-/** Whether the network's features come before any layer of a head of its own. */
+/** Whether the features are those of the family: the head has no hidden layers and reads no earlier maps. */
 export function isPlain({ head }: Architecture): boolean {
   return head === undefined || (head.hidden.length === 0 && head.earlier === undefined);
 }

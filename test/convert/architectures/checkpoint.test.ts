@@ -6,7 +6,7 @@ const checkpoint = (shapes: Record<string, number[]>) => new Checkpoint(new Gene
 
 test('a tensor of another shape is named with both shapes', () => {
   expect(() => checkpoint({ 'conv.weight': [8, 3, 3, 3] }).weight('conv.weight', [8, 3, 7, 7])).toThrow(
-    'tensor "conv.weight" is of shape [8,3,3,3]; this architecture needs [8,3,7,7]',
+    'tensor "conv.weight" has shape [8,3,3,3]; this architecture needs [8,3,7,7]',
   );
 });
 
@@ -24,7 +24,7 @@ describe('a tensor that nobody asked for', () => {
   test('means another architecture', () => {
     const stored = checkpoint({ used: [1], 'layer4.2.conv1.weight': [1] });
     stored.weight('used', [1]);
-    expect(() => stored.expectAllUsed()).toThrow('no place for 1 tensor(s) of the checkpoint: "layer4.2.conv1.weight"');
+    expect(() => stored.expectAllUsed()).toThrow('no layer for 1 tensor(s) of the checkpoint: "layer4.2.conv1.weight"');
   });
 
   test('may be a counter of training steps, or an auxiliary classifier', () => {

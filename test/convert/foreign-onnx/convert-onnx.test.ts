@@ -143,7 +143,7 @@ describe('images are fed', () => {
     const { answers } = await wrapped(model, {}, photos, plain);
     const expected = await theirs(smallClassifier(), 'logits', channelsFirst(photos, plain));
     expect(maxDifference(answers.logits, expected)).toBeLessThan(1e-2);
-    await expect(wrapped(model)).rejects.toThrow('input "image" takes bytes, which the model scales itself');
+    await expect(wrapped(model)).rejects.toThrow('input "image" takes bytes and scales them itself');
   });
 
   test('as their brightness', async () => {
@@ -266,11 +266,7 @@ test('a model that is described whole is wrapped without being run', async () =>
 
 describe('what is no classifier of photos is refused by name', () => {
   const refusals: [string, ForeignModel, string][] = [
-    [
-      'another number of channels',
-      { ...smallClassifier(), inputs: [value('image', [1, 4, 8, 8])] },
-      'takes 4 channels',
-    ],
+    ['another number of channels', { ...smallClassifier(), inputs: [value('image', [1, 4, 8, 8])] }, 'has 4 channels'],
     [
       'another size',
       { ...smallClassifier(), inputs: [value('image', [1, 3, 9, 8])] },
@@ -281,12 +277,12 @@ describe('what is no classifier of photos is refused by name', () => {
       { ...smallClassifier(), inputs: [value('image', [1, 3, 8, 8]), value('size', [2])] },
       '"image", "size"',
     ],
-    ['an old opset', { ...smallClassifier(), opset: 6 }, 'opset 6; 7 to'],
+    ['an old opset', { ...smallClassifier(), opset: 6 }, 'opset 6; opsets 7 to'],
     ['an unknown operator', { nodes: [node('Frobnicate', ['image'], 'logits')], outputs: ['logits'] }, 'Frobnicate'],
     [
       'a map as its output',
       { nodes: [node('Relu', ['image'], 'map')], outputs: ['map'] },
-      'no output is a vector of classes: the model gives "map" [1,3,8,8]',
+      'no output is a vector of classes: the model has "map" [1,3,8,8]',
     ],
     [
       'labels that do not exclude each other',
@@ -300,7 +296,7 @@ describe('what is no classifier of photos is refused by name', () => {
     [
       'two answers',
       { ...smallClassifier(), outputs: ['logits', 'flat'] },
-      'more than one output is a vector of classes, of "logits" [1,3], "flat" [1,4]',
+      'more than one output is a vector of classes ("logits" [1,3], "flat" [1,4])',
     ],
   ];
   test.each(refusals)('%s', async (_, model, message) => {

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
+import type { HeadValues } from '../../../src/convert/architectures/head.ts';
 import { convertModel } from '../../../src/convert/convert.ts';
-import { type TrainedHead, writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
+import { writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
 import type { FineTuneBackbone } from '../../../src/convert/transfer/layered-network.ts';
 import { type Answers, maxDifference, runOnnx } from '../runtimes.ts';
 import { smallClassifier, writeForeign } from './foreign-model.ts';
@@ -49,11 +50,11 @@ test('a fine-tuned model is a backbone too', async () => {
 
 test('a head that does not fit is refused', async () => {
   await expect(fineTuned(backbone, headOf('features', 5, 2), 'tuned')).rejects.toThrow(
-    'layer 0 of the head reads 5 values, but features are 4',
+    'layer 0 of the head reads 5 values, but its input has 4 (from features)',
   );
 });
 
-async function fineTuned(base: FineTuneBackbone, head: TrainedHead, name: string) {
+async function fineTuned(base: FineTuneBackbone, head: HeadValues, name: string) {
   const weightsPath = join(folder, `${name}.onnx`);
   const architecture = await writeFineTuned(base, head, weightsPath);
   const model = { ...base, weightsPath, architecture };
@@ -65,7 +66,7 @@ async function answersOf(model: FineTuneBackbone, name: string): Promise<Answers
   return await runOnnx(onnx.path, photos);
 }
 
-function headOf(from: TrainedHead['from'], ...sizes: number[]): TrainedHead {
+function headOf(from: HeadValues['from'], ...sizes: number[]): HeadValues {
   const layers = sizes.slice(1).map((outputs, index) => {
     const inputs = sizes[index] ?? 0;
     const weight = stream(`weight${index}`, inputs * outputs, -0.3, 0.3);
@@ -75,7 +76,7 @@ function headOf(from: TrainedHead['from'], ...sizes: number[]): TrainedHead {
 }
 
 /** The head written out: dense layers, and what is below zero cut off between them. */
-function apply({ layers }: TrainedHead, { data, shape: [rows = 0] }: Tensor): Tensor {
+function apply({ layers }: HeadValues, { data, shape: [rows = 0] }: Tensor): Tensor {
   const [last] = layers.slice(-1);
   const answers = Array.from({ length: rows }, (_, row) => {
     const width = data.length / rows;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import { elementCount, type Tensor } from '../../../src/common/tensor.ts';
 import { attachConvolution, attachHead, type DenseWeights } from '../../../src/convert/architectures/head.ts';
-import { weightPlaces, writeOnnx } from '../../../src/convert/formats/onnx/emitter.ts';
+import { weightLocations, writeOnnx } from '../../../src/convert/formats/onnx/emitter.ts';
 import { writeOnnxExplanation } from '../../../src/convert/formats/onnx/explanation.ts';
 import { explainableHead } from '../../../src/convert/graph/explanation.ts';
 import type { Graph } from '../../../src/convert/graph/graph.ts';
@@ -74,7 +74,7 @@ async function explain(graph: Graph, images: Float32Array, classes: readonly num
   const path = join(folder, 'model.onnx');
   await writeOnnx(graph, path, OPTIONS);
   const head = explainableHead(graph);
-  await writeOnnxExplanation(graph, head, join(folder, 'explanation.onnx'), weightPlaces(graph, path, OPTIONS));
+  await writeOnnxExplanation(graph, head, join(folder, 'explanation.onnx'), weightLocations(graph, path, OPTIONS));
   const { activations, features, logits } = await runModel(graph, images);
   const answer = await run(join(folder, 'explanation.onnx'), {
     activations: new ort.Tensor('float32', activations.data, activations.shape),
@@ -247,7 +247,7 @@ it('the weights stay where they are: what explains is a few hundred bytes', asyn
   const path = join(folder, 'model.onnx');
   const outside = { ...OPTIONS, externalAboveBytes: 0 };
   await writeOnnx(graph, path, outside);
-  const places = weightPlaces(graph, path, outside);
+  const places = weightLocations(graph, path, outside);
   expect(new Set([...places.values()].map((place) => place.path))).toEqual(new Set([`${path}.data`]));
   const explanation = join(folder, 'explanation.onnx');
   const { size } = await writeOnnxExplanation(graph, explainableHead(graph), explanation, places);

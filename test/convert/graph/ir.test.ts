@@ -56,12 +56,12 @@ describe('a layer that does not fit is named, with what it should be', () => {
     [
       'channels',
       () => conv2d('conv', input, { weight }),
-      'layer "conv": weight "conv.weight" is [8,4,3,3] for 3 channels',
+      'layer "conv": weight "conv.weight" is [8,4,3,3], which does not fit 3 channels',
     ],
     [
       'groups',
       () => conv2d('conv', input, { weight: constantWeight('w', [8, 1, 3, 3]), groups: 3 }),
-      'for 3 channels in 3 group(s)',
+      'does not fit 3 channels in 3 group(s)',
     ],
     ['rank', () => conv2d('conv', input, { weight: constantWeight('w', [8, 3]) }), 'not [out, in, height, width]'],
     [

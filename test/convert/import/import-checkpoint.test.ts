@@ -55,6 +55,6 @@ describe('what stands before all names is left out', () => {
   });
 
   test('a file without tensors is refused', () => {
-    expect(() => unwrapped(fileOf({}))).toThrow('holds no tensors');
+    expect(() => unwrapped(fileOf({}))).toThrow('has no tensors');
   });
 });

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
+import type { HeadValues } from '../../../src/convert/architectures/head.ts';
 import { writeOnnx } from '../../../src/convert/formats/onnx/emitter.ts';
 import { SafetensorsFile } from '../../../src/convert/formats/safetensors/reader.ts';
 import { writeTfjs } from '../../../src/convert/formats/tfjs/emitter.ts';
 import { buildNetwork, parseArchitecture } from '../../../src/convert/network.ts';
-import { type TrainedHead, writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
+import { writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
 import { type FineTuneBackbone, writeLayeredNetwork } from '../../../src/convert/transfer/layered-network.ts';
 import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
@@ -107,7 +108,9 @@ describe('a head that reads earlier layers', () => {
     expect(await writeLayeredNetwork(second.model, join(folder, 'layered.onnx'))).toEqual([
       { name: 'joined_features', size: 480 },
     ]);
-    await expect(fineTuned(second.model, { ...head, earlier: 1 }, 'third')).rejects.toThrow('joined layers of another');
+    await expect(fineTuned(second.model, { ...head, earlier: 1 }, 'third')).rejects.toThrow(
+      'or reads earlier maps itself',
+    );
   });
 
   test('asks for no more of them than there are', async () => {
@@ -137,14 +140,14 @@ describe('the file', () => {
 
   test('is not written for a head that does not fit', async () => {
     await expect(fineTuned(resnet, headOf('features', 255, 3), 'tuned')).rejects.toThrow(
-      'the first layer of the head reads 255 values, but features are 256',
+      'the first layer of the head reads 255 values, but the backbone gives 256 from its features',
     );
   });
 });
 
 async function fineTuned(
   backbone: FineTuneBackbone,
-  head: TrainedHead,
+  head: HeadValues,
   name: string,
   metadata?: Record<string, string>,
 ): Promise<{ model: FineTuneBackbone; answers: Answers }> {
@@ -162,7 +165,7 @@ async function answersOf({ weightsPath, architecture, ...options }: FineTuneBack
   return await runOnnx(path, pixels);
 }
 
-function headOf(from: TrainedHead['from'], ...sizes: number[]): TrainedHead {
+function headOf(from: HeadValues['from'], ...sizes: number[]): HeadValues {
   const layers = sizes.slice(1).map((outputs, index) => {
     const inputs = sizes[index] ?? 0;
     const weight = stream(`weight${index}`, inputs * outputs, -0.3, 0.3);
@@ -178,7 +181,7 @@ function columns({ data, shape: [rows = 0, width = 0] }: Tensor, first: number):
 }
 
 /** The head written out, as its definition says. */
-function apply({ layers }: TrainedHead, features: Tensor): Tensor {
+function apply({ layers }: HeadValues, features: Tensor): Tensor {
   return layers.reduce((x, { inputs, outputs, weight, bias }, index) => {
     const [rows = 0] = x.shape;
     const data = Float32Array.from({ length: rows * outputs }, (_, position) => {

@@ -4,37 +4,48 @@ import { byteLength, type Weight } from '../../graph/tensors.ts';
 import { bytesOf, type WrittenFile } from '../file-sink.ts';
 import { type Constant, constantTensor, emitChannelsLast, emitNode, valueInfo } from './nodes.ts';
 import { DATA_TYPE, type GraphProto, type NodeProto } from './proto.ts';
-import { type OnnxWriteOptions, type TensorPlace, tensorPlaces, type WritableTensor, writeOnnxFile } from './writer.ts';
+import {
+  type OnnxWriteOptions,
+  type TensorLocation,
+  tensorLocations,
+  type WritableTensor,
+  writeOnnxFile,
+} from './writer.ts';
 
-/** Opset 17 of 2022, with the IR version of its time: every runtime since reads it. */
+/** Opset 17 and its IR version are of 2022, so that older runtimes can read the models. */
 const OPSET = 17;
 const IR_VERSION = 8;
-/** What every model of ours says of itself, before its graph. */
+/** The fields of an emitted model before its graph. */
 export const MODEL_HEAD = { irVersion: IR_VERSION, producer: 'menagerie', operatorSets: [{ version: OPSET }] };
 
 export interface OnnxOptions extends OnnxWriteOptions {
-  /** Type of the input `pixels`: bytes, unless a test feeds values of its own. */
+  /** Element type of the input `pixels`. Default: uint8; tests use float32 to feed other values. */
   readonly pixelType?: 'uint8' | 'float32';
 }
 
 /**
- * Writes a graph as an ONNX model: input `pixels` `[n, height, width, 3]`; outputs `probabilities`, `logits` and
- * `features` `[n, k]` and `activations` `[n, height, width, channels]`. Weights are read, written and dropped one by one.
+ * Writes a graph as an ONNX model with the input `pixels` `[n, height, width, 3]` and the outputs `probabilities`,
+ * `logits` and `features` `[n, k]` and `activations` `[n, height, width, channels]`. Only one weight is in memory at a
+ * time.
  *
- * @returns the files: the model, and `<path>.data` if it is that large
+ * @returns the files: the model, and `<path>.data` when its weights are in a separate file
  */
 export async function writeOnnx(graph: Graph, path: string, options: OnnxOptions = {}): Promise<WrittenFile[]> {
   const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
   return await writeOnnxFile(path, MODEL_HEAD, proto, weights.map(weightTensor), options);
 }
 
-/** Where `writeOnnx`, called with the same arguments, puts each weight: so that another model can use it in its place. */
-export function weightPlaces(graph: Graph, path: string, options: OnnxOptions = {}): ReadonlyMap<string, TensorPlace> {
+/** The locations at which `writeOnnx`, called with the same arguments, writes weights; another model can refer to them. */
+export function weightLocations(
+  graph: Graph,
+  path: string,
+  options: OnnxOptions = {},
+): ReadonlyMap<string, TensorLocation> {
   const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
-  return tensorPlaces(path, MODEL_HEAD, proto, weights.map(weightTensor), options);
+  return tensorLocations(path, MODEL_HEAD, proto, weights.map(weightTensor), options);
 }
 
-/** The graph without its weights, and these in the order in which they are used. */
+/** The graph without its weights, and the weights in the order of their use. */
 function describe(graph: Graph, pixelType: 'uint8' | 'float32'): { proto: GraphProto; weights: Weight[] } {
   const nameOf = valueNames(graph.outputs);
   const nodes: NodeProto[] = [];
@@ -61,8 +72,8 @@ function describe(graph: Graph, pixelType: 'uint8' | 'float32'): { proto: GraphP
 }
 
 /**
- * Values are called as the layers that make them, but for the outputs of the model and for the pixels, whose name is
- * the input's. Activations are an output in another layout, so the map itself keeps its layer's name.
+ * Names of values: the outputs of the model have their own names, other values the names of their layers. The output
+ * `activations` is a transposed copy, so the map itself has the name of its layer.
  */
 function valueNames({ activations: _, ...vectors }: GraphOutputs): (node: Node) => string {
   const names = new Map<Node, string>(Object.entries(vectors).map(([name, node]) => [node, name]));

@@ -6,7 +6,7 @@ import { type WrittenFile, writeFileThrough } from '../file-sink.ts';
 import { MODEL_HEAD, weightTensor } from './emitter.ts';
 import { type Constant, constantTensor, emitNode, nodeProto, TO_CHANNELS_FIRST, valueInfo } from './nodes.ts';
 import { DATA_TYPE, encode, modelProto, type NodeProto } from './proto.ts';
-import { externalTensor, type TensorPlace } from './writer.ts';
+import { externalTensor, type TensorLocation } from './writer.ts';
 
 /** Name of the activations with their channels first, as the layers of a head read them. */
 const MAP = 'activations:map';
@@ -18,13 +18,13 @@ const MAP = 'activations:map';
  * logit. With `grad_cam` it is the part of the logit that is linear around the image: the mean gradient of each channel
  * times its activations.
  *
- * The model holds no weights: it refers to those that `places` locates, in files of the same folder.
+ * The model holds no weights: it refers to those that `locations` names, in files of the same folder.
  */
 export async function writeOnnxExplanation(
   { outputs: { activations, features } }: Graph,
   head: ExplainableHead,
   path: string,
-  places: ReadonlyMap<string, TensorPlace>,
+  locations: ReadonlyMap<string, TensorLocation>,
 ): Promise<WrittenFile> {
   const { height, width, channels } = activations.shape;
   const emitted = new Emitted();
@@ -41,7 +41,9 @@ export async function writeOnnxExplanation(
     nodes: emitted.nodes,
     initializers: [
       ...emitted.constants.map(constantTensor),
-      ...[...emitted.weights.values()].map((weight) => externalTensor(weightTensor(weight), placeOf(weight, places))),
+      ...[...emitted.weights.values()].map((weight) =>
+        externalTensor(weightTensor(weight), locationOf(weight, locations)),
+      ),
     ],
     inputs: [
       valueInfo('activations', [height, width, channels], DATA_TYPE.float),
@@ -184,8 +186,8 @@ function channelsInto({ inputs: [map] }: Node): number {
   return map.shape.channels;
 }
 
-function placeOf({ name }: Weight, places: ReadonlyMap<string, TensorPlace>): TensorPlace {
-  const place = places.get(name);
-  if (place === undefined) throw new Error(`no file holds the weight "${name}"`);
-  return place;
+function locationOf({ name }: Weight, locations: ReadonlyMap<string, TensorLocation>): TensorLocation {
+  const location = locations.get(name);
+  if (location === undefined) throw new Error(`no file holds the weight "${name}"`);
+  return location;
 }

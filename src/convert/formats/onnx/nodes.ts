@@ -1,6 +1,6 @@
-import type { ActivationFunction, Node, Operation } from '../../graph/ir.ts';
+import type { ActivationFunction, Node, OperationOf } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
-import type { Padding, Window } from '../../graph/windows.ts';
+import type { Padding, SlidingWindow } from '../../graph/windows.ts';
 import { bytesOf } from '../file-sink.ts';
 import {
   ATTRIBUTE_TYPE,
@@ -11,34 +11,34 @@ import {
   type ValueInfoProto,
 } from './proto.ts';
 
-/** A constant that comes from the graph itself rather than from a weight file. */
+/** A constant that is computed here, not read from a weights file. */
 export interface Constant {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Float32Array | BigInt64Array;
 }
 
-/** What one layer becomes: nodes in their order, and the constants they read. */
+/** The nodes of one layer, in order, and the weights and constants that they read. */
 export interface Emission {
   readonly nodes: readonly NodeProto[];
   readonly weights?: readonly Weight[];
   readonly constants?: readonly Constant[];
 }
 
-/** Names of the values that a layer reads and makes. */
-export interface Values {
+/** Names of the inputs and of the output of a layer. */
+export interface ValueNames {
   readonly inputs: readonly string[];
   readonly output: string;
 }
 
-/** ONNX keeps the channels before rows and columns. */
+/** Permutations between `[n, height, width, channels]` and ONNX's `[n, channels, height, width]`. */
 export const TO_CHANNELS_FIRST = [0, 3, 1, 2];
 export const TO_CHANNELS_LAST = [0, 2, 3, 1];
 
-/** One layer in the operators of opset 17; maps are `[n, channels, height, width]`. */
-export function emitNode(node: Node, values: Values, pixelType: 'uint8' | 'float32'): Emission {
+/** Emits one layer in operators of opset 17. Maps are `[n, channels, height, width]`. */
+export function emitNode(node: Node, values: ValueNames, pixelType: 'uint8' | 'float32'): Emission {
   const { operation, name } = node;
-  const single = (operator: string, attributes: Attributes = {}, weights: readonly Weight[] = []): Emission => ({
+  const single = (operator: string, attributes: NodeAttributes = {}, weights: readonly Weight[] = []): Emission => ({
     nodes: [
       nodeProto(name, operator, [...values.inputs, ...weights.map((weight) => weight.name)], values.output, attributes),
     ],
@@ -90,12 +90,12 @@ export function emitNode(node: Node, values: Values, pixelType: 'uint8' | 'float
   }
 }
 
-/** A map as an output of the model: `[n, height, width, channels]`. */
+/** Emits a map as an output of the model, `[n, height, width, channels]`. */
 export function emitChannelsLast(value: string, output: string): NodeProto {
   return nodeProto(output, 'Transpose', [value], output, { perm: TO_CHANNELS_LAST });
 }
 
-/** Bytes are transposed before they become floats of four times their size. */
+/** Transposes before the cast, since bytes are a quarter of the size of floats. */
 function emitPixels(name: string, output: string, pixelType: 'uint8' | 'float32'): Emission {
   const perm = { perm: TO_CHANNELS_FIRST };
   if (pixelType === 'float32') return { nodes: [nodeProto(name, 'Transpose', [name], output, perm)] };
@@ -109,8 +109,8 @@ function emitPixels(name: string, output: string, pixelType: 'uint8' | 'float32'
 
 function emitNormalize(
   name: string,
-  { inputs, output }: Values,
-  { scale, shift }: Extract<Operation, { kind: 'normalize' }>,
+  { inputs, output }: ValueNames,
+  { scale, shift }: OperationOf<'normalize'>,
 ): Emission {
   const shape = [scale.length, 1, 1];
   return {
@@ -125,7 +125,7 @@ function emitNormalize(
   };
 }
 
-/** Functions that are one operator, with the constants that ONNX has for them. */
+/** Functions for which ONNX has one operator whose default attributes fit. */
 const ACTIVATION_OPERATORS = {
   relu: 'Relu',
   elu: 'Elu',
@@ -136,7 +136,7 @@ const ACTIVATION_OPERATORS = {
   softplus: 'Softplus',
 } as const satisfies Partial<Record<ActivationFunction, string>>;
 
-function emitActivation(name: string, { inputs, output }: Values, apply: ActivationFunction): Emission {
+function emitActivation(name: string, { inputs, output }: ValueNames, apply: ActivationFunction): Emission {
   if (apply === 'relu6') {
     const bounds = [`${name}.min`, `${name}.max`];
     return {
@@ -152,12 +152,12 @@ function emitActivation(name: string, { inputs, output }: Values, apply: Activat
 }
 
 /**
- * The least number that float32 holds in full, in place of zero: ONNX Runtime would make zeros before a max pool the
- * pool's own padding, which counts as minus infinity.
+ * The smallest normal float32, used instead of zero: ONNX Runtime merges a pad of zeros into the padding of a following
+ * max pool, which counts as minus infinity.
  */
 const ALMOST_ZERO = 2 ** -126;
 
-function emitZeroPad(name: string, { inputs, output }: Values, padding: Padding): Emission {
+function emitZeroPad(name: string, { inputs, output }: ValueNames, padding: Padding): Emission {
   const { top, left, bottom, right } = padding;
   const pads = BigInt64Array.from([0, 0, top, left, 0, 0, bottom, right], BigInt);
   return {
@@ -175,34 +175,39 @@ export function constantTensor({ name, shape, values }: Constant): TensorProto {
   return { name, dims: shape, dataType, rawData: bytesOf(values) };
 }
 
-/** A value that enters or leaves a model, its shape without the batch. @param batch any number when absent */
+/**
+ * An input or output of a model.
+ *
+ * @param sizes the shape without the batch dimension
+ * @param batch any size when absent
+ */
 export function valueInfo(name: string, sizes: readonly number[], elementType: number, batch?: number): ValueInfoProto {
   const first = batch === undefined ? { parameter: 'batch' } : { value: batch };
   const dims = [first, ...sizes.map((value) => ({ value }))];
   return { name, type: { tensor: { elementType, shape: { dims } } } };
 }
 
-/** Attributes of a node: an integer, a list of them, or a float. */
-export type Attributes = Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
+/** NodeAttributes of a node: integers, lists of integers, or floats. */
+export type NodeAttributes = Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
 
-/** A node of one output. */
+/** A node with one output. */
 export function nodeProto(
   name: string,
   operator: string,
   inputs: readonly string[],
   output: string,
-  attributes: Attributes = {},
+  attributes: NodeAttributes = {},
 ): NodeProto {
   return { name, operator, inputs, outputs: [output], attributes: Object.entries(attributes).map(attributeProto) };
 }
 
-function attributeProto([name, value]: [string, Attributes[string]]): AttributeProto {
+function attributeProto([name, value]: [string, NodeAttributes[string]]): AttributeProto {
   if (typeof value === 'number') return { name, type: ATTRIBUTE_TYPE.integer, integer: value };
   if ('float' in value) return { name, type: ATTRIBUTE_TYPE.float, float: value.float };
   return { name, type: ATTRIBUTE_TYPE.integers, integers: value };
 }
 
-function windowAttributes({ kernel, stride, padding }: Window): Attributes {
+function windowAttributes({ kernel, stride, padding }: SlidingWindow): NodeAttributes {
   const { top, left, bottom, right } = padding;
   return { kernel_shape: kernel, strides: stride, pads: [top, left, bottom, right] };
 }

@@ -1,9 +1,9 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /**
- * The part of ONNX's messages that is read or written here, as tables of field numbers:
- * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. One writer and one reader serve every table; fields that are
- * not listed are kept as they are, and written again behind the others.
+ * The ONNX messages that are read or written here, as tables of field numbers:
+ * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. One writer and one reader serve all tables. Fields that are not
+ * listed are kept as bytes, and written again after the others.
  */
 interface ValueType<T> {
   readonly wire: WireType;
@@ -18,15 +18,15 @@ interface Field<T = unknown, R extends boolean = boolean> {
 }
 type Fields = Readonly<Record<string, Field>>;
 
-/** Key of the fields that a table does not list: each with its tag, as it was read. */
+/** Key of the fields that a table does not list: the bytes of each, including its tag. */
 const UNLISTED = Symbol('unlisted fields');
 
-/** What a table describes: repeated fields are arrays, the others may be absent. */
+/** A message that a table describes. Repeated fields are arrays; all fields may be absent. */
 type Message<F extends Fields> = {
   readonly [K in keyof F]?: F[K] extends Field<infer T, infer R> ? (R extends true ? readonly T[] : T) : never;
 } & { readonly [UNLISTED]?: readonly Uint8Array[] };
 
-/** A message: a table of fields, which is a type of value too, since messages nest. */
+/** A table of fields. It is a value type as well, since messages nest. */
 interface MessageType<F extends Fields> extends ValueType<Message<F>> {
   readonly fields: F;
 }
@@ -37,7 +37,7 @@ const integer: ValueType<number> = {
   write: (writer, value) => writer.int64(value),
   read: (reader) => Number(reader.int64()),
 };
-/** Integers of models made elsewhere: "to the end" is often written as the largest of 64 bits. */
+/** Integers that may need 64 bits: exporters write the largest one for "to the end". */
 const wideInteger: ValueType<number | bigint> = {
   wire: WireType.Varint,
   write: (writer, value) => writer.int64(typeof value === 'bigint' ? value.toString() : value),
@@ -116,7 +116,7 @@ const attribute = message({
   integer: one(3, wideInteger),
   string: one(4, bytes),
   tensor: one(5, tensorProto),
-  /** A `GraphProto`: tables cannot hold themselves, so it is decoded by whoever looks into it. */
+  /** An encoded `GraphProto`: a table cannot contain itself. */
   graph: one(6, bytes),
   floats: many(7, float),
   integers: many(8, wideInteger),
@@ -140,13 +140,13 @@ export const graphProto = message({
   initializers: many(5, tensorProto),
   inputs: many(11, valueInfo),
   outputs: many(12, valueInfo),
-  /** Shapes of values inside the graph, which a runtime infers by itself. */
+  /** Shapes of values inside the graph. Runtimes infer them. */
   valueInfos: many(13, bytes),
   quantization: many(14, bytes),
   sparseInitializers: many(15, bytes),
 });
 
-/** An operator that the model brings itself, made of others. */
+/** An operator that the model defines by other operators. */
 const functionProto = message({ name: one(1, text), nodes: many(7, node), domain: one(10, text) });
 
 export const modelProto = message({
@@ -178,12 +178,12 @@ export function encode<F extends Fields>(type: MessageType<F>, value: Message<F>
   return writer.finish();
 }
 
-/** Byte fields of the result are views of `buffer`. @throws RangeError or Error when the bytes are not a message. */
+/** Byte fields of the result are views of `buffer`. @throws RangeError or Error when the bytes are not a message */
 export function decode<F extends Fields>(type: MessageType<F>, buffer: Uint8Array): Message<F> {
   return readFields(new BinaryReader(buffer), type.fields, buffer.length);
 }
 
-/** What stands before `length` bytes that are the value of a field, so that they can be written apart. */
+/** The tag and length that precede a field value of `length` bytes, so that the value can be written separately. */
 export function fieldHead(field: Field, length: number): Uint8Array {
   return new BinaryWriter().tag(field.number, WireType.LengthDelimited).uint32(length).finish();
 }
@@ -224,11 +224,11 @@ function readFields<F extends Fields>(reader: BinaryReader, fields: F, length: n
       value[field.name] = list;
     }
   }
-  if (reader.pos !== end) throw new RangeError('a message ends after its length');
+  if (reader.pos !== end) throw new RangeError('a field extends beyond the end of its message');
   return (unlisted.length === 0 ? value : { ...value, [UNLISTED]: unlisted }) as Message<F>;
 }
 
-/** Repeated numbers may also be stored as one run of bytes. */
+/** Reads repeated numbers that are packed into one field. */
 function readPacked(reader: BinaryReader, type: ValueType<unknown>, wire: WireType): unknown[] {
   if (wire !== WireType.LengthDelimited) throw new RangeError(`a field has wire type ${wire}, not ${type.wire}`);
   const items: unknown[] = [];

@@ -15,28 +15,28 @@ import {
 import { readSkeleton, type SkeletonTensor } from './skeleton.ts';
 import type { WritableTensor } from './writer.ts';
 
-/** What ONNX Runtime promises to run: operators since opset 7 of 2018, and files of the versions that it knows. */
+/** Versions that ONNX Runtime supports. Opset 7 is of 2018. */
 const OPSETS = { oldest: 7, newest: 25 } as const;
 const IR_VERSIONS = { oldest: 3, newest: 13 } as const;
-/** No classifier comes near it; names and edges of more nodes take memory. */
+/** Far more than any classifier has; limits the memory for names and edges. */
 const MAX_NODES = 100_000;
 
-/** A model made elsewhere: all but its weights in memory, these where they lie. */
+/** A foreign model. Everything but its weights is in memory; the weights are read on demand. */
 export interface OnnxFile {
-  /** Without its graph. */
+  /** The model without its graph. */
   readonly head: ModelProto;
-  /** Without its initializers. */
+  /** The graph without its initializers. */
   readonly graph: GraphProto;
   readonly tensors: readonly WritableTensor[];
-  /** Files beside the model that hold some of its weights: names. */
+  /** Names of files beside the model that hold some of its weights. */
   readonly dataFiles: readonly string[];
 }
 
 /**
- * Reads an ONNX file and finds its weights, inside of it or in files of plain names beside it.
+ * Reads an ONNX file and locates its weights, inside the file or in files beside it.
  *
- * @throws ConversionError that says what is wrong: the format, its version, a file that is missing or leads elsewhere;
- * whatever `open` throws when the file is not there
+ * @throws ConversionError when the file is malformed, its version is not supported, or a file of weights is missing or
+ * not beside the model; the error of the file system when the file cannot be opened
  */
 export async function readOnnxFile(path: string): Promise<OnnxFile> {
   const bytes = await openFile(path);
@@ -53,7 +53,7 @@ export async function readOnnxFile(path: string): Promise<OnnxFile> {
   }
 }
 
-/** Graphs inside a node: the branches of If, the body of Loop. */
+/** The graphs inside a node, such as the branches of If or the body of Loop. */
 export function subgraphs({ attributes = [] }: NodeProto): GraphProto[] {
   const encoded = attributes.flatMap(({ graph, graphs = [] }) => (graph === undefined ? graphs : [graph, ...graphs]));
   return encoded.map((bytes) => decode(graphProto, bytes));
@@ -62,17 +62,20 @@ export function subgraphs({ attributes = [] }: NodeProto): GraphProto[] {
 function checkVersions({ irVersion = 0, operatorSets = [] }: ModelProto): void {
   if (irVersion < IR_VERSIONS.oldest || irVersion > IR_VERSIONS.newest) {
     throw new ConversionError(
-      `the model is of IR version ${irVersion}; ${IR_VERSIONS.oldest} to ${IR_VERSIONS.newest} can be read`,
+      `the model has IR version ${irVersion}; versions ${IR_VERSIONS.oldest} to ${IR_VERSIONS.newest} are supported`,
     );
   }
   const opset = operatorSets.find(({ domain = '' }) => domain === '' || domain === 'ai.onnx')?.version ?? 0;
   if (opset < OPSETS.oldest || opset > OPSETS.newest) {
-    throw new ConversionError(`the model is of opset ${opset}; ${OPSETS.oldest} to ${OPSETS.newest} can be run`);
+    throw new ConversionError(
+      `the model has opset ${opset}; opsets ${OPSETS.oldest} to ${OPSETS.newest} are supported`,
+    );
   }
 }
 
 function checkContents({ functions = [] }: ModelProto, graph: GraphProto): void {
-  if ((graph.sparseInitializers ?? []).length > 0) throw new ConversionError('the model holds sparse weights');
+  if ((graph.sparseInitializers ?? []).length > 0)
+    throw new ConversionError('the model has sparse weights, which are not supported');
   let count = 0;
   const visit = (nodes: readonly NodeProto[]): void => {
     count += nodes.length;
@@ -92,10 +95,10 @@ function checkContents({ functions = [] }: ModelProto, graph: GraphProto): void 
 
 function refuseOutside({ dataLocation }: TensorProto, { operator, name }: NodeProto): void {
   if (dataLocation !== DATA_LOCATION.external) return;
-  throw new ConversionError(`the constant inside ${operator} "${name}" lies in another file; only weights may`);
+  throw new ConversionError(`the constant inside ${operator} "${name}" is in another file; only initializers may be`);
 }
 
-/** Where the values of a tensor are: in `proto`, in the model's file or in one beside it. */
+/** Locates the values of a tensor: in `proto`, in the file of the model, or in a file beside it. */
 async function locate({ proto, values }: SkeletonTensor, modelPath: string): Promise<WritableTensor> {
   if (proto.dataLocation === DATA_LOCATION.external) return await locateOutside(proto, modelPath);
   if (values === undefined) return { proto };
@@ -108,18 +111,19 @@ async function locateOutside(proto: TensorProto, modelPath: string): Promise<Wri
   const location = locationOf(proto);
   if (location !== basename(location) || /^\.{0,2}$|[\\\0]/.test(location)) {
     throw new ConversionError(
-      `tensor "${name}" lies in "${location}": only the name of a file beside the model is taken`,
+      `tensor "${name}" is in "${location}", which must be the name of a file beside the model`,
     );
   }
   const path = join(dirname(modelPath), location);
   const found = await lstat(path).catch(() => undefined);
-  if (found === undefined) throw new ConversionError(`"${location}", with tensor "${name}", is not beside the model`);
-  if (!found.isFile()) throw new ConversionError(`"${location}", with tensor "${name}", is not a plain file`);
+  if (found === undefined)
+    throw new ConversionError(`"${location}", which has tensor "${name}", is missing beside the model`);
+  if (!found.isFile()) throw new ConversionError(`"${location}", which has tensor "${name}", is not a regular file`);
   const begin = Number(entries.get('offset') ?? 0);
   const end = entries.has('length') ? begin + Number(entries.get('length')) : found.size;
   if (!Number.isSafeInteger(begin) || !Number.isSafeInteger(end) || begin < 0 || end < begin || end > found.size) {
     throw new ConversionError(
-      `tensor "${name}" is said to lie from byte ${begin} to ${end} of "${location}", which has ${found.size}`,
+      `tensor "${name}" should be bytes ${begin} to ${end} of "${location}", which has ${found.size} bytes`,
     );
   }
   const { externalData: _, dataLocation: __, ...rest } = proto;
@@ -134,7 +138,7 @@ function fileRange(path: string, begin: number, end: number) {
   return {
     length: end - begin,
     read: async function* (): AsyncGenerator<Uint8Array> {
-      // A stream's `end` is the last byte itself, so that it cannot be asked for none.
+      // `end` of a stream is inclusive, so an empty range cannot be expressed.
       if (end > begin) yield* createReadStream(path, { start: begin, end: end - 1, highWaterMark: 1024 * 1024 });
     },
   };

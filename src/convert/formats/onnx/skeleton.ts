@@ -12,39 +12,38 @@ import {
 } from './proto.ts';
 import type { WritableTensor } from './writer.ts';
 
-/** All of a file but its weights is read into memory. The largest classifiers have some megabytes of it. */
+/** Everything but the weights is read into memory. The largest classifiers have a few megabytes of it. */
 const MAX_SKELETON_BYTES = 256 * 1024 * 1024;
-/** A protobuf message ends here, whatever lies behind. */
+/** Protobuf's limit for a message. */
 const MAX_FILE_BYTES = 2 ** 31 - 1;
-/** Values of fewer bytes stay with their tensor: shapes, axes, bounds. */
+/** Smaller values, such as shapes, axes and bounds, stay with their tensor. */
 const SMALL_BYTES = 16 * 1024;
-/** What is read at once on the way from field to field. */
+/** Bytes that are read at a time while scanning fields. */
 const WINDOW_BYTES = 64 * 1024;
-/** A tag and a length are varints of at most this many bytes each. */
+/** Largest size of a varint; a tag and a length are one each. */
 const MAX_VARINT_BYTES = 10;
 
 /** The field of a tensor that holds its values. */
 export type ValueField = NonNullable<WritableTensor['values']>['field'];
 const VALUE_FIELDS = ['rawData', 'floatData', 'int32Data', 'int64Data', 'doubleData', 'uint64Data'] as const;
 
-/** An initializer whose values may still lie in the file, from byte `begin` to `end`. */
+/** An initializer. Its values are bytes `begin` to `end` of the file when `values` is present, else in `proto`. */
 export interface SkeletonTensor {
   readonly proto: TensorProto;
   readonly values?: { readonly field: ValueField; readonly begin: number; readonly end: number };
 }
 
-/** A model whose larger weights were passed over. */
+/** A model without the values of its larger weights. */
 export interface Skeleton {
-  /** Without its graph. */
+  /** The model without its graph. */
   readonly head: ModelProto;
-  /** Without its initializers. */
+  /** The graph without its initializers. */
   readonly graph: GraphProto;
   readonly tensors: readonly SkeletonTensor[];
 }
 
 /**
- * Reads an ONNX file but for the values of its larger initializers, so that a model of hundreds of megabytes takes none
- * of them.
+ * Reads an ONNX file without the values of its larger initializers, so that a large model needs little memory.
  *
  * @throws ConversionError when the bytes are not a model, or too many
  */
@@ -56,12 +55,12 @@ export async function readSkeleton(bytes: ByteSource): Promise<Skeleton> {
     return await new SkeletonReader(bytes).read();
   } catch (cause) {
     if (cause instanceof ConversionError) throw cause;
-    throw new ConversionError('the file is not an ONNX model that can be read', { cause });
+    throw new ConversionError('the file is not a readable ONNX model', { cause });
   }
 }
 
-/** A field where it lies: its tag from `begin`, its value from `valueBegin`. */
-interface FieldPlace {
+/** Position of a field: the tag is at `begin`, the value from `valueBegin` to `end`. */
+interface FieldPosition {
   readonly number: number;
   readonly wire: WireType;
   readonly begin: number;
@@ -80,13 +79,13 @@ class SkeletonReader {
 
   async read(): Promise<Skeleton> {
     const head: Uint8Array[] = [];
-    let graph: FieldPlace | undefined;
+    let graph: FieldPosition | undefined;
     for await (const field of this.#fields(0, this.#bytes.size)) {
       if (field.number !== modelProto.fields.graph.number) head.push(await this.#keep(field));
       else if (graph === undefined) graph = field;
-      else throw new ConversionError('the model holds two graphs');
+      else throw new ConversionError('the file has two graphs');
     }
-    if (graph === undefined) throw new ConversionError('the file holds no graph: it is not an ONNX model');
+    if (graph === undefined) throw new ConversionError('the file has no graph: it is not an ONNX model');
     const body: Uint8Array[] = [];
     const tensors: SkeletonTensor[] = [];
     for await (const field of this.#fields(graph.valueBegin, graph.end)) {
@@ -96,7 +95,7 @@ class SkeletonReader {
     return { head: decode(modelProto, Buffer.concat(head)), graph: decode(graphProto, Buffer.concat(body)), tensors };
   }
 
-  async #tensor(place: FieldPlace): Promise<SkeletonTensor> {
+  async #tensor(place: FieldPosition): Promise<SkeletonTensor> {
     const small: Uint8Array[] = [];
     let values: SkeletonTensor['values'];
     for await (const field of this.#fields(place.valueBegin, place.end)) {
@@ -104,24 +103,24 @@ class SkeletonReader {
       const isLarge = field.end - field.valueBegin > SMALL_BYTES && field.wire === WireType.LengthDelimited;
       if (name === undefined || !isLarge) small.push(await this.#keep(field));
       else if (values === undefined) values = { field: name, begin: field.valueBegin, end: field.end };
-      else throw new ConversionError('a tensor holds its values twice');
+      else throw new ConversionError('a tensor has its values twice');
     }
     const proto = decode(tensorProto, Buffer.concat(small));
     return values === undefined ? { proto } : { proto, values };
   }
 
-  /** The fields of a message that lies from `begin` to `end`. */
-  async *#fields(begin: number, end: number): AsyncGenerator<FieldPlace> {
+  /** The fields of the message from `begin` to `end`. */
+  async *#fields(begin: number, end: number): AsyncGenerator<FieldPosition> {
     let position = begin;
     while (position < end) {
       const field = await this.#fieldAt(position);
-      if (field.end > end) throw new ConversionError(`the file is cut short or damaged at byte ${position}`);
+      if (field.end > end) throw new ConversionError(`the file is cut off or damaged at byte ${position}`);
       yield field;
       position = field.end;
     }
   }
 
-  async #fieldAt(begin: number): Promise<FieldPlace> {
+  async #fieldAt(begin: number): Promise<FieldPosition> {
     const reader = new BinaryReader(await this.#ahead(begin, 2 * MAX_VARINT_BYTES));
     const [number, wire] = reader.tag();
     if (wire === WireType.LengthDelimited) {
@@ -133,16 +132,16 @@ class SkeletonReader {
     return { number, wire, begin, valueBegin, end: begin + reader.pos };
   }
 
-  /** The bytes of a whole field, its tag too. */
-  async #keep({ begin, end }: FieldPlace): Promise<Uint8Array> {
+  /** The bytes of a whole field, including its tag. */
+  async #keep({ begin, end }: FieldPosition): Promise<Uint8Array> {
     this.#kept += end - begin;
     if (this.#kept > MAX_SKELETON_BYTES) {
-      throw new ConversionError(`the model has more than ${MAX_SKELETON_BYTES} bytes beside its weights`);
+      throw new ConversionError(`the model has more than ${MAX_SKELETON_BYTES} bytes besides its weights`);
     }
     return (await this.#ahead(begin, end - begin)).subarray(0, end - begin);
   }
 
-  /** Bytes from `begin`, at least `wanted` of them unless the file ends before. */
+  /** At least `wanted` bytes from `begin` on, or fewer at the end of the file. */
   async #ahead(begin: number, wanted: number): Promise<Uint8Array> {
     const end = Math.min(begin + wanted, this.#bytes.size);
     const { begin: from, bytes } = this.#window;

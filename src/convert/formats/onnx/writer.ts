@@ -12,42 +12,44 @@ import {
   tensorProto,
 } from './proto.ts';
 
-/** A protobuf message ends at 2 GiB; weights beyond this lie in a file of their own. */
+/** A protobuf message is limited to 2 GiB; with more bytes of weights, they go to a separate file. */
 const EXTERNAL_ABOVE_BYTES = 1.9e9;
 
-/** An initializer as it is written: `proto` says all but the values, which come as they are asked for. */
+/** An initializer to write. `proto` has everything but the values, which are read on demand. */
 export interface WritableTensor {
   readonly proto: TensorProto;
   /** Absent when the values are in `proto`. */
   readonly values?: {
-    /** The field of `TensorProto` that holds them, in its bytes. */
+    /** The field of `TensorProto` that holds them, in the encoding of that field. */
     readonly field: 'rawData' | 'floatData' | 'int32Data' | 'int64Data' | 'doubleData' | 'uint64Data';
     /** Bytes. */
     readonly length: number;
-    /** As many bytes as `length` says, in any pieces. */
+    /** `length` bytes, in pieces of any size. */
     read(): AsyncIterable<Uint8Array>;
   };
 }
 
 export interface OnnxWriteOptions {
-  /** Values larger than this in all go to `<path>.data`; 1.9 GB when absent. */
+  /** When all values together are larger than this, they go to `<path>.data`. Default: 1.9 GB. */
   readonly externalAboveBytes?: number | undefined;
   /** Called with the share of the values that is written, 0..1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
-/** Where the values of a tensor lie: a file, and the byte of it where they begin. */
-export interface TensorPlace {
+/** Location of the values of a tensor. */
+export interface TensorLocation {
   readonly path: string;
+  /** Byte offset in the file. */
   readonly offset: number;
 }
 
 /**
- * Writes a model: `head` without its graph, `graph` without its larger initializers, and these one after the other, so
- * that no more than a piece of one is in memory.
+ * Writes a model. The values of the tensors are written one after the other, so that only a piece of one is in memory.
  *
- * @returns the files: the model, and `<path>.data` if it is that large
- * @throws Error when a tensor is not as long as it says
+ * @param head the model without its graph
+ * @param graph the graph without `tensors`, which become initializers
+ * @returns the files: the model, and `<path>.data` when the values are in a separate file
+ * @throws Error when a tensor has another length than it claims
  */
 export async function writeOnnxFile(
   path: string,
@@ -63,7 +65,8 @@ export async function writeOnnxFile(
     const begin = sink.size;
     for await (const piece of tensor.values?.read() ?? []) await sink.write(piece);
     const written = sink.size - begin;
-    if (written !== lengthOf(tensor)) throw new Error(`tensor "${tensor.proto.name}" is not of its own length`);
+    if (written !== lengthOf(tensor))
+      throw new Error(`tensor "${tensor.proto.name}" gave ${written} bytes, not ${lengthOf(tensor)}`);
     done += written;
     if (total > 0) options.onProgress?.(done / total);
   };
@@ -86,21 +89,21 @@ export async function writeOnnxFile(
   return [model, ...data];
 }
 
-/** Where `writeOnnxFile`, called with the same arguments, puts the values of each tensor that has any. */
-export function tensorPlaces(
+/** The locations at which `writeOnnxFile`, called with the same arguments, writes the values of tensors, by name. */
+export function tensorLocations(
   path: string,
   head: ModelProto,
   graph: GraphProto,
   tensors: readonly WritableTensor[],
   options: OnnxWriteOptions = {},
-): ReadonlyMap<string, TensorPlace> {
+): ReadonlyMap<string, TensorLocation> {
   const { inside, outside, prefix, tensorHeads } = layOut(path, head, graph, tensors, options);
-  const placed = [...placesIn(path, inside, prefix.length, tensorHeads), ...placesIn(dataPath(path), outside)];
+  const placed = [...locationsIn(path, inside, prefix.length, tensorHeads), ...locationsIn(dataPath(path), outside)];
   return new Map(placed.map(([{ proto }, place]) => [proto.name ?? '', place]));
 }
 
-/** An initializer whose values lie in another file of the same folder. */
-export function externalTensor(tensor: WritableTensor, { path, offset }: TensorPlace): TensorProto {
+/** An initializer that refers to values in another file of the same folder. */
+export function externalTensor(tensor: WritableTensor, { path, offset }: TensorLocation): TensorProto {
   const externalData = Object.entries({
     location: basename(path),
     offset: `${offset}`,
@@ -113,7 +116,7 @@ export function externalTensor(tensor: WritableTensor, { path, offset }: TensorP
   };
 }
 
-/** Which values lie where, and all of the model but these: what stands before the first of them, and what before each. */
+/** Decides which values go where, and encodes everything else: the bytes before all values, and before each. */
 function layOut(
   path: string,
   head: ModelProto,
@@ -123,22 +126,22 @@ function layOut(
 ) {
   const outside = totalBytes(tensors) > externalAboveBytes ? tensors.filter(canLieOutside) : [];
   const inside = tensors.filter((tensor) => !outside.includes(tensor));
-  const external = placesIn(dataPath(path), outside).map(([tensor, place]) => externalTensor(tensor, place));
+  const external = locationsIn(dataPath(path), outside).map(([tensor, place]) => externalTensor(tensor, place));
   const body = encode(graphProto, { ...graph, initializers: [...(graph.initializers ?? []), ...external] });
   const tensorHeads = inside.map(initializerHead);
   const headBytes = tensorHeads.reduce((sum, { length }) => sum + length, 0);
-  // The graph is the last field of the model and its initializers are the graph's: lengths first, values as they come.
+  // The graph is the last field of the model, and the initializers are the last fields of the graph.
   const graphHead = fieldHead(modelProto.fields.graph, body.length + headBytes + totalBytes(inside));
   return { inside, outside, prefix: Buffer.concat([encode(modelProto, head), graphHead, body]), tensorHeads };
 }
 
-/** Values one behind the other in a file, each behind a head of its own if there are heads. */
-function placesIn(
+/** Locations of values that follow each other in a file, each after its head when there are heads. */
+function locationsIn(
   path: string,
   tensors: readonly WritableTensor[],
   begin = 0,
   heads: readonly Uint8Array[] = [],
-): [WritableTensor, TensorPlace][] {
+): [WritableTensor, TensorLocation][] {
   let end = begin;
   return tensors.map((tensor, index) => {
     const offset = end + (heads[index]?.length ?? 0);
@@ -147,7 +150,7 @@ function placesIn(
   });
 }
 
-/** All of an initializer that stands before its values. */
+/** The bytes of an initializer before its values. */
 function initializerHead({ proto, values }: WritableTensor): Uint8Array {
   const description = encode(tensorProto, proto);
   const valuesHead =
@@ -156,7 +159,7 @@ function initializerHead({ proto, values }: WritableTensor): Uint8Array {
   return Buffer.concat([fieldHead(graphProto.fields.initializers, length), description, valuesHead]);
 }
 
-/** Only raw bytes can lie in another file; packed floats are the same bytes. */
+/** Only raw bytes can be in another file. Packed floats have the same bytes. */
 function canLieOutside({ values }: WritableTensor): boolean {
   return values?.field === 'rawData' || values?.field === 'floatData';
 }

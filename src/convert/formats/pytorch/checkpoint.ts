@@ -10,14 +10,14 @@ import { readView, type TensorView } from './tensor-view.ts';
 import { readZipForm } from './zip-form.ts';
 
 const ZIP_SIGNATURE = 'PK\x03\x04';
-/** Enough for a pickle of one number. */
+/** Enough for the pickle of one number. */
 const START_BYTES = 64;
-/** Tensors may share a storage, as tied layers do; a small file that claims to be a large network is none. */
+/** Tensors may share a storage, as tied layers do, but a small file must not claim to be a large network. */
 const MAX_SHARING = 4;
 
 /**
- * A PyTorch checkpoint (`.pth`, `.pt`) as `torch.save` writes it: names and shapes in memory, values read one tensor at
- * a time. Nothing that the file says is run: https://pytorch.org/docs/stable/notes/serialization.html
+ * A PyTorch checkpoint (`.pth`, `.pt`) as written by `torch.save`. Names and shapes are in memory; values are read one
+ * tensor at a time. No code in the file is executed. https://pytorch.org/docs/stable/notes/serialization.html
  */
 export class PytorchCheckpoint implements TensorSource {
   readonly entries: ReadonlyMap<string, TensorView>;
@@ -30,13 +30,14 @@ export class PytorchCheckpoint implements TensorSource {
     this.entries = findStateDict(object);
     const claimed = [...this.entries.values()].reduce((sum, view) => sum + byteLength(view), 0);
     if (claimed > MAX_SHARING * bytes.size) {
-      throw new ConversionError(`its tensors are of ${claimed} bytes in all, but the file has only ${bytes.size}`);
+      throw new ConversionError(`the tensors claim ${claimed} bytes, but the file has only ${bytes.size}`);
     }
   }
 
   /**
-   * Opens a checkpoint that is a dict of tensors, or holds one under a common key such as `state_dict`.
-   * @throws ConversionError when it is anything else; whatever `open` throws when it is not there
+   * Opens a checkpoint that is a dict of tensors, or has one under a common key such as `state_dict`.
+   *
+   * @throws ConversionError when it is anything else; the error of the file system when it cannot be opened
    */
   static async open(path: string): Promise<PytorchCheckpoint> {
     const bytes = await openFile(path);
@@ -56,16 +57,16 @@ export class PytorchCheckpoint implements TensorSource {
     return this.entries.get(name)?.shape;
   }
 
-  /** @throws ConversionError for an integer tensor. */
+  /** @throws ConversionError when the tensor holds integers */
   async read(name: string): Promise<Float32Array> {
     return decodeFloats(name, this.#view(name).dtype, await this.readBytes(name));
   }
 
-  /** The values in row-major order, of the type in which they are stored. */
+  /** The values in row-major order, in their stored element type. */
   async readBytes(name: string): Promise<Uint8Array> {
     const view = this.#view(name);
     const begin = this.#storageBegins.get(view.storage.key);
-    if (begin === undefined) throw new Error(`storage "${view.storage.key}" was never found`);
+    if (begin === undefined) throw new Error(`storage "${view.storage.key}" has no position in the file`);
     return await readView(view, this.#bytes, begin);
   }
 
@@ -81,8 +82,10 @@ export class PytorchCheckpoint implements TensorSource {
 }
 
 /**
- * Writes a checkpoint's tensors as a new safetensors file, under their names and of their types, one after the other.
- * @throws ConversionError when it is no such checkpoint; Error when `safetensorsPath` exists
+ * Converts a checkpoint to a safetensors file with the same names and element types. Only one tensor is in memory at a
+ * time.
+ *
+ * @throws ConversionError as `PytorchCheckpoint.open`; Error when `safetensorsPath` exists
  */
 export async function pytorchToSafetensors(checkpointPath: string, safetensorsPath: string): Promise<void> {
   const checkpoint = await PytorchCheckpoint.open(checkpointPath);
@@ -97,5 +100,7 @@ async function readSaved(bytes: ByteSource): Promise<SavedObject> {
   const start = await bytes.read(0, Math.min(START_BYTES, bytes.size));
   if (Buffer.from(start.subarray(0, 4)).toString('latin1') === ZIP_SIGNATURE) return await readZipForm(bytes);
   if (isStreamForm(start)) return await readStreamForm(bytes);
-  throw new ConversionError('it is no PyTorch checkpoint: it begins neither as a zip nor with the magic number');
+  throw new ConversionError(
+    'the file is not a PyTorch checkpoint: it is neither a zip nor does it begin with the magic number',
+  );
 }

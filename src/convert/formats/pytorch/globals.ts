@@ -2,7 +2,7 @@ import { ConversionError } from '../../conversion-error.ts';
 import type { Dtype } from '../element-types.ts';
 import { type Storage, TensorView, UnsetTensor, viewOf } from './tensor-view.ts';
 
-/** Element types by the first part of PyTorch's class names: `FloatStorage`, `FloatTensor`. */
+/** Element types by the first part of PyTorch's class names, such as `FloatStorage` and `FloatTensor`. */
 const ELEMENT_TYPES: Readonly<Record<string, Dtype>> = {
   Double: 'F64',
   Float: 'F32',
@@ -16,7 +16,7 @@ const ELEMENT_TYPES: Readonly<Record<string, Dtype>> = {
   Bool: 'BOOL',
 };
 
-/** A class that only says of which type a storage's elements are. */
+/** A class that only tells the element type of a storage. */
 export class StorageType {
   readonly name: string;
   readonly dtype: Dtype;
@@ -27,7 +27,7 @@ export class StorageType {
   }
 }
 
-/** A class or function that may be called. */
+/** A class or function that a pickle may call. */
 class PythonFunction {
   readonly name: string;
   readonly call: (args: readonly unknown[]) => unknown;
@@ -38,10 +38,10 @@ class PythonFunction {
   }
 }
 
-/** What a checkpoint may name, and all of it; each has lived under that name since it was written down. */
+/** All functions that a checkpoint may name, by their names in Python. */
 const FUNCTIONS: ReadonlyMap<string, PythonFunction> = new Map(
   Object.entries<(args: readonly unknown[]) => unknown>({
-    // Python 2 gives its items here, later ones set them.
+    // Python 2 passes the items here; Python 3 sets them afterwards.
     'collections.OrderedDict': ([items = []]) => new Map(expectPairs(items)),
     'torch.Size': ([sizes]) => sizes,
     'torch._utils._rebuild_tensor': rebuildTensor,
@@ -51,7 +51,7 @@ const FUNCTIONS: ReadonlyMap<string, PythonFunction> = new Map(
   }).map(([name, call]) => [name, new PythonFunction(name, call)]),
 );
 
-/** A class or function by its names in Python. @throws ConversionError for any that no weights need */
+/** Resolves a class or function. @throws ConversionError when it is not one that weights need */
 export function pythonGlobal(module: string, name: string): StorageType | PythonFunction {
   const whole = `${module}.${name}`;
   const known = FUNCTIONS.get(whole);
@@ -61,36 +61,38 @@ export function pythonGlobal(module: string, name: string): StorageType | Python
   if (dtype !== undefined && what === 'Storage') return new StorageType(whole, dtype);
   if (dtype !== undefined && what === 'Tensor') return new PythonFunction(whole, () => new UnsetTensor());
   throw new ConversionError(
-    `it holds the Python object "${whole}", and only tensors and plain containers are read: save model.state_dict() alone`,
+    `the file has the Python object "${whole}"; only tensors and plain containers are supported: ` +
+      'save model.state_dict() alone',
   );
 }
 
-/** @throws ConversionError for what is no function of `pythonGlobal` */
+/** @throws ConversionError when `callee` is not a function of `pythonGlobal` */
 export function callPython(callee: unknown, args: readonly unknown[]): unknown {
   if (callee instanceof PythonFunction) return callee.call(args);
-  const name = callee instanceof StorageType ? `"${callee.name}"` : 'what is no function';
-  throw new ConversionError(`it calls ${name}, and only tensors and plain containers are read`);
+  const name = callee instanceof StorageType ? `"${callee.name}"` : 'a value that is not a function';
+  throw new ConversionError(`the file calls ${name}; only tensors and plain containers are supported`);
 }
 
-/** Gives an object its state: a tensor of PyTorch's first releases its storage; nothing else keeps any of it. */
+/** Sets the state of an object. Only a tensor of the first PyTorch releases uses it; others ignore it. */
 export function buildPython(object: unknown, state: unknown): void {
   if (object instanceof UnsetTensor) {
-    if (!Array.isArray(state)) throw new ConversionError('a tensor whose state is no tuple');
+    if (!Array.isArray(state)) throw new ConversionError('the state of a tensor is not a tuple');
     object.view = rebuildTensor(state);
   } else if (!(object instanceof Map || object instanceof TensorView)) {
-    throw new ConversionError('it sets the state of an object that is neither tensor nor dict');
+    throw new ConversionError('the file sets the state of an object that is neither a tensor nor a dict');
   }
 }
 
-/** `(storage, offset, sizes, strides, ...)`; what follows is about gradients. */
+/** The arguments are `(storage, offset, sizes, strides, ...)`; the rest is about gradients. */
 function rebuildTensor([storage, offset, sizes, strides]: readonly unknown[]): TensorView {
   return viewOf(storage as Storage, offset, sizes, strides);
 }
 
 function expectPairs(items: unknown): [unknown, unknown][] {
-  if (!Array.isArray(items)) throw new ConversionError('an OrderedDict of what is no list');
+  if (!Array.isArray(items)) throw new ConversionError('the items of an OrderedDict are not a list');
   return items.map((item) => {
-    if (!Array.isArray(item) || item.length !== 2) throw new ConversionError('an OrderedDict of what are no pairs');
+    if (!Array.isArray(item) || item.length !== 2)
+      throw new ConversionError('the items of an OrderedDict are not pairs');
     return [item[0], item[1]];
   });
 }

@@ -1,23 +1,23 @@
 import { ConversionError } from '../../conversion-error.ts';
 
-/** Names of parameters are short; a longer text is no part of a checkpoint. */
+/** Names of parameters are short; no text of a checkpoint is longer. */
 const MAX_TEXT_BYTES = 1_000_000;
-/** The magic number of PyTorch's older files takes ten bytes. */
+/** The magic number of older PyTorch files has ten bytes. */
 const MAX_INTEGER_BYTES = 16;
-/** A module and the name of what is in it. */
+/** A line is a module or a name in it. */
 const MAX_LINE_BYTES = 1000;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const latin1 = new TextDecoder('latin1');
 
-/** The bytes at hand end within a pickle: there may be more of them in the file. */
+/** The given bytes end inside a pickle. The file may have more. */
 export class PickleEndsEarly extends ConversionError {
   constructor() {
-    super('the pickle ends before its STOP');
+    super('the pickle ends before its STOP opcode');
   }
 }
 
-/** Reads a pickle's opcodes and their arguments, front to back. */
+/** Reads the opcodes of a pickle and their arguments sequentially. */
 export class PickleInput {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -53,15 +53,17 @@ export class PickleInput {
     return Number(this.#view.getBigUint64(this.#advance(8), true));
   }
 
-  /** Big-endian, unlike all else in a pickle. */
+  /** Big-endian, unlike everything else in a pickle. */
   float64(): number {
     return this.#view.getFloat64(this.#advance(8), false);
   }
 
-  /** Two's complement of any length; a number where that is exact. */
+  /** An integer in two's complement of any length; a number if that is exact. */
   integer(length: number): number | bigint {
     if (length > MAX_INTEGER_BYTES) {
-      throw new ConversionError(`an integer of ${length} bytes; at most ${MAX_INTEGER_BYTES} are allowed`);
+      throw new ConversionError(
+        `the pickle has an integer of ${length} bytes; at most ${MAX_INTEGER_BYTES} are allowed`,
+      );
     }
     const bytes = this.#take(length);
     const magnitude = bytes.reduceRight((value, byte) => value * 256n + BigInt(byte), 0n);
@@ -77,7 +79,7 @@ export class PickleInput {
     }
   }
 
-  /** A string of Python 2, which knew no encoding. */
+  /** A string of Python 2, which has no encoding. */
   latin1(length: number): string {
     return latin1.decode(this.#take(expectTextLength(length)));
   }
@@ -86,11 +88,12 @@ export class PickleInput {
     return this.#take(expectTextLength(length)).slice();
   }
 
-  /** Up to the next line feed, which is read too. */
+  /** Reads up to and including the next line feed, which is not returned. */
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#position);
     if (end < 0) throw new PickleEndsEarly();
-    if (end - this.#position > MAX_LINE_BYTES) throw new ConversionError(`a line of more than ${MAX_LINE_BYTES} bytes`);
+    if (end - this.#position > MAX_LINE_BYTES)
+      throw new ConversionError(`the pickle has a line of more than ${MAX_LINE_BYTES} bytes`);
     const text = this.utf8(end - this.#position);
     this.#advance(1);
     return text;
@@ -109,7 +112,7 @@ export class PickleInput {
   }
 }
 
-/** As a number, if that is exact. */
+/** Converts to a number if that is exact. */
 export function exact(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
@@ -117,5 +120,5 @@ export function exact(value: bigint): number | bigint {
 
 function expectTextLength(length: number): number {
   if (length <= MAX_TEXT_BYTES) return length;
-  throw new ConversionError(`a text of ${length} bytes; at most ${MAX_TEXT_BYTES} are allowed`);
+  throw new ConversionError(`the pickle has a text of ${length} bytes; at most ${MAX_TEXT_BYTES} are allowed`);
 }

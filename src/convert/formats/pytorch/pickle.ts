@@ -1,31 +1,31 @@
 import { ConversionError } from '../../conversion-error.ts';
 import { exact, PickleInput } from './pickle-input.ts';
 
-/** The state of a network with its optimizer's takes some hundred thousand steps. Each may make an object. */
+/** Each step may create an object. A network with its optimizer needs a few hundred thousand steps. */
 const MAX_STEPS = 2_000_000;
-/** A pickler remembers each object that it writes. */
+/** A pickler memoizes each object that it writes. */
 const MAX_MEMO = 1_000_000;
-/** Containers within containers: what is built is walked by functions that call themselves. */
+/** Nesting of containers; recursive functions walk the result. */
 const MAX_DEPTH = 100;
 
-/** What a pickle may use beside plain values. All of it throws a `ConversionError` for what it does not know. */
+/** Everything that a pickle may use besides plain values. Each method throws a `ConversionError` for unknown values. */
 export interface PickleHost {
-  /** A class or function, by its names in Python. */
+  /** Resolves a class or function. */
   global(module: string, name: string): unknown;
   call(callee: unknown, args: readonly unknown[]): unknown;
-  /** Gives an object that was made before its state. */
+  /** Sets the state of an object. */
   build(object: unknown, state: unknown): void;
-  /** An object that is kept outside the pickle. */
+  /** Resolves an object that is stored outside the pickle. */
   persistent(id: unknown): unknown;
 }
 
 /**
- * Reads one pickle, with nothing in it but numbers, texts, tuples and lists (arrays), dicts (`Map`), sets, and what the
- * host makes. A pickle is a program for a stack machine, and Python's would run any function that it names: this one
- * has no functions but the host's. Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py
+ * Reads one pickle of numbers, texts, tuples and lists (arrays), dicts (`Map`), sets, and objects that the host creates.
+ * A pickle is a program for a stack machine. Python's machine runs any function that the pickle names; this one only runs
+ * functions of the host. Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py
  *
- * @returns the value, and where the pickle ends
- * @throws ConversionError when it holds anything else; PickleEndsEarly when `bytes` end before it does
+ * @returns the value, and the offset after the pickle
+ * @throws ConversionError when it has anything else; PickleEndsEarly when `bytes` end inside the pickle
  */
 export function unpickle(bytes: Uint8Array, begin: number, host: PickleHost): { value: unknown; end: number } {
   const machine = new Machine(new PickleInput(bytes, begin), host);
@@ -36,7 +36,7 @@ class Machine {
   readonly input: PickleInput;
   readonly host: PickleHost;
   readonly #memo = new Map<number, unknown>();
-  /** Below the stack in use: those that a MARK has put aside. */
+  /** The stacks below the current one: each MARK opens a new stack. */
   readonly #marked: unknown[][] = [];
   #stack: unknown[] = [];
   #steps = 0;
@@ -51,8 +51,7 @@ class Machine {
       const code = this.input.uint8();
       if (code === STOP) return this.pop();
       const operation = OPERATIONS[code];
-      if (operation === undefined)
-        throw new ConversionError(`there is no pickle opcode ${code} that a checkpoint needs`);
+      if (operation === undefined) throw new ConversionError(`the pickle has opcode ${code}, which is not supported`);
       operation(this);
       this.charge(1);
     }
@@ -60,7 +59,7 @@ class Machine {
 
   charge(steps: number): void {
     this.#steps += steps;
-    if (this.#steps > MAX_STEPS) throw new ConversionError(`the pickle takes more than ${MAX_STEPS} steps`);
+    if (this.#steps > MAX_STEPS) throw new ConversionError(`the pickle needs more than ${MAX_STEPS} steps`);
   }
 
   push(value: unknown): void {
@@ -68,7 +67,7 @@ class Machine {
   }
 
   pop(): unknown {
-    if (this.#stack.length === 0) throw new ConversionError('the pickle takes a value from an empty stack');
+    if (this.#stack.length === 0) throw new ConversionError('the pickle pops a value from an empty stack');
     return this.#stack.pop();
   }
 
@@ -79,27 +78,28 @@ class Machine {
   }
 
   mark(): void {
-    if (this.#marked.length === MAX_DEPTH) throw new ConversionError(`the pickle nests more than ${MAX_DEPTH} deep`);
+    if (this.#marked.length === MAX_DEPTH)
+      throw new ConversionError(`the pickle is nested more than ${MAX_DEPTH} levels deep`);
     this.#marked.push(this.#stack);
     this.#stack = [];
   }
 
-  /** The values since the last mark. */
+  /** Pops the values since the last mark. */
   popMark(): unknown[] {
     const values = this.#stack;
     const below = this.#marked.pop();
-    if (below === undefined) throw new ConversionError('the pickle looks for a mark that it never set');
+    if (below === undefined) throw new ConversionError('the pickle uses a mark that it has not set');
     this.#stack = below;
     return values;
   }
 
-  /** The values on top, the last pushed last. */
+  /** Pops values; the one that was pushed last is the last of them. */
   popMany(count: number): unknown[] {
     return Array.from({ length: count }, () => this.pop()).reverse();
   }
 
   remember(key: number): void {
-    if (this.#memo.size === MAX_MEMO) throw new ConversionError(`the pickle remembers more than ${MAX_MEMO} objects`);
+    if (this.#memo.size === MAX_MEMO) throw new ConversionError(`the pickle memoizes more than ${MAX_MEMO} objects`);
     this.#memo.set(key, this.top());
   }
 
@@ -108,28 +108,29 @@ class Machine {
   }
 
   recall(key: number): void {
-    if (!this.#memo.has(key)) throw new ConversionError(`the pickle recalls object ${key}, which it never made`);
+    if (!this.#memo.has(key)) throw new ConversionError(`the pickle recalls object ${key}, which it has not memoized`);
     this.push(this.#memo.get(key));
   }
 
   call(): void {
     const [callee, args] = this.popMany(2);
     const values = expectList(args);
-    // A call may walk what it is given, and the same list may be given again and again.
+    // A call may walk its arguments, and the same list may be passed many times.
     for (const value of values) this.charge(Array.isArray(value) ? value.length : 1);
     this.push(this.host.call(callee, values));
   }
 }
 
-type Step = (machine: Machine) => void;
+/** Executes an opcode. */
+type OpcodeHandler = (machine: Machine) => void;
 
 const pushing =
-  (make: (machine: Machine) => unknown): Step =>
+  (make: (machine: Machine) => unknown): OpcodeHandler =>
   (machine) =>
     machine.push(make(machine));
 
 const appending =
-  (take: (machine: Machine) => readonly unknown[]): Step =>
+  (take: (machine: Machine) => readonly unknown[]): OpcodeHandler =>
   (machine) => {
     const values = take(machine);
     const list = expectList(machine.top());
@@ -137,7 +138,7 @@ const appending =
   };
 
 const setting =
-  (take: (machine: Machine) => readonly unknown[]): Step =>
+  (take: (machine: Machine) => readonly unknown[]): OpcodeHandler =>
   (machine) => {
     const pairs = take(machine);
     setItems(expectMap(machine.top()), pairs);
@@ -145,9 +146,9 @@ const setting =
 
 const STOP = 0x2e;
 
-/** By the opcode's byte, which is a letter where protocol 0 or 1 had it already. */
-const OPERATIONS: readonly (Step | undefined)[] = byCode([
-  // The frame of a pickle: its protocol, and hints for reading it in pieces.
+/** Handlers by opcode. Opcodes of protocol 0 and 1 are letters. */
+const OPERATIONS: readonly (OpcodeHandler | undefined)[] = byCode([
+  // Protocol version and frame sizes.
   [0x80, ({ input }) => void input.uint8()],
   [0x95, ({ input }) => void input.uint64()],
   ['(', (machine) => machine.mark()],
@@ -194,7 +195,7 @@ const OPERATIONS: readonly (Step | undefined)[] = byCode([
     (machine) => {
       const values = machine.popMark();
       const set = machine.top();
-      if (!(set instanceof Set)) throw new ConversionError('the pickle adds to a set that is none');
+      if (!(set instanceof Set)) throw new ConversionError('the pickle adds to a value that is not a set');
       for (const value of values) set.add(value);
     },
   ],
@@ -213,12 +214,13 @@ const OPERATIONS: readonly (Step | undefined)[] = byCode([
     0x93,
     (machine) => {
       const [module, name] = machine.popMany(2);
-      if (typeof module !== 'string' || typeof name !== 'string') throw new ConversionError('a global without a name');
+      if (typeof module !== 'string' || typeof name !== 'string')
+        throw new ConversionError('the name of a global is not a text');
       machine.push(machine.host.global(module, name));
     },
   ],
   ['R', (machine) => machine.call()],
-  // A class made without its constructor; the classes that a host knows make no difference.
+  // Creates an object without its constructor; the classes of the host make no difference.
   [0x81, (machine) => machine.call()],
   [
     'b',
@@ -230,16 +232,18 @@ const OPERATIONS: readonly (Step | undefined)[] = byCode([
   ['Q', pushing((machine) => machine.host.persistent(machine.pop()))],
 ]);
 
-function byCode(operations: readonly (readonly [code: string | number, step: Step])[]): (Step | undefined)[] {
-  const table: (Step | undefined)[] = new Array(256).fill(undefined);
-  for (const [code, step] of operations) table[typeof code === 'number' ? code : code.charCodeAt(0)] = step;
+function byCode(
+  operations: readonly (readonly [code: string | number, handler: OpcodeHandler])[],
+): (OpcodeHandler | undefined)[] {
+  const table: (OpcodeHandler | undefined)[] = new Array(256).fill(undefined);
+  for (const [code, handler] of operations) table[typeof code === 'number' ? code : code.charCodeAt(0)] = handler;
   return table;
 }
 
 /** Protocol 0 writes booleans as the integers 00 and 01. */
 function decimal(text: string): number | bigint | boolean {
   if (text === '00' || text === '01') return text === '01';
-  if (!/^-?\d{1,40}$/.test(text)) throw new ConversionError(`"${text.slice(0, 40)}" is no integer`);
+  if (!/^-?\d{1,40}$/.test(text)) throw new ConversionError(`"${text.slice(0, 40)}" is not an integer`);
   return exact(BigInt(text));
 }
 
@@ -250,11 +254,24 @@ function setItems(map: Map<unknown, unknown>, pairs: readonly unknown[]): Map<un
 }
 
 function expectList(value: unknown): unknown[] {
-  if (!Array.isArray(value)) throw new ConversionError('the pickle takes for a list or tuple what is none');
+  if (!Array.isArray(value)) throw new ConversionError('the pickle uses a value as a list or tuple that is not one');
   return value;
 }
 
 function expectMap(value: unknown): Map<unknown, unknown> {
-  if (!(value instanceof Map)) throw new ConversionError('the pickle takes for a dict what is none');
+  if (!(value instanceof Map)) throw new ConversionError('the pickle uses a value as a dict that is not one');
   return value;
+}
+
+const MAX_SHOWN_CHARACTERS = 60;
+
+/**
+ * A short text of a value for an error message. Contents of containers are not shown: a container may contain itself, or
+ * the same value exponentially often.
+ */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return value.slice(0, MAX_SHOWN_CHARACTERS);
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return String(value);
 }

@@ -1,21 +1,20 @@
 import { ConversionError } from '../../conversion-error.ts';
 import { buildPython, callPython, pythonGlobal, StorageType } from './globals.ts';
-import type { PickleHost } from './pickle.ts';
-import { shown } from './shown.ts';
+import { type PickleHost, shown } from './pickle.ts';
 import { Storage } from './tensor-view.ts';
 
-/** What `torch.save` was given, and where its storages begin in the file, by key. */
+/** The argument of `torch.save`, and the byte offsets of its storages in the file, by key. */
 export interface SavedObject {
   readonly object: unknown;
   readonly storageBegins: ReadonlyMap<string, number>;
 }
 
-/** A pickle that names its storages, and those that it has named so far: the whole ones, not views of them. */
+/** A host that collects the storages that a pickle refers to. */
 export interface StorageHost extends PickleHost {
   readonly storages: ReadonlyMap<string, Storage>;
 }
 
-/** Tensors with their values elsewhere, and nothing else than plain containers. */
+/** A host that allows only tensors, whose values are outside the pickle, and plain containers. */
 export function storageHost(): StorageHost {
   const storages = new Map<string, Storage>();
   return {
@@ -27,7 +26,7 @@ export function storageHost(): StorageHost {
       const known = storages.get(storage.key);
       if (known !== undefined && known.byteLength !== storage.byteLength) {
         throw new ConversionError(
-          `storage "${storage.key}" is of ${known.byteLength} bytes, and of ${storage.byteLength}`,
+          `storage "${storage.key}" has two sizes: ${known.byteLength} and ${storage.byteLength} bytes`,
         );
       }
       storages.set(storage.key, known ?? storage);
@@ -37,11 +36,12 @@ export function storageHost(): StorageHost {
   };
 }
 
-/** `('storage', type, key, device, elements)`, in older files with a sixth, the part that this one is of another. */
+/** Parses `('storage', type, key, device, elements)`; older files have a sixth item, for a part of another storage. */
 function parseStorage(id: unknown): Storage {
   const [kind, type, key, , length, part = null] = Array.isArray(id) ? id : [];
-  if (kind !== 'storage') throw new ConversionError(`it refers to ${shown(kind)} outside of it, not to a storage`);
-  if (!(type instanceof StorageType)) throw new ConversionError(`the type of storage "${shown(key)}" is not known`);
+  if (kind !== 'storage')
+    throw new ConversionError(`the pickle refers to ${shown(kind)} outside the pickle; only storages are supported`);
+  if (!(type instanceof StorageType)) throw new ConversionError(`storage "${shown(key)}" has an unknown type`);
   if (typeof key !== 'string' || typeof length !== 'number' || !(Number.isSafeInteger(length) && length >= 0)) {
     throw new ConversionError(`storage "${shown(key)}" has ${shown(length)} elements`);
   }

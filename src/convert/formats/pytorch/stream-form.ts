@@ -1,29 +1,28 @@
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { type PickleHost, unpickle } from './pickle.ts';
+import { type PickleHost, shown, unpickle } from './pickle.ts';
 import { PickleEndsEarly } from './pickle-input.ts';
 import { type SavedObject, storageHost } from './saved-object.ts';
-import { shown } from './shown.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL = 1001;
-/** The pickles are that long together; a large network's take less than the first of these. */
+/** Bytes that are read for the pickles at first, and at most. Those of a large network need less than the first. */
 const FIRST_WINDOW_BYTES = 1_000_000;
 const MAX_WINDOW_BYTES = 64_000_000;
-/** Before each storage stands how many elements it has. */
+/** Each storage is preceded by its number of elements. */
 const LENGTH_BYTES = 8;
 
-/** The four pickles before the storages' own list have nothing but plain values in them. */
+/** For pickles that hold only plain values: all but the one of the object. */
 const PLAIN: PickleHost = {
   global: (module, name) => {
-    throw new ConversionError(`it begins with the Python object "${module}.${name}"`);
+    throw new ConversionError(`the file begins with the Python object "${module}.${name}"`);
   },
   call: () => undefined,
   build: () => {},
   persistent: () => undefined,
 };
 
-/** Whether a file begins as this form does: with a pickle of the magic number. */
+/** Whether a file has this form: it begins with a pickle of the magic number. */
 export function isStreamForm(start: Uint8Array): boolean {
   try {
     return unpickle(start, 0, PLAIN).value === MAGIC;
@@ -33,8 +32,8 @@ export function isStreamForm(start: Uint8Array): boolean {
 }
 
 /**
- * PyTorch's form before 1.6: pickles one after another, of the magic number, the protocol, the machine, the object and
- * the list of its storages' keys; then the storages in the list's order.
+ * Reads the form of PyTorch before 1.6: pickles of the magic number, the protocol, the machine, the object and the list of
+ * storage keys, followed by the storages in the order of the list.
  */
 export async function readStreamForm(bytes: ByteSource): Promise<SavedObject> {
   const { object, keys, storages, end } = await readPickles(bytes);
@@ -42,17 +41,17 @@ export async function readStreamForm(bytes: ByteSource): Promise<SavedObject> {
   let position = end;
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
-    if (storage === undefined) throw new ConversionError(`storage "${shown(key)}" is of no tensor`);
+    if (storage === undefined) throw new ConversionError(`no tensor uses storage "${shown(key)}"`);
     const length = Buffer.from(await bytes.read(position, position + LENGTH_BYTES)).readBigInt64LE();
     if (length !== BigInt(storage.length)) {
       throw new ConversionError(
-        `storage "${storage.key}" has ${length} elements; its tensors were told ${storage.length}`,
+        `storage "${storage.key}" has ${length} elements, but its tensors expect ${storage.length}`,
       );
     }
     storageBegins.set(storage.key, position + LENGTH_BYTES);
     position += LENGTH_BYTES + storage.byteLength;
     if (position > bytes.size) {
-      throw new ConversionError(`the file ends at byte ${bytes.size}, within storage "${storage.key}"`);
+      throw new ConversionError(`the file ends at byte ${bytes.size}, inside storage "${storage.key}"`);
     }
   }
   const lost = [...storages.keys()].find((key) => !storageBegins.has(key));
@@ -60,7 +59,7 @@ export async function readStreamForm(bytes: ByteSource): Promise<SavedObject> {
   return { object, storageBegins };
 }
 
-/** Nothing says how long the pickles are: they are read again in a longer window until they fit into it. */
+/** The length of the pickles is unknown, so they are parsed again with more bytes until they are complete. */
 async function readPickles(bytes: ByteSource): Promise<ReturnType<typeof parsePickles>> {
   for (let length = FIRST_WINDOW_BYTES; ; length *= 4) {
     const window = await bytes.read(0, Math.min(length, bytes.size));
@@ -68,7 +67,8 @@ async function readPickles(bytes: ByteSource): Promise<ReturnType<typeof parsePi
       return parsePickles(window);
     } catch (error) {
       if (!(error instanceof PickleEndsEarly) || window.length === bytes.size) throw error;
-      if (length >= MAX_WINDOW_BYTES) throw new ConversionError(`its pickles take more than ${MAX_WINDOW_BYTES} bytes`);
+      if (length >= MAX_WINDOW_BYTES)
+        throw new ConversionError(`the pickles are longer than ${MAX_WINDOW_BYTES} bytes`);
     }
   }
 }
@@ -77,15 +77,15 @@ function parsePickles(window: Uint8Array) {
   const magic = unpickle(window, 0, PLAIN);
   const protocol = unpickle(window, magic.end, PLAIN);
   if (protocol.value !== PROTOCOL)
-    throw new ConversionError(`its protocol is ${shown(protocol.value)}, not ${PROTOCOL}`);
+    throw new ConversionError(`the protocol is ${shown(protocol.value)}, not ${PROTOCOL}`);
   const machine = unpickle(window, protocol.end, PLAIN);
   if (!(machine.value instanceof Map) || machine.value.get('little_endian') !== true) {
-    throw new ConversionError('it was not written on a little-endian machine');
+    throw new ConversionError('the file was not written on a little-endian machine');
   }
   const host = storageHost();
   const object = unpickle(window, machine.end, host);
   const keys = unpickle(window, object.end, PLAIN);
-  if (!Array.isArray(keys.value)) throw new ConversionError('the list of its storages is none');
+  if (!Array.isArray(keys.value)) throw new ConversionError('the list of storages is not a list');
   const list: readonly unknown[] = keys.value;
   return { object: object.value, keys: list, storages: host.storages, end: keys.end };
 }

@@ -2,16 +2,16 @@ import { elementCount } from '../../../common/tensor.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type Dtype, elementBytes } from '../element-types.ts';
-import { shown } from './shown.ts';
+import { shown } from './pickle.ts';
 
-/** PyTorch itself stops at 64; weights of networks end at 5. */
+/** PyTorch's own limit is 64; weights of networks have 5 at most. */
 const MAX_DIMENSIONS = 16;
 
-/** Values of one type in a row, which tensors view. */
+/** A sequence of values of one type, which tensors view. */
 export class Storage {
   readonly key: string;
   readonly dtype: Dtype;
-  /** Elements. */
+  /** Number of elements. */
   readonly length: number;
 
   constructor(key: string, dtype: Dtype, length: number) {
@@ -25,7 +25,7 @@ export class Storage {
   }
 }
 
-/** A tensor as PyTorch has it: a storage, where in it the tensor begins, and its strides; all in elements. */
+/** A tensor as PyTorch stores it: a storage, and offset, shape and strides in elements. */
 export class TensorView {
   readonly storage: Storage;
   readonly offset: number;
@@ -44,29 +44,32 @@ export class TensorView {
   }
 }
 
-/** A tensor of PyTorch's first releases, between its making and its filling. */
+/** A tensor in files of the first PyTorch releases, which is created before its storage is set. */
 export class UnsetTensor {
   view: TensorView | undefined;
 }
 
-/** A view that is known to lie in its storage. @throws ConversionError when it does not */
+/** Creates a view. @throws ConversionError when it is not within its storage */
 export function viewOf(storage: unknown, offset: unknown, sizes: unknown, strides: unknown): TensorView {
-  if (!(storage instanceof Storage)) throw new ConversionError('a tensor without a storage');
+  if (!(storage instanceof Storage)) throw new ConversionError('a tensor has no storage');
   const [shape, steps] = [expectSizes(sizes), expectSizes(strides)];
   if (!isSize(offset) || shape.length !== steps.length || shape.length > MAX_DIMENSIONS) {
-    throw new ConversionError(`a tensor of shape [${shape}] with offset ${shown(offset)} and strides [${steps}]`);
+    throw new ConversionError(
+      `a tensor has shape [${shape}], offset ${shown(offset)} and strides [${steps}], which is not valid`,
+    );
   }
   const view = new TensorView(storage, offset, shape, steps);
-  // A tensor that repeats its storage could be of any size, and none that was trained does.
+  // A tensor that repeats values of its storage could have any size; trained tensors do not.
   if (endOf(view) > storage.length || elementCount(shape) > storage.length) {
     throw new ConversionError(
-      `a tensor of shape [${shape}] with offset ${offset} and strides [${steps}] is not within its storage of ${storage.length} elements`,
+      `a tensor of shape [${shape}] with offset ${offset} and strides [${steps}] ` +
+        `is not within its storage of ${storage.length} elements`,
     );
   }
   return view;
 }
 
-/** The values of a view in row-major order, out of its storage, which begins at byte `begin` of the file. */
+/** Reads the values of a view in row-major order. @param begin byte offset of its storage in the file */
 export async function readView(view: TensorView, bytes: ByteSource, begin: number): Promise<Uint8Array> {
   const width = elementBytes(view.dtype);
   const count = elementCount(view.shape);
@@ -76,7 +79,7 @@ export async function readView(view: TensorView, bytes: ByteSource, begin: numbe
   return isContiguous(view) ? covered : gathered(view, covered, count, width);
 }
 
-/** Walks a view as an odometer turns: the last dimension fastest. */
+/** Copies the values of a view in row-major order, with the last dimension fastest. */
 function gathered({ shape, strides }: TensorView, source: Uint8Array, count: number, width: number): Uint8Array {
   const values = new Uint8Array(count * width);
   const index = new Array<number>(shape.length).fill(0);
@@ -106,7 +109,7 @@ function isContiguous({ shape, strides }: TensorView): boolean {
   return true;
 }
 
-/** The element of the storage behind the view's last. */
+/** The index after the last element of the view in its storage. */
 function endOf({ offset, shape, strides }: TensorView): number {
   if (elementCount(shape) === 0) return offset;
   return shape.reduce((end, size, axis) => end + (size - 1) * (strides[axis] ?? 0), offset + 1);
@@ -114,7 +117,7 @@ function endOf({ offset, shape, strides }: TensorView): number {
 
 function expectSizes(value: unknown): number[] {
   if (Array.isArray(value) && value.every(isSize)) return value;
-  throw new ConversionError('a tensor whose sizes or strides are not whole numbers from 0');
+  throw new ConversionError('a tensor has sizes or strides that are not integers of at least 0');
 }
 
 function isSize(value: unknown): value is number {

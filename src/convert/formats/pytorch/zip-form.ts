@@ -6,14 +6,14 @@ import { unpickle } from './pickle.ts';
 import { type SavedObject, storageHost } from './saved-object.ts';
 import type { Storage } from './tensor-view.ts';
 
-/** A storage is an entry, and so is hardly anything else. */
+/** Each storage is an entry; there are few others. */
 const MAX_ENTRIES = 100_000;
-/** The pickle holds names and shapes, some hundred bytes a tensor. */
+/** The pickle has names and shapes, a few hundred bytes per tensor. */
 const MAX_PICKLE_BYTES = 64_000_000;
 const STORED = 0;
 
 /**
- * PyTorch's form since 1.6: a zip without compression, of `<name>/data.pkl`, the storages `<name>/data/<key>` and, in
+ * Reads the form of PyTorch since 1.6: an uncompressed zip of `<name>/data.pkl`, the storages `<name>/data/<key>` and, in
  * newer files, `<name>/byteorder`.
  */
 export async function readZipForm(bytes: ByteSource): Promise<SavedObject> {
@@ -22,8 +22,8 @@ export async function readZipForm(bytes: ByteSource): Promise<SavedObject> {
     const entries = await listed(zip);
     const prefix = expectOnePickle([...entries.keys()]);
     const read = async (name: string, most: number) => {
-      const { begin, length } = await placeOf(zip, entries, `${prefix}${name}`);
-      if (length > most) throw new ConversionError(`"${name}" is of ${length} bytes; at most ${most} are allowed`);
+      const { begin, length } = await rangeOf(zip, entries, `${prefix}${name}`);
+      if (length > most) throw new ConversionError(`"${name}" has ${length} bytes; at most ${most} are allowed`);
       return await bytes.read(begin, begin + length);
     };
     if (entries.has(`${prefix}byteorder`)) expectLittleEndian(await read('byteorder', 100));
@@ -44,7 +44,7 @@ async function opened(bytes: ByteSource): Promise<ZipFile> {
   try {
     return await openZip(bytes, { autoClose: false });
   } catch (cause) {
-    throw new ConversionError('the zip cannot be read, it may have been cut off', { cause });
+    throw new ConversionError('the zip cannot be read; it may be cut off', { cause });
   }
 }
 
@@ -61,22 +61,22 @@ async function listed(zip: ZipFile): Promise<Map<string, Entry>> {
   return entries;
 }
 
-/** What stands before `data.pkl`. */
+/** The path before `data.pkl`. */
 function expectOnePickle(names: readonly string[]): string {
   const prefixes = names.flatMap((name) => /^((?:[^/]+\/)?)data\.pkl$/.exec(name)?.[1] ?? []);
   const [prefix] = prefixes;
   if (prefix === undefined || prefixes.length > 1) {
-    throw new ConversionError(`a zip with ${prefixes.length} data.pkl is no PyTorch checkpoint, which has one`);
+    throw new ConversionError(`the zip has ${prefixes.length} files named data.pkl; a PyTorch checkpoint has one`);
   }
   if (names.includes(`${prefix}constants.pkl`)) {
-    throw new ConversionError('it is a TorchScript model: save the state_dict() of the model that was scripted');
+    throw new ConversionError('the file is a TorchScript model: save the state_dict() of the original model');
   }
   return prefix;
 }
 
 function expectLittleEndian(order: Uint8Array): void {
   const text = Buffer.from(order).toString('latin1').trim();
-  if (text !== 'little') throw new ConversionError(`its byte order is "${text}"; only "little" is read`);
+  if (text !== 'little') throw new ConversionError(`the byte order is "${text}"; only "little" is supported`);
 }
 
 async function storageBegin(
@@ -85,14 +85,14 @@ async function storageBegin(
   name: string,
   storage: Storage,
 ): Promise<number> {
-  const { begin, length } = await placeOf(zip, entries, name);
+  const { begin, length } = await rangeOf(zip, entries, name);
   if (length === storage.byteLength) return begin;
   throw new ConversionError(
-    `"${name}" is of ${length} bytes; its ${storage.length} elements of ${storage.dtype} are ${storage.byteLength}`,
+    `"${name}" has ${length} bytes, but ${storage.length} elements of ${storage.dtype} need ${storage.byteLength}`,
   );
 }
 
-async function placeOf(
+async function rangeOf(
   zip: ZipFile,
   entries: ReadonlyMap<string, Entry>,
   name: string,
@@ -100,12 +100,12 @@ async function placeOf(
   const entry = entries.get(name);
   if (entry === undefined) throw new ConversionError(`"${name}" is missing from the zip`);
   if (entry.compressionMethod !== STORED || entry.isEncrypted()) {
-    throw new ConversionError(`"${name}" is compressed: PyTorch stores it, and reads it nowhere else`);
+    throw new ConversionError(`"${name}" is compressed or encrypted; PyTorch writes it without compression`);
   }
   try {
     const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
     return { begin: fileDataStart, length: entry.uncompressedSize };
   } catch (cause) {
-    throw new ConversionError(`"${name}" is not where the zip says`, { cause });
+    throw new ConversionError(`"${name}" is not at its position in the zip`, { cause });
   }
 }

@@ -3,8 +3,9 @@ import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { byteLength, type Dtype, isDtype } from '../element-types.ts';
 
-/** The header's length is the first eight bytes; the format's own limit keeps a damaged length from taking memory. */
+/** The format's own limit. It prevents a damaged length from allocating memory. */
 const MAX_HEADER_BYTES = 100_000_000;
+/** The file begins with the length of the header. */
 const LENGTH_BYTES = 8;
 
 const entrySchema = z.object({
@@ -15,7 +16,7 @@ const entrySchema = z.object({
 const headerSchema = z.record(z.string(), z.unknown());
 const metadataSchema = z.record(z.string(), z.string());
 
-/** Where a tensor lies: `begin` and `end` are bytes from the start of the file. */
+/** Type, shape and position of a tensor; `begin` and `end` are byte offsets in the file. */
 export interface TensorEntry {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -23,21 +24,23 @@ export interface TensorEntry {
   readonly end: number;
 }
 
-/** What the beginning of a file says. */
+/** The header of a file. */
 export interface Header {
   readonly entries: ReadonlyMap<string, TensorEntry>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads and checks the header whole, before anything else is read.
+ * Reads and checks the whole header before anything else is read.
  *
- * @param cut whether the bytes are the beginning of a file: then only tensors that are whole are among the entries
+ * @param cut whether the bytes are only the beginning of a file: entries then has only the tensors that are complete
  * @throws ConversionError that says what is wrong
  */
 export async function readHeader(bytes: ByteSource, cut = false): Promise<Header> {
   if (bytes.size < LENGTH_BYTES) {
-    throw new ConversionError(`${bytes.size} bytes are too few for a safetensors file, which begins with 8 of length`);
+    throw new ConversionError(
+      `${bytes.size} bytes are too few for a safetensors file, which begins with a length of 8 bytes`,
+    );
   }
   const prefix = await bytes.read(0, LENGTH_BYTES);
   const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
@@ -86,7 +89,7 @@ function parseJson(text: string): Record<string, unknown> {
   return header.data;
 }
 
-/** The keys of the outermost object, repeated ones too: `JSON.parse` keeps the last of them and says nothing. */
+/** The keys of the outermost object, including repeated ones, of which `JSON.parse` silently keeps the last. */
 function topLevelNames(text: string): string[] {
   const names: string[] = [];
   let depth = 0;
@@ -107,27 +110,30 @@ function parseMetadata(value: unknown): Record<string, string> {
 function parseEntry(name: string, value: unknown, dataStart: number): TensorEntry {
   const parsed = entrySchema.safeParse(value);
   if (!parsed.success) {
-    throw new ConversionError(`the header's entry of tensor "${name}" is wrong: ${z.prettifyError(parsed.error)}`);
+    throw new ConversionError(`the header entry of tensor "${name}" is not valid: ${z.prettifyError(parsed.error)}`);
   }
   const { dtype, shape, data_offsets } = parsed.data;
-  if (!isDtype(dtype)) throw new ConversionError(`tensor "${name}" is of an unknown type "${dtype}"`);
+  if (!isDtype(dtype)) throw new ConversionError(`tensor "${name}" has the unknown type "${dtype}"`);
   const [begin, end] = data_offsets;
   const bytes = byteLength({ dtype, shape });
   if (end - begin !== bytes) {
     throw new ConversionError(
-      `tensor "${name}" is ${dtype} of shape [${shape}], ${bytes} bytes, but its offsets ${begin} to ${end} hold ${end - begin}`,
+      `tensor "${name}" (${dtype}, shape [${shape}]) needs ${bytes} bytes, ` +
+        `but its offsets ${begin} to ${end} hold ${end - begin}`,
     );
   }
   return { dtype, shape, begin: dataStart + begin, end: dataStart + end };
 }
 
-/** Tensors follow each other without gap or overlap, from the header's end to the file's, which is given back. */
+/** Checks that tensors follow each other without gap or overlap. @returns the end of the last one */
 function checkLayout(entries: ReadonlyMap<string, TensorEntry>, dataStart: number): number {
   const inOrder = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let position = dataStart;
   for (const [name, { begin, end }] of inOrder) {
     if (begin !== position) {
-      throw new ConversionError(`tensor "${name}" begins at byte ${begin} of the file; byte ${position} is next`);
+      throw new ConversionError(
+        `tensor "${name}" begins at byte ${begin} of the file, not at ${position}, where the one before it ends`,
+      );
     }
     position = end;
   }

@@ -5,12 +5,12 @@ import { decodeFloats } from '../element-types.ts';
 import { type Header, readHeader, type TensorEntry } from './header.ts';
 
 /**
- * A safetensors file: header in memory, tensors read one at a time. The header is checked whole before anything is
- * read: https://github.com/huggingface/safetensors#format
+ * A safetensors file: https://github.com/huggingface/safetensors#format. The header is checked completely and kept in
+ * memory; tensors are read one at a time.
  */
 export class SafetensorsFile implements TensorSource {
   readonly entries: ReadonlyMap<string, TensorEntry>;
-  /** The header's `__metadata__`. */
+  /** `__metadata__` of the header. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly #bytes: ByteSource;
 
@@ -20,12 +20,12 @@ export class SafetensorsFile implements TensorSource {
     this.metadata = header.metadata;
   }
 
-  /** @throws ConversionError when the file is not well-formed; whatever `open` throws when it is not there. */
+  /** @throws ConversionError when the file is malformed; the error of the file system when it cannot be opened */
   static open(path: string): Promise<SafetensorsFile> {
     return SafetensorsFile.#open(path, false);
   }
 
-  /** As `open`, of the beginning of a file: it has the tensors that are whole. */
+  /** Like `open`, for a file that is cut off: it has the tensors that are complete. */
   static openBeginning(path: string): Promise<SafetensorsFile> {
     return SafetensorsFile.#open(path, true);
   }
@@ -40,7 +40,7 @@ export class SafetensorsFile implements TensorSource {
     }
   }
 
-  /** @throws ConversionError when the bytes are not a well-formed file. */
+  /** @throws ConversionError when the bytes are malformed */
   static async parse(buffer: Uint8Array): Promise<SafetensorsFile> {
     const bytes = bufferSource(buffer);
     return new SafetensorsFile(bytes, await readHeader(bytes));
@@ -54,13 +54,13 @@ export class SafetensorsFile implements TensorSource {
     return this.entries.get(name)?.shape;
   }
 
-  /** @throws ConversionError for an integer tensor. */
+  /** @throws ConversionError when the tensor holds integers */
   async read(name: string): Promise<Float32Array> {
     const { dtype } = this.#entry(name);
     return decodeFloats(name, dtype, await this.readBytes(name));
   }
 
-  /** The tensor as it is stored, for copying it into another file. */
+  /** The stored bytes of a tensor, for copying it into another file. */
   async readBytes(name: string): Promise<Uint8Array> {
     const { begin, end } = this.#entry(name);
     return await this.#bytes.read(begin, end);

@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { elementCount } from '../../../common/tensor.ts';
 import { byteLength, type Dtype } from '../element-types.ts';
 
-/** A tensor to write; `read` is called once, when its turn comes. */
+/** A tensor to write. `read` is called once, when the tensor is written. */
 export interface TensorToWrite {
   readonly name: string;
   readonly dtype: Dtype;
@@ -10,13 +10,13 @@ export interface TensorToWrite {
   read(): Promise<Uint8Array>;
 }
 
-/** A file whose tensors can be copied as they are stored. */
+/** A file whose tensors can be copied in their stored form. */
 export interface StoredTensors {
   readonly entries: ReadonlyMap<string, { readonly dtype: Dtype; readonly shape: readonly number[] }>;
   readBytes(name: string): Promise<Uint8Array>;
 }
 
-/** The given tensors of a file as they are stored there. */
+/** The given tensors of a file, in their stored form. */
 export function storedTensors(file: StoredTensors, names: Iterable<string>): TensorToWrite[] {
   return Array.from(names, (name) => {
     const entry = file.entries.get(name);
@@ -25,7 +25,7 @@ export function storedTensors(file: StoredTensors, names: Iterable<string>): Ten
   });
 }
 
-/** Values in memory as an F32 tensor. */
+/** An F32 tensor of values in memory. */
 export function float32Tensor(name: string, shape: readonly number[], values: Float32Array): TensorToWrite {
   if (values.length !== elementCount(shape)) {
     throw new Error(`tensor "${name}" of shape [${shape}] cannot hold ${values.length} values`);
@@ -34,7 +34,7 @@ export function float32Tensor(name: string, shape: readonly number[], values: Fl
   return { name, dtype: 'F32', shape, read: async () => bytes };
 }
 
-/** Writes a new file, tensor by tensor, in the order given. @throws when `path` exists. */
+/** Writes a new file, one tensor after the other, in the given order. @throws Error when `path` exists */
 export async function writeSafetensors(
   path: string,
   tensors: readonly TensorToWrite[],
@@ -46,7 +46,7 @@ export async function writeSafetensors(
     for (const tensor of tensors) {
       const bytes = await tensor.read();
       if (bytes.length !== byteLength(tensor)) {
-        throw new Error(`tensor "${tensor.name}" gave ${bytes.length} bytes, not ${byteLength(tensor)}`);
+        throw new Error(`tensor "${tensor.name}" has ${bytes.length} bytes, not ${byteLength(tensor)}`);
       }
       await handle.appendFile(bytes);
     }
@@ -64,13 +64,13 @@ async function writeHeader(
   const header: Record<string, unknown> = { __metadata__: metadata };
   let position = 0;
   for (const tensor of tensors) {
-    if (tensor.name in header) throw new Error(`two tensors are called "${tensor.name}"`);
+    if (tensor.name in header) throw new Error(`two tensors are named "${tensor.name}"`);
     const end = position + byteLength(tensor);
     header[tensor.name] = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [position, end] };
     position = end;
   }
   const json = Buffer.from(JSON.stringify(header));
-  // The data that follow start at a multiple of eight, so that a mapped file can be viewed as any type.
+  // The data begins at a multiple of eight, so that a mapped file can be viewed as any element type.
   const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, ' ');
   json.copy(padded);
   const length = Buffer.alloc(8);

@@ -7,28 +7,27 @@ import {
   leakyRelu,
   softmax,
 } from '../../graph/ir.ts';
-import type { LayerReading } from './layer-reading.ts';
-import { activationOption } from './options.ts';
+import { activationOption, type LayerReading } from './layer-reading.ts';
 import { type MapValue, mapValue, type Value, type VectorValue } from './values.ts';
 
 type Activatable = MapValue | VectorValue;
 
-/** Names of functions that differ from the layer graph's. */
+/** Names that differ from those of the layer graph. */
 const OTHER_NAMES: Readonly<Record<string, ActivationFunction>> = { silu: 'swish', hardSigmoid: 'hard_sigmoid' };
 
-/** A value with a function of Keras's upon it, as a layer of its own. */
+/** Applies the activation function of a Keras layer, as a separate layer. */
 export function activated(layer: LayerReading, name: string, value: Activatable, functionName: string): Activatable {
   if (functionName === 'linear') return value;
   if (functionName === 'softmax') {
     if (value.kind === 'map') {
       const { height, width } = value.node.shape;
-      if (height * width > 1) return layer.fail('a softmax at each pixel cannot be read');
+      if (height * width > 1) return layer.fail('a softmax over each cell of a map is not supported');
       return { kind: 'vector', node: softmax(name, flatten(`${name}.flatten`, value.node)), pixel: true };
     }
     return { ...value, node: softmax(name, value.node) };
   }
   const known = OTHER_NAMES[functionName] ?? ACTIVATION_FUNCTIONS.find((candidate) => candidate === functionName);
-  if (known === undefined) return layer.fail(`the activation "${functionName}" cannot be read`);
+  if (known === undefined) return layer.fail(`the activation "${functionName}" is not supported`);
   return value.kind === 'map'
     ? mapValue(activation(name, value.node, known))
     : { ...value, node: activation(name, value.node, known) };
@@ -42,14 +41,14 @@ export function readActivation(layer: LayerReading): Value {
 export function readRelu(layer: LayerReading): Value {
   const options = layer.options(
     z.object({
-      max_value: z.literal(6, 'only 6 or none can be read').nullish(),
+      max_value: z.literal(6, 'only 6 or null is supported').nullish(),
       negative_slope: z.number().nullish(),
-      threshold: z.literal(0, 'only 0 can be read').nullish(),
+      threshold: z.literal(0, 'only 0 is supported').nullish(),
     }),
   );
   const slope = options.negative_slope ?? 0;
   if (slope === 0) return activated(layer, layer.name, layer.mapOrVector(), options.max_value === 6 ? 'relu6' : 'relu');
-  if (options.max_value === 6) return layer.fail('max_value and negative_slope together cannot be read');
+  if (options.max_value === 6) return layer.fail('max_value and negative_slope together are not supported');
   return leaky(layer, slope);
 }
 
@@ -58,7 +57,7 @@ export function readLeakyRelu(layer: LayerReading): Value {
 }
 
 export function readElu(layer: LayerReading): Value {
-  layer.options(z.object({ alpha: z.literal(1, 'only 1 can be read').nullish() }));
+  layer.options(z.object({ alpha: z.literal(1, 'only 1 is supported').nullish() }));
   return activated(layer, layer.name, layer.mapOrVector(), 'elu');
 }
 
@@ -66,7 +65,7 @@ export function readSoftmax(layer: LayerReading): Value {
   const { axis } = layer.options(z.object({ axis: z.int().nullish() }));
   const value = layer.mapOrVector();
   const last = value.kind === 'map' || value.pixel ? 3 : 1;
-  if ((axis ?? -1) !== -1 && axis !== last) layer.fail(`its axis is ${axis}, not the last`);
+  if ((axis ?? -1) !== -1 && axis !== last) layer.fail(`its axis is ${axis}; only the last axis is supported`);
   return activated(layer, layer.name, value, 'softmax');
 }
 

@@ -1,22 +1,22 @@
 import { elementCount } from '../../../common/tensor.ts';
-import type { Body, DenseWeights } from '../../architectures/head.ts';
+import type { DenseWeights, FeatureExtractor } from '../../architectures/head.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import { flatten, globalAveragePool, type MapNode, mapInput, type Node, type VectorNode } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
 import { NO_PADDING, paddingEquals } from '../../graph/windows.ts';
 import { constantWeight } from './kernels.ts';
 
-/** A network as every classifier here is taken: a body, and a last dense layer that makes the logits. */
+/** A network split into the layers that give the features, and the last dense layer. */
 export interface SplitNetwork {
-  readonly body: Body;
+  readonly body: FeatureExtractor;
   readonly classifier: DenseWeights;
 }
 
 /**
  * Splits a network at its last dense layer, before a softmax if it has one.
  *
- * @param output what the network answers: probabilities or logits
- * @throws ConversionError when it is no classifier of one class out of several
+ * @param output the output of the network: probabilities or logits
+ * @throws ConversionError when it is not a classifier of exclusive classes
  */
 export function splitClassifier(output: Node): SplitNetwork {
   const { operation, inputs } = output;
@@ -26,7 +26,7 @@ export function splitClassifier(output: Node): SplitNetwork {
     const { length } = asVector(output).shape;
     if (length === 1) return binary(splitLogits(asVector(before)));
     throw new ConversionError(
-      `layer "${output.name}": ${length} sigmoids are ${length} answers of yes or no; a classifier ends in a softmax`,
+      `layer "${output.name}" is ${length} sigmoids, so classes do not exclude each other; a classifier ends in a softmax`,
     );
   }
   return splitLogits(asVector(output));
@@ -47,7 +47,7 @@ interface LastDense {
   readonly bias: Weight | undefined;
 }
 
-/** The dense layer that makes the logits, or what computes the same as one. */
+/** The dense layer that gives the logits, or an equivalent. */
 function lastDense(logits: VectorNode): LastDense {
   const { operation, inputs } = logits;
   const [input] = inputs;
@@ -56,12 +56,12 @@ function lastDense(logits: VectorNode): LastDense {
     const dense = denseConvolution(mapInput(logits), operation.kind);
     if (dense !== undefined) return dense;
   }
-  // The classes are there already, as the means of their own maps perhaps: a dense layer that changes nothing.
+  // The logits come from another layer, such as a global pool: an identity serves as the dense layer.
   const { length } = logits.shape;
   return { features: logits, weight: identity(`${logits.name}.weight`, length), bias: undefined };
 }
 
-/** A convolution that covers its map, or one of 1x1 whose means are taken, is a dense layer. */
+/** A convolution that covers its map, or a 1x1 convolution followed by a global average, is equivalent to a dense layer. */
 function denseConvolution(node: MapNode, then: 'flatten' | 'global_average_pool'): LastDense | undefined {
   const { operation, name } = node;
   if (operation.kind !== 'conv2d' || operation.groups !== 1) return undefined;
@@ -75,7 +75,7 @@ function denseConvolution(node: MapNode, then: 'flatten' | 'global_average_pool'
   return { features, weight: { ...weight, shape: [out, elementCount(rest)] }, bias };
 }
 
-/** One logit that a sigmoid reads, as two for a softmax: the first class is "no", with a logit of 0. */
+/** Two logits for a softmax from the one of a sigmoid: the first class is "no", with a logit of 0. */
 function binary({ body, classifier }: SplitNetwork): SplitNetwork {
   const { weight, bias } = classifier;
   const withZeros = (x: Weight, shape: readonly number[]): Weight => ({
@@ -94,12 +94,12 @@ function binary({ body, classifier }: SplitNetwork): SplitNetwork {
   };
 }
 
-/** The map that the features are made of, before the pools between. */
+/** The last map before the features, skipping pools. */
 function lastMap(features: VectorNode): MapNode {
   let node: Node = features;
   while (node.shape.kind === 'vector' || POOLS.includes(node.operation.kind)) {
     const [input] = node.inputs;
-    if (input === undefined) throw new ConversionError(`layer "${features.name}": no convolution comes before it`);
+    if (input === undefined) throw new ConversionError(`layer "${features.name}": there is no convolution before it`);
     node = input;
   }
   return node as MapNode;
@@ -118,5 +118,7 @@ function identity(name: string, length: number): Weight {
 
 function asVector(node: Node): VectorNode {
   if (node.shape.kind === 'vector') return node as VectorNode;
-  throw new ConversionError(`layer "${node.name}" ends the network with a map; a classifier ends with a value a class`);
+  throw new ConversionError(
+    `the output of the network, layer "${node.name}", is a map; a classifier has one value per class`,
+  );
 }

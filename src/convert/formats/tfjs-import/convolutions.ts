@@ -4,8 +4,7 @@ import type { Weight } from '../../graph/tensors.ts';
 import { NO_PADDING, type Padding, type Pair, samePadding } from '../../graph/windows.ts';
 import { activated } from './activations.ts';
 import { convolutionWeight, denseWeight, depthwiseWeight } from './kernels.ts';
-import type { LayerReading } from './layer-reading.ts';
-import { activationOption, channelsLastOption, paddingOption, pairOption } from './options.ts';
+import { activationOption, channelsLastOption, type LayerReading, paddingOption, pairOption } from './layer-reading.ts';
 import type { Value } from './values.ts';
 
 const optionsSchema = z.object({
@@ -14,9 +13,9 @@ const optionsSchema = z.object({
   padding: paddingOption,
   data_format: channelsLastOption,
   dilation_rate: z
-    .union([z.literal(1), z.tuple([z.literal(1), z.literal(1)])], 'dilated convolutions cannot be read')
+    .union([z.literal(1), z.tuple([z.literal(1), z.literal(1)])], 'dilated convolutions are not supported')
     .nullish(),
-  groups: z.literal(1, 'grouped convolutions cannot be read').nullish(),
+  groups: z.literal(1, 'grouped convolutions are not supported').nullish(),
   activation: activationOption,
   use_bias: z.boolean().default(true),
 });
@@ -30,9 +29,9 @@ export function readConvolution(layer: LayerReading): Value {
     const weight = convolutionWeight(`${layer.name}.weight`, kernel);
     return finished(layer, options, convolved(layer.name, value.node, options, weight, biasOf(layer, options)));
   }
-  // Of a single pixel a 1x1 convolution sees what a dense layer does.
+  // A 1x1 convolution over a single cell is a dense layer.
   const [height, width] = options.kernel_size;
-  if (!value.pixel || height !== 1 || width !== 1) return layer.fail('it reads a vector, not a map');
+  if (!value.pixel || height !== 1 || width !== 1) return layer.fail('its input is a vector, not a map');
   const weight = denseWeight(`${layer.name}.weight`, kernel);
   const node = dense(layer.name, value.node, { weight, bias: biasOf(layer, options) });
   return activated(layer, `${layer.name}.${options.activation}`, { ...value, node }, options.activation);
@@ -45,7 +44,7 @@ export function readDepthwise(layer: LayerReading): Value {
   return finished(layer, options, convolved(layer.name, x, options, weight, biasOf(layer, options), x.shape.channels));
 }
 
-/** A depthwise convolution, and a 1x1 convolution upon it. */
+/** A depthwise convolution followed by a 1x1 convolution. */
 export function readSeparable(layer: LayerReading): Value {
   const options = layer.options(optionsSchema);
   const x = layer.map();
@@ -73,7 +72,7 @@ function convolved(
   groups = 1,
 ): MapNode {
   const sides = padding === 'same' ? samePadding([x.shape.height, x.shape.width], kernel, stride) : NO_PADDING;
-  // Zeros that a layer puts around the map are the convolution's own padding.
+  // A zero padding before the convolution becomes part of the padding of the convolution.
   const { operation } = x;
   if (operation.kind !== 'zero_pad') return conv2d(name, x, { weight, bias, stride, padding: sides, groups });
   const both = sum(sides, operation.padding);
@@ -91,7 +90,7 @@ const poolSchema = z.object({
   data_format: channelsLastOption,
 });
 
-/** The window of a pool over the map that it reads. */
+/** The window of a pool. */
 export function poolWindow(layer: LayerReading): { kernel: Pair; stride: Pair; padding: Padding } {
   const { pool_size: kernel, strides, padding } = layer.options(poolSchema);
   const { height, width } = layer.map().shape;

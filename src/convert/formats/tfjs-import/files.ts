@@ -5,7 +5,7 @@ import { ConversionError } from '../../conversion-error.ts';
 import { type ByteSource, bufferSource, openFile } from '../byte-source.ts';
 import { moduleLiteral } from './module-literal.ts';
 
-/** A TF.js layers model, wherever its files are. */
+/** The files of a TF.js layers model. */
 export interface TfjsFiles {
   /** `model.json`, parsed. */
   readonly model: unknown;
@@ -13,16 +13,16 @@ export interface TfjsFiles {
   openShard(path: string): Promise<ByteSource>;
 }
 
-/** The topology of a network of a thousand layers takes a few megabytes; a shard in text has 4 MiB as a rule. */
+/** The topology of a thousand layers has a few megabytes; a shard has 4 MiB as a rule. */
 const MAX_TEXT_BYTES = 64_000_000;
-/** As the shards of a module are called, and as bundlers call them. */
+/** File name extensions of shards that are modules. */
 const MODULE_ENDINGS = ['.min.js', '.js'];
 
 /**
- * Opens a model where it lies: `model.json` with its shards beside it, as TF.js saves it, or JavaScript modules of the
- * same content (`model.js`, and shards in base64), as npm packages carry it. No module is run.
+ * Opens a model: `model.json` with its shards beside it, as TF.js saves it, or JavaScript modules with the same content
+ * (`model.js`, and shards in base64), as in npm packages. No module is executed.
  *
- * @throws ConversionError when it can be read as neither
+ * @throws ConversionError when it is neither
  */
 export async function openTfjsFiles(modelPath: string): Promise<TfjsFiles> {
   const folder = dirname(modelPath);
@@ -31,9 +31,10 @@ export async function openTfjsFiles(modelPath: string): Promise<TfjsFiles> {
     return {
       model: moduleLiteral(text, modelPath),
       openShard: async (path) => {
-        const shardPath = await firstThere(MODULE_ENDINGS.map((ending) => join(folder, safe(path) + ending)));
+        const shardPath = await firstExisting(MODULE_ENDINGS.map((ending) => join(folder, safe(path) + ending)));
         const literal = moduleLiteral(await readText(shardPath), shardPath);
-        if (typeof literal !== 'string') throw new ConversionError(`shard "${path}": its module is no text of base64`);
+        if (typeof literal !== 'string')
+          throw new ConversionError(`the module of shard "${path}" does not export a base64 text`);
         return bufferSource(Buffer.from(literal, 'base64'));
       },
     };
@@ -44,7 +45,7 @@ export async function openTfjsFiles(modelPath: string): Promise<TfjsFiles> {
 async function readText(path: string): Promise<string> {
   const { size } = await stat(path);
   if (size > MAX_TEXT_BYTES) {
-    throw new ConversionError(`${path} is of ${size} bytes; at most ${MAX_TEXT_BYTES} are allowed`);
+    throw new ConversionError(`${path} has ${size} bytes; at most ${MAX_TEXT_BYTES} are allowed`);
   }
   return await readFile(path, 'utf8');
 }
@@ -57,7 +58,7 @@ function parseJson(text: string, path: string): unknown {
   }
 }
 
-/** Opened for each reading: a model may have more shards than a process may have files. */
+/** Opens the file for each read: a model may have more shards than a process may have open files. */
 async function fileOnDemand(path: string): Promise<ByteSource> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw missing(path);
@@ -75,18 +76,18 @@ async function fileOnDemand(path: string): Promise<ByteSource> {
   };
 }
 
-async function firstThere(paths: readonly string[]): Promise<string> {
+async function firstExisting(paths: readonly string[]): Promise<string> {
   for (const path of paths) if ((await stat(path).catch(() => undefined)) !== undefined) return path;
   throw missing(paths[0] ?? '');
 }
 
 function missing(path: string): ConversionError {
-  return new ConversionError(`the shard ${path} is missing: it belongs beside the model`);
+  return new ConversionError(`the shard ${path} is missing beside the model`);
 }
 
-/** A path of the manifest that stays in the model's folder. */
+/** Checks that a path of the manifest is inside the folder of the model. */
 function safe(path: string): string {
   const inside = path.split('/').every((part) => /^[\w.@+=-]+$/.test(part) && part !== '..');
   if (inside) return path;
-  throw new ConversionError(`the shard "${path}" is no file beside the model`);
+  throw new ConversionError(`the path of shard "${path}" leads out of the folder of the model`);
 }

@@ -1,16 +1,16 @@
 import type { Weight } from '../../graph/tensors.ts';
 import { transpose } from '../tfjs/kernels.ts';
 
-/** Layouts of TensorFlow's weights made into PyTorch's, which are those of the layer graph. */
+/** Conversions from the layout of TensorFlow's weights to PyTorch's, which is that of the layer graph. */
 
-/** A map that was flattened pixel by pixel, as Keras does; the layer graph flattens channel by channel. */
+/** The map before a flatten: Keras flattens it cell by cell, the layer graph channel by channel. */
 export interface FlattenedMap {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
 }
 
-/** A convolution's `[height, width, in, out]` to `[out, in, height, width]`. */
+/** Converts a convolution's `[height, width, in, out]` to `[out, in, height, width]`. */
 export function convolutionWeight(name: string, kernel: Weight): Weight {
   const [height = 0, width = 0, entering = 0, out = 0] = kernel.shape;
   const area = height * width;
@@ -24,7 +24,7 @@ export function convolutionWeight(name: string, kernel: Weight): Weight {
   };
 }
 
-/** A depthwise convolution's `[height, width, channels, multiplier]` to `[channels * multiplier, 1, height, width]`. */
+/** Converts a depthwise `[height, width, channels, multiplier]` to `[channels * multiplier, 1, height, width]`. */
 export function depthwiseWeight(name: string, kernel: Weight): Weight {
   const [height = 0, width = 0, channels = 0, multiplier = 0] = kernel.shape;
   return {
@@ -34,7 +34,7 @@ export function depthwiseWeight(name: string, kernel: Weight): Weight {
   };
 }
 
-/** A dense layer's `[in, out]`, or a 1x1 convolution's `[1, 1, in, out]`, to `[out, in]`. */
+/** Converts a dense layer's `[in, out]`, or a 1x1 convolution's `[1, 1, in, out]`, to `[out, in]`. */
 export function denseWeight(name: string, kernel: Weight, flattened?: FlattenedMap): Weight {
   const [entering = 0, out = 0] = kernel.shape.slice(-2);
   return {
@@ -47,7 +47,7 @@ export function denseWeight(name: string, kernel: Weight, flattened?: FlattenedM
   };
 }
 
-/** A vector of a batch norm. */
+/** A vector of a batch norm, reordered when it applies to a flattened map. */
 export function vectorWeight(name: string, vector: Weight, flattened?: FlattenedMap): Weight {
   const read = async () => {
     const values = await vector.read();
@@ -56,7 +56,7 @@ export function vectorWeight(name: string, vector: Weight, flattened?: Flattened
   return { name, shape: vector.shape, read };
 }
 
-/** The same value all over. */
+/** A vector of equal values. */
 export function constantWeight(name: string, length: number, value: number): Weight {
   return { name, shape: [length], read: async () => new Float32Array(length).fill(value) };
 }

@@ -1,11 +1,28 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { ConversionError } from '../../conversion-error.ts';
 import type { MapNode } from '../../graph/ir.ts';
 import type { TensorSource, Weight } from '../../graph/tensors.ts';
+import type { Pair } from '../../graph/windows.ts';
 import type { KerasDescription } from './model-json.ts';
 import type { MapValue, Value, VectorValue } from './values.ts';
 
-/** One call of a Keras layer: its options, its weights and what it reads, each refused by the layer's class and name. */
+// Options that several Keras layers share, with the defaults of Keras.
+
+const size = z.int().positive();
+
+/** A single number is for both directions. */
+export const pairOption = z.union([size.transform((side): Pair => [side, side]), z.tuple([size, size])]);
+export const paddingOption = z.enum(['valid', 'same'], 'only "valid" and "same" are supported').default('valid');
+export const channelsLastOption = z
+  .literal('channels_last', 'only "channels_last" is supported')
+  .default('channels_last');
+/** The name of a function; null is the identity. */
+export const activationOption = z
+  .string('activation functions that are classes are not supported')
+  .nullish()
+  .transform((name) => name ?? 'linear');
+
+/** One call of a Keras layer: its options, weights and inputs. Errors name the layer and its class. */
 export class LayerReading {
   /** Unique in the layer graph. */
   readonly name: string;
@@ -31,34 +48,36 @@ export class LayerReading {
     return this.fail(`${issue?.path.join('.') ?? 'options'}: ${issue?.message}`);
   }
 
-  /** The only value that it reads. */
+  /** The only input. */
   input(): Value {
     const [value] = this.inputs;
-    if (value === undefined || this.inputs.length > 1)
-      return this.fail(`it reads ${this.inputs.length} values, not one`);
+    if (value === undefined || this.inputs.length > 1) return this.fail(`it has ${this.inputs.length} inputs, not one`);
     return value;
   }
 
-  /** The only value that it reads, which is a map. */
+  /** The only input, which must be a map. */
   map(): MapNode {
     const value = this.input();
-    return value.kind === 'map' ? value.node : this.fail('it reads what is no map of rows, columns and channels');
+    return value.kind === 'map' ? value.node : this.fail('its input is not a map of height, width and channels');
   }
 
-  /** The only value that it reads, in any shape but one that only a flattening takes. */
+  /** The only input, which must not be a map with channels first: only a Flatten takes that. */
   mapOrVector(): MapValue | VectorValue {
     const value = this.input();
-    return value.kind === 'channels_first' ? this.fail('it reads a map whose channels come first') : value;
+    return value.kind === 'channels_first'
+      ? this.fail('its input is a map with channels first, which only a Flatten supports')
+      : value;
   }
 
   /**
-   * A weight by its Keras name, such as `kernel`. Converters put scopes before the layer's name or behind it.
-   * @param rank how many dimensions it has
+   * A weight by its Keras name, such as `kernel`. Converters may add scopes before or after the name of the layer.
+   *
+   * @param rank expected number of dimensions
    */
   weight(kind: string, rank: number): Weight {
     const name = this.#weightName(kind);
     const shape = this.#weights.shape(name) ?? [];
-    if (shape.length !== rank) this.fail(`its weight "${name}" is of shape [${shape}], not of ${rank} dimensions`);
+    if (shape.length !== rank) this.fail(`weight "${name}" has shape [${shape}], not ${rank} dimensions`);
     return { name, shape, read: () => this.#weights.read(name) };
   }
 
@@ -74,8 +93,8 @@ export class LayerReading {
       (name) => `/${name}`.includes(`/${layer}/`) && name.endsWith(`/${kind}`),
     );
     const [only] = scoped;
-    if (only === undefined) return this.fail(`its weight "${exact}" is missing`);
-    if (scoped.length > 1) return this.fail(`its weight could be any of "${scoped.slice(0, 3).join('", "')}"`);
+    if (only === undefined) return this.fail(`weight "${exact}" is missing`);
+    if (scoped.length > 1) return this.fail(`weight "${exact}" could be any of "${scoped.slice(0, 3).join('", "')}"`);
     return only;
   }
 }

@@ -14,8 +14,7 @@ import {
 import { activated, readActivation, readElu, readLeakyRelu, readRelu, readSoftmax } from './activations.ts';
 import { poolWindow, readConvolution, readDepthwise, readSeparable } from './convolutions.ts';
 import { constantWeight, denseWeight, vectorWeight } from './kernels.ts';
-import type { LayerReading } from './layer-reading.ts';
-import { activationOption, channelsLastOption } from './options.ts';
+import { activationOption, channelsLastOption, type LayerReading } from './layer-reading.ts';
 import { readFlatten, readPermute, readReshape, readZeroPadding } from './shapes.ts';
 import { mapValue, type Value } from './values.ts';
 
@@ -23,16 +22,16 @@ import { mapValue, type Value } from './values.ts';
 export function readLayer(layer: LayerReading): Value {
   const read = READERS.get(layer.className);
   if (read !== undefined) return read(layer);
-  return layer.fail(`layers of this class cannot be read; those that can are ${[...READERS.keys()].join(', ')}`);
+  return layer.fail(`layers of this class are not supported; the supported ones are ${[...READERS.keys()].join(', ')}`);
 }
 
-type Reader = (layer: LayerReading) => Value;
+type LayerReader = (layer: LayerReading) => Value;
 
-/** What does something only while a network is trained. */
-const passing: Reader = (layer) => layer.input();
+/** For layers that only act during training. */
+const passing: LayerReader = (layer) => layer.input();
 
-/** By Keras's class. */
-const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+/** Readers by Keras class. */
+const READERS: ReadonlyMap<string, LayerReader> = new Map<string, LayerReader>([
   ['Conv2D', readConvolution],
   ['DepthwiseConv2D', readDepthwise],
   ['SeparableConv2D', readSeparable],
@@ -74,7 +73,8 @@ function readBatchNorm(layer: LayerReading): Value {
   );
   const value = layer.mapOrVector();
   const last = value.kind === 'map' || value.pixel ? 3 : 1;
-  if (options.axis !== -1 && options.axis !== last) layer.fail(`its axis is ${options.axis}, not the last`);
+  if (options.axis !== -1 && options.axis !== last)
+    layer.fail(`its axis is ${options.axis}; only the last axis is supported`);
   const flattened = value.kind === 'vector' ? value.flattened : undefined;
   const vector = (kind: string, name: string) =>
     vectorWeight(`${layer.name}.${name}`, layer.weight(kind, 1), flattened);
@@ -108,7 +108,7 @@ function readGlobalMax(layer: LayerReading): Value {
 function readDense(layer: LayerReading): Value {
   const options = layer.options(z.object({ activation: activationOption, use_bias: z.boolean().default(true) }));
   const value = layer.input();
-  if (value.kind !== 'vector') return layer.fail('it reads a map: a dense layer at each pixel cannot be read');
+  if (value.kind !== 'vector') return layer.fail('its input is a map; a dense layer over each cell is not supported');
   const node = dense(layer.name, value.node, {
     weight: denseWeight(`${layer.name}.weight`, layer.weight('kernel', 2), value.flattened),
     bias: options.use_bias ? { ...layer.weight('bias', 1), name: `${layer.name}.bias` } : undefined,
@@ -117,7 +117,7 @@ function readDense(layer: LayerReading): Value {
   return activated(layer, `${layer.name}.${options.activation}`, made, options.activation);
 }
 
-/** Of two or more: one is added after the other. */
+/** Adds two or more inputs, one after the other. */
 function readAdd(layer: LayerReading): Value {
   const [first, ...others] = layer.inputs;
   if (first === undefined || others.length === 0) return layer.fail('it needs at least two inputs');
@@ -128,7 +128,7 @@ function readAdd(layer: LayerReading): Value {
       const { flattened, pixel } = sum;
       return { kind: 'vector', node: add(name, sum.node, value.node), flattened, pixel };
     }
-    return layer.fail('it adds values of different shapes');
+    return layer.fail('its inputs have different shapes');
   }, first);
 }
 
@@ -140,10 +140,10 @@ function readConcatenate(layer: LayerReading): Value {
   const vectors = values.flatMap((value) => (value.kind === 'vector' && !value.flattened ? value : []));
   const pixel = vectors[0]?.pixel === true;
   const last = maps.length > 0 || pixel ? 3 : 1;
-  if (axis !== -1 && axis !== last) return layer.fail(`its axis is ${axis}, not the last`);
+  if (axis !== -1 && axis !== last) return layer.fail(`its axis is ${axis}; only the last axis is supported`);
   if (maps.length === values.length) return mapValue(concat(layer.name, maps));
   if (vectors.length < values.length || vectors.some((vector) => (vector.pixel === true) !== pixel)) {
-    return layer.fail('it joins values of different shapes');
+    return layer.fail('its inputs have shapes that do not fit each other');
   }
   const node = join(
     layer.name,

@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { ConversionError } from '../../conversion-error.ts';
 
-/** The deepest classifiers have some thousand layers, and models within models two or three levels. */
+/** The deepest classifiers have about a thousand layers, and two or three levels of nested models. */
 const MAX_LAYERS = 5000;
 const MAX_NESTING = 10;
 
-/** A layer as Keras describes it, in a model or within a model that is a layer itself. */
+/** A layer in `model.json`. */
 export interface KerasDescription {
   readonly name: string;
   readonly className: string;
   readonly config: Readonly<Record<string, unknown>>;
-  /** What each call of the layer reads: as a rule there is one call. */
+  /** The inputs of each call of the layer. Most layers are called once. */
   readonly calls: readonly (readonly Reference[])[];
-  /** The layers of a model that is a layer. */
+  /** Present when the layer is a model itself. */
   readonly model: KerasModel | undefined;
 }
 
@@ -58,15 +58,16 @@ const configSchema = z.record(z.string(), z.unknown());
 const FUNCTIONAL = ['Model', 'Functional'];
 
 /**
- * Reads `modelTopology` of a TF.js layers model: as `model.save()` writes it, or as TensorFlow's converter does.
- * @throws ConversionError when it is no model of Keras 2's description
+ * Parses `modelTopology` of a TF.js layers model, as written by `model.save()` or by TensorFlow's converter.
+ *
+ * @throws ConversionError when it is not a Keras 2 model
  */
 export function parseTopology(topology: unknown): KerasModel {
   const parsed = parse(topologySchema, topology, 'modelTopology');
   const { class_name, config } = 'model_config' in parsed ? parsed.model_config : parsed;
   const model = parseModel(class_name, config, 'model', 0);
   if (model === undefined) {
-    throw new ConversionError(`the model is a ${class_name}; Sequential and Functional models can be read`);
+    throw new ConversionError(`the model is a ${class_name}; only Sequential and Functional models are supported`);
   }
   return model;
 }
@@ -84,7 +85,7 @@ function parseModel(className: string, config: unknown, name: string, nesting: n
   };
 }
 
-/** A list of layers, of which each reads the one before: with an input layer in front, if it has none. */
+/** Each layer reads the one before. An input layer is added when there is none. */
 function parseSequential(config: unknown, name: string, nesting: number): KerasModel {
   const parsed = parse(sequentialSchema, config, `model "${name}"`).layers.map((layer) => parseLayer(layer, nesting));
   const [first] = parsed;
@@ -109,7 +110,7 @@ function parseSequential(config: unknown, name: string, nesting: number): KerasM
   };
 }
 
-/** The options that say of which size images are: an input layer's, or those of the layer that stands in for one. */
+/** The options with the input shape: those of a layer, or of the input layer of a model that is a layer. */
 function inputConfig({ config, model }: KerasDescription): KerasDescription['config'] {
   const inner = model?.layers.find(({ name }) => name === model.inputs[0]);
   return inner === undefined ? config : inputConfig(inner);
@@ -133,14 +134,14 @@ function parseLayer(raw: RawLayer, nesting: number): KerasDescription {
 function parseCall(node: unknown, layer: string): Reference[] {
   const references = z.array(referenceSchema).safeParse(node);
   if (references.success) return references.data.map(toReference);
-  throw new ConversionError(
-    `layer "${layer}": its inbound_nodes are not as Keras 2 writes them, [[name, call, output]]`,
-  );
+  throw new ConversionError(`layer "${layer}": inbound_nodes must be [[name, call, output]], as in Keras 2`);
 }
 
 function toReference([layer, call, output]: z.output<typeof referenceSchema>): Reference {
   if (output !== 0)
-    throw new ConversionError(`output ${output} of layer "${layer}" is read, but layers have one output`);
+    throw new ConversionError(
+      `output ${output} of layer "${layer}" is read; only layers with one output are supported`,
+    );
   return { layer, call };
 }
 

@@ -1,29 +1,29 @@
 import { ConversionError } from '../../conversion-error.ts';
 
-/** Layers in a config in a model in a model. */
+/** Nesting of objects and arrays. */
 const MAX_DEPTH = 60;
 
 /**
- * The value that a CommonJS module exports, where that is a literal: `module.exports = {...}` or a text, minified and
- * wrapped by a bundler perhaps. It is read, not run.
+ * Reads the literal that a CommonJS module exports: `module.exports = {...}` or a text, possibly minified and wrapped by a
+ * bundler. The module is not executed.
  *
  * @throws ConversionError when the module exports anything else
  */
 export function moduleLiteral(source: string, path: string): unknown {
   const start = /\b[\w$]+\.exports\s*=\s*(?=["'{[])/.exec(source);
-  if (start === null) throw new ConversionError(`${path} exports no literal`);
+  if (start === null) throw new ConversionError(`${path} does not export a literal`);
   try {
     return new LiteralReader(source, start.index + start[0].length).value(0);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new ConversionError(`${path} exports no literal that can be read: ${cause.message}`, { cause });
+    throw new ConversionError(`${path} does not export a readable literal: ${cause.message}`, { cause });
   }
 }
 
 const SPACE = /\s*/y;
 const NUMBER = /[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?/iy;
 const KEY = /[\w$]+/y;
-/** Booleans and nothing, as minifiers write them. */
+/** Booleans, null and undefined, also as minifiers write them. */
 const WORDS: readonly (readonly [RegExp, unknown])[] = [
   [/(?:!0|true)\b/y, true],
   [/(?:!1|false)\b/y, false],
@@ -42,7 +42,7 @@ class LiteralReader {
   }
 
   value(depth: number): unknown {
-    if (depth > MAX_DEPTH) throw new SyntaxError(`it nests more than ${MAX_DEPTH} deep`);
+    if (depth > MAX_DEPTH) throw new SyntaxError(`it is nested more than ${MAX_DEPTH} levels deep`);
     const next = this.#next();
     if (next === '{') return this.#object(depth);
     if (next === '[') return this.#array(depth);
@@ -50,7 +50,7 @@ class LiteralReader {
     for (const [pattern, value] of WORDS) if (this.#take(pattern) !== undefined) return value;
     const number = this.#take(NUMBER);
     if (number !== undefined) return Number(number);
-    throw new SyntaxError(`"${this.#source.slice(this.#position, this.#position + 20)}" is no literal`);
+    throw new SyntaxError(`"${this.#source.slice(this.#position, this.#position + 20)}" is not a literal`);
   }
 
   #object(depth: number): Record<string, unknown> {
@@ -62,7 +62,7 @@ class LiteralReader {
       this.#position += 1;
       entries.push([key, this.value(depth + 1)]);
     });
-    // Unlike an assignment, this makes a property of "__proto__" too.
+    // Unlike an assignment, this creates an own property for "__proto__".
     return Object.fromEntries(entries);
   }
 
@@ -82,7 +82,7 @@ class LiteralReader {
     this.#position += 1;
   }
 
-  /** In slices between escapes: a text may be megabytes long. */
+  /** Reads a text in slices between escapes, since it may have megabytes. */
   #text(): string {
     const quote = this.#source.charAt(this.#position);
     const special = quote === '"' ? /["\\\n]/g : /['\\\n]/g;
@@ -91,7 +91,7 @@ class LiteralReader {
     for (;;) {
       special.lastIndex = from;
       const found = special.exec(this.#source);
-      if (found === null || found[0] === '\n') throw new SyntaxError('a text does not end');
+      if (found === null || found[0] === '\n') throw new SyntaxError('a text is not terminated');
       text += this.#source.slice(from, found.index);
       from = found.index + 1;
       if (found[0] === quote) break;
@@ -111,7 +111,7 @@ class LiteralReader {
     return [ESCAPES[letter] ?? letter, 1];
   }
 
-  /** The next character that is no space; the position is at it. */
+  /** Skips white space and returns the next character without consuming it. */
   #next(): string {
     this.#take(SPACE);
     return this.#source.charAt(this.#position);

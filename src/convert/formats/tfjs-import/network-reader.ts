@@ -5,13 +5,13 @@ import { readLayer } from './layers.ts';
 import type { KerasDescription, KerasModel, Reference } from './model-json.ts';
 import type { Value } from './values.ts';
 
-/** Names that the layer graph or its emitters give layers of their own. */
-const TAKEN =
+/** Names that are reserved for layers that we add. */
+const RESERVED =
   /^(pixels|normalize|input|classifier|softmax|pooled_activations|probabilities|logits|features|activations|head.*)$/;
-/** With what is added to it, a name stays within the limits of the graph's tables. */
+/** Leaves room for suffixes within the limit of the family `graph`. */
 const MAX_NAME_LENGTH = 150;
 
-/** Reads models into the layer graph, layer by layer. */
+/** Reads models layer by layer into the layer graph. */
 export class NetworkReader {
   readonly #weights: TensorSource;
   readonly #names = new Set<string>();
@@ -20,7 +20,7 @@ export class NetworkReader {
     this.#weights = weights;
   }
 
-  /** What a model makes of its inputs. Each layer is read as soon as all that it reads is there. */
+  /** The outputs of a model for the given inputs. Each layer is read as soon as all its inputs are known. */
   read(model: KerasModel, inputs: readonly Value[]): Value[] {
     const layers = new Map(model.layers.map((layer) => [layer.name, layer]));
     const keyOf = ({ layer, call }: Reference) => (isCalledOnce(layers.get(layer)) ? layer : `${layer} ${call}`);
@@ -40,14 +40,14 @@ export class NetworkReader {
         return false;
       });
       if (left.length === waiting.length) {
-        throw new ConversionError(`layer "${left[0]?.layer.name}" reads what no layer makes before it`);
+        throw new ConversionError(`layer "${left[0]?.layer.name}" has an input that no layer gives`);
       }
       waiting = left;
     }
     return model.outputs.map((reference) => {
       const value = values.get(keyOf(reference));
       if (value === undefined)
-        throw new ConversionError(`the output "${reference.layer}" of "${model.name}" is not there`);
+        throw new ConversionError(`the output "${reference.layer}" of model "${model.name}" is missing`);
       return value;
     });
   }
@@ -58,18 +58,20 @@ export class NetworkReader {
     }
     const [output, ...others] = this.read(layer.model, inputs);
     if (output === undefined || others.length > 0 || !isCalledOnce(layer)) {
-      throw new ConversionError(`layer "${layer.name}": a model as a layer needs one output, and to be called once`);
+      throw new ConversionError(
+        `layer "${layer.name}": a model that is a layer must have one output and be called once`,
+      );
     }
     return output;
   }
 
-  /** A layer that is called twice, or one of the same name in an inner model, becomes two layers of the graph. */
+  /** A layer that is called twice becomes two layers of the graph, and inner models may repeat names. */
   #uniqueName(name: string): string {
     const plain = name
       .replace(/^[^A-Za-z0-9]+/, '')
       .replace(/[^\w.-]+/g, '_')
       .slice(0, MAX_NAME_LENGTH);
-    const free = TAKEN.test(plain) || plain === '' ? `layer.${plain}` : plain;
+    const free = RESERVED.test(plain) || plain === '' ? `layer.${plain}` : plain;
     let unique = free;
     for (let count = 2; this.#names.has(unique); count += 1) unique = `${free}.${count}`;
     this.#names.add(unique);
@@ -77,7 +79,7 @@ export class NetworkReader {
   }
 }
 
-/** Then a reference to it needs no number, which differs between writers where the layer is a model. */
+/** The call index of such a layer is ignored: for models that are layers, it differs between writers. */
 function isCalledOnce(layer: KerasDescription | undefined): boolean {
   return layer === undefined || layer.calls.length <= 1;
 }

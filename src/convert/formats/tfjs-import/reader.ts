@@ -17,23 +17,25 @@ const modelSchema = z.object({
 });
 
 /**
- * Reads a TF.js layers model as a layer graph, with its weights in the graph's order.
+ * Reads a TF.js layers model as a layer graph.
  *
- * @param inputSize for a model that takes images of any size
- * @throws ConversionError that names what cannot be read: a layer with its class, or a weight
+ * @param inputSize used when the model takes images of any size
+ * @throws ConversionError that names the layer and its class, or the weight, that is not supported
  */
 export async function importTfjs(files: TfjsFiles, inputSize?: Pair): Promise<DescribedNetwork> {
   const parsed = modelSchema.safeParse(files.model);
-  if (!parsed.success) throw new ConversionError('it is no model.json of TF.js, which is a JSON object');
+  if (!parsed.success) throw new ConversionError('the file is not a model.json of TF.js, which is a JSON object');
   const { format, modelTopology, weightsManifest } = parsed.data;
   if (format === 'graph-model') {
-    throw new ConversionError('it is a TF.js graph model; layers models can be read, or the model it was made from');
+    throw new ConversionError(
+      'the file is a TF.js graph model; only layers models are supported: convert the original model',
+    );
   }
   const model = parseTopology(modelTopology);
   const weights = await TfjsWeights.open(weightsManifest, files.openShard);
   const input = pixels(sizeOf(model, inputSize));
   const outputs = new NetworkReader(weights).read(model, [mapValue(input)]);
-  const { body, classifier } = splitClassifier(answerOf(outputs));
+  const { body, classifier } = splitClassifier(classesOf(outputs));
   return describeNetwork(input, body, classifier);
 }
 
@@ -41,22 +43,23 @@ const shapeSchema = z.object({
   batch_input_shape: z.tuple([z.null(), z.int().nullable(), z.int().nullable(), z.int().nullable()]),
 });
 
-/** Height and width of the model's input layer. */
+/** Height and width of the input layer. */
 function sizeOf({ layers, inputs }: KerasModel, wanted: Pair | undefined): Pair {
   const [name, ...others] = inputs;
   const layer = layers.find((candidate) => candidate.name === name);
   const shape = shapeSchema.safeParse(layer?.config);
   if (layer === undefined || others.length > 0 || !shape.success) {
     throw new ConversionError(
-      `the model needs one input of [null, height, width, 3]; layer "${name}" says ${JSON.stringify(layer?.config['batch_input_shape'])}`,
+      `the model needs one input of shape [null, height, width, 3]; layer "${name}" has ` +
+        JSON.stringify(layer?.config['batch_input_shape']),
     );
   }
   const [, rows, columns, channels] = shape.data.batch_input_shape;
   if (channels !== 3)
-    throw new ConversionError(`layer "${name}": images of ${channels} channels; only RGB can be read`);
+    throw new ConversionError(`layer "${name}" takes images of ${channels} channels; only RGB is supported`);
   const [height, width] = [rows ?? wanted?.[0], columns ?? wanted?.[1]];
   if (height === undefined || width === undefined) {
-    throw new ConversionError(`layer "${name}" takes images of any size: say which, such as 224 (--input-size)`);
+    throw new ConversionError(`layer "${name}" takes images of any size: give one, such as --input-size 224`);
   }
   if (wanted !== undefined && (wanted[0] !== height || wanted[1] !== width)) {
     throw new ConversionError(`layer "${name}" takes images of ${height}x${width}, not of ${wanted.join('x')}`);
@@ -64,12 +67,12 @@ function sizeOf({ layers, inputs }: KerasModel, wanted: Pair | undefined): Pair 
   return [height, width];
 }
 
-/** The only output, or of several the only one that is probabilities. */
-function answerOf(outputs: readonly Value[]): Value['node'] {
-  const probable = outputs.filter(({ node }) => node.operation.kind === 'softmax');
-  const [answer, ...others] = probable.length > 0 ? probable : outputs;
-  if (answer === undefined || others.length > 0) {
-    throw new ConversionError(`the model has ${outputs.length} outputs, and it cannot be told which one is the answer`);
+/** The only output, or the only one that ends in a softmax. */
+function classesOf(outputs: readonly Value[]): Value['node'] {
+  const probabilities = outputs.filter(({ node }) => node.operation.kind === 'softmax');
+  const [classes, ...others] = probabilities.length > 0 ? probabilities : outputs;
+  if (classes === undefined || others.length > 0) {
+    throw new ConversionError(`the model has ${outputs.length} outputs; exactly one must be the classes`);
   }
-  return answer.node;
+  return classes.node;
 }

@@ -1,10 +1,10 @@
 import type { MapNode, VectorNode } from '../../graph/ir.ts';
 import type { FlattenedMap } from './kernels.ts';
 
-/** What a layer reads or makes, and how Keras would see it where the layer graph has it otherwise. */
+/** An input or output of a Keras layer, with the facts about its shape that the layer graph does not have. */
 export type Value =
   | MapValue
-  /** A map that was turned to channels first; only a flattening can follow. */
+  /** A map that Keras has with channels first; only a Flatten can follow. */
   | { readonly kind: 'channels_first'; readonly node: MapNode }
   | VectorValue;
 
@@ -16,9 +16,9 @@ export interface MapValue {
 export interface VectorValue {
   readonly kind: 'vector';
   readonly node: VectorNode;
-  /** Keras has its values pixel by pixel of this map; the layer graph has them channel by channel. */
+  /** The map before a Flatten: Keras has its values cell by cell, the layer graph channel by channel. */
   readonly flattened?: FlattenedMap | undefined;
-  /** Keras has it as a map of a single pixel. */
+  /** Whether Keras has the vector as a map of one cell. */
   readonly pixel?: boolean | undefined;
 }
 

@@ -3,26 +3,25 @@ import { basename, join } from 'node:path';
 import { countReaders, type Graph } from '../../graph/graph.ts';
 import type { Node } from '../../graph/ir.ts';
 import { type WrittenFile, writeFileThrough } from '../file-sink.ts';
-import type { KerasLayer } from './keras-layer.ts';
-import { absorbsRelu, emitLayers } from './layers.ts';
+import { absorbsRelu, emitLayers, type KerasLayer } from './layers.ts';
 import { type WeightStorage, type WrittenWeights, writeWeights } from './weights.ts';
 
-/** The outputs in the order in which the model has them; their layers have these names. */
+/** Outputs of the model, in order. Their layers have the same names. */
 const OUTPUT_ORDER = ['probabilities', 'logits', 'features', 'activations'] as const;
 
 export interface TfjsOptions {
-  /** How kernels are stored; float32 when absent. */
+  /** Element type of the stored kernels. Default: float32. */
   readonly storage?: WeightStorage;
   /** Called with the share of the weights that is written, 0..1. */
   readonly onProgress?: (fraction: number) => void;
 }
 
 /**
- * Writes a graph as a TF.js layers model: `<folder>/model.json` and its weight shards, for `tf.loadLayersModel`. Its
- * input is float32 `[n, height, width, 3]` of 0..255.
+ * Writes a graph as a TF.js layers model, for `tf.loadLayersModel`: `<folder>/model.json` and its weight shards. The
+ * input is float32 `[n, height, width, 3]` in 0..255.
  *
- * @returns the files, `model.json` first
- * @throws ConversionError when Keras layers cannot express a layer
+ * @returns the files, beginning with `model.json`
+ * @throws ConversionError when a layer has no equivalent in Keras layers
  */
 export async function writeTfjs(graph: Graph, folder: string, options: TfjsOptions = {}): Promise<WrittenFile[]> {
   const { storage = 'float32', onProgress = () => {} } = options;
@@ -42,7 +41,7 @@ export async function writeTfjs(graph: Graph, folder: string, options: TfjsOptio
 function kerasLayers(graph: Graph): KerasLayer[] {
   const absorbed = absorbedRelus(graph);
   const nameOf = layerNames(graph);
-  // An absorbed relu is its layer's last act: the layer takes the relu's name, and stands for both.
+  // A layer that absorbs a relu takes the name of the relu.
   const absorbing = new Map([...absorbed].map(([relu, layer]) => [layer, relu]));
   return graph.nodes
     .filter((node) => !absorbed.has(node))
@@ -56,7 +55,7 @@ function kerasLayers(graph: Graph): KerasLayer[] {
     });
 }
 
-/** Relus that the layer before them can apply, by that layer, which nobody else reads. */
+/** Relus that the layer before them can apply, mapped to that layer, which has no other readers. */
 function absorbedRelus(graph: Graph): ReadonlyMap<Node, Node> {
   const readers = countReaders(graph);
   const absorbed = new Map<Node, Node>();
@@ -68,7 +67,7 @@ function absorbedRelus(graph: Graph): ReadonlyMap<Node, Node> {
   return absorbed;
 }
 
-/** Outputs are called as what they are. TF.js wants a name to begin with a letter or a digit. */
+/** Layers of outputs have the names of the outputs. TF.js requires names to begin with a letter or a digit. */
 function layerNames({ outputs }: Graph): (node: Node) => string {
   const names = new Map<Node, string>(Object.entries(outputs).map(([name, node]) => [node, name]));
   return (node) => names.get(node) ?? node.name.replace(/^[^A-Za-z0-9]+/, '');

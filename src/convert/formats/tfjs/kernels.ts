@@ -1,9 +1,9 @@
-/** Layouts of PyTorch's weights made into TensorFlow's. Every function returns a new array. */
+/** Conversions from the layout of PyTorch's weights to TensorFlow's. Every function returns a new array. */
 
-/** Rows and columns of a tile that stays in the processor's cache while it is transposed. */
+/** Rows and columns of a tile that fits into the processor's cache while it is transposed. */
 const TILE = 32;
 
-/** `[rows, columns]` to `[columns, rows]`. */
+/** Transposes `[rows, columns]` to `[columns, rows]`. */
 export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const transposed = new Float32Array(values.length);
   for (let top = 0; top < rows; top += TILE) {
@@ -20,13 +20,14 @@ export function transpose(values: Float32Array, rows: number, columns: number): 
 }
 
 /**
- * A convolution's `[out, in / groups, height, width]` to `[height, width, in, out]`. Layers models know no groups, so a
- * grouped convolution becomes a whole one that is zero between groups: the same result for more work.
+ * Converts the weight of a convolution, `[out, in / groups, height, width]` to `[height, width, in, out]`. Layers models
+ * have no grouped convolutions, so the kernel is zero between groups: the result is the same, but the kernel is `groups`
+ * times as large, and so is the work.
  */
 export function convolutionKernel(values: Float32Array, shape: readonly number[], groups: number): Float32Array {
   const [out = 0, perGroup = 0, height = 0, width = 0] = shape;
   const area = height * width;
-  // Channels of all pixels of the window are one axis: [out, in, area] -> [area, in, out].
+  // The cells of the window are one axis: [out, in, area] -> [area, in, out].
   const kernel = new Float32Array(area * perGroup * groups * out);
   for (let o = 0; o < out; o += 1) {
     const firstInput = Math.floor(o / (out / groups)) * perGroup;
@@ -41,7 +42,7 @@ export function convolutionKernel(values: Float32Array, shape: readonly number[]
   return kernel;
 }
 
-/** A depthwise convolution's `[channels * multiplier, 1, height, width]` to `[height, width, channels, multiplier]`. */
+/** Converts a depthwise weight, `[channels * multiplier, 1, height, width]` to `[height, width, channels, multiplier]`. */
 export function depthwiseKernel(values: Float32Array, shape: readonly number[]): Float32Array {
   const [out = 0, , height = 0, width = 0] = shape;
   return transpose(values, out, height * width);

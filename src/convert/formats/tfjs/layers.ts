@@ -1,100 +1,114 @@
-import { mapInput, type Node, type Operation, type Shape } from '../../graph/ir.ts';
+import { mapInput, type Node, type OperationOf, type Shape } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
-import { CHANNELS_LAST, type KerasLayer, type Place } from './keras-layer.ts';
 import { convolutionKernel, depthwiseKernel, transpose } from './kernels.ts';
-import { averagePooling, inputSize, maxPooling, paddedInput, zeroPadding } from './windows.ts';
+import { averagePooling, CHANNELS_LAST, inputSize, maxPooling, paddedInput, zeroPadding } from './windows.ts';
+
+/** A layer of a Keras functional model. The names of its weights are `<name>/<weight>`. */
+export interface KerasLayer {
+  readonly name: string;
+  readonly className: string;
+  /** Keras options, without name and type. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly inputs: readonly string[];
+  readonly weights: readonly Weight[];
+}
+
+/** Name and inputs of a layer in its model. */
+export interface LayerPosition {
+  readonly name: string;
+  readonly inputs: readonly string[];
+  /** Whether the layer applies the relu that follows it. */
+  readonly relu: boolean;
+}
 
 /**
- * One layer of the graph in Keras layers, of which the last has the place's name. Maps are
+ * Emits one layer of the graph as Keras layers, of which the last has the name of the position. Maps are
  * `[n, height, width, channels]`.
  *
- * @throws ConversionError when Keras layers cannot express it
+ * @throws ConversionError when the layer has no equivalent in Keras layers
  */
-export function emitLayers(node: Node, place: Place): KerasLayer[] {
+export function emitLayers(node: Node, position: LayerPosition): KerasLayer[] {
   const { operation } = node;
   const layer = (className: string, config: KerasLayer['config'] = {}, weights: KerasLayer['weights'] = []) => [
-    { ...place, className, config, weights },
+    { ...position, className, config, weights },
   ];
   switch (operation.kind) {
     case 'pixels':
       return layer('InputLayer', { batch_input_shape: [null, ...sizes(node.shape)], sparse: false });
     case 'normalize':
-      return [normalization(place, operation)];
+      return [normalization(position, operation)];
     case 'conv2d':
-      return convolution(node, place, operation);
+      return convolution(node, position, operation);
     case 'batch_norm':
-      return [batchNormalization(node, place, operation)];
+      return [batchNormalization(node, position, operation)];
     case 'activation':
       return layer('Activation', { activation: operation.function });
     case 'leaky_relu':
       return layer('LeakyReLU', { alpha: operation.slope });
     case 'max_pool':
-      return maxPooling(node, place, operation.window);
+      return maxPooling(node, position, operation.window);
     case 'average_pool':
-      return averagePooling(node, place, operation);
+      return averagePooling(node, position, operation);
     case 'global_average_pool':
       return layer('GlobalAveragePooling2D', CHANNELS_LAST);
     case 'zero_pad':
-      return [zeroPadding(place.name, place.inputs, operation.padding)];
+      return [zeroPadding(position.name, position.inputs, operation.padding)];
     case 'add':
       return layer('Add');
     case 'concat':
       return layer('Concatenate', { axis: -1 });
     case 'flatten':
-      return flattening(node, place);
+      return flattening(node, position);
     case 'dense':
-      return [denseLayer(place, operation)];
+      return [denseLayer(position, operation)];
     case 'softmax':
       return layer('Activation', { activation: 'softmax' });
   }
 }
 
-/** Whether a layer can apply the relu behind it itself, which TF.js then computes in one pass. */
+/** Whether a layer can apply the relu that follows it; TF.js then computes both in one pass. */
 export function absorbsRelu(node: Node): boolean {
   const { operation } = node;
   return operation.kind === 'dense' || (operation.kind === 'conv2d' && !isDepthwise(node, operation));
 }
 
-type Convolution = Extract<Operation, { kind: 'conv2d' }>;
-type Of<K extends Operation['kind']> = Extract<Operation, { kind: K }>;
-
-/** Scaling by channel is a batch norm with nothing learnt: `(x - mean) / sqrt(variance)`. */
-function normalization(place: Place, { scale, shift }: Of<'normalize'>): KerasLayer {
+/** Scaling by channel is a batch norm without scale and shift: `(x - mean) / sqrt(variance)`. */
+function normalization(position: LayerPosition, { scale, shift }: OperationOf<'normalize'>): KerasLayer {
   const mean = scale.map((factor, channel) => -(shift[channel] ?? 0) / factor);
   const variance = scale.map((factor) => 1 / factor ** 2);
   return {
-    ...place,
+    ...position,
     className: 'BatchNormalization',
     config: { axis: 3, epsilon: 0, center: false, scale: false },
-    weights: [constant(`${place.name}/moving_mean`, mean), constant(`${place.name}/moving_variance`, variance)],
+    weights: [constant(`${position.name}/moving_mean`, mean), constant(`${position.name}/moving_variance`, variance)],
   };
 }
 
-function batchNormalization(node: Node, place: Place, operation: Of<'batch_norm'>): KerasLayer {
+function batchNormalization(node: Node, position: LayerPosition, operation: OperationOf<'batch_norm'>): KerasLayer {
   const { scale, shift, mean, variance, epsilon } = operation;
   return {
-    ...place,
+    ...position,
     className: 'BatchNormalization',
     config: { axis: node.shape.kind === 'map' ? 3 : 1, epsilon, center: true, scale: true },
     weights: [
-      { ...scale, name: `${place.name}/gamma` },
-      { ...shift, name: `${place.name}/beta` },
-      { ...mean, name: `${place.name}/moving_mean` },
-      { ...variance, name: `${place.name}/moving_variance` },
+      { ...scale, name: `${position.name}/gamma` },
+      { ...shift, name: `${position.name}/beta` },
+      { ...mean, name: `${position.name}/moving_mean` },
+      { ...variance, name: `${position.name}/moving_variance` },
     ],
   };
 }
 
-function convolution(node: Node, place: Place, operation: Convolution): KerasLayer[] {
+function convolution(node: Node, position: LayerPosition, operation: OperationOf<'conv2d'>): KerasLayer[] {
   const { window, bias } = operation;
-  const { padding, before, inputs } = paddedInput(node, place, window);
+  const { padding, before, inputs } = paddedInput(node, position, window);
   const depthwise = isDepthwise(node, operation);
   const kernel = depthwise
-    ? depthwiseWeight(node, place.name, operation)
-    : convolutionWeight(node, place.name, operation);
+    ? depthwiseWeight(node, position.name, operation)
+    : convolutionWeight(node, position.name, operation);
   const widths = depthwise ? { depth_multiplier: kernel.shape[3] } : { filters: kernel.shape[3] };
   const layer: KerasLayer = {
-    name: place.name,
+    name: position.name,
     className: depthwise ? 'DepthwiseConv2D' : 'Conv2D',
     config: {
       ...widths,
@@ -103,20 +117,20 @@ function convolution(node: Node, place: Place, operation: Convolution): KerasLay
       padding,
       ...CHANNELS_LAST,
       dilation_rate: [1, 1],
-      activation: place.relu ? 'relu' : 'linear',
+      activation: position.relu ? 'relu' : 'linear',
       use_bias: bias !== undefined,
     },
     inputs,
-    weights: withBias(place.name, kernel, bias),
+    weights: withBias(position.name, kernel, bias),
   };
   return [...before, layer];
 }
 
-function isDepthwise(node: Node, { groups }: Convolution): boolean {
+function isDepthwise(node: Node, { groups }: OperationOf<'conv2d'>): boolean {
   return groups > 1 && groups === mapInput(node).shape.channels;
 }
 
-function convolutionWeight(node: Node, layer: string, { weight, groups, window }: Convolution): Weight {
+function convolutionWeight(node: Node, layer: string, { weight, groups, window }: OperationOf<'conv2d'>): Weight {
   const [out = 0] = weight.shape;
   return {
     name: `${layer}/kernel`,
@@ -125,7 +139,7 @@ function convolutionWeight(node: Node, layer: string, { weight, groups, window }
   };
 }
 
-function depthwiseWeight(node: Node, layer: string, { weight, window }: Convolution): Weight {
+function depthwiseWeight(node: Node, layer: string, { weight, window }: OperationOf<'conv2d'>): Weight {
   const [out = 0] = weight.shape;
   const { channels } = mapInput(node).shape;
   return {
@@ -135,30 +149,30 @@ function depthwiseWeight(node: Node, layer: string, { weight, window }: Convolut
   };
 }
 
-function denseLayer(place: Place, { weight, bias }: Of<'dense'>): KerasLayer {
+function denseLayer(position: LayerPosition, { weight, bias }: OperationOf<'dense'>): KerasLayer {
   const [out = 0, entering = 0] = weight.shape;
   const kernel: Weight = {
-    name: `${place.name}/kernel`,
+    name: `${position.name}/kernel`,
     shape: [entering, out],
     read: async () => transpose(await weight.read(), out, entering),
   };
   return {
-    ...place,
+    ...position,
     className: 'Dense',
-    config: { units: out, activation: place.relu ? 'relu' : 'linear', use_bias: bias !== undefined },
-    weights: withBias(place.name, kernel, bias),
+    config: { units: out, activation: position.relu ? 'relu' : 'linear', use_bias: bias !== undefined },
+    weights: withBias(position.name, kernel, bias),
   };
 }
 
-/** PyTorch flattens channel by channel, Keras pixel by pixel: the channels go to the front first. */
-function flattening(node: Node, place: Place): KerasLayer[] {
+/** PyTorch flattens channel by channel and Keras pixel by pixel, so the map is transposed before it is flattened. */
+function flattening(node: Node, position: LayerPosition): KerasLayer[] {
   const flat = { className: 'Flatten', config: CHANNELS_LAST, weights: [] };
   const [height, width] = inputSize(node);
-  if (height === 1 && width === 1) return [{ ...place, ...flat }];
-  const first = `${place.name}.channels_first`;
+  if (height === 1 && width === 1) return [{ ...position, ...flat }];
+  const first = `${position.name}.channels_first`;
   return [
-    { name: first, className: 'Permute', config: { dims: [3, 1, 2] }, inputs: place.inputs, weights: [] },
-    { name: place.name, ...flat, inputs: [first] },
+    { name: first, className: 'Permute', config: { dims: [3, 1, 2] }, inputs: position.inputs, weights: [] },
+    { name: position.name, ...flat, inputs: [first] },
   ];
 }
 

@@ -6,7 +6,7 @@ import { type ByteSource, openFile } from '../byte-source.ts';
 import { type WrittenFile, writeFileThrough } from '../file-sink.ts';
 import { type WeightStorage, writeWeights } from './weights.ts';
 
-/** `model.json` as `writeTfjs` writes it, with nothing quantized yet. */
+/** `model.json` as `writeTfjs` writes it, without quantization. */
 const modelSchema = z.looseObject({
   weightsManifest: z.tuple([
     z.object({
@@ -19,18 +19,18 @@ const modelSchema = z.looseObject({
 });
 
 /**
- * Writes a TF.js model of ours anew, with its kernels stored in fewer bytes; `tf.loadLayersModel` makes floats of them
- * again. Weights are read, written and dropped one by one.
+ * Writes a copy of an emitted TF.js model with its kernels stored in fewer bytes; `tf.loadLayersModel` converts them back
+ * to floats. Only one weight is in memory at a time.
  *
- * @param modelPath its `model.json`, with its shards beside it
+ * @param modelPath path of `model.json`, with its shards beside it
  * @param folder must not exist
- * @returns the files, `model.json` first
+ * @returns the files, beginning with `model.json`
  */
 export async function quantizeTfjs(modelPath: string, folder: string, storage: WeightStorage): Promise<WrittenFile[]> {
   const model = modelSchema.parse(JSON.parse(await readFile(modelPath, 'utf8')));
   const [{ paths, weights }] = model.weightsManifest;
   await mkdir(folder);
-  const shards = await Shards.open(paths.map((path) => join(dirname(modelPath), path)));
+  const shards = await ShardReader.open(paths.map((path) => join(dirname(modelPath), path)));
   try {
     const written = await writeWeights(shards.weights(weights), folder, storage, () => {});
     const weightsManifest = [{ paths: written.shards.map(({ path }) => basename(path)), weights: written.entries }];
@@ -42,26 +42,26 @@ export async function quantizeTfjs(modelPath: string, folder: string, storage: W
   }
 }
 
-/** Files that are one stream of floats. */
-class Shards {
+/** Reads files that together are one stream of floats. */
+class ShardReader {
   readonly #files: readonly ByteSource[];
 
   private constructor(files: readonly ByteSource[]) {
     this.#files = files;
   }
 
-  static async open(paths: readonly string[]): Promise<Shards> {
+  static async open(paths: readonly string[]): Promise<ShardReader> {
     const files: ByteSource[] = [];
     try {
       for (const path of paths) files.push(await openFile(path));
-      return new Shards(files);
+      return new ShardReader(files);
     } catch (error) {
       for (const file of files) await file.close();
       throw error;
     }
   }
 
-  /** The weights that lie in the stream one behind the other. */
+  /** The weights, which follow each other in the stream. */
   weights(entries: readonly Pick<Weight, 'name' | 'shape'>[]): Weight[] {
     let end = 0;
     return entries.map(({ name, shape }) => {
@@ -83,7 +83,8 @@ class Shards {
       if (from < to) bytes.set(await file.read(from - fileBegin, to - fileBegin), from - begin);
       fileBegin += file.size;
     }
-    if (begin + length > fileBegin) throw new Error(`the shards end after ${fileBegin} bytes, before a weight does`);
+    if (begin + length > fileBegin)
+      throw new Error(`the shards end after ${fileBegin} bytes, in the middle of a weight`);
     return new Float32Array(bytes.buffer);
   }
 }

@@ -4,10 +4,10 @@ import { progressOver, type Weight } from '../../graph/tensors.ts';
 import { bytesOf, FileSink, type WrittenFile } from '../file-sink.ts';
 import { floatToHalf } from '../half.ts';
 
-/** How kernels are stored; vectors, which are small and sensitive, are always float32. */
+/** Element type of stored kernels. Vectors, which are small and sensitive, are always float32. */
 export type WeightStorage = 'float32' | 'float16' | 'uint8';
 
-/** Browsers cache files of this size; it is the shard size of TensorFlow's own converter. */
+/** Shard size of TensorFlow's converter. Browsers cache files of this size. */
 const SHARD_BYTES = 4 * 2 ** 20;
 
 /** An entry of TF.js's weights manifest: https://github.com/tensorflow/tfjs/blob/master/tfjs-core/src/io/types.ts */
@@ -25,7 +25,7 @@ export interface WrittenWeights {
   readonly shards: readonly WrittenFile[];
 }
 
-/** Writes weights one after the other into `group1-shard<i>of<n>.bin` of a folder. */
+/** Writes weights one after the other to `group1-shard<i>of<n>.bin` in a folder. */
 export async function writeWeights(
   weights: readonly Weight[],
   folder: string,
@@ -34,7 +34,7 @@ export async function writeWeights(
 ): Promise<WrittenWeights> {
   const total = weights.reduce((sum, weight) => sum + storedBytes(weight, storage), 0);
   const count = Math.max(Math.ceil(total / SHARD_BYTES), 1);
-  const shards = new Shards((index) => join(folder, `group1-shard${index + 1}of${count}.bin`));
+  const shards = new ShardWriter((index) => join(folder, `group1-shard${index + 1}of${count}.bin`));
   const onWritten = progressOver(weights, onProgress);
   const entries: WeightEntry[] = [];
   for (const weight of weights) {
@@ -72,7 +72,7 @@ function halvesOf(values: Float32Array): Uint16Array {
   return halves;
 }
 
-/** Affine, `q * scale + min`, with zero on the grid: what is zero stays zero. */
+/** Affine quantization, `q * scale + min`, in which zero is represented exactly. */
 function quantized(values: Float32Array): Stored {
   let [low, high] = [0, 0];
   for (const value of values) {
@@ -81,7 +81,7 @@ function quantized(values: Float32Array): Stored {
   }
   const scale = high > low ? (high - low) / 255 : 1;
   const zero = Math.round(-low / scale);
-  // Clamped: it rounds to the nearest, ties to even, and stops at 0 and 255.
+  // A Uint8ClampedArray rounds to the nearest integer, ties to even, and clips to 0..255.
   const bytes = new Uint8ClampedArray(values.length);
   for (let index = 0; index < values.length; index += 1) bytes[index] = (values[index] ?? 0) / scale + zero;
   return {
@@ -91,8 +91,8 @@ function quantized(values: Float32Array): Stored {
 }
 
 /**
- * A tensor has one scale in 8 bits, but the channels of a depthwise kernel, with their batch norm folded in, differ
- * widely: the small ones would be lost. These kernels are a few hundredths of a network, so they stay as they are.
+ * With 8 bits a tensor has one scale, but the channels of a depthwise kernel with a folded batch norm differ widely, so
+ * the small ones would be lost. These kernels are a few percent of a network and stay float32.
  */
 function storageOf({ name, shape }: Weight, storage: WeightStorage): WeightStorage {
   const fragile = storage === 'uint8' && name.endsWith('/depthwise_kernel');
@@ -103,8 +103,8 @@ function storedBytes(weight: Weight, storage: WeightStorage): number {
   return elementCount(weight.shape) * { float32: 4, float16: 2, uint8: 1 }[storageOf(weight, storage)];
 }
 
-/** One stream of bytes over files of the shard size. */
-class Shards {
+/** Writes a stream of bytes to files of the shard size. */
+class ShardWriter {
   readonly #pathOf: (index: number) => string;
   readonly #finished: WrittenFile[] = [];
   #current: FileSink | undefined;

@@ -1,10 +1,19 @@
 import { ConversionError } from '../../conversion-error.ts';
-import { type ActivationFunction, mapInput, type Node, type Operation } from '../../graph/ir.ts';
-import { NO_PADDING, type Padding, type Pair, paddingEquals, samePadding, type Window } from '../../graph/windows.ts';
-import { CHANNELS_LAST, type KerasLayer, type Place } from './keras-layer.ts';
+import { type ActivationFunction, mapInput, type Node, type OperationOf } from '../../graph/ir.ts';
+import {
+  NO_PADDING,
+  type Padding,
+  type Pair,
+  paddingEquals,
+  type SlidingWindow,
+  samePadding,
+} from '../../graph/windows.ts';
+import type { KerasLayer, LayerPosition } from './layers.ts';
 
-/** Padding that has no Keras name is a layer of zeros before a `valid` window. */
-export function paddedInput(node: Node, { name, inputs }: Place, window: Window) {
+export const CHANNELS_LAST = { data_format: 'channels_last' };
+
+/** The padding mode and inputs of a window layer. Padding without a Keras mode becomes a `ZeroPadding2D` before it. */
+export function paddedInput(node: Node, { name, inputs }: LayerPosition, window: SlidingWindow) {
   const mode = paddingMode(inputSize(node), window);
   if (mode !== undefined) return { padding: mode, before: [], inputs };
   const before = [zeroPadding(`${name}.pad`, inputs, window.padding)];
@@ -12,10 +21,10 @@ export function paddedInput(node: Node, { name, inputs }: Place, window: Window)
 }
 
 /**
- * Zeros around the map stand for minus infinity where nothing is below zero. Elsewhere a symmetric window of stride s
- * is one of stride 1, whose `same` padding never wins, and then every s-th of its outputs.
+ * Zeros are equivalent to minus infinity when no value of the map is negative. Otherwise, a window with stride s and the
+ * padding of `same` with stride 1 becomes a pool with stride 1 and `same`, followed by every s-th of its outputs.
  */
-export function maxPooling(node: Node, place: Place, window: Window): KerasLayer[] {
+export function maxPooling(node: Node, position: LayerPosition, window: SlidingWindow): KerasLayer[] {
   const { kernel, stride, padding } = window;
   const size = inputSize(node);
   const pool = (name: string, inputs: readonly string[], pooled: Pair, strides: Pair, mode: string): KerasLayer => ({
@@ -28,31 +37,34 @@ export function maxPooling(node: Node, place: Place, window: Window): KerasLayer
   const mode = paddingMode(size, window);
   if (mode === undefined && !isNonNegative(mapInput(node))) {
     if (!paddingEquals(padding, samePadding(size, kernel, [1, 1]))) throw inexpressible(node, 'max pool');
-    const every = `${place.name}.every`;
-    return [pool(every, place.inputs, kernel, [1, 1], 'same'), pool(place.name, [every], [1, 1], stride, 'valid')];
+    const every = `${position.name}.every`;
+    return [
+      pool(every, position.inputs, kernel, [1, 1], 'same'),
+      pool(position.name, [every], [1, 1], stride, 'valid'),
+    ];
   }
-  const padded = paddedInput(node, place, window);
-  return [...padded.before, pool(place.name, padded.inputs, kernel, stride, padded.padding)];
+  const padded = paddedInput(node, position, window);
+  return [...padded.before, pool(position.name, padded.inputs, kernel, stride, padded.padding)];
 }
 
-/** Keras never counts padding, so padding that counts is a layer of zeros. */
+/** Keras never counts padding, so padding that counts becomes a `ZeroPadding2D`. */
 export function averagePooling(
   node: Node,
-  place: Place,
-  { window, countPadding }: Extract<Operation, { kind: 'average_pool' }>,
+  position: LayerPosition,
+  { window, countPadding }: OperationOf<'average_pool'>,
 ): KerasLayer[] {
   const { kernel, stride, padding } = window;
   const counted = countPadding && !paddingEquals(padding, NO_PADDING);
   const mode = paddingMode(inputSize(node), window);
   if (!countPadding && mode === undefined) throw inexpressible(node, 'average pool');
-  const zeros = counted ? [zeroPadding(`${place.name}.pad`, place.inputs, padding)] : [];
+  const zeros = counted ? [zeroPadding(`${position.name}.pad`, position.inputs, padding)] : [];
   return [
     ...zeros,
     {
-      name: place.name,
+      name: position.name,
       className: 'AveragePooling2D',
       config: { pool_size: kernel, strides: stride, padding: counted ? 'valid' : mode, ...CHANNELS_LAST },
-      inputs: counted ? [`${place.name}.pad`] : place.inputs,
+      inputs: counted ? [`${position.name}.pad`] : position.inputs,
       weights: [],
     },
   ];
@@ -75,15 +87,15 @@ export function inputSize(node: Node): Pair {
   return [height, width];
 }
 
-/** A window's padding by its Keras name, where it has one. */
-function paddingMode(size: Pair, { kernel, stride, padding }: Window): 'valid' | 'same' | undefined {
+/** The Keras mode of the padding of a window, if it has one. */
+function paddingMode(size: Pair, { kernel, stride, padding }: SlidingWindow): 'valid' | 'same' | undefined {
   if (paddingEquals(padding, NO_PADDING)) return 'valid';
   return paddingEquals(padding, samePadding(size, kernel, stride)) ? 'same' : undefined;
 }
 
 const NON_NEGATIVE: readonly ActivationFunction[] = ['relu', 'relu6', 'sigmoid', 'hard_sigmoid', 'softplus'];
 
-/** Whether no value can be below zero, as far as the layers say. */
+/** Whether the layers guarantee that no value is negative. */
 function isNonNegative({ operation, inputs }: Node): boolean {
   switch (operation.kind) {
     case 'activation':
@@ -102,5 +114,5 @@ function isNonNegative({ operation, inputs }: Node): boolean {
 }
 
 function inexpressible({ name }: Node, what: string): ConversionError {
-  return new ConversionError(`layer "${name}": a TF.js layers model has no ${what} of this padding`);
+  return new ConversionError(`layer "${name}": TF.js layers models have no ${what} with this padding`);
 }

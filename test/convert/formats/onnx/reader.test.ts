@@ -72,7 +72,7 @@ describe('weights in another file', () => {
     'are not looked for at "%s"',
     async (location) => {
       await write(place(location, 0, 16));
-      await expect(readOnnxFile(path)).rejects.toThrow('only the name of a file beside the model is taken');
+      await expect(readOnnxFile(path)).rejects.toThrow('must be the name of a file beside the model');
     },
   );
 
@@ -80,14 +80,16 @@ describe('weights in another file', () => {
     await writeFile(join(folder, 'secret'), new Uint8Array(16));
     await symlink(join(folder, 'secret'), join(folder, 'weights.bin'));
     await write(place('weights.bin', 0, 16));
-    await expect(readOnnxFile(path)).rejects.toThrow('is not a plain file');
+    await expect(readOnnxFile(path)).rejects.toThrow('is not a regular file');
   });
 
   test('must be there, and long enough', async () => {
     await write(place('weights.bin', 0, 16));
-    await expect(readOnnxFile(path)).rejects.toThrow('"weights.bin", with tensor "far", is not beside the model');
+    await expect(readOnnxFile(path)).rejects.toThrow(
+      '"weights.bin", which has tensor "far", is missing beside the model',
+    );
     await writeFile(join(folder, 'weights.bin'), new Uint8Array(15));
-    await expect(readOnnxFile(path)).rejects.toThrow('from byte 0 to 16 of "weights.bin", which has 15');
+    await expect(readOnnxFile(path)).rejects.toThrow('bytes 0 to 16 of "weights.bin", which has 15');
   });
 
   test('cannot be those of a constant inside a node', async () => {
@@ -96,16 +98,16 @@ describe('weights in another file', () => {
       attributes: [{ name: 'value', type: 4, tensor: place('secret', 0, 16) }],
     };
     await writeForeign(path, { nodes: [constant], outputs: ['y'] });
-    await expect(readOnnxFile(path)).rejects.toThrow('the constant inside Constant "y" lies in another file');
+    await expect(readOnnxFile(path)).rejects.toThrow('the constant inside Constant "y" is in another file');
   });
 });
 
 describe('a file is refused', () => {
   test('when it is of another version', async () => {
     await writeForeign(path, { nodes: [], outputs: [], opset: 99 });
-    await expect(readOnnxFile(path)).rejects.toThrow('the model is of opset 99; 7 to');
+    await expect(readOnnxFile(path)).rejects.toThrow('the model has opset 99; opsets 7 to');
     await writeForeign(path, { nodes: [], outputs: [], irVersion: 2 });
-    await expect(readOnnxFile(path)).rejects.toThrow('the model is of IR version 2; 3 to');
+    await expect(readOnnxFile(path)).rejects.toThrow('the model has IR version 2; versions 3 to');
   });
 
   test('when it is cut short, wherever', async () => {
@@ -119,7 +121,7 @@ describe('a file is refused', () => {
 
   test('when it holds no graph', async () => {
     await writeFile(path, encode(modelProto, { irVersion: 8, operatorSets: [{ version: 17 }] }));
-    await expect(readOnnxFile(path)).rejects.toThrow('holds no graph');
+    await expect(readOnnxFile(path)).rejects.toThrow('has no graph');
   });
 
   test('when it is too large for protobuf', async () => {

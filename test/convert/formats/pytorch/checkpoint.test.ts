@@ -60,7 +60,7 @@ describe.each(['views.zip.pth', 'views.stream.pth'])('a file that PyTorch wrote 
     expect(await file.read('empty')).toEqual(new Float32Array(0));
     expect(await file.read('half')).toEqual(Float32Array.of(1, -2, 0.5));
     expect(await file.read('brain')).toEqual(Float32Array.of(1, -2, 0.5));
-    await expect(file.read('counter')).rejects.toThrow('tensor "counter" is I64');
+    await expect(file.read('counter')).rejects.toThrow('tensor "counter" has type I64');
     await file.close();
   });
 
@@ -123,17 +123,21 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
     ['numpy', dict({ state_dict: state, best: new Global('numpy', 'float64') }), '"numpy.float64"'],
     ['options', dict({ args: new Global('argparse', 'Namespace') }), 'save model.state_dict() alone'],
     ['a name that JavaScript knows', new Global('torch', 'constructorStorage'), '"torch.constructorStorage"'],
-    ['a storage as a function', new Call(new Global('torch', 'FloatStorage'), [3]), 'it calls "torch.FloatStorage"'],
-    ['a call of a text', new Call('os', []), 'what is no function'],
-    ['a state for a text', new Raw([0x4e, 0x4e, 0x62]), 'neither tensor nor dict'],
-    ['no dict', new List(1), 'it holds no dict of tensors', []],
-    ['no tensors', dict({ epoch: 3, loss: 0.5 }), 'they are [epoch, loss]', []],
+    [
+      'a storage as a function',
+      new Call(new Global('torch', 'FloatStorage'), [3]),
+      'the file calls "torch.FloatStorage"',
+    ],
+    ['a call of a text', new Call('os', []), 'a value that is not a function'],
+    ['a state for a text', new Raw([0x4e, 0x4e, 0x62]), 'neither a tensor nor a dict'],
+    ['no dict', new List(1), 'the checkpoint is not a dict of tensors', []],
+    ['no tensors', dict({ epoch: 3, loss: 0.5 }), 'its keys are [epoch, loss]', []],
     ['a tensor beyond its storage', dict({ w: tensor(floats, [2, 4]) }), 'is not within its storage of 6 elements'],
     ['an offset beyond it', dict({ w: tensor(floats, [3], 4) }), 'offset 4'],
     ['a stride beyond it', dict({ w: tensor(floats, [2], 0, [6]) }), 'strides [6]'],
     ['a tensor that repeats itself', dict({ w: tensor(floats, [1e9], 0, [0]) }), 'shape [1000000000]'],
-    ['a negative stride', dict({ w: tensor(floats, [2], 3, [-1]) }), 'not whole numbers from 0'],
-    ['a size that is no number', dict({ w: tensor(floats, ['6' as unknown as number]) }), 'not whole numbers from 0'],
+    ['a negative stride', dict({ w: tensor(floats, [2], 3, [-1]) }), 'not integers of at least 0'],
+    ['a size that is no number', dict({ w: tensor(floats, ['6' as unknown as number]) }), 'not integers of at least 0'],
     ['shape and strides of two ranks', dict({ w: tensor(floats, [2, 3], 0, [1]) }), 'strides [1]'],
     ['a tensor of no storage', new Call(new Global('torch._utils', '_rebuild_tensor_v2'), [1, 0, [], []]), 'storage'],
     [
@@ -142,12 +146,16 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
       'but the file has only',
       [big],
     ],
-    ['an opcode that no checkpoint needs', new Raw([0x96]), 'no pickle opcode 150'],
+    ['an opcode that no checkpoint needs', new Raw([0x96]), 'the pickle has opcode 150'],
     ['a recall of nothing', new Raw(['h'.charCodeAt(0), 9]), 'recalls object 9'],
-    ['a list of no mark', new Raw(['e'.charCodeAt(0)]), 'a mark that it never set'],
+    ['a list of no mark', new Raw(['e'.charCodeAt(0)]), 'a mark that it has not set'],
     ['an empty stack', new Raw(['0'.charCodeAt(0)]), 'an empty stack'],
-    ['a deep nest', new Raw([...new Array(101).fill('('.charCodeAt(0))]), 'more than 100 deep'],
-    ['a text without end for an error message', new Raw([...twice(80), 'Q'.charCodeAt(0)]), 'refers to a list outside'],
+    ['a deep nest', new Raw([...new Array(101).fill('('.charCodeAt(0))]), 'more than 100 levels deep'],
+    [
+      'a text without end for an error message',
+      new Raw([...twice(80), 'Q'.charCodeAt(0)]),
+      'refers to a list outside the pickle',
+    ],
     ['millions of steps', new Raw(new Uint8Array(2_000_001).fill('N'.charCodeAt(0))), 'more than 2000000 steps'],
     ['a long text', new Raw([0x58, 0xff, 0xff, 0xff, 0x7f]), 'at most 1000000 are allowed'],
     ['a long integer', new Raw([0x8a, 255]), 'an integer of 255 bytes'],
@@ -178,12 +186,12 @@ describe('the zip form', () => {
   test('is refused when it is damaged or something else', async () => {
     await expect(open([])).rejects.toThrow('"archive/data/0" is missing');
     await expect(open([floats], { compress: true })).rejects.toThrow('is compressed');
-    await expect(open([floats], { byteOrder: 'big' })).rejects.toThrow('its byte order is "big"');
+    await expect(open([floats], { byteOrder: 'big' })).rejects.toThrow('the byte order is "big"');
     await expect(open([floats], { more: { 'constants.pkl': pickle(1) } })).rejects.toThrow('TorchScript');
-    await expect(open([storage('FloatStorage', '0', count(5))])).rejects.toThrow('"archive/data/0" is of 20 bytes');
-    await expect(opened((await zipForm(state, [floats])).subarray(0, 300))).rejects.toThrow('may have been cut off');
+    await expect(open([storage('FloatStorage', '0', count(5))])).rejects.toThrow('"archive/data/0" has 20 bytes');
+    await expect(opened((await zipForm(state, [floats])).subarray(0, 300))).rejects.toThrow('may be cut off');
     const plain = await zipForm(state, [floats], { prefix: 'a/b/' });
-    await expect(opened(plain)).rejects.toThrow('0 data.pkl');
+    await expect(opened(plain)).rejects.toThrow('the zip has 0 files named data.pkl');
   });
 });
 
@@ -191,14 +199,14 @@ describe('the stream form', () => {
   const whole = streamForm(state, [floats]);
 
   test('is refused when it is damaged or something else', async () => {
-    await expect(opened(whole.subarray(0, -1))).rejects.toThrow('within storage "0"');
+    await expect(opened(whole.subarray(0, -1))).rejects.toThrow('inside storage "0"');
     await expect(opened(whole.subarray(0, 60))).rejects.toThrow('the pickle ends before its STOP');
     await expect(opened(streamForm(state, []))).rejects.toThrow('storage "0" is missing');
-    await expect(opened(streamForm(state, [floats, big]))).rejects.toThrow('storage "1" is of no tensor');
+    await expect(opened(streamForm(state, [floats, big]))).rejects.toThrow('no tensor uses storage "1"');
     await expect(opened(streamForm(state, [storage('FloatStorage', '0', count(5))]))).rejects.toThrow('has 5 elements');
     await expect(opened(streamForm(state, [floats], false))).rejects.toThrow('little-endian');
-    await expect(opened(Buffer.from('{}'))).rejects.toThrow('no PyTorch checkpoint');
-    await expect(opened(Buffer.alloc(0))).rejects.toThrow('no PyTorch checkpoint');
+    await expect(opened(Buffer.from('{}'))).rejects.toThrow('not a PyTorch checkpoint');
+    await expect(opened(Buffer.alloc(0))).rejects.toThrow('not a PyTorch checkpoint');
   });
 
   test('names may take more than the first megabyte', async () => {

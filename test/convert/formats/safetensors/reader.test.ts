@@ -45,7 +45,7 @@ describe('reading', () => {
     const file = await SafetensorsFile.parse(
       fileOf({ n: { dtype: 'I64', shape: [], data_offsets: [0, 8] } }, new Uint8Array(8)),
     );
-    await expect(file.read('n')).rejects.toThrow('tensor "n" is I64; weights are one of');
+    await expect(file.read('n')).rejects.toThrow('tensor "n" has type I64; weights must be one of');
   });
 
   test('a tensor that is not there is named', async () => {
@@ -69,9 +69,9 @@ describe('a damaged file is refused with the reason', () => {
     ['an entry without shape', fileOf({ x: { dtype: 'F32', data_offsets: [0, 4] } }, four), 'shape'],
     ['a negative size', fileOf(x({ shape: [-1] }), four), 'tensor "x"'],
     ['an unknown type', fileOf(x({ dtype: 'F4' }), four), 'unknown type "F4"'],
-    ['a shape that is not the offsets', fileOf(x({ shape: [2] }), four), 'shape [2], 8 bytes'],
+    ['a shape that is not the offsets', fileOf(x({ shape: [2] }), four), 'shape [2]) needs 8 bytes'],
     ['offsets out of order', fileOf(x({ data_offsets: [4, 0] }), four), 'hold -4'],
-    ['a hole before a tensor', fileOf(x({ data_offsets: [4, 8] }), new Uint8Array(8)), 'is next'],
+    ['a hole before a tensor', fileOf(x({ data_offsets: [4, 8] }), new Uint8Array(8)), 'where the one before it ends'],
     ['bytes behind the last tensor', fileOf(x({}), new Uint8Array(5)), 'the tensors end at'],
     ['data cut short', fileOf(x({}), new Uint8Array(3)), 'but the file has'],
     ['metadata that is not text', fileOf({ __metadata__: { epochs: 3 } }), 'not an object of strings'],

@@ -52,5 +52,5 @@ test('an existing file is never overwritten', async () => {
 test('values that do not fill their shape, and two tensors of one name, are mistakes', async () => {
   expect(() => float32Tensor('a', [3], Float32Array.of(1))).toThrow('cannot hold 1 values');
   const twice = [float32Tensor('a', [1], Float32Array.of(1)), float32Tensor('a', [1], Float32Array.of(1))];
-  await expect(writeSafetensors(join(folder, 'b'), twice)).rejects.toThrow('two tensors are called "a"');
+  await expect(writeSafetensors(join(folder, 'b'), twice)).rejects.toThrow('two tensors are named "a"');
 });

@@ -49,9 +49,9 @@ test('modules that carry a model are read as it', async () => {
 });
 
 test.each([
-  ['../../etc/passwd', 'is no file beside the model'],
-  ['/etc/passwd', 'is no file beside the model'],
-  ['a/../../b', 'is no file beside the model'],
+  ['../../etc/passwd', 'leads out of the folder of the model'],
+  ['/etc/passwd', 'leads out of the folder of the model'],
+  ['a/../../b', 'leads out of the folder of the model'],
   ['none.bin', 'none.bin is missing'],
 ])('the shard "%s" is refused', async (path, reason) => {
   await expect(opened([{ paths: [path], weights: [] }])).rejects.toThrow(reason);
@@ -63,7 +63,7 @@ test('a weight beyond its shards is named', async () => {
     'weight "x" ends at byte 8 of its shards, which have 4',
   );
   await expect(opened([{ paths: ['a.bin'], weights: [{ ...entry('x', [1]), dtype: 'complex64' }] }])).rejects.toThrow(
-    'weight "x" is complex64',
+    'weight "x" has type complex64',
   );
 });
 

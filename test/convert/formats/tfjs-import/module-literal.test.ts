@@ -33,13 +33,15 @@ test.each([
   ['{a:f()}', '"f()'],
   ['{a:1;}', 'a comma or "}"'],
   ['{a}', 'a key and a colon'],
-  ['"abc', 'does not end'],
-  ['[`a`]', 'is no literal'],
-  ['['.repeat(100), 'more than 60 deep'],
+  ['"abc', 'is not terminated'],
+  ['[`a`]', 'is not a literal'],
+  ['['.repeat(100), 'more than 60 levels deep'],
 ])('what is no literal is refused, not run: %s', (literal, reason) => {
   expect(() => read(literal)).toThrow(reason);
 });
 
 test('a module without an export of a literal is refused', () => {
-  expect(() => moduleLiteral('module.exports = require("fs")', 'model.js')).toThrow('model.js exports no literal');
+  expect(() => moduleLiteral('module.exports = require("fs")', 'model.js')).toThrow(
+    'model.js does not export a literal',
+  );
 });

@@ -285,12 +285,12 @@ describe('what cannot be read is refused', () => {
     [
       'a call of nothing',
       (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [[['none', 0, 0, {}]]] }),
-      'reads what no layer makes',
+      'has an input that no layer gives',
     ],
     [
       'another writing',
       (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [{ args: [] }] }),
-      'as Keras 2 writes them',
+      'as in Keras 2',
     ],
     ['a graph model', (model) => Object.assign(model, { format: 'graph-model' }), 'graph model'],
     ['no model', (model) => Object.assign(model.modelTopology, { class_name: 'Bidirectional' }), 'is a Bidirectional'],
@@ -299,7 +299,7 @@ describe('what cannot be read is refused', () => {
     [
       'a weight of another shape',
       (model) => Object.assign(model.weightsManifest[0].weights[0], { shape: [135] }),
-      'not of 4 dimensions',
+      'not 4 dimensions',
     ],
     [
       'weights beyond the shards',
@@ -309,7 +309,7 @@ describe('what cannot be read is refused', () => {
     [
       'weights of text',
       (model) => Object.assign(model.weightsManifest[0].weights[0], { dtype: 'string' }),
-      'is string',
+      'has type string',
     ],
   ])('%s', async (_, change, reason) => {
     await expect(refused(change)).rejects.toThrow(reason);
@@ -321,7 +321,7 @@ describe('what cannot be read is refused', () => {
       (x) => layers.dense({ units: 4, activation: 'sigmoid' }).apply(layers.flatten().apply(x)) as Symbolic,
       '4 sigmoids',
     ],
-    ['a map at the end', (x) => conv().apply(x) as Symbolic, 'ends the network with a map'],
+    ['a map at the end', (x) => conv().apply(x) as Symbolic, 'is a map; a classifier has one value per class'],
     [
       'a reshape to another map',
       (x) => pooled(layers.reshape({ targetShape: [7, 5, 10] }).apply(x) as Symbolic),
@@ -330,7 +330,7 @@ describe('what cannot be read is refused', () => {
     [
       'a dense layer at each pixel',
       (x) => pooled(layers.dense({ units: 4 }).apply(x) as Symbolic),
-      '(Dense): it reads a map',
+      '(Dense): its input is a map',
     ],
   ])('%s', async (_, body, reason) => {
     await expect(refused(() => {}, body)).rejects.toThrow(reason);
