@@ -1,17 +1,17 @@
-// Builds the page when its sources are newer than what was built. Plain JavaScript, since `npm start` runs it before
+// Builds the page if its sources are newer than the build. It is plain JavaScript, because `npm start` runs it before
 // anything is compiled.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What the page is made of, beside the packages of the lock file. */
+/** Sources of the page. */
 const SOURCES = ['src/web', 'src/image/crop.ts', 'src/image/resample.ts', 'package-lock.json'];
 const BUILT = 'dist/web/index.html';
 
 /**
  * @param {string} root the folder of package.json
- * @returns {Promise<boolean>} false when the page could not be built; why stands on stderr
+ * @returns {Promise<boolean>} false if the page could not be built; the reason is on standard error
  */
 export async function buildPage(root) {
   if (existsSync(join(root, BUILT)) && newest(root) <= statSync(join(root, BUILT)).mtimeMs) return true;
@@ -23,7 +23,7 @@ export async function buildPage(root) {
   });
 }
 
-/** When the last source changed, in milliseconds; a folder changes when a file comes or goes. */
+/** Time of the last change of the sources, in milliseconds. A folder changes when a file is added or removed. */
 function newest(root) {
   const times = SOURCES.flatMap((source) => {
     const path = join(root, source);

@@ -42,7 +42,8 @@ interface Description {
 }
 
 /**
- * The types of every schema and operation of an OpenAPI description, as a TypeScript module.
+ * Generates a TypeScript module with the types of every schema and operation of an OpenAPI description.
+ *
  * @param text the description, as YAML
  */
 export function emitClientTypes(text: string): string {
@@ -53,15 +54,15 @@ export function emitClientTypes(text: string): string {
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
-  return `// Made from openapi.yaml by \`npm run openapi-client\`: change that, not this.
+  return `// Generated from openapi.yaml by \`npm run openapi-client\`. Do not edit.
 
 ${schemas.join('\n')}
-/** What each operation takes and gives, by its \`operationId\`. */
+/** Parameters, body and response of each operation, by its \`operationId\`. */
 export interface Operations {
 ${operations.map(({ operation }) => operationType(operation)).join('\n')}
 }
 
-/** Where each operation is. */
+/** Method and path of each operation. */
 export const OPERATIONS = {
 ${operations.map(({ path, method, operation }) => `  ${operation.operationId}: { method: '${method}', path: '${path}' },`).join('\n')}
 } as const satisfies Record<keyof Operations, { readonly method: string; readonly path: string }>;
@@ -86,7 +87,7 @@ function operationType({ operationId, summary, parameters = [], requestBody, res
   };`;
 }
 
-/** JSON where there is JSON; the response itself where there is only something else. */
+/** The type of the JSON, or `Response` when the operation does not return JSON. */
 function answerType(responses: Operation['responses']): string {
   const answers = Object.entries(responses)
     .filter(([status]) => status.startsWith('2'))
@@ -98,7 +99,7 @@ function answerType(responses: Operation['responses']): string {
   return [...new Set(answers)].join(' | ');
 }
 
-/** @param indent of the line on which the type begins */
+/** @param indent indentation of the line on which the type begins */
 function typeOf(schema: Schema, indent: string): string {
   if (schema.$ref !== undefined) return schema.$ref.split('/').at(-1) ?? 'unknown';
   if (schema.const !== undefined) return JSON.stringify(schema.const);

@@ -1,8 +1,8 @@
 /**
- * Takes freshly trained weights into the zoo: node dist/scripts/pretrain/embed.js <folder of weights.safetensors and card.json>
+ * Embeds newly trained weights in the zoo: node dist/scripts/pretrain/embed.js <folder with weights.safetensors and card.json>
  *
- * Copies the weights and the training log to `zoo/<name>` and renews in its manifest what the card and the file say:
- * digest, size, preprocessing, training recipe, accuracy. Title, architecture, labels and licence stay as written there.
+ * Copies the weights and the training log to `zoo/<name>` and updates its manifest: digest, size, preprocessing, training
+ * recipe and accuracy. Title, architecture, labels and licence are kept.
  */
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { manifestSchema } from '../../src/registry/manifest.ts';
 
 const WEIGHTS = 'weights.safetensors';
 
-/** The figures of a card, under the names that the training script gives its evaluation sets. */
+/** Data sets of the accuracies in a card, by the names that the training script uses. */
 const EVALUATION_SETS: Readonly<Record<string, { dataset: string; images: number }>> = {
   tiny_imagenet_val_10000: { dataset: 'Tiny ImageNet 200, validation', images: 10_000 },
   tiny_val_zip_1000: { dataset: 'Tiny ImageNet 200, validation, the first five images a class', images: 1_000 },
@@ -35,7 +35,7 @@ const cardSchema = z.object({
 });
 
 const [folder] = process.argv.slice(2);
-if (folder === undefined) throw new Error('usage: embed.js <folder of weights.safetensors and card.json>');
+if (folder === undefined) throw new Error('usage: embed.js <folder with weights.safetensors and card.json>');
 
 const { zooDir } = readConfig({});
 const card = cardSchema.parse(JSON.parse(await readFile(join(folder, 'card.json'), 'utf8')));

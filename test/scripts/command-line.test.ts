@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, test } from 'vitest';
 import { oneOf, parseArguments, UsageError, wholeNumber } from '../../scripts/command-line.ts';
@@ -13,20 +15,12 @@ async function run(script: string, args: readonly string[], env: Readonly<Record
   );
 }
 
-describe.concurrent.each([
-  'baselines',
-  'bench',
-  'bench-finetune',
-  'classify',
-  'compare-heads',
-  'evaluate',
-  'finetune',
-  'generate-weights',
-  'perturbation',
-  'test-nodes',
-  'tfjs-node',
-  'zoo',
-])('the script %s', (script) => {
+const scripts = readdirSync('scripts')
+  .filter((file) => file.endsWith('.ts') && file !== 'command-line.ts')
+  .filter((file) => /\b(readCommandLine|asksForHelp)\(/.test(readFileSync(join('scripts', file), 'utf8')))
+  .map((file) => basename(file, '.ts'));
+
+describe.concurrent.each(scripts)('the script %s', (script) => {
   test('prints its usage with --help', async () => {
     const { code, stdout, stderr } = await run(script, ['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -1,4 +1,4 @@
-// Made from openapi.yaml by `npm run openapi-client`: change that, not this.
+// Generated from openapi.yaml by `npm run openapi-client`. Do not edit.
 
 export type ModelReference = string;
 
@@ -598,7 +598,7 @@ export type Problem = {
 /** Stable; new ones may come. */
 export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "job_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
 
-/** What each operation takes and gives, by its `operationId`. */
+/** Parameters, body and response of each operation, by its `operationId`. */
 export interface Operations {
   /** Classify one or many images */
   readonly classify: {
@@ -978,7 +978,7 @@ export interface Operations {
   };
 }
 
-/** Where each operation is. */
+/** Method and path of each operation. */
 export const OPERATIONS = {
   classify: { method: 'POST', path: '/classify' },
   explain: { method: 'POST', path: '/explain' },
