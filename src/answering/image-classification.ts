@@ -50,13 +50,17 @@ export interface ClassifierParts {
   readonly pipeline: Pick<ImagePipeline, 'run'>;
 }
 
-/** Errors that concern one image alone; any other fails the whole request. */
+/**
+ * Errors that concern one image alone; any other fails the whole request. `internal` is an image for which the model
+ * computes values that are not finite.
+ */
 const IMAGE_ERRORS: ReadonlySet<string> = new Set([
   'unsupported_image',
   'corrupt_image',
   'image_too_large',
   'empty_image',
   'engine_lost',
+  'internal',
 ]);
 
 /** Names the classes that images show, for requests of one or many images. */

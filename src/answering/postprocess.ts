@@ -17,7 +17,7 @@ export function softmax(logits: Float32Array, temperature = 1): Float32Array {
 /**
  * The `k` most probable classes, most probable first; of equals the lower index first. Classes below `threshold` are left
  * out, so there may be fewer than `k`, or none. One pass, which keeps the best `k` in order.
- * @param probabilities finite numbers: engines answer with nothing else
+ * @param probabilities finite: the batcher lets nothing else through
  */
 export function topK(probabilities: Float32Array, k: number, threshold = 0): RankedClass[] {
   const best: RankedClass[] = [];

@@ -8,9 +8,13 @@ export class ClientGone extends Error {
   }
 }
 
-/** Aborted with `ClientGone` when the client closes the connection before it has its whole answer. */
+/**
+ * Aborted with `ClientGone` when the client closes the connection before it has its whole answer, or has closed it
+ * already.
+ */
 export function clientSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
+  if (response.destroyed && !response.writableFinished) controller.abort(new ClientGone());
   response.once('close', () => {
     if (!response.writableFinished) controller.abort(new ClientGone());
   });

@@ -4,16 +4,23 @@ import { z } from 'zod';
 import type { RgbImage } from './resample.ts';
 
 /**
- * How training images are varied, as a client writes it. Each copy draws anew within these ranges; at 0, `false` or,
- * for the crop, 1 a variation is off. The defaults suit photographs of things that may be seen from either side.
+ * How training images are varied, as clients write it. Values are drawn within these ranges for each copy. 0 or `false`
+ * switches a variation off; for `crop_scale` it is 1. The defaults suit photos of things that may be seen from either
+ * side.
  */
 export const augmentationSchema = z
   .strictObject({
-    copies: z.number().int().min(0).max(50).default(2).describe('Varied copies of each training image, beside itself'),
-    horizontal_flip: z.boolean().default(true).describe('Mirror every other copy left to right'),
-    vertical_flip: z.boolean().default(false).describe('Mirror every other copy top to bottom'),
-    rotation: z.number().min(0).max(180).default(10).describe('Turn by up to so many degrees either way'),
-    crop_scale: z.number().min(0.05).max(1).default(0.7).describe("Least share of the full crop's area that is kept"),
+    copies: z
+      .number()
+      .int()
+      .min(0)
+      .max(50)
+      .default(2)
+      .describe('Varied copies of each training image, in addition to the image itself'),
+    horizontal_flip: z.boolean().default(true).describe('Mirror a copy left to right with a probability of one half'),
+    vertical_flip: z.boolean().default(false).describe('Mirror a copy top to bottom with a probability of one half'),
+    rotation: z.number().min(0).max(180).default(10).describe('Rotate by up to this many degrees in either direction'),
+    crop_scale: z.number().min(0.05).max(1).default(0.7).describe('Smallest part of the area that a crop keeps'),
     brightness: z.number().min(0).max(1).default(0.2).describe('Scale brightness by 1 - x to 1 + x'),
     contrast: z.number().min(0).max(1).default(0.2).describe('Scale contrast by 1 - x to 1 + x'),
     noise: z.number().min(0).max(0.5).default(0).describe('Share of pixels that become black or white'),
@@ -28,28 +35,29 @@ export const augmentationSchema = z
 /** The variations of training images; see `augmentationSchema` for ranges and meaning. */
 export type Augmentation = z.output<typeof augmentationSchema>;
 
-/** What decides a copy's draws: the same key gives the same pixels on every machine. */
+/** Decides all random draws of a copy: the same key gives the same pixels on every machine. */
 export interface CopyKey {
   readonly seed: number;
-  /** Digest of the image, so that each image is varied in its own way wherever it stands in the set. */
+  /** Digest of the image, so that its copies do not depend on its place in the data set. */
   readonly digest: string;
   /** 0, 1, 2 ... */
   readonly copy: number;
 }
 
 /**
- * The reduced image is so many times the input in size, and reduced by a cubic kernel. Of the sizes and kernels tried on
- * photographs, copies made from this one are as sharp as what serving prepares, within 8 % with the whole crop and
- * within 1 % when turned and cropped; blurred copies would teach the head another kind of picture. At so little more
- * than one pixel to a pixel, plain bilinear samples don't alias.
+ * Images are reduced to this many times the input size, with a cubic kernel. Of the sizes and kernels that were tried on
+ * photos, this one makes copies as sharp as images that are preprocessed for serving: within 8 % for the whole crop and
+ * within 1 % for rotated crops. The head would learn from blurrier copies what it never sees when it serves. At this
+ * scale, bilinear sampling does not alias.
  */
 const REDUCED_SCALE = 1.25;
 const REDUCING_KERNEL = 'cubic';
-/** What lies further off the middle than this many times the shorter side is not looked at. */
+/** Longer images are cut to this many times their shorter side. */
 const MAX_ASPECT = 2;
+
 /**
- * Prepares a decoded image for any number of copies: about 1.25 times the input size and no longer than 2:1. Smaller
- * images are given back as they are.
+ * Prepares a decoded image for any number of copies: about 1.25 times the input size, and at most twice as long as wide.
+ * Smaller images are returned as they are.
  */
 export async function reduceForAugmentation(
   image: RgbImage,
@@ -74,8 +82,8 @@ export async function reduceForAugmentation(
 }
 
 /**
- * One varied copy of an upright image that has been reduced, ready for the model: `height * width * 3` bytes of RGB, as preprocessing gives
- * them. Crop, turn and flips are one affine map, so the image is resampled once.
+ * Makes a varied copy of a reduced image, as pixels for the model: `height * width * 3` bytes of RGB. Crop, rotation and
+ * mirroring are one affine map, so the image is resampled once.
  */
 export function augment(
   image: RgbImage,
@@ -85,7 +93,7 @@ export function augment(
 ): Uint8Array {
   const random = mulberry32(seedOf(key));
   const between = (low: number, high: number): number => low + (high - low) * random();
-  // Every draw is made whether it is used or not: switching one variation off leaves the others as they were.
+  // Every value is drawn, used or not, so that switching one variation off does not change the others.
   const map = {
     share: between(options.cropScale, 1),
     across: random(),
@@ -104,9 +112,9 @@ export function augment(
 }
 
 interface AffineMap {
-  /** Of the area of the largest window of the input's shape. */
+  /** Area of the window as a share of the largest window of the input's shape. */
   readonly share: number;
-  /** Where the window lies: 0 is left or top, 1 is right or bottom. */
+  /** Position of the window: 0 is left or top, 1 is right or bottom. */
   readonly across: number;
   readonly down: number;
   readonly radians: number;
@@ -114,7 +122,7 @@ interface AffineMap {
   readonly upsideDown: boolean;
 }
 
-/** Bilinear; what a turned window sees beyond the border is the image mirrored at it. */
+/** Samples bilinearly. Beyond its border, the image is mirrored. */
 function resampleAffine(
   { pixels, width, height }: RgbImage,
   [outputHeight, outputWidth]: readonly [height: number, width: number],
@@ -123,7 +131,7 @@ function resampleAffine(
   const step = Math.min(width / outputWidth, height / outputHeight) * Math.sqrt(share);
   const centerX = width / 2 + (across - 0.5) * (width - step * outputWidth);
   const centerY = height / 2 + (down - 0.5) * (height - step * outputHeight);
-  // Source coordinates of an output pixel that is (x, y) off the middle: center + x * (ax, ay) + y * (bx, by).
+  // Source coordinates of the output pixel at (x, y) from the middle: center + x * (ax, ay) + y * (bx, by).
   const stepX = mirror ? -step : step;
   const stepY = upsideDown ? -step : step;
   const [ax, ay] = [stepX * Math.cos(radians), stepX * Math.sin(radians)];
@@ -161,14 +169,14 @@ function resampleAffine(
   return output;
 }
 
-/** A position outside 0..size-1 by less than `size`, mirrored at the border; what lies further off, on the border. */
+/** Mirrors a position outside 0..size-1 at the border; beyond another `size`, it is clamped. */
 function mirrored(position: number, size: number): number {
   if (position >= 0 && position < size) return position;
   const inside = position < 0 ? -1 - position : 2 * size - 1 - position;
   return Math.max(0, Math.min(size - 1, inside));
 }
 
-/** Brightness scales the values, contrast their distance from the mean grey; both through one table of 256. */
+/** Scales the values by brightness and their distance from the mean grey by contrast, with one table of 256 values. */
 function adjustTones(pixels: Uint8Array, brightness: number, contrast: number): void {
   let red = 0;
   let green = 0;
@@ -178,7 +186,7 @@ function adjustTones(pixels: Uint8Array, brightness: number, contrast: number): 
     green += pixels[index + 1] ?? 0;
     blue += pixels[index + 2] ?? 0;
   }
-  // Luma by ITU-R BT.601, the grey that the field's libraries take for this.
+  // Luma of ITU-R BT.601, as in torchvision and Pillow.
   const mean = ((0.299 * red + 0.587 * green + 0.114 * blue) / (pixels.length / 3)) * brightness;
   const table = Uint8ClampedArray.from({ length: 256 }, (_, value) => mean + contrast * (value * brightness - mean));
   for (let index = 0; index < pixels.length; index++) pixels[index] = table[pixels[index] ?? 0] ?? 0;
@@ -195,7 +203,7 @@ function seedOf({ seed, digest, copy }: CopyKey): number {
   return createHash('sha256').update(`${seed}:${digest}:${copy}`).digest().readUInt32LE(0);
 }
 
-/** Tommy Ettinger's mulberry32: uniform in [0, 1), 32 bits of state, more than enough for one copy. */
+/** Tommy Ettinger's mulberry32: uniform in [0, 1), with 32 bits of state, which is enough for one copy. */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

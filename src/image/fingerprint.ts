@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { RgbImage } from './resample.ts';
 
-/** What tells whether two images show the same. */
+/** Values that show whether two images are the same, or nearly the same. */
 export interface Fingerprint {
-  /** SHA-256 of size and pixels, in hex: equal for copies, whatever the file format and its metadata. */
+  /** SHA-256 of size and pixels, in hex: the same for lossless copies in other formats or with other metadata. */
   readonly pixelDigest: string;
-  /** 128 bits in 32 hex digits; few of them change with size, compression, brightness or contrast. */
+  /** 128 bits in 32 hex digits, few of which change with size, compression, brightness or contrast. */
   readonly differenceHash: string;
 }
 
 const FIELDS = 8;
 
 /**
- * Takes the fingerprints of an upright decoded image. The difference hash is that of the field (dHash, N. Krawetz), in
- * both directions: the image as fields of mean grey, and for each of 8 x 8 pairs of neighbours whether the right one is
- * brighter, then the same for the lower one. One direction alone takes different objects on one background for the same.
+ * Computes the fingerprint of an upright image. The difference hash is dHash (N. Krawetz) in both directions: the image
+ * is divided into fields of mean grey; a bit says for each of 8 x 8 fields whether its right neighbour is brighter, and
+ * another whether the lower one is. With one direction only, different objects on the same background look the same.
  */
 export function fingerprint(image: RgbImage): Fingerprint {
   const { pixels, width, height } = image;
@@ -24,7 +24,7 @@ export function fingerprint(image: RgbImage): Fingerprint {
   return { pixelDigest, differenceHash: across + down };
 }
 
-/** 8 x 8 bits in hex: whether the field that lies `step` further on in a grid of `columns` is brighter. */
+/** 8 x 8 bits in hex: whether the field `step` after each one is brighter, in a grid with this many columns. */
 function rises(fields: Float64Array, columns: number, step: number): string {
   let hex = '';
   for (let row = 0; row < FIELDS; row++) {
@@ -38,7 +38,7 @@ function rises(fields: Float64Array, columns: number, step: number): string {
   return hex;
 }
 
-/** Mean luma of each field, rounded to whole grey levels so that flat areas compare as equal. */
+/** Mean luma of each field, rounded to whole grey levels so that fields in flat areas are equal. */
 function meanGrey({ pixels, width, height }: RgbImage, columns: number, rows: number): Float64Array {
   const means = new Float64Array(columns * rows);
   for (let row = 0; row < rows; row++) {
@@ -57,7 +57,7 @@ function meanGrey({ pixels, width, height }: RgbImage, columns: number, rows: nu
   return means;
 }
 
-/** The pixels of a field; images smaller than the grid give each field one pixel. */
+/** The pixels of a field, at least one: fields of images smaller than the grid share pixels. */
 function range(field: number, fields: number, size: number): [from: number, to: number] {
   const from = Math.min(size - 1, Math.floor((field * size) / fields));
   return [from, Math.max(from + 1, Math.floor(((field + 1) * size) / fields))];

@@ -1,4 +1,4 @@
-/** The kernels of Pillow's `resize` that widen with the shrink factor, by timm's words. */
+/** The kernels of Pillow's `resize` that widen with the shrink factor, by timm's names. */
 export type Kernel = 'bilinear' | 'bicubic' | 'lanczos';
 
 /** A rectangle in pixels. */
@@ -37,10 +37,10 @@ const FILTERS: Readonly<Record<Kernel, Filter>> = {
   lanczos: { support: 3, weight: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
 
-/** Weights are whole numbers of this many binary places, so that the sums are exact and equal Pillow's. */
+/** Weights are fixed-point numbers with this many fraction bits, so that the sums are exact and equal to Pillow's. */
 const FRACTION_BITS = 22;
 
-/** For each output position, which input positions it sums, from `first` on, and with which weights. */
+/** The input positions that an output position sums, from `first` on, and their weights. */
 interface Taps {
   readonly first: number;
   readonly weights: Int32Array;
@@ -65,10 +65,10 @@ function clampedByte(sum: number): number {
 }
 
 /**
- * Resizes to `width` x `height` with pixel centres aligned and antialiasing, and gives the part of the result inside
- * `window`, as `window.height * window.width * 3` bytes. Equal, bit for bit, to what Pillow's `Image.resize` gives
- * (separable, across before down, rounded to bytes between the two). It runs on the calling thread and takes time in
- * proportion to the source: for small sources.
+ * Resizes to `width` x `height` with antialiasing and aligned pixel centres, and returns the part of the result inside
+ * `window`: `window.height * window.width * 3` bytes. The result is bit for bit that of Pillow's `Image.resize`
+ * (separable, horizontal before vertical, rounded to bytes in between). Runs on the calling thread in time proportional
+ * to the size of the source, so it is for small sources.
  */
 export function resample(source: RgbImage, width: number, height: number, window: Window, kernel: Kernel): Uint8Array {
   const filter = FILTERS[kernel];

@@ -1,9 +1,10 @@
 import { openImage, readHeader } from './decode.ts';
 
+/** JPEG quality, 1..100. */
 const QUALITY = 70;
 
 /**
- * A small JPEG of an image, upright and no longer than `side` pixels, as a data URI for a page that must stand alone.
+ * Makes a small upright JPEG of an image, at most `side` pixels a side, as a data URI for a self-contained page.
  * @throws AppError as `decodeImage` does
  */
 export async function thumbnail(bytes: Uint8Array, side: number, maxPixels: number): Promise<string> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ImageClassifier } from '../../src/answering/image-classification.ts';
+import { AppError } from '../../src/common/errors.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { fakePipeline, model } from './fake-pipeline.ts';
 
@@ -52,6 +53,25 @@ describe('classifying', () => {
     expect(results.map((result) => ('error' in result ? result.error.code : 'fine'))).toEqual([
       'fine',
       'corrupt_image',
+      'fine',
+    ]);
+  });
+
+  test('an image for which the model computes nonsense does not affect the others', async () => {
+    let computed = 0;
+    const submit = async () => {
+      computed += 1;
+      if (computed === 2) throw new AppError('internal', 'the model computed values that are not finite');
+      return { outputs: { probabilities }, queueMs: 1, inferenceMs: 2, batchSize: 3 };
+    };
+    const pipeline = fakePipeline({}, { use: (_model, _runtime, work) => work({ submit }) });
+    const registry = { resolveClassifier: () => model };
+    const { results } = await new ImageClassifier({ registry, defaultModel: model.name, pipeline }).classify(
+      request('a', 'b', 'c'),
+    );
+    expect(results.map((result) => ('error' in result ? result.error.code : 'fine'))).toEqual([
+      'fine',
+      'internal',
       'fine',
     ]);
   });
