@@ -1,6 +1,6 @@
 /** Composition of the HTTP server, on top of `services.ts`. */
 import { once } from 'node:events';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { ModelPuller } from './acquire/pull/model-puller.ts';
@@ -10,6 +10,7 @@ import { DefaultModel } from './catalogue/default-model.ts';
 import { TfjsQuantizer } from './catalogue/export/tfjs-quantization.ts';
 import { ModelAdministration } from './catalogue/model-administration.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
+import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import type { Config } from './config.ts';
 import { FinetuneJobs } from './finetuning/finetune-jobs.ts';
@@ -35,7 +36,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   const uploadDir = join(dataDir, 'uploads');
   // Opened before the folders are emptied: it throws when another server uses them.
   const queue = await openFileJobQueue(join(dataDir, 'jobs'), logger, { maxQueued: config.jobQueueLimit });
-  await Promise.all([workDir, uploadDir].map(makeEmpty));
+  await Promise.all([workDir, uploadDir].map((folder) => removeLeftovers(folder, logger)));
   const finetuner = createFinetuner(services, config, logger, workDir);
   const finetuning = new FinetuneJobs(finetuner, queue, logger);
   const pulls = new ModelPulls({
@@ -93,8 +94,11 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   };
 }
 
-/** Removes the leftovers of an earlier server, which no job and no client refers to. */
-async function makeEmpty(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
+/** Removes what an earlier server has left, which no job and no client refers to. Users of the folder make it again. */
+async function removeLeftovers(folder: string, logger: Logger): Promise<void> {
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch (thrown) {
+    logger.warn({ folder, reason: messageOf(thrown) }, 'leftovers of an earlier server cannot be removed');
+  }
 }

@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../common/durable-files.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { ModelVersion, RegisteredModel, Registry } from '../registry/registry.ts';
@@ -61,7 +62,7 @@ export class RepositoryWatch {
   /** Scans repeatedly from now on. */
   async start(): Promise<void> {
     // Only a folder that exists can be watched.
-    for (const folder of this.#parts.folders) await mkdir(folder, { recursive: true }).catch(() => undefined);
+    for (const folder of this.#parts.folders) await makeFolder(folder).catch(() => undefined);
     if (this.#closed) return;
     this.#watchers = this.#parts.folders.flatMap((folder) => {
       try {

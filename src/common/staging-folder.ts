@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, UNFINISHED } from './durable-files.ts';
+import { errnoOf, makeFolder, UNFINISHED } from './durable-files.ts';
 import { FolderLockedError, lockFolder } from './folder-lock.ts';
 
 /** Name of the folder that contains staging folders, inside a folder of models. */
@@ -47,7 +47,7 @@ export async function removeUnlessLocked(folder: string): Promise<boolean> {
 export async function createStagingFolder(parent: string): Promise<{ folder: string; remove: () => Promise<void> }> {
   for (;;) {
     const folder = join(parent, `${randomUUID()}${UNFINISHED}`);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     try {
       const release = await lockFolder(folder);
       const remove = async (): Promise<void> => {

@@ -1,11 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { derivedJson, readDerivedJson } from '../common/derived-json.ts';
-import { syncToDisk, UNFINISHED } from '../common/durable-files.ts';
+import { syncToDisk } from '../common/durable-files.ts';
 import { areIntact, type FileDigest } from '../common/file-digest.ts';
-import { isRunning, processStamp } from '../common/process-stamp.ts';
+import { withStagingFolder } from '../common/staging-folder.ts';
 import { ConversionError } from './conversion-error.ts';
 import {
   activationShape,
@@ -80,8 +80,7 @@ export interface ConversionProgress {
 
 /**
  * Writes `model.onnx`, `explanation.onnx`, `tfjs/model.json` and `conversion.json` to a folder that appears complete or
- * not at all. A crash leaves a folder beside it whose name ends in `UNFINISHED`. When another process has written the
- * folder in the meantime, its folder is kept.
+ * not at all. When another process has written the folder in the meantime, its folder is kept.
  *
  * @throws ConversionError when architecture, weights and options do not fit each other
  */
@@ -111,31 +110,21 @@ export async function convertGraph(
   return await produce(outDir, (folder) => writeFormats(foldBatchNorm(graph), folder, tfjsStorage, onProgress));
 }
 
-/** Calls `write` with a folder beside `outDir`, and moves that folder to `outDir` when it is complete. */
+/** Calls `write` with a staging folder, and moves it to `outDir` when it is complete. */
 async function produce(outDir: string, write: (folder: string) => Promise<ConversionRecord>): Promise<Conversion> {
-  const temporary = `${outDir}.${processStamp()}_${randomUUID()}${UNFINISHED}`;
-  await mkdir(temporary, { recursive: true });
-  try {
-    const record = await write(temporary);
-    await writeFileThrough(join(temporary, RECORD_FILE), (sink) => sink.write(Buffer.from(derivedJson(record))));
-    if (record.tfjs !== undefined) await syncToDisk(join(temporary, TFJS_FOLDER));
-    await syncToDisk(temporary);
-    await moveInto(temporary, outDir);
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  await withStagingFolder(dirname(outDir), async (staging) => {
+    const made = join(staging, 'made');
+    await mkdir(made);
+    const record = await write(made);
+    await writeFileThrough(join(made, RECORD_FILE), (sink) => sink.write(Buffer.from(derivedJson(record))));
+    if (record.tfjs !== undefined) await syncToDisk(join(made, TFJS_FOLDER));
+    await syncToDisk(made);
+    await moveInto(made, outDir, join(staging, 'damaged'));
+  });
   await syncToDisk(dirname(outDir));
   const conversion = await readConversion(outDir);
   if (conversion === undefined) throw new Error(`${outDir} exists, but holds no conversion`);
   return conversion;
-}
-
-/** Removes the unfinished folders of processes that no longer run. */
-export async function removeAbandonedConversions(folder: string): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    const stamp = name.split('.').at(-2)?.split('_')[0] ?? '';
-    if (name.endsWith(UNFINISHED) && !isRunning(stamp)) await rm(join(folder, name), { recursive: true, force: true });
-  }
 }
 
 /**
@@ -272,18 +261,15 @@ function relativeTo(folder: string, file: WrittenFile): WrittenFile {
   return { ...file, path: relative(folder, file.path) };
 }
 
-/** Renames a folder to `target`. An existing sound conversion is kept; anything else there is replaced. */
-async function moveInto(folder: string, target: string): Promise<void> {
+/** Renames a folder to `target`. An existing sound conversion is kept; anything else there is moved to `aside`. */
+async function moveInto(folder: string, target: string, aside: string): Promise<void> {
   try {
     await rename(folder, target);
   } catch (error) {
     if (!(await stat(target).catch(() => undefined))?.isDirectory()) throw error;
     if ((await verifyConversion(target)) !== undefined) return;
-    // Set aside first, since removing takes longer than renaming; the name is one that is cleared away after a crash.
-    const damaged = `${folder.slice(0, -UNFINISHED.length)}_damaged${UNFINISHED}`;
-    await rename(target, damaged);
+    await rename(target, aside);
     await rename(folder, target);
-    await rm(damaged, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, type ErrorCode, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
+import { asStorageError } from '../common/storage-error.ts';
 import { type Claim, ClaimLostError, type Job, JobCancelledError, type JobQueue } from '../jobs/job-queue.ts';
 import type { Preflight } from './dataset/preflight.ts';
 import { checkDataset } from './dataset-check.ts';
@@ -52,9 +53,9 @@ export class FinetuneJobs {
    * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`; `job_queue_full`
    */
   async submit(request: FinetuneRequest, archivePath: string): Promise<Job> {
-    this.#finetuner.checkBackbone(parseFinetuneOptions(request));
+    const payload = this.#finetuner.pinBackbone(request);
     await checkDataset(archivePath);
-    return this.#queue.enqueue({ payload: request, archivePath });
+    return this.#queue.enqueue({ payload, archivePath });
   }
 
   /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on; `queue_full` */
@@ -78,7 +79,7 @@ export class FinetuneJobs {
 
   async #work(): Promise<void> {
     for (;;) {
-      const claim = await this.#queue.claim(this.#stop.signal);
+      const claim = await this.#claim();
       if (claim === undefined) return;
       try {
         await this.#workOn(claim);
@@ -92,6 +93,21 @@ export class FinetuneJobs {
         }
       }
     }
+  }
+
+  /** Waits for a job, also while the queue cannot be written, such as on a full disk; undefined when stopped. */
+  async #claim(): Promise<Claim | undefined> {
+    let reason: string | undefined;
+    while (!this.#stop.signal.aborted) {
+      try {
+        return await this.#queue.claim(this.#stop.signal);
+      } catch (thrown) {
+        if (messageOf(thrown) !== reason) this.#logger.error({ reason: messageOf(thrown) }, 'no job can be started');
+        reason = messageOf(thrown);
+        await delay(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      }
+    }
+    return undefined;
   }
 
   async #workOn(claim: Claim): Promise<void> {
@@ -124,9 +140,10 @@ export class FinetuneJobs {
         if (claim.signal.reason instanceof JobCancelledError) await this.#queue.report(claim, { type: 'cancelled' });
         return;
       }
-      const code: ErrorCode = thrown instanceof AppError ? thrown.code : 'internal';
+      const error = thrown instanceof AppError ? thrown : asStorageError(thrown);
+      const code: ErrorCode = error?.code ?? 'internal';
       this.#logger.warn({ job: job.id, code, reason: messageOf(thrown) }, 'a fine-tune failed');
-      await this.#queue.report(claim, { type: 'failed', failure: { code, message: messageOf(thrown) } });
+      await this.#queue.report(claim, { type: 'failed', failure: { code, message: messageOf(error ?? thrown) } });
     } finally {
       clearInterval(heartbeat);
     }

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../common/durable-files.ts';
 import { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
@@ -8,7 +9,7 @@ import type { Repository } from '../registry/repository.ts';
 import type { ConversionCache } from '../serving/conversion.ts';
 import type { Preflight } from './dataset/preflight.ts';
 import type { TrainingModel } from './features/feature-network.ts';
-import type { FinetuneOptions } from './finetune-options.ts';
+import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
 import { runInspection, runTraining, type TrainingControl } from './training-process.ts';
 import type { PreflightTask, TrainingResult } from './training-task.ts';
 
@@ -46,10 +47,17 @@ export class Finetuner {
     this.#parts = parts;
   }
 
-  /** @throws AppError `model_not_found` when there is no such backbone; `invalid_request` when the name is another model's */
-  checkBackbone(options: FinetuneOptions): void {
-    this.#backbone(options);
+  /**
+   * Checks the names in a request, and replaces a backbone that is named by an alias by its version, since the alias may
+   * point to another one when the job runs.
+   * @throws AppError as `Registry.resolve` for the backbone; `invalid_request` when the name is another model's
+   */
+  pinBackbone(request: FinetuneRequest): FinetuneRequest {
+    const options = parseFinetuneOptions(request);
+    const { name, version } = this.#backbone(options);
     this.#current(options.name);
+    const isPinned = options.backbone === undefined || this.#parts.registry.find(name)?.origin === 'zoo';
+    return isPinned ? request : { ...request, backbone: `${name}@${version}` };
   }
 
   /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on */
@@ -87,7 +95,8 @@ export class Finetuner {
       };
       const result = await runTraining(task, { ...control, logger });
       const version = await store.putVersion(options.name, outDir, key);
-      const promoted = shallPromote(options, result, current !== undefined);
+      const isNew = this.#parts.registry.find(options.name) === undefined;
+      const promoted = shallPromote(options, result, isNew);
       if (promoted) await store.setAlias(options.name, SERVING_ALIAS, version);
       await this.refresh(options.name);
       return { model: options.name, version, promoted, ...result };
@@ -96,6 +105,7 @@ export class Finetuner {
 
   /** Gives a task a folder of its own while it runs. */
   async #withWorkDir<T>(work: (workDir: string) => Promise<T>): Promise<T> {
+    await makeFolder(this.#parts.workDir);
     const workDir = await mkdtemp(join(this.#parts.workDir, 'task-'));
     try {
       return await work(workDir);
@@ -124,11 +134,22 @@ export class Finetuner {
     return this.#parts.registry.resolve(backbone ?? this.#parts.defaultBackbone);
   }
 
-  /** The version that serves under a name, if there is one. @throws AppError `invalid_request` when it was imported */
+  /**
+   * The version that a model's bare name stands for; undefined when there is no such model or the version is damaged.
+   * @throws AppError `invalid_request` when the name belongs to an imported model
+   */
   #current(name: string): ModelVersion | undefined {
-    const current = this.#parts.registry.find(name) && this.#parts.registry.resolve(name);
-    if (current?.manifest.file.provenance?.['imported_from'] === undefined) return current;
-    throw new AppError('invalid_request', `name: "${name}" is a model that was imported; take another name`);
+    const { registry } = this.#parts;
+    const model = registry.find(name);
+    if (model?.origin === 'zoo') {
+      throw new AppError('invalid_request', `name: "${name}" is an imported model; choose another name`);
+    }
+    try {
+      return model && registry.resolve(name);
+    } catch (thrown) {
+      if (thrown instanceof AppError && thrown.code === 'model_unavailable') return undefined;
+      throw thrown;
+    }
   }
 
   async #preflightTask(options: FinetuneOptions, datasetPath: string, workDir: string): Promise<PreflightTask> {
@@ -154,9 +175,9 @@ export class Finetuner {
   }
 }
 
-/** Without anything to compare with, `if_better` promotes: something must serve. */
-function shallPromote({ promote }: FinetuneOptions, result: TrainingResult, hasCurrent: boolean): boolean {
-  if (promote !== 'if_better') return promote === 'always' || !hasCurrent;
+/** The first version of a model is always promoted; with `if_better`, also one that cannot be compared with another. */
+function shallPromote({ promote }: FinetuneOptions, result: TrainingResult, isNew: boolean): boolean {
+  if (promote !== 'if_better') return promote === 'always' || isNew;
   const { accuracy, currentAccuracy } = result;
   return accuracy === undefined || currentAccuracy === undefined || accuracy > currentAccuracy;
 }

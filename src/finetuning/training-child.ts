@@ -1,6 +1,7 @@
 /** Entry of the process that trains: takes one task, tells how far it is, answers, ends. */
 import { setPriority } from 'node:os';
 import { AppError, messageOf } from '../common/errors.ts';
+import { asStorageError } from '../common/storage-error.ts';
 import type { TrainingCommand, TrainingReply } from './training-process.ts';
 import type { TrainingProgress } from './training-task.ts';
 import { inspectDataset, transferLearning } from './transfer-learning.ts';
@@ -29,8 +30,10 @@ async function answer(command: TrainingCommand): Promise<TrainingReply> {
       ? { type: 'done', result: await transferLearning(command.task, onProgress) }
       : { type: 'done', result: await inspectDataset(command.task, onProgress) };
   } catch (thrown) {
-    const { code, context } = thrown instanceof AppError ? thrown : { code: 'internal' as const, context: {} };
-    return { type: 'failed', code, message: messageOf(thrown), context };
+    const error = thrown instanceof AppError ? thrown : asStorageError(thrown);
+    if (error !== undefined)
+      return { type: 'failed', code: error.code, message: error.message, context: error.context };
+    return { type: 'failed', code: 'internal', message: messageOf(thrown), context: {} };
   }
 }
 

@@ -1,9 +1,10 @@
 import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, syncToDisk, UNFINISHED, writeFileDurably } from '../common/durable-files.ts';
+import { errnoOf, makeFolder, syncToDisk, UNFINISHED, writeFileDurably } from '../common/durable-files.ts';
 import { messageOf } from '../common/errors.ts';
 import { lockFolder } from '../common/folder-lock.ts';
 import type { Logger } from '../common/logger.ts';
+import { asStorageError } from '../common/storage-error.ts';
 import type { JobJournal, LoadedJob, StoredJob } from './job-journal.ts';
 import { isFinished, type Job, type JobEvent } from './job-queue.ts';
 import { formatEvent, formatJob, JOB_ID, parseEvents, parseJob } from './stored-job.ts';
@@ -20,29 +21,52 @@ const ARCHIVE_FILE = 'archive';
 export class FileJobJournal implements JobJournal {
   readonly #folder: string;
   readonly #logger: Logger;
-  readonly #unlock: () => Promise<void>;
+  #unlock: (() => Promise<void>) | undefined;
 
-  private constructor(folder: string, logger: Logger, unlock: () => Promise<void>) {
+  private constructor(folder: string, logger: Logger) {
     this.#folder = folder;
     this.#logger = logger;
-    this.#unlock = unlock;
   }
 
-  /** @throws Error when another process has the folder open */
+  /**
+   * Locks the folder. On a disk that cannot be written, jobs can be read, and every write tries to lock the folder first.
+   * @throws FolderLockedError when another process has the folder open
+   */
   static async open(folder: string, logger: Logger): Promise<FileJobJournal> {
-    await mkdir(folder, { recursive: true });
-    return new FileJobJournal(folder, logger, await lockFolder(folder));
+    const journal = new FileJobJournal(folder, logger);
+    try {
+      await journal.#lock();
+    } catch (thrown) {
+      if (asStorageError(thrown) === undefined) throw thrown;
+      logger.error({ folder, reason: messageOf(thrown) }, 'the folder of jobs cannot be written');
+    }
+    return journal;
+  }
+
+  async #lock(): Promise<void> {
+    if (this.#unlock !== undefined) return;
+    await makeFolder(this.#folder);
+    this.#unlock = await lockFolder(this.#folder);
   }
 
   async load(): Promise<readonly LoadedJob[]> {
     const jobs: LoadedJob[] = [];
-    for (const id of (await readdir(this.#folder)).sort()) {
+    for (const id of (await this.#names()).sort()) {
       if (!JOB_ID.test(id)) continue;
       const loaded = await this.#loadJob(id);
       await this.#tidy(id, loaded);
       if (loaded !== undefined) jobs.push(loaded);
     }
     return jobs;
+  }
+
+  async #names(): Promise<string[]> {
+    try {
+      return await readdir(this.#folder);
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'ENOENT') return [];
+      throw thrown;
+    }
   }
 
   /** @returns undefined when the folder holds no job */
@@ -78,6 +102,7 @@ export class FileJobJournal implements JobJournal {
 
   async create(stored: StoredJob, archivePath: string | undefined): Promise<void> {
     const { id } = stored.job;
+    await this.#lock();
     try {
       await mkdir(this.#path(id));
       await syncToDisk(this.#folder);
@@ -89,12 +114,14 @@ export class FileJobJournal implements JobJournal {
     }
   }
 
-  save(stored: StoredJob): Promise<void> {
-    return writeFileDurably(this.#path(stored.job.id, JOB_FILE), formatJob(stored));
+  async save(stored: StoredJob): Promise<void> {
+    await this.#lock();
+    await writeFileDurably(this.#path(stored.job.id, JOB_FILE), formatJob(stored));
   }
 
-  append(id: string, event: JobEvent): Promise<void> {
-    return appendFile(this.#path(id, EVENTS_FILE), formatEvent(event));
+  async append(id: string, event: JobEvent): Promise<void> {
+    await this.#lock();
+    await appendFile(this.#path(id, EVENTS_FILE), formatEvent(event));
   }
 
   async readEvents(id: string): Promise<readonly JobEvent[]> {
@@ -113,8 +140,9 @@ export class FileJobJournal implements JobJournal {
     return events;
   }
 
-  replaceEvents(id: string, events: readonly JobEvent[]): Promise<void> {
-    return writeFileDurably(this.#path(id, EVENTS_FILE), events.map(formatEvent).join(''));
+  async replaceEvents(id: string, events: readonly JobEvent[]): Promise<void> {
+    await this.#lock();
+    await writeFileDurably(this.#path(id, EVENTS_FILE), events.map(formatEvent).join(''));
   }
 
   async archivePath(id: string): Promise<string | undefined> {
@@ -128,17 +156,19 @@ export class FileJobJournal implements JobJournal {
     }
   }
 
-  removeArchive(id: string): Promise<void> {
-    return rm(this.#path(id, ARCHIVE_FILE), { force: true });
+  async removeArchive(id: string): Promise<void> {
+    await this.#lock();
+    await rm(this.#path(id, ARCHIVE_FILE), { force: true });
   }
 
   async remove(id: string): Promise<void> {
+    await this.#lock();
     await rm(this.#path(id, JOB_FILE), { force: true });
     await rm(this.#path(id), { recursive: true, force: true });
   }
 
-  close(): Promise<void> {
-    return this.#unlock();
+  async close(): Promise<void> {
+    await this.#unlock?.();
   }
 
   #path(id: string, file = ''): string {

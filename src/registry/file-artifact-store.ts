@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, readIfThere, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
+import { errnoOf, makeFolder, readIfThere, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
-import { removeAbandonedStaging, STAGING_DIR, withStagingFolder } from '../common/staging-folder.ts';
+import { removeAbandonedStaging, withStagingFolder } from '../common/staging-folder.ts';
 import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import {
   type ArtifactStore,
@@ -20,6 +20,8 @@ import {
 } from './artifact-store.ts';
 import { FileVerifier, readVersionRecord, type VersionRecord, writeVersionFolder } from './version-folder.ts';
 
+/** Versions that are being written or removed. */
+const STAGING = '.staging';
 /** A file for each number that was ever given out. It holds the key that the number is reserved for. */
 const NUMBERS = '.numbers';
 /** A file for each alias. It holds the number of the version. */
@@ -43,7 +45,7 @@ export class FileArtifactStore implements ArtifactStore {
   /** Removes what processes have left that died. On a disk that cannot be written, the store can still be read. */
   static async open(folder: string, logger: Logger): Promise<FileArtifactStore> {
     try {
-      await removeAbandonedStaging(join(folder, STAGING_DIR));
+      await removeAbandonedStaging(join(folder, STAGING));
     } catch (thrown) {
       if (asStorageError(thrown) === undefined) throw thrown;
       logger.warn({ reason: messageOf(thrown) }, 'unfinished versions cannot be removed');
@@ -62,7 +64,7 @@ export class FileArtifactStore implements ArtifactStore {
     checkStoredName(name);
     const before = await this.#findKey(name, key);
     if (before !== undefined) return before;
-    return await withStagingFolder(join(this.#folder, STAGING_DIR), async (staging) => {
+    return await withStagingFolder(join(this.#folder, STAGING), async (staging) => {
       const made = join(staging, 'version');
       await mkdir(made);
       await writeVersionFolder(folder, made, key);
@@ -81,7 +83,7 @@ export class FileArtifactStore implements ArtifactStore {
   /** The number that is reserved for a key, else the next one: of two processes only one can make its file. */
   async #reserve(name: string, key: string): Promise<number> {
     const numbers = this.#path(name, NUMBERS);
-    await mkdir(numbers, { recursive: true });
+    await makeFolder(numbers);
     const versions = await this.#versions(name);
     const given = numbersAmong(await readdir(numbers));
     for (const number of given) {
@@ -148,9 +150,9 @@ export class FileArtifactStore implements ArtifactStore {
   removeVersion(name: string, version: number): Promise<void> {
     return this.#mutex.run(async () => {
       expectUnused(await this.#find(name, version), version);
-      await withStagingFolder(join(this.#folder, STAGING_DIR), async (staging) => {
+      await withStagingFolder(join(this.#folder, STAGING), async (staging) => {
         // From now on the number belongs to no key: a job that runs again gets a new one.
-        await mkdir(this.#path(name, NUMBERS), { recursive: true });
+        await makeFolder(this.#path(name, NUMBERS));
         await writeFileDurably(this.#path(name, NUMBERS, version), '');
         await rename(this.#path(name, version), join(staging, 'removed'));
         await syncToDisk(this.#path(name));
@@ -162,7 +164,7 @@ export class FileArtifactStore implements ArtifactStore {
     return this.#mutex.run(async () => {
       checkAlias(alias);
       await this.#find(name, version);
-      await mkdir(this.#path(name, ALIASES), { recursive: true });
+      await makeFolder(this.#path(name, ALIASES));
       await writeFileDurably(this.#path(name, ALIASES, alias), String(version));
       await syncToDisk(this.#path(name));
     });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
+import { removeAbandonedStaging } from '../common/staging-folder.ts';
 import { asStorageError } from '../common/storage-error.ts';
 import {
   type Conversion,
@@ -10,7 +11,6 @@ import {
   type ConversionSource,
   conversionKey,
   readConversion,
-  removeAbandonedConversions,
 } from '../convert/convert.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { runConversion } from './conversion-run.ts';
@@ -107,7 +107,7 @@ export class ConversionCache {
   /** Removes the unfinished conversions of processes that have ended. */
   async clear(): Promise<void> {
     try {
-      await removeAbandonedConversions(this.#folder);
+      await removeAbandonedStaging(this.#folder);
     } catch (thrown) {
       this.#logger.warn({ reason: messageOf(thrown) }, 'unfinished conversions cannot be removed');
     }

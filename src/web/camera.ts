@@ -1,20 +1,24 @@
 import { h } from './dom.ts';
 
-/** The camera while it is on. */
+/** An open camera. */
 export interface Camera {
-  /** Plays what it sees. */
+  /** Plays its picture. */
   readonly video: HTMLVideoElement;
-  /** What it sees now, as a JPEG. */
+  /** The current picture as a JPEG file. */
   picture(name: string): Promise<File>;
   stop(): void;
 }
 
 const QUALITY = 0.92;
 
-/** Turns on the camera. @param width in pixels that would suit @throws Error that says what to do when there is none or it may not be used */
+/**
+ * Opens the camera.
+ * @param width the preferred width in pixels
+ * @throws Error that says what to do when there is no camera or the page may not use it
+ */
 export async function openCamera(width = 1280): Promise<Camera> {
   const stream = await streamOf(width);
-  const video = h('video', { playsinline: true, 'aria-label': 'What the camera sees' });
+  const video = h('video', { playsinline: true, 'aria-label': 'Camera preview' });
   video.muted = true;
   video.srcObject = stream;
   await video.play();
@@ -34,13 +38,12 @@ export async function openCamera(width = 1280): Promise<Camera> {
   };
 }
 
-/** A canvas as a JPEG file. */
+/** Encodes a canvas as a JPEG file. */
 export function jpegOf(canvas: HTMLCanvasElement, name: string): Promise<File> {
   return new Promise((resolve, reject) => {
     canvas.toBlob(
       (blob) => {
-        if (blob === null)
-          reject(new Error('The browser could not make a picture of what the camera sees. Try again.'));
+        if (blob === null) reject(new Error('The browser could not take a photo. Try again.'));
         else resolve(new File([blob], name, { type: 'image/jpeg' }));
       },
       'image/jpeg',
@@ -50,11 +53,9 @@ export function jpegOf(canvas: HTMLCanvasElement, name: string): Promise<File> {
 }
 
 async function streamOf(width: number): Promise<MediaStream> {
-  // Browsers give pages no camera over plain HTTP, except on the machine itself.
+  // Browsers have no `mediaDevices` over plain HTTP, except on localhost.
   if (navigator.mediaDevices === undefined) {
-    throw new Error(
-      'Browsers give the camera only to pages over HTTPS or from this machine: open the page by localhost.',
-    );
+    throw new Error('Browsers allow the camera only over HTTPS or on localhost. Open the page at one of them.');
   }
   try {
     return await navigator.mediaDevices.getUserMedia({
@@ -69,11 +70,11 @@ async function streamOf(width: number): Promise<MediaStream> {
 function reasonOf(thrown: unknown): string {
   switch (thrown instanceof DOMException ? thrown.name : '') {
     case 'NotAllowedError':
-      return 'The camera was refused to this page: allow it beside the address, then try again.';
+      return 'The browser blocked the camera. Allow it in the address bar, then try again.';
     case 'NotFoundError':
-      return 'No camera was found: plug one in, or choose pictures instead.';
+      return 'No camera was found. Connect one, or choose images instead.';
     case 'NotReadableError':
-      return 'The camera is in use by another program: close that, then try again.';
+      return 'Another program is using the camera. Close it, then try again.';
     default:
       return `The camera cannot be used: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
   }

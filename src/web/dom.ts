@@ -1,12 +1,18 @@
-/** What an element may hold; false and undefined leave nothing behind. Text stays text, whatever is in it. */
+/** Content of an element. `false` and `undefined` are left out; text is never parsed as HTML. */
 export type Child = Node | string | number | false | undefined | readonly Child[];
 
 type Listener = (event: never) => void;
 
-/** Attributes; `false` and `undefined` leave one out, `true` sets it without a value. A function listens: `onclick`. */
+/**
+ * Attributes. `false` and `undefined` are left out, `true` sets one without a value, and a function listens to the event
+ * that the name says: `onclick`.
+ */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined | Listener>>;
 
-/** Makes an element. `--name` sets a custom property: the policy of the page allows no style attributes. */
+/**
+ * Creates an element. `--name` sets a custom property, since the content security policy of the page forbids style
+ * attributes.
+ */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -23,7 +29,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Replaces what is in an element. */
+/** Replaces the content of an element. */
 export function fill(element: Element, ...children: readonly Child[]): void {
   element.replaceChildren(...nodesOf(children));
 }
@@ -36,7 +42,7 @@ function nodesOf(children: readonly Child[]): (Node | string)[] {
   });
 }
 
-/** The pictograms, as paths on a square of 24, drawn with a round pen. */
+/** Icons, as SVG paths in a square of 24 units. */
 const ICONS = {
   add: 'M12 5v14M5 12h14',
   camera: 'M4 8h3l2-3h6l2 3h3v11H4zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z',
@@ -61,7 +67,7 @@ export type IconName = keyof typeof ICONS;
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** A pictogram beside words that say the same. */
+/** An icon. Screen readers skip it: the text beside it says the same. */
 export function icon(name: IconName): SVGSVGElement {
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');
@@ -71,7 +77,7 @@ export function icon(name: IconName): SVGSVGElement {
   return svg;
 }
 
-/** A shape of an SVG drawing, with attributes. */
+/** Creates an SVG element. */
 export function shape(tag: 'path' | 'rect' | 'line' | 'text' | 'g' | 'circle', attributes: Attributes): SVGElement {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));

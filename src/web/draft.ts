@@ -1,7 +1,8 @@
-import { readZip, type ZippedFile } from './zip/read.ts';
+import { counted } from './format.ts';
+import { readZip, type ZipEntry } from './zip/read.ts';
 import { writeZip } from './zip/write.ts';
 
-/** A picture of a class that is being put together. */
+/** An image of a class of the draft. */
 export interface DraftPicture {
   readonly file: File;
   readonly url: string;
@@ -12,33 +13,32 @@ export interface DraftClass {
   pictures: readonly DraftPicture[];
 }
 
-/** A data set that is being put together: classes with pictures, or a zip that somebody has made. */
+/** A data set that the user prepares: classes with images, or a finished zip. */
 export interface Draft {
   classes: DraftClass[];
   zip: File | undefined;
-  /** What the model will be called. */
+  /** The name of the model to train. */
   modelName: string;
 }
 
-/** A data set that can be sent, and its images by the names that the server will call them. */
+/** A data set that can be uploaded. Its images are found by their names in the zip, which the server reports. */
 export interface PackedDataset {
   readonly file: File;
   readonly imageOf: (name: string) => Promise<Blob | undefined>;
-  /** Names of some images of each class, as far as this page can tell the classes. */
+  /** Names of some images of each class. Empty when the page cannot read the zip. */
   readonly samples: () => Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
-/** Images that are shown of each class. */
+/** Sample images of each class. */
 const SAMPLES = 8;
 
-/** What the server takes for an image in a zip. */
+/** Names that the server treats as images in a zip. */
 export const IMAGE_NAME = /\.(avif|tiff?|webp|jpe?g|png|gif)$/i;
 
-/** Fewer images of a class are refused by the server. */
+/** The server refuses classes with fewer images. */
 export const MIN_PICTURES = 5;
 const MIN_CLASSES = 2;
 
-/** One more is begun with: nobody teaches less than two classes. */
 export function emptyDraft(): Draft {
   return { classes: [emptyClass(), emptyClass()], zip: undefined, modelName: '' };
 }
@@ -51,30 +51,29 @@ export function draftPicture(file: File): DraftPicture {
   return { file, url: URL.createObjectURL(file) };
 }
 
-/** Why the draft can't be sent yet, and what is missing; undefined when it can. */
+/** What is missing before the draft can be uploaded; undefined when nothing is. */
 export function whatIsMissing({ classes, zip }: Draft): string | undefined {
   if (zip !== undefined) return undefined;
   const used = classes.filter(({ pictures }) => pictures.length > 0);
-  if (used.length < MIN_CLASSES)
-    return 'Give pictures of at least two classes, or drop a zip with a folder for each class.';
+  if (used.length < MIN_CLASSES) return 'Add images of at least two classes, or a zip with one folder per class.';
   const unnamed = used.filter(({ name }) => folderName(name) === '').length;
-  if (unnamed > 0) return 'Give every class a name.';
+  if (unnamed > 0) return 'Name every class.';
   const names = used.map(({ name }) => folderName(name));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) return `Two classes are called “${twice}”: give each a name of its own.`;
+  if (twice !== undefined) return `Two classes are named “${twice}”. Rename one of them.`;
   const short = used.find(({ pictures }) => pictures.length < MIN_PICTURES);
   if (short)
-    return `“${short.name}” has ${short.pictures.length} pictures: every class needs at least ${MIN_PICTURES}.`;
+    return `“${short.name}” has ${counted(short.pictures.length, 'image')}. Every class needs at least ${MIN_PICTURES}.`;
   return undefined;
 }
 
-/** Makes the draft into a zip, a folder for each class. @param onProgress told the share that is packed, 0..1 */
+/** Packs the draft as a zip with one folder per class. @param onProgress called with the packed share, 0..1 */
 export async function packDraft({ classes, zip }: Draft, onProgress: (share: number) => void): Promise<PackedDataset> {
   if (zip !== undefined) return packedZip(zip);
   const images = new Map<string, Blob>();
   for (const { name, pictures } of classes) {
     pictures.forEach(({ file }, index) => {
-      // Numbered: files out of several folders may have one name.
+      // Numbered, since files from different folders may have the same name.
       images.set(
         `${folderName(name)}/${String(index + 1).padStart(4, '0')}-${file.name.replaceAll(/[/\\]/g, '-')}`,
         file,
@@ -90,11 +89,11 @@ export async function packDraft({ classes, zip }: Draft, onProgress: (share: num
   };
 }
 
-/** The zip of somebody else; its images can be shown where this page can read it. */
+/** A zip of the user. Its images are shown if this page can read it. */
 function packedZip(file: File): PackedDataset {
   const listed = readZip(file).then(
     (files) => new Map(files.map((each) => [each.name, each])),
-    () => new Map<string, ZippedFile>(),
+    () => new Map<string, ZipEntry>(),
   );
   return {
     file,
@@ -103,7 +102,7 @@ function packedZip(file: File): PackedDataset {
   };
 }
 
-/** Images by the folder they lie in, which in a zip with a folder for each class is the class. */
+/** Groups images by their folder, which is the class. */
 function samplesOf(names: Iterable<string>): ReadonlyMap<string, readonly string[]> {
   const samples = new Map<string, string[]>();
   for (const name of names) {
@@ -116,7 +115,7 @@ function samplesOf(names: Iterable<string>): ReadonlyMap<string, readonly string
   return samples;
 }
 
-/** A class's name as a folder can have it. */
+/** The folder of a class in the zip. */
 function folderName(name: string): string {
   return name.trim().replaceAll(/[/\\]/g, '-').replace(/^\.+/, '');
 }

@@ -21,7 +21,7 @@ import { createSession } from './session.ts';
 import { createShell } from './shell.ts';
 import { applyTheme } from './theme.ts';
 
-/** The place in the navigation of screens that have none of their own. */
+/** The navigation entry of screens that have none of their own. */
 const PLACES: Readonly<Record<string, string>> = { jobs: 'teach', results: 'zoo' };
 
 const SCREENS: Readonly<Record<string, OpenScreen>> = {
@@ -49,7 +49,7 @@ function open(): void {
   shell.show(shown.element, PLACES[place] ?? place);
 }
 
-// A file that misses its place would otherwise replace the page.
+// A file dropped beside its target would otherwise replace the page.
 for (const type of ['dragover', 'drop'] as const) window.addEventListener(type, (event) => event.preventDefault());
 window.addEventListener('hashchange', open);
 open();

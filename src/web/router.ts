@@ -1,29 +1,29 @@
-/** A place of the page, as it stands behind the `#`: `#/zoo/flowers?version=2`. */
+/** The part of an address after `#`, for example `#/zoo/flowers?version=2`. */
 export interface Route {
-  /** `['zoo', 'flowers']`; empty at the beginning. */
+  /** `['zoo', 'flowers']`; empty for the start page. */
   readonly path: readonly string[];
   readonly query: URLSearchParams;
 }
 
-/** Reads the part of an address from `#` on. */
+/** @param hash the address from `#` on */
 export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const segments = path.split('/').filter((segment) => segment !== '');
   return { path: segments.map(decoded), query: new URLSearchParams(query) };
 }
 
-/** The address of a place. */
+/** The address of a route, from `#` on. */
 export function hrefOf(path: readonly string[], query: Readonly<Record<string, string>> = {}): string {
   const search = new URLSearchParams(query).toString();
   return `#/${path.map(encodeURIComponent).join('/')}${search === '' ? '' : `?${search}`}`;
 }
 
-/** Goes there, as if a link had been followed. */
+/** Navigates to a route. */
 export function go(path: readonly string[], query: Readonly<Record<string, string>> = {}): void {
   location.hash = hrefOf(path, query);
 }
 
-/** What somebody typed into the address may be no encoding of anything. */
+/** A typed address may be encoded wrongly; such a segment is taken as it is. */
 function decoded(segment: string): string {
   try {
     return decodeURIComponent(segment);

@@ -2,19 +2,19 @@ import type { Client } from './api/client.ts';
 import type { Route } from './router.ts';
 import type { Session } from './session.ts';
 
-/** What a screen stands on. */
+/** Dependencies of a screen. */
 export interface ScreenContext {
   readonly route: Route;
   readonly client: Client;
   readonly session: Session;
 }
 
-/** One screen, while it is shown. */
+/** A screen that is shown. */
 export interface Screen {
-  /** For the title of the window. */
+  /** The title of the window. */
   readonly title: string;
   readonly element: HTMLElement;
-  /** Ends what the screen has under way. */
+  /** Ends requests, streams and timers of the screen. */
   close?(): void;
 }
 

@@ -1,40 +1,40 @@
 import type { ImageClasses, ImageFailure } from './api/schema.ts';
 import { type Draft, emptyDraft } from './draft.ts';
 
-/** A picture that somebody has given, and what the models have said of it. */
-export interface Picture {
+/** An image to classify, with the results so far. */
+export interface SessionPicture {
   readonly file: File;
-  /** An address of the browser for the file, to be shown. */
+  /** An object URL of the file. */
   readonly url: string;
-  /** By the model that was asked. */
+  /** By the id of the model. */
   readonly answers: Map<string, PictureAnswer>;
 }
 
-/** What a model said of a picture, or why it said nothing. */
+/** The result of a model for an image. */
 export type PictureAnswer =
   | { readonly state: 'answered'; readonly result: ImageClasses; readonly version: number }
   | { readonly state: 'refused'; readonly result: ImageFailure }
   | { readonly state: 'failed'; readonly error: unknown };
 
-/** How fast a model answers this page, network and decoding included. */
+/** The speed of a model as this page measures it, with network and decoding. */
 export interface Speed {
-  /** The middle of some requests, one after the other, in milliseconds. */
+  /** The median time of requests one after the other, in milliseconds. */
   readonly aloneMs: number;
-  /** Of that what the network of the model took. */
+  /** The share of inference in it, in milliseconds. */
   readonly inferenceMs: number;
-  /** With several requests at once. */
+  /** Images per second with several requests at once. */
   readonly perSecond: number;
 }
 
-/** What stays while one goes from screen to screen. */
+/** State that is kept between screens. */
 export interface Session {
-  pictures: readonly Picture[];
-  /** Names of models; undefined until somebody has chosen. */
+  pictures: readonly SessionPicture[];
+  /** Ids of models; undefined until the user has chosen. */
   chosenModels: readonly string[] | undefined;
   readonly draft: Draft;
-  /** What was measured of models, by their ids. */
+  /** By the id of the model. */
   readonly speeds: Map<string, Speed>;
-  /** Models that are being pulled. */
+  /** Ids of the models that are being pulled. */
   readonly pulls: Set<string>;
 }
 
@@ -42,6 +42,6 @@ export function createSession(): Session {
   return { pictures: [], chosenModels: undefined, draft: emptyDraft(), speeds: new Map(), pulls: new Set() };
 }
 
-export function pictureOf(file: File): Picture {
+export function pictureOf(file: File): SessionPicture {
   return { file, url: URL.createObjectURL(file), answers: new Map() };
 }

@@ -6,12 +6,12 @@ const PLACES = [
   ['classify', 'Classify'],
   ['teach', 'Teach'],
   ['zoo', 'Zoo'],
-  ['edge', 'In-browser'],
+  ['edge', 'In browser'],
 ] as const;
 
-/** What stands around every screen. */
+/** The frame around every screen. */
 export interface Shell {
-  /** Shows a screen's content and marks its place in the navigation. */
+  /** Shows the content of a screen and marks its place in the navigation. */
   show(content: HTMLElement, place: string): void;
 }
 
@@ -19,7 +19,7 @@ export interface Shell {
 export function createShell(): Shell {
   const links = PLACES.map(([place, name]) => h('a', { href: `#/${place}`, 'data-place': place }, name));
   const main = h('main', { id: 'main' });
-  const skip = h('a', { class: 'skip', href: '#main' }, 'Skip to the content');
+  const skip = h('a', { class: 'skip', href: '#main' }, 'Skip to content');
   skip.addEventListener('click', (event) => {
     event.preventDefault();
     focusHeading(main);
@@ -49,8 +49,8 @@ export function createShell(): Shell {
       h(
         'div',
         {},
-        h('span', {}, 'Everything on this page goes through the public interface of this server, and nowhere else.'),
-        h('a', { href: '/docs' }, 'Interface'),
+        h('span', {}, 'This page uses only the public API of this server.'),
+        h('a', { href: '/docs' }, 'API reference'),
         h('a', { href: '/openapi.yaml' }, 'openapi.yaml'),
         h('a', { href: '/metrics' }, 'Metrics'),
       ),
@@ -71,7 +71,7 @@ export function createShell(): Shell {
   };
 }
 
-/** So that a screen reader says where one is, and the next Tab goes on from there. */
+/** Lets a screen reader announce the screen, and Tab continue from there. */
 function focusHeading(main: HTMLElement): void {
   const heading = main.querySelector('h1');
   heading?.setAttribute('tabindex', '-1');

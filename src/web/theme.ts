@@ -5,18 +5,18 @@ const dark = matchMedia('(prefers-color-scheme: dark)');
 
 type Theme = 'light' | 'dark';
 
-/** Shows the page in the chosen theme, else in the system's, and follows that as it changes. */
+/** Applies the chosen theme, or that of the system, and follows changes of the latter. */
 export function applyTheme(): void {
   show(current());
   dark.addEventListener('change', () => show(current()));
 }
 
-/** Switches between light and dark, and remembers it. */
+/** A button that switches between light and dark, and remembers the choice. */
 export function themeButton(): HTMLButtonElement {
   const button = h('button', { type: 'button', class: 'quiet square' });
   const draw = (): void => {
     const other: Theme = current() === 'dark' ? 'light' : 'dark';
-    const label = `Change to ${other} colours`;
+    const label = `Use ${other} colours`;
     fill(button, icon(other === 'dark' ? 'moon' : 'sun'));
     button.setAttribute('aria-label', label);
     button.title = label;
@@ -31,14 +31,14 @@ export function themeButton(): HTMLButtonElement {
   return button;
 }
 
-/** Told when the colours change: what is drawn on a canvas must be drawn again. @returns ends it */
+/** Calls a listener when the theme changes, to redraw a canvas. @returns a function that ends it */
 export function onThemeChange(listener: () => void): () => void {
   const observer = new MutationObserver(listener);
   observer.observe(document.documentElement, { attributeFilter: ['data-theme'] });
   return () => observer.disconnect();
 }
 
-/** A colour of the theme as a canvas takes it. @param name of its custom property, such as `--accent` */
+/** A colour of the theme for a canvas. @param name its custom property, for example `--accent` */
 export function colour(name: string): string {
   const probe = h('span', { hidden: true });
   probe.style.color = `var(${name})`;
@@ -56,7 +56,7 @@ function show(theme: Theme): void {
   document.documentElement.dataset['theme'] = theme;
 }
 
-/** Storage may be closed to the page: then it forgets. */
+/** The browser may deny storage; then the theme of the system applies. */
 function remembered(): Theme | undefined {
   try {
     const value = localStorage.getItem(KEY);
@@ -70,6 +70,6 @@ function remember(theme: Theme): void {
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // Then the next visit begins with the system's theme.
+    // The choice is forgotten.
   }
 }

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite';
 
-/** The page: from here to `dist/web`, of which the server gives away `index.html` and `assets`. */
+/** Builds the page into `dist/web`, from where the server serves `index.html` and `assets`. */
 export default defineConfig({
   root: import.meta.dirname,
   publicDir: false,
@@ -8,10 +8,10 @@ export default defineConfig({
     outDir: '../../dist/web',
     emptyOutDir: true,
     target: 'es2022',
-    // The policy of the page lets nothing inline run.
+    // The content security policy of the page forbids inline code.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // TensorFlow.js, which is loaded when a model is to run in the browser.
+    // TensorFlow.js, which is loaded on demand.
     chunkSizeWarningLimit: 2_000,
     reportCompressedSize: false,
   },

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { processStamp } from '../../src/common/process-stamp.ts';
+import { withStagingFolder } from '../../src/common/staging-folder.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import { ConversionCache } from '../../src/serving/conversion.ts';
@@ -72,13 +72,12 @@ describe('the cache of converted models', () => {
   test('clears away what a crash has left, and nothing that is being made', async () => {
     const cache = new ConversionCache(join(folder, 'converted'), logger);
     await cache.clear();
-    const abandoned = join(folder, 'converted', 'aa.1-1_x.tmp');
-    const ofBefore = join(folder, 'converted', 'aa.7c9e6679-7425-40de-944b-e07fc1f90ae7.tmp');
-    const going = join(folder, 'converted', `bb.${processStamp()}_x.tmp`);
-    for (const path of [abandoned, ofBefore, going]) mkdirSync(path, { recursive: true });
+    mkdirSync(join(folder, 'converted', 'abandoned.tmp', 'made'), { recursive: true });
     const whole = await cache.get(inception);
-    await cache.clear();
-    expect(readdirSync(join(folder, 'converted')).sort()).toEqual([whole.key, basename(going)].sort());
+    await withStagingFolder(join(folder, 'converted'), async (going) => {
+      await cache.clear();
+      expect(readdirSync(join(folder, 'converted')).sort()).toEqual([whole.key, basename(going)].sort());
+    });
   });
 
   test.skipIf(process.platform === 'win32')('goes to a temporary folder where its own cannot be written', async () => {

@@ -5,13 +5,13 @@ const opened = withPage('/');
 
 describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
   test.each([
-    ['/#/classify', 'What is in the picture?'],
-    ['/#/teach', 'Teach it your own classes'],
-    ['/#/zoo', 'The zoo'],
+    ['/#/classify', 'What is in the image?'],
+    ['/#/teach', 'Teach a model your own classes'],
+    ['/#/zoo', 'Model zoo'],
     ['/#/zoo/resnet18_slim.tiny200', 'ResNet-18, slim'],
-    ['/#/edge', 'Run it in this browser'],
-    ['/#/nowhere', 'There is nothing here'],
-  ])('%s keeps nobody out', async (hash, heading) => {
+    ['/#/edge', 'Run a model in this browser'],
+    ['/#/nowhere', 'Page not found'],
+  ])('%s is accessible', async (hash, heading) => {
     const { page, url } = opened;
     await page.emulateMedia({ colorScheme });
     await page.goto(url + hash);
@@ -20,7 +20,7 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
     expect(await barriers(page)).toEqual([]);
   });
 
-  test('answers and their reasons keep nobody out', async () => {
+  test('results and explanations are accessible', async () => {
     const { page } = opened;
     await page.emulateMedia({ colorScheme });
     await page.getByRole('checkbox', { name: 'vgg11_bn_slim.tiny200' }).check();
@@ -30,7 +30,7 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
     await page.getByRole('button', { name: 'Why?' }).first().click();
     await page
       .getByRole('dialog')
-      .getByText(/speaks/)
+      .getByText(/support/)
       .waitFor();
     expect(await barriers(page)).toEqual([]);
   });
@@ -49,23 +49,23 @@ describe('by keyboard alone', () => {
     throw new Error(`Tab never reaches "${text}"`);
   }
 
-  test('one goes from screen to screen, and past the navigation', async () => {
+  test('the screens can be reached, and the navigation skipped', async () => {
     const { page } = opened;
     await page.getByRole('checkbox').first().waitFor();
     await press('Tab');
-    expect(await focused()).toBe('Skip to the content');
+    expect(await focused()).toBe('Skip to content');
     await tabTo('Teach');
     await press('Enter');
-    await page.getByRole('heading', { name: 'Teach it your own classes' }).waitFor();
-    expect(await focused()).toBe('Teach it your own classes');
+    await page.getByRole('heading', { name: 'Teach a model your own classes' }).waitFor();
+    expect(await focused()).toBe('Teach a model your own classes');
   });
 
-  test('one classifies a photo and asks why', async () => {
+  test('an image can be classified and explained', async () => {
     const { page } = opened;
     await page.getByRole('checkbox').first().waitFor();
     // Listened for well ahead: the browser has to be told not to open a window of its own.
     const chooser = page.waitForEvent('filechooser');
-    await tabTo('Choose photos');
+    await tabTo('Choose images');
     await press('Enter');
     await (await chooser).setFiles(await colouredFiles('red', 'red.png'));
     await page.locator('.card .bars').waitFor();
@@ -73,7 +73,7 @@ describe('by keyboard alone', () => {
     await press('Enter');
     await page
       .getByRole('dialog')
-      .getByText(/speaks/)
+      .getByText(/support/)
       .waitFor();
     await press('Escape');
     expect(await focused()).toBe('Why?');
@@ -81,7 +81,7 @@ describe('by keyboard alone', () => {
 });
 
 describe.each([390, 1600])('at a width of %d pixels', (width) => {
-  test('every screen fits, and nothing jumps while it loads', async () => {
+  test('every screen fits, and nothing moves while it loads', async () => {
     const { page, url } = opened;
     await page.setViewportSize({ width, height: 900 });
     await page.addInitScript(() => {
@@ -104,7 +104,7 @@ describe.each([390, 1600])('at a width of %d pixels', (width) => {
   });
 });
 
-test('the page takes little to come', async () => {
+test('the page is small', async () => {
   const { page } = opened;
   await page.waitForLoadState('networkidle');
   const packed = await page.evaluate(async () => {

@@ -8,18 +8,18 @@ async function give(...names: string[]): Promise<void> {
 }
 
 describe('classifying', () => {
-  test('a photo gives its classes, and the request to repeat it', async () => {
+  test('shows the predictions for an image, and the request to repeat it', async () => {
     const { page } = opened;
     await give('red.png');
     await page.locator('.card .bars li').nth(2).waitFor();
-    await page.getByText('The last request').click();
+    await page.getByText('Last request').click();
     const code = page.locator('.api pre:visible');
     expect(await code.textContent()).toContain('curl -F image=@red.png');
     await page.getByRole('tab', { name: 'TypeScript' }).click();
     expect(await code.textContent()).toContain("await openAsBlob('red.png')");
   });
 
-  test('by two models shows how often they agree', async () => {
+  test('with two models shows how often they agree', async () => {
     const { page } = opened;
     await page.getByRole('checkbox', { name: 'vgg11_bn_slim.tiny200' }).check();
     await give('one.png', 'two.png');
@@ -30,12 +30,12 @@ describe('classifying', () => {
     expect(await page.locator('.card .agreement .tag').count()).toBe(2);
   });
 
-  test('shows names as text, whatever they hold', async () => {
+  test('shows names as text, whatever they contain', async () => {
     await give('<img src=x onerror=alert(1)>.png');
     await opened.page.getByText('<img src=x onerror=alert(1)>.png', { exact: true }).waitFor();
   });
 
-  test('says what is wrong with a file, beside the answers to the others', async () => {
+  test('says what is wrong with a file, beside the results of the others', async () => {
     const { page } = opened;
     const text = { name: 'notes.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('not a picture') };
     await page.setInputFiles('main input[type=file]', [text, ...(await colouredFiles('red', 'red.png'))]);
@@ -43,7 +43,7 @@ describe('classifying', () => {
     await page.locator('.card .bars').waitFor();
   });
 
-  test('tells of a failing server, and goes on when asked to', async () => {
+  test('shows an error of the server, and tries again', async () => {
     const { page } = opened;
     await page.route('**/classify?*', (route) =>
       route.fulfill({
@@ -80,13 +80,13 @@ describe('classifying', () => {
   });
 });
 
-describe('why', () => {
-  test('draws where a class is seen, of the first class and of any other', async () => {
+describe('an explanation', () => {
+  test('shows a heatmap of the top class and of any other', async () => {
     const { page } = opened;
     await give('red.png');
     await page.getByRole('button', { name: 'Why?' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByText(/Red speaks most for/).waitFor();
+    await dialog.getByText(/Red areas support/).waitFor();
     const hottest = () =>
       dialog.locator('canvas').evaluate((canvas: HTMLCanvasElement) => {
         const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];

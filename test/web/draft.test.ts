@@ -11,23 +11,23 @@ const draft = (...classes: [name: string, count: number][]): Draft => ({
   modelName: '',
 });
 
-describe('what is missing', () => {
+describe('what is missing from a draft', () => {
   test.each([
     [draft(['cat', 5]), /at least two classes/],
-    [draft(['cat', 5], ['', 5]), /Give every class a name/],
-    [draft(['cat', 5], [' cat ', 5]), /Two classes are called “cat”/],
-    [draft(['cat', 5], ['dog', 4]), /“dog” has 4 pictures: every class needs at least 5/],
-  ])('is said: %#', (given, said) => {
-    expect(whatIsMissing(given)).toMatch(said);
+    [draft(['cat', 5], ['', 5]), /Name every class/],
+    [draft(['cat', 5], [' cat ', 5]), /Two classes are named “cat”/],
+    [draft(['cat', 5], ['dog', 4]), /“dog” has 4 images\. Every class needs at least 5/],
+  ])('is named: %#', (given, message) => {
+    expect(whatIsMissing(given)).toMatch(message);
   });
 
-  test('is nothing with two named classes of five, or with a zip; classes without pictures do not count', () => {
+  test('is nothing with two named classes of five, or with a zip; classes without images do not count', () => {
     expect(whatIsMissing(draft(['cat', 5], ['dog', 5], ['', 0]))).toBeUndefined();
     expect(whatIsMissing({ ...draft(['', 0]), zip: new File([], 'a.zip') })).toBeUndefined();
   });
 });
 
-test('a data set is packed with a folder for each class, however its pictures are called', async () => {
+test('a data set is packed with one folder per class, whatever the names of its images', async () => {
   const { file, imageOf } = await packDraft(draft(['a/b', 2], ['..c', 1]), () => {});
   const names = (await readZip(file)).map(({ name }) => name);
   expect(names).toEqual(['a-b/0001-photo.jpg', 'a-b/0002-photo.jpg', 'c/0001-photo.jpg']);

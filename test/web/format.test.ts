@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { bytes, count, counted, duration, large, median, milliseconds, percent } from '../../src/web/format.ts';
 
 test.each([
-  [percent(0), '0 %'],
-  [percent(0.5), '50.0 %'],
-  [percent(1), '100 %'],
+  [percent(0), '0%'],
+  [percent(0.5), '50.0%'],
+  [percent(1), '100%'],
   // Not all: one in ten thousand is missing.
-  [percent(0.9999), '99.9 %'],
-  [percent(0.873, 0), '87 %'],
+  [percent(0.9999), '99.9%'],
+  [percent(0.873, 0), '87%'],
   [milliseconds(4.21), '4.2 ms'],
   [milliseconds(180.4), '180 ms'],
   [milliseconds(2_140), '2.1 s'],

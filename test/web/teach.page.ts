@@ -13,20 +13,20 @@ async function zipFile() {
 }
 
 describe('teaching', () => {
-  test('from a zip to a model that is judged, answers, and leaves the server', async () => {
+  test('makes of a zip a model that is evaluated, classifies, and runs in the browser', async () => {
     const { page, url } = opened;
     await page.locator('.drop input[type=file]').setInputFiles(await zipFile());
-    const picture = page.getByRole('table', { name: /36 pictures/ });
+    const picture = page.getByRole('table', { name: /36 images/ });
     await picture.getByRole('row', { name: /red.*12/ }).waitFor();
     expect(await barriers(page)).toEqual([]);
 
-    await page.getByLabel('Name of the model').fill('paged');
+    await page.getByLabel('Model name').fill('paged');
     await page.getByRole('button', { name: 'Train' }).click();
     await page.getByRole('heading', { name: 'paged, version 1' }).waitFor();
-    await page.getByText(/right on \d+ pictures it had not seen/).waitFor();
+    await page.getByText(/accuracy on \d+ held-out images/).waitFor();
 
-    await page.getByRole('button', { name: /of red answered as red/ }).click();
-    await page.getByRole('heading', { name: /red, answered right/ }).waitFor();
+    await page.getByRole('button', { name: /of red classified as red/ }).click();
+    await page.getByRole('heading', { name: /red, correct/ }).waitFor();
     expect(await page.locator('.behind img').count()).toBeGreaterThan(0);
     await page.locator('.uplot').nth(1).waitFor();
     expect(await barriers(page)).toEqual([]);
@@ -34,20 +34,20 @@ describe('teaching', () => {
     const tried = page.locator('section').filter({ hasText: 'Try it' });
     await tried.locator('input[type=file]').setInputFiles(await colouredFiles('green', 'new.png'));
     await tried.locator('.bars li').first().getByText('green').waitFor();
-    await page.getByText('Version 1 answers under the name “paged”').waitFor();
+    await page.getByText('“paged” stands for version 1.').waitFor();
 
     const card = await (await fetch(`${url}/models/paged`)).json();
     expect(card).toMatchObject({ version: 1, num_classes: 3 });
 
-    await page.getByRole('link', { name: 'Run it in this browser' }).click();
-    await page.getByRole('button', { name: 'Load it' }).click();
-    await page.getByText(/paged@1 runs here/).waitFor();
+    await page.getByRole('link', { name: 'Run in browser' }).click();
+    await page.getByRole('button', { name: 'Load model' }).click();
+    await page.getByText(/paged@1 is loaded/).waitFor();
     await page.locator('main input[type=file]').setInputFiles(await colouredFiles('blue', 'new.png'));
-    await page.getByText('Same first class as the server on 1 of 1 picture').waitFor();
+    await page.getByText('Same top class as the server for 1 of 1 image').waitFor();
     await page.locator('.edge-answers li').first().getByText('blue').waitFor();
   });
 
-  test('again gives a new version, and the old one can be had back', async () => {
+  test('again makes a new version, and can be rolled back', async () => {
     const { page, url } = opened;
     for (const seed of ['1', '2']) {
       const form = new FormData();
@@ -59,20 +59,20 @@ describe('teaching', () => {
       await (await fetch(`${url}/jobs/${id}/events`)).text();
     }
     await page.goto(`${url}/#/results/twice/2`);
-    await page.getByText('Version 2 answers under the name “twice”').waitFor();
+    await page.getByText('“twice” stands for version 2.').waitFor();
     await page.getByRole('button', { name: 'Roll back to version 1' }).click();
-    await page.getByText('Version 1 answers under the name “twice”').waitFor();
-    await page.getByRole('link', { name: 'Its card' }).click();
+    await page.getByText('“twice” stands for version 1.').waitFor();
+    await page.getByRole('link', { name: 'Model card' }).click();
     const rows = page.getByRole('row');
     await rows.filter({ hasText: 'Version 1' }).getByText('production').waitFor();
-    await page.getByLabel('A name for a version').fill('candidate');
-    await page.getByRole('button', { name: 'Name it' }).click();
+    await page.getByLabel('Alias').fill('candidate');
+    await page.getByRole('button', { name: 'Set alias' }).click();
     await rows.filter({ hasText: 'Version 2' }).getByText('candidate').waitFor();
     const card = await (await fetch(`${url}/models/twice`)).json();
     expect(card).toMatchObject({ version: 1, aliases: { production: 1, candidate: 2 } });
   });
 
-  test('packs the pictures of classes itself, and says what is missing', async () => {
+  test('packs the images of classes, and says what is missing', async () => {
     const { page } = opened;
     const check = page.getByRole('button', { name: 'Check the data set' });
     expect(await check.isDisabled()).toBe(true);
@@ -81,7 +81,7 @@ describe('teaching', () => {
       await card.getByRole('textbox').fill(`${colour} things`);
       const names = Array.from({ length: 8 }, (_, i) => `${i}.png`);
       await card.locator('input[type=file]').setInputFiles(await colouredFiles(colour, ...names));
-      await card.getByText('8 pictures').waitFor();
+      await card.getByText('8 images').waitFor();
     }
     await check.click();
     await page.getByRole('row', { name: /blue things.*8/ }).waitFor();
@@ -106,7 +106,7 @@ describe('teaching', () => {
       for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
         await devtools.send('Input.dispatchDragEvent', { type, x: 600, y: 150, data });
       }
-      await page.locator('.class-card').nth(1).getByText('2 pictures').waitFor();
+      await page.locator('.class-card').nth(1).getByText('2 images').waitFor();
       const names = await page
         .locator('.class-card input[type=text]')
         .evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value));
@@ -134,7 +134,7 @@ describe('a job', () => {
     return ((await response.json()) as { id: string }).id;
   }
 
-  test('is found again when the page is loaded anew, and can be cancelled', async () => {
+  test('is shown again after a reload, and can be cancelled', async () => {
     const { page } = opened;
     const id = await slowJob('reloaded', '3');
     await page.goto(`${opened.url}/#/jobs/${id}`);
@@ -144,16 +144,16 @@ describe('a job', () => {
     await page.locator('.phases .now').waitFor();
     expect(await barriers(page)).toEqual([]);
     await page.getByRole('button', { name: 'Cancel' }).click();
-    await page.getByText('It was cancelled, and nothing of it is left.').waitFor();
+    await page.getByText('The job was cancelled. No model was created.').waitFor();
     await page.getByRole('navigation').getByRole('link', { name: 'Teach' }).click();
     await page.getByRole('link', { name: /reloaded cancelled/ }).waitFor();
   });
 
-  test('that is not there is told of, with a way on', async () => {
+  test('that does not exist is reported, with a link to the others', async () => {
     const { page } = opened;
     await page.goto(`${opened.url}/#/jobs/none`);
-    await page.getByRole('heading', { name: 'There is no such job' }).waitFor();
-    await page.getByRole('link', { name: 'Jobs that there are' }).click();
-    await page.getByRole('heading', { name: 'Teach it your own classes' }).waitFor();
+    await page.getByRole('heading', { name: 'Job not found' }).waitFor();
+    await page.getByRole('link', { name: 'All jobs' }).click();
+    await page.getByRole('heading', { name: 'Teach a model your own classes' }).waitFor();
   });
 });

@@ -5,31 +5,31 @@ const opened = withPage('/#/zoo');
 const MODEL = 'inception_v1_slim.tiny200';
 
 describe('the zoo', () => {
-  test('lists what there is, and measures how fast it is', async () => {
+  test('lists the models, and measures their speed', async () => {
     const { page } = opened;
     const tile = page.getByRole('listitem').filter({ hasText: 'resnet18_slim.tiny200' });
-    await tile.getByText('45.9 %').waitFor();
+    await tile.getByText('45.9%').waitFor();
     await tile.getByRole('button', { name: /Measure/ }).click();
-    await tile.getByText(/ms, \d+ a second/).waitFor();
+    await tile.getByText(/ms, \d+ images/).waitFor();
   });
 
-  test('says how to get what is not there yet', async () => {
+  test('says how to pull models that are not downloaded', async () => {
     await opened.page.getByText('npm run zoo -- pull resnet50.tv_in1k').waitFor();
     await opened.page.getByRole('button', { name: 'Pull resnet50.tv_in1k' }).waitFor();
   });
 
-  test('has the card of each model, which can be unloaded and loaded', async () => {
+  test('shows the card of a model, which can be loaded and unloaded', async () => {
     const { page, url } = opened;
     // Whoever came before may have had it loaded.
     await fetch(`${url}/v2/repository/models/${MODEL}/unload`, { method: 'POST' });
     await page.getByRole('link', { name: 'Inception v1 (GoogLeNet), slim' }).click();
-    await page.getByRole('heading', { name: 'It knows 200 classes' }).waitFor();
+    await page.getByRole('heading', { name: '200 classes' }).waitFor();
     await page.getByRole('button', { name: 'Load', exact: true }).click();
-    await page.getByText('Version 1 is loaded and warm.').waitFor();
+    await page.getByText('Version 1 is loaded.').waitFor();
     await page.getByRole('button', { name: 'Unload' }).click();
-    await page.getByText(/It is not loaded/).waitFor();
+    await page.getByText(/Not loaded/).waitFor();
     await page.getByRole('button', { name: 'Load', exact: true }).click();
-    await page.getByText('Version 1 is loaded and warm.').waitFor();
+    await page.getByText('Version 1 is loaded.').waitFor();
 
     const exported = page.waitForEvent('download');
     await page.getByRole('link', { name: 'ONNX' }).click();
@@ -37,7 +37,7 @@ describe('the zoo', () => {
     expect((await exported).url()).toContain(url);
   });
 
-  test('says so where there is no such model', async () => {
+  test('says when there is no such model', async () => {
     const { page } = opened;
     await page.goto(`${opened.url}/#/zoo/unicorn`);
     await page.getByText(/There is no model "unicorn"/).waitFor();
@@ -54,7 +54,7 @@ describe('a pull', () => {
     total_bytes: 102_000_000,
   };
 
-  test('shows how far it is, and why it failed', async () => {
+  test('shows its progress, and why it failed', async () => {
     const { page } = opened;
     const failed = { ...pull, state: 'failed', reason: 'the host does not answer: try again later' };
     await page.route(`**/models/${MODEL_AWAY}/pull`, (route) =>
@@ -70,8 +70,8 @@ describe('a pull', () => {
       await route.fulfill({ contentType: 'text/event-stream', body });
     });
     await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).click();
-    await page.getByText('downloading 51 MB of 102 MB').waitFor();
-    expect(await page.getByRole('progressbar', { name: 'downloading' }).getAttribute('value')).toBe('51000000');
+    await page.getByText('Downloading 51 MB of 102 MB').waitFor();
+    expect(await page.getByRole('progressbar', { name: 'Downloading' }).getAttribute('value')).toBe('51000000');
     letGo();
     await page.getByText('The host does not answer: try again later.').waitFor();
     await page.getByRole('button', { name: 'Try again' }).waitFor();

@@ -1,10 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { errnoOf, UNFINISHED } from '../../common/durable-files.ts';
-import { FolderLockedError, lockFolder } from '../../common/folder-lock.ts';
-import { isRunning } from '../../common/process-stamp.ts';
-import { STAGING_DIR, withStagingFolder } from '../../common/staging-folder.ts';
+import { removeUnlessLocked, STAGING_DIR, withStagingFolder } from '../../common/staging-folder.ts';
 import { MODEL_NAME } from '../../registry/manifest.ts';
 import { PULLING_DIR } from './model-puller.ts';
 
@@ -22,7 +19,7 @@ export async function removePulled(pulledDir: string, name: string): Promise<num
   const work = join(pulledDir, PULLING_DIR, name);
   const found = [join(pulledDir, name), work].map((folder) => bytesUnder(folder));
   const sizes = (await Promise.all(found)).filter((size) => size !== undefined);
-  if (!(await removeUnlocked(work))) throw new Error(`${name} is being pulled: cancel the pull first`);
+  if (!(await removeUnlessLocked(work))) throw new Error(`${name} is being pulled: cancel the pull first`);
   // Renamed first: nobody can read a model of which a part is gone.
   await withStagingFolder(join(pulledDir, STAGING_DIR), async (staging) => {
     try {
@@ -48,14 +45,13 @@ export async function collectGarbage(
 ): Promise<{ removed: string[]; bytes: number }> {
   const isUnknown = (name: string) => !keys.has(KEYED.exec(name)?.[1] ?? '');
   const garbage = [
-    ...(await entriesOf(dataDir, 'converted', (name) =>
-      name.endsWith(UNFINISHED) ? !isRunning(name.split('.').at(-2)?.split('_')[0] ?? '') : isUnknown(name),
-    )),
+    ...(await entriesOf(dataDir, 'converted', (name) => !name.endsWith(UNFINISHED) && isUnknown(name))),
     ...(await entriesOf(dataDir, 'features', (name) => KEYED.test(name) && isUnknown(name))),
     ...(await entriesOf(dataDir, 'work')),
     ...(await entriesOf(dataDir, 'uploads')),
   ];
   const lockable = [
+    ...(await entriesOf(dataDir, 'converted', (name) => name.endsWith(UNFINISHED))),
     ...(await entriesOf(dataDir, join('zoo', STAGING_DIR))),
     ...(await entriesOf(dataDir, join('zoo', PULLING_DIR))),
   ];
@@ -65,31 +61,11 @@ export async function collectGarbage(
     const folder = join(dataDir, path);
     const size = (await bytesUnder(folder)) ?? 0;
     if (!lockable.includes(path)) await rm(folder, { recursive: true, force: true });
-    else if (!(await removeUnlocked(folder))) continue;
+    else if (!(await removeUnlessLocked(folder))) continue;
     removed.push(path);
     bytes += size;
   }
   return { removed, bytes };
-}
-
-/** Removes a folder, if it exists. @returns false when a running process has locked it */
-async function removeUnlocked(folder: string): Promise<boolean> {
-  let unlock: () => Promise<void>;
-  try {
-    unlock = await lockFolder(folder);
-  } catch (thrown) {
-    if (thrown instanceof FolderLockedError) return false;
-    if (errnoOf(thrown) === 'ENOENT') return true;
-    throw thrown;
-  }
-  const aside = join(dirname(folder), `.${randomUUID()}${UNFINISHED}`);
-  try {
-    await rename(folder, aside);
-  } finally {
-    await unlock();
-  }
-  await rm(aside, { recursive: true, force: true });
-  return true;
 }
 
 /** Bytes of a file, or of all files under a folder; undefined when there is no such path. */

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { compiledEntry } from '../../common/compiled.ts';
 import { readDerivedJson, writeDerivedJson } from '../../common/derived-json.ts';
-import { syncToDisk, UNFINISHED } from '../../common/durable-files.ts';
+import { syncToDisk } from '../../common/durable-files.ts';
 import { areIntact, digestFile, type FileDigest } from '../../common/file-digest.ts';
-import { processStamp } from '../../common/process-stamp.ts';
+import { withStagingFolder } from '../../common/staging-folder.ts';
 import type { PixelTensor, Tensor } from '../../common/tensor.ts';
 import type { EngineModel } from '../../serving/engine-messages.ts';
 import type { EnginePool } from '../../serving/engine-pool.ts';
@@ -90,11 +90,9 @@ export class TfjsQuantizer {
   async #make(model: QuantizableModel, storage: QuantizedStorage, folder: string): Promise<QuantizedModel> {
     const known = await readQuantized(folder);
     if (known !== undefined) return known;
-    // Beside the conversion: what a crash leaves there is removed at the next start.
-    const temporary = `${dirname(folder)}.${processStamp()}_${randomUUID()}${UNFINISHED}`;
-    await mkdir(temporary);
-    try {
-      const made = join(temporary, 'tfjs');
+    // In the folder of conversions, where a start of the server removes what a crash has left.
+    return await withStagingFolder(dirname(dirname(folder)), async (staging) => {
+      const made = join(staging, 'tfjs');
       await quantize({ modelPath: model.tfjs.path, folder: made, storage });
       const parity = await this.#measure(model, join(made, MODEL_FILE), storage);
       const files = await Promise.all(
@@ -108,9 +106,7 @@ export class TfjsQuantizer {
       await rename(made, folder);
       await syncToDisk(dirname(folder));
       return { files: filesIn(folder, files), parity };
-    } finally {
-      await rm(temporary, { recursive: true, force: true });
-    }
+    });
   }
 
   async #measure(model: QuantizableModel, path: string, storage: QuantizedStorage): Promise<QuantizationParity> {

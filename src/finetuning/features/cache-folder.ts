@@ -8,6 +8,8 @@ import { isRunning, processStamp } from '../../common/process-stamp.ts';
 
 /** Folder of marks, one per user of the cache: `<process stamp>_<random>`, a JSON list of the files that it uses. */
 const USERS = '.users';
+/** Marks of killed containers, whose end cannot be seen, expire after a day. */
+const MAX_USE_MS = 24 * 3_600_000;
 const namesSchema = z.array(z.string());
 
 /**
@@ -85,7 +87,8 @@ async function usedFiles(folder: string): Promise<ReadonlySet<string>> {
   for (const mark of await readdir(users).catch(() => [])) {
     const [stamp = ''] = mark.split('_');
     const path = join(users, mark);
-    if (!isRunning(stamp)) removeQuietly(path);
+    const { mtimeMs = 0 } = (await stat(path).catch(() => undefined)) ?? {};
+    if (!isRunning(stamp) || Date.now() - mtimeMs > MAX_USE_MS) removeQuietly(path);
     else for (const name of await namesIn(path)) used.add(name);
   }
   return used;

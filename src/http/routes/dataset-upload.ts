@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import { MulterError, type StorageEngine } from 'multer';
+import { makeFolder } from '../../common/durable-files.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import { readForm } from '../multipart.ts';
@@ -60,6 +61,7 @@ export class DatasetReceiver {
     this.#arriving += 1;
     const file = new UploadedFile(join(this.#folder, `${randomUUID()}.zip`));
     try {
+      await makeFolder(this.#folder);
       const fields = await readDatasetForm(request, response, file, this.#limits);
       return await use({ fields, path: file.written ? file.path : undefined });
     } finally {

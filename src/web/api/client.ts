@@ -1,10 +1,10 @@
-import { errorOf, RequestError, unreachable } from './problem.ts';
+import { errorOf, unreachable } from './problem.ts';
 import type { FormPart, SentRequest } from './request.ts';
 import { OPERATIONS, type Operations } from './schema.ts';
 
 type Name = keyof Operations;
 
-/** Operations without a body take none, those with JSON take it as `json`, the others a form. */
+/** A JSON body is passed as `json`, any other body as a form. */
 type BodyOf<N extends Name> = Operations[N]['body'] extends undefined
   ? { readonly json?: never; readonly form?: never }
   : Operations[N]['body'] extends FormData | Blob
@@ -20,24 +20,24 @@ type PathOf<N extends Name> =
       : { readonly path: Operations[N]['path'] }
     : never;
 
-/** Which one is asked: what its path and its query say. */
+/** The parameters in the path and the query of an operation. */
 type Address<N extends Name> = PathOf<N> & { readonly query?: Operations[N]['query'] | undefined };
 
-/** What an operation is asked with. */
+/** The parameters and the body of an operation. */
 type Request<N extends Name> = Address<N> & BodyOf<N> & { readonly signal?: AbortSignal | undefined };
 
-/** Told of each request that goes out. */
+/** Called with each request that is sent. */
 export type OnRequest = (request: SentRequest) => void;
 
-/** The operations of `openapi.yaml`, by their names. */
+/** Calls the operations of `openapi.yaml`, by their `operationId`. */
 export interface Client {
-  /** @throws RequestError, or an AbortError when the signal says so */
+  /** @throws RequestError; an AbortError when the signal aborts */
   call<N extends Name>(name: N, request: Request<N>): Promise<Operations[N]['answer']>;
-  /** The same for one who watches the requests. */
+  /** A client that also reports its requests. */
   watched(onRequest: OnRequest): Client;
 }
 
-/** Speaks to the server that this page came from. */
+/** Creates a client of the server that this page came from. */
 export function createClient(onRequest: OnRequest = () => {}): Client {
   return {
     watched: (watcher) => createClient(watcher),
@@ -57,7 +57,7 @@ export function createClient(onRequest: OnRequest = () => {}): Client {
   };
 }
 
-/** The address of an operation, from the root of the server on. */
+/** The path and query of an operation. */
 export function addressOf<N extends Name>(name: N, { path, query }: Address<N>): string {
   const template: string = OPERATIONS[name].path;
   const values = (path ?? {}) as Readonly<Record<string, string>>;
@@ -92,40 +92,4 @@ function formData(parts: readonly FormPart[]): FormData {
   const form = new FormData();
   for (const { name, value } of parts) form.append(name, value);
   return form;
-}
-
-/** Milliseconds to wait when a server names none. */
-const DEFAULT_WAIT_MS = 1_000;
-const MAX_ATTEMPTS = 8;
-
-/**
- * Asks again while the server is busy (429) or not ready (503), as long after as it says.
- * @param onWait told how many seconds the next attempt is away
- */
-export async function patiently<T>(
-  ask: () => Promise<T>,
-  signal: AbortSignal,
-  onWait: (seconds: number) => void,
-): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await ask();
-    } catch (thrown) {
-      const busy = thrown instanceof RequestError && (thrown.status === 429 || thrown.status === 503);
-      if (!busy || attempt === MAX_ATTEMPTS) throw thrown;
-      const waitMs = thrown.retryAfter === undefined ? DEFAULT_WAIT_MS : thrown.retryAfter * 1_000;
-      onWait(waitMs / 1_000);
-      await waited(waitMs, signal);
-    }
-  }
-}
-
-function waited(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-  });
 }

@@ -1,61 +1,63 @@
 import type { Problem } from './schema.ts';
 
-/** A request that was not answered as asked: the problem details of the server, or ours where it gave none. */
+/** A problem that the page itself reports, with a code of its own. */
+type PageProblem = Pick<Problem, 'title' | 'detail' | 'status'> & { readonly code: 'unreachable' | 'unknown' };
+
+/** A request that failed: the problem details of the server, or those of the page when the server gave none. */
 export class RequestError extends Error {
   readonly title: string;
   readonly code: string;
-  /** 0 where no answer came. */
+  /** 0 when there was no answer. */
   readonly status: number;
-  /** Seconds to wait, where the server named them. */
+  /** Seconds to wait, if the server said so. */
   readonly retryAfter: number | undefined;
   readonly context: unknown;
 
-  constructor(
-    problem: Pick<Problem, 'title' | 'detail' | 'status'> & { readonly code: string; readonly context?: unknown },
-    retryAfter?: number,
-  ) {
+  constructor(problem: Problem | PageProblem, retryAfter?: number) {
     super(problem.detail);
     this.title = problem.title;
     this.code = problem.code;
     this.status = problem.status;
     this.retryAfter = retryAfter;
-    this.context = problem.context;
+    this.context = 'context' in problem ? problem.context : undefined;
   }
 }
 
-/** The error that an answer is. */
+/** Converts the answer of a failed request. */
 export async function errorOf(response: Response): Promise<RequestError> {
   const text = await response.text();
-  const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
-  return new RequestError(problemIn(text, response.status), Number.isFinite(seconds) ? seconds : undefined);
+  return new RequestError(problemIn(text, response.status), secondsIn(response.headers.get('Retry-After')));
 }
 
-/** @param cause what `fetch` threw */
+/** Converts what `fetch` threw; an AbortError stays as it is. */
 export function unreachable(cause: unknown): unknown {
   if (cause instanceof DOMException && cause.name === 'AbortError') return cause;
   return new RequestError({
-    title: 'The server does not answer',
-    detail: 'The connection failed. See whether the server still runs (npm start), then try again.',
+    title: 'The server cannot be reached',
+    detail: 'The connection failed. Check that the server is running (npm start), then try again.',
     status: 0,
     code: 'unreachable',
   });
 }
 
+/** Seconds to wait according to a `Retry-After` header, which holds seconds or a date (RFC 9110, 10.2.3). */
+function secondsIn(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1_000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+}
+
 /** A proxy between the page and the server may answer with a page of its own. */
-function problemIn(
-  text: string,
-  status: number,
-): Problem | { title: string; detail: string; status: number; code: string } {
+function problemIn(text: string, status: number): Problem | PageProblem {
   try {
     const value: unknown = JSON.parse(text);
     if (isProblem(value)) return value;
   } catch {
-    // Not JSON: told below.
+    // Not JSON.
   }
   return {
     title: `The server answered ${status}`,
-    detail:
-      'The answer is none that this page knows. Reload the page; if that does not help, see the log of the server.',
+    detail: 'The page does not understand the answer. Reload the page; if that does not help, see the server log.',
     status,
     code: 'unknown',
   };
@@ -67,6 +69,7 @@ function isProblem(value: unknown): value is Problem {
     value !== null &&
     'detail' in value &&
     typeof value.detail === 'string' &&
-    'title' in value
+    'title' in value &&
+    typeof value.title === 'string'
   );
 }

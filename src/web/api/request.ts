@@ -1,25 +1,25 @@
-/** A part of a form: an option, or a file. */
+/** A part of a form: a text or a file. */
 export interface FormPart {
   readonly name: string;
   readonly value: string | File;
 }
 
-/** A request as it went out, as far as it can be told to a person. */
+/** A request, to be shown to the user. */
 export interface SentRequest {
   readonly method: string;
-  /** From the root of the server on, with its query. */
+  /** With the query. */
   readonly path: string;
   readonly form?: readonly FormPart[] | undefined;
   readonly json?: unknown;
 }
 
-/** The request as a command for a shell. @param origin of the server: `http://127.0.0.1:8080` */
+/** The request as a shell command. @param origin of the server, for example `http://127.0.0.1:8080` */
 export function toCurl({ method, path, form, json }: SentRequest, origin: string): string {
   const hasBody = form !== undefined || json !== undefined;
   const words = ['curl'];
   if (method !== (hasBody ? 'POST' : 'GET')) words.push('-X', method);
   for (const { name, value } of form ?? []) {
-    // `;`, `,` and quotes mean something to -F, so that such a name is quoted once more.
+    // `;`, `,` and quotes have a meaning in the argument of -F: a name with one of them is quoted.
     const content =
       typeof value === 'string' ? value : `@${/[;,"\\]/.test(value.name) ? JSON.stringify(value.name) : value.name}`;
     words.push('-F', shellQuoted(`${name}=${content}`));
@@ -30,7 +30,7 @@ export function toCurl({ method, path, form, json }: SentRequest, origin: string
   return [...words, shellQuoted(origin + path)].join(' ');
 }
 
-/** The request as a module for Node or a browser. */
+/** The request as a TypeScript module for Node. */
 export function toTypeScript({ method, path, form, json }: SentRequest, origin: string): string {
   const lines: string[] = [];
   const files = (form ?? []).filter((part): part is FormPart & { value: File } => typeof part.value !== 'string');

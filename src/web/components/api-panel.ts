@@ -4,7 +4,7 @@ import { fill, h, icon } from '../dom.ts';
 import { copyButton } from './copy-button.ts';
 import { tabs } from './tabs.ts';
 
-/** Shows the last request of a screen, to be copied. */
+/** A panel with the last request of a screen, to copy. */
 export interface ApiPanel {
   readonly element: HTMLElement;
   readonly show: OnRequest;
@@ -15,7 +15,7 @@ const LANGUAGES = [
   ['TypeScript', toTypeScript],
 ] as const;
 
-/** The request that a screen has just made, as one would make it without the page. */
+/** Shows the last request of a screen as a command and as code. */
 export function apiPanel(): ApiPanel {
   const codes = LANGUAGES.map(() => h('code', {}));
   const { bar, panels } = tabs(
@@ -29,9 +29,9 @@ export function apiPanel(): ApiPanel {
     { class: 'body', hidden: true },
     h('div', { class: 'row spread' }, bar, copy),
     panels,
-    h('p', { class: 'small muted' }, 'All operations, to try out: ', h('a', { href: '/docs' }, 'the interface'), '.'),
+    h('p', { class: 'small muted' }, 'All operations are in the ', h('a', { href: '/docs' }, 'API reference'), '.'),
   );
-  const element = h('details', { class: 'api' }, h('summary', {}, icon('code'), 'The last request:', name), body);
+  const element = h('details', { class: 'api' }, h('summary', {}, icon('code'), 'Last request:', name), body);
   return {
     element,
     show: (request: SentRequest) => {

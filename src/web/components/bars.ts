@@ -1,15 +1,9 @@
+import type { Prediction } from '../api/schema.ts';
 import { h } from '../dom.ts';
 import { percent } from '../format.ts';
 
-/** A class and how sure the model is of it. */
-export interface Scored {
-  readonly label: string;
-  /** 0..1 */
-  readonly score: number;
-}
-
-/** Classes with their scores as bars, in the order given. */
-export function bars(scores: readonly Scored[]): HTMLOListElement {
+/** Classes with their scores as bars, in the given order. */
+export function bars(scores: readonly Pick<Prediction, 'label' | 'score'>[]): HTMLOListElement {
   return h(
     'ol',
     { class: 'bars' },

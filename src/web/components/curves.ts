@@ -1,18 +1,13 @@
 import 'uplot/dist/uPlot.min.css';
 import uPlot from 'uplot';
+import type { TrainingReport } from '../api/schema.ts';
 import { h } from '../dom.ts';
 import { colour, onThemeChange } from '../theme.ts';
 
-/** A point of training: what the head scores after an epoch. */
-export interface EpochScores {
-  readonly epoch: number;
-  readonly loss: number;
-  readonly accuracy: number;
-  readonly val_loss?: number | undefined;
-  readonly val_accuracy?: number | undefined;
-}
+/** Loss and accuracy after an epoch. */
+export type EpochScores = TrainingReport['training']['history'][number];
 
-/** Curves that grow while a training runs. */
+/** Training curves, which can be drawn again while a job runs. */
 export interface Curves {
   readonly element: HTMLElement;
   draw(epochs: readonly EpochScores[]): void;
@@ -26,7 +21,7 @@ const PLOTS = [
   { title: 'Accuracy', training: 'accuracy', validation: 'val_accuracy', share: true },
 ] as const;
 
-/** Loss and accuracy over the epochs, of training and of validation images. */
+/** Loss and accuracy by epoch, on the training and on the validation images. */
 export function curves(): Curves {
   let epochs: readonly EpochScores[] = [];
   const places = PLOTS.map(({ title }) =>
@@ -82,7 +77,7 @@ function optionsOf(share: boolean, width: number): uPlot.Options {
     font: '12px system-ui, sans-serif',
   };
   const value = (_: uPlot, raw: number | null): string =>
-    raw === null ? '–' : share ? `${(raw * 100).toFixed(1)} %` : raw.toFixed(3);
+    raw === null ? '–' : share ? `${(raw * 100).toFixed(1)}%` : raw.toFixed(3);
   return {
     width,
     height: HEIGHT,
@@ -91,13 +86,13 @@ function optionsOf(share: boolean, width: number): uPlot.Options {
     axes: [
       { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100] },
       share
-        ? { ...axis, values: (_, splits) => splits.map((split) => `${Math.round(split * 100)} %`), size: 55 }
+        ? { ...axis, values: (_, splits) => splits.map((split) => `${Math.round(split * 100)}%`), size: 55 }
         : { ...axis, size: 55 },
     ],
     series: [
       { label: 'Epoch' },
-      { label: 'training', stroke: colour('--line-strong'), width: 2, value, points: { show: false } },
-      { label: 'validation', stroke: colour('--accent'), width: 2, value, points: { show: false } },
+      { label: 'Training', stroke: colour('--line-strong'), width: 2, value, points: { show: false } },
+      { label: 'Validation', stroke: colour('--accent'), width: 2, value, points: { show: false } },
     ],
   };
 }

@@ -7,7 +7,10 @@ export interface Dialog {
   close(): void;
 }
 
-/** Opens a modal dialog; Escape, its button and a click beside it close it. @param onClose afterwards */
+/**
+ * Opens a modal dialog. Escape, its button and a click beside it close it.
+ * @param onClose called after it has closed
+ */
 export function openDialog(heading: string, content: Child, onClose: () => void = () => {}): Dialog {
   const title = h('h2', { id: 'dialog-title' }, heading);
   const close = h('button', { type: 'button', class: 'quiet square', 'aria-label': 'Close' }, icon('close'));

@@ -7,7 +7,7 @@ const FORMATS = [
   ['safetensors', 'safetensors'],
 ] as const;
 
-/** Links to a model in each format. */
+/** Links that download a model in each format. */
 export function downloads(id: string): HTMLElement {
   return h(
     'div',

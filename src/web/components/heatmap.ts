@@ -1,11 +1,11 @@
 import type { Explanation } from '../api/schema.ts';
 
-/** Points of the drawing along each side: fine enough that the grid's steps do not show. */
+/** Pixels of the drawing along each side: enough to hide the cells of the grid. */
 const FINE = 128;
-/** The longer side of the drawing; the browser scales it to the photo. */
+/** The longer side of the canvas in pixels; the browser scales it to the image. */
 const MAX_SIDE = 1024;
 
-/** From cold to hot: blue, teal, yellow, red; places in between are mixed. */
+/** Colours from 0 to 1: blue, teal, yellow, red, with linear transitions. */
 const RAMP = [
   [49, 74, 156],
   [38, 150, 150],
@@ -13,7 +13,7 @@ const RAMP = [
   [214, 48, 39],
 ] as const;
 
-/** Draws a heatmap over the part of the photo that the model saw; hot places cover more of the photo than cold ones. */
+/** Draws a heatmap over the part of the image that the model saw. Hot places are more opaque than cold ones. */
 export function drawHeatmap(
   canvas: HTMLCanvasElement,
   { heatmap, crop, image }: Pick<Explanation, 'heatmap' | 'crop' | 'image'>,
@@ -34,15 +34,15 @@ function coloured(values: readonly (readonly number[])[]): ImageData {
   const pixels = new ImageData(FINE, FINE);
   for (let row = 0; row < FINE; row += 1) {
     for (let column = 0; column < FINE; column += 1) {
-      const heat = between(values, (row + 0.5) / FINE, (column + 0.5) / FINE);
+      const heat = interpolated(values, (row + 0.5) / FINE, (column + 0.5) / FINE);
       pixels.data.set([...rampAt(heat), Math.round(255 * Math.sqrt(heat))], (row * FINE + column) * 4);
     }
   }
   return pixels;
 }
 
-/** The value at a place of 0..1 from the top and from the left, mixed of the four cells around it. */
-function between(values: readonly (readonly number[])[], down: number, across: number): number {
+/** The bilinearly interpolated value at a place, 0..1 from the top and from the left. */
+function interpolated(values: readonly (readonly number[])[], down: number, across: number): number {
   const y = Math.max(0, down * values.length - 0.5);
   const x = Math.max(0, across * (values[0]?.length ?? 1) - 0.5);
   const [top, left] = [Math.floor(y), Math.floor(x)];

@@ -1,7 +1,7 @@
 import type { ModelSummary } from '../api/schema.ts';
 import { h, icon } from '../dom.ts';
 
-/** Chips to choose one or several models by. At least one stays chosen. */
+/** Checkboxes to choose models. At least one stays chosen. */
 export function modelChoice(
   models: readonly Pick<ModelSummary, 'id' | 'title'>[],
   chosen: readonly string[],

@@ -1,22 +1,21 @@
 import { RequestError } from '../api/problem.ts';
 import { type Child, h, icon } from '../dom.ts';
 
-/** What can be done about it: a button under the words. */
+/** A button below the text. */
 export interface NoticeAction {
   readonly label: string;
   readonly run: () => void;
 }
 
-/** Says that something failed, why, and what to do. Read aloud as it appears. */
+/** Says that something failed, why, and what to do. Screen readers announce it. */
 export function errorNotice(thrown: unknown, action?: NoticeAction): HTMLElement {
   const [title, detail] =
     thrown instanceof RequestError
       ? [thrown.title, thrown.message]
-      : ['Something went wrong in this page', thrown instanceof Error ? thrown.message : String(thrown)];
+      : ['Something went wrong', thrown instanceof Error ? thrown.message : String(thrown)];
   return notice('bad', title, sentence(detail), action);
 }
 
-/** @param kind how bad it is */
 export function notice(kind: 'bad' | 'caution', title: string, detail: Child, action?: NoticeAction): HTMLElement {
   return h(
     'div',
@@ -37,7 +36,7 @@ export function notice(kind: 'bad' | 'caution', title: string, detail: Child, ac
   );
 }
 
-/** Details of the server begin in lower case where they stand alone in a log. */
+/** Turns a message of the server, which may be in lower case, into a sentence. */
 export function sentence(text: string): string {
   const begun = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;

@@ -4,16 +4,17 @@ import { counted } from '../format.ts';
 import { openDialog } from './dialog.ts';
 import { errorNotice } from './notice.ts';
 
-/** What may be chosen: images, and zips where the caller takes them. */
+/** File types to choose from. */
 const IMAGES = 'image/*,.avif,.tif,.tiff';
 const ZIPS = '.zip,application/zip';
 
 export interface PictureInputOptions {
   readonly onFiles: (files: readonly File[]) => void;
+  /** Whether zips can be chosen too. */
   readonly zips?: boolean;
 }
 
-/** A button that opens the system's dialog for files. */
+/** A button that opens the file dialog of the system. */
 export function pickButton(label: string, { onFiles, zips }: PictureInputOptions, primary = false): HTMLElement {
   const input = h('input', {
     type: 'file',
@@ -24,7 +25,7 @@ export function pickButton(label: string, { onFiles, zips }: PictureInputOptions
   });
   input.addEventListener('change', () => {
     const files = [...(input.files ?? [])];
-    // So that the same file can be chosen again.
+    // Lets the same file be chosen again.
     input.value = '';
     if (files.length > 0) onFiles(files);
   });
@@ -33,7 +34,7 @@ export function pickButton(label: string, { onFiles, zips }: PictureInputOptions
   return h('span', {}, button, input);
 }
 
-/** Lets files be dropped on an element; folders give what is in them. */
+/** Lets files and folders be dropped on an element. */
 export function acceptDrops(element: HTMLElement, onFiles: (files: readonly File[]) => void): void {
   let depth = 0;
   const mark = (change: number): void => {
@@ -63,7 +64,7 @@ export function acceptDrops(element: HTMLElement, onFiles: (files: readonly File
   });
 }
 
-/** Takes pictures that are pasted anywhere on the page. @returns ends it */
+/** Accepts files that are pasted anywhere on the page. @returns a function that ends it */
 export function acceptPastes(onFiles: (files: readonly File[]) => void): () => void {
   const listener = (event: ClipboardEvent): void => {
     const files = [...(event.clipboardData?.files ?? [])];
@@ -75,14 +76,14 @@ export function acceptPastes(onFiles: (files: readonly File[]) => void): () => v
   return () => document.removeEventListener('paste', listener);
 }
 
-/** A button that takes one picture after the other from the camera. */
+/** A button that opens a dialog to take photos with the camera. */
 export function cameraButton(onFiles: (files: readonly File[]) => void): HTMLButtonElement {
   const button = h('button', { type: 'button' }, icon('camera'), 'Camera');
   button.addEventListener('click', () => {
     const place = h('div', { class: 'camera' }, h('p', { class: 'muted' }, 'Waiting for the camera …'));
     let camera: Camera | undefined;
     let closed = false;
-    openDialog('Take a picture', place, () => {
+    openDialog('Take photos', place, () => {
       closed = true;
       camera?.stop();
     });
@@ -90,18 +91,18 @@ export function cameraButton(onFiles: (files: readonly File[]) => void): HTMLBut
       (opened) => {
         camera = opened;
         if (closed) return opened.stop();
-        const take = h('button', { type: 'button', class: 'primary' }, icon('camera'), 'Take the picture');
+        const take = h('button', { type: 'button', class: 'primary' }, icon('camera'), 'Take photo');
         const told = h(
           'p',
           { class: 'muted', role: 'status' },
-          'It joins the others; close this when you have enough.',
+          'Each photo is added at once. Close this dialog when you are done.',
         );
         let taken = 0;
         take.addEventListener('click', () => {
           taken += 1;
           void opened.picture(`camera-${taken}.jpg`).then((file) => {
             onFiles([file]);
-            told.textContent = `${counted(taken, 'picture')} taken`;
+            told.textContent = `${counted(taken, 'photo')} taken`;
           });
         });
         place.replaceChildren(opened.video, take, told);
@@ -113,15 +114,15 @@ export function cameraButton(onFiles: (files: readonly File[]) => void): HTMLBut
   return button;
 }
 
-/** Of files that came in a folder. */
+/** The folder of files that were dropped in one. */
 const folders = new WeakMap<File, string>();
 
-/** The name of the folder in which a file was dropped, if it was in one. */
+/** The name of the folder that a dropped file was in; undefined for a file that was dropped alone. */
 export function folderOf(file: File): string | undefined {
   return folders.get(file);
 }
 
-/** Files in the order in which a person would list them. */
+/** The dropped files, those in folders included. */
 async function filesOf(transfer: DataTransfer): Promise<File[]> {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
@@ -140,14 +141,14 @@ async function filesIn(entry: FileSystemEntry): Promise<File[]> {
   const reader = entry.createReader();
   const files: File[] = [];
   for (;;) {
-    // A reader gives a hundred at a time, and none at the end.
+    // A reader returns up to a hundred entries at a time, and none at the end.
     const batch = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
     if (batch.length === 0) return files;
     for (const child of batch) if (!child.name.startsWith('.')) files.push(...(await filesIn(child)));
   }
 }
 
-// Not every browser has these classes under their names.
+// Some browsers do not expose these classes, so `instanceof` cannot be used.
 function isFileEntry(entry: FileSystemEntry): entry is FileSystemFileEntry {
   return entry.isFile;
 }

@@ -1,14 +1,14 @@
 import { h } from '../dom.ts';
 import { count } from '../format.ts';
 
-/** A row of a drawing of counts: a name, and parts that add up. */
+/** A row of a stacked bar chart. */
 export interface StackedRow {
   readonly name: string;
-  /** In the order of the kinds. */
+  /** The count of each kind. */
   readonly parts: readonly number[];
 }
 
-/** Counts as bars, all on one scale; the numbers as text for those who cannot see them. */
+/** A stacked bar chart of counts. Screen readers read the numbers. */
 export function stackedBars(title: string, kinds: readonly string[], rows: readonly StackedRow[]): HTMLElement {
   const totals = rows.map(({ parts }) => parts.reduce((sum, part) => sum + part, 0));
   const largest = Math.max(1, ...totals);

@@ -1,6 +1,6 @@
 import { h } from '../dom.ts';
 
-/** One of several panels. */
+/** A panel and its name. */
 export interface Tab {
   readonly name: string;
   readonly panel: HTMLElement;
@@ -8,7 +8,7 @@ export interface Tab {
 
 let instances = 0;
 
-/** Shows one panel at a time; arrow keys move between the names, as in WAI-ARIA's pattern of tabs. */
+/** Shows one panel at a time. Keyboard and roles follow the tabs pattern of WAI-ARIA. */
 export function tabs(label: string, list: readonly Tab[]): { readonly bar: HTMLElement; readonly panels: HTMLElement } {
   instances += 1;
   const id = (index: number, part: string): string => `tabs-${instances}-${part}-${index}`;

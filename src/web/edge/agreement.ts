@@ -1,17 +1,17 @@
 import type { Prediction } from '../api/schema.ts';
 
-/** How the browser's answers compare with the server's, over some pictures. */
+/** How the predictions of the browser compare with those of the server. */
 export interface Agreement {
   readonly pictures: number;
-  /** Pictures with the same first class. */
+  /** Images with the same top class. */
   readonly same: number;
-  /** The largest difference of two scores of one class, 0..1. */
+  /** The largest difference between two scores of a class, 0..1. */
   readonly difference: number;
 }
 
 export const NOTHING_COMPARED: Agreement = { pictures: 0, same: 0, difference: 0 };
 
-/** Adds a picture. Only classes that both have named are compared. */
+/** Adds an image. Only classes among the predictions of both are compared. */
 export function compared(before: Agreement, here: readonly Prediction[], there: readonly Prediction[]): Agreement {
   const differences = there.flatMap(({ index, score }) => {
     const own = here.find((each) => each.index === index);

@@ -1,19 +1,19 @@
 import type { io } from '@tensorflow/tfjs-core';
 import type { Client } from '../api/client.ts';
 import type { ModelCard, Operations, Prediction } from '../api/schema.ts';
-import { readZip, type ZippedFile } from '../zip/read.ts';
+import { readZip, type ZipEntry } from '../zip/read.ts';
 import { type PixelRecipe, pixelsOf } from './pixels.ts';
 import type { BrowserBackend, BrowserNetwork } from './tensorflow.ts';
 
-/** How the weights travel. */
+/** The data type of the downloaded weights. */
 export type Quantization = NonNullable<Operations['exportModel']['query']['quantize']>;
 
-/** A model that has left the server. */
+/** A model that runs in this browser. */
 export interface BrowserModel {
   readonly id: string;
-  /** Bytes that came. */
+  /** Downloaded bytes. */
   readonly size: number;
-  /** The likeliest classes of a picture. */
+  /** The most likely classes of an image, best first. */
   classify(picture: ImageBitmap | HTMLVideoElement): Promise<readonly Prediction[]>;
   close(): void;
 }
@@ -24,14 +24,14 @@ export interface LoadOptions {
   readonly backend: BrowserBackend;
   readonly quantize: Quantization;
   readonly signal: AbortSignal;
-  /** Told how many bytes are here. */
+  /** Called with the number of downloaded bytes. */
   readonly onProgress: (bytes: number) => void;
 }
 
-/** Classes that are named. */
+/** Classes in a prediction. */
 const TOP_K = 5;
 
-/** Fetches the TF.js export of a model and opens it in this browser. */
+/** Downloads the TF.js export of a model and loads it. */
 export async function loadBrowserModel({
   client,
   id,
@@ -57,7 +57,7 @@ function browserModel(id: string, size: number, card: ModelCard, network: Browse
   const recipe: PixelRecipe = {
     inputSize: [input.height, input.width],
     cropPct: preprocessing.crop_pct,
-    // Nearest neighbours are for drawings; no photo is worse for being smoothed.
+    // The page cannot resample with nearest neighbours.
     kernel: preprocessing.interpolation === 'nearest' ? 'bilinear' : preprocessing.interpolation,
   };
   return {
@@ -93,7 +93,7 @@ async function received(response: Response, onProgress: (bytes: number) => void)
   }
 }
 
-/** `model.json` as TensorFlow.js writes it, as far as it is read here. */
+/** The parts of a TensorFlow.js `model.json` that are used here. */
 interface ModelJson {
   readonly modelTopology: object;
   readonly weightsManifest: readonly {
@@ -102,7 +102,7 @@ interface ModelJson {
   }[];
 }
 
-async function artifactsOf(files: ReadonlyMap<string, ZippedFile>): Promise<io.ModelArtifacts> {
+async function artifactsOf(files: ReadonlyMap<string, ZipEntry>): Promise<io.ModelArtifacts> {
   const { modelTopology, weightsManifest } = JSON.parse(await textOf(files, 'model.json')) as ModelJson;
   const shards = weightsManifest.flatMap(({ paths }) => paths);
   const contents = await Promise.all(shards.map((shard) => fileOf(files, shard).read()));
@@ -113,12 +113,12 @@ async function artifactsOf(files: ReadonlyMap<string, ZippedFile>): Promise<io.M
   };
 }
 
-async function textOf(files: ReadonlyMap<string, ZippedFile>, name: string): Promise<string> {
+async function textOf(files: ReadonlyMap<string, ZipEntry>, name: string): Promise<string> {
   return (await fileOf(files, name).read()).text();
 }
 
-function fileOf(files: ReadonlyMap<string, ZippedFile>, name: string): ZippedFile {
+function fileOf(files: ReadonlyMap<string, ZipEntry>, name: string): ZipEntry {
   const file = files.get(name);
-  if (file === undefined) throw new Error(`The export of the model lacks ${name}: load it again.`);
+  if (file === undefined) throw new Error(`The downloaded model lacks ${name}. Load it again.`);
   return file;
 }

@@ -2,22 +2,22 @@ import { type CropRecipe, MAX_ASPECT, middle, resizedTo } from '../../image/crop
 import { type Kernel, resample } from '../../image/resample.ts';
 import { h } from '../dom.ts';
 
-/** How a photo becomes a model's pixels. */
+/** How an image becomes the input of a model. */
 export interface PixelRecipe extends CropRecipe {
   readonly kernel: Kernel;
 }
 
 const canvas = h('canvas');
 
-/** What a model sees of a picture: the pixels that the server would make of it, to a rounding. */
+/** The input pixels of an image, equal to those of the server except for rounding. */
 export function pixelsOf(picture: ImageBitmap | HTMLVideoElement, recipe: PixelRecipe): Uint8Array {
   const size = picture instanceof ImageBitmap ? picture : { width: picture.videoWidth, height: picture.videoHeight };
   const seen = middle(size, MAX_ASPECT);
   canvas.width = seen.width;
   canvas.height = seen.height;
   const context = canvas.getContext('2d', { willReadFrequently: true });
-  if (context === null) throw new Error('This browser gives the page no canvas to draw on.');
-  // Transparency shows white.
+  if (context === null) throw new Error('This browser does not support 2D canvases.');
+  // Transparent pixels become white.
   context.fillStyle = '#fff';
   context.fillRect(0, 0, seen.width, seen.height);
   context.drawImage(picture, -seen.left, -seen.top);

@@ -5,22 +5,22 @@ import simdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.w
 import { enableProdMode, getBackend, type io, ready, setBackend, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
 
-/** What computes in the browser: the processor by WebAssembly, or the graphics card by WebGL. */
+/** The processor, by WebAssembly, or the graphics card, by WebGL. */
 export type BrowserBackend = 'wasm' | 'webgl';
 
-/** A network that runs in this browser. */
+/** A TensorFlow.js model that is loaded. */
 export interface BrowserNetwork {
   /** Probabilities of the classes. @param pixels RGB of the input's size, 0..255 */
   classify(pixels: Uint8Array): Promise<Float32Array>;
   close(): void;
 }
 
-/** The output that is asked for; the converter calls the layer that makes it so. */
+/** The name of the output layer, as the converter writes it. */
 const OUTPUT = 'probabilities';
 
 /**
- * Opens a TF.js layers model. This file and what it imports is loaded when the first model is to run.
- * @throws when the backend does not work here
+ * Loads a TF.js layers model. This module is imported when the first model is loaded, since TensorFlow.js is large.
+ * @throws Error when the browser does not support the backend
  */
 export async function openNetwork(artifacts: io.ModelArtifacts, backend: BrowserBackend): Promise<BrowserNetwork> {
   await activate(backend);
@@ -30,7 +30,7 @@ export async function openNetwork(artifacts: io.ModelArtifacts, backend: Browser
   return {
     classify: async (pixels) => {
       const [result] = [tidy(() => model.execute(tensor(pixels, [1, height, width, 3], 'float32'), output))].flat();
-      if (result === undefined) throw new Error('The model gave no answer.');
+      if (result === undefined) throw new Error('The model returned nothing.');
       try {
         return await result.data<'float32'>();
       } finally {
@@ -46,19 +46,21 @@ async function activate(backend: BrowserBackend): Promise<void> {
   setWasmPaths({
     'tfjs-backend-wasm.wasm': plainUrl,
     'tfjs-backend-wasm-simd.wasm': simdUrl,
-    // Needs memory shared between threads, which browsers give to isolated pages only.
+    // Threads need shared memory, which browsers allow on cross-origin isolated pages only.
     'tfjs-backend-wasm-threaded-simd.wasm': simdUrl,
   });
   if (backend === 'webgl') await import('@tensorflow/tfjs-backend-webgl');
-  // A backend that fails to start is passed over in silence, so what is in use is looked at.
+  // TensorFlow.js falls back to another backend silently.
   await setBackend(backend);
   await ready();
   if (getBackend() !== backend)
-    throw new Error(`This browser has no ${backend === 'webgl' ? 'WebGL' : 'WebAssembly'}: choose the other.`);
+    throw new Error(
+      `This browser does not support ${backend === 'webgl' ? 'WebGL' : 'WebAssembly'}. Choose the other option.`,
+    );
 }
 
 function outputOf({ outputs, outputNames }: LayersModel): string {
   const found = outputs[outputNames.indexOf(OUTPUT)];
-  if (found === undefined) throw new Error(`The model has no output "${OUTPUT}".`);
+  if (found === undefined) throw new Error(`The model has no output “${OUTPUT}”.`);
   return found.name;
 }

@@ -1,7 +1,7 @@
 import { h } from '../dom.ts';
 import type { Screen } from '../screen.ts';
 
-/** For an address that leads nowhere. */
+/** Shown for an unknown address. */
 export function notFoundScreen(): Screen {
   return {
     title: 'Not found',
@@ -11,8 +11,8 @@ export function notFoundScreen(): Screen {
       h(
         'div',
         { class: 'lead' },
-        h('h1', {}, 'There is nothing here'),
-        h('p', {}, 'The address leads nowhere. ', h('a', { href: '#/classify' }, 'Classify a picture'), ' instead.'),
+        h('h1', {}, 'Page not found'),
+        h('p', {}, 'This address does not exist. ', h('a', { href: '#/classify' }, 'Classify images')),
       ),
     ),
   };

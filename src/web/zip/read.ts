@@ -1,9 +1,14 @@
-/** A file of a zip. */
-export interface ZippedFile {
+/*
+ * Reads only the slices of the zip that are needed, so that a zip of gigabytes costs no memory. The libraries for
+ * browsers read either the whole zip into memory or all entries in order.
+ */
+
+/** A file in a zip. */
+export interface ZipEntry {
   readonly name: string;
-  /** Bytes once unpacked. */
+  /** Unpacked size in bytes. */
   readonly size: number;
-  /** Unpacks it. */
+  /** Unpacks the file. */
   readonly read: () => Promise<Blob>;
 }
 
@@ -12,18 +17,23 @@ const END_OF_DIRECTORY = 0x06054b50;
 const END_SIZE = 22;
 const CENTRAL_SIZE = 46;
 const LOCAL_SIZE = 30;
-/** The longest comment that may follow the end. */
+/** Bytes of the longest comment behind the end record. */
 const MAX_COMMENT = 65_535;
+/** Larger zips have these values in the end record, and the true ones in a zip64 record. */
+const ZIP64_COUNT = 0xffff;
+const ZIP64_OFFSET = 0xffffffff;
 const STORED = 0;
 const DEFLATED = 8;
 
-/** Lists the files of a zip; nothing is unpacked before it is read. @throws Error when it is no zip that can be read */
-export async function readZip(zip: Blob): Promise<ZippedFile[]> {
+/** Lists the files of a zip. @throws Error when it is not a zip, damaged, or larger than the plain format allows */
+export async function readZip(zip: Blob): Promise<ZipEntry[]> {
   const end = await endOfDirectory(zip);
   const count = end.getUint16(10, true);
   const start = end.getUint32(16, true);
+  if (count === ZIP64_COUNT || start === ZIP64_OFFSET)
+    throw new Error('The page cannot read zips of the zip64 format.');
   const directory = await viewOf(zip, start, start + end.getUint32(12, true));
-  const files: ZippedFile[] = [];
+  const files: ZipEntry[] = [];
   let at = 0;
   for (let index = 0; index < count; index += 1) {
     if (at + CENTRAL_SIZE > directory.byteLength || directory.getUint32(at, true) !== CENTRAL_HEADER) throw damaged();
@@ -50,7 +60,7 @@ async function unpack(
   const content = zip.slice(start, start + packed);
   if (method === STORED) return content;
   if (method !== DEFLATED)
-    throw new Error('The zip is packed in a way that this page does not know: make it again, as a plain zip.');
+    throw new Error('The page does not support the compression of this zip. Make it again with the usual one.');
   return new Response(content.stream().pipeThrough(new DecompressionStream('deflate-raw'))).blob();
 }
 
@@ -67,5 +77,5 @@ async function viewOf(zip: Blob, from: number, to: number): Promise<DataView> {
 }
 
 function damaged(): Error {
-  return new Error('The file is no zip, or it is damaged: make it again.');
+  return new Error('The file is not a zip, or it is damaged. Make it again.');
 }

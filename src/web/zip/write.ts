@@ -1,8 +1,8 @@
 import { crc32 } from './crc32.ts';
 
-/** A file to be packed. */
-export interface ZipEntry {
-  /** Its path in the zip, with `/` between folders. */
+/** A file to pack. */
+interface ZipInput {
+  /** Path in the zip, with `/` between folders. */
   readonly name: string;
   readonly content: Blob;
 }
@@ -12,24 +12,29 @@ const CENTRAL_HEADER = 0x02014b50;
 const END_OF_DIRECTORY = 0x06054b50;
 /** PKZIP 2.0. */
 const VERSION = 20;
-/** Names are UTF-8. */
+/** The flag for names in UTF-8. */
 const UTF8 = 0x0800;
-/** 1 January 1980, the first day that zips know. */
+/** 1 January 1980, the earliest date in a zip. */
 const DATE = 0x0021;
-/** As many as the plain format counts. */
-const MAX_ENTRIES = 65_535;
+/** Limits of the plain format: larger zips need zip64. */
+const MAX_ENTRIES = 65_534;
+const MAX_BYTES = 0xfffffffe;
 
 /**
- * Packs files as they are: photos hardly shrink. Contents are not copied, so that the zip costs little memory.
- * @param onProgress told how many files are packed
- * @throws Error with more than 65535 files
+ * Packs files without compression, which hardly makes photos smaller. The zip refers to the files instead of copying
+ * them: for 700 photos of 1.5 MB, Chromium takes 8 s and 0.1 GB of memory. With client-zip it takes 16 s and 1 GB on
+ * disk, with fflate 15 s and 2 GB of memory, since both copy all contents.
+ *
+ * @param onProgress called with the number of files packed
+ * @throws Error when there are too many files or bytes for one zip
  */
 export async function writeZip(
-  entries: readonly ZipEntry[],
+  entries: readonly ZipInput[],
   onProgress: (done: number) => void = () => {},
 ): Promise<Blob> {
-  if (entries.length > MAX_ENTRIES)
-    throw new Error(`A zip made here holds at most ${MAX_ENTRIES} files: make it yourself.`);
+  const size = entries.reduce((sum, { name, content }) => sum + content.size + 76 + 6 * name.length, 0);
+  if (entries.length > MAX_ENTRIES || size > MAX_BYTES)
+    throw new Error(`The page can pack at most ${MAX_ENTRIES} images and 4 GB. Make a zip with another program.`);
   const files: BlobPart[] = [];
   const directory: BlobPart[] = [];
   let offset = 0;
@@ -51,7 +56,7 @@ export async function writeZip(
   return new Blob([...files, ...directory, end], { type: 'application/zip' });
 }
 
-/** Numbers, little-endian: lists in turn of 32 and of 16 bits. */
+/** Encodes numbers, little-endian: the first list with 32 bits, the second with 16, and so on. */
 function fields(...lists: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> {
   const size = lists.reduce((sum, list, index) => sum + list.length * (index % 2 === 0 ? 4 : 2), 0);
   const view = new DataView(new ArrayBuffer(size));

@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { collectGarbage, removePulled } from '../../../src/acquire/pull/removal.ts';
 import { lockFolder } from '../../../src/common/folder-lock.ts';
-import { processStamp } from '../../../src/common/process-stamp.ts';
 
 const [used, unused] = ['a'.repeat(64), 'b'.repeat(64)];
 let folder: string;
@@ -32,13 +31,13 @@ test('garbage collection removes what no model refers to, and nothing else', asy
     'zoo/resnet50.tv_in1k/model.safetensors',
     'jobs/lock',
     // A conversion, a pull and an import that are running.
-    `converted/${unused}.${processStamp()}_x.tmp/model.onnx`,
+    'converted/b.tmp/made/model.onnx',
     'zoo/.pulling/resnet34.tv_in1k/model.safetensors.part',
     'zoo/.staging/yours.tmp/weights',
   ];
   const gone = [
     `converted/${unused}/model.onnx`,
-    `converted/${used}.1-2_x.tmp/model.onnx`,
+    'converted/a.tmp/made/model.onnx',
     `features/${unused}/x.bin`,
     `features/${unused}-layers/x.bin`,
     'zoo/.pulling/resnet18.tv_in1k/model.safetensors.part',
@@ -48,7 +47,9 @@ test('garbage collection removes what no model refers to, and nothing else', asy
   ];
   for (const path of [...kept, ...gone]) await put(path);
   const unlocks = await Promise.all(
-    ['.pulling/resnet34.tv_in1k', '.staging/yours.tmp'].map((path) => lockFolder(join(folder, 'zoo', path))),
+    ['converted/b.tmp', 'zoo/.pulling/resnet34.tv_in1k', 'zoo/.staging/yours.tmp'].map((path) =>
+      lockFolder(join(folder, path)),
+    ),
   );
   const { removed, bytes } = await collectGarbage(folder, new Set([used]));
   expect(bytes).toBe(5 * gone.length);

@@ -3,19 +3,22 @@ import { bars } from '../../components/bars.ts';
 import { sentence } from '../../components/notice.ts';
 import { type Child, fill, h, icon } from '../../dom.ts';
 import { milliseconds } from '../../format.ts';
-import type { Picture, PictureAnswer } from '../../session.ts';
+import type { PictureAnswer, SessionPicture } from '../../session.ts';
 
-/** Classes that a card names. */
+/** Predictions on a card. */
 const SHOWN_CLASSES = 3;
 
-/** A picture with what the models say of it. */
+/** Shown for an image whose best score is below the threshold of the model. */
+export const UNKNOWN_TEXT = 'Unknown: probably none of the classes';
+
+/** An image with the results of the models. */
 export interface PictureCard {
   readonly element: HTMLElement;
-  /** Shows the answers that there are by now. */
+  /** Shows the results so far. */
   update(models: readonly string[]): void;
 }
 
-export function pictureCard(picture: Picture, onExplain: () => void, onRemove: () => void): PictureCard {
+export function pictureCard(picture: SessionPicture, onExplain: () => void, onRemove: () => void): PictureCard {
   const image = h('img', { src: picture.url, alt: '', decoding: 'async', loading: 'lazy' });
   image.addEventListener('error', () => image.replaceWith(h('span', { class: 'unseen' }, icon('pictures'))));
   const answers = h('div', { class: 'answers' });
@@ -46,8 +49,8 @@ export function pictureCard(picture: Picture, onExplain: () => void, onRemove: (
   };
 }
 
-/** The likeliest class of each model, where all have answered. */
-export function firstClasses({ answers }: Picture, models: readonly string[]): readonly string[] | undefined {
+/** The top class of each model; undefined until all have answered. */
+export function firstClasses({ answers }: SessionPicture, models: readonly string[]): readonly string[] | undefined {
   const labels = models.map((model) => {
     const answer = answers.get(model);
     return answer?.state === 'answered' ? answer.result.predictions[0]?.label : undefined;
@@ -63,8 +66,8 @@ function answerBlock(model: string, answer: PictureAnswer | undefined, named: bo
     h(
       'p',
       { class: 'row spread small muted' },
-      h('span', { class: 'model', title: model }, named ? model : 'Classes'),
-      h('span', { class: 'number', title: 'In the network: its share of its batch, without decoding' }, time),
+      h('span', { class: 'model', title: model }, named ? model : 'Predictions'),
+      h('span', { class: 'number', title: 'Inference time, without decoding' }, time),
     ),
     answerContent(answer),
   );
@@ -73,11 +76,11 @@ function answerBlock(model: string, answer: PictureAnswer | undefined, named: bo
 function answerContent(answer: PictureAnswer | undefined): Child {
   switch (answer?.state) {
     case undefined:
-      return h('div', { class: 'waiting', 'aria-label': 'Waiting for the answer' });
+      return h('div', { class: 'waiting', 'aria-label': 'Waiting for the result' });
     case 'answered': {
       const { predictions, unknown } = answer.result;
       return [
-        unknown === true && h('p', {}, h('span', { class: 'tag caution' }, 'unknown: probably none of its classes')),
+        unknown === true && h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)),
         bars(predictions.slice(0, SHOWN_CLASSES)),
       ];
     }
@@ -92,15 +95,15 @@ function refusal({ title, detail }: Problem): HTMLElement {
   return h('p', { class: 'failure', title }, sentence(detail));
 }
 
-function agreementTag(picture: Picture, models: readonly string[]): Child {
+function agreementTag(picture: SessionPicture, models: readonly string[]): Child {
   const labels = models.length > 1 ? firstClasses(picture, models) : undefined;
   if (labels === undefined) return undefined;
   return new Set(labels).size === 1
-    ? h('span', { class: 'tag accent' }, 'models agree')
-    : h('span', { class: 'tag caution' }, 'models differ');
+    ? h('span', { class: 'tag accent' }, 'Models agree')
+    : h('span', { class: 'tag caution' }, 'Models disagree');
 }
 
-/** A picture's share of its batch in the network, in milliseconds: decoding is the same for every model. */
+/** The share of an image in the inference time of its batch, in milliseconds. */
 export function networkMs({ timings: { inference_ms, batch_size } }: ImageClasses): number {
   return inference_ms / batch_size;
 }

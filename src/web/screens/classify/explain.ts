@@ -1,22 +1,23 @@
-import { type Client, patiently } from '../../api/client.ts';
+import type { Client } from '../../api/client.ts';
+import { patiently } from '../../api/patience.ts';
 import type { Explanation } from '../../api/schema.ts';
 import { openDialog } from '../../components/dialog.ts';
 import { drawHeatmap } from '../../components/heatmap.ts';
 import { errorNotice } from '../../components/notice.ts';
 import { type Child, fill, h } from '../../dom.ts';
 import { milliseconds, percent } from '../../format.ts';
-import type { Picture } from '../../session.ts';
+import type { SessionPicture } from '../../session.ts';
 
 const METHODS: Readonly<Record<Explanation['method'], string>> = {
-  cam: 'Exact: the score of the class is the sum of what these places add to it (class activation map).',
-  grad_cam: 'By the gradient of the score on the last map of the network (Grad-CAM).',
+  cam: 'Exact: the score of the class is the sum of the contributions of these areas (class activation map).',
+  grad_cam: 'Approximate: by the gradient of the score at the last convolution (Grad-CAM).',
 };
 
-/** How much of the photo the hottest place covers at first, in percent. */
+/** Initial opacity of the hottest place, in percent. */
 const OPACITY = 65;
 
-/** Shows where in a picture a model sees a class; any class of it, not only the first. */
-export function explainPicture(client: Client, picture: Picture, models: readonly string[]): void {
+/** Opens a dialog that shows which areas of an image support a class. */
+export function explainPicture(client: Client, picture: SessionPicture, models: readonly string[]): void {
   const ended = new AbortController();
   let asking = new AbortController();
   const canvas = h('canvas', { class: 'heat', '--opacity': OPACITY / 100 });
@@ -29,7 +30,7 @@ export function explainPicture(client: Client, picture: Picture, models: readonl
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    fill(told, h('p', { class: 'muted' }, 'It looks …'));
+    fill(told, h('p', { class: 'muted' }, 'Computing the heatmap …'));
     try {
       const request = () =>
         client.call('explain', {
@@ -37,9 +38,9 @@ export function explainPicture(client: Client, picture: Picture, models: readonl
           form: [{ name: 'image', value: picture.file }],
           signal,
         });
-      const explanation = await patiently(request, signal, () => {});
+      const explanation = await patiently(request, signal);
       drawHeatmap(canvas, explanation);
-      canvas.setAttribute('aria-label', `Where ${explanation.class.label} is seen`);
+      canvas.setAttribute('aria-label', `Heatmap for ${explanation.class.label}`);
       fill(told, words(explanation));
     } catch (thrown) {
       if (signal.aborted) return;
@@ -65,7 +66,7 @@ export function explainPicture(client: Client, picture: Picture, models: readonl
           showModel,
         ),
       radios(
-        'Where is',
+        'Class',
         'explained-class',
         predictions.map(({ index, label, score }) => ({ value: String(index), label, note: percent(score) })),
         String(first?.index),
@@ -80,7 +81,13 @@ export function explainPicture(client: Client, picture: Picture, models: readonl
     'div',
     { class: 'explain' },
     h('figure', { class: 'seen' }, h('img', { src: picture.url, alt: picture.file.name }), canvas),
-    h('div', { class: 'block' }, choice, h('label', { class: 'field' }, h('span', {}, 'Heatmap'), slider), told),
+    h(
+      'div',
+      { class: 'block' },
+      choice,
+      h('label', { class: 'field' }, h('span', {}, 'Heatmap opacity'), slider),
+      told,
+    ),
   );
   canvas.setAttribute('role', 'img');
   openDialog(picture.file.name, content, () => {
@@ -98,14 +105,14 @@ function words({ class: found, method, heatmap, timings }: Explanation): Child {
       'p',
       {},
       nothing
-        ? `Nothing in the picture speaks for ${found.label}.`
-        : ['Red speaks most for ', h('strong', {}, found.label), `, which has ${percent(found.score)}.`],
+        ? `Nothing in the image supports ${found.label}.`
+        : ['Red areas support ', h('strong', {}, found.label), ` the most. Its score is ${percent(found.score)}.`],
     ),
     h('p', { class: 'small muted' }, METHODS[method]),
     h(
       'p',
       { class: 'small muted' },
-      `A grid of ${heatmap.width} × ${heatmap.height} over what the model saw, in ${milliseconds(timings.total_ms)}.`,
+      `Resolution: ${heatmap.width} × ${heatmap.height}. Computed in ${milliseconds(timings.total_ms)}.`,
     ),
   ];
 }
@@ -142,8 +149,8 @@ function radios(
 function otherClass(onAsk: (label: string) => void): HTMLElement {
   const input = h('input', {
     type: 'search',
-    placeholder: 'another class',
-    'aria-label': 'Another class, by its name',
+    placeholder: 'Another class',
+    'aria-label': 'Name of another class',
   });
   return h(
     'form',

@@ -1,29 +1,31 @@
-import { type Client, patiently } from '../../api/client.ts';
-import type { Picture, PictureAnswer } from '../../session.ts';
+import type { Client } from '../../api/client.ts';
+import { patiently } from '../../api/patience.ts';
+import type { RequestError } from '../../api/problem.ts';
+import type { PictureAnswer, SessionPicture } from '../../session.ts';
 
-/** Pictures in one request: few, so that answers come in bit by bit. */
+/** Images in one request: few, so that results appear bit by bit. */
 const PICTURES_PER_REQUEST = 4;
-/** Bytes in one request; a larger picture goes alone. */
+/** Bytes in one request; a larger image is sent alone. */
 const BYTES_PER_REQUEST = 16_000_000;
-/** Requests under way at once. */
+/** Requests at a time. */
 const PARALLEL_REQUESTS = 3;
 
 export interface ClassificationRun {
   readonly client: Client;
-  readonly pictures: readonly Picture[];
+  readonly pictures: readonly SessionPicture[];
   readonly models: readonly string[];
   readonly topK: number;
   readonly signal: AbortSignal;
-  /** Told after each answer, which stands in the picture by then. */
-  readonly onAnswer: (picture: Picture) => void;
-  /** Told when the server asks to wait. */
-  readonly onWait: (seconds: number) => void;
+  /** Called when a result has been stored in the picture. */
+  readonly onAnswer: (picture: SessionPicture) => void;
+  /** Called when the server asks to wait. */
+  readonly onWait: (seconds: number, reason: RequestError) => void;
 }
 
-/** Asks each model about each picture that it has not answered yet. Settles when all is answered or has failed. */
+/** Classifies each image with each model that has no result for it yet. Resolves when all have a result or failed. */
 export async function classifyPictures(run: ClassificationRun): Promise<void> {
   const batches = batchesOf(run.pictures);
-  // Picture by picture rather than model by model: one card is complete before the next begins.
+  // Image by image rather than model by model, so that the cards are completed in order.
   const tasks = batches
     .flatMap((pictures) => run.models.map((model) => ({ model, pictures: unanswered(pictures, model) })))
     .filter(({ pictures }) => pictures.length > 0)
@@ -37,7 +39,7 @@ export async function classifyPictures(run: ClassificationRun): Promise<void> {
   await Promise.all(Array.from({ length: PARALLEL_REQUESTS }, work));
 }
 
-async function ask(run: ClassificationRun, model: string, pictures: readonly Picture[]): Promise<void> {
+async function ask(run: ClassificationRun, model: string, pictures: readonly SessionPicture[]): Promise<void> {
   const answers = await answersOf(run, model, pictures);
   if (run.signal.aborted) return;
   pictures.forEach((picture, index) => {
@@ -50,7 +52,7 @@ async function ask(run: ClassificationRun, model: string, pictures: readonly Pic
 async function answersOf(
   { client, topK, signal, onWait }: ClassificationRun,
   model: string,
-  pictures: readonly Picture[],
+  pictures: readonly SessionPicture[],
 ): Promise<PictureAnswer[]> {
   const form = pictures.map(({ file }) => ({ name: 'image', value: file }));
   const request = () => client.call('classify', { query: { model, top_k: topK }, form, signal });
@@ -64,12 +66,12 @@ async function answersOf(
   }
 }
 
-function unanswered(pictures: readonly Picture[], model: string): Picture[] {
+function unanswered(pictures: readonly SessionPicture[], model: string): SessionPicture[] {
   return pictures.filter(({ answers }) => !['answered', 'refused'].includes(answers.get(model)?.state ?? ''));
 }
 
-function batchesOf(pictures: readonly Picture[]): Picture[][] {
-  const batches: Picture[][] = [];
+function batchesOf(pictures: readonly SessionPicture[]): SessionPicture[][] {
+  const batches: SessionPicture[][] = [];
   let bytes = 0;
   for (const picture of pictures) {
     const last = batches.at(-1);

@@ -7,22 +7,22 @@ import { fill, h, icon } from '../../dom.ts';
 import { duration } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
-import { type Picture, pictureOf } from '../../session.ts';
+import { pictureOf, type SessionPicture } from '../../session.ts';
 import { type PictureCard, pictureCard } from './card.ts';
 import { explainPicture } from './explain.ts';
 import { classifyPictures } from './run.ts';
 import { summary } from './summary.ts';
 
-/** Classes asked of the server: those of the cards, and some more to explain. */
+/** Predictions to request: those on the cards, and some more to explain. */
 const TOP_K = 5;
 
-/** Pictures in, classes out; one model or several side by side. */
+/** Classifies images with one or several models. */
 export function classifyScreen({ client, session, route }: ScreenContext): Screen {
   const api = apiPanel();
   const watched = client.watched(api.show);
   const ended = new AbortController();
   let run = new AbortController();
-  let cards = new Map<Picture, PictureCard>();
+  let cards = new Map<SessionPicture, PictureCard>();
 
   const choice = h('div', { class: 'reserved-choice' });
   const place = h('div');
@@ -38,7 +38,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     start();
   };
 
-  const remove = (picture: Picture): void => {
+  const remove = (picture: SessionPicture): void => {
     session.pictures = session.pictures.filter((each) => each !== picture);
     URL.revokeObjectURL(picture.url);
     draw();
@@ -67,12 +67,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
         cards.get(picture)?.update(models());
         drawStatus();
       },
-      onWait: (seconds) => {
-        fill(
-          trouble,
-          notice('caution', 'The server is busy', `It asks to wait ${duration(seconds)}; this goes on by itself.`),
-        );
-      },
+      onWait: (seconds, { title }) => fill(trouble, notice('caution', title, `Trying again in ${duration(seconds)}.`)),
     }).then(() => {
       if (!signal.aborted) fill(trouble, failures());
     });
@@ -95,7 +90,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
   const draw = (): void => {
     const empty = session.pictures.length === 0;
     fill(place, empty ? emptyState(add) : controls(add, clear));
-    const kept = new Map<Picture, PictureCard>();
+    const kept = new Map<SessionPicture, PictureCard>();
     for (const picture of session.pictures) {
       const card =
         cards.get(picture) ??
@@ -117,7 +112,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     const ids = known.map(({ id }) => id);
     const wanted = asked !== null ? [asked] : (session.chosenModels ?? []);
     const chosen = wanted.filter((id) => ids.includes(id.split('@')[0] ?? id));
-    // A version that the address names stands beside the models.
+    // A version in the address is listed with the models.
     const versions = chosen.filter((id) => !ids.includes(id)).map((id) => ({ id, title: id }));
     session.chosenModels = chosen.length > 0 ? chosen : known.filter((model) => model.default).map(({ id }) => id);
     fill(
@@ -150,10 +145,14 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     h(
       'div',
       { class: 'lead' },
-      h('h1', {}, 'What is in the picture?'),
-      h('p', {}, 'Give one photo or fifty, and choose who answers. With two models or more you see where they agree.'),
+      h('h1', {}, 'What is in the image?'),
+      h(
+        'p',
+        {},
+        'Classify one image or many, with one model or several. With several models you see where they agree.',
+      ),
     ),
-    h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Who answers'), choice),
+    h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Models'), choice),
     place,
     trouble,
     status,
@@ -177,13 +176,13 @@ function emptyState(onFiles: (files: readonly File[]) => void): HTMLElement {
     'div',
     { class: 'drop large' },
     icon('pictures'),
-    h('h2', {}, 'Drop photos here'),
+    h('h2', {}, 'Drop images here'),
     h(
       'p',
       { class: 'muted' },
-      'or paste one, choose some, or take one. JPEG, PNG, WebP, GIF, TIFF and AVIF are taken.',
+      'or paste them, choose files, or use the camera. Formats: JPEG, PNG, WebP, GIF, TIFF and AVIF.',
     ),
-    h('div', { class: 'row' }, pickButton('Choose photos', { onFiles }, true), cameraButton(onFiles)),
+    h('div', { class: 'row' }, pickButton('Choose images', { onFiles }, true), cameraButton(onFiles)),
   );
 }
 
@@ -191,9 +190,9 @@ function controls(onFiles: (files: readonly File[]) => void, clear: () => void):
   return h(
     'div',
     { class: 'drop row' },
-    pickButton('Add photos', { onFiles }, true),
+    pickButton('Add images', { onFiles }, true),
     cameraButton(onFiles),
     h('button', { type: 'button', class: 'quiet', onclick: clear }, 'Remove all'),
-    h('span', { class: 'muted small' }, 'Drop and paste work too.'),
+    h('span', { class: 'muted small' }, 'You can also drop or paste images.'),
   );
 }

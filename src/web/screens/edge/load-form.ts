@@ -2,28 +2,28 @@ import type { ModelSummary } from '../../api/schema.ts';
 import { type Child, h, icon } from '../../dom.ts';
 import type { LoadOptions } from '../../edge/model.ts';
 
-/** What is to run, and how. */
+/** The model to load, and how. */
 export type LoadRequest = Pick<LoadOptions, 'id' | 'backend' | 'quantize'>;
 
 const WEIGHTS = [
-  ['float32', 'exact'],
-  ['float16', 'half the bytes'],
-  ['uint8', 'a quarter of the bytes'],
+  ['float32', 'float32, exact'],
+  ['float16', 'float16, half the size'],
+  ['uint8', 'uint8, a quarter of the size'],
 ] as const;
 
 const BACKENDS = [
-  ['wasm', 'processor (WebAssembly)'],
-  ['webgl', 'graphics card (WebGL)'],
+  ['wasm', 'Processor (WebAssembly)'],
+  ['webgl', 'Graphics card (WebGL)'],
 ] as const;
 
-/** Chooses a model to load into the browser. @param asked the one that the address names */
+/** A form to choose a model to load into the browser. @param asked the model in the address */
 export function loadForm(
   models: readonly ModelSummary[],
   asked: string | null,
   onLoad: (request: LoadRequest) => void,
 ): HTMLElement {
   const known = models.map(({ id }) => id);
-  // An address may name a version.
+  // The address may name a version, which is not in the list.
   const ids = asked === null || known.includes(asked) ? known : [asked, ...known];
   const model = select(
     ids.map((id) => [id, id]),
@@ -44,20 +44,14 @@ export function loadForm(
         });
       },
     },
-    h(
-      'div',
-      { class: 'fields three' },
-      field('Model', model),
-      field('Weights', weights),
-      field('Computed by', backend),
-    ),
-    h('div', { class: 'row' }, h('button', { type: 'submit', class: 'primary' }, icon('down'), 'Load it')),
+    h('div', { class: 'fields three' }, field('Model', model), field('Weights', weights), field('Run on', backend)),
+    h('div', { class: 'row' }, h('button', { type: 'submit', class: 'primary' }, icon('down'), 'Load model')),
   );
 }
 
 function chosen<T extends string>(options: readonly (readonly [T, string])[], value: string): T {
   const found = options.find(([each]) => each === value) ?? options[0];
-  if (found === undefined) throw new Error('there is nothing to choose from');
+  if (found === undefined) throw new Error('There is no option to choose.');
   return found[0];
 }
 

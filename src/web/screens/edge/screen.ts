@@ -1,8 +1,9 @@
+import { patiently } from '../../api/patience.ts';
 import type { ModelSummary, Prediction } from '../../api/schema.ts';
 import { type Camera, jpegOf, openCamera } from '../../camera.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { bars } from '../../components/bars.ts';
-import { errorNotice } from '../../components/notice.ts';
+import { errorNotice, notice, sentence } from '../../components/notice.ts';
 import { acceptDrops, acceptPastes, pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { type Agreement, compared, NOTHING_COMPARED } from '../../edge/agreement.ts';
@@ -12,12 +13,12 @@ import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { type LoadRequest, loadForm } from './load-form.ts';
 
-/** Milliseconds between two frames of the camera that the server is asked about too. */
+/** Time between two camera frames that are also sent to the server, in milliseconds. */
 const COMPARE_EVERY_MS = 1_500;
-/** Frames over which the rate is taken. */
+/** Number of frames to compute the frame rate from. */
 const RATE_FRAMES = 30;
 
-/** A model that runs on the device of whoever looks at the page. */
+/** Runs a model in the browser and compares its predictions with those of the server. */
 export function edgeScreen({ client, route }: ScreenContext): Screen {
   const api = apiPanel();
   const watched = client.watched(api.show);
@@ -33,7 +34,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   const stage = h('div', { class: 'stage' });
   const answers = h('div', { class: 'edge-answers' });
   const rate = h('p', { class: 'number big-number' }, '–');
-  const rateUnit = h('p', { class: 'muted small' }, 'for one picture');
+  const rateUnit = h('p', { class: 'muted small' }, 'per image');
   const agreed = h('p', { role: 'status' });
   const trouble = h('div');
   const compare = h('input', { type: 'checkbox', checked: true });
@@ -47,17 +48,18 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       agreed,
       pictures === 0
         ? 'Not compared yet.'
-        : `Same first class as the server on ${same} of ${counted(pictures, 'picture')}; scores differ by ${percent(difference, 2)} at most.`,
+        : `Same top class as the server for ${same} of ${counted(pictures, 'image')}. Scores differ by at most ${percent(difference, 2)}.`,
     );
   };
 
-  /** Asks the server about a picture that was answered here, so that the two can be compared. */
+  /** Classifies an image on the server too and compares the predictions. */
   const askServer = async (file: File, here: readonly Prediction[], id: string): Promise<void> => {
     if (!compare.checked || asking) return;
     asking = true;
     try {
       const form = [{ name: 'image', value: file }];
-      const { results } = await watched.call('classify', { query: { model: id, top_k: here.length }, form, signal });
+      const request = () => watched.call('classify', { query: { model: id, top_k: here.length }, form, signal });
+      const { results } = await patiently(request, signal);
       const [result] = results;
       if (result === undefined || 'error' in result || model?.id !== id) return;
       agreement = compared(agreement, here, result.predictions);
@@ -66,7 +68,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       if (!signal.aborted)
         fill(
           agreed,
-          `The server could not be compared with: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+          `Comparison with the server failed. ${sentence(thrown instanceof Error ? thrown.message : String(thrown))}`,
         );
     } finally {
       asking = false;
@@ -82,7 +84,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
     fill(answers);
     showAgreement();
     drawButtons();
-    const words = h('p', { class: 'muted' }, 'The model is made ready …');
+    const words = h('p', { class: 'muted' }, 'Preparing the model …');
     fill(loaded, h('div', { class: 'working' }, h('progress', { 'aria-label': 'Loading the model' }), words));
     const start = performance.now();
     try {
@@ -90,7 +92,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
         ...request,
         client: watched,
         signal,
-        onProgress: (size) => fill(words, `${bytes(size)} are here`),
+        onProgress: (size) => fill(words, `${bytes(size)} downloaded`),
       });
       if (signal.aborted) {
         opened.close();
@@ -103,7 +105,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
           'p',
           { class: 'row' },
           icon('check'),
-          ` ${opened.id} runs here: ${bytes(opened.size)}, ready after ${milliseconds(performance.now() - start)}.`,
+          ` ${opened.id} is loaded: ${bytes(opened.size)} in ${milliseconds(performance.now() - start)}.`,
         ),
       );
       drawButtons();
@@ -119,11 +121,13 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
     stopCamera();
     fill(trouble);
     if (model === undefined) {
-      fill(trouble, errorNotice(new Error('Load a model first: then it can look at the picture.')));
+      fill(trouble, notice('caution', 'Load a model first', 'Then choose the image again.'));
       return;
     }
     try {
-      const picture = await createImageBitmap(file);
+      const picture = await createImageBitmap(file).catch(() => {
+        throw new Error(`This browser cannot read “${file.name}”. Choose a JPEG, PNG or WebP.`);
+      });
       const canvas = h('canvas', {
         width: picture.width,
         height: picture.height,
@@ -132,17 +136,17 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       });
       canvas.getContext('2d')?.drawImage(picture, 0, 0);
       fill(stage, canvas);
-      // The first answer of a network includes its preparation.
+      // The first run includes the preparation of the backend.
       await model.classify(picture);
       const start = performance.now();
       const here = await model.classify(picture);
       fill(rate, milliseconds(performance.now() - start));
-      fill(rateUnit, 'for one picture');
+      fill(rateUnit, 'per image');
       show(here);
       picture.close();
       await askServer(file, here, model.id);
-    } catch {
-      fill(trouble, errorNotice(new Error(`This browser cannot read “${file.name}”: choose a JPEG, PNG or WebP.`)));
+    } catch (thrown) {
+      fill(trouble, errorNotice(thrown));
     }
   };
 
@@ -165,13 +169,13 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
     drawButtons();
   };
 
-  /** One frame after the other, as fast as the device goes and the screen shows them. */
+  /** Classifies one frame after the other, at most as fast as the screen shows them. */
   const runLive = async (own: Camera): Promise<void> => {
     const times: number[] = [];
     let lastCompared = 0;
     while (camera === own && model !== undefined) {
       await nextFrame();
-      // Meanwhile somebody may have stopped it: then there is no frame.
+      // The camera may have been stopped meanwhile.
       if (camera !== own || model === undefined) return;
       const start = performance.now();
       const frame = await createImageBitmap(own.video);
@@ -180,7 +184,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       if (times.length > RATE_FRAMES) times.shift();
       show(here);
       fill(rate, `${Math.round(1_000 / median(times))}`);
-      fill(rateUnit, `frames a second, ${milliseconds(median(times))} each`);
+      fill(rateUnit, `frames per second, ${milliseconds(median(times))} each`);
       if (start - lastCompared > COMPARE_EVERY_MS) {
         lastCompared = start;
         void sent(frame).then((file) => model && askServer(file, here, model.id));
@@ -190,7 +194,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
 
   const drawButtons = (): void => {
     const live = camera !== undefined;
-    fill(cameraButton, icon(live ? 'stop' : 'camera'), live ? 'Stop the camera' : 'Camera');
+    fill(cameraButton, icon(live ? 'stop' : 'camera'), live ? 'Stop camera' : 'Start camera');
     cameraButton.disabled = model === undefined;
   };
   cameraButton.addEventListener('click', () => {
@@ -223,7 +227,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       'div',
       { class: 'drop' },
       icon('device'),
-      h('p', { class: 'muted' }, 'Load a model, then turn on the camera or drop a photo here.'),
+      h('p', { class: 'muted' }, 'Load a model, then start the camera or drop an image here.'),
     ),
   );
   const onFiles = (files: readonly File[]): void => void takePhoto(files);
@@ -233,11 +237,11 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
     h(
       'div',
       { class: 'lead' },
-      h('h1', {}, 'Run it in this browser'),
+      h('h1', {}, 'Run a model in this browser'),
       h(
         'p',
         {},
-        'The model leaves the server and looks at your pictures on this device. Compared, a frame now and then goes to the server too.',
+        'The model is downloaded and classifies images on this device. To compare it with the server, some of the images are also sent there.',
       ),
     ),
     formPlace,
@@ -250,7 +254,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       h(
         'div',
         { class: 'panel block' },
-        h('div', { class: 'row' }, cameraButton, pickButton('Photo', { onFiles })),
+        h('div', { class: 'row' }, cameraButton, pickButton('Choose image', { onFiles })),
         answers,
         h('div', {}, rate, rateUnit),
         h('label', { class: 'row check' }, compare, 'Compare with the server'),
@@ -262,7 +266,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   acceptDrops(element, onFiles);
   const stopPastes = acceptPastes(onFiles);
   return {
-    title: 'In this browser',
+    title: 'In browser',
     element,
     close: () => {
       ended.abort();
@@ -277,7 +281,7 @@ function nextFrame(): Promise<unknown> {
   return new Promise((resolve) => requestAnimationFrame(resolve));
 }
 
-/** A frame as the server takes it. */
+/** Encodes a frame for the server. */
 async function sent(frame: ImageBitmap): Promise<File> {
   const canvas = h('canvas', { width: frame.width, height: frame.height });
   canvas.getContext('2d')?.drawImage(frame, 0, 0);

@@ -1,24 +1,28 @@
+import { followEvents } from '../../api/events.ts';
 import type { Job, JobProgress, JobProgressEvent, JobStateEvent } from '../../api/schema.ts';
 
 export interface JobListener {
   readonly onProgress: (progress: JobProgress) => void;
   readonly onState: (state: Job['state']) => void;
-  /** Told when the stream breaks and when it is back. */
+  /** Called when the stream breaks (false) and when it is back (true). */
   readonly onConnection: (connected: boolean) => void;
 }
 
-/** Follows a job by its server-sent events, from the first that is kept. The browser reconnects by itself. @returns ends it */
+/** Follows a job by its events, from the first one that the server keeps. @returns a function that ends it */
 export function followJob(id: string, { onProgress, onState, onConnection }: JobListener): () => void {
-  const source = new EventSource(`/jobs/${encodeURIComponent(id)}/events`);
-  source.addEventListener('progress', ({ data }) => onProgress((JSON.parse(data) as JobProgressEvent).progress));
-  source.addEventListener('state', ({ data }) => {
-    const { state } = JSON.parse(data) as JobStateEvent;
-    if (isOver(state)) source.close();
-    onState(state);
-  });
-  source.addEventListener('open', () => onConnection(true));
-  source.addEventListener('error', () => onConnection(false));
-  return () => source.close();
+  const stop = followEvents(
+    `/jobs/${encodeURIComponent(id)}/events`,
+    {
+      progress: (event) => onProgress((event as JobProgressEvent).progress),
+      state: (event) => {
+        const { state } = event as JobStateEvent;
+        if (isOver(state)) stop();
+        onState(state);
+      },
+    },
+    onConnection,
+  );
+  return stop;
 }
 
 export function isOver(state: Job['state']): boolean {

@@ -10,18 +10,18 @@ import { resultView } from '../result/view.ts';
 import { nameOf, stateTag } from '../teach/job-list.ts';
 import { followJob, isOver } from './follow.ts';
 
-/** The phases of a job in their order, as people call them. */
+/** The phases of a job in their order, and their names. */
 const PHASES = [
-  ['reading', 'reading'],
-  ['inspecting', 'looking at the pictures'],
-  ['augmenting', 'looking at varied copies'],
-  ['searching', 'searching for settings'],
-  ['training', 'training the head'],
-  ['evaluating', 'judging it'],
-  ['exporting', 'writing the model'],
+  ['reading', 'Reading the archive'],
+  ['inspecting', 'Extracting features'],
+  ['augmenting', 'Augmenting'],
+  ['searching', 'Searching for hyperparameters'],
+  ['training', 'Training the head'],
+  ['evaluating', 'Evaluating'],
+  ['exporting', 'Saving the model'],
 ] as const;
 
-/** A job while it runs, and what came of it. Its address holds its id, so that a reload finds it again. */
+/** The progress of a job, then its result. */
 export function jobScreen({ client, route }: ScreenContext): Screen {
   const id = route.path[1] ?? '';
   const api = apiPanel();
@@ -32,7 +32,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
   let drawn: Curves | undefined;
   let closeResult = (): void => {};
 
-  const heading = h('h1', {}, 'A training');
+  const heading = h('h1', {}, 'Training job');
   const state = h('div', { class: 'row' });
   const body = h('div', { class: 'block reserved-job' });
   const trouble = h('div');
@@ -51,8 +51,8 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
         h(
           'p',
           {},
-          'It was cancelled, and nothing of it is left. ',
-          h('a', { href: '#/teach' }, 'Back to the pictures'),
+          'The job was cancelled. No model was created. ',
+          h('a', { href: '#/teach' }, 'Back to the images'),
           '.',
         ),
       );
@@ -61,7 +61,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
 
   const run = (job: Job): void => {
     const epochs: EpochScores[] = [];
-    const bar = h('progress', { max: 1, value: job.progress?.fraction ?? 0, 'aria-label': 'How far the job is' });
+    const bar = h('progress', { max: 1, value: job.progress?.fraction ?? 0, 'aria-label': 'Progress of the job' });
     const words = h('p', { class: 'row spread', role: 'status' });
     const phases = h('ol', { class: 'phases' });
     const plots = h('div', { class: 'reserved-curves' });
@@ -70,7 +70,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       cancel.disabled = true;
       watched.call('cancelJob', { path: { id }, signal }).then(show, (thrown: unknown) => {
         cancel.disabled = false;
-        // It ended meanwhile: then that is shown.
+        // It has ended meanwhile.
         if (thrown instanceof RequestError && thrown.code === 'job_finished') void load();
         else if (!signal.aborted) fill(trouble, errorNotice(thrown));
       });
@@ -86,17 +86,24 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       fill(phases, phaseList(progress.phase));
       const { phase, loss, accuracy, done, val_loss, val_accuracy } = progress;
       if (phase !== 'training' || loss === undefined || accuracy === undefined) return;
-      epochs.push({ epoch: done ?? epochs.length + 1, loss, accuracy, val_loss, val_accuracy });
-      drawn?.draw(epochs);
+      const epoch = done ?? epochs.length + 1;
+      // A stream that was opened again repeats the events.
+      while ((epochs.at(-1)?.epoch ?? 0) >= epoch) epochs.pop();
+      epochs.push({ epoch, loss, accuracy, val_loss, val_accuracy });
+      draw();
+    };
+    const draw = (): void => {
+      if (drawn === undefined || epochs.length === 0) return;
+      if (!drawn.element.isConnected) fill(plots, drawn.element);
+      drawn.draw(epochs);
     };
     fill(body, h('div', { class: 'panel block' }, bar, words, phases, h('div', { class: 'row' }, cancel)), plots);
-    fill(words, job.state === 'queued' ? 'It waits for its turn: one job runs at a time.' : 'It begins …');
+    fill(words, job.state === 'queued' ? 'Waiting: one job runs at a time.' : 'Starting …');
     if (job.progress) onProgress(job.progress);
     void import('../../components/curves.ts').then(({ curves }) => {
       if (signal.aborted || !plots.isConnected) return;
       drawn = curves();
-      fill(plots, drawn.element);
-      drawn.draw(epochs);
+      draw();
     });
     stopFollowing = followJob(id, {
       onProgress: (progress) => {
@@ -110,12 +117,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       onConnection: (connected) =>
         fill(
           trouble,
-          !connected &&
-            notice(
-              'caution',
-              'The connection was lost',
-              'The job goes on without this page; it tries to connect again.',
-            ),
+          !connected && notice('caution', 'Connection lost', 'The job continues on the server. Reconnecting …'),
         ),
     });
   };
@@ -131,11 +133,12 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
     } catch (thrown) {
       if (signal.aborted) return;
       const gone = thrown instanceof RequestError && thrown.status === 404;
-      if (gone) fill(heading, 'There is no such job');
+      if (gone) fill(heading, 'Job not found');
+      body.hidden = gone;
       fill(
         trouble,
         gone
-          ? h('p', {}, `${sentence(thrown.message)} `, h('a', { href: '#/teach' }, 'Jobs that there are'), '.')
+          ? h('p', {}, `${sentence(thrown.message)} `, h('a', { href: '#/teach' }, 'All jobs'))
           : errorNotice(thrown, { label: 'Try again', run: () => void load() }),
       );
     }
@@ -165,18 +168,18 @@ function failure({ failure: failed, state }: Job): HTMLElement {
   return h(
     'div',
     { class: 'block' },
-    notice('bad', state === 'failed' ? 'The training failed' : 'The training stopped', sentence(failed?.message ?? '')),
-    h('p', {}, h('a', { href: '#/teach' }, 'Back to the pictures'), '.'),
+    notice('bad', state === 'failed' ? 'Training failed' : 'Training stopped', sentence(failed?.message ?? '')),
+    h('p', {}, h('a', { href: '#/teach' }, 'Back to the images')),
   );
 }
 
-/** `looking at the pictures, 120 of 400, about 20 s left` */
+/** `Extracting features: 120 of 400, about 20 s left in this phase` */
 function describe({ phase, done, total, seconds_left }: JobProgress): string {
   const name = PHASES.find(([known]) => known === phase)?.[1] ?? phase;
-  const parts = [name.charAt(0).toUpperCase() + name.slice(1)];
+  const parts: string[] = [];
   if (done !== undefined && total !== undefined) parts.push(`${count(done)} of ${count(total)}`);
-  if (seconds_left !== undefined && seconds_left > 0) parts.push(`about ${duration(seconds_left)} left of this step`);
-  return parts.join(', ');
+  if (seconds_left !== undefined && seconds_left > 0) parts.push(`about ${duration(seconds_left)} left in this phase`);
+  return parts.length === 0 ? name : `${name}: ${parts.join(', ')}`;
 }
 
 function phaseList(current: string): HTMLElement[] {

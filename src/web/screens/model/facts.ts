@@ -2,7 +2,7 @@ import type { ModelCard } from '../../api/schema.ts';
 import { type Child, h } from '../../dom.ts';
 import { bytes, count, large } from '../../format.ts';
 
-/** The figures of a card. */
+/** The facts of a model card. */
 export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
   const { input, preprocessing, weights, formats } = card;
   const fact = (name: string, value: Child): HTMLElement => h('div', {}, h('dt', {}, name), h('dd', {}, value));
@@ -13,20 +13,20 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
     fact('Parameters', large(card.parameters)),
     fact(
       'Input',
-      `${input.height} × ${input.width}, ${preprocessing.interpolation}, ${Math.round(preprocessing.crop_pct * 100)} % crop`,
+      `${input.height} × ${input.width}, ${preprocessing.interpolation}, ${Math.round(preprocessing.crop_pct * 100)}% crop`,
     ),
     fact('Features', count(card.num_features)),
     fact('Weights', bytes(weights.size_bytes)),
-    fact('As ONNX', formats.onnx ? bytes(formats.onnx.size_bytes) : 'made at first need'),
+    fact('ONNX file', formats.onnx ? bytes(formats.onnx.size_bytes) : 'converted on first use'),
     fact('Licence', card.license),
-    fact('Speed here', speed),
+    fact('Speed on this server', speed),
   );
 }
 
-/** How good it is, data set by data set. */
+/** The accuracy on each data set. */
 export function accuracyTable({ accuracy }: ModelCard): HTMLElement {
-  if (accuracy.length === 0) return h('p', { class: 'muted' }, 'Nobody has measured it yet.');
-  const share = (value: number | undefined): string => (value === undefined ? '–' : `${value.toFixed(2)} %`);
+  if (accuracy.length === 0) return h('p', { class: 'muted' }, 'Not measured.');
+  const share = (value: number | undefined): string => (value === undefined ? '–' : `${value.toFixed(2)}%`);
   return h(
     'div',
     { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Accuracy' },
@@ -39,7 +39,7 @@ export function accuracyTable({ accuracy }: ModelCard): HTMLElement {
         h(
           'tr',
           {},
-          h('th', { scope: 'col' }, 'Measured on'),
+          h('th', { scope: 'col' }, 'Data set'),
           ['Images', 'Top-1', 'Top-5'].map((name) => h('th', { scope: 'col', class: 'number' }, name)),
         ),
       ),
@@ -59,8 +59,8 @@ export function accuracyTable({ accuracy }: ModelCard): HTMLElement {
   );
 }
 
-/** Where it comes from, as far as it is known. */
-export function originList({ provenance = {}, training = {}, weights }: ModelCard): HTMLElement {
+/** The origin and training of a model, as far as they are known. */
+export function provenanceList({ provenance = {}, training = {}, weights }: ModelCard): HTMLElement {
   const entries: readonly (readonly [string, unknown])[] = [
     ...Object.entries(provenance),
     ...Object.entries(training),

@@ -1,9 +1,9 @@
 import type { Client } from '../../api/client.ts';
 import type { ModelCard, RepositoryEntry } from '../../api/schema.ts';
-import { errorNotice } from '../../components/notice.ts';
+import { errorNotice, sentence } from '../../components/notice.ts';
 import { fill, h } from '../../dom.ts';
 
-/** Whether the model is in memory, and buttons to change that. */
+/** Shows whether a model is loaded, with buttons to load and unload it. */
 export function loadingView(client: Client, { id, version }: ModelCard, signal: AbortSignal): HTMLElement {
   const place = h('section', { class: 'panel block' });
   const name = `${id}@${version}`;
@@ -12,13 +12,15 @@ export function loadingView(client: Client, { id, version }: ModelCard, signal: 
     const ready = state === 'READY';
     fill(
       place,
-      h('h2', {}, 'In memory'),
+      h('h2', {}, 'Memory'),
       h(
         'p',
         { role: 'status' },
         ready
-          ? `Version ${version} is loaded and warm.`
-          : `It is not loaded: ${reason === '' ? 'nobody has asked for it' : reason}.`,
+          ? `Version ${version} is loaded.`
+          : reason === ''
+            ? 'Not loaded. The first request loads it.'
+            : `Not loaded. ${sentence(reason)}`,
       ),
       h(
         'div',
@@ -26,7 +28,7 @@ export function loadingView(client: Client, { id, version }: ModelCard, signal: 
         h('button', { type: 'button', onclick: () => change('loadModel'), disabled: ready }, 'Load'),
         h('button', { type: 'button', onclick: () => change('unloadModel'), disabled: !ready }, 'Unload'),
       ),
-      h('p', { class: 'muted small' }, 'What is unloaded answers nobody until it is loaded again.'),
+      h('p', { class: 'muted small' }, 'An unloaded model answers no requests until it is loaded again.'),
     );
   };
 
@@ -34,14 +36,14 @@ export function loadingView(client: Client, { id, version }: ModelCard, signal: 
     ask().then(
       (entry) => show(entry ?? { state: 'UNAVAILABLE', reason: '' }),
       (thrown: unknown) => {
-        if (!signal.aborted) fill(place, h('h2', {}, 'In memory'), errorNotice(thrown, { label: 'Back', run: look }));
+        if (!signal.aborted) fill(place, h('h2', {}, 'Memory'), errorNotice(thrown, { label: 'Back', run: look }));
       },
     );
   };
   const change = (operation: 'loadModel' | 'unloadModel'): void => {
     fill(
       place,
-      h('h2', {}, 'In memory'),
+      h('h2', {}, 'Memory'),
       h('p', { class: 'muted', role: 'status' }, operation === 'loadModel' ? 'Loading …' : 'Unloading …'),
     );
     attempt(() => client.call(operation, { path: { id: name }, signal }));

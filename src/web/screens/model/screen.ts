@@ -9,11 +9,11 @@ import { go, hrefOf } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { speedView } from '../zoo/speed.ts';
 import { classList } from './classes.ts';
-import { accuracyTable, facts, originList } from './facts.ts';
+import { accuracyTable, facts, provenanceList } from './facts.ts';
 import { loadingView } from './loading.ts';
 import { versionList } from './versions.ts';
 
-/** The card of one model, and what can be done with it: `#/zoo/resnet18_slim.tiny200`. */
+/** The card of a model: `#/zoo/resnet18_slim.tiny200`. */
 export function modelScreen({ client, route, session }: ScreenContext): Screen {
   const id = route.path[1] ?? '';
   const api = apiPanel();
@@ -31,7 +31,7 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
       about,
       h('code', {}, card.id),
       card.default && h('span', { class: 'tag accent' }, 'default'),
-      fineTuned && h('span', { class: 'tag' }, 'taught here'),
+      fineTuned && h('span', { class: 'tag' }, 'fine-tuned here'),
     );
     fill(
       body,
@@ -43,28 +43,23 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
             'a',
             { class: 'button primary', href: hrefOf(['classify'], { model: card.id }) },
             icon('pictures'),
-            'Classify with it',
+            'Classify images',
           ),
         isClassifier(card) &&
-          h(
-            'a',
-            { class: 'button', href: hrefOf(['edge'], { model: card.id }) },
-            icon('device'),
-            'Run in this browser',
-          ),
+          h('a', { class: 'button', href: hrefOf(['edge'], { model: card.id }) }, icon('device'), 'Run in browser'),
         fineTuned &&
-          h('a', { class: 'button', href: hrefOf(['results', card.id, String(card.version)]) }, 'Its result'),
+          h('a', { class: 'button', href: hrefOf(['results', card.id, String(card.version)]) }, 'Training report'),
       ),
       h('div', { class: 'panel' }, facts(card, speedView(watched, session, card.id, signal))),
+      h('section', { class: 'panel block' }, h('h2', {}, 'Accuracy'), accuracyTable(card)),
       h(
         'div',
         { class: 'columns' },
-        h('section', { class: 'panel block' }, h('h2', {}, 'How good it is'), accuracyTable(card)),
         h(
           'section',
           { class: 'panel block' },
-          h('h2', {}, 'Take it away'),
-          h('p', { class: 'muted' }, 'A zip with the network, its classes, its card and how to run it.'),
+          h('h2', {}, 'Download'),
+          h('p', { class: 'muted' }, 'A zip with the model, its labels, its card and instructions.'),
           downloads(card.id),
         ),
         loadingView(watched, card, signal),
@@ -79,15 +74,20 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
           },
         }),
       isClassifier(card) && classList(card),
-      h('details', { class: 'panel' }, h('summary', {}, 'Where it comes from'), originList(card)),
+      h('details', { class: 'panel' }, h('summary', {}, 'Provenance'), provenanceList(card)),
     );
   };
 
   const load = (): void => {
     watched.call('describeModel', { path: { id }, signal }).then(show, (thrown: unknown) => {
       if (signal.aborted) return;
-      const gone = thrown instanceof RequestError && thrown.status === 404;
-      fill(body, gone ? h('p', {}, sentence(thrown.message)) : errorNotice(thrown, { label: 'Try again', run: load }));
+      if (!(thrown instanceof RequestError && thrown.status === 404)) {
+        fill(body, errorNotice(thrown, { label: 'Try again', run: load }));
+        return;
+      }
+      fill(heading, 'Model not found');
+      fill(about);
+      fill(body, h('p', {}, sentence(thrown.message)));
     });
   };
   load();

@@ -4,17 +4,17 @@ import { errorNotice } from '../../components/notice.ts';
 import { type Child, fill, h, icon } from '../../dom.ts';
 import { hrefOf } from '../../router.ts';
 
-/** What the bare name of a model stands for. */
+/** The alias of the version that the bare name of a model stands for. */
 const SERVING = 'production';
 
 export interface VersionsOptions {
   readonly client: Client;
   readonly signal: AbortSignal;
-  /** Told with the card as it is after a change; undefined when the model is gone. */
+  /** Called with the card after a change; undefined when the model has been removed. */
   readonly onChange: (card: ModelCard | undefined) => void;
 }
 
-/** The versions of a model that was taught here: promote, roll back, name and remove them. */
+/** The versions of a fine-tuned model, to promote, roll back, alias and remove. */
 export function versionList(card: ModelCard, { client, signal, onChange }: VersionsOptions): HTMLElement {
   const { id, versions, aliases } = card;
   const trouble = h('div');
@@ -30,7 +30,7 @@ export function versionList(card: ModelCard, { client, signal, onChange }: Versi
   const removeAlias = (alias: string): void =>
     attempt(() => client.call('removeAlias', { path: { id, alias }, signal }));
   const remove = (version: number): void => {
-    if (!confirm(`Remove version ${version} of ${id}? It cannot be brought back.`)) return;
+    if (!confirm(`Remove version ${version} of ${id}? This cannot be undone.`)) return;
     attempt(async () => {
       await client.call('removeVersion', { path: { id: `${id}@${version}` }, signal });
       return versions.length === 1 ? undefined : client.call('describeModel', { path: { id }, signal });
@@ -76,7 +76,7 @@ export function versionList(card: ModelCard, { client, signal, onChange }: Versi
             h(
               'button',
               { type: 'button', class: 'compact', onclick: () => setAlias(SERVING, version) },
-              version < card.version ? 'Roll back to it' : 'Promote',
+              version < card.version ? 'Roll back' : 'Promote',
             ),
           card.version !== version &&
             h(
@@ -112,13 +112,13 @@ function aliasForm(
   const alias = h('input', {
     type: 'text',
     placeholder: 'candidate',
-    'aria-label': 'A name for a version',
+    'aria-label': 'Alias',
     pattern: '[a-z][a-z0-9_\\-]{0,31}',
     required: true,
   });
   const version = h(
     'select',
-    { 'aria-label': 'Which version' },
+    { 'aria-label': 'Version' },
     versions.toReversed().map((each) => h('option', { value: each }, `version ${each}`)),
   );
   return h(
@@ -130,10 +130,10 @@ function aliasForm(
         onSet(alias.value, Number(version.value));
       },
     },
-    h('span', { class: 'muted small' }, `Ask for ${id}@`),
+    h('span', { class: 'muted small' }, `${id}@`),
     alias,
-    h('span', { class: 'muted small' }, 'and get'),
+    h('span', { class: 'muted small' }, 'stands for'),
     version,
-    h('button', { type: 'submit', class: 'compact' }, 'Name it'),
+    h('button', { type: 'submit', class: 'compact' }, 'Set alias'),
   );
 }

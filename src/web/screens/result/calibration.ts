@@ -3,22 +3,22 @@ import { h, shape } from '../../dom.ts';
 import { percent } from '../../format.ts';
 
 const SIZE = 220;
-const MARGIN = { left: 44, bottom: 34, top: 8, right: 8 };
+const MARGIN = { left: 48, bottom: 34, top: 8, right: 8 };
 const TICKS = [0, 0.5, 1];
 
-/** How sure it was against how often it was right: on the line it is honest. */
+/** Reliability diagram: accuracy by confidence. A calibrated model lies on the diagonal. */
 export function calibrationPlot({ calibration: { after }, unknown }: TestReport): HTMLElement {
   return h(
     'div',
     { class: 'block' },
     diagram(after),
-    h('p', {}, `On average its confidence is ${percent(after.error)} off.`),
+    h('p', {}, `On average, confidence and accuracy differ by ${percent(after.error)}.`),
     h(
       'p',
       { class: 'muted' },
       unknown.reached
-        ? `Below ${percent(unknown.threshold)} it answers “unknown”: it then answers ${percent(unknown.coverage)} of the pictures, ${percent(unknown.accuracy)} of them right.`
-        : 'It has no threshold below which it says “unknown”: none would have helped enough.',
+        ? `Below ${percent(unknown.threshold)} confidence, the answer is “unknown”. The model then answers ${percent(unknown.coverage)} of the images, ${percent(unknown.accuracy)} of them correctly.`
+        : 'The model never answers “unknown”: no threshold was good enough.',
     ),
   );
 }
@@ -38,7 +38,7 @@ function diagram({ bins, error }: Calibration): HTMLElement {
         y: y(accuracy),
         width: Math.max(1, (high - low) * SIZE - 2),
         height: Math.max(1, accuracy * SIZE),
-        // Few answers weigh little.
+        // Bins with few images are paler.
         opacity: 0.25 + 0.75 * Math.sqrt(count / most),
       }),
     );
@@ -50,20 +50,17 @@ function diagram({ bins, error }: Calibration): HTMLElement {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
   svg.setAttribute('role', 'img');
-  svg.setAttribute(
-    'aria-label',
-    `Confidence against accuracy in ${bins.length} bins; calibration error ${percent(error)}`,
-  );
+  svg.setAttribute('aria-label', `Accuracy by confidence in ${bins.length} bins; calibration error ${percent(error)}`);
   svg.append(
     shape('rect', { class: 'frame', x: x(0), y: y(1), width: SIZE, height: SIZE }),
     ...bars,
     shape('line', { class: 'ideal', x1: x(0), y1: y(0), x2: x(1), y2: y(1) }),
     ...TICKS.flatMap((tick) => [
-      text(percent(tick), { x: x(tick), y: y(0) + 15, 'text-anchor': tick === 1 ? 'end' : 'middle' }),
-      text(percent(tick), { x: x(0) - 6, y: y(tick) + 4, 'text-anchor': 'end' }),
+      text(percent(tick, 0), { x: x(tick), y: y(0) + 15, 'text-anchor': tick === 1 ? 'end' : 'middle' }),
+      text(percent(tick, 0), { x: x(0) - 6, y: y(tick) + 4, 'text-anchor': 'end' }),
     ]),
-    text('how sure it was', { x: x(0.5), y: height - 4, 'text-anchor': 'middle' }),
-    text('how often it was right', { x: -y(0.5), y: 10, 'text-anchor': 'middle', transform: 'rotate(-90)' }),
+    text('confidence', { x: x(0.5), y: height - 4, 'text-anchor': 'middle' }),
+    text('accuracy', { x: -y(0.5), y: 10, 'text-anchor': 'middle', transform: 'rotate(-90)' }),
   );
   return h('figure', { class: 'diagram' }, svg);
 }

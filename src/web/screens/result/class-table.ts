@@ -2,21 +2,21 @@ import type { TestReport } from '../../api/schema.ts';
 import { h } from '../../dom.ts';
 import { percent } from '../../format.ts';
 
-const COLUMNS = ['Precision', 'Recall', 'F1', 'Pictures'];
+const COLUMNS = ['Precision', 'Recall', 'F1', 'Images'];
 
-/** How each class fares, the weakest first. */
+/** Precision, recall and F1 of each class, the lowest F1 first. */
 export function classTable({ per_class, macro_f1 }: TestReport): HTMLElement {
   const number = (text: string): HTMLElement => h('td', { class: 'number' }, text);
   return h(
     'div',
-    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Class by class' },
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Results by class' },
     h(
       'table',
       { class: 'table' },
       h(
         'caption',
         { class: 'small muted' },
-        'Precision: how often the answer is right. Recall: how many of its pictures are found.',
+        'Precision: share of the answers with this class that are correct. Recall: share of its images that are found.',
       ),
       h(
         'thead',

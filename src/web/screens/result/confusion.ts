@@ -2,12 +2,13 @@ import type { TestReport } from '../../api/schema.ts';
 import { type Child, fill, h } from '../../dom.ts';
 import { counted, percent } from '../../format.ts';
 
-/** More classes make a table that nobody can read: then those with the most mistakes are shown. */
+/** A larger matrix cannot be read; of more classes, those with the most mistakes are shown. */
 const MAX_CLASSES = 20;
 
+/** Data URLs of the images of a report, by the name of the image. */
 type Pictures = Readonly<Record<string, string>>;
 
-/** Classes against answers; each number is a button that shows pictures behind it. */
+/** The confusion matrix. Each number is a button that shows images of its cell. */
 export function confusionMatrix(test: TestReport, pictures: Pictures): HTMLElement {
   const { confusion, per_class } = test;
   const shown = mostMistaken(confusion);
@@ -26,7 +27,7 @@ export function confusionMatrix(test: TestReport, pictures: Pictures): HTMLEleme
         class: right ? 'right' : 'wrong',
         '--strength': images / total,
         'aria-pressed': 'false',
-        'aria-label': `${counted(images, 'picture')} of ${name(label)} answered as ${name(predicted)}`,
+        'aria-label': `${counted(images, 'image')} of ${name(label)} classified as ${name(predicted)}`,
       },
       images,
     );
@@ -48,7 +49,7 @@ export function confusionMatrix(test: TestReport, pictures: Pictures): HTMLEleme
       shown.map((predicted) => cell(label, predicted, total)),
     );
   });
-  fill(behind, h('p', { class: 'muted' }, 'Choose a number to see pictures behind it.'));
+  fill(behind, h('p', { class: 'muted' }, 'Select a number to see its images.'));
   return h(
     'div',
     { class: 'panel confusion' },
@@ -61,9 +62,9 @@ export function confusionMatrix(test: TestReport, pictures: Pictures): HTMLEleme
         h(
           'caption',
           { class: 'small muted' },
-          'A row for what the pictures are, a column for what was answered.',
+          'Rows are the true classes, columns the predicted ones.',
           shown.length < confusion.length &&
-            ` The ${shown.length} of ${confusion.length} classes with the most mistakes.`,
+            ` Only the ${shown.length} of ${confusion.length} classes with the most mistakes are shown.`,
         ),
         h(
           'thead',
@@ -91,11 +92,11 @@ function picturesBehind(
 ): Child {
   const found = cells.find((cell) => cell.label === label && cell.predicted === predicted);
   const examples = found?.examples ?? [];
-  const title = label === predicted ? `${label}, answered right` : `${label}, taken for ${predicted}`;
+  const title = label === predicted ? `${label}, correct` : `${label}, classified as ${predicted}`;
   return [
-    h('h3', {}, `${title}: ${counted(images, 'picture')}`),
+    h('h3', {}, `${title}: ${counted(images, 'image')}`),
     examples.length === 0
-      ? h('p', { class: 'muted' }, 'None was kept of these: there are too many.')
+      ? h('p', { class: 'muted' }, 'The report keeps no images of this cell.')
       : h(
           'ul',
           { class: 'shots' },
@@ -105,11 +106,11 @@ function picturesBehind(
         ),
     examples.length > 0 &&
       examples.length < images &&
-      h('p', { class: 'muted small' }, `The ${examples.length} it was surest of.`),
+      h('p', { class: 'muted small' }, `The ${examples.length} with the highest confidence.`),
   ];
 }
 
-/** A picture of the report, or its name where no picture was kept. */
+/** An image of the report, or its name when the report does not keep it. */
 export function reportPicture(image: string, pictures: Pictures): HTMLElement {
   const source = pictures[image];
   return source?.startsWith('data:image/')

@@ -3,13 +3,13 @@ import { h } from '../../dom.ts';
 import { percent } from '../../format.ts';
 import { reportPicture } from './confusion.ts';
 
-/** Wrong answers, the surest first: often wrong labels or unusual photos. */
+/** Wrong predictions, the most confident first. Often their labels are wrong, or the images unusual. */
 export function mistakes({ worst_mistakes }: TestReport, pictures: Readonly<Record<string, string>>): HTMLElement {
-  if (worst_mistakes.length === 0) return h('p', { class: 'muted' }, 'It answered every held-out picture right.');
+  if (worst_mistakes.length === 0) return h('p', { class: 'muted' }, 'No mistakes on the held-out images.');
   return h(
     'div',
     { class: 'block' },
-    h('p', { class: 'muted' }, 'Wrong and sure of it. Look whether the label is right before you blame the model.'),
+    h('p', { class: 'muted' }, 'Wrong predictions with the highest confidence. Check their labels first.'),
     h(
       'ul',
       { class: 'shots' },
@@ -19,7 +19,7 @@ export function mistakes({ worst_mistakes }: TestReport, pictures: Readonly<Reco
           {},
           reportPicture(image, pictures),
           h('span', { class: 'small' }, h('strong', {}, predicted), ` ${percent(confidence, 0)}`),
-          h('span', { class: 'small muted' }, `in truth ${label}`),
+          h('span', { class: 'small muted' }, `labelled ${label}`),
         ),
       ),
     ),

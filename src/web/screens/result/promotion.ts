@@ -7,14 +7,14 @@ import { hrefOf } from '../../router.ts';
 
 export interface PromotionOptions {
   readonly client: Client;
-  /** What the bare name of the model stands for. */
+  /** The card of the version that the bare name of the model stands for. */
   readonly serving: ModelCard;
-  /** The version that is looked at. */
+  /** The version that is shown. */
   readonly version: number;
   readonly signal: AbortSignal;
 }
 
-/** Which version answers under the model's name, and buttons to change that. */
+/** Shows which version the name of the model stands for, with buttons to change it. */
 export function promotion({ client, serving, version, signal }: PromotionOptions): HTMLElement {
   const place = h('div', { class: 'block' });
   const { id: name, versions } = serving;
@@ -35,19 +35,13 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
     const before = versions.filter((each) => each < version).at(-1);
     fill(
       place,
-      h(
-        'p',
-        { role: 'status' },
-        answering === version
-          ? `Version ${version} answers under the name “${name}”.`
-          : `Version ${answering} answers under the name “${name}”.`,
-      ),
+      h('p', { role: 'status' }, `“${name}” stands for version ${answering}.`),
       h(
         'div',
         { class: 'row' },
         answering !== version && button(`Promote version ${version}`, version, true),
         answering === version && before !== undefined && button(`Roll back to version ${before}`, before, false),
-        h('a', { class: 'button', href: hrefOf(['zoo', name]) }, 'Its card'),
+        h('a', { class: 'button', href: hrefOf(['zoo', name]) }, 'Model card'),
       ),
     );
   };
@@ -56,9 +50,9 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
   return h(
     'section',
     { class: 'panel block' },
-    h('h2', {}, 'Use it'),
+    h('h2', {}, 'Serving'),
     place,
-    h('h3', {}, 'Take it away'),
+    h('h3', {}, 'Download'),
     downloads(`${name}@${version}`),
     h(
       'p',
@@ -66,7 +60,7 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
       h(
         'a',
         { href: `/models/${encodeURIComponent(`${name}@${version}`)}/report?format=html`, target: '_blank' },
-        'The report on one page, to be passed on',
+        'Report as one HTML file',
       ),
     ),
   );

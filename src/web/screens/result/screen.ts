@@ -4,7 +4,7 @@ import { hrefOf } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { resultView } from './view.ts';
 
-/** The result of one version: `#/results/flowers/2`. */
+/** The training report of a version: `#/results/flowers/2`. */
 export function resultScreen({ client, route }: ScreenContext): Screen {
   const [, model = '', version = ''] = route.path;
   const api = apiPanel();

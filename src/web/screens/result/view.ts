@@ -1,4 +1,5 @@
 import type { Client } from '../../api/client.ts';
+import { RequestError } from '../../api/problem.ts';
 import type { ModelCard, TrainingReport } from '../../api/schema.ts';
 import type { Curves } from '../../components/curves.ts';
 import { errorNotice } from '../../components/notice.ts';
@@ -17,7 +18,7 @@ export interface ResultOptions {
   readonly version: number;
 }
 
-/** What a fine-tuned version is worth, and what can be done with it. */
+/** The training report of a version, with ways to use it. */
 export function resultView({ client, model, version }: ResultOptions): {
   readonly element: HTMLElement;
   readonly close: () => void;
@@ -40,7 +41,7 @@ export function resultView({ client, model, version }: ResultOptions): {
         promotion({ client, serving, version, signal }),
       ),
       figures(report, pictures),
-      h('section', { class: 'block' }, h('h2', {}, 'How it learnt'), plots),
+      h('section', { class: 'block' }, h('h2', {}, 'Training curves'), plots),
     );
     void import('../../components/curves.ts').then(({ curves }) => {
       if (signal.aborted) return;
@@ -62,7 +63,9 @@ export function resultView({ client, model, version }: ResultOptions): {
 
   const start = (): void => {
     load().catch((thrown: unknown) => {
-      if (!signal.aborted) fill(element, errorNotice(thrown, { label: 'Try again', run: start }));
+      if (signal.aborted) return;
+      const gone = thrown instanceof RequestError && thrown.status === 404;
+      fill(element, errorNotice(thrown, gone ? undefined : { label: 'Try again', run: start }));
     });
   };
   start();
@@ -80,28 +83,25 @@ function headline({ test, verdict, next_steps }: TrainingReport): HTMLElement {
     'div',
     { class: 'panel headline' },
     test === null
-      ? h('p', { class: 'muted' }, 'No pictures were held out, so nobody knows yet how often it is right.')
+      ? h('p', { class: 'muted' }, 'No images were held out, so the accuracy is unknown.')
       : h(
           'div',
           { class: 'figure' },
           h('p', { class: 'big' }, percent(test.accuracy)),
-          h('p', {}, `right on ${counted(test.images, 'picture')} it had not seen`),
+          h('p', {}, `accuracy on ${counted(test.images, 'held-out image')}`),
           h(
             'p',
             { class: 'muted small' },
-            `${percent(test.interval[0] ?? 0)} to ${percent(test.interval[1] ?? 1)} with 95 % confidence`,
+            `95% confidence interval: ${percent(test.interval[0] ?? 0)} to ${percent(test.interval[1] ?? 1)}`,
           ),
           test.current &&
-            h(
-              'p',
-              { class: 'muted small' },
-              `${percent(test.current.accuracy)} by version ${test.current.version} before`,
-            ),
+            h('p', { class: 'muted small' }, `Version ${test.current.version}: ${percent(test.current.accuracy)}`),
           h(
             'p',
             { class: 'muted small' },
-            `${percent(test.baselines.nearest_neighbours.accuracy)} by nearest neighbours, ${percent(test.baselines.majority_class.accuracy)} by guessing`,
+            `Nearest neighbours: ${percent(test.baselines.nearest_neighbours.accuracy)}`,
           ),
+          h('p', { class: 'muted small' }, `Most frequent class: ${percent(test.baselines.majority_class.accuracy)}`),
         ),
     h(
       'div',
@@ -114,7 +114,7 @@ function headline({ test, verdict, next_steps }: TrainingReport): HTMLElement {
         ),
       ),
       next_steps.length > 0 && [
-        h('h3', {}, 'What to do next'),
+        h('h3', {}, 'Next steps'),
         h(
           'ol',
           { class: 'steps' },
@@ -128,13 +128,13 @@ function headline({ test, verdict, next_steps }: TrainingReport): HTMLElement {
 function figures({ test }: TrainingReport, pictures: Readonly<Record<string, string>>): Child {
   if (test === null) return undefined;
   return [
-    h('section', { class: 'block' }, h('h2', {}, 'What it takes for what'), confusionMatrix(test, pictures)),
-    h('section', { class: 'block' }, h('h2', {}, 'Worst mistakes'), mistakes(test, pictures)),
+    h('section', { class: 'block' }, h('h2', {}, 'Confusion matrix'), confusionMatrix(test, pictures)),
+    h('section', { class: 'block' }, h('h2', {}, 'Most confident mistakes'), mistakes(test, pictures)),
     h(
       'div',
       { class: 'columns' },
-      h('section', { class: 'block' }, h('h2', {}, 'Class by class'), classTable(test)),
-      h('section', { class: 'block' }, h('h2', {}, 'Can its confidence be believed?'), calibrationPlot(test)),
+      h('section', { class: 'block' }, h('h2', {}, 'Results by class'), classTable(test)),
+      h('section', { class: 'block' }, h('h2', {}, 'Calibration'), calibrationPlot(test)),
     ),
   ];
 }

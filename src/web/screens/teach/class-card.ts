@@ -4,18 +4,18 @@ import { type DraftClass, draftPicture, IMAGE_NAME, MIN_PICTURES } from '../../d
 import { counted } from '../../format.ts';
 import { recordPictures } from './recorder.ts';
 
-/** Pictures that a card shows; more would only slow it down. */
+/** Images on a card; more would slow the page down. */
 const SHOWN_PICTURES = 12;
 
 export interface ClassCardOptions {
   readonly number: number;
   readonly onChange: () => void;
   readonly onRemove: (() => void) | undefined;
-  /** Told of a zip that was dropped on the class. */
+  /** Called with a zip that was dropped on the class. */
   readonly onZip: (file: File) => void;
 }
 
-/** A class: its name, its pictures, and ways to add some. */
+/** A class of the draft: its name, its images, and buttons to add some. */
 export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip }: ClassCardOptions): HTMLElement {
   const strip = h('ul', { class: 'strip' });
   const tally = h('span', { class: 'muted small', role: 'status' });
@@ -34,7 +34,7 @@ export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip
 
   const draw = (): void => {
     const { pictures } = draft;
-    // The last place tells how many more there are.
+    // The last place shows how many more there are.
     const shown = pictures.length > SHOWN_PICTURES ? pictures.slice(1 - SHOWN_PICTURES) : pictures;
     fill(
       strip,
@@ -59,9 +59,7 @@ export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip
     const missing = MIN_PICTURES - pictures.length;
     fill(
       tally,
-      missing > 0
-        ? `${counted(pictures.length, 'picture')}, ${missing} more needed`
-        : counted(pictures.length, 'picture'),
+      missing > 0 ? `${counted(pictures.length, 'image')}, ${missing} more needed` : counted(pictures.length, 'image'),
     );
   };
 
@@ -97,7 +95,12 @@ export function classCard(draft: DraftClass, { number, onChange, onRemove, onZip
         ),
     ),
     strip,
-    h('div', { class: 'row spread' }, h('div', { class: 'row' }, pickButton('Add', { onFiles: add }), record), tally),
+    h(
+      'div',
+      { class: 'row spread' },
+      h('div', { class: 'row' }, pickButton('Add images', { onFiles: add }), record),
+      tally,
+    ),
   );
   acceptDrops(card, add);
   draw();
@@ -108,7 +111,7 @@ export function isZip({ name, type }: File): boolean {
   return type === 'application/zip' || type === 'application/x-zip-compressed' || /\.zip$/i.test(name);
 }
 
-/** A folder may hold other things beside pictures. */
+/** Whether a file is an image; a dropped folder may hold other files. */
 export function isImage({ name, type }: File): boolean {
   return type.startsWith('image/') || IMAGE_NAME.test(name);
 }

@@ -3,10 +3,10 @@ import { h } from '../../dom.ts';
 import { percent } from '../../format.ts';
 import { hrefOf } from '../../router.ts';
 
-/** Jobs that are listed: the newest. */
+/** Number of jobs to list. */
 const SHOWN_JOBS = 6;
 
-/** The last jobs, each a link to where it can be followed. */
+/** The newest jobs, each a link to its screen. */
 export function jobList(jobs: readonly Job[]): HTMLElement {
   return h(
     'ul',
@@ -29,7 +29,7 @@ export function jobList(jobs: readonly Job[]): HTMLElement {
   );
 }
 
-/** The name of the model that a job makes. */
+/** The name of the model that a job trains. */
 export function nameOf({ options, result }: Job): string {
   return result === null ? String(options['name'] ?? 'model') : `${result.model}, version ${result.version}`;
 }
@@ -51,7 +51,7 @@ function outcome({ state, progress, result, failure, created_at }: Job): string 
   if (failure) return failure.message;
   const accuracy = result?.summary.accuracy;
   return [
-    accuracy !== undefined && `${percent(accuracy)} right`,
+    accuracy !== undefined && `${percent(accuracy)} accuracy`,
     new Date(created_at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' }),
   ]
     .filter((part) => part !== false)

@@ -5,13 +5,13 @@ import { type Child, fill, h, icon } from '../../dom.ts';
 import type { PackedDataset } from '../../draft.ts';
 import { count, counted } from '../../format.ts';
 
-/** Groups of copies that are shown of each kind. */
+/** Groups of copies to show for each warning. */
 const SHOWN_GROUPS = 4;
 const SHOWN_FILES = 6;
-/** Classes of which pictures are shown. */
+/** Classes to show samples of. */
 const SHOWN_CLASSES = 20;
 
-/** A data set as the server sees it: how much of what, and what is odd about it. */
+/** The report of the server about a data set: counts, warnings and samples. */
 export function preflightView(
   report: PreflightReport,
   { imageOf, samples }: Pick<PackedDataset, 'imageOf' | 'samples'>,
@@ -35,12 +35,12 @@ export function preflightView(
       h(
         'div',
         { class: 'panel' },
-        stackedBars(`${count(images['used'] ?? 0)} pictures`, ['train', 'validation', 'test'], rows),
+        stackedBars(counted(images['used'] ?? 0, 'image'), ['train', 'validation', 'test'], rows),
       ),
       h(
         'div',
         { class: 'panel block' },
-        h('h3', {}, warnings.length === 0 ? 'Nothing odd was found' : 'What stands out'),
+        h('h3', {}, warnings.length === 0 ? 'No problems found' : 'Warnings'),
         h(
           'ul',
           { class: 'findings' },
@@ -55,11 +55,11 @@ export function preflightView(
         ),
       ),
     ),
-    h('div', { class: 'panel block' }, h('h3', {}, 'A look inside'), inside),
+    h('div', { class: 'panel block' }, h('h3', {}, 'Samples'), inside),
   );
 }
 
-/** Some pictures of a class, to see at a glance whether they are what they should be. */
+/** Some images of a class. */
 function sampleRow(name: string, files: readonly string[] | undefined, imageOf: PackedDataset['imageOf']): Child {
   if (files === undefined) return undefined;
   return h(
@@ -74,7 +74,7 @@ function sampleRow(name: string, files: readonly string[] | undefined, imageOf: 
   );
 }
 
-/** The files that a warning is about, as pictures where this page has them. */
+/** The files that a warning is about, as images if the page has them. */
 function examples(report: PreflightReport, code: string, imageOf: PackedDataset['imageOf']): Child {
   switch (code) {
     case 'duplicates':
@@ -104,7 +104,7 @@ function examples(report: PreflightReport, code: string, imageOf: PackedDataset[
   }
 }
 
-/** @param total of which the lines are some */
+/** @param total number of files, of which `lines` are examples */
 function fileList(lines: readonly string[], total = lines.length): HTMLElement {
   const shown = lines.slice(0, SHOWN_FILES);
   const more = total - shown.length;
@@ -112,7 +112,7 @@ function fileList(lines: readonly string[], total = lines.length): HTMLElement {
     'ul',
     { class: 'small muted' },
     shown.map((line) => h('li', {}, line)),
-    more > 0 && h('li', {}, `and ${counted(more, 'other')}`),
+    more > 0 && h('li', {}, `and ${count(more)} more`),
   );
 }
 
@@ -134,7 +134,7 @@ function picture(name: string, label: string, imageOf: PackedDataset['imageOf'])
   return h('figure', { title: name }, shown(name, imageOf), h('figcaption', { class: 'small muted' }, label));
 }
 
-/** An image of the data set, or its name where this page does not have it. */
+/** An image of the data set, or its name if the page does not have it. */
 function shown(name: string, imageOf: PackedDataset['imageOf']): HTMLElement {
   const image = h('img', { alt: '', class: 'thumb' });
   const place = h('span', { class: 'thumb', title: name }, image);

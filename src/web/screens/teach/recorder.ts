@@ -4,21 +4,17 @@ import { errorNotice } from '../../components/notice.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { counted } from '../../format.ts';
 
-/** Milliseconds between two pictures while it records: slow enough that they differ. */
+/** Milliseconds between two images: long enough that they differ. */
 const INTERVAL_MS = 200;
 
-/** Opens the camera and takes pictures of a class for as long as the button is held, or between two clicks. */
+/** Opens a dialog that records images of a class with the camera, between two clicks on its button. */
 export function recordPictures(className: string, onPicture: (file: File) => void): void {
   const place = h('div', { class: 'camera' }, h('p', { class: 'muted' }, 'Waiting for the camera …'));
   let camera: Camera | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
   let closed = false;
   let taken = 0;
-  const told = h(
-    'p',
-    { class: 'muted', role: 'status' },
-    'Turn the thing while it records: different views teach more.',
-  );
+  const told = h('p', { class: 'muted', role: 'status' }, 'Turn the object while recording: different views help.');
   const button = h('button', { type: 'button', class: 'primary' });
   const draw = (): void => {
     const recording = timer !== undefined;
@@ -29,7 +25,7 @@ export function recordPictures(className: string, onPicture: (file: File) => voi
     taken += 1;
     void camera?.picture(`camera-${String(taken).padStart(4, '0')}.jpg`).then((file) => {
       onPicture(file);
-      fill(told, `${counted(taken, 'picture')} taken`);
+      fill(told, `${counted(taken, 'image')} taken`);
     });
   };
   const stop = (): void => {

@@ -1,10 +1,11 @@
+import { patiently } from '../../api/patience.ts';
 import type { Operations } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { errorNotice } from '../../components/notice.ts';
 import { acceptDrops, folderOf, pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { draftPicture, emptyClass, type PackedDataset, packDraft, whatIsMissing } from '../../draft.ts';
-import { bytes, percent } from '../../format.ts';
+import { bytes, duration, percent } from '../../format.ts';
 import { go } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { classCard, isImage, isZip } from './class-card.ts';
@@ -12,7 +13,7 @@ import { jobList } from './job-list.ts';
 import { preflightView } from './preflight.ts';
 import { type TrainingForm, trainingForm } from './training-form.ts';
 
-/** From pictures, or a zip of them, to a job that trains. */
+/** Prepares and checks a data set, and starts a training job. */
 export function teachScreen({ client, session }: ScreenContext): Screen {
   const api = apiPanel();
   const watched = client.watched(api.show);
@@ -20,6 +21,8 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
   const { signal } = ended;
   const { draft } = session;
   let packed: PackedDataset | undefined;
+  /** Whether the last check of the data set failed. */
+  let checkFailed = false;
 
   const dataset = h('div', { class: 'block' });
   const checked = h('div');
@@ -32,13 +35,14 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
 
   const onChange = (): void => {
     packed = undefined;
+    checkFailed = false;
     fill(checked);
     drawReadiness();
   };
 
   const drawReadiness = (): void => {
     const reason = whatIsMissing(draft);
-    fill(missing, reason ?? 'The data set can be checked and trained on.');
+    fill(missing, reason ?? (!checkFailed && 'The data set is ready.'));
     check.disabled = reason !== undefined;
     form?.setReady(reason === undefined);
   };
@@ -70,7 +74,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
             drawDataset();
           },
         },
-        'Remove it',
+        'Remove',
       ),
     );
 
@@ -90,7 +94,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
               },
       }),
     );
-    const add = h('button', { type: 'button' }, icon('add'), 'Add a class');
+    const add = h('button', { type: 'button' }, icon('add'), 'Add class');
     add.addEventListener('click', () => {
       draft.classes = [...draft.classes, emptyClass()];
       drawDataset();
@@ -99,13 +103,13 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
     const whole = h(
       'div',
       { class: 'drop row' },
-      h('span', { class: 'muted' }, 'Sorted already? Drop a zip or folders here, one folder for each class.'),
-      pickButton('Choose a zip', { onFiles: takeFiles, zips: true }),
+      h('span', { class: 'muted' }, 'Already sorted? Drop a zip or folders here, with one folder per class.'),
+      pickButton('Choose zip', { onFiles: takeFiles, zips: true }),
     );
     return [h('ul', { class: 'class-cards' }, cards), h('div', { class: 'row' }, add), whole];
   };
 
-  /** Puts pictures into the class of that name, else into one that has none yet. @param name of the folder they came in */
+  /** Adds images to the class with the name of their folder, or to the first empty class. @param name of the folder */
   const addToClass = (name: string | undefined, files: readonly File[]): void => {
     const named = name === undefined ? undefined : draft.classes.find((each) => each.name === name);
     let target = named ?? draft.classes.find(({ pictures }) => pictures.length === 0);
@@ -135,21 +139,26 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
   };
 
   const pack = async (): Promise<PackedDataset> => {
-    packed ??= await packDraft(draft, (share) => fill(checked, working(`Packing the pictures: ${percent(share, 0)}`)));
+    packed ??= await packDraft(draft, (share) => fill(checked, working(`Packing the images: ${percent(share, 0)}`)));
     return packed;
   };
 
   const inspect = async (): Promise<void> => {
     check.disabled = true;
+    checkFailed = false;
     fill(trouble);
     try {
       const dataset = await pack();
-      fill(checked, working('The server looks at every picture …'));
+      fill(checked, working('The server is checking every image …'));
       const form = [{ name: 'dataset', value: dataset.file }];
-      const report = await watched.call('finetune', { query: { dry_run: true }, form, signal });
-      if (!('will_train' in report)) throw new Error('The server began to train where it should only look.');
+      const request = () => watched.call('finetune', { query: { dry_run: true }, form, signal });
+      const report = await patiently(request, signal, (seconds, { title }) =>
+        fill(checked, working(`${title}. Trying again in ${duration(seconds)} …`)),
+      );
+      if (!('will_train' in report)) throw new Error('The server started a training instead of a check.');
       fill(checked, preflightView(report, dataset));
     } catch (thrown) {
+      checkFailed = true;
       if (!signal.aborted) fill(checked, errorNotice(thrown, { label: 'Try again', run: () => void inspect() }));
     } finally {
       drawReadiness();
@@ -162,9 +171,12 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
     form?.setReady(false);
     try {
       const { file } = await pack();
-      fill(trouble, working(`Sending ${bytes(file.size)} …`));
-      const job = await watched.call('finetune', { query, form: [{ name: 'dataset', value: file }], signal });
-      if (!('state' in job)) throw new Error('The server only looked where it should train.');
+      fill(trouble, working(`Uploading ${bytes(file.size)} …`));
+      const request = () => watched.call('finetune', { query, form: [{ name: 'dataset', value: file }], signal });
+      const job = await patiently(request, signal, (seconds, { title }) =>
+        fill(trouble, working(`${title}. Trying again in ${duration(seconds)} …`)),
+      );
+      if (!('state' in job)) throw new Error('The server checked the data set instead of training.');
       go(['jobs', job.id]);
     } catch (thrown) {
       if (!signal.aborted) fill(trouble, errorNotice(thrown));
@@ -180,7 +192,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
     form = trainingForm(models, draft, (query) => void train(query));
     fill(formPlace, form.element);
     drawReadiness();
-    if (listed.jobs.length > 0) fill(jobs, h('h2', {}, 'Earlier and running'), jobList(listed.jobs));
+    if (listed.jobs.length > 0) fill(jobs, h('h2', {}, 'Jobs'), jobList(listed.jobs));
   };
 
   const start = (): void => {
@@ -197,14 +209,14 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
     h(
       'div',
       { class: 'lead' },
-      h('h1', {}, 'Teach it your own classes'),
+      h('h1', {}, 'Teach a model your own classes'),
       h(
         'p',
         {},
-        'Give a few dozen pictures of each thing. A pretrained network describes them, and a new head learns to tell them apart: minutes on a laptop.',
+        'Add a few dozen images of each class. A pretrained network extracts their features, and a new head learns to tell the classes apart. This takes minutes on a laptop.',
       ),
     ),
-    h('section', { class: 'block', 'aria-labelledby': 'step-1' }, stepHeading(1, 'Pictures'), dataset),
+    h('section', { class: 'block', 'aria-labelledby': 'step-1' }, stepHeading(1, 'Images'), dataset),
     h(
       'section',
       { class: 'block', 'aria-labelledby': 'step-2' },

@@ -4,26 +4,26 @@ import type { Draft } from '../../draft.ts';
 
 type Query = Operations['finetune']['query'];
 
-/** What is asked before a training, and the button that begins it. */
+/** The options of a training, and the button that starts it. */
 export interface TrainingForm {
   readonly element: HTMLElement;
-  /** Whether there is something to train on. */
+  /** Says whether the data set is ready. */
   setReady(ready: boolean): void;
 }
 
-/** As the server takes it. */
+/** The names that the server accepts. */
 const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 const PROMOTIONS = [
-  ['always', 'at once'],
-  ['if_better', 'if it is better than the one that answers now'],
-  ['never', 'when I say so'],
+  ['always', 'Immediately'],
+  ['if_better', 'If it is better than the current version'],
+  ['never', 'Manually'],
 ] as const;
 
 const SEARCHES = [
-  ['none', 'the defaults, which suit most data'],
-  ['quick', 'a quick search for better settings'],
-  ['thorough', 'a thorough search'],
+  ['none', 'Defaults, which suit most data sets'],
+  ['quick', 'Quick search'],
+  ['thorough', 'Thorough search'],
 ] as const;
 
 export function trainingForm(
@@ -41,7 +41,7 @@ export function trainingForm(
     'aria-describedby': 'name-hint',
   });
   const hint = h('span', { class: 'hint', id: 'name-hint' });
-  const backbone = select([['', 'the default of this server'], ...models.map(({ id }) => [id, id] as const)], '');
+  const backbone = select([['', 'Default of this server'], ...models.map(({ id }) => [id, id] as const)], '');
   const promote = select(PROMOTIONS, 'always');
   const search = select(SEARCHES, 'none');
   const train = h('button', { type: 'submit', class: 'primary' }, 'Train');
@@ -55,12 +55,12 @@ export function trainingForm(
     name.setAttribute('aria-invalid', String(given !== '' && !fits));
     hint.textContent =
       given !== '' && !fits
-        ? 'Lower-case letters, digits, - and _, beginning with a letter or digit.'
+        ? 'Use lower-case letters, digits, - and _. Start with a letter or digit.'
         : known
-          ? `There is a “${given}”: this becomes its version ${Math.max(...known.versions) + 1}.`
-          : 'What you will call it when you ask it.';
+          ? `“${given}” exists: this will be version ${Math.max(...known.versions) + 1}.`
+          : 'The name that requests will use.';
     train.disabled = !ready || !fits;
-    whyNot.textContent = ready ? (fits ? '' : 'Give it a name first.') : 'The pictures come first.';
+    whyNot.textContent = ready ? (fits ? '' : 'Enter a model name.') : 'Add images first.';
   };
   name.addEventListener('input', () => {
     draft.modelName = name.value.trim();
@@ -73,10 +73,14 @@ export function trainingForm(
     h(
       'div',
       { class: 'fields' },
-      field('Name of the model', name, hint),
-      field('Backbone', backbone, h('span', { class: 'hint' }, 'The network whose sight it borrows.')),
-      field('Answers', promote, h('span', { class: 'hint' }, 'When the new version takes over its name.')),
-      field('Settings', search, h('span', { class: 'hint' }, 'A search takes longer and can gain a little.')),
+      field('Model name', name, hint),
+      field('Backbone', backbone, h('span', { class: 'hint' }, 'The pretrained network that extracts the features.')),
+      field('Promotion', promote, h('span', { class: 'hint' }, 'When the new version starts to serve this name.')),
+      field(
+        'Hyperparameters',
+        search,
+        h('span', { class: 'hint' }, 'A search takes longer and may improve the accuracy slightly.'),
+      ),
     ),
     h('div', { class: 'row' }, train, whyNot),
   );

@@ -13,7 +13,7 @@ export interface ModelTileOptions {
   readonly signal: AbortSignal;
 }
 
-/** A model in the list: what it is, how large, how good, how fast. */
+/** A model in the list, with its main facts. */
 export function modelTile(
   model: ModelSummary,
   loaded: boolean,
@@ -26,7 +26,7 @@ export function modelTile(
     (card) => {
       fill(accuracy, bestAccuracy(card));
       fill(size, bytes(card.weights.size_bytes));
-      fill(tags, summaryTags(model, loaded), isFineTuned(card) && h('span', { class: 'tag' }, 'taught here'));
+      fill(tags, summaryTags(model, loaded), isFineTuned(card) && h('span', { class: 'tag' }, 'fine-tuned here'));
     },
     () => {
       fill(accuracy, '–');
@@ -58,7 +58,7 @@ export function modelTile(
     h(
       'div',
       { class: 'row spread' },
-      h('span', { class: 'muted small' }, 'Speed here'),
+      h('span', { class: 'muted small' }, 'Speed on this server'),
       speedView(client, session, model.id, signal),
     ),
   );
@@ -76,5 +76,5 @@ function bestAccuracy({ accuracy }: ModelCard): Child {
   const [first] = accuracy;
   return first === undefined
     ? '–'
-    : h('span', { title: `${first.dataset}, ${count(first.images)} images` }, `${first.top1.toFixed(1)} %`);
+    : h('span', { title: `${first.dataset}, ${count(first.images)} images` }, `${first.top1.toFixed(1)}%`);
 }

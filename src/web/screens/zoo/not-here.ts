@@ -3,16 +3,16 @@ import { type Child, h } from '../../dom.ts';
 import { counted } from '../../format.ts';
 import { type PullRowOptions, pullRow } from './pull.ts';
 
-/** The reason of a model whose weights are elsewhere begins so; the command that gets them follows. */
+/** The reason of a model without weights: the command that pulls them. */
 const NOT_PULLED = /^not pulled: (?<command>.+)$/;
 
-/** Models that cannot answer: those whose weights are to be pulled first, and those that are broken. */
+/** Models that cannot be used: those without weights, and those that are damaged. */
 export function notHere(entries: readonly RepositoryEntry[], options: Omit<PullRowOptions, 'command'>): Child {
   const commands = entries.flatMap(({ name, reason }) => {
     const command = NOT_PULLED.exec(reason)?.groups?.['command'];
     return command === undefined ? [] : [{ name, command }];
   });
-  // What has a version is there, and loaded by the first request.
+  // An entry with a version can be used: the first request loads it.
   const broken = entries.filter(
     ({ version, reason }) => version === undefined && reason !== '' && !NOT_PULLED.test(reason),
   );
@@ -21,7 +21,7 @@ export function notHere(entries: readonly RepositoryEntry[], options: Omit<PullR
       h(
         'section',
         { class: 'block' },
-        h('h2', {}, 'Broken'),
+        h('h2', {}, 'Damaged'),
         h(
           'ul',
           { class: 'panel listing' },
@@ -32,11 +32,11 @@ export function notHere(entries: readonly RepositoryEntry[], options: Omit<PullR
       h(
         'section',
         { class: 'block' },
-        h('h2', {}, 'Not here yet'),
+        h('h2', {}, 'Not downloaded'),
         h(
           'p',
           { class: 'muted' },
-          `${counted(commands.length, 'model')} whose weights are elsewhere. They are downloaded from where the zoo pins them and verified; the model then answers without a restart.`,
+          `${counted(commands.length, 'model')} without weights on this server. A pull downloads and verifies the weights; the model can then be used without a restart.`,
         ),
         h(
           'ul',

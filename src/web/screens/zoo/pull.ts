@@ -1,4 +1,5 @@
 import type { Client } from '../../api/client.ts';
+import { followEvents } from '../../api/events.ts';
 import type { Pull } from '../../api/schema.ts';
 import { copyButton } from '../../components/copy-button.ts';
 import { errorNotice, sentence } from '../../components/notice.ts';
@@ -7,24 +8,24 @@ import { bytes } from '../../format.ts';
 import type { Session } from '../../session.ts';
 
 const PHASES: Readonly<Record<Pull['phase'], string>> = {
-  wait: 'waiting for another pull of it',
-  download: 'downloading',
-  verify: 'verifying',
-  unpack: 'unpacking',
-  convert: 'converting',
+  wait: 'Waiting for another pull of this model',
+  download: 'Downloading',
+  verify: 'Verifying',
+  unpack: 'Unpacking',
+  convert: 'Converting',
 };
 
 export interface PullRowOptions {
   readonly client: Client;
   readonly session: Session;
   readonly signal: AbortSignal;
-  /** A command for a terminal that does the same. */
+  /** The shell command that does the same. */
   readonly command: string;
-  /** Told when the model is there. */
+  /** Called when the model has been pulled. */
   readonly onPulled: () => void;
 }
 
-/** A model whose weights are elsewhere, with a button that gets them and shows how far that is. */
+/** A model without weights, with a button that pulls them and the progress of the pull. */
 export function pullRow(id: string, { client, session, signal, command, onPulled }: PullRowOptions): HTMLElement {
   const place = h('div', { class: 'pull' });
 
@@ -61,13 +62,27 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
   };
 
   const follow = (): void => {
-    const source = new EventSource(`/models/${encodeURIComponent(id)}/pull/events`);
-    source.addEventListener('pull', ({ data }) => {
-      const pull = JSON.parse(data) as Pull;
-      if (pull.state !== 'running') source.close();
-      show(pull);
+    const stop = followEvents(`/models/${encodeURIComponent(id)}/pull/events`, {
+      pull: (event) => {
+        const pull = event as Pull;
+        if (pull.state !== 'running') stop();
+        show(pull);
+      },
     });
-    signal.addEventListener('abort', () => source.close());
+    signal.addEventListener('abort', stop);
+  };
+
+  /** Shows a pull that was started before the screen was left. */
+  const resume = (): void => {
+    client.call('readPull', { path: { id }, signal }).then(
+      (pull) => {
+        show(pull);
+        if (pull.state === 'running') follow();
+      },
+      () => {
+        if (!signal.aborted) offer();
+      },
+    );
   };
 
   const show = (pull: Pull): void => {
@@ -81,13 +96,13 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
         );
         break;
       case 'done':
-        fill(place, h('span', { role: 'status' }, 'It is here.'));
+        fill(place, h('span', { role: 'status' }, 'Downloaded.'));
         onPulled();
         break;
       case 'failed':
         fill(
           place,
-          h('span', { class: 'failure small', role: 'alert' }, sentence(pull.reason ?? 'It failed')),
+          h('span', { class: 'failure small', role: 'alert' }, sentence(pull.reason ?? 'The pull failed')),
           h('button', { type: 'button', class: 'compact', onclick: start }, 'Try again'),
         );
         break;
@@ -96,7 +111,7 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
     }
   };
 
-  if (session.pulls.has(id)) start();
+  if (session.pulls.has(id)) resume();
   else offer();
   return h('li', {}, h('strong', {}, id), place);
 }

@@ -6,7 +6,7 @@ import type { Screen, ScreenContext } from '../../screen.ts';
 import { modelTile } from './model-tile.ts';
 import { notHere } from './not-here.ts';
 
-/** Every model that answers. */
+/** All models of the server. */
 export function zooScreen({ client, session }: ScreenContext): Screen {
   const api = apiPanel();
   const watched = client.watched(api.show);
@@ -44,12 +44,8 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
       h(
         'div',
         { class: 'lead' },
-        h('h1', {}, 'The zoo'),
-        h(
-          'p',
-          {},
-          'Every model that this server answers with: how good it is, how large, how fast on this machine, and on what terms.',
-        ),
+        h('h1', {}, 'Model zoo'),
+        h('p', {}, 'All models of this server, with their accuracy, size, speed and licence.'),
       ),
       trouble,
       list,
@@ -60,7 +56,7 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
   };
 }
 
-/** The default first, then by name. */
+/** The default model first, the others by name. */
 function sorted(models: readonly ModelSummary[]): ModelSummary[] {
   return models.toSorted((a, b) => Number(b.default) - Number(a.default) || a.id.localeCompare(b.id));
 }

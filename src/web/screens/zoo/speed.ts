@@ -5,11 +5,11 @@ import { milliseconds } from '../../format.ts';
 import type { Session, Speed } from '../../session.ts';
 import { measureSpeed } from './measure.ts';
 
-/** The speed of a model as it was measured here, or a button that measures it. */
+/** The measured speed of a model, or a button that measures it. */
 export function speedView(client: Client, session: Session, model: string, signal: AbortSignal): HTMLElement {
   const place = h('span', { class: 'speed', role: 'status' });
   const measure = (): void => {
-    fill(place, h('span', { class: 'muted' }, 'measuring …'));
+    fill(place, h('span', { class: 'muted' }, 'Measuring …'));
     measureSpeed(client, model, signal).then(
       (speed) => {
         session.speeds.set(model, speed);
@@ -34,8 +34,8 @@ export function speedView(client: Client, session: Session, model: string, signa
       place,
       h(
         'span',
-        { title: `${milliseconds(inferenceMs)} of it in the network; from this page, over HTTP` },
-        `${milliseconds(aloneMs)}, ${Math.round(perSecond)} a second`,
+        { title: `Measured from this page over HTTP. Inference takes ${milliseconds(inferenceMs)} of the time.` },
+        `${milliseconds(aloneMs)}, ${Math.round(perSecond)} images/s`,
       ),
     );
   const known = session.speeds.get(model);
