@@ -28,7 +28,7 @@ test('shows what it would import, and imports it only with --yes', async () => {
   expect(asked.stdout).toMatch(/architecture +vgg11_bn_slim\n/);
   expect(asked.stdout).toMatch(/mean +0.485, 0.456, 0.406 +\(guessed\)/);
   expect(asked.stdout).toMatch(/std +0.25, 0.25, 0.25\n/);
-  expect(await readdir(join(dataDir, 'zoo'))).toEqual([]);
+  expect(await readdir(join(dataDir, 'zoo'), { recursive: true })).toEqual(['.staging']);
 
   const taken = await zooImport('--name', 'mine', '--labels', 'tiny200', '--yes');
   expect(taken).toMatchObject({ code: 0, stdout: expect.stringContaining('mine: imported') });
