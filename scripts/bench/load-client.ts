@@ -21,8 +21,8 @@ export interface LoadResult extends WindowResult {
 
 const HEADER_END = Buffer.from('\r\n\r\n');
 
-/** Calls back with the status line of each response. Supports only keep-alive with `Content-Length`. */
-function onResponses(socket: Socket, callback: (status: string) => void): void {
+/** Calls back with the head of each response. Supports only responses with `Content-Length`. */
+function onResponses(socket: Socket, callback: (head: string) => void): void {
   let pending = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
@@ -33,8 +33,13 @@ function onResponses(socket: Socket, callback: (status: string) => void): void {
     if (Number.isNaN(length)) throw new Error(`the response has no Content-Length: ${head}`);
     if (pending.length < end + HEADER_END.length + length) return;
     pending = Buffer.alloc(0);
-    callback(head.slice(0, head.indexOf('\r\n')));
+    callback(head);
   });
+}
+
+/** Milliseconds that the server asks to wait before the next request. */
+function waitOf(head: string): number {
+  return 1_000 * Number(/^retry-after: *(\d+)\r?$/im.exec(head)?.[1] ?? 0);
 }
 
 async function measure(task: LoadTask, requests: readonly Buffer[]): Promise<LoadResult> {
@@ -45,22 +50,41 @@ async function measure(task: LoadTask, requests: readonly Buffer[]): Promise<Loa
     new Promise((resolve) => {
       const socket = createConnection({ port: task.port, host: '127.0.0.1', noDelay: true });
       let sent = 0;
+      let waiting = false;
+      let waitMs = 0;
       const fail = (what: string): void => {
         failures[what] = (failures[what] ?? 0) + 1;
       };
       const send = (): void => {
+        if (socket.destroyed) return;
+        if (window.over) {
+          socket.end();
+          return;
+        }
+        waiting = true;
         sent = performance.now();
         socket.write(requests[next++ % requests.length] ?? '');
       };
       socket.on('connect', send);
-      socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
-      // A broken connection is opened again, as clients do.
-      socket.on('close', (cut) => resolve(cut && !window.over ? connection() : undefined));
-      onResponses(socket, (status) => {
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        // After a response the server may close the connection.
+        if (waiting) fail(error.code ?? error.message);
+      });
+      // A closed connection is opened again, as clients do.
+      socket.on('close', () => {
+        if (window.over) resolve();
+        else setTimeout(() => resolve(connection()), waitMs);
+      });
+      onResponses(socket, (head) => {
+        waiting = false;
+        const status = head.slice(0, head.indexOf('\r\n'));
         if (status.includes(' 200 ')) window.count(sent);
         else fail(status);
-        if (window.over) socket.end();
-        else send();
+        // No longer than the whole run, so that the run ends.
+        waitMs = Math.min(waitOf(head), 1_000 * task.seconds);
+        if (/^connection: *close/im.test(head)) socket.end();
+        else if (waitMs === 0) send();
+        else setTimeout(send, waitMs);
       });
     });
   await Promise.all(Array.from({ length: task.concurrency }, connection));

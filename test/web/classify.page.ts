@@ -39,7 +39,7 @@ describe('classifying', () => {
     const { page } = opened;
     const text = { name: 'notes.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('not a picture') };
     await page.setInputFiles('main input[type=file]', [text, ...(await colouredFiles('red', 'red.png'))]);
-    await page.getByText(/The file is text; JPEG, PNG/).waitFor();
+    await page.getByText(/The file is text; send JPEG, PNG/).waitFor();
     await page.locator('.card .bars').waitFor();
   });
 
