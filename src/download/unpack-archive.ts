@@ -1,10 +1,11 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
+import { makeFolder } from '../common/durable-files.ts';
 import { messageOf } from '../common/errors.ts';
 import { fileBytes, openZip } from '../common/open-zip.ts';
 
@@ -45,7 +46,7 @@ export async function unpackArchive(
       }
       if (!wants(name)) continue;
       const target = join(folder, ...safeParts(name));
-      await mkdir(dirname(target), { recursive: true });
+      await makeFolder(dirname(target));
       const content = Readable.from(expectSize(await open(), size, name));
       await pipeline(content, createWriteStream(target, { flags: 'wx' }), { signal });
     }

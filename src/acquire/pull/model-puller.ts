@@ -1,6 +1,7 @@
-import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makeFolder } from '../../common/durable-files.ts';
 import { AppError } from '../../common/errors.ts';
 import { digestFile } from '../../common/file-digest.ts';
 import { FolderLockedError, lockFolder } from '../../common/folder-lock.ts';
@@ -154,7 +155,7 @@ export class ModelPuller {
 async function lockOrWait(folder: string, { onProgress, signal }: PullOptions): Promise<() => Promise<void>> {
   for (;;) {
     signal.throwIfAborted();
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     try {
       return await lockFolder(folder);
     } catch (thrown) {

@@ -1,6 +1,6 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { syncToDisk, writeFileDurably } from '../../common/durable-files.ts';
+import { makeFolder, syncToDisk, writeFileDurably } from '../../common/durable-files.ts';
 import type { Downloaded } from '../../download/download-request.ts';
 import type { ManifestDocument, WeightsLock } from '../../registry/manifest.ts';
 import { MANIFEST_FILE, WEIGHTS_LOCK_FILE } from '../../registry/zoo.ts';
@@ -13,7 +13,7 @@ export const BACKBONE_FILE = 'backbone.safetensors';
  * there, so the lock file is written first; a backbone that was pulled alone before is removed last.
  */
 export async function placeWeights(from: string, folder: string, { sha256, size }: Downloaded): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const lock: WeightsLock = { sha256, size_bytes: size };
   await writeFileDurably(join(folder, WEIGHTS_LOCK_FILE), `${JSON.stringify(lock, null, 2)}\n`);
   await rename(from, join(folder, basename(from)));
@@ -24,7 +24,7 @@ export async function placeWeights(from: string, folder: string, { sha256, size 
 
 /** Moves weights into the folder of a model with a manifest of its own, which is written last. */
 export async function placeModel(from: string, folder: string, manifest: ManifestDocument): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await rename(from, join(folder, manifest.weights.file));
   await writeFileDurably(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
 }

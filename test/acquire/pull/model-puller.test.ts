@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import { ModelPuller } from '../../../src/acquire/pull/model-puller.ts';
 import type { PullOptions, PullProgress } from '../../../src/acquire/pull/pull-options.ts';
+import { lockFolder } from '../../../src/common/folder-lock.ts';
 import { elementCount } from '../../../src/common/tensor.ts';
 import { float32Tensor, writeSafetensors } from '../../../src/convert/formats/safetensors/writer.ts';
 import { readDownloadSettings } from '../../../src/download/settings.ts';
@@ -46,6 +47,11 @@ async function pin(weights: object): Promise<void> {
   );
 }
 
+const makeWork = async () => {
+  const work = join(folder, 'data', '.pulling', name);
+  await mkdir(work, { recursive: true });
+  return work;
+};
 const place = () => join(folder, 'data', name, 'model.safetensors');
 
 function pull(options: Partial<PullOptions> = {}, environment: Record<string, string> = { HF_ENDPOINT: host.origin }) {
@@ -88,7 +94,16 @@ describe('a pull', () => {
     const results = await Promise.all([pull(), pull(), pull()]);
     expect(results.filter(({ fetched }) => fetched)).toHaveLength(1);
     expect(host.requests).toHaveLength(1);
-    expect(phases).toContain('wait');
+  });
+
+  test('that waits for another one ends with the reason of its signal', async () => {
+    const unlock = await lockFolder(await makeWork());
+    const controller = new AbortController();
+    const onProgress = ({ phase }: PullProgress) => {
+      if (phase === 'wait') controller.abort(new Error('cancelled'));
+    };
+    await expect(pull({ onProgress, signal: controller.signal })).rejects.toThrow('cancelled');
+    await unlock();
   });
 
   test('resumes the download of a process that died', async () => {
@@ -241,6 +256,23 @@ describe('a backbone alone', () => {
     expect(model.manifest.file.num_classes).toBe(1000);
     expect(readdirSync(join(folder, 'data', name)).sort()).toEqual(['model.safetensors', 'weights.lock.json']);
     expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });
+  });
+
+  test('is not what a pull of the whole model gets that runs at the same time', async () => {
+    const [backbone, whole] = await Promise.all([pull({ backboneOnly: true }), pull()]);
+    expect(whole.model.manifest.file.num_classes).toBe(1000);
+    expect(backbone.model.manifest.file.num_classes).toBeOneOf([0, 1000]);
+    expect(await pull()).toMatchObject({ fetched: false });
+  });
+
+  test('leaves no part behind when it was cancelled and the whole model is pulled', async () => {
+    const controller = new AbortController();
+    const cancel = () => controller.abort(new Error('cancelled'));
+    await expect(pull({ backboneOnly: true, onProgress: cancel, signal: controller.signal })).rejects.toThrow(
+      'cancelled',
+    );
+    await pull();
+    expect(readdirSync(join(folder, 'data', '.pulling'))).toEqual([]);
   });
 
   test('cannot be pulled of a model whose manifest does not say where it ends', async () => {
