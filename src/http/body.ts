@@ -106,14 +106,15 @@ function tooSlow(what: string, timeoutMs: number): AppError {
 }
 
 /**
- * Reads a body into memory.
+ * Reads a body into memory of its own.
  * @throws AppError `body_too_large`, `request_timeout`, `queue_full`; ClientGone
  */
 export async function readBody(request: Request, limits: BodyLimits): Promise<Buffer> {
+  const length = request.headers['content-length'];
+  if (length !== undefined) return readInto(request, limits, () => Buffer.allocUnsafeSlow(Number(length)));
   const chunks: Buffer[] = [];
   await receiveBody(request, limits, (chunk) => chunks.push(chunk));
-  const [first] = chunks;
-  return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
+  return Buffer.concat(chunks);
 }
 
 /** Like `readBody`, into memory of the pool where the length is announced and small enough. The caller releases it. */
@@ -121,16 +122,24 @@ export async function readPooledBody(request: Request, pool: BufferPool, limits:
   const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
   if (length > LARGEST_POOLED_BYTES) return { bytes: await readBody(request, limits), release: () => undefined };
   const lent = pool.take(length);
-  let received = 0;
   try {
-    await receiveBody(request, limits, (chunk) => {
-      received += chunk.copy(lent.bytes, received);
-    });
+    await readInto(request, limits, () => lent.bytes);
     return lent;
   } catch (thrown) {
     lent.release();
     throw thrown;
   }
+}
+
+/** Reads a body of announced length. @param memory called once the body is admitted */
+async function readInto(request: Request, limits: BodyLimits, memory: () => Buffer): Promise<Buffer> {
+  let bytes: Buffer | undefined;
+  let received = 0;
+  await receiveBody(request, limits, (chunk) => {
+    bytes ??= memory();
+    received += chunk.copy(bytes, received);
+  });
+  return bytes ?? memory();
 }
 
 /**

@@ -97,7 +97,15 @@ export function parseManifestDocument(text: string): ManifestDocument {
   return document;
 }
 
-/** Describes each field that a schema rejected, in one line. */
+/** Limits of a description, since a document may come from a client: issues, and characters of a path or a message. */
+const MAX_ISSUES = 5;
+const MAX_ISSUE_LENGTH = 200;
+
+/** Describes the fields that a schema rejected, in one line. */
 export function describeIssues(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`).join('; ');
+  const shown = error.issues.slice(0, MAX_ISSUES).map(({ path, message }) => {
+    return `${path.join('.').slice(0, MAX_ISSUE_LENGTH) || 'document'}: ${message.slice(0, MAX_ISSUE_LENGTH)}`;
+  });
+  if (error.issues.length > shown.length) shown.push(`and ${error.issues.length - shown.length} more`);
+  return shown.join('; ');
 }

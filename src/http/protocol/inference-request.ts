@@ -1,21 +1,32 @@
 import { z } from 'zod';
 import type { InferenceRequest } from '../../answering/tensor-inference.ts';
 import { AppError } from '../../common/errors.ts';
-import { elementCount } from '../../common/tensor.ts';
+import type { Config } from '../../config.ts';
 import { describeIssues } from '../../registry/manifest.ts';
 import { OUTPUT_NAMES, type OutputName, RUNTIME_NAMES, type RuntimeName } from '../../runtime/session.ts';
-import { bytesFromBinary, bytesFromJson, readPixels } from './tensor-data.ts';
+import { checkJsonStructure } from './json-structure.ts';
+import { filesFromBinary, filesFromJson, readPixels } from './tensor-data.ts';
 
 /** The one input of every model. */
 export const INPUT_NAME = 'pixels';
-/** Length of the JSON before binary data, in lower case as Node has it. */
+/** Header with the length of the JSON before binary data, in lower case as Node has it. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
-/** JSON is parsed on the thread that answers everybody: pixels belong into binary data. */
+/** More numbers than that are sent as binary data, in a third of the bytes. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
+/** Characters of the request's `id`, which the answer repeats. */
+const MAX_ID_LENGTH = 1024;
+/** Images have four dimensions. */
+const MAX_DIMENSIONS = 8;
 
 const size = z.int().nonnegative();
+const outputSchema = z.object({
+  name: z.enum(OUTPUT_NAMES),
+  parameters: z
+    .looseObject({ binary_data: z.boolean().optional(), classification: z.int().nonnegative().optional() })
+    .optional(),
+});
 const requestSchema = z.object({
-  id: z.string().optional(),
+  id: z.string().max(MAX_ID_LENGTH).optional(),
   parameters: z
     .looseObject({ binary_data_output: z.boolean().optional(), runtime: z.enum(RUNTIME_NAMES).optional() })
     .optional(),
@@ -23,32 +34,24 @@ const requestSchema = z.object({
     z.object({
       name: z.literal(INPUT_NAME),
       datatype: z.enum(['UINT8', 'FP32', 'BYTES']),
-      shape: z.array(size).min(1),
+      // Lengths first: each wrong element would be an issue of its own.
+      shape: z.array(z.unknown()).min(1).max(MAX_DIMENSIONS).pipe(z.array(size)),
       parameters: z.looseObject({ binary_data_size: size.optional() }).optional(),
-      // Looked at by itself: a schema would visit millions of numbers one by one.
+      // Read without a schema, which would visit millions of numbers one by one.
       data: z.unknown().optional(),
     }),
   ]),
-  outputs: z
-    .array(
-      z.object({
-        name: z.enum(OUTPUT_NAMES),
-        parameters: z
-          .looseObject({ binary_data: z.boolean().optional(), classification: z.int().nonnegative().optional() })
-          .optional(),
-      }),
-    )
-    .optional(),
+  outputs: z.array(z.unknown()).max(OUTPUT_NAMES.length).pipe(z.array(outputSchema)).optional(),
 });
 
-type Request = z.output<typeof requestSchema>;
-type Input = Request['inputs'][0];
+type RequestJson = z.output<typeof requestSchema>;
 
-/** An output and how it is to be sent. */
-export interface WantedOutput {
+/** A requested output. */
+export interface RequestedOutput {
   readonly name: OutputName;
+  /** Whether to send it as binary data. */
   readonly binary: boolean;
-  /** Send the names of so many classes, from the likeliest, in place of the numbers. */
+  /** Number of the most probable classes whose names to send in place of the values. */
   readonly classes?: number;
 }
 
@@ -57,74 +60,69 @@ export interface ProtocolRequest {
   readonly id?: string;
   readonly runtime: RuntimeName;
   readonly input: InferenceRequest['input'];
-  readonly wanted: readonly WantedOutput[];
+  readonly outputs: readonly RequestedOutput[];
 }
 
-/** How much a request may hold. */
-export interface ProtocolLimits {
-  readonly maxImages: number;
-  readonly maxImageBytes: number;
+/** The settings that limit a request. */
+export type ProtocolLimits = Pick<Config, 'maxImages' | 'maxImageBytes'>;
+
+/** Length of the JSON in a body. @param header value of `Inference-Header-Content-Length` @throws AppError `invalid_request` */
+export function jsonLengthOf(bodyLength: number, header: string | undefined): number {
+  const length = header === undefined ? bodyLength : Number(header);
+  if (Number.isSafeInteger(length) && length >= 0 && length <= bodyLength) return length;
+  throw invalid(`Inference-Header-Content-Length is ${header?.slice(0, 20)}; the body has ${bodyLength} bytes.`);
 }
 
 /**
- * Reads the body of an inference request: JSON, and behind it the binary data of tensors that are sent so.
- * @param jsonLength the header `Inference-Header-Content-Length`, where there is one
- * @throws AppError `invalid_request` that says what is wrong; `too_many_images`, `body_too_large`
+ * Parses the body of an inference request: JSON, followed by the binary data of tensors.
+ * @throws AppError `invalid_request`, `too_many_images`, `body_too_large`
  */
-export function parseInferenceRequest(
-  body: Buffer,
-  jsonLength: string | undefined,
-  limits: ProtocolLimits,
-): ProtocolRequest {
-  const length = jsonLength === undefined ? body.length : Number(jsonLength);
-  if (!Number.isSafeInteger(length) || length < 0 || length > body.length) {
-    throw invalid(`Inference-Header-Content-Length is ${jsonLength}; the body has ${body.length} bytes.`);
-  }
-  const { id, parameters, inputs, outputs } = parseJson(body.subarray(0, length));
+export function parseInferenceRequest(body: Buffer, jsonLength: number, limits: ProtocolLimits): ProtocolRequest {
+  const { id, parameters, inputs, outputs = [] } = parseJson(body.subarray(0, jsonLength));
   const binaryByDefault = parameters?.binary_data_output ?? false;
-  const wanted = (outputs ?? []).map(({ name, parameters: own }): WantedOutput => {
+  const requested = outputs.map(({ name, parameters: own }): RequestedOutput => {
     const { binary_data: binary = binaryByDefault, classification: classes } = own ?? {};
     return { name, binary, ...(classes !== undefined && classes > 0 && { classes }) };
   });
-  if (new Set(wanted.map(({ name }) => name)).size < wanted.length) throw invalid('An output is named twice.');
+  if (new Set(requested.map(({ name }) => name)).size < requested.length) throw invalid('An output is named twice.');
   return {
     ...(id !== undefined && { id }),
     runtime: parameters?.runtime ?? 'onnx',
-    input: readInput(inputs[0], body.subarray(length), limits),
-    wanted: wanted.length > 0 ? wanted : OUTPUT_NAMES.map((name) => ({ name, binary: binaryByDefault })),
+    input: readInput(inputs[0], body.subarray(jsonLength), limits),
+    outputs: requested.length > 0 ? requested : OUTPUT_NAMES.map((name) => ({ name, binary: binaryByDefault })),
   };
 }
 
-function parseJson(bytes: Buffer): Request {
+function parseJson(bytes: Buffer): RequestJson {
   if (bytes.length > MAX_JSON_BYTES) {
     throw new AppError(
       'body_too_large',
-      `The JSON has ${bytes.length} bytes; at most ${MAX_JSON_BYTES} are taken: send the tensor as binary data.`,
+      `The JSON has ${bytes.length} bytes; the limit is ${MAX_JSON_BYTES}: send the tensor as binary data.`,
       { context: { max_bytes: MAX_JSON_BYTES } },
     );
   }
+  checkJsonStructure(bytes);
   let json: unknown;
   try {
     json = JSON.parse(bytes.toString());
   } catch {
     throw invalid(
-      'The body is no JSON; where binary data follow, Inference-Header-Content-Length is the length of the JSON.',
+      'The body is not valid JSON; where binary data follow, Inference-Header-Content-Length is the length of the JSON.',
     );
   }
   const parsed = requestSchema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw invalid(`The request is wrong (${describeIssues(parsed.error)}); send one input called "${INPUT_NAME}".`);
+  throw invalid(`The request is not valid (${describeIssues(parsed.error)}); send one input called "${INPUT_NAME}".`);
 }
 
 function readInput(
-  input: Input,
+  { datatype, shape, parameters, data }: RequestJson['inputs'][0],
   binary: Buffer,
   { maxImages, maxImageBytes }: ProtocolLimits,
 ): InferenceRequest['input'] {
-  const { datatype, shape, parameters, data } = input;
-  const [images = 0] = shape;
+  const [images = 0, ...others] = shape;
   if (images > maxImages) {
-    throw new AppError('too_many_images', `The input holds ${images} images; at most ${maxImages} are taken.`, {
+    throw new AppError('too_many_images', `The input has ${images} images; the limit is ${maxImages}.`, {
       context: { max_images: maxImages },
     });
   }
@@ -132,19 +130,19 @@ function readInput(
   if ((announced ?? 0) !== binary.length || (announced !== undefined && data !== undefined)) {
     throw invalid(
       `The input has ${announced === undefined ? 'no binary_data_size' : `binary_data_size ${announced}`}, and ` +
-        `${binary.length} bytes follow the JSON; a tensor has either "data" or binary data of just that size.`,
+        `${binary.length} bytes follow the JSON; a tensor has either "data" or binary data of exactly that size.`,
     );
   }
   if (datatype !== 'BYTES') {
     return { pixels: readPixels(announced === undefined ? { json: data } : { binary }, datatype, shape) };
   }
-  if (elementCount(shape) !== images || images === 0) {
-    throw invalid(`The BYTES input has shape [${shape.join(', ')}]; it takes a file an image: [n] or [n, 1].`);
+  if (images === 0 || others.some((each) => each !== 1)) {
+    throw invalid(`The BYTES input has shape [${shape.join(', ')}]; it takes one file per image: [n] or [n, 1].`);
   }
-  const files = announced === undefined ? bytesFromJson(data, images) : bytesFromBinary(binary, images);
+  const files = announced === undefined ? filesFromJson(data, images) : filesFromBinary(binary, images);
   const large = files.find(({ length }) => length > maxImageBytes);
   if (large === undefined) return { images: files };
-  throw new AppError('body_too_large', `An image has ${large.length} bytes; at most ${maxImageBytes} are taken.`, {
+  throw new AppError('body_too_large', `An image has ${large.length} bytes; the limit is ${maxImageBytes}.`, {
     context: { max_bytes: maxImageBytes },
   });
 }

@@ -1,77 +1,110 @@
+import { setImmediate } from 'node:timers/promises';
 import { topK } from '../../answering/postprocess.ts';
 import type { Inference } from '../../answering/tensor-inference.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Tensor } from '../../common/tensor.ts';
-import type { ProtocolRequest, WantedOutput } from './inference-request.ts';
-import { bytesToBinary } from './tensor-data.ts';
+import type { ProtocolRequest, RequestedOutput } from './inference-request.ts';
+import { textsToBinary } from './tensor-data.ts';
 
-/** Numbers in one answer of JSON: to write them holds up the thread that answers everybody. */
-const MAX_JSON_NUMBERS = 1_000_000;
+/** Values in one answer as JSON: 20 MB of text. */
+const MAX_JSON_VALUES = 1_000_000;
+/** Values that are written before other requests have their turn: about 2 ms. */
+const VALUES_PER_TURN = 8_192;
 
-/** An answer: JSON, and behind it the tensors that were wanted as binary data. */
+/** An answer: JSON, followed by the tensors that were requested as binary data. */
 export interface ProtocolResponse {
-  readonly json: string;
+  readonly json: Buffer;
   readonly binary: readonly Buffer[];
 }
 
 /**
- * The answer to an inference request.
- * @throws AppError `invalid_request` when more numbers were wanted as JSON than are written
+ * Writes the answer to an inference request, in turns with other requests.
+ * @throws AppError `invalid_request` when the outputs are too many values for JSON
  */
-export function inferenceResponse(inference: Inference, { id, wanted }: ProtocolRequest): ProtocolResponse {
-  const outputs = wanted.map((each) => outputOf(inference, each));
-  const numbers = outputs.reduce((sum, { numbers: count }) => sum + count, 0);
-  if (numbers > MAX_JSON_NUMBERS) {
+export async function inferenceResponse(
+  inference: Inference,
+  { id, outputs: requested }: ProtocolRequest,
+): Promise<ProtocolResponse> {
+  const values = requested.reduce((sum, output) => sum + jsonValues(inference, output), 0);
+  if (values > MAX_JSON_VALUES) {
     throw new AppError(
       'invalid_request',
-      `The outputs have ${numbers} numbers, and at most ${MAX_JSON_NUMBERS} are written as JSON: ask for fewer outputs, ` +
-        'or for binary data (binary_data_output).',
-      { context: { max_numbers: MAX_JSON_NUMBERS } },
+      `The outputs have ${values} values, and the limit in JSON is ${MAX_JSON_VALUES}: request fewer outputs or binary ` +
+        'data (binary_data_output).',
+      { context: { max_values: MAX_JSON_VALUES } },
     );
   }
-  const json = {
+  const head = {
     model_name: inference.model,
     model_version: String(inference.version),
     ...(id !== undefined && { id }),
-    outputs: outputs.map(({ head, data }) => ({ ...head, ...(data !== undefined && { data: data() }) })),
   };
-  return { json: JSON.stringify(json), binary: outputs.flatMap(({ binary }) => binary ?? []) };
+  const outputs: string[] = [];
+  const binary: Buffer[] = [];
+  for (const output of requested) {
+    const { text, bytes } = await writeOutput(inference, output);
+    outputs.push(text);
+    if (bytes !== undefined) binary.push(bytes);
+  }
+  return { json: Buffer.from(`${JSON.stringify(head).slice(0, -1)},"outputs":[${outputs.join(',')}]}`), binary };
 }
 
-interface WrittenOutput {
-  readonly head: Readonly<Record<string, unknown>>;
-  /** Of an output in JSON. */
-  readonly data?: () => readonly unknown[];
-  readonly numbers: number;
-  readonly binary?: Buffer;
-}
-
-function outputOf({ outputs, labels }: Inference, { name, binary: wantsBinary, classes }: WantedOutput): WrittenOutput {
+function tensorOf({ outputs }: Inference, name: RequestedOutput['name']): Tensor {
   const tensor = outputs[name];
   if (tensor === undefined) throw new Error(`the model gave no ${name}`);
-  if (classes !== undefined && (name === 'probabilities' || name === 'logits')) {
-    const texts = rowsOf(tensor).flatMap((row) => classTexts(row, classes, (index) => labels[index]?.label ?? ''));
-    const [images = 0] = tensor.shape;
+  return tensor;
+}
+
+/** Whether the output is sent as names of classes. */
+function namesClasses({ name, classes }: RequestedOutput): boolean {
+  return classes !== undefined && (name === 'probabilities' || name === 'logits');
+}
+
+function jsonValues(inference: Inference, output: RequestedOutput): number {
+  return output.binary || namesClasses(output) ? 0 : tensorOf(inference, output.name).data.length;
+}
+
+async function writeOutput(
+  inference: Inference,
+  output: RequestedOutput,
+): Promise<{ readonly text: string; readonly bytes?: Buffer }> {
+  const { name, binary, classes = 0 } = output;
+  const { data, shape } = tensorOf(inference, name);
+  if (namesClasses(output)) {
+    const texts = await classTexts(inference, { data, shape }, classes);
+    const [images = 0] = shape;
     const head = { name, datatype: 'BYTES', shape: [images, texts.length / images] };
-    if (!wantsBinary) return { head, data: () => texts, numbers: 0 };
-    const binary = bytesToBinary(texts);
-    return { head: { ...head, parameters: { binary_data_size: binary.length } }, binary, numbers: 0 };
+    return binary ? withBinary(head, textsToBinary(texts)) : { text: JSON.stringify({ ...head, data: texts }) };
   }
-  const { data, shape } = tensor;
   const head = { name, datatype: 'FP32', shape };
-  if (!wantsBinary) return { head, data: () => Array.from(data), numbers: data.length };
-  const binary = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return { head: { ...head, parameters: { binary_data_size: binary.length } }, binary, numbers: 0 };
+  if (binary) return withBinary(head, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  return { text: `${JSON.stringify(head).slice(0, -1)},"data":[${await writeValues(data)}]}` };
 }
 
-function rowsOf({ data, shape: [images = 1] }: Tensor): Float32Array[] {
+function withBinary(head: object, bytes: Buffer): { readonly text: string; readonly bytes: Buffer } {
+  return { text: JSON.stringify({ ...head, parameters: { binary_data_size: bytes.length } }), bytes };
+}
+
+async function writeValues(values: Float32Array): Promise<string> {
+  const texts: string[] = [];
+  for (let start = 0; start < values.length; start += VALUES_PER_TURN) {
+    if (start > 0) await setImmediate();
+    texts.push(JSON.stringify(Array.from(values.subarray(start, start + VALUES_PER_TURN))).slice(1, -1));
+  }
+  return texts.join(',');
+}
+
+/** `score:index:label` of the most probable classes of each image. */
+async function classTexts({ labels }: Inference, { data, shape }: Tensor, classes: number): Promise<string[]> {
+  const [images = 1] = shape;
   const length = data.length / images;
-  return Array.from({ length: images }, (_, row) => data.subarray(row * length, (row + 1) * length));
-}
-
-/** `score:index:label`, from the likeliest class. */
-function classTexts(scores: Float32Array, classes: number, labelOf: (index: number) => string): string[] {
-  return topK(scores, classes, Number.NEGATIVE_INFINITY).map(
-    ({ index, score }) => `${score}:${index}:${labelOf(index)}`,
-  );
+  const texts: string[] = [];
+  for (let row = 0; row < images; row++) {
+    if (row > 0) await setImmediate();
+    const scores = data.subarray(row * length, (row + 1) * length);
+    for (const { index, score } of topK(scores, classes, Number.NEGATIVE_INFINITY)) {
+      texts.push(`${score}:${index}:${labels[index]?.label ?? ''}`);
+    }
+  }
+  return texts;
 }

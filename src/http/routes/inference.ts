@@ -7,8 +7,9 @@ import { OUTPUT_NAMES } from '../../runtime/session.ts';
 import { readBody, refuseEncoded } from '../body.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
-import { INPUT_NAME, JSON_LENGTH_HEADER, parseInferenceRequest } from '../protocol/inference-request.ts';
+import { INPUT_NAME, JSON_LENGTH_HEADER } from '../protocol/inference-request.ts';
 import { inferenceResponse } from '../protocol/inference-response.ts';
+import { InferenceRequestParser } from '../protocol/request-parser.ts';
 import { sendJson } from '../respond.ts';
 import { pathParameter, type Route } from './route.ts';
 
@@ -29,24 +30,25 @@ interface InferenceDependencies {
 export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
   const { inference, control, config, bodyBudget: budget, version } = dependencies;
   const { maxBodyBytes: maxBytes, requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;
+  const parser = new InferenceRequestParser(config);
   const infer = async (request: Request, response: Response): Promise<void> => {
     // Any media type is taken: clients of the protocol send none, or that of JSON although binary data follow it.
     refuseEncoded(request);
     const body = await readBody(request, { maxBytes, timeoutMs, stallTimeoutMs, budget });
-    const parsed = parseInferenceRequest(body, request.headers[JSON_LENGTH_HEADER]?.toString(), config);
+    const signal = clientSignal(response);
+    const parsed = await parser.parse(body, request.headers[JSON_LENGTH_HEADER]?.toString(), signal);
     const answer = await inference.infer({
       model: referenceOf(request),
       runtime: parsed.runtime,
       input: parsed.input,
       // Always in the same order: images with equal outputs share batches.
-      outputs: OUTPUT_NAMES.filter((name) => parsed.wanted.some((each) => each.name === name)),
-      signal: clientSignal(response),
+      outputs: OUTPUT_NAMES.filter((name) => parsed.outputs.some((each) => each.name === name)),
+      signal,
     });
-    const { json, binary } = inferenceResponse(answer, parsed);
-    const head = Buffer.from(json);
-    const whole = binary.length === 0 ? head : Buffer.concat([head, ...binary]);
+    const { json, binary } = await inferenceResponse(answer, parsed);
+    const whole = binary.length === 0 ? json : Buffer.concat([json, ...binary]);
     response.setHeader('Content-Type', binary.length === 0 ? 'application/json' : 'application/octet-stream');
-    if (binary.length > 0) response.setHeader('Inference-Header-Content-Length', head.length);
+    if (binary.length > 0) response.setHeader('Inference-Header-Content-Length', json.length);
     response.setHeader('Content-Length', whole.length);
     response.end(whole);
   };

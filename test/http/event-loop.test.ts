@@ -1,0 +1,92 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { InferenceRequest } from '../../src/answering/tensor-inference.ts';
+import { ask, CONFIG, startServer, type TestServer } from './fixture.ts';
+
+/** Bodies that cost the parser most. None may hold up the requests of others, or get an answer of its own size. */
+const MEBIBYTE = 1024 * 1024;
+const repeated = (unit: string, bytes: number) => unit.repeat(bytes / unit.length);
+const withData = (data: string, { shape = '[1,64,64,3]', outputs = '[]' } = {}) =>
+  `{"inputs":[{"name":"pixels","datatype":"UINT8","shape":${shape},"data":${data}}],"outputs":${outputs}}`;
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer({ config: { ...CONFIG, maxBodyBytes: 40 * MEBIBYTE } });
+});
+afterAll(() => server.close());
+
+describe('an inference request', () => {
+  it.each<[string, () => string, string]>([
+    ['of ten million arrays', () => withData(`[${repeated('[],', 31 * MEBIBYTE)}[]]`), 'flat array'],
+    ['of ten million objects', () => withData(`[${repeated('{},', 31 * MEBIBYTE)}{}]`), 'flat array'],
+    ['of a million outputs', () => withData('[1]', { outputs: `[${repeated('{"name":"x"},', 13e6)}{}]` }), 'strings'],
+    ['of ten thousand outputs', () => withData('[1]', { outputs: `[${repeated('{},', 3e4)}{}]` }), 'outputs'],
+    ['of a million texts', () => withData(`[${repeated('"1",', 4e6)}"1"]`), 'strings'],
+    ['of ten million numbers too many', () => withData(`[${repeated('1,', 2e7)}1]`), 'numbers'],
+    ['of nested arrays', () => withData('['.repeat(1e5) + ']'.repeat(1e5)), 'nested'],
+    ['of a tensor that no memory holds', () => withData('[1]', { shape: '[1,60000,60000,3]' }), 'needs 10800000000'],
+    ['of a thousand dimensions', () => withData('[1]', { shape: `[${repeated('1,', 2e3)}1]` }), 'shape'],
+    ['of the longest id', () => `{"id":"${repeated('x', 1e6)}","inputs":[]}`, 'id'],
+  ])('%s is refused in few words, while others are answered', async (_, body, reason) => {
+    const init = { method: 'POST', body: body() };
+    const delay = monitorEventLoopDelay({ resolution: 10 });
+    delay.enable();
+    const answer = await ask(server, '/v2/models/tiny.test/infer', init);
+    delay.disable();
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
+    expect(answer.body.detail).toContain(reason);
+    expect(answer.text.length).toBeLessThan(4_000);
+    // The worst took two to five seconds on the thread that answers everybody.
+    expect(delay.max / 1e6).toBeLessThan(1_000);
+  });
+});
+
+it('options that are wrong are named up to a number, and cut to a length', async () => {
+  const query = Array.from({ length: 900 }, (_, i) => `option_${i}=1`).join('&');
+  for (const path of [`/classify?${query}`, `/classify?top_k=${'x'.repeat(8_000)}`]) {
+    const body = new FormData();
+    body.append('image', new Blob(['x']), 'x.jpg');
+    const answer = await ask(server, path, { method: 'POST', body });
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
+    expect(answer.text.length).toBeLessThan(4_000);
+  }
+});
+
+it('a long tensor comes back from the thread that parses it as it was sent', async () => {
+  const seen: InferenceRequest[] = [];
+  const echo = await startServer({
+    config: { ...CONFIG, maxBodyBytes: 40 * MEBIBYTE },
+    inference: {
+      describe: () => Promise.reject(new Error('not described')),
+      infer: async (request) => {
+        seen.push(request);
+        return {
+          model: 'tiny.test',
+          version: 1,
+          labels: [],
+          outputs: { logits: { data: Float32Array.of(1), shape: [1, 1] } },
+        };
+      },
+    },
+  });
+  const pixels = Uint8Array.from({ length: 5 * MEBIBYTE }, (_, i) => i % 251);
+  const shape = [1, 5, 1024, 1024];
+  const input = { name: 'pixels', datatype: 'UINT8', shape };
+  const head = {
+    inputs: [{ ...input, parameters: { binary_data_size: pixels.length } }],
+    outputs: [{ name: 'logits' }],
+  };
+  const json = JSON.stringify({ inputs: [{ ...input, data: [...pixels] }], outputs: [{ name: 'logits' }] });
+  const path = `${echo.url}/v2/models/tiny.test/infer`;
+  const headers = { 'Inference-Header-Content-Length': String(JSON.stringify(head).length) };
+  const binary = Buffer.concat([Buffer.from(JSON.stringify(head)), pixels]);
+  expect((await fetch(path, { method: 'POST', body: binary, headers })).status).toBe(200);
+  expect((await fetch(path, { method: 'POST', body: json })).status).toBe(200);
+  for (const { input: received } of seen) {
+    const tensor = 'pixels' in received ? received.pixels : undefined;
+    expect(tensor?.shape).toEqual(shape);
+    expect(Buffer.compare(tensor?.data ?? Buffer.alloc(0), pixels)).toBe(0);
+  }
+  expect(seen).toHaveLength(2);
+  await echo.close();
+});
