@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
 import { parseFinetuneOptions } from '../src/finetuning/finetune-options.ts';
-import { createFinetuner, createServices } from '../src/services.ts';
+import { createModelTrainer, createServices } from '../src/services.ts';
 import { ask, start } from './bench/child.ts';
 import type { FinetuneFloorTask } from './bench/finetune-floor.ts';
 import { median } from './bench/measurement.ts';
@@ -40,7 +40,7 @@ const dataDir = await mkdtemp(join(tmpdir(), 'menagerie-bench-'));
 const config = readConfig({ ...process.env, DATA_DIR: dataDir });
 const logger = createLogger('error');
 const services = await createServices(config, logger);
-const finetuner = createFinetuner(services, config, logger, dataDir);
+const trainer = createModelTrainer(services, config, logger, dataDir);
 const options = parseFinetuneOptions({ name: 'bench', backbone: backboneName });
 const backbone = services.registry.resolve(options.backbone ?? config.defaultBackbone);
 const { onnx } = await services.conversions.get(backbone);
@@ -52,7 +52,7 @@ async function runJob(): Promise<number> {
   // A new name, so that there is no version in service to compare with.
   const key = randomUUID();
   const named = { ...options, name: `bench-${key}` };
-  await finetuner.train(named, dataset, key, { onProgress: () => {}, signal });
+  await trainer.train(named, dataset, key, { onProgress: () => {}, signal });
   return (performance.now() - began) / 1000;
 }
 
@@ -88,7 +88,7 @@ async function latencies(photos: readonly Buffer[], stop: () => boolean): Promis
 }
 
 try {
-  const report = await finetuner.inspect(options, dataset, { onProgress: () => {}, signal });
+  const report = await trainer.inspect(options, dataset, { onProgress: () => {}, signal });
   console.log(
     `${report.images.used} images, ${report.images.train} of them with ${options.augmentation.copies} augmented copies`,
   );

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { REPORT_FILE, REPORT_PAGE } from '../src/finetuning/fine-tuned-version.ts';
 import { parseFinetuneOptions } from '../src/finetuning/finetune-options.ts';
-import type { PublishedVersion } from '../src/finetuning/finetuner.ts';
+import type { PublishedVersion } from '../src/finetuning/model-trainer.ts';
 import { parseTrainingReport, type TrainingReport } from '../src/finetuning/report/report-schema.ts';
-import type { TrainingProgress } from '../src/finetuning/training-task.ts';
-import { createFinetuner } from '../src/services.ts';
+import type { TrainingProgress } from '../src/finetuning/training-progress.ts';
+import { REPORT_FILE, REPORT_PAGE } from '../src/finetuning/version-files.ts';
+import { createModelTrainer } from '../src/services.ts';
 import { expectEnd, readCommandLine, required, UsageError } from './command-line.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { withServices } from './with-services.ts';
@@ -107,7 +107,7 @@ await withServices(async ({ services, config, logger }) => {
   const progress = progressDisplay();
   try {
     const options = parseFinetuneOptions(given);
-    const published = await createFinetuner(services, config, logger, workDir).train(options, path, randomUUID(), {
+    const published = await createModelTrainer(services, config, logger, workDir).train(options, path, randomUUID(), {
       onProgress: progress.update,
       signal: interrupted.signal,
     });

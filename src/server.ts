@@ -18,7 +18,7 @@ import { createApp } from './http/app.ts';
 import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
-import { createFinetuner, createServices, ENGINE_GRACE_MS, packageVersion } from './services.ts';
+import { createModelTrainer, createServices, ENGINE_GRACE_MS, packageVersion } from './services.ts';
 
 /** A server that is not listening yet. */
 export interface MenagerieServer {
@@ -37,8 +37,8 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   // Opened before the folders are emptied: it throws when another server uses them.
   const queue = await openFileJobQueue(join(dataDir, 'jobs'), logger, { maxQueued: config.jobQueueLimit });
   await Promise.all([workDir, uploadDir].map((folder) => removeLeftovers(folder, logger)));
-  const finetuner = createFinetuner(services, config, logger, workDir);
-  const finetuning = new FinetuneJobs(finetuner, queue, logger);
+  const trainer = createModelTrainer(services, config, logger, workDir);
+  const finetuning = new FinetuneJobs(trainer, queue, logger);
   const pulls = new ModelPulls({
     puller: new ModelPuller({ seedDir: zooDir, pulledDir: join(dataDir, 'zoo'), settings: config.downloads }),
     publish: () => watch.scan(),
@@ -55,7 +55,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       registry,
       store,
       conversions,
-      refresh: (name) => finetuner.refresh(name),
+      refresh: (name) => trainer.refresh(name),
       release: (model) => serving.release(model),
     }),
     pulls,

@@ -10,7 +10,7 @@ import { ModelControl } from './catalogue/model-control.ts';
 import { RepositoryWatch } from './catalogue/repository-watch.ts';
 import type { Logger } from './common/logger.ts';
 import type { Config } from './config.ts';
-import { Finetuner } from './finetuning/finetuner.ts';
+import { ModelTrainer } from './finetuning/model-trainer.ts';
 import { drawHeat } from './image/heat-overlay.ts';
 import { preprocessImage } from './image/preprocess.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
@@ -139,9 +139,9 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
 }
 
 /** Creates fine-tuning on top of the services. @param workDir an existing folder that no other process uses */
-export function createFinetuner(services: Services, config: Config, logger: Logger, workDir: string): Finetuner {
+export function createModelTrainer(services: Services, config: Config, logger: Logger, workDir: string): ModelTrainer {
   const { registry, repository, store, conversions } = services;
-  return new Finetuner({
+  return new ModelTrainer({
     ...config,
     registry,
     repository,

@@ -5,7 +5,7 @@
 import { setPriority } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import { forEachConcurrently } from '../../src/common/concurrency.ts';
-import { openImageSource } from '../../src/finetuning/dataset/open-image-source.ts';
+import { openImageSource } from '../../src/finetuning/dataset/dataset.ts';
 import type { FinetuneOptions } from '../../src/finetuning/finetune-options.ts';
 import { augment, reduceForAugmentation } from '../../src/image/augment.ts';
 import { decodeImage } from '../../src/image/decode.ts';

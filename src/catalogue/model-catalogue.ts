@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../common/errors.ts';
 import type { JsonObject, JsonValue } from '../common/json.ts';
-import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from '../finetuning/fine-tuned-version.ts';
 import { summarizeReport } from '../finetuning/report/report.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
+import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from '../finetuning/version-files.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import {
   type ModelVersion,

@@ -1,8 +1,7 @@
 import type { Classification, ClassificationRequest } from '../answering/image-classification.ts';
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError, messageOf } from '../common/errors.ts';
-import { type Dataset, readDataset } from '../finetuning/dataset/dataset.ts';
-import { openImageSource } from '../finetuning/dataset/open-image-source.ts';
+import { type Dataset, openImageSource, readDataset } from '../finetuning/dataset/dataset.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';

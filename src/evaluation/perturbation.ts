@@ -2,7 +2,7 @@ import { topK } from '../answering/postprocess.ts';
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError } from '../common/errors.ts';
 import { type Random, seededRandom } from '../common/random.ts';
-import { openImageSource } from '../finetuning/dataset/open-image-source.ts';
+import { openImageSource } from '../finetuning/dataset/dataset.ts';
 import type { Preprocessing } from '../image/crop.ts';
 import type { PreprocessedImage } from '../image/preprocess.ts';
 import type { ModelVersion } from '../registry/registry.ts';

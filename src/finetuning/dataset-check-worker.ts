@@ -1,8 +1,7 @@
 /** Entry of the thread that looks at a data set's names and labels before it is queued. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '../common/errors.ts';
-import { readDataset } from './dataset/dataset.ts';
-import { openImageSource } from './dataset/open-image-source.ts';
+import { openImageSource, readDataset } from './dataset/dataset.ts';
 import { MIN_CLASSES, MIN_IMAGES_PER_CLASS } from './dataset/preflight-report.ts';
 import type { DatasetFault } from './dataset-check.ts';
 

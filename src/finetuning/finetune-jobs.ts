@@ -1,47 +1,54 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError, type ErrorCode, messageOf } from '../common/errors.ts';
+import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { asStorageError } from '../common/storage-error.ts';
-import { type Claim, ClaimLostError, type Job, JobCancelledError, type JobQueue } from '../jobs/job-queue.ts';
-import type { Preflight } from './dataset/preflight.ts';
+import {
+  type Claim,
+  ClaimLostError,
+  type Job,
+  JobCancelledError,
+  type JobQueue,
+  type JobReport,
+} from '../jobs/job-queue.ts';
+import type { PreflightReport } from './dataset/preflight-report.ts';
 import { checkDataset } from './dataset-check.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
-import type { Finetuner } from './finetuner.ts';
-import type { TrainingProgress } from './training-task.ts';
+import type { ModelTrainer } from './model-trainer.ts';
+import type { OnProgress } from './training-progress.ts';
 
-/** Data sets that are looked at side by side, each in a process of its own, while jobs run beside them. */
+/** Data sets that are inspected at once, each in a process of its own, beside the job that runs. */
 const MAX_INSPECTIONS = 2;
 /** Well within the lease of a claim. */
 const HEARTBEAT_MS = 10_000;
-/** After a failure of the queue itself, such as a full disk, before the next job is asked for. */
+/** Milliseconds after a failure of the queue itself, for example on a full disk, before the next job is claimed. */
 const RETRY_MS = 5_000;
 
 /** Takes labelled archives and works on them one after the other, as jobs that outlive this process. */
 export class FinetuneJobs {
-  readonly #finetuner: Finetuner;
+  readonly #trainer: ModelTrainer;
   readonly #queue: JobQueue;
   readonly #logger: Logger;
   readonly #stop = new AbortController();
   #inspections = 0;
   #working: Promise<void> | undefined;
 
-  constructor(finetuner: Finetuner, queue: JobQueue, logger: Logger) {
-    this.#finetuner = finetuner;
+  constructor(trainer: ModelTrainer, queue: JobQueue, logger: Logger) {
+    this.#trainer = trainer;
     this.#queue = queue;
     this.#logger = logger;
   }
 
-  /** What was submitted. */
+  /** The jobs that were submitted. */
   get jobs(): Pick<JobQueue, 'get' | 'list' | 'cancel' | 'events'> {
     return this.#queue;
   }
 
-  /** Begins to work on jobs: those that are queued already, and those that a dead server left. */
+  /** Begins to work on jobs, also on those that an earlier process left. */
   start(): void {
     this.#working = this.#work();
   }
 
-  /** Ends the training that runs; its job stays in the queue and goes on, from its features, when the server is back. */
+  /** Ends the training that runs. Its job stays in the queue and continues from its features after a restart. */
   async close(): Promise<void> {
     this.#stop.abort(new AppError('shutting_down', 'the server is stopping'));
     await this.#working;
@@ -49,26 +56,27 @@ export class FinetuneJobs {
   }
 
   /**
-   * Queues a fine-tune; the archive is moved away. Names and counts are looked at now, pictures when the job runs.
-   * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`; `job_queue_full`
+   * Queues a fine-tune and moves its archive into the queue. Names and labels are checked now, images when the job runs.
+   * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`,
+   * `job_queue_full`
    */
   async submit(request: FinetuneRequest, archivePath: string): Promise<Job> {
-    const payload = this.#finetuner.pinBackbone(request);
+    const payload = this.#trainer.pinBackbone(request);
     await checkDataset(archivePath);
     return this.#queue.enqueue({ payload, archivePath });
   }
 
-  /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on; `queue_full` */
-  async inspect(options: FinetuneOptions, datasetPath: string, signal: AbortSignal): Promise<Preflight['report']> {
+  /** Inspects a data set without training. @throws AppError when it cannot be trained on; `queue_full` */
+  async inspect(options: FinetuneOptions, datasetPath: string, signal: AbortSignal): Promise<PreflightReport> {
     if (this.#inspections >= MAX_INSPECTIONS) {
-      throw new AppError('queue_full', `${MAX_INSPECTIONS} data sets are being looked at: try again shortly`, {
+      throw new AppError('queue_full', `${MAX_INSPECTIONS} data sets are being inspected: try again shortly`, {
         retryAfter: 5,
         context: { limit: MAX_INSPECTIONS },
       });
     }
     this.#inspections += 1;
     try {
-      return await this.#finetuner.inspect(options, datasetPath, {
+      return await this.#trainer.inspect(options, datasetPath, {
         onProgress: () => {},
         signal: AbortSignal.any([signal, this.#stop.signal]),
       });
@@ -78,74 +86,71 @@ export class FinetuneJobs {
   }
 
   async #work(): Promise<void> {
-    for (;;) {
-      const claim = await this.#claim();
-      if (claim === undefined) return;
+    const { signal } = this.#stop;
+    let lastReason: string | undefined;
+    while (!signal.aborted) {
       try {
-        await this.#workOn(claim);
+        const claim = await this.#queue.claim(signal);
+        if (claim !== undefined) await this.#workOn(claim);
+        lastReason = undefined;
       } catch (thrown) {
+        const reason = messageOf(thrown);
         if (thrown instanceof ClaimLostError) {
-          this.#logger.warn({ job: claim.job.id, reason: thrown.message }, 'a job was taken away');
-        } else {
-          // The claim runs out by itself, and the job is queued again.
-          this.#logger.error({ job: claim.job.id, reason: messageOf(thrown) }, 'the job queue failed');
-          await delay(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+          this.#logger.warn({ reason }, 'a job was taken away');
+          continue;
         }
+        // A claim that could not be ended runs out by itself, and its job is queued again.
+        if (reason !== lastReason) this.#logger.error({ reason }, 'the job queue failed');
+        lastReason = reason;
+        await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }
-  }
-
-  /** Waits for a job, also while the queue cannot be written, such as on a full disk; undefined when stopped. */
-  async #claim(): Promise<Claim | undefined> {
-    let reason: string | undefined;
-    while (!this.#stop.signal.aborted) {
-      try {
-        return await this.#queue.claim(this.#stop.signal);
-      } catch (thrown) {
-        if (messageOf(thrown) !== reason) this.#logger.error({ reason: messageOf(thrown) }, 'no job can be started');
-        reason = messageOf(thrown);
-        await delay(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-      }
-    }
-    return undefined;
   }
 
   async #workOn(claim: Claim): Promise<void> {
-    const { job } = claim;
-    // In order; a claim that was lost meanwhile shows when the job ends.
-    let told: Promise<void> = Promise.resolve();
-    const onProgress = ({ kept: _kept, ...latest }: TrainingProgress): void => {
-      const event = { type: 'progress', progress: latest } as const;
-      told = told.then(() => this.#queue.report(claim, event)).catch(() => undefined);
+    // Reports are made in order. A claim that was lost meanwhile shows when the job ends.
+    let reported: Promise<void> = Promise.resolve();
+    const report = (next: JobReport): void => {
+      reported = reported.then(() => this.#queue.report(claim, next)).catch(() => undefined);
     };
-    const heartbeat = setInterval(() => {
-      this.#queue.report(claim, { type: 'heartbeat' }).catch(() => undefined);
-    }, HEARTBEAT_MS);
-    this.#logger.info({ job: job.id }, 'fine-tuning');
+    const heartbeat = setInterval(() => report({ type: 'heartbeat' }), HEARTBEAT_MS);
     try {
-      const options = parseFinetuneOptions(job.payload);
-      const archive = await claim.archivePath();
-      if (archive === undefined) throw new AppError('internal', 'the archive of the job is gone');
-      const signal = AbortSignal.any([claim.signal, this.#stop.signal]);
-      const published = await this.#finetuner.train(options, archive, job.id, { onProgress, signal });
-      await told;
-      const { model, version, promoted, summary } = published;
-      await this.#queue.report(claim, { type: 'succeeded', result: { model, version, promoted, summary } });
-      this.#logger.info({ job: job.id, model, version, promoted }, 'fine-tuned');
-    } catch (thrown) {
-      await told;
-      // The queue takes the job back when it is closed, so that it goes on after a restart.
-      if (this.#stop.signal.aborted) return;
-      if (claim.signal.aborted) {
-        if (claim.signal.reason instanceof JobCancelledError) await this.#queue.report(claim, { type: 'cancelled' });
-        return;
-      }
-      const error = thrown instanceof AppError ? thrown : asStorageError(thrown);
-      const code: ErrorCode = error?.code ?? 'internal';
-      this.#logger.warn({ job: job.id, code, reason: messageOf(thrown) }, 'a fine-tune failed');
-      await this.#queue.report(claim, { type: 'failed', failure: { code, message: messageOf(error ?? thrown) } });
+      const end = await this.#train(claim, ({ kept, ...progress }) => {
+        report({ type: 'progress', progress, ...(kept !== undefined && { kept }) });
+      });
+      await reported;
+      if (end !== undefined) await this.#queue.report(claim, end);
     } finally {
       clearInterval(heartbeat);
     }
+  }
+
+  /** @returns how the job ended; undefined when the claim is lost or the server stops */
+  async #train({ job, signal, archivePath }: Claim, onProgress: OnProgress): Promise<JobReport | undefined> {
+    this.#logger.info({ job: job.id }, 'fine-tuning');
+    try {
+      const options = parseFinetuneOptions(job.payload);
+      const archive = await archivePath();
+      if (archive === undefined) throw new AppError('internal', 'the archive of the job is gone');
+      const { model, version, promoted, summary } = await this.#trainer.train(options, archive, job.id, {
+        onProgress,
+        signal: AbortSignal.any([signal, this.#stop.signal]),
+      });
+      this.#logger.info({ job: job.id, model, version, promoted }, 'fine-tuned');
+      return { type: 'succeeded', result: { model, version, promoted, summary } };
+    } catch (thrown) {
+      // The queue takes the job back when it is closed, so that it continues after a restart.
+      if (this.#stop.signal.aborted) return undefined;
+      if (signal.aborted) return signal.reason instanceof JobCancelledError ? { type: 'cancelled' } : undefined;
+      return this.#failure(job, thrown);
+    }
+  }
+
+  #failure({ id }: Job, thrown: unknown): JobReport {
+    const reason = messageOf(thrown);
+    if (thrown instanceof AppError && thrown.code === 'training_lost') return { type: 'abandoned', reason };
+    const error = asStorageError(thrown) ?? (thrown instanceof AppError ? thrown : new AppError('internal', reason));
+    this.#logger.warn({ job: id, code: error.code, reason, err: thrown }, 'a fine-tune failed');
+    return { type: 'failed', failure: { code: error.code, message: error.message } };
   }
 }

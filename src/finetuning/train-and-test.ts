@@ -9,7 +9,7 @@ import type { SearchResult } from './head/hyperparameter-search.ts';
 import type { Hyperparameters } from './head/hyperparameters.ts';
 import { selectModel } from './head/model-selection.ts';
 import { type TestResult, testHead } from './head/test-result.ts';
-import type { TrainingProgress } from './training-task.ts';
+import type { TrainingProgress } from './training-progress.ts';
 
 /** A head, how it was trained, and its test result. */
 export interface TrainedHead {

@@ -1,19 +1,23 @@
-/** Entry of the process that trains: takes one task, tells how far it is, answers, ends. */
+/** Entry of the training process: takes one command, reports progress, answers and ends. */
 import { setPriority } from 'node:os';
 import { AppError, messageOf } from '../common/errors.ts';
 import { asStorageError } from '../common/storage-error.ts';
-import type { TrainingCommand, TrainingReply } from './training-process.ts';
-import type { TrainingProgress } from './training-task.ts';
-import { inspectDataset, transferLearning } from './transfer-learning.ts';
+import { startHeartbeat } from '../common/watchdog.ts';
+import type { TrainingCommand, TrainingReply, VersionReserved } from './training-messages.ts';
+import { inspectDataset, trainModel } from './training-pipeline.ts';
+import type { OnProgress, TrainingProgress } from './training-progress.ts';
 
-/** Within a phase, in milliseconds: every message wakes the server, which writes it down. */
+/** Milliseconds between reports within a phase: every message wakes the server, which writes it to disk. */
 const PROGRESS_INTERVAL_MS = 200;
+/** Lowest priority (`nice`): requests go first. */
+const NICENESS = 19;
 
-/** The lowest priority there is (`nice`): whoever waits for an answer goes first. */
-setPriority(19);
+setPriority(NICENESS);
+startHeartbeat();
+// The server ends this process itself: a Ctrl-C in its terminal reaches the whole process group.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
-// The channel closes when the server lets go, and also when it is killed: no training outlives it.
+// The channel closes when the server lets go, and also when the server is killed: no training outlives it.
 process.on('disconnect', () => process.exit(0));
 
 process.once('message', (command: TrainingCommand) => {
@@ -21,33 +25,46 @@ process.once('message', (command: TrainingCommand) => {
 });
 
 async function answer(command: TrainingCommand): Promise<TrainingReply> {
-  const due = createPace();
-  const onProgress = (progress: TrainingProgress): void => {
-    if (due(progress)) process.send?.({ type: 'progress', progress } satisfies TrainingReply);
+  const isDue = createPace();
+  const onProgress: OnProgress = (progress) => {
+    if (isDue(progress)) process.send?.({ type: 'progress', progress } satisfies TrainingReply);
   };
   try {
-    return command.type === 'train'
-      ? { type: 'done', result: await transferLearning(command.task, onProgress) }
-      : { type: 'done', result: await inspectDataset(command.task, onProgress) };
+    const result =
+      command.type === 'train'
+        ? await trainModel(command.task, reserveVersion, onProgress)
+        : await inspectDataset(command.task, onProgress);
+    return { type: 'done', result };
   } catch (thrown) {
-    const error = thrown instanceof AppError ? thrown : asStorageError(thrown);
-    if (error !== undefined)
-      return { type: 'failed', code: error.code, message: error.message, context: error.context };
-    return { type: 'failed', code: 'internal', message: messageOf(thrown), context: {} };
+    if (thrown instanceof AppError) return failure(thrown);
+    // The parent logs it, with the path of a file that could not be written.
+    console.error(thrown);
+    return failure(asStorageError(thrown) ?? new AppError('internal', messageOf(thrown)));
   }
 }
 
-/** Whether progress is worth telling: the first and last of each phase, something in between, and every epoch. */
+function reserveVersion(): Promise<number> {
+  return new Promise((resolve) => {
+    process.once('message', ({ version }: VersionReserved) => resolve(version));
+    process.send?.({ type: 'trained' } satisfies TrainingReply);
+  });
+}
+
+function failure({ code, message, context }: AppError): TrainingReply {
+  return { type: 'failed', code, message, context };
+}
+
+/** Whether a progress is to be reported: the first and last of each phase, some in between, and every epoch. */
 function createPace(): (progress: TrainingProgress) => boolean {
   let current = '';
-  let toldAt = Number.NEGATIVE_INFINITY;
+  let reportedAt = Number.NEGATIVE_INFINITY;
   return ({ phase, done, total }) => {
     const now = performance.now();
     // Epochs are few, and each is a point of the curve.
     const always = phase === 'training' || phase !== current || done === total;
-    if (!always && now - toldAt < PROGRESS_INTERVAL_MS) return false;
+    if (!always && now - reportedAt < PROGRESS_INTERVAL_MS) return false;
     current = phase;
-    toldAt = now;
+    reportedAt = now;
     return true;
   };
 }

@@ -2,9 +2,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openArchive } from '../../src/finetuning/dataset/archive.ts';
+import { openImageSource } from '../../src/finetuning/dataset/dataset.ts';
 import { openFolder } from '../../src/finetuning/dataset/folder.ts';
 import { ARCHIVE_LIMITS, type ArchiveLimits, type ImageSource } from '../../src/finetuning/dataset/image-source.ts';
-import { openImageSource } from '../../src/finetuning/dataset/open-image-source.ts';
 import { fileOf, temporaryFolder, type ZipEntry, zipOf } from '../finetuning/dataset/zip-fixtures.ts';
 
 const SYMBOLIC_LINK = 0o120777;

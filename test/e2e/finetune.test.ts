@@ -1,10 +1,18 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { colouredPicture, colourZip } from '../../scripts/labelled-zip.ts';
-import { type ServerProcess, startServer, temporaryDataDir, until, untilReady } from '../../scripts/server-process.ts';
+import {
+  childrenOf,
+  isAlive,
+  type ServerProcess,
+  startServer,
+  temporaryDataDir,
+  until,
+  untilReady,
+} from '../../scripts/server-process.ts';
 import { readZip } from '../zip-reader.ts';
 import type { ClassifyAnswer } from './answers.ts';
 
@@ -127,6 +135,13 @@ describe('a labelled zip', () => {
     expect((await fetch(`${server.url}/models/colours@2`)).status).toBe(404);
   });
 
+  test('sent after a version was removed gets a new number, which its report names too', async () => {
+    const { result } = await ended(await finetune({ name: 'colours', promote: 'never', seed: '3', ...FAST }));
+    expect(result).toMatchObject({ version: 3, promoted: false });
+    const report = await (await fetch(`${server.url}/models/colours@3/report`)).json();
+    expect(report).toMatchObject({ model: { name: 'colours', version: 3 } });
+  });
+
   test('can be taken away, and runs in a bare ONNX Runtime', async () => {
     const response = await fetch(`${server.url}/models/colours/export?format=onnx`);
     expect(response.headers.get('content-disposition')).toBe('attachment; filename="colours-1-onnx.zip"');
@@ -184,6 +199,30 @@ describe('a job that runs', () => {
     expect(readdirSync(join(data.path, 'models', '.staging'))).toEqual([]);
   });
 
+  test('is not disturbed by a dry run of another data set with the same settings', async () => {
+    const started = await caughtRunning('undisturbed', '10');
+    const form = new FormData();
+    form.append('dataset', new Blob([new Uint8Array(await colourZip(30))]), 'colours.zip');
+    form.append('seed', '10');
+    form.append('copies', SLOW.copies);
+    const dryRun = await fetch(`${server.url}/finetune?dry_run=true`, { method: 'POST', body: form });
+    expect(dryRun.status).toBe(200);
+    expect(await ended(started)).toMatchObject({ state: 'succeeded', failure: null });
+  });
+
+  test.runIf(existsSync('/proc')).each([
+    ['stopped', 'SIGSTOP', '11', 'it sent no heartbeat'],
+    ['killed', 'SIGKILL', '12', 'was ended by SIGKILL'],
+  ] as const)('goes on from its features when its process is %s', async (name, signal, seed, reason) => {
+    const started = await caughtRunning(name, seed);
+    const [training = 0] = childrenOf(server.child.pid ?? 0).filter((pid) => commandOf(pid).includes('training-child'));
+    process.kill(training, signal);
+    const finished = await ended(started);
+    expect(finished).toMatchObject({ state: 'succeeded', failure: null });
+    expect(isAlive(training)).toBe(false);
+    expect(server.log()).toContain(reason);
+  });
+
   test.each([
     ['SIGTERM', '8'],
     ['SIGKILL', '9'],
@@ -203,3 +242,8 @@ describe('a job that runs', () => {
     expect((await classify(signal.toLowerCase(), 'green')).results[0]?.predictions?.[0]?.label).toBe('green');
   });
 });
+
+/** The command line of a process. */
+function commandOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+}

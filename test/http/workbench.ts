@@ -6,7 +6,7 @@ import { ModelAdministration } from '../../src/catalogue/model-administration.ts
 import { ModelCatalogue } from '../../src/catalogue/model-catalogue.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { FinetuneJobs } from '../../src/finetuning/finetune-jobs.ts';
-import { Finetuner } from '../../src/finetuning/finetuner.ts';
+import { ModelTrainer } from '../../src/finetuning/model-trainer.ts';
 import { buildTrainingReport } from '../../src/finetuning/report/report.ts';
 import type { HttpDependencies } from '../../src/http/app.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
@@ -43,7 +43,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
   for (const model of (await repository.list()).models) registry.set(model);
   const conversions = new ConversionCache(join(folder, 'converted'), logger);
   const queue = await openMemoryJobQueue({ maxQueued });
-  const finetuner = new Finetuner({
+  const trainer = new ModelTrainer({
     registry,
     repository,
     store,
@@ -55,7 +55,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
     workDir: folder,
     maxImagePixels: 50_000_000,
   });
-  const finetuning = new FinetuneJobs(finetuner, queue, logger);
+  const finetuning = new FinetuneJobs(trainer, queue, logger);
   const released: ModelVersion[] = [];
   const server = await startServer({
     catalogue: new ModelCatalogue({
@@ -68,7 +68,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
     administration: new ModelAdministration({
       registry,
       store,
-      refresh: (name) => finetuner.refresh(name),
+      refresh: (name) => trainer.refresh(name),
       release: async (model) => void released.push(model),
       conversions,
     }),
@@ -80,7 +80,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
     const files = await mkdtemp(join(folder, 'version-'));
     await writeVersion(files, name);
     const version = await store.putVersion(name, files, files);
-    await finetuner.refresh(name);
+    await trainer.refresh(name);
     return version;
   };
   const close = async (): Promise<void> => {

@@ -1,10 +1,13 @@
+import { stat } from 'node:fs/promises';
 import { AppError } from '../../common/errors.ts';
+import { openArchive } from './archive.ts';
 import { labelByFolders } from './dataset-folders.ts';
 import { isNoise, LAYOUT_HELP, type LabelledFile, type UnusedFile } from './dataset-layout.ts';
 import { labelByTable, readTable } from './dataset-table.ts';
-import type { ImageSource, SourceFile } from './image-source.ts';
+import { openFolder } from './folder.ts';
+import type { ArchiveLimits, ImageSource, SourceFile } from './image-source.ts';
 
-/** What a source of images teaches, before any image is looked at. */
+/** The labelled images of a source, before any image is read. */
 export interface Dataset {
   readonly layout: 'folders' | 'split_folders' | 'labels_csv';
   /** Sorted by name. */
@@ -12,14 +15,23 @@ export interface Dataset {
   /** Display names of the classes, sorted; a class's index is its position. */
   readonly classes: readonly string[];
   readonly unused: readonly UnusedFile[];
-  /** Files that `labels.csv` names and that are not there. */
+  /** Files that `labels.csv` names but that do not exist. */
   readonly missing: readonly string[];
 }
 
+/** Opens the zip file or folder at a path. @throws AppError when there is neither */
+export async function openImageSource(path: string, limits?: ArchiveLimits): Promise<ImageSource> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) {
+    throw new AppError('invalid_request', `there is nothing at ${path}: give a folder of images or a zip file`);
+  }
+  return found.isDirectory() ? openFolder(path, limits) : openArchive(path, limits);
+}
+
 /**
- * Finds out label and split of every image of a source. In this order: a `labels.csv` above all images; `train`,
- * `val` and `test` folders with a folder per class in each; a folder per class. Folders that merely wrap the rest are
- * stripped, and what lies deeper in a class's folder belongs to the class.
+ * Determines label and split of every image of a source. Tried in this order: a `labels.csv` above all images; `train`,
+ * `val` and `test` folders with a folder per class in each; a folder per class. Folders that only wrap the others are
+ * stripped. Images deeper in the folder of a class belong to the class.
  * @throws AppError `dataset_layout` when no image gets a label or the table cannot be read; it says what would be right
  */
 export async function readDataset(source: ImageSource): Promise<Dataset> {
@@ -53,10 +65,12 @@ export async function readDataset(source: ImageSource): Promise<Dataset> {
   };
 }
 
-/** A zip of zips is a common mistake, and is not opened: its parts could be anything. */
+/** A zip of zips is a common mistake. It is not opened, since its parts could be anything. */
 function nestedHint(files: readonly SourceFile[]): string {
   const nested = files.find(({ name }) => /\.(zip|tar|tgz|gz|7z|rar)$/i.test(name));
-  return nested === undefined ? '' : `${JSON.stringify(nested.name)} is an archive itself and not opened: unpack it; `;
+  return nested === undefined
+    ? ''
+    : `${JSON.stringify(nested.name)} is an archive itself and is not opened: unpack it; `;
 }
 
 /** The `labels.csv` whose folder holds every other file. */

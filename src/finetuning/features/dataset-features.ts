@@ -1,19 +1,90 @@
+import { forEachConcurrently } from '../../common/concurrency.ts';
 import type { OfferedLayer } from '../../convert/transfer/layered-network.ts';
+import type { Split } from '../dataset/dataset-layout.ts';
+import type { ImageSource } from '../dataset/image-source.ts';
+import type { DatasetImage } from '../dataset/preflight.ts';
+import type { FeatureExtraction } from './feature-extraction.ts';
 import type { FeatureSet, Samples } from './feature-set.ts';
 
-/** Feature vectors of a data set, by what they are for. */
+/** Feature vectors of a data set, by split. */
 export interface DatasetFeatures {
-  /** What the columns are, in their order; the last are the backbone's own features. */
+  /** The layers that the columns come from, in order; the last is the backbone's own features. */
   readonly layers: readonly OfferedLayer[];
-  /** Training images and their varied copies. */
+  /** Training images and their augmented copies. */
   readonly train: { readonly set: FeatureSet; readonly labels: Int32Array };
   readonly validation: Samples;
   readonly test: Samples;
-  /** How the report names each test image. */
+  /** Names of the test images in the report. */
   readonly testNames: readonly string[];
 }
 
-/** The features of the last `count` layers alone. */
+/** How the copies of images are made. */
+export interface CopyOptions {
+  /** Images that are worked on at once. */
+  readonly concurrency: number;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/**
+ * Features of inspected images, and of the augmented copies of those in the training split, in the order of the images.
+ */
+export async function extractFeatures(
+  images: readonly DatasetImage[],
+  source: Pick<ImageSource, 'read'>,
+  extraction: FeatureExtraction,
+  options: CopyOptions,
+): Promise<DatasetFeatures> {
+  const of = (split: Split): DatasetImage[] => images.filter((image) => image.split === split);
+  const labels = (chosen: readonly DatasetImage[]) => Int32Array.from(chosen, ({ classIndex }) => classIndex);
+  const originals = async (chosen: readonly DatasetImage[]) =>
+    rowsToMatrix(await Promise.all(chosen.map(({ digest }) => extraction.original(digest))));
+
+  const { layers } = extraction;
+  const [train, validation, test] = [of('train'), of('validation'), of('test')];
+  const copies = await copiesOf(train, source, extraction, options);
+  const sources = Int32Array.from(copies.flatMap((rows, image) => rows.map(() => image)));
+  return {
+    layers,
+    train: {
+      set: {
+        name: 'features',
+        dimension: layers.reduce((sum, { size }) => sum + size, 0),
+        originals: await originals(train),
+        ...(sources.length > 0 && { copies: { features: rowsToMatrix(copies.flat()), sources } }),
+      },
+      labels: labels(train),
+    },
+    validation: { features: await originals(validation), labels: labels(validation) },
+    test: { features: await originals(test), labels: labels(test) },
+    testNames: test.map(({ file }) => file.name),
+  };
+}
+
+/** The features of the copies of each image. */
+async function copiesOf(
+  images: readonly DatasetImage[],
+  source: Pick<ImageSource, 'read'>,
+  extraction: FeatureExtraction,
+  { concurrency, onProgress }: CopyOptions,
+): Promise<Float32Array[][]> {
+  const copies: Float32Array[][] = [];
+  let done = 0;
+  await forEachConcurrently(images.entries(), concurrency, async ([index, { digest, file }]) => {
+    copies[index] = await extraction.copies(digest, () => source.read(file));
+    done += 1;
+    onProgress(done, images.length);
+  });
+  return copies;
+}
+
+function rowsToMatrix(rows: readonly Float32Array[]): Float32Array {
+  const dimension = rows[0]?.length ?? 0;
+  const matrix = new Float32Array(rows.length * dimension);
+  for (const [index, row] of rows.entries()) matrix.set(row, index * dimension);
+  return matrix;
+}
+
+/** The features of the last `count` layers only. */
 export function lastLayers(features: DatasetFeatures, count: number): DatasetFeatures {
   const { layers, train, validation, test } = features;
   if (count === layers.length) return features;

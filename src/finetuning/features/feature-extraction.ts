@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { codeDigest } from '../../common/code-digest.ts';
 import { type Augmentation, augment, reduceForAugmentation } from '../../image/augment.ts';
-import type { Preprocessing } from '../../image/crop.ts';
 import { DECODER_VERSIONS, type DecodedImage, decodeImage } from '../../image/decode.ts';
 import { fingerprint } from '../../image/fingerprint.ts';
 import { preprocessDecoded } from '../../image/preprocess.ts';
@@ -10,19 +9,10 @@ import type { RgbImage } from '../../image/resample.ts';
 import type { ImageFacts } from '../dataset/preflight.ts';
 import { useCacheFiles } from './cache-folder.ts';
 import { DigestCache } from './digest-cache.ts';
-
-/** A frozen network that turns pixels into features. */
-export interface FeatureBackbone {
-  /** Names weights, architecture and layers: under one key, the same pixels have the same features. */
-  readonly key: string;
-  readonly preprocessing: Preprocessing;
-  readonly featureSize: number;
-  /** Pixels of one image to its features; concurrent calls share batches. */
-  compute(pixels: Uint8Array): Promise<Float32Array>;
-}
+import type { FeatureNetwork } from './feature-network.ts';
 
 export interface FeatureExtractionOptions {
-  readonly backbone: FeatureBackbone;
+  readonly network: Pick<FeatureNetwork, 'key' | 'preprocessing' | 'layers' | 'compute'>;
   readonly augmentation: Augmentation;
   readonly seed: number;
   /** Where features are kept between jobs. */
@@ -75,10 +65,12 @@ export class FeatureExtraction {
 
   private constructor(options: FeatureExtractionOptions, decoding: object) {
     this.#options = options;
-    const { backbone, augmentation, seed, cacheDir } = options;
+    const { network, augmentation, seed, cacheDir } = options;
     const { copies, ...variations } = augmentation;
-    const { key, preprocessing, featureSize } = backbone;
-    const folder = join(cacheDir, digestOf({ key, preprocessing, featureSize, decoding }));
+    const { key, preprocessing, layers } = network;
+    const featureSize = layers.reduce((sum, { size }) => sum + size, 0);
+    // The key comes first: features of models that are gone are removed by it.
+    const folder = join(cacheDir, `${key}-${digestOf({ preprocessing, layers, decoding })}`);
     const factsPath = join(cacheDir, `facts-${digestOf(decoding)}.bin`);
     const originalsPath = join(folder, 'originals.bin');
     const copiesPaths = Array.from({ length: copies }, (_, copy) =>
@@ -94,6 +86,11 @@ export class FeatureExtraction {
   static async open(options: FeatureExtractionOptions): Promise<FeatureExtraction> {
     const imageCode = await codeDigest(new URL('../../image/', import.meta.url));
     return new FeatureExtraction(options, { imageCode, decoders: DECODER_VERSIONS });
+  }
+
+  /** The parts of each feature vector. */
+  get layers(): FeatureNetwork['layers'] {
+    return this.#options.network.layers;
   }
 
   /** Feature vectors of this job that are in the cache: a job that starts again need not compute them. */
@@ -113,7 +110,7 @@ export class FeatureExtraction {
   }
 
   async #inspect(content: Buffer, digest: string): Promise<Inspection> {
-    const { backbone, maxPixels } = this.#options;
+    const { network, maxPixels } = this.#options;
     const known = this.#facts.get(digest);
     const cached = this.#originals.get(digest);
     if (known !== undefined && cached !== undefined && known.width * known.height <= maxPixels) {
@@ -122,8 +119,8 @@ export class FeatureExtraction {
     }
     const image = await decodeImage(content, maxPixels);
     const facts = { width: image.width, height: image.height, ...fingerprint(image) };
-    const pixels = await preprocessDecoded(image, backbone.preprocessing);
-    const [features] = await Promise.all([backbone.compute(pixels), this.#hold(digest, image)]);
+    const pixels = await preprocessDecoded(image, network.preprocessing);
+    const [features] = await Promise.all([network.compute(pixels), this.#hold(digest, image)]);
     this.#kept += Number(this.#originals.put(digest, features) && this.#facts.put(digest, facts));
     return { facts, features };
   }
@@ -151,15 +148,15 @@ export class FeatureExtraction {
     const held = this.#held.get(digest);
     this.#dropHeld(digest);
     if (cached.every((features) => features !== undefined)) return cached;
-    const { backbone, augmentation, seed, maxPixels } = this.#options;
-    const { inputSize } = backbone.preprocessing;
+    const { network, augmentation, seed, maxPixels } = this.#options;
+    const { inputSize } = network.preprocessing;
     const whole = held?.image ?? (await decodeImage(await read(), maxPixels));
     const image = held?.reduced ? held.image : await reduceForAugmentation(whole, inputSize);
     return Promise.all(
       this.#copies.map(async (cache, copy) => {
         const known = cached[copy];
         if (known !== undefined) return known;
-        const features = await backbone.compute(augment(image, inputSize, augmentation, { seed, digest, copy }));
+        const features = await network.compute(augment(image, inputSize, augmentation, { seed, digest, copy }));
         this.#kept += Number(cache.put(digest, features));
         return features;
       }),
@@ -174,7 +171,7 @@ export class FeatureExtraction {
   /** Holds an image for its copies, as long as there is room and they are not cached. */
   async #hold(digest: string, image: DecodedImage): Promise<void> {
     if (this.#heldBytes > HELD_BYTES || this.#copies.every((cache) => cache.get(digest) !== undefined)) return;
-    const { inputSize } = this.#options.backbone.preprocessing;
+    const { inputSize } = this.#options.network.preprocessing;
     const reduced = image.width * image.height > HELD_WHOLE * inputSize[0] * inputSize[1];
     const held = { image: reduced ? await reduceForAugmentation(image, inputSize) : image, reduced };
     this.#held.set(digest, held);
@@ -245,5 +242,5 @@ class FactsCache {
 
 /** A name for a cache file from everything that decides its values. */
 function digestOf(parts: object): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }

@@ -19,22 +19,25 @@ export interface TrainingModel {
   readonly maxBatch: number | undefined;
 }
 
-/** A backbone, opened to compute the features that a head is trained on. */
+/** A frozen backbone that computes the features on which a head is trained. */
 export interface FeatureNetwork {
-  readonly model: LocalModel;
   /** Names weights, architecture and layers: under one key, the same pixels have the same features. */
   readonly key: string;
-  /** The parts of its output `features`, in order; the last is the backbone's own features. */
+  readonly preprocessing: Preprocessing;
+  /** The parts of a feature vector, in order; the last is the backbone's own features. */
   readonly layers: readonly OfferedLayer[];
+  /** Version of ONNX Runtime, once the network is loaded. @throws when it cannot be */
+  readonly loaded: Promise<string>;
+  /** Pixels of one image to its feature vector; concurrent calls share batches. */
+  compute(pixels: Uint8Array): Promise<Float32Array>;
+  close(): Promise<void>;
 }
 
 /** Opens a backbone as it is served: with its own features only. */
 export function openFeatureNetwork(backbone: TrainingModel): FeatureNetwork {
-  return {
-    model: openLocalModel(backbone, backbone.preprocessing),
-    key: backbone.key,
-    layers: [{ name: 'features', size: backbone.manifest.num_features }],
-  };
+  const { key, preprocessing, manifest } = backbone;
+  const layers = [{ name: 'features', size: manifest.num_features }];
+  return featureNetwork(openLocalModel(backbone, preprocessing), { key, preprocessing, layers });
 }
 
 /**
@@ -43,7 +46,7 @@ export function openFeatureNetwork(backbone: TrainingModel): FeatureNetwork {
  * @param workDir an existing folder, to which the network is written
  */
 export async function openLayeredNetwork(backbone: TrainingModel, workDir: string): Promise<FeatureNetwork> {
-  const { manifest, preprocessing, weightsPath, key } = backbone;
+  const { manifest, preprocessing, weightsPath } = backbone;
   if (manifest.weights.format === 'onnx') return openFeatureNetwork(backbone);
   const path = join(workDir, 'layered-network.onnx');
   const layers = await writeLayeredNetwork(
@@ -56,5 +59,18 @@ export async function openLayeredNetwork(backbone: TrainingModel, workDir: strin
     },
     path,
   );
-  return { model: openLocalModel({ onnxPath: path }, preprocessing), key: `${key}-layers`, layers };
+  const key = `${backbone.key}-layers`;
+  return featureNetwork(openLocalModel({ onnxPath: path }, preprocessing), { key, preprocessing, layers });
+}
+
+function featureNetwork(
+  model: LocalModel,
+  facts: Pick<FeatureNetwork, 'key' | 'preprocessing' | 'layers'>,
+): FeatureNetwork {
+  return {
+    ...facts,
+    loaded: model.loaded,
+    compute: (pixels) => model.compute(pixels, 'features'),
+    close: () => model.close(),
+  };
 }

@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../../common/compiled.ts';
 import type { PixelTensor } from '../../common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs, Session, SessionSource } from '../../runtime/session.ts';
 
-/** What the thread is asked. */
+/** Message to the thread. */
 export interface SessionRequest {
   readonly id: number;
   readonly pixels: PixelTensor;
@@ -12,7 +11,7 @@ export interface SessionRequest {
   readonly classes: ExplainedClasses | undefined;
 }
 
-/** What the thread answers; the first is `ready`. */
+/** Message from the thread; the first is `ready`. */
 export type SessionReply =
   | ({ readonly type: 'ready' } & Pick<Session, 'runtime' | 'backend' | 'version' | 'rejected'>)
   | { readonly type: 'ran'; readonly id: number; readonly outputs: Outputs }
@@ -24,44 +23,44 @@ interface Pending {
 }
 
 /**
- * Opens a session in a thread of its own: ONNX Runtime holds the thread that calls it for as long as it computes. Close
- * it only when nothing runs, since a thread that ends in the middle of a run takes the process with it.
- * @throws when the model cannot be loaded
+ * Opens a session in a thread of its own: ONNX Runtime blocks the thread that calls it while it computes. Close it only
+ * when nothing runs, since a thread that ends in the middle of a run takes the process with it.
+ * @throws Error when the model cannot be loaded or the thread ends before it is
  */
-export async function openSessionThread(source: SessionSource): Promise<Session> {
-  const worker = new Worker(compiledEntry(import.meta.url, 'session-worker.js'), { workerData: source });
-  const [ready] = (await once(worker, 'message')) as [Extract<SessionReply, { type: 'ready' }>];
-  const pending = new Map<number, Pending>();
-  let lastId = 0;
-  let failure: Error | undefined;
-  worker.on('message', (reply: Exclude<SessionReply, { type: 'ready' }>) => {
-    const request = pending.get(reply.id);
-    pending.delete(reply.id);
-    if (reply.type === 'ran') request?.resolve(reply.outputs);
-    else request?.reject(new Error(reply.reason));
-  });
-  const fail = (error: Error): void => {
-    failure ??= error;
-    for (const { reject } of pending.values()) reject(failure);
-    pending.clear();
-  };
-  worker.on('error', fail);
-  worker.on('exit', (code) => fail(new Error(`the thread of a session ended with code ${code}`)));
-  const { runtime, backend, version, rejected } = ready;
-  return {
-    runtime,
-    backend,
-    version,
-    rejected,
-    run: (pixels, outputs, classes) =>
-      new Promise((resolve, reject) => {
-        if (failure !== undefined) return reject(failure);
+export function openSessionThread(source: SessionSource): Promise<Session> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(compiledEntry(import.meta.url, 'session-worker.js'), { workerData: source });
+    const pending = new Map<number, Pending>();
+    let lastId = 0;
+    let failure: Error | undefined;
+    const fail = (error: Error): void => {
+      failure ??= error;
+      reject(failure);
+      for (const request of pending.values()) request.reject(failure);
+      pending.clear();
+    };
+    const run: Session['run'] = (pixels, outputs, classes) =>
+      new Promise((resolveRun, rejectRun) => {
+        if (failure !== undefined) return rejectRun(failure);
         const id = ++lastId;
-        pending.set(id, { resolve, reject });
+        pending.set(id, { resolve: resolveRun, reject: rejectRun });
         worker.postMessage({ id, pixels, outputs, classes } satisfies SessionRequest);
-      }),
-    close: async () => {
+      });
+    const close = async (): Promise<void> => {
       await worker.terminate();
-    },
-  };
+    };
+    worker.on('message', (reply: SessionReply) => {
+      if (reply.type === 'ready') {
+        const { runtime, backend, version, rejected } = reply;
+        resolve({ runtime, backend, version, rejected, run, close });
+        return;
+      }
+      const request = pending.get(reply.id);
+      pending.delete(reply.id);
+      if (reply.type === 'ran') request?.resolve(reply.outputs);
+      else request?.reject(new Error(reply.reason));
+    });
+    worker.on('error', fail);
+    worker.on('exit', (code) => fail(new Error(`the thread of a session ended with code ${code}`)));
+  });
 }

@@ -1,4 +1,4 @@
-/** Entry of the thread that computes a training job's model: decoding and varying images go on beside it. */
+/** Entry of the thread that runs the model of a training, while other threads decode and augment images. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../common/errors.ts';
 import { openSession } from '../../runtime/open-session.ts';

@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import { AppError } from '../../common/errors.ts';
 import type { JsonObject } from '../../common/json.ts';
 import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
-import type { TrainingProgress } from '../../finetuning/training-task.ts';
+import type { TrainingProgress } from '../../finetuning/training-progress.ts';
 import { isFinished, type Job, type JobEvent, type JobProgress } from '../../jobs/job-queue.ts';
 import { clientSignal } from '../client-gone.ts';
 import { type StreamedEvent, sendEvents } from '../event-stream.ts';

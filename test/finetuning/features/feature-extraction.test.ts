@@ -32,12 +32,7 @@ async function compute(pixels: Uint8Array): Promise<Float32Array> {
 /** A backbone whose features are the first three values of the pixels; counts how often it runs. */
 function extraction(options: Partial<FeatureExtractionOptions> = {}): Promise<FeatureExtraction> {
   return FeatureExtraction.open({
-    backbone: {
-      key: 'backbone',
-      preprocessing,
-      featureSize: 3,
-      compute,
-    },
+    network: { key: 'backbone', preprocessing, layers: [{ name: 'features', size: 3 }], compute },
     augmentation,
     seed: 0,
     cacheDir: folder,
@@ -106,8 +101,9 @@ describe('features of images', () => {
     const first = await extraction();
     await first.inspect(content, digest);
     first.close();
-    const other = { key: 'other', preprocessing, featureSize: 1, compute: async () => new Float32Array([7]) };
-    const second = await extraction({ backbone: other });
+    const layers = [{ name: 'features', size: 1 }];
+    const other = { key: 'other', preprocessing, layers, compute: async () => new Float32Array([7]) };
+    const second = await extraction({ network: other });
     await second.inspect(content, digest);
     expect([...(await second.original(digest))]).toEqual([7]);
     second.close();
@@ -122,10 +118,11 @@ describe('features of images', () => {
     await first.inspect(content, digest);
     await first.copies(digest, neverRead);
     first.close();
-    const backbone = { key: 'backbone', preprocessing: { ...preprocessing, ...change }, featureSize: 3, compute };
-    const second = await extraction({ backbone });
+    const layers = [{ name: 'features', size: 3 }];
+    const network = { key: 'backbone', preprocessing: { ...preprocessing, ...change }, layers, compute };
+    const second = await extraction({ network });
     await second.inspect(content, digest);
-    const { pixels } = await preprocessImage(content, backbone.preprocessing, 1_000_000);
+    const { pixels } = await preprocessImage(content, network.preprocessing, 1_000_000);
     expect([...(await second.original(digest))]).toEqual([...pixels.subarray(0, 3)]);
     await second.copies(digest, neverRead);
     expect(runs).toBe(6);

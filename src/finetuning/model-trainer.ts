@@ -1,20 +1,20 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../common/durable-files.ts';
-import { AppError } from '../common/errors.ts';
+import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
 import type { ConversionCache } from '../serving/conversion.ts';
-import type { Preflight } from './dataset/preflight.ts';
+import type { PreflightReport } from './dataset/preflight-report.ts';
 import type { TrainingModel } from './features/feature-network.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
+import type { InspectionTask, TrainingResult } from './training-messages.ts';
 import { runInspection, runTraining, type TrainingControl } from './training-process.ts';
-import type { PreflightTask, TrainingResult } from './training-task.ts';
 
-/** What fine-tuning stands on; `services.ts` puts it together. */
-export interface FinetunerParts {
+/** Dependencies of `ModelTrainer`. */
+export interface ModelTrainerParts {
   readonly registry: Registry;
   readonly repository: Repository;
   readonly store: ArtifactStore;
@@ -24,32 +24,34 @@ export interface FinetunerParts {
   readonly defaultBackbone: string;
   /** Where features are kept between trainings. */
   readonly featureDir: string;
-  /** What is kept there after a training, in bytes. */
+  /** The most bytes that are kept there after a training. */
   readonly maxFeatureBytes: number;
-  /** Where the files of a version lie until they are published. */
+  /** Folder for temporary files of trainings. */
   readonly workDir: string;
   readonly maxImagePixels: number;
 }
 
-/** A version that can be asked for. */
+/** A version that was trained and can be served. */
 export interface PublishedVersion extends TrainingResult {
   readonly model: string;
   readonly version: number;
-  /** Whether the model's bare name now stands for it. */
+  /** Whether the model's bare name now means this version. */
   readonly promoted: boolean;
 }
 
-/** Trains a new version of a model and publishes it. Training itself runs in a process of its own. */
-export class Finetuner {
-  readonly #parts: FinetunerParts;
+type Control = Omit<TrainingControl, 'logger'>;
 
-  constructor(parts: FinetunerParts) {
+/** Trains new versions of models and publishes them. The training itself runs in a process of its own. */
+export class ModelTrainer {
+  readonly #parts: ModelTrainerParts;
+
+  constructor(parts: ModelTrainerParts) {
     this.#parts = parts;
   }
 
   /**
-   * Checks the names in a request, and replaces a backbone that is named by an alias by its version, since the alias may
-   * point to another one when the job runs.
+   * Checks the names in a request, and replaces a backbone that is named by an alias by its version, since the alias
+   * may point to another one when the job runs.
    * @throws AppError as `Registry.resolve` for the backbone; `invalid_request` when the name is another model's
    */
   pinBackbone(request: FinetuneRequest): FinetuneRequest {
@@ -60,58 +62,38 @@ export class Finetuner {
     return isPinned ? request : { ...request, backbone: `${name}@${version}` };
   }
 
-  /** Looks at a data set and trains nothing. @throws AppError when it cannot be trained on */
-  async inspect(
-    options: FinetuneOptions,
-    datasetPath: string,
-    control: Omit<TrainingControl, 'logger'>,
-  ): Promise<Preflight['report']> {
+  /** Inspects a zip or folder without training. @throws AppError when it cannot be trained on */
+  inspect(options: FinetuneOptions, datasetPath: string, control: Control): Promise<PreflightReport> {
     return this.#withWorkDir(async (workDir) => {
-      const task = await this.#preflightTask(options, datasetPath, workDir);
+      const task = await this.#inspectionTask(options, datasetPath, workDir);
       return runInspection(task, { ...control, logger: this.#parts.logger });
     });
   }
 
   /**
-   * Trains on a zip or folder and publishes what comes out.
+   * Trains on a zip or folder and publishes the new version.
    * @param key the same key never makes a second version
+   * @throws AppError when the data set cannot be trained on; `training_lost`
    */
-  async train(
-    options: FinetuneOptions,
-    datasetPath: string,
-    key: string,
-    control: Omit<TrainingControl, 'logger'>,
-  ): Promise<PublishedVersion> {
+  train(options: FinetuneOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
     const { store, logger } = this.#parts;
     return this.#withWorkDir(async (workDir) => {
-      const outDir = join(workDir, 'version');
-      await mkdir(outDir);
+      const versionDir = join(workDir, 'version');
+      await mkdir(versionDir);
       const current = this.#current(options.name);
       const task = {
-        ...(await this.#preflightTask(options, datasetPath, workDir)),
+        ...(await this.#inspectionTask(options, datasetPath, workDir)),
         current: current && (await this.#trainingModel(current)),
-        version: await store.reserveVersion(options.name, key),
-        outDir,
+        versionDir,
       };
-      const result = await runTraining(task, { ...control, logger });
-      const version = await store.putVersion(options.name, outDir, key);
+      const reserveVersion = () => store.reserveVersion(options.name, key);
+      const result = await runTraining(task, { ...control, logger }, reserveVersion);
+      const version = await store.putVersion(options.name, versionDir, key);
       const isNew = this.#parts.registry.find(options.name) === undefined;
-      const promoted = shallPromote(options, result, isNew);
-      if (promoted) await store.setAlias(options.name, SERVING_ALIAS, version);
-      await this.refresh(options.name);
+      const promoted = shouldPromote(options, result, isNew) && (await this.#promote(options.name, version));
+      await this.#refreshPublished(options.name);
       return { model: options.name, version, promoted, ...result };
     });
-  }
-
-  /** Gives a task a folder of its own while it runs. */
-  async #withWorkDir<T>(work: (workDir: string) => Promise<T>): Promise<T> {
-    await makeFolder(this.#parts.workDir);
-    const workDir = await mkdtemp(join(this.#parts.workDir, 'task-'));
-    try {
-      return await work(workDir);
-    } finally {
-      await rm(workDir, { recursive: true, force: true });
-    }
   }
 
   /** Reads a model of the store again, after its versions or aliases changed. */
@@ -128,6 +110,40 @@ export class Finetuner {
       if (model === undefined) registry.delete(name);
       else registry.set(model);
     });
+  }
+
+  /** Makes a published version the one in service. A failure is logged: the version is there, under its number. */
+  async #promote(name: string, version: number): Promise<boolean> {
+    try {
+      await this.#parts.store.setAlias(name, SERVING_ALIAS, version);
+      return true;
+    } catch (thrown) {
+      this.#parts.logger.error({ model: name, version, reason: messageOf(thrown) }, 'a new version was not promoted');
+      return false;
+    }
+  }
+
+  /** A failure is logged: the version is published, and the watch on the store reads it later. */
+  async #refreshPublished(name: string): Promise<void> {
+    try {
+      await this.refresh(name);
+    } catch (thrown) {
+      this.#parts.logger.error({ model: name, reason: messageOf(thrown) }, 'a new version could not be read');
+    }
+  }
+
+  /** Gives a task a folder of its own while it runs. */
+  async #withWorkDir<T>(work: (workDir: string) => Promise<T>): Promise<T> {
+    await makeFolder(this.#parts.workDir);
+    const workDir = await mkdtemp(join(this.#parts.workDir, 'task-'));
+    try {
+      return await work(workDir);
+    } finally {
+      await rm(workDir, { recursive: true, force: true }).catch((thrown: unknown) => {
+        // The folder of all tasks is emptied at the next start.
+        this.#parts.logger.warn({ path: workDir, reason: messageOf(thrown) }, 'temporary files could not be removed');
+      });
+    }
   }
 
   #backbone({ backbone }: FinetuneOptions): ModelVersion {
@@ -152,14 +168,14 @@ export class Finetuner {
     }
   }
 
-  async #preflightTask(options: FinetuneOptions, datasetPath: string, workDir: string): Promise<PreflightTask> {
+  async #inspectionTask(options: FinetuneOptions, datasetPath: string, workDir: string): Promise<InspectionTask> {
     const { featureDir, maxFeatureBytes, maxImagePixels } = this.#parts;
     const backbone = await this.#trainingModel(this.#backbone(options));
     return { options, datasetPath, backbone, featureDir, maxFeatureBytes, maxImagePixels, workDir };
   }
 
   async #trainingModel(model: ModelVersion): Promise<TrainingModel> {
-    const { key, onnx, maxBatch } = await this.#parts.conversions.verified(model);
+    const { key, onnx, maxBatch } = await this.#parts.conversions.get(model);
     const { name, version, manifest, weightsPath } = model;
     return {
       name,
@@ -176,7 +192,7 @@ export class Finetuner {
 }
 
 /** The first version of a model is always promoted; with `if_better`, also one that cannot be compared with another. */
-function shallPromote({ promote }: FinetuneOptions, result: TrainingResult, isNew: boolean): boolean {
+function shouldPromote({ promote }: FinetuneOptions, result: TrainingResult, isNew: boolean): boolean {
   if (promote !== 'if_better') return promote === 'always' || isNew;
   const { accuracy, currentAccuracy } = result;
   return accuracy === undefined || currentAccuracy === undefined || accuracy > currentAccuracy;

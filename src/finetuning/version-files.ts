@@ -9,39 +9,45 @@ import { renderReport } from './report/page/page.ts';
 import { buildTrainingReport, summarizeReport } from './report/report.ts';
 import type { TrainingReport } from './report/report-schema.ts';
 import type { TrainedHead } from './train-and-test.ts';
-import type { TrainingResult, TrainingTask } from './training-task.ts';
+import type { TrainingResult, TrainingTask } from './training-messages.ts';
 
-/** What the weights of a version are called: of a backbone that came as ONNX it is ONNX too. */
+/** Names of the weights file by format, which is that of the backbone. */
 const WEIGHTS_FILES = { safetensors: 'weights.safetensors', onnx: 'weights.onnx' } as const;
-/** What a version's report is called in the store. */
+/** The report of a version, for programs. */
 export const REPORT_FILE = 'report.json';
+/** The same for people. */
 export const REPORT_PAGE = 'report.html';
-/** Small pictures of the images that the report names, as data URIs by name. */
+/** Small pictures of the images that the report names: JSON, data URIs by name. */
 export const REPORT_PICTURES = 'report-pictures.json';
 
-/** Everything that a new version is written from. */
+/** Input of `writeVersion`. */
 export interface VersionParts {
   readonly task: TrainingTask;
+  /** Number of the version. */
+  readonly version: number;
   readonly preflight: Preflight;
   readonly trained: TrainedHead;
-  /** The TensorFlow.js backend that trained the head, and the versions of what computed. */
+  /** Name of the TensorFlow.js backend that trained the head, and versions of the libraries that computed. */
   readonly backend: { readonly name: string; readonly libraries: Readonly<Record<string, string>> };
-  /** Seconds by phase. */
+  /** Duration of each phase in seconds. */
   readonly durations: Readonly<Record<string, number>>;
-  /** Of the version that serves now, on the same test images. */
+  /** Accuracy of the version in service on the same test images. */
   readonly currentAccuracy: number | undefined;
-  /** Pictures of some test images as data URIs, by their names. */
+  /** Pictures of some test images as data URIs, by name. */
   readonly thumbnails: ReadonlyMap<string, string>;
 }
 
-/** Writes weights, manifest and report of a fine-tuned model into the task's folder; gives the report's summary. */
+/**
+ * Writes weights, manifest and report of a fine-tuned model into the task's folder for the version.
+ * @returns the summary of the report
+ */
 export async function writeVersion(parts: VersionParts): Promise<TrainingResult['summary']> {
   const { task, preflight, trained } = parts;
-  const { backbone, options, outDir } = task;
+  const { backbone, options, versionDir } = task;
   const { needs, ...base } = backbone.manifest;
   const { format } = base.weights;
   const weightsFile = WEIGHTS_FILES[format];
-  const weightsPath = join(outDir, weightsFile);
+  const weightsPath = join(versionDir, weightsFile);
   const architecture = await writeFineTuned(
     {
       weightsPath: backbone.weightsPath,
@@ -87,18 +93,26 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
       tensorflow_backend: parts.backend.name,
     },
   };
-  await writeFile(join(outDir, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(join(outDir, 'manifest.json'), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
-  await writeFile(join(outDir, REPORT_PAGE), renderReport(report, parts.thumbnails));
-  await writeFile(join(outDir, REPORT_PICTURES), JSON.stringify(Object.fromEntries(parts.thumbnails)));
+  await writeFile(join(versionDir, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(versionDir, 'manifest.json'), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
+  await writeFile(join(versionDir, REPORT_PAGE), renderReport(report, parts.thumbnails));
+  await writeFile(join(versionDir, REPORT_PICTURES), JSON.stringify(Object.fromEntries(parts.thumbnails)));
   return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
 }
 
-function reportOf({ task, preflight, trained, backend, currentAccuracy, durations }: VersionParts): TrainingReport {
+function reportOf({
+  task,
+  version,
+  preflight,
+  trained,
+  backend,
+  currentAccuracy,
+  durations,
+}: VersionParts): TrainingReport {
   const { options, backbone, current } = task;
   const { hyperparameters, head, test, search, reads } = trained;
   return buildTrainingReport({
-    model: { name: options.name, version: task.version },
+    model: { name: options.name, version },
     backbone: { name: backbone.name, version: backbone.version, sha256: backbone.manifest.weights.sha256 },
     classes: preflight.classes,
     datasetSha256: preflight.datasetDigest,

@@ -1,0 +1,63 @@
+import type { ErrorCode } from '../common/errors.ts';
+import type { JsonObject } from '../common/json.ts';
+import type { PreflightReport } from './dataset/preflight-report.ts';
+import type { TrainingModel } from './features/feature-network.ts';
+import type { FinetuneOptions } from './finetune-options.ts';
+import type { TrainingProgress } from './training-progress.ts';
+
+/** Input for the inspection of a data set; plain data. */
+export interface InspectionTask {
+  readonly options: FinetuneOptions;
+  /** A zip or a folder. */
+  readonly datasetPath: string;
+  readonly backbone: TrainingModel;
+  /** Where features are kept between jobs. */
+  readonly featureDir: string;
+  /** The most bytes that are kept there after a job. */
+  readonly maxFeatureBytes: number;
+  readonly maxImagePixels: number;
+  /** An existing folder for temporary files, which the parent process removes when the task ends. */
+  readonly workDir: string;
+}
+
+/** Input for a training; plain data. */
+export interface TrainingTask extends InspectionTask {
+  /** The version in service, to be compared with on the same test images. */
+  readonly current: TrainingModel | undefined;
+  /** An existing, empty folder for the files of the new version. */
+  readonly versionDir: string;
+}
+
+/** Result of a training, beside the files of the version. */
+export interface TrainingResult {
+  /** Accuracy on the test images, 0..1; undefined when there are none. */
+  readonly accuracy: number | undefined;
+  /** Accuracy of the version in service on the same images; undefined when there is none or its classes differ. */
+  readonly currentAccuracy: number | undefined;
+  readonly summary: JsonObject;
+}
+
+/** First message to the training process. */
+export type TrainingCommand =
+  | { readonly type: 'train'; readonly task: TrainingTask }
+  | { readonly type: 'inspect'; readonly task: InspectionTask };
+
+/** Message to the training process after its `trained`. */
+export interface VersionReserved {
+  readonly type: 'reserved';
+  /** Number of the new version, which its report names. */
+  readonly version: number;
+}
+
+/** Message from the training process. The last is `done` or `failed`. */
+export type TrainingReply =
+  | { readonly type: 'progress'; readonly progress: TrainingProgress }
+  /** It will write the files of the version, and needs its number: a training that fails before has none. */
+  | { readonly type: 'trained' }
+  | { readonly type: 'done'; readonly result: TrainingResult | PreflightReport }
+  | {
+      readonly type: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly context: Readonly<Record<string, unknown>>;
+    };

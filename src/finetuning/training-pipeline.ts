@@ -1,0 +1,201 @@
+import { forEachConcurrently } from '../common/concurrency.ts';
+import { decodeImage } from '../image/decode.ts';
+import { preprocessDecoded } from '../image/preprocess.ts';
+import { thumbnail } from '../image/thumbnail.ts';
+import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import { openImageSource, readDataset } from './dataset/dataset.ts';
+import type { ImageSource } from './dataset/image-source.ts';
+import { type Preflight, runPreflight } from './dataset/preflight.ts';
+import type { PreflightReport } from './dataset/preflight-report.ts';
+import { trimCache } from './features/cache-folder.ts';
+import { type DatasetFeatures, extractFeatures } from './features/dataset-features.ts';
+import { FeatureExtraction } from './features/feature-extraction.ts';
+import { type FeatureNetwork, openFeatureNetwork, openLayeredNetwork } from './features/feature-network.ts';
+import { openLocalModel } from './features/local-model.ts';
+import type { TestResult } from './head/test-result.ts';
+import { trainAndTest } from './train-and-test.ts';
+import type { InspectionTask, TrainingResult, TrainingTask } from './training-messages.ts';
+import { type OnProgress, PhaseClock, phaseTimer } from './training-progress.ts';
+import { writeVersion } from './version-files.ts';
+
+/** Images in decoding and in the backbone at once: one batch computes while the next one is decoded. */
+const IN_FLIGHT = 32;
+/** Threads of the native TensorFlow.js backend: the other cores are for requests. */
+const THREADS = 1;
+/** Longer side of the report's pictures, in pixels. */
+const THUMBNAIL_SIDE = 96;
+
+/**
+ * Trains on a labelled archive and writes the files of a new version: archive -> dataset -> features -> head -> files.
+ * Meant for a process of its own: it has no other way to be cancelled than the end of that process.
+ * @param reserveVersion gives the number of the new version; called once the head is trained
+ * @throws AppError when the data set cannot be trained on
+ */
+export async function trainModel(
+  task: TrainingTask,
+  reserveVersion: () => Promise<number>,
+  report: OnProgress,
+): Promise<TrainingResult> {
+  const clock = new PhaseClock();
+  const onProgress: OnProgress = (progress) => {
+    clock.enter(progress.phase);
+    report(progress);
+  };
+  onProgress({ phase: 'reading' });
+  const source = await openImageSource(task.datasetPath);
+  try {
+    // TensorFlow.js loads while the backbone computes: the other core has little to do then.
+    const [{ preflight, features, onnxRuntimeVersion }, { tf, backend }] = await Promise.all([
+      inspectAndExtract(task, source, onProgress),
+      loadTensorFlow({ threads: THREADS }),
+    ]);
+    const trained = await trainAndTest(tf, features, preflight.classes.length, task.options, onProgress);
+    const currentAccuracy = await scoreCurrent(task, preflight, source);
+    onProgress({ phase: 'exporting' });
+    const summary = await writeVersion({
+      task,
+      version: await reserveVersion(),
+      preflight,
+      trained,
+      backend: {
+        name: backend,
+        libraries: { 'onnxruntime-node': onnxRuntimeVersion, '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown' },
+      },
+      durations: clock.seconds(),
+      currentAccuracy,
+      thumbnails: await thumbnailsOf(trained.test, preflight, source, task.maxImagePixels),
+    });
+    return { accuracy: trained.test?.evaluation.accuracy, currentAccuracy, summary };
+  } finally {
+    await source.close();
+  }
+}
+
+/**
+ * Inspects a data set as `trainModel` does, without training. Its features are kept for a later training.
+ * @throws AppError when the data set cannot be trained on
+ */
+export async function inspectDataset(task: InspectionTask, onProgress: OnProgress): Promise<PreflightReport> {
+  onProgress({ phase: 'reading' });
+  const source = await openImageSource(task.datasetPath);
+  try {
+    return await withExtraction(task, async (extraction) => {
+      const { report } = await inspect(task, source, extraction, onProgress);
+      return report;
+    });
+  } finally {
+    await source.close();
+  }
+}
+
+/** What the training of a head needs to know of the images. */
+interface ExtractedDataset {
+  readonly preflight: Preflight;
+  readonly features: DatasetFeatures;
+  readonly onnxRuntimeVersion: string;
+}
+
+function inspectAndExtract(task: TrainingTask, source: ImageSource, onProgress: OnProgress): Promise<ExtractedDataset> {
+  return withExtraction(task, async (extraction, network) => {
+    const preflight = await inspect(task, source, extraction, onProgress);
+    const timer = phaseTimer();
+    const features = await extractFeatures(preflight.images, source, extraction, {
+      concurrency: IN_FLIGHT,
+      onProgress: (done, total) => {
+        onProgress({ phase: 'augmenting', done, total, kept: extraction.kept, ...timer(done, total) });
+      },
+    });
+    return { preflight, features, onnxRuntimeVersion: await network.loaded };
+  });
+}
+
+/** Opens the backbone and the features' cache, and closes them when the features are there: they hold much memory. */
+async function withExtraction<T>(
+  { options, backbone, maxImagePixels, featureDir, maxFeatureBytes, workDir }: InspectionTask,
+  use: (extraction: FeatureExtraction, network: FeatureNetwork) => Promise<T>,
+): Promise<T> {
+  const network =
+    options.layers === 'last' ? openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, workDir);
+  const { augmentation, seed } = options;
+  try {
+    const extraction = await FeatureExtraction.open({
+      network,
+      augmentation,
+      seed,
+      cacheDir: featureDir,
+      maxPixels: maxImagePixels,
+    });
+    try {
+      return await use(extraction, network);
+    } finally {
+      extraction.close();
+      await trimCache(featureDir, maxFeatureBytes);
+    }
+  } finally {
+    await network.close();
+  }
+}
+
+async function inspect(
+  { options, backbone }: InspectionTask,
+  source: ImageSource,
+  extraction: FeatureExtraction,
+  onProgress: OnProgress,
+): Promise<Preflight> {
+  const dataset = await readDataset(source);
+  const timer = phaseTimer();
+  return runPreflight(dataset, source, {
+    split: { seed: options.seed, validationShare: options.validation_share, testShare: options.test_share },
+    inputSize: backbone.preprocessing.inputSize,
+    inspect: (content, digest) => extraction.inspect(content, digest),
+    concurrency: IN_FLIGHT,
+    onProgress: (done, total) => {
+      onProgress({ phase: 'inspecting', done, total, kept: extraction.kept, ...timer(done, total) });
+    },
+  });
+}
+
+/** Accuracy of the version in service on the new version's test images; undefined when its classes differ. */
+async function scoreCurrent(
+  { current, maxImagePixels }: TrainingTask,
+  { classes, images }: Preflight,
+  source: ImageSource,
+): Promise<number | undefined> {
+  if (current === undefined || current.labels.length !== classes.length) return undefined;
+  const { labels, preprocessing } = current;
+  if (!classes.every((name) => labels.includes(name))) return undefined;
+  const model = openLocalModel(current, preprocessing);
+  try {
+    const test = images.filter(({ split }) => split === 'test');
+    let correct = 0;
+    await forEachConcurrently(test, IN_FLIGHT, async ({ file, label }) => {
+      const image = await decodeImage(await source.read(file), maxImagePixels);
+      const scores = await model.compute(await preprocessDecoded(image, preprocessing), 'probabilities');
+      if (labels[scores.indexOf(Math.max(...scores))] === label) correct += 1;
+    });
+    return correct / test.length;
+  } finally {
+    await model.close();
+  }
+}
+
+/** Small pictures of the images that the report names, as data URIs by name. */
+async function thumbnailsOf(
+  test: TestResult | undefined,
+  { images }: Preflight,
+  source: ImageSource,
+  maxPixels: number,
+): Promise<ReadonlyMap<string, string>> {
+  const thumbnails = new Map<string, string>();
+  if (test === undefined) return thumbnails;
+  const { worstMistakes, leastCertain, confusedPairs, cells } = test.evaluation;
+  const named = new Set([
+    ...[...worstMistakes, ...leastCertain, ...cells.flatMap(({ examples }) => examples)].map(({ id }) => id),
+    ...confusedPairs.flatMap(({ examples }) => examples),
+  ]);
+  const shown = images.filter(({ file }) => named.has(file.name));
+  await forEachConcurrently(shown, IN_FLIGHT, async ({ file }) => {
+    thumbnails.set(file.name, await thumbnail(await source.read(file), THUMBNAIL_SIDE, maxPixels));
+  });
+  return thumbnails;
+}

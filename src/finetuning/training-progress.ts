@@ -1,0 +1,50 @@
+/** How far a training is. Numbers that a phase does not have are absent. */
+export interface TrainingProgress {
+  readonly phase: 'reading' | 'inspecting' | 'augmenting' | 'searching' | 'training' | 'evaluating' | 'exporting';
+  /** Images, copies, fits or epochs of this phase. */
+  readonly done?: number;
+  readonly total?: number;
+  /** Feature vectors of this training that are on disk; if it starts again, it has them. */
+  readonly kept?: number;
+  /** Estimate for this phase, from its speed so far. */
+  readonly seconds_left?: number;
+  readonly loss?: number;
+  readonly accuracy?: number;
+  readonly val_loss?: number;
+  readonly val_accuracy?: number;
+}
+
+/** Called with every step of a training. */
+export type OnProgress = (progress: TrainingProgress) => void;
+
+/** Measures the phases of a training. */
+export class PhaseClock {
+  readonly #seconds: Record<string, number> = {};
+  #phase = 'reading';
+  #since = performance.now();
+
+  /** Begins a phase and ends the one before, unless they are the same. */
+  enter(phase: string): void {
+    if (phase === this.#phase) return;
+    const now = performance.now();
+    this.#seconds[this.#phase] = (this.#seconds[this.#phase] ?? 0) + (now - this.#since) / 1000;
+    this.#phase = phase;
+    this.#since = now;
+  }
+
+  /** Durations of the phases that have ended, in seconds, rounded to a millisecond. */
+  seconds(): Record<string, number> {
+    return Object.fromEntries(
+      Object.entries(this.#seconds).map(([phase, seconds]) => [phase, Math.round(seconds * 1000) / 1000]),
+    );
+  }
+}
+
+/** Estimates the rest of a phase that begins now, from its speed so far. */
+export function phaseTimer(): (done: number, total: number) => { readonly seconds_left: number } {
+  const start = performance.now();
+  return (done, total) => {
+    const msPerItem = (performance.now() - start) / done;
+    return { seconds_left: Math.round((msPerItem * (total - done)) / 100) / 10 };
+  };
+}
