@@ -3,9 +3,10 @@ import { AppError } from '../common/errors.ts';
 import { augmentationSchema } from '../image/augment.ts';
 import { describeIssues, MODEL_NAME } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
+import { SEARCH_LEVELS } from './head/search-candidates.ts';
 
 /** How the best settings are looked for, beside the defaults that need no tuning. */
-const SEARCHES = ['none', 'quick', 'thorough'] as const;
+const SEARCHES = ['none', ...SEARCH_LEVELS] as const;
 /** What the head reads: the backbone's own features, or the means of its earlier maps too. */
 const LAYERS = ['last', 'all'] as const;
 /** When a new version serves under the model's bare name. */

@@ -18,7 +18,7 @@ export interface TestResult {
   readonly calibration: { readonly before: Calibration; readonly after: Calibration };
   readonly unknown: UnknownThreshold;
   /** Coverage and accuracy of the test images at the threshold. */
-  readonly withheld: CoveragePoint;
+  readonly atThreshold: CoveragePoint;
   /** The same for every other threshold. */
   readonly coverage: readonly CoveragePoint[];
   readonly baselines: Baselines;
@@ -54,7 +54,7 @@ export function testHead(
       after: calibrationOf(after, labels, classes),
     },
     unknown,
-    withheld: applyThreshold(after, labels, classes, unknown.threshold),
+    atThreshold: applyThreshold(after, labels, classes, unknown.threshold),
     coverage: coverageCurve(after, labels, classes),
     baselines: scoreBaselines(tf, samplesOf({ ...last.train, augmented: false }), last.test, classes),
   };

@@ -21,7 +21,7 @@ export function buildTestReport(
   current: CurrentVersion | undefined,
   classes: readonly string[],
 ): TestReport {
-  const { evaluation, calibration, unknown, withheld, baselines } = test;
+  const { evaluation, calibration, unknown, atThreshold, baselines } = test;
   const nameOf = (index: number): string => {
     const name = classes[index];
     if (name === undefined) throw new Error(`there is no class ${index}`);
@@ -63,8 +63,8 @@ export function buildTestReport(
       threshold: probability(unknown.threshold),
       target: unknown.target,
       reached: unknown.reached,
-      coverage: withheld.coverage,
-      accuracy: withheld.accuracy,
+      coverage: atThreshold.coverage,
+      accuracy: atThreshold.accuracy,
       curve: thinned(test.coverage).map((point) => ({ ...point, threshold: probability(point.threshold) })),
     },
     baselines: {

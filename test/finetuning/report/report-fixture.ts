@@ -83,7 +83,7 @@ function testResult(classes: readonly string[], perClass: number, skill: number)
       after: calibrationOf(probabilities, labels, classes.length),
     },
     unknown,
-    withheld: applyThreshold(probabilities, labels, classes.length, unknown.threshold),
+    atThreshold: applyThreshold(probabilities, labels, classes.length, unknown.threshold),
     coverage: coverageCurve(probabilities, labels, classes.length),
     baselines: {
       majorityClass: { label: 0, ...share(perClass) },
