@@ -44,6 +44,16 @@ export class ModelLoader {
 
   /** @throws AppError `model_unavailable` with the reason, `format_unavailable`, `engine_lost` */
   async load(served: ServedModel): Promise<Batcher> {
+    try {
+      return await this.#load(served);
+    } catch (thrown) {
+      // The damaged files could not be replaced, and the repaired ones are in another folder.
+      if (isDamage(thrown)) return await this.#load(served);
+      throw thrown;
+    }
+  }
+
+  async #load(served: ServedModel): Promise<Batcher> {
     const { model, runtime } = served;
     const { conversions, engines, queueLimit } = this.#options;
     const converted = await conversions.get(model);
@@ -99,7 +109,7 @@ export class ModelLoader {
           const repaired = await this.#options.conversions.verified(served.model);
           if (repaired.onnx.path === path) return await lease.run(...batch);
           // The folder of the damaged files cannot be written, so the repaired files are in another one.
-          this.#discard(served);
+          if (served.ready) this.#discard(served);
           throw thrown;
         }
       },

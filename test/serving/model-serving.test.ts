@@ -1,4 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
+import { AppError } from '../../src/common/errors.ts';
+import { DamagedFileError } from '../../src/common/file-digest.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import type { ConvertedModel } from '../../src/serving/conversion.ts';
@@ -166,6 +168,50 @@ describe('the first use of a model', () => {
     broken = false;
     await on.serving.load(versionOf(1));
     expect(on.serving.state(versionOf(1)).state).toBe('READY');
+  });
+});
+
+describe('a damaged conversion that is repaired in another folder', () => {
+  const damage = () =>
+    new AppError('model_unavailable', 'damaged', { cause: new DamagedFileError('model.onnx is damaged') });
+
+  /** Engines that find the first folder damaged, and a cache that repairs into a second one. */
+  function damagedStage(isDamaged: () => boolean): Stage {
+    const { options } = stage();
+    let repaired = false;
+    const get = async (model: ModelVersion): Promise<ConvertedModel> => {
+      const converted = await options.conversions.get(model);
+      return repaired ? { ...converted, onnx: { ...converted.onnx, path: 'repaired' } } : converted;
+    };
+    const verified = (model: ModelVersion): Promise<ConvertedModel> => {
+      repaired = true;
+      return get(model);
+    };
+    const acquire: ModelServingOptions['engines']['acquire'] = async (model) => ({
+      ...lease,
+      run: (...batch) => (isDamaged() && model.path !== 'repaired' ? Promise.reject(damage()) : lease.run(...batch)),
+    });
+    return stage({ conversions: { get, verified }, engines: { ...options.engines, acquire } });
+  }
+
+  test('is loaded from there', async () => {
+    const on = damagedStage(() => true);
+    await on.serving.use(versionOf(1), 'onnx', idle);
+    expect(loaded(on)).toEqual(['flowers@1']);
+  });
+
+  test('is loaded from there by the next request when it was damaged after the load', async () => {
+    let damaged = false;
+    const on = damagedStage(() => damaged);
+    const image = new Uint8Array(height * width * 3);
+    const submit = () =>
+      on.serving.use(versionOf(1), 'onnx', (queue) =>
+        queue.submit(image, { priority: 'interactive', outputs: ['probabilities'] }),
+      );
+    await submit();
+    damaged = true;
+    await expect(submit()).rejects.toMatchObject({ code: 'model_unavailable' });
+    expect((await submit()).batchSize).toBe(1);
   });
 });
 
