@@ -8,7 +8,7 @@ import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts
 import type { OutputName, RuntimeName } from '../runtime/session.ts';
 import type { ConvertedModel } from '../serving/conversion.ts';
 import { EngineProcess, isDamage } from '../serving/engine-process.ts';
-import { comparisonPictures, likeliest } from './comparison-pictures.ts';
+import { argmaxRows, syntheticImages } from './synthetic-images.ts';
 
 /** The report's file, beside the converted files. */
 const REPORT_FILE = 'parity.json';
@@ -105,7 +105,7 @@ export class FormatParity {
   async #compare(name: string, converted: ComparableModel): Promise<void> {
     const { onnx, tfjs, inputSize } = converted;
     if (this.#closed || (await readFormatParity(converted)) !== undefined) return;
-    const pictures = comparisonPictures(PICTURES, inputSize);
+    const pictures = syntheticImages(PICTURES, inputSize);
     const report = reportOf(
       { ...(await this.#run('onnx', onnx, pictures)), ...onnx },
       { ...(await this.#run('tfjs', tfjs, pictures)), ...tfjs },
@@ -173,7 +173,7 @@ function reportOf(onnx: FormatAnswers, tfjs: FormatAnswers): FormatParityReport 
   if (probabilities === undefined || logits === undefined || features === undefined)
     throw new Error('nothing was compared');
   const best = ({ rows }: FormatAnswers): (number | undefined)[] =>
-    rows.map(([first]) => (first === undefined ? undefined : likeliest(first)[0]));
+    rows.map(([first]) => (first === undefined ? undefined : argmaxRows(first)[0]));
   const [onnxBest, tfjsBest] = [best(onnx), best(tfjs)];
   const agreeing = onnxBest.filter((index, picture) => index === tfjsBest[picture]).length;
   const fileOf = ({ backend, version, sha256, size }: FormatAnswers) => ({

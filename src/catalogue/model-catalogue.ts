@@ -139,7 +139,7 @@ export class ModelCatalogue {
       quantize === 'float32'
         ? undefined
         : await this.#parts.quantizer.get({ ...converted, tfjs: requireFormat(version, converted, 'tfjs') }, quantize);
-    return exportModel(version, converted, card, { format, quantized });
+    return exportModel({ model: version, converted, quantized }, format, card);
   }
 
   async #reportSummary(version: ModelVersion): Promise<JsonObject | undefined> {

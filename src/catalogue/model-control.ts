@@ -48,9 +48,10 @@ export class ModelControl {
   }
 
   /**
-   * Unloads a version, or with a bare name all versions of a model, when its requests in flight are answered. It is not
-   * served until it is loaded by request.
+   * Unloads a version, or with a bare name all versions of a model, when its requests in flight are answered. It is
+   * not served until it is loaded by request.
    * @throws AppError as `Registry.resolve`
+   *
    */
   async unload(reference: string): Promise<JsonObject> {
     const { registry, serving } = this.#parts;
@@ -60,7 +61,9 @@ export class ModelControl {
     return this.#entry(version);
   }
 
-  /** Whether a request to the model would be answered without loading it first. @throws AppError as `Registry.resolve` */
+  /**
+   * Whether a request to the model would be answered without loading it first. @throws AppError as `Registry.resolve`
+   */
   state(reference: string): ServingState {
     return this.#parts.serving.state(this.#parts.registry.resolve(reference));
   }

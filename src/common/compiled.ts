@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 
 /**
- * The compiled JavaScript beside a module, for a child process or a worker to run: plain Node cannot run TypeScript on
- * every version that the project supports, but the module that starts the child may itself be TypeScript, under vitest.
+ * Path of a compiled module, to be run as a child process or worker. Not every supported version of Node can run
+ * TypeScript, and under vitest the module that starts the child is TypeScript itself.
  * @param from `import.meta.url` of the starting module
- * @param entry file name beside it, such as `child.js`
+ * @param entry name of the compiled file beside it, such as `child.js`
  */
 export function compiledEntry(from: string, entry: string): string {
   const path = fileURLToPath(new URL(entry, from));

@@ -8,7 +8,7 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
-/** A file that can be made again is missing, or has another content than it was written with. */
+/** A file that can be made again is missing or damaged. */
 export class DamagedFileError extends Error {}
 
 /** @throws DamagedFileError when a file is missing, cannot be read or has another digest */
@@ -23,7 +23,7 @@ export async function verifyFiles(files: readonly FileDigest[]): Promise<void> {
   }
 }
 
-/** Whether every file is there and has its digest. */
+/** Whether every file exists and has its digest. */
 export async function areIntact(files: readonly FileDigest[]): Promise<boolean> {
   return await verifyFiles(files).then(
     () => true,

@@ -58,7 +58,9 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   }
 }
 
-/** A claim to a folder. It is visible to others before it looks for them: of two claims, one at least sees the other. */
+/**
+ * A claim to a folder. It is visible to others before it looks for them: of two claims, one at least sees the other.
+ */
 class Lock {
   readonly #folder: string;
   readonly #id = randomBytes(8).toString('hex');
@@ -93,8 +95,8 @@ class Lock {
     const path = join(this.#folder, lockName(this.#id));
     const file = await open(path + UNFINISHED, 'wx');
     this.#file = file;
-    // Written rather than touched: then the time is that of the disk's own clock, the same for all machines. A disk that
-    // is full still takes an empty file, and the socket.
+    // Written rather than touched: then the time is that of the disk's own clock, the same for all machines. A disk
+    // that is full still takes an empty file, and the socket.
     const beat = () => file.write(text, 0).catch(() => undefined);
     await beat();
     await rename(path + UNFINISHED, path);

@@ -1,3 +1,3 @@
-/** What can be written as JSON; members that are undefined are left out of it. */
+/** A value that can be written as JSON. Members that are undefined are omitted. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 export type JsonObject = { readonly [key: string]: JsonValue | undefined };

@@ -2,11 +2,11 @@ import { type Logger, pino } from 'pino';
 
 export type { Logger };
 
-/** Levels that pino knows, quietest last. */
+/** Levels of pino, from the most to the fewest messages. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** JSON lines on standard output. Who logs a request names what of it: its headers and its body never go in. */
+/** Logs JSON lines to standard output. Never log a whole request: headers and bodies may hold secrets. */
 export function createLogger(level: LogLevel): Logger {
   return pino({
     level,

@@ -1,4 +1,4 @@
-/** Runs tasks one after the other, in the order in which they came; a task that fails stops nobody. */
+/** Runs tasks one at a time, in the order of the calls. A task that fails does not affect the others. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 

@@ -2,24 +2,25 @@ import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fromRandomAccessReaderPromise, type Options, RandomAccessReader, type ZipFile } from 'yauzl';
 
-/** Where the bytes of a zip are. */
+/** Random access to the bytes of a zip. */
 export interface ZipBytes {
   readonly size: number;
-  /** Rejects when there are no such bytes. */
+  /** Reads bytes `begin` to `end`, exclusive. Rejects when they do not exist. */
   read(begin: number, end: number): Promise<Uint8Array>;
 }
 
 const CHUNK_BYTES = 1 << 20;
 
 /**
- * Opens a zip over bytes that check what is asked of them. The parser's own reader hands a place that a damaged zip
- * names to the file system as it is, and what this throws is caught by nobody: the process would end.
+ * Opens a zip through a reader that checks each range of bytes. The reader of `yauzl` passes the offsets in a damaged
+ * zip to the file system unchecked, and nothing catches what that throws: it would end the process.
+ *
  */
 export async function openZip(bytes: ZipBytes, options: Options = {}): Promise<ZipFile> {
   return await fromRandomAccessReaderPromise(new CheckedReader(bytes), bytes.size, options);
 }
 
-/** The bytes of an open file, which stays its opener's to close. */
+/** Reads from an open file, which the caller closes. */
 export async function fileBytes(handle: FileHandle): Promise<ZipBytes> {
   const { size } = await handle.stat();
   return {
@@ -27,7 +28,7 @@ export async function fileBytes(handle: FileHandle): Promise<ZipBytes> {
     read: async (begin, end) => {
       const buffer = Buffer.alloc(end - begin);
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, begin);
-      if (bytesRead < buffer.length) throw new Error(`the zip ends within bytes ${begin} to ${end}`);
+      if (bytesRead < buffer.length) throw new Error(`the zip ends before byte ${end}`);
       return buffer;
     },
   };
@@ -72,6 +73,6 @@ class CheckedReader extends RandomAccessReader {
 
   async #range(begin: number, end: number): Promise<Uint8Array> {
     if (begin >= 0 && begin <= end && end <= this.#bytes.size) return await this.#bytes.read(begin, end);
-    throw new Error(`the zip names bytes ${begin} to ${end}, but it has ${this.#bytes.size}`);
+    throw new Error(`the zip refers to bytes ${begin} to ${end}, but has only ${this.#bytes.size}`);
   }
 }

@@ -13,8 +13,9 @@ export interface Random {
 /**
  * Creates a generator of the algorithm sfc32 (Chris Doty-Humphrey's Small Fast Counter, 128 bits of state).
  *
- * @param stream gives each use of a seed its own sequence, so that, for example, dropout does not change the order of the
- *   training samples
+ * @param stream gives each use of a seed its own sequence, so that, for example, dropout does not change the order of
+ * the training samples
+ *
  */
 export function seededRandom(seed: number, stream = 0): Random {
   let a = seed >>> 0;

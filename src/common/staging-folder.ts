@@ -8,9 +8,10 @@ import { FolderLockedError, lockFolder } from './folder-lock.ts';
 export const STAGING_DIR = '.staging';
 
 /**
- * Lets `work` use a new folder, which other processes leave alone, and removes it at the end. What is to stay is renamed
- * out of it.
+ * Lets `work` use a new folder, which other processes leave alone, and removes it at the end. What is to stay is
+ * renamed out of it.
  * @param parent made when it is not there; the new folder is on its file system
+ *
  */
 export async function withStagingFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
   const { folder, remove } = await createStagingFolder(parent);
@@ -43,7 +44,9 @@ export async function removeUnlessLocked(folder: string): Promise<boolean> {
   return true;
 }
 
-/** Creates a folder as `withStagingFolder` does, for work that ends elsewhere. `remove` does nothing the second time. */
+/**
+ * Creates a folder as `withStagingFolder` does, for work that ends elsewhere. `remove` does nothing the second time.
+ */
 export async function createStagingFolder(parent: string): Promise<{ folder: string; remove: () => Promise<void> }> {
   for (;;) {
     const folder = join(parent, `${randomUUID()}${UNFINISHED}`);

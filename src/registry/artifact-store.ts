@@ -35,8 +35,9 @@ export interface StoredModel {
 
 /**
  * Versions of models, each a flat set of files, and aliases that point to them. Several processes on several machines
- * may use one store at the same time. Every call takes effect completely or not at all, and what it has acknowledged is
- * permanent.
+ * may use one store at the same time. Every call takes effect completely or not at all, and what it has acknowledged
+ * is permanent.
+ *
  */
 export interface ArtifactStore {
   /**
@@ -48,16 +49,18 @@ export interface ArtifactStore {
   /**
    * Copies the files of a local folder into a new version, under the number that was reserved for the key or the next
    * one. A key that has a version gets that version: a job that runs twice makes one.
-   * @throws AppError `invalid_request` for a name that is not valid; Error when the folder is empty or has anything but
-   * plain files
+   * @throws AppError `invalid_request` for a name that is not valid; Error when the folder is empty or has anything
+   * but plain files
+   *
    */
   putVersion(name: string, folder: string, key: string): Promise<number>;
   /** @throws AppError `model_not_found`, `version_not_found`; `model_unavailable` when its record is damaged */
   getVersion(name: string, version: number): Promise<StoredVersion>;
   /**
    * The path of a file on this machine, with the content that was put; read-only.
-   * @throws AppError as `getVersion`; `model_unavailable`, which names the file, when it is missing or has changed; Error
-   * when the version never had the file
+   * @throws AppError as `getVersion`; `model_unavailable`, which names the file, when it is missing or has changed;
+   * Error when the version never had the file
+   *
    */
   localFile(name: string, version: number, file: string): Promise<string>;
   /** @throws AppError `model_not_found` */
@@ -122,10 +125,10 @@ export function versionNotFound({ name, versions }: StoredModel, version: number
 export function expectUnused({ name, aliases, damagedAliases }: StoredModel, version: number): void {
   const pointing = Object.keys(aliases).filter((alias) => aliases[alias] === version);
   if (pointing.length > 0) {
+    const references = pointing.map((alias) => `${name}@${alias}`).join(' and ');
     throw new AppError(
       'version_in_use',
-      `${pointing.map((alias) => `${name}@${alias}`).join(' and ')} points to version ${version}: point it to another ` +
-        'version first, or remove it',
+      `version ${version} is ${references}: point the alias to another version first, or remove it`,
     );
   }
   const [damaged] = Object.keys(damagedAliases);

@@ -44,7 +44,9 @@ export function resolveManifest(
   };
 }
 
-/** Parses a manifest that has the digest of its weights. @throws as `parseManifestDocument` and `resolveManifest` do */
+/**
+ * Parses a manifest that has the digest of its weights. @throws as `parseManifestDocument` and `resolveManifest` do
+ */
 export function parseManifest(text: string, namedLabels: (name: string) => readonly Label[]): Manifest {
   return resolveManifest(parseManifestDocument(text), namedLabels);
 }

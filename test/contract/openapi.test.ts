@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { EXPORT_FORMATS } from '../../src/catalogue/export/export-format.ts';
 import { ERRORS, type ErrorCode } from '../../src/common/errors.ts';
 import { createRoutes } from '../../src/http/app.ts';
 import { type Contract, readContract } from '../http/contract.ts';
@@ -24,6 +25,10 @@ describe('openapi.yaml', () => {
 
   it('has every code of the error table, and no other', () => {
     expect(sorted(contract.errorCodes)).toEqual(sorted(Object.keys(ERRORS)));
+  });
+
+  it('has every format of exports, in the order of the table', () => {
+    expect(OPENAPI).toContain(`enum: [${EXPORT_FORMATS.join(', ')}], default: onnx`);
   });
 
   it('shows each error under its own status', () => {

@@ -1,14 +1,101 @@
-/** What a model can be taken away as. */
-export const EXPORT_FORMATS = ['onnx', 'tfjs', 'safetensors'] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { ModelVersion } from '../../registry/registry.ts';
+import { type ConvertedModel, onnxOnly, requireFormat } from '../../serving/conversion.ts';
+import type { QuantizedModel } from './tfjs-quantization.ts';
 
-/** How the weights of a TF.js model are stored; whoever loads it computes in float32 all the same. */
+/** Storage of the weights of a TF.js model. TensorFlow.js computes in float32 in each case. */
 export const STORED_WEIGHTS = ['float32', 'float16', 'uint8'] as const;
 export type StoredWeights = (typeof STORED_WEIGHTS)[number];
 
-/** What a client asks for. */
+/** A file of an export: a text, or a file of this machine. */
+export interface ExportedFile {
+  readonly name: string;
+  readonly content: { readonly text: string } | { readonly path: string; readonly size: number };
+}
+
+/** A version to export. */
+export interface ExportSource {
+  readonly model: ModelVersion;
+  readonly converted: ConvertedModel;
+  /** The TF.js model with quantized weights, instead of the converted one. */
+  readonly quantized?: QuantizedModel | undefined;
+}
+
+/** Everything about one format of exports. */
+interface FormatDefinition {
+  /** Instructions for `README.txt`. @param batchShape the shape of one image, such as `[1, 224, 224, 3]` */
+  readonly howToRun: (batchShape: string) => string;
+  /** The files of the model. @throws AppError `format_unavailable` when it is not available in the format */
+  readonly files: (source: ExportSource) => Promise<ExportedFile[]>;
+}
+
+/** The formats in which models can be exported, by the name that clients give. `openapi.yaml` lists the same names. */
+const FORMATS = {
+  onnx: {
+    howToRun: (batchShape) => `model.onnx runs in any ONNX Runtime:
+
+  const session = await ort.InferenceSession.create('model.onnx');
+  const pixels = new ort.Tensor('uint8', bytes, ${batchShape});
+  const { probabilities } = await session.run({ pixels }, ['probabilities']);
+`,
+    files: ({ model, converted }) => diskFiles(requireFormat(model, converted, 'onnx').files),
+  },
+  tfjs: {
+    howToRun: (batchShape) => `model.json and its shards are a layers model of TensorFlow.js:
+
+  const model = await tf.loadLayersModel('model.json');
+  const outputs = model.predict(tf.tensor(bytes, ${batchShape}, 'float32'));
+  const probabilities = outputs[model.outputNames.indexOf('probabilities')];
+`,
+    files: ({ model, converted, quantized }) => diskFiles((quantized ?? requireFormat(model, converted, 'tfjs')).files),
+  },
+  safetensors: {
+    howToRun: () => `model.safetensors holds the weights under the names of the checkpoint, for use in any framework;
+architecture.json describes their network. Unlike in the other formats, this network takes pixels scaled to 0..1 and
+then normalised by mean and std, and its last layer gives logits.
+`,
+    files: async ({ model: { name, manifest, weightsPath } }) => {
+      const { weights, architecture, input_size, mean, std, num_classes, num_features } = manifest.file;
+      if (weights.format === 'onnx') throw onnxOnly(name, 'safetensors');
+      return [
+        await diskFile('model.safetensors', weightsPath),
+        jsonFile('architecture.json', { architecture, input_size, mean, std, num_classes, num_features }),
+      ];
+    },
+  },
+} as const satisfies Record<string, FormatDefinition>;
+
+/** Name of a format in which models can be exported. */
+export type ExportFormat = keyof typeof FORMATS;
+
+export const EXPORT_FORMATS = Object.keys(FORMATS) as ExportFormat[];
+
+export function exportDefinition(format: ExportFormat): FormatDefinition {
+  return FORMATS[format];
+}
+
+/** Options of an export. */
 export interface ExportOptions {
   readonly format: ExportFormat;
-  /** Other than float32 of TF.js models alone. */
+  /** Always float32 except for `tfjs`. */
   readonly quantize: StoredWeights;
+}
+
+/** In the given order: the file that refers to the others comes first, so that a reader of the stream knows them. */
+function diskFiles(files: readonly { readonly path: string }[]): Promise<ExportedFile[]> {
+  return Promise.all(files.map(({ path }) => diskFile(basename(path), path)));
+}
+
+async function diskFile(name: string, path: string): Promise<ExportedFile> {
+  const { size } = await stat(path);
+  return { name, content: { path, size } };
+}
+
+export function textFile(name: string, text: string): ExportedFile {
+  return { name, content: { text } };
+}
+
+export function jsonFile(name: string, value: unknown): ExportedFile {
+  return textFile(name, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -1,4 +1,4 @@
-/** Entry of the worker thread that stores the kernels of one TF.js model in fewer bytes. */
+/** Entry of the worker thread that quantizes one TF.js model. */
 import { workerData } from 'node:worker_threads';
 import { quantizeTfjs } from '../../convert/formats/tfjs/quantize.ts';
 import type { QuantizationTask } from './tfjs-quantization.ts';

@@ -11,46 +11,46 @@ import { withStagingFolder } from '../../common/staging-folder.ts';
 import type { PixelTensor, Tensor } from '../../common/tensor.ts';
 import type { EngineModel } from '../../serving/engine-messages.ts';
 import type { EnginePool } from '../../serving/engine-pool.ts';
-import { comparisonPictures, likeliest } from '../comparison-pictures.ts';
+import { argmaxRows, syntheticImages } from '../synthetic-images.ts';
 import type { StoredWeights } from './export-format.ts';
 
-/** How kernels are stored in fewer bytes. */
+/** Storage of quantized kernels. */
 type QuantizedStorage = Exclude<StoredWeights, 'float32'>;
 
-/** What the worker is told. */
+/** Input of the worker. */
 export interface QuantizationTask {
   readonly modelPath: string;
-  /** Where the new files go; made by the worker. */
+  /** The worker creates this folder and writes the files to it. */
   readonly folder: string;
   readonly storage: QuantizedStorage;
 }
 
-/** The most that a probability should differ: rounded kernels change none by more, or the record says so. */
+/** The largest difference of a probability that is expected. The record says when it is exceeded. */
 const TOLERANCES: Readonly<Record<QuantizedStorage, number>> = { float16: 0.01, uint8: 0.1 };
-/** Pictures that a quantized model is compared on. */
+/** Number of synthetic images on which a quantized model is compared. */
 const PICTURES = 8;
 
 const paritySchema = z.object({
   weights: z.enum(['float16', 'uint8']),
-  /** Pictures, made by rule, that it was compared on with the float32 model on ONNX Runtime. */
+  /** Number of synthetic images on which it was compared with the float32 model in ONNX Runtime. */
   pictures: z.number(),
   max_probability_difference: z.number(),
-  /** Share of the pictures for which both find the same class the likeliest. */
+  /** Share of the images for which both models have the same most probable class. */
   top1_agreement: z.number(),
   tolerance: z.number(),
   within_tolerance: z.boolean(),
 });
-/** How far a quantized model is from the one that it was made of, in the words of the card. */
+/** How much a quantized model differs from the exact one, as the card shows it. */
 export type QuantizationParity = z.output<typeof paritySchema>;
 
-/** A TF.js model whose kernels are stored in fewer bytes. */
+/** A TF.js model with quantized kernels. */
 export interface QuantizedModel {
   /** `model.json`, then its shards. */
   readonly files: readonly FileDigest[];
   readonly parity: QuantizationParity;
 }
 
-/** What it is made of: the same model in both formats. */
+/** The exact model in both formats. */
 export interface QuantizableModel {
   readonly inputSize: readonly [height: number, width: number];
   readonly onnx: { readonly path: string };
@@ -60,13 +60,13 @@ export interface QuantizableModel {
 const MODEL_FILE = 'model.json';
 const RECORD_FILE = 'quantized.json';
 
-/** `quantized.json`: the parity, and the files by their names. */
+/** `quantized.json` on disk: the parity and the files. */
 const recordSchema = z.object({
   parity: paritySchema,
   files: z.array(z.object({ path: z.string(), sha256: z.string() })),
 });
 
-/** Makes quantized models beside the conversions that they are made of, once each, and measures what they have lost. */
+/** Quantizes TF.js models and measures the loss. Results are kept in the folder of the conversion. */
 export class TfjsQuantizer {
   readonly #engines: Pick<EnginePool, 'acquire' | 'unload'>;
   readonly #pending = new Map<string, Promise<QuantizedModel>>();
@@ -75,7 +75,7 @@ export class TfjsQuantizer {
     this.#engines = engines;
   }
 
-  /** The model with its kernels stored so; those who ask at the same time share the work. */
+  /** The quantized model. Concurrent calls share the work. */
   async get(model: QuantizableModel, storage: QuantizedStorage): Promise<QuantizedModel> {
     const folder = join(dirname(model.onnx.path), `tfjs-${storage}`);
     const pending = this.#pending.get(folder) ?? this.#make(model, storage, folder);
@@ -110,7 +110,7 @@ export class TfjsQuantizer {
   }
 
   async #measure(model: QuantizableModel, path: string, storage: QuantizedStorage): Promise<QuantizationParity> {
-    const pixels = comparisonPictures(PICTURES, model.inputSize);
+    const pixels = syntheticImages(PICTURES, model.inputSize);
     const key = `parity/${randomUUID()}`;
     const exact = await this.#probabilities(
       { key: `${key}/exact`, runtime: 'onnx', path: model.onnx.path, threads: 1 },
@@ -118,9 +118,9 @@ export class TfjsQuantizer {
     );
     const rounded = await this.#probabilities({ key: `${key}/rounded`, runtime: 'tfjs', path, threads: 1 }, pixels);
     const differences = exact.data.map((value, index) => Math.abs(value - (rounded.data[index] ?? Number.NaN)));
-    // What is no number is as far from a probability as can be.
+    // NaN and infinity count as the largest possible difference.
     const difference = differences.reduce((most, value) => Math.max(most, Number.isFinite(value) ? value : 1), 0);
-    const [best, found] = [likeliest(exact), likeliest(rounded)];
+    const [best, found] = [argmaxRows(exact), argmaxRows(rounded)];
     const tolerance = TOLERANCES[storage];
     return {
       weights: storage,
@@ -136,7 +136,7 @@ export class TfjsQuantizer {
     const engine = await this.#engines.acquire(model, 'bulk');
     try {
       const { probabilities } = await engine.run(pixels, ['probabilities']);
-      if (probabilities === undefined) throw new Error('the engine gave no probabilities');
+      if (probabilities === undefined) throw new Error('the engine returned no probabilities');
       return probabilities;
     } finally {
       engine.release();
@@ -145,7 +145,7 @@ export class TfjsQuantizer {
   }
 }
 
-/** The model that was made earlier; undefined where there is none, or where one of its files is damaged. */
+/** The model that was made earlier; undefined when there is none or one of its files is damaged. */
 async function readQuantized(folder: string): Promise<QuantizedModel | undefined> {
   const record = await readDerivedJson(join(folder, RECORD_FILE), recordSchema);
   if (record === undefined) return undefined;
@@ -165,6 +165,8 @@ function quantize(workerData: QuantizationTask): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(compiledEntry(import.meta.url, 'quantization-worker.js'), { workerData });
     worker.on('error', reject);
-    worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`the worker ended with code ${code}`))));
+    worker.on('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`the quantization worker exited with code ${code}`)),
+    );
   });
 }

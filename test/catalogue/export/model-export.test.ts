@@ -33,7 +33,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function exported(name: string, format: ExportFormat) {
   const model = models.find((each) => each.name === name);
   if (model === undefined) throw new Error(`the zoo has no ${name}`);
-  return { model, ...(await exportModel(model, await conversions.get(model), { id: name }, { format })) };
+  return { model, ...(await exportModel({ model, converted: await conversions.get(model) }, format, { id: name })) };
 }
 
 /** Downloads and unpacks. */
@@ -97,7 +97,7 @@ describe('a download', () => {
   it('is refused before it begins when a file is gone', async () => {
     const { model } = await exported(EMBEDDED[0], 'onnx');
     const lost = { ...model, weightsPath: join(folder, 'nothing') };
-    const download = exportModel(lost, await conversions.get(model), {}, { format: 'safetensors' });
+    const download = exportModel({ model: lost, converted: await conversions.get(model) }, 'safetensors', {});
     await expect(download).rejects.toMatchObject({ code: 'model_unavailable' });
   });
 });
@@ -108,7 +108,7 @@ describe('a model that came as ONNX', () => {
   it('is taken away as ONNX, and as nothing else', async () => {
     const model = await foreignVersion();
     const converted = await conversions.get(model);
-    const download = (format: ExportFormat) => exportModel(model, converted, { id: model.name }, { format });
+    const download = (format: ExportFormat) => exportModel({ model, converted }, format, { id: model.name });
     const files = await readZip(await collect((await download('onnx')).zip));
     expect(files.has('model.onnx')).toBe(true);
     for (const format of ['tfjs', 'safetensors'] as const) {
@@ -128,7 +128,7 @@ describe('a model that came as ONNX', () => {
       ...converted,
       onnx: { ...converted.onnx, files: [...converted.onnx.files, { path: data, sha256: '' }] },
     };
-    const { zip } = await exportModel(model, apart, {}, { format: 'onnx' });
+    const { zip } = await exportModel({ model, converted: apart }, 'onnx', {});
     expect(String((await readZip(await collect(zip))).get('model.onnx.data'))).toBe('weights');
   });
 

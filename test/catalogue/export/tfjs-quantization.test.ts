@@ -91,7 +91,7 @@ describe.each([
 
   it('is taken away with its figures in the card and the note', async () => {
     const quantized = await quantizer.get(source, storage);
-    const { zip, filename } = await exportModel(model, converted, { id: 'x' }, { format: 'tfjs', quantized });
+    const { zip, filename } = await exportModel({ model, converted, quantized }, 'tfjs', { id: 'x' });
     expect(filename).toBe(`${model.name}-1-tfjs-${storage}.zip`);
     const files = await readZip(await collect(zip));
     const into = await mkdtemp(join(folder, 'taken-'));

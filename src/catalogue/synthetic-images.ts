@@ -1,19 +1,20 @@
 import type { PixelTensor, Tensor } from '../common/tensor.ts';
 
 /**
- * Pictures to compare two forms of a model on, the same each time: waves of several lengths and directions, a picture's own.
- * Networks answer to them as differently as to photos.
+ * Images on which two forms of a model are compared, the same each time: waves of lengths and directions that differ
+ * from image to image. The answers of networks vary over them as much as over photos.
+ *
  */
-export function comparisonPictures(count: number, [height, width]: readonly [number, number]): PixelTensor {
+export function syntheticImages(count: number, [height, width]: readonly [number, number]): PixelTensor {
   const data = new Uint8ClampedArray(count * height * width * 3);
   let at = 0;
-  for (let picture = 1; picture <= count; picture += 1) {
+  for (let image = 1; image <= count; image += 1) {
     for (let y = 0; y < height; y += 1) {
       for (let x = 0; x < width; x += 1) {
         for (const phase of [0, 2, 4]) {
           const [across, down] = [x / width, y / height];
-          const broad = Math.sin(3 * picture * across + phase) * Math.cos(2 * picture * down - phase);
-          const fine = Math.sin(7 * picture * (across - down) + phase * picture);
+          const broad = Math.sin(3 * image * across + phase) * Math.cos(2 * image * down - phase);
+          const fine = Math.sin(7 * image * (across - down) + phase * image);
           data[at] = 128 + 80 * broad + 47 * fine;
           at += 1;
         }
@@ -23,8 +24,8 @@ export function comparisonPictures(count: number, [height, width]: readonly [num
   return { data: new Uint8Array(data.buffer), shape: [count, height, width, 3] };
 }
 
-/** The most probable class of each row. */
-export function likeliest({ data, shape: [rows = 1] }: Tensor): number[] {
+/** The index of the largest value of each row: the most probable classes. */
+export function argmaxRows({ data, shape: [rows = 1] }: Tensor): number[] {
   const count = data.length / rows;
   return Array.from({ length: rows }, (_, row) => {
     const scores = data.subarray(row * count, (row + 1) * count);
