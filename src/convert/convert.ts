@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { z } from 'zod';
-import { derivedJson, readDerivedJson } from '../common/derived-json.ts';
+import { derivedJson } from '../common/derived-json.ts';
 import { syncToDisk } from '../common/durable-files.ts';
-import { areIntact, type FileDigest } from '../common/file-digest.ts';
 import { withStagingFolder } from '../common/staging-folder.ts';
+import { type Conversion, type ConversionRecord, RECORD_FILE, readConversion, verifyConversion } from './conversion.ts';
 import { ConversionError } from './conversion-error.ts';
 import {
   activationShape,
@@ -21,13 +19,15 @@ import { writeOnnxExplanation } from './formats/onnx/explanation.ts';
 import { SafetensorsFile } from './formats/safetensors/reader.ts';
 import { writeTfjs } from './formats/tfjs/emitter.ts';
 import type { WeightStorage } from './formats/tfjs/weights.ts';
-import { EXPLANATION_METHODS, type ExplanationMethod, explainableHead } from './graph/explanation.ts';
+import { explainableHead } from './graph/explanation.ts';
 import { foldBatchNorm } from './graph/fold-batch-norm.ts';
 import type { Graph } from './graph/graph.ts';
 import type { Pair } from './graph/windows.ts';
 import { buildNetwork, parseArchitecture } from './network.ts';
 
-export { conversionKey, converterDigest } from './conversion-key.ts';
+const MODEL_FILE = 'model.onnx';
+const EXPLANATION_FILE = 'explanation.onnx';
+const TFJS_FOLDER = 'tfjs';
 
 /** The input of a conversion. Plain data, so that it can be sent to another process. */
 export interface ConversionSource {
@@ -43,33 +43,6 @@ export interface ConversionSource {
   readonly numClasses?: number;
   /** Element type of the kernels of the TF.js model. Default: float32. */
   readonly tfjsStorage?: WeightStorage;
-}
-
-/** A model in one format. */
-interface ConvertedFormat {
-  /** The file that a runtime opens. */
-  readonly path: string;
-  /** All files, beginning with the one that a runtime opens. */
-  readonly files: readonly FileDigest[];
-  /** Bytes of all files. */
-  readonly size: number;
-  /** Digest of the only file, or of the list of several files as `sha256sum` prints it. */
-  readonly sha256: string;
-}
-
-/** A converted model. A foreign ONNX model has no TF.js format. */
-export interface Conversion {
-  readonly inputSize: Pair;
-  readonly numClasses: number;
-  readonly featureSize: number;
-  /** Height, width and channels. */
-  readonly activationShape: readonly [number, number, number];
-  readonly onnx: ConvertedFormat;
-  readonly tfjs?: ConvertedFormat;
-  /** Largest batch that the model takes; unlimited when absent. */
-  readonly maxBatch?: number;
-  /** The model that explains a class, or the reason why there is none. */
-  readonly explanation: (FileDigest & { readonly method: ExplanationMethod }) | { readonly refused: string };
 }
 
 export interface ConversionProgress {
@@ -126,69 +99,6 @@ async function produce(outDir: string, write: (folder: string) => Promise<Conver
   if (conversion === undefined) throw new Error(`${outDir} exists, but holds no conversion`);
   return conversion;
 }
-
-/**
- * Reads the record of the conversion in a folder; `verifyConversion` reads all files.
- *
- * @returns undefined when there is none, its record is damaged, or a model file is missing or has another size
- */
-export async function readConversion(outDir: string): Promise<Conversion | undefined> {
-  const record = await readDerivedJson(join(outDir, RECORD_FILE), recordSchema);
-  if (record === undefined) return undefined;
-  const explanation = 'refused' in record.explanation ? [] : [record.explanation.file];
-  for (const { path, size } of [...record.onnx, ...(record.tfjs ?? []), ...explanation]) {
-    const found = await stat(join(outDir, path)).catch(() => undefined);
-    if (found?.size !== size) return undefined;
-  }
-  return {
-    inputSize: record.input_size,
-    numClasses: record.num_classes,
-    featureSize: record.feature_size,
-    activationShape: record.activation_shape,
-    onnx: formatOf(record.onnx, outDir),
-    ...(record.tfjs !== undefined && { tfjs: formatOf(record.tfjs, outDir) }),
-    ...(record.max_batch !== undefined && { maxBatch: record.max_batch }),
-    explanation:
-      'refused' in record.explanation
-        ? record.explanation
-        : { method: record.explanation.method, ...digestIn(outDir, record.explanation.file) },
-  };
-}
-
-/** As `readConversion`; undefined also when a file has another digest than the record says. */
-export async function verifyConversion(outDir: string): Promise<Conversion | undefined> {
-  const conversion = await readConversion(outDir);
-  if (conversion === undefined) return undefined;
-  const { onnx, tfjs, explanation } = conversion;
-  const files = [...onnx.files, ...(tfjs?.files ?? []), ...('path' in explanation ? [explanation] : [])];
-  return (await areIntact(files)) ? conversion : undefined;
-}
-
-const MODEL_FILE = 'model.onnx';
-const EXPLANATION_FILE = 'explanation.onnx';
-const RECORD_FILE = 'conversion.json';
-const TFJS_FOLDER = 'tfjs';
-
-const fileSchema = z.object({ path: z.string(), size: z.int(), sha256: z.string() });
-const filesSchema = z.array(fileSchema).min(1);
-const size = z.int().positive();
-
-/** `conversion.json`. The files of each format begin with the one that a runtime opens. */
-const recordSchema = z.object({
-  input_size: z.tuple([size, size]),
-  num_classes: size,
-  feature_size: size,
-  activation_shape: z.tuple([size, size, size]),
-  onnx: filesSchema,
-  tfjs: filesSchema.optional(),
-  max_batch: size.optional(),
-  explanation: z.union([
-    z.object({ method: z.enum(EXPLANATION_METHODS), file: fileSchema }),
-    z.object({ refused: z.string() }),
-  ]),
-});
-
-type ConversionRecord = z.infer<typeof recordSchema>;
 
 async function writeFormats(
   graph: Graph,
@@ -248,8 +158,8 @@ async function writeWrapped(
 async function writeExplanation(graph: Graph, folder: string): Promise<ConversionRecord['explanation']> {
   try {
     const head = explainableHead(graph);
-    const places = weightLocations(graph, join(folder, MODEL_FILE));
-    const file = await writeOnnxExplanation(graph, head, join(folder, EXPLANATION_FILE), places);
+    const locations = weightLocations(graph, join(folder, MODEL_FILE));
+    const file = await writeOnnxExplanation(graph, head, join(folder, EXPLANATION_FILE), locations);
     return { method: head.method, file: relativeTo(folder, file) };
   } catch (thrown) {
     if (thrown instanceof ConversionError) return { refused: thrown.message };
@@ -271,20 +181,4 @@ async function moveInto(folder: string, target: string, aside: string): Promise<
     await rename(target, aside);
     await rename(folder, target);
   }
-}
-
-function formatOf(files: readonly WrittenFile[], outDir: string): ConvertedFormat {
-  const [first, ...others] = files;
-  if (first === undefined) throw new Error('a format without files');
-  const list = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
-  return {
-    path: join(outDir, first.path),
-    files: files.map((file) => digestIn(outDir, file)),
-    size: files.reduce((sum, file) => sum + file.size, 0),
-    sha256: others.length === 0 ? first.sha256 : createHash('sha256').update(list).digest('hex'),
-  };
-}
-
-function digestIn(folder: string, { path, sha256 }: FileDigest): FileDigest {
-  return { path: join(folder, path), sha256 };
 }

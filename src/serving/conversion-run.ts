@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../common/compiled.ts';
-import type { Conversion, ConversionProgress, ConversionSource } from '../convert/convert.ts';
+import type { Conversion } from '../convert/conversion.ts';
+import type { ConversionProgress, ConversionSource } from '../convert/convert.ts';
 
 /** Sent to the worker. */
 export interface ConversionTask {

@@ -1,7 +1,8 @@
 /** Entry of the worker thread that verifies or makes one conversion. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { digestFile } from '../common/file-digest.ts';
-import { convertModel, verifyConversion } from '../convert/convert.ts';
+import { verifyConversion } from '../convert/conversion.ts';
+import { convertModel } from '../convert/convert.ts';
 import type { ConversionMessage, ConversionResult, ConversionTask } from './conversion-run.ts';
 
 const { source, sha256, outDir } = workerData as ConversionTask;

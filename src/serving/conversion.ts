@@ -5,13 +5,9 @@ import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { removeAbandonedStaging } from '../common/staging-folder.ts';
 import { asStorageError } from '../common/storage-error.ts';
-import {
-  type Conversion,
-  type ConversionProgress,
-  type ConversionSource,
-  conversionKey,
-  readConversion,
-} from '../convert/convert.ts';
+import { type Conversion, readConversion } from '../convert/conversion.ts';
+import { conversionKey } from '../convert/conversion-key.ts';
+import type { ConversionProgress, ConversionSource } from '../convert/convert.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { runConversion } from './conversion-run.ts';
 

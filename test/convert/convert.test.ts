@@ -4,14 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../scripts/generated-tensors.ts';
 import { elementCount } from '../../src/common/tensor.ts';
-import {
-  type ConversionProgress,
-  conversionKey,
-  converterDigest,
-  convertModel,
-  readConversion,
-  verifyConversion,
-} from '../../src/convert/convert.ts';
+import { readConversion, verifyConversion } from '../../src/convert/conversion.ts';
+import { conversionKey, converterDigest } from '../../src/convert/conversion-key.ts';
+import { type ConversionProgress, convertModel } from '../../src/convert/convert.ts';
 import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors/writer.ts';
 
 let folder: string;

@@ -1,6 +1,6 @@
 import { ConversionError } from '../../conversion-error.ts';
 import { buildPython, callPython, pythonGlobal, StorageType } from './globals.ts';
-import { type PickleHost, shown } from './pickle.ts';
+import { type PickleHost, shown } from './pickle-machine.ts';
 import { Storage } from './tensor-view.ts';
 
 /** The argument of `torch.save`, and the byte offsets of its storages in the file, by key. */

@@ -1,5 +1,5 @@
 import { ConversionError } from '../../conversion-error.ts';
-import { shown } from './pickle.ts';
+import { shown } from './pickle-machine.ts';
 import { TensorView, UnsetTensor } from './tensor-view.ts';
 
 /** Keys under which training scripts save the network, beside optimizer, epoch and so on. The first match is used. */

@@ -1,7 +1,8 @@
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { type PickleHost, shown, unpickle } from './pickle.ts';
+import { unpickle } from './pickle.ts';
 import { PickleEndsEarly } from './pickle-input.ts';
+import { type PickleHost, shown } from './pickle-machine.ts';
 import { type SavedObject, storageHost } from './saved-object.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
@@ -26,8 +27,9 @@ const PLAIN: PickleHost = {
 export function isStreamForm(start: Uint8Array): boolean {
   try {
     return unpickle(start, 0, PLAIN).value === MAGIC;
-  } catch {
-    return false;
+  } catch (thrown) {
+    if (thrown instanceof ConversionError) return false;
+    throw thrown;
   }
 }
 

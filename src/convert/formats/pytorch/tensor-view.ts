@@ -2,7 +2,7 @@ import { elementCount } from '../../../common/tensor.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type Dtype, elementBytes } from '../element-types.ts';
-import { shown } from './pickle.ts';
+import { shown } from './pickle-machine.ts';
 
 /** PyTorch's own limit is 64; weights of networks have 5 at most. */
 const MAX_DIMENSIONS = 16;
