@@ -40,7 +40,6 @@ export class DefaultModel {
   /**
    * Readiness as health checks report it. A model that could not be loaded is tried again, in the background, so that
    * a server whose files were repaired becomes ready although no request comes.
-   *
    */
   readiness(): Readiness {
     if (this.#loading !== undefined) return { ready: false, reason: this.#obstacle() ?? 'it is being loaded' };

@@ -26,7 +26,6 @@ export class ModelAdministration {
    * Points an alias to a version: promotion as well as rollback.
    * @throws AppError `model_not_found`, `version_not_found`, `model_read_only`; `model_unavailable` when the version
    * is damaged; `invalid_request` for a name with `@` or an alias that is not valid
-   *
    */
   async setAlias(name: string, alias: string, version: number): Promise<void> {
     this.#requireStored(name);

@@ -51,7 +51,6 @@ export class ModelControl {
    * Unloads a version, or with a bare name all versions of a model, when its requests in flight are answered. It is
    * not served until it is loaded by request.
    * @throws AppError as `Registry.resolve`
-   *
    */
   async unload(reference: string): Promise<JsonObject> {
     const { registry, serving } = this.#parts;

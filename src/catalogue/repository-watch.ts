@@ -31,7 +31,6 @@ export interface WatchParts {
  * Keeps the registry up to date with the disk: models that appear are served, those that change are replaced, those
  * that disappear are forgotten. Writers rename complete files and folders into place, so nothing is read
  * half-written.
- *
  */
 export class RepositoryWatch {
   readonly #parts: WatchParts;

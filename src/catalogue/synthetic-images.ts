@@ -3,7 +3,6 @@ import type { PixelTensor, Tensor } from '../common/tensor.ts';
 /**
  * Images on which two forms of a model are compared, the same each time: waves of lengths and directions that differ
  * from image to image. The answers of networks vary over them as much as over photos.
- *
  */
 export function syntheticImages(count: number, [height, width]: readonly [number, number]): PixelTensor {
   const data = new Uint8ClampedArray(count * height * width * 3);

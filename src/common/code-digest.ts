@@ -9,7 +9,6 @@ const digests = new Map<string, Promise<string>>();
  * SHA-256 over the names and contents of the code in a folder, in hexadecimal; part of the key of what the code
  * computes. A folder is read once per process, since the process runs the code that it has loaded.
  * @param folder URL of the folder, as `new URL('.', import.meta.url)` gives it
- *
  */
 export function codeDigest(folder: URL): Promise<string> {
   const path = fileURLToPath(folder);

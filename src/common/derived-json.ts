@@ -6,7 +6,6 @@ import { writeFileDurably } from './durable-files.ts';
 /**
  * The text of a JSON file that can be made again: a value and the SHA-256 of its JSON, which shows damage that leaves
  * the file valid JSON, such as a changed digit.
- *
  */
 export function derivedJson(value: unknown): string {
   return `${JSON.stringify({ sha256: digestOf(value), value }, null, 2)}\n`;

@@ -18,7 +18,6 @@ export async function syncToDisk(path: string): Promise<void> {
 /**
  * Replaces a file so that a crash or a power cut at any moment leaves either the old content or the new one. The
  * folder must exist. The new content is on the disk when the promise resolves.
- *
  */
 export async function writeFileDurably(path: string, content: string): Promise<void> {
   const unfinished = `${path}.${randomUUID()}${UNFINISHED}`;

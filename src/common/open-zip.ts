@@ -14,7 +14,6 @@ const CHUNK_BYTES = 1 << 20;
 /**
  * Opens a zip through a reader that checks each range of bytes. The reader of `yauzl` passes the offsets in a damaged
  * zip to the file system unchecked, and nothing catches what that throws: it would end the process.
- *
  */
 export async function openZip(bytes: ZipBytes, options: Options = {}): Promise<ZipFile> {
   return await fromRandomAccessReaderPromise(new CheckedReader(bytes), bytes.size, options);

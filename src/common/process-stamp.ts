@@ -4,7 +4,6 @@ import { errnoOf } from './durable-files.ts';
 /**
  * Start time in clock ticks since boot (field 22 of `/proc/<pid>/stat`, proc(5)), which tells a process from a later
  * one with the same id; `0` where there is no `/proc`, `ended` for a zombie.
- *
  */
 function startedAt(pid: number): string {
   let stat: string;
@@ -35,7 +34,6 @@ export function processStamp(): string {
 /**
  * Whether the process of a stamp runs on this machine. One of another container, whose processes cannot be seen,
  * counts as running: what must be certain takes a `lockFolder` instead. Texts that are no stamps are not running.
- *
  */
 export function isRunning(stamp: string): boolean {
   const [, pid, start, namespace] = /^([1-9]\d{0,9})-(\d+)-(\d+)$/.exec(stamp) ?? [];

@@ -15,7 +15,6 @@ export interface Random {
  *
  * @param stream gives each use of a seed its own sequence, so that, for example, dropout does not change the order of
  * the training samples
- *
  */
 export function seededRandom(seed: number, stream = 0): Random {
   let a = seed >>> 0;

@@ -11,7 +11,6 @@ export const STAGING_DIR = '.staging';
  * Lets `work` use a new folder, which other processes leave alone, and removes it at the end. What is to stay is
  * renamed out of it.
  * @param parent made when it is not there; the new folder is on its file system
- *
  */
 export async function withStagingFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
   const { folder, remove } = await createStagingFolder(parent);

@@ -37,7 +37,6 @@ export interface StoredModel {
  * Versions of models, each a flat set of files, and aliases that point to them. Several processes on several machines
  * may use one store at the same time. Every call takes effect completely or not at all, and what it has acknowledged
  * is permanent.
- *
  */
 export interface ArtifactStore {
   /**
@@ -51,7 +50,6 @@ export interface ArtifactStore {
    * one. A key that has a version gets that version: a job that runs twice makes one.
    * @throws AppError `invalid_request` for a name that is not valid; Error when the folder is empty or has anything
    * but plain files
-   *
    */
   putVersion(name: string, folder: string, key: string): Promise<number>;
   /** @throws AppError `model_not_found`, `version_not_found`; `model_unavailable` when its record is damaged */
@@ -60,7 +58,6 @@ export interface ArtifactStore {
    * The path of a file on this machine, with the content that was put; read-only.
    * @throws AppError as `getVersion`; `model_unavailable`, which names the file, when it is missing or has changed;
    * Error when the version never had the file
-   *
    */
   localFile(name: string, version: number, file: string): Promise<string>;
   /** @throws AppError `model_not_found` */

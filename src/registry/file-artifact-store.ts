@@ -31,7 +31,6 @@ const NUMBER = /^[1-9]\d{0,8}$/;
 /**
  * A store in a folder: `<name>/<version>/` holds the files and `version.json`. A version is written elsewhere and
  * renamed into place, so every version is complete. Processes of one machine may share the folder.
- *
  */
 export class FileArtifactStore implements ArtifactStore {
   readonly #folder: string;

@@ -46,7 +46,6 @@ export async function readVersionRecord(folder: string): Promise<VersionRecord> 
  * Copies the files of a folder into an empty one, adds the record that describes them, and waits until everything is
  * on the disk.
  * @throws Error when the folder is empty or holds anything but plain files
- *
  */
 export async function writeVersionFolder(from: string, to: string, key: string): Promise<void> {
   const entries = await readdir(from, { withFileTypes: true });
