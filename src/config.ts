@@ -16,6 +16,14 @@ const integer = (min: number, max: number) => z.coerce.number().int().min(min).m
 export const settingsSchema = z.object({
   PORT: integer(0, 65_535).default(8080).describe('TCP port; 0 picks a free one'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 opens the server to the network'),
+  ALLOWED_HOSTS: z
+    .string()
+    .default('')
+    .describe('Host names, separated by commas, that the server answers to beside those of this machine'),
+  TRUST_PROXY: z
+    .stringbool()
+    .default(false)
+    .describe('Whether X-Forwarded-Host and X-Forwarded-Proto tell the public address: behind a proxy that sets them'),
   DATA_DIR: z.string().default('./data').describe('Folder for jobs, trained models, conversions and features'),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model for requests that name none'),
   DEFAULT_BACKBONE: z.string().default('resnet18_slim.tiny200').describe('Backbone for fine-tunes that name none'),

@@ -22,6 +22,7 @@ export const ERRORS = {
     status: 405,
     title: 'The route does not support this method',
   },
+  host_not_allowed: { status: 421, title: 'The server does not answer to this host name' },
   request_timeout: {
     status: 408,
     title: 'The request took too long to arrive',

@@ -1,8 +1,9 @@
 import express, { type Express, type RequestHandler } from 'express';
 import type { Logger } from '../common/logger.ts';
+import type { Config } from '../config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { refuseCrossOrigin } from './middleware/cross-origin.ts';
 import { errorHandler, routeNotFound } from './middleware/errors.ts';
+import { checkHost, refuseCrossOrigin } from './middleware/origin.ts';
 import { requestState } from './middleware/request-state.ts';
 import { DOCUMENT_POLICY, securityHeaders } from './middleware/security-headers.ts';
 import { classifyRoutes } from './routes/classify.ts';
@@ -39,7 +40,11 @@ const ROUTES = [
 type RouteDependencies = (typeof ROUTES)[number] extends (dependencies: infer All) => Route[] ? All : never;
 
 /** Dependencies of the HTTP interface. */
-export type HttpDependencies = RouteDependencies & { readonly metrics: Metrics; readonly logger: Logger };
+export type HttpDependencies = RouteDependencies & {
+  readonly config: Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+};
 
 /** Every operation of the interface. A contract test compares them with `openapi.yaml`, both ways. */
 export function createRoutes(dependencies: HttpDependencies): Route[] {
@@ -48,11 +53,11 @@ export function createRoutes(dependencies: HttpDependencies): Route[] {
 
 /** The HTTP interface as an Express application; `createHttpServer` serves it. */
 export function createApp(dependencies: HttpDependencies): Express {
-  const { logger, metrics, isShuttingDown, webDir } = dependencies;
+  const { config, logger, metrics, isShuttingDown, webDir } = dependencies;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(requestState(logger, metrics), securityHeaders, refuseCrossOrigin);
+  app.use(requestState(logger, metrics), securityHeaders, checkHost(config), refuseCrossOrigin(config));
   mountRoutes(app, createRoutes(dependencies), isShuttingDown);
   app.use('/assets', pageAssets(webDir));
   app.use(docsAssets.path, docsHeaders, ...docsAssets.handlers);

@@ -125,7 +125,7 @@ describe('errors of the classifier', () => {
 
 describe('a client that hangs up', () => {
   const head = (length: number) =>
-    `POST /classify HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: ${length}\r\n\r\n`;
+    `POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: ${length}\r\n\r\n`;
 
   it('half-way through its body is dropped, and nothing is classified', async () => {
     let asked = 0;

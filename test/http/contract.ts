@@ -30,6 +30,7 @@ const ANYWHERE: ReadonlySet<string> = new Set([
   'malformed_request',
   'headers_too_large',
   'request_timeout',
+  'host_not_allowed',
   'storage_full',
   'storage_unavailable',
 ]);

@@ -285,7 +285,7 @@ describe('limits', () => {
   });
 
   const head = (length: number) =>
-    'POST /finetune?name=flowers HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n' +
+    'POST /finetune?name=flowers HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n' +
     `Content-Length: ${length}\r\n\r\n--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.zip"\r\n\r\n`;
 
   it('a client that hangs up in mid-upload leaves no file', async () => {

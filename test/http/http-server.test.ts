@@ -36,7 +36,9 @@ describe('slow clients', () => {
   ])('%s that comes byte by byte is cut off at the deadline, and others are served meanwhile', async (_, type) => {
     server = await startServer({ config: { ...CONFIG, requestTimeoutMs: 250 } });
     const line = await openLine(server.port);
-    line.socket.write(`POST /classify HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: 5000\r\n\r\n`);
+    line.socket.write(
+      `POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: 5000\r\n\r\n`,
+    );
     const trickled = trickle(line, '--x\r\n');
     const photo = await picture(20, 20, () => [0, 0, 255])
       .jpeg()
@@ -75,7 +77,8 @@ describe('what is no HTTP', () => {
 });
 
 describe('bodies over the limit', () => {
-  const head = (rest: string) => `POST /classify HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n${rest}\r\n\r\n`;
+  const head = (rest: string) =>
+    `POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n${rest}\r\n\r\n`;
 
   it('are refused at once when their length is announced', async () => {
     server = await startServer();

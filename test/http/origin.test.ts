@@ -1,0 +1,155 @@
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { picture } from '../image/pictures.ts';
+import { CONFIG, startServer, type TestServer } from './fixture.ts';
+
+let server: TestServer;
+let photo: Buffer;
+
+beforeAll(async () => {
+  server = await startServer();
+  photo = await picture(8, 8, () => [255, 0, 0])
+    .jpeg()
+    .toBuffer();
+});
+afterAll(() => server.close());
+
+/** Sends a request with the headers of a browser or a proxy; `fetch` would set some of its own. */
+function requestAs(
+  headers: Readonly<Record<string, string>>,
+  { to = server, method = 'POST', path = '/classify' } = {},
+): Promise<[status: number | undefined, code: string | undefined, detail: string]> {
+  return new Promise((resolve, reject) => {
+    const all = { ...(method === 'POST' && { 'Content-Type': 'image/jpeg' }), ...headers };
+    const asked = request(`${to.url}${path}`, { method, headers: all }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => {
+        const { code, detail = '' } = JSON.parse(text);
+        resolve([response.statusCode, code, detail]);
+      });
+    });
+    asked.on('error', reject);
+    asked.end(method === 'POST' ? photo : undefined);
+  });
+}
+
+const statusOf = async (...asked: Parameters<typeof requestAs>) => (await requestAs(...asked))[0];
+
+describe('a request that changes or computes something', () => {
+  it.each<[string, Record<string, string>]>([
+    ['another site', { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }],
+    ['another port of this host', { 'Sec-Fetch-Site': 'same-site', Origin: 'http://127.0.0.1:1' }],
+    ['another site, by an old browser', { Origin: 'https://evil.example' }],
+    ['a file or a sandboxed frame', { Origin: 'null' }],
+    [
+      'another site that claims to be behind a proxy',
+      { Origin: 'https://evil.example', 'X-Forwarded-Host': 'evil.example' },
+    ],
+  ])('is refused to a page of %s', async (_, headers) => {
+    expect(await requestAs(headers)).toEqual([403, 'cross_origin', expect.stringContaining('ALLOWED_HOSTS')]);
+  });
+
+  it('is taken from the pages of this server and from programs', async () => {
+    const own = `http://127.0.0.1:${server.port}`;
+    const sources = [
+      { 'Sec-Fetch-Site': 'same-origin', Origin: own },
+      { 'Sec-Fetch-Site': 'none' },
+      { Origin: own },
+      {},
+    ];
+    for (const headers of sources) expect(await statusOf(headers)).toBe(200);
+  });
+
+  it('and reading is open to all', async () => {
+    const response = await fetch(`${server.url}/models`, { headers: { Origin: 'https://evil.example' } });
+    expect(response.status).toBe(200);
+  });
+});
+
+describe('the host name of a request', () => {
+  it.each(['localhost', 'LOCALHOST:8080', 'menagerie.localhost', '127.0.0.1', '127.1.2.3:80', '[::1]:8080'])(
+    'is answered when it is a name of this machine: %s',
+    async (Host) => expect(await statusOf({ Host })).toBe(200),
+  );
+
+  it.each([
+    'evil.example',
+    'evil.example:8080',
+    'localhost.evil.example',
+    '10.0.0.1',
+    '127.0.0.1.evil.example',
+    '[::2]',
+    '@',
+  ])('is refused when another name was made to lead here: %s', async (Host) => {
+    const own = { Host, Origin: `http://${Host}`, 'X-Forwarded-Host': 'localhost' };
+    for (const [method, path] of [
+      ['POST', '/classify'],
+      ['GET', '/models'],
+      ['GET', '/metrics'],
+    ] as const) {
+      expect((await requestAs(own, { method, path })).slice(0, 2)).toEqual([421, 'host_not_allowed']);
+    }
+  });
+
+  it('is named by the error, with the setting that would allow it', async () => {
+    const [, , detail] = await requestAs({ Host: 'lab.example:8080' });
+    expect(detail).toContain('ALLOWED_HOSTS=lab.example');
+  });
+
+  it('does not count for health checks, which a container gets under the name of its service', async () => {
+    expect(await statusOf({ Host: 'menagerie' }, { method: 'GET', path: '/v2/health/live' })).toBe(200);
+  });
+
+  it('may be that of the settings', async () => {
+    const config = { ...CONFIG, host: '127.0.0.1', allowedHosts: 'lab.example, other.example' };
+    const named = await startServer({ config });
+    expect(await statusOf({ Host: 'lab.example:80' }, { to: named })).toBe(200);
+    expect(await statusOf({ Host: 'evil.example' }, { to: named })).toBe(421);
+    await named.close();
+  });
+
+  it('is free on a network, unless the settings list names; addresses need none', async () => {
+    const open = await startServer({ config: { ...CONFIG, host: '0.0.0.0' } });
+    expect(await statusOf({ Host: 'gpu-box' }, { to: open })).toBe(200);
+    await open.close();
+    const named = await startServer({ config: { ...CONFIG, host: '0.0.0.0', allowedHosts: 'lab.example' } });
+    for (const [Host, status] of [
+      ['lab.example', 200],
+      ['10.1.2.3:8080', 200],
+      ['[fe80::1]', 200],
+      ['evil.example', 421],
+    ] as const) {
+      expect([Host, await statusOf({ Host }, { to: named })]).toEqual([Host, status]);
+    }
+    await named.close();
+  });
+});
+
+describe('behind a proxy that changes Host', () => {
+  const Host = '127.0.0.1:8080';
+
+  it('the page is known by X-Forwarded-Host and X-Forwarded-Proto where they are trusted', async () => {
+    const trusting = await startServer({ config: { ...CONFIG, trustProxy: true } });
+    const page = {
+      Host,
+      Origin: 'https://lab.example',
+      'X-Forwarded-Host': 'lab.example, inner',
+      'X-Forwarded-Proto': 'https',
+    };
+    expect(await statusOf(page, { to: trusting })).toBe(200);
+    expect(await statusOf({ ...page, Origin: 'https://evil.example' }, { to: trusting })).toBe(403);
+    expect(await statusOf({ ...page, Origin: 'http://lab.example' }, { to: trusting })).toBe(403);
+    expect(await statusOf(page)).toBe(403);
+    await trusting.close();
+  });
+
+  it('the page is known by ALLOWED_HOSTS where the proxy forwards nothing', async () => {
+    const named = await startServer({ config: { ...CONFIG, allowedHosts: 'lab.example' } });
+    expect(await statusOf({ Host, Origin: 'https://lab.example' }, { to: named })).toBe(200);
+    expect(await statusOf({ Host, Origin: 'https://lab.example:8443' }, { to: named })).toBe(403);
+    await named.close();
+  });
+});
