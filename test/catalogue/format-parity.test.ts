@@ -38,7 +38,7 @@ async function compare(model: ConvertedModel): Promise<FormatParityReport | unde
   return await readFormatParity(model);
 }
 
-test('both formats of a model answer alike, and the report beside them says by how much', async () => {
+test('the report says how much the two formats of a model differ', async () => {
   expect(await readFormatParity(converted)).toBeUndefined();
   const report = await compare(converted);
   expect(report).toMatchObject({
@@ -51,11 +51,11 @@ test('both formats of a model answer alike, and the report beside them says by h
   expect(report?.max_difference.probabilities).toBeLessThan(1e-5);
 });
 
-test('a model whose formats differ is found out', async () => {
+test('a model whose formats differ is noticed', async () => {
   const { tfjs } = converted;
   const path = tfjs?.path ?? '';
   const model = JSON.parse(await readFile(path, 'utf8'));
-  // All its weights have the other sign.
+  // All weights have the opposite sign.
   const other = await mkdtemp(join(folder, 'other-'));
   for (const { paths } of model.weightsManifest) {
     for (const shard of paths) {
@@ -71,7 +71,7 @@ test('a model whose formats differ is found out', async () => {
   expect(report?.top1_agreement).toBeLessThan(1);
 });
 
-test('a model in one format alone is compared with nothing', async () => {
+test('a model with one format is not compared', async () => {
   const { tfjs: _, ...alone } = converted;
   expect(await compare(alone)).toBeUndefined();
 });
@@ -92,7 +92,7 @@ test.each([
   expect(await compare(converted)).toEqual({ ...report, measured_at: expect.any(String) });
 });
 
-test('a report is not that of other files', async () => {
+test('a report does not count for other files', async () => {
   await compare(converted);
   const { tfjs = converted.onnx } = converted;
   expect(await readFormatParity({ ...converted, tfjs: { ...tfjs, sha256: 'c' } })).toBeUndefined();

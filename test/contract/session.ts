@@ -8,7 +8,7 @@ import { openSession } from '../../src/runtime/open-session.ts';
 import type { Session, SessionSource } from '../../src/runtime/session.ts';
 import { plainImage, writeColourModel } from '../colour-model.ts';
 
-/** What every session owes its users, whatever computes it. */
+/** The contract of sessions, for every runtime and backend. */
 export function describeSession(
   name: string,
   source: Omit<SessionSource, 'path'>,
@@ -30,7 +30,7 @@ export function describeSession(
       await rm(folder, { recursive: true });
     });
 
-    it('says what computes', () => {
+    it('says which runtime and backend computes', () => {
       expect(session.runtime).toBe(source.runtime);
       expect(session.backend).toBe(source.backend ?? 'cpu');
       expect(session.version).toMatch(/^\d+\.\d+/);
@@ -46,7 +46,7 @@ export function describeSession(
       await expect(missing).rejects.toThrow(DamagedFileError);
     });
 
-    it('answers each image of a batch by itself, in order', async () => {
+    it('computes each image of a batch separately, in order', async () => {
       const { features, logits } = await session.run(batch([255, 0, 0], [0, 51, 102]), ['features', 'logits']);
       expect(features?.shape).toEqual([2, 3]);
       expectClose(features?.data, [1, 0, 0, 0, 0.2, 0.4]);
@@ -66,7 +66,7 @@ export function describeSession(
       expectClose(activations?.data.slice(-3), [1, 0, 0.2]);
     });
 
-    it('computes the outputs it is asked for, and no other', async () => {
+    it('computes only the outputs that are asked for', async () => {
       const answer = await session.run(batch([1, 2, 3]), ['features', 'activations']);
       expect(Object.keys(answer).sort()).toEqual(['activations', 'features']);
     });
@@ -80,7 +80,7 @@ export function describeSession(
       }
     });
 
-    it('refuses pixels that do not fit, and serves on', async () => {
+    it('refuses pixels that do not fit, and goes on', async () => {
       const image = plainImage([0, 0, 0]);
       await expect(session.run({ data: image, shape: [1, 2, 8, 3] }, ['logits'])).rejects.toThrow('the model takes');
       await expect(session.run({ data: image, shape: [2, 4, 4, 3] }, ['logits'])).rejects.toThrow('do not fill');

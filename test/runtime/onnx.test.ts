@@ -27,36 +27,36 @@ describe('an explanation', () => {
     await rm(folder, { recursive: true });
   });
 
-  /** Half red, half blue: each class is seen where its colour is. */
+  /** Half red, half blue: each class is found where its colour is. */
   const halves = () => {
     const [red, blue] = [plainImage([255, 0, 0]), plainImage([0, 0, 255])];
     return { data: red.map((value, index) => (index < 24 ? value : (blue[index] ?? 0))), shape: [1, 4, 4, 3] };
   };
 
-  it('is of the class that is asked for, each image of its own', async () => {
+  it('is about the class that is asked for, for each image', async () => {
     const image = halves();
     const twice = { data: Uint8Array.from([...image.data, ...image.data]), shape: [2, 4, 4, 3] };
     const { explanation, logits } = await session.run(twice, ['explanation', 'logits'], [0, 2]);
     expect(explanation?.shape).toEqual([2, 4, 4]);
-    // A quarter for each of the 16 cells of the colour: together the logit, 2.
+    // A quarter for each of the 8 cells of the colour; their sum is the logit, 2.
     const [top, bottom] = [Array<number>(8).fill(0.25), Array<number>(8).fill(0)];
     expect([...(explanation?.data ?? [])]).toEqual([...top, ...bottom, ...bottom, ...top]);
     expect(logits?.data[0]).toBeCloseTo(2, 5);
   });
 
-  it('is of the most probable class where none is named', async () => {
+  it('is about the most probable class when none is given', async () => {
     const green = { data: plainImage([0, 255, 0]), shape: [1, 4, 4, 3] };
     const { explanation } = await session.run(green, ['explanation']);
     expect([...(explanation?.data ?? [])]).toEqual(Array(16).fill(0.25));
   });
 
-  it('is refused by a session that was opened without it', async () => {
+  it('fails in a session that was opened without an explanation model', async () => {
     const plain = await openSession({ runtime: 'onnx', path, threads: 1 });
     await expect(plain.run(halves(), ['explanation'])).rejects.toThrow('the model cannot be explained');
     await plain.close();
   });
 
-  it('fails while its model is damaged, and no longer than that', async () => {
+  it('fails while its model is damaged, and works after a repair', async () => {
     const sound = await readFile(explanation.path);
     const damaged = await openSession({ runtime: 'onnx', path, explanation, threads: 1 });
     await writeFile(explanation.path, sound.subarray(1));

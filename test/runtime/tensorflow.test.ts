@@ -4,7 +4,7 @@ import { nativeIsBuilt } from '../native-tensorflow.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
-it('takes the fastest backend there is, says why it passed over others, and is silent about it', async () => {
+it('uses the fastest backend that works, says why it rejected others, and prints nothing', async () => {
   const warn = vi.spyOn(console, 'warn');
   const { tf, backend, rejected } = await loadTensorFlow({ threads: 1 });
   expect(backend).toBe(nativeIsBuilt() ? 'tensorflow' : 'wasm');
@@ -16,7 +16,7 @@ it('takes the fastest backend there is, says why it passed over others, and is s
   expect(warn).not.toHaveBeenCalled();
 });
 
-it('is one for the whole process', async () => {
+it('has one backend for the whole process', async () => {
   const { backend } = await loadTensorFlow({ threads: 1 });
   await expect(loadTensorFlow({ threads: 1, backend: 'cpu' })).rejects.toThrow(`already uses the backend ${backend}`);
 });

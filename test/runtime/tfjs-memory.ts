@@ -7,10 +7,10 @@ import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { openTfjsSession } from '../../src/runtime/tfjs.ts';
 import { plainImage, writeColourModel } from '../colour-model.ts';
 
-/** TensorFlow.js frees nothing by itself: what a session leaves behind stays for ever. */
+/** TensorFlow.js frees no tensors by itself: those that a session leaves behind stay until the process ends. */
 export function describeMemory(backend: TensorFlowBackend): void {
   describe(`the tensors of a session on ${backend}`, () => {
-    it('are gone after each run and after the session is closed', async () => {
+    it('are freed after each run and when the session is closed', async () => {
       const folder = await mkdtemp(join(tmpdir(), 'menagerie-memory-'));
       const { tf } = await loadTensorFlow({ threads: 1, backend });
       const before = tf.memory().numTensors;

@@ -7,7 +7,7 @@ import { Batcher, type BatcherOptions, type BatchTimings } from '../../src/servi
 import type { EngineLease } from '../../src/serving/engine-slot.ts';
 import type { Priority } from '../../src/serving/priority.ts';
 
-/** Engines that come free, and answer, when a test says so. Logits are the first pixel of each image. */
+/** Engines that become free, and answer, when a test says so. The logit of an image is its first pixel. */
 class HandEngines implements Engines {
   readonly size: number;
   readonly asked: { priority: Priority; grant: (engine: EngineLease) => void; refuse: (error: Error) => void }[] = [];
@@ -25,7 +25,7 @@ class HandEngines implements Engines {
     return new Promise((grant, refuse) => this.asked.push({ priority, grant, refuse }));
   }
 
-  /** Lends an engine to whoever asked first. */
+  /** Lends an engine to the oldest request for one. */
   async lend(): Promise<void> {
     await settled();
     const waiter = this.asked.shift();
@@ -82,7 +82,7 @@ describe('a batch', () => {
     expect(await answers).toMatchObject([refusal, refusal, { status: 'fulfilled', value: { batchSize: 3 } }]);
   });
 
-  it('takes what waits when an engine comes free, oldest first, up to the limit', async () => {
+  it('takes the images that wait when an engine becomes free, oldest first, up to the limit', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines);
     const answers = [1, 2, 3, 4, 5, 6].map((value) => batcher.submit(image(value), item()));
@@ -97,7 +97,7 @@ describe('a batch', () => {
     expect(engines.asked).toEqual([]);
   });
 
-  it('leaves their share to the other engines', async () => {
+  it('leaves the other engines their share', async () => {
     const engines = new HandEngines(2);
     const batcher = batcherOn(engines);
     const answers = [1, 2, 3, 4, 5].map((value) => batcher.submit(image(value), item()));
@@ -108,7 +108,7 @@ describe('a batch', () => {
     await Promise.all(answers);
   });
 
-  it('holds images that want the same outputs, so that none waits for what another asked for', async () => {
+  it('has only images that want the same outputs', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines);
     const wanted: AnswerName[][] = [['logits'], ['logits', 'explanation'], ['logits'], ['logits', 'explanation']];
@@ -125,7 +125,7 @@ describe('a batch', () => {
     expect(given).toEqual(wanted);
   });
 
-  it('fails its own members and nobody else', async () => {
+  it('that fails rejects its own images and no others', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines, { maxBatchSize: 2 });
     const answers = [1, 2, 3].map((value) => batcher.submit(image(value), item()));
@@ -151,7 +151,7 @@ describe('a batch', () => {
 });
 
 describe('priorities', () => {
-  it('go interactive, bulk, training, and do not ride together', async () => {
+  it('are served in the order interactive, bulk, training, in separate batches', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines);
     const answers = [
@@ -169,7 +169,7 @@ describe('priorities', () => {
 });
 
 describe('the queue', () => {
-  it('refuses more than its limit and says when to come back', async () => {
+  it('refuses more images than its limit and says when to try again', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines, { queueLimit: 2 });
     const answers = [1, 2].map((value) => batcher.submit(image(value), item()));
@@ -181,7 +181,7 @@ describe('the queue', () => {
     expect(batcher.queued).toBe(0);
   });
 
-  it('drops an image whose sender is gone, and leaves the others', async () => {
+  it('drops an image whose client is gone, and keeps the others', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines);
     const hangUp = new AbortController();
@@ -194,14 +194,14 @@ describe('the queue', () => {
     expect(engines.runs).toEqual([{ images: [2], outputs: ['logits'] }]);
   });
 
-  it('takes nothing from a sender who was gone before', async () => {
+  it('refuses an image whose client is already gone', async () => {
     const engines = new HandEngines();
     const signal = AbortSignal.abort(new Error('too late'));
     await expect(batcherOn(engines).submit(image(1), { ...item(), signal })).rejects.toThrow('too late');
     expect(engines.asked).toEqual([]);
   });
 
-  it('gives the engine back when all who waited are gone', async () => {
+  it('returns the engine when all images that waited were dropped', async () => {
     const engines = new HandEngines();
     const hangUp = new AbortController();
     const gone = batcherOn(engines).submit(image(1), { ...item(), signal: hangUp.signal });
@@ -212,7 +212,7 @@ describe('the queue', () => {
     expect(engines.released).toBe(1);
   });
 
-  it('fails those who wait when no engine can be had', async () => {
+  it('rejects the images that wait when no engine is available', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines);
     const outcomes = Promise.allSettled([batcher.submit(image(1), item()), batcher.submit(image(2), item())]);
@@ -254,7 +254,7 @@ describe('a delay', () => {
 });
 
 describe('close', () => {
-  it('answers those who wait, refuses others, and then settles', async () => {
+  it('answers the images that wait, refuses new ones, and then settles', async () => {
     const engines = new HandEngines();
     const batcher = batcherOn(engines);
     const answer = batcher.submit(image(1), item());

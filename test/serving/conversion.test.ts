@@ -32,7 +32,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the cache of converted models', () => {
-  test('converts once, however many ask, and not again after a restart', async () => {
+  test('converts a model once for concurrent calls, and not again after a restart', async () => {
     const cache = new ConversionCache(folder, logger);
     const [one, two] = await Promise.all([cache.get(inception), cache.get(inception)]);
     expect(two).toEqual(one);
@@ -43,12 +43,12 @@ describe('the cache of converted models', () => {
     expect(statSync(again.onnx.path).mtimeMs).toBe(mtimeMs);
   });
 
-  test('knows a model that is not converted yet without converting it', async () => {
+  test('looks a model up without converting it', async () => {
     expect(await new ConversionCache(folder, logger).peek(inception)).toBeUndefined();
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('another normalisation is another model', async () => {
+  test('has another conversion for another normalisation', async () => {
     const cache = new ConversionCache(folder, logger);
     const file = { ...inception.manifest.file, mean: [0.5, 0.5, 0.5] as [number, number, number] };
     const shifted = { ...inception, manifest: { ...inception.manifest, file } };
@@ -57,7 +57,7 @@ describe('the cache of converted models', () => {
     expect(readdirSync(folder).sort()).toEqual([one.key, two.key].sort());
   });
 
-  test('forgets a model that is removed, but not what another one is made of too', async () => {
+  test('removes the files of a model, unless another model shares them', async () => {
     const cache = new ConversionCache(folder, logger);
     const file = { ...inception.manifest.file, mean: [0.5, 0.5, 0.5] as [number, number, number] };
     const shifted = { ...inception, manifest: { ...inception.manifest, file } };
@@ -69,7 +69,7 @@ describe('the cache of converted models', () => {
     await cache.remove(inception, []);
   });
 
-  test('clears away what a crash has left, and nothing that is being made', async () => {
+  test('removes what a crash has left, and nothing that is being made', async () => {
     const cache = new ConversionCache(join(folder, 'converted'), logger);
     await cache.clear();
     mkdirSync(join(folder, 'converted', 'abandoned.tmp', 'made'), { recursive: true });
@@ -80,8 +80,8 @@ describe('the cache of converted models', () => {
     });
   });
 
-  test.skipIf(process.platform === 'win32')('goes to a temporary folder where its own cannot be written', async () => {
-    // Nobody may create folders there, not even root.
+  test.skipIf(process.platform === 'win32')('uses a temporary folder where its own cannot be written', async () => {
+    // Not even root can create folders there.
     const cache = new ConversionCache('/sys/menagerie', logger);
     const { onnx } = await cache.get(inception);
     expect(dirname(dirname(dirname(onnx.path)))).toBe(tmpdir());
@@ -93,7 +93,7 @@ describe('the cache of converted models', () => {
     expect(existsSync(onnx.path)).toBe(false);
   });
 
-  test('weights of another digest are refused by both digests, and tried again when they are right', async () => {
+  test('refuses weights with another digest, names both digests, and converts them once they are right', async () => {
     const weightsPath = join(folder, 'weights.safetensors');
     const good = readFileSync(inception.weightsPath);
     writeFileSync(weightsPath, good.subarray(0, good.length - 1));

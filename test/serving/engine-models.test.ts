@@ -36,14 +36,14 @@ describe('the sessions of a model', () => {
     expect(bytes).toBe(553 * MEBIBYTE);
   });
 
-  test('are fewer where memory is short', () => {
+  test('are fewer when there is little memory', () => {
     const { many, alone, bytes } = modelsOf(100, { memoryBytes: 150 * MEBIBYTE });
     expect(many.engines).toBe(1);
     expect(alone).toBe(many);
     expect(bytes).toBe(100 * MEBIBYTE);
   });
 
-  test('are none where it does not fit at all: the setting to raise is named', () => {
+  test('are none where it does not fit at all; the error names the setting to raise', () => {
     expect(() => modelsOf(553, { memoryBytes: 500 * MEBIBYTE })).toThrow(AppError);
     expect(() => modelsOf(553, { memoryBytes: 500 * MEBIBYTE })).toThrow('MODEL_MEMORY_BYTES');
   });

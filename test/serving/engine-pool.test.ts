@@ -39,10 +39,10 @@ function poolOf(size: number, threads = size): EnginePool {
 }
 
 const red: PixelTensor = { data: plainImage([255, 0, 0]), shape: [1, 4, 4, 3] };
-/** Takes an engine a good part of a second. */
+/** Takes an engine most of a second. */
 const long: PixelTensor = { data: new Uint8Array(64 * SIDE * SIDE * 3), shape: [64, SIDE, SIDE, 3] };
 
-/** Has every engine hold a model, by running one image on all of them at once. */
+/** Loads a model into every engine, by running one image on all of them at once. */
 async function loadEverywhere(pool: EnginePool, model: EngineModel): Promise<void> {
   const side = model === large ? SIDE : 4;
   const image = { data: new Uint8Array(side * side * 3), shape: [1, side, side, 3] };
@@ -83,7 +83,7 @@ describe('a pool of engines', () => {
     expect(pool.report()[0]?.rss).toBeGreaterThan(10_000_000);
   });
 
-  it('lets the HTTP thread go first', async () => {
+  it('gives its processes a lower priority than the server', async () => {
     const pool = poolOf(1);
     await redLogits(pool);
     expect(getPriority(pool.report()[0]?.pid)).toBe(getPriority() + 5);
@@ -152,7 +152,7 @@ describe('a pool of engines', () => {
       order.push('wide');
       return lent;
     });
-    // Behind the wide one, which needs both threads, this one waits too: else a wide one might wait for ever.
+    // This one waits behind the wide one, which needs both threads: else a wide one might wait for ever.
     const third = pool.acquire(small, 'interactive').then((lent) => {
       order.push('third');
       return lent;
@@ -165,11 +165,11 @@ describe('a pool of engines', () => {
     expect(order).toEqual(['wide', 'third']);
   });
 
-  it('runs a model that wants more threads than there are, by itself', async () => {
+  it('runs a model alone that wants more threads than there are', async () => {
     expect(await redLogits(poolOf(1, 1), { ...small, key: 'wide', threads: 2 })).toEqual([4, 0, 0]);
   });
 
-  it('tells why pixels cannot be run, and serves on', async () => {
+  it('says why pixels do not fit, and goes on', async () => {
     const pool = poolOf(1);
     const engine = await pool.acquire(small, 'interactive');
     await expect(engine.run({ ...red, shape: [1, 2, 8, 3] }, ['logits'])).rejects.toThrow('the model takes');
@@ -179,7 +179,7 @@ describe('a pool of engines', () => {
 });
 
 describe('loading and unloading', () => {
-  it('says why a model cannot be loaded, each time it is asked, until it can', async () => {
+  it('says at each attempt why a model cannot be loaded, until it can', async () => {
     const pool = poolOf(1);
     const path = join(folder, 'later.onnx');
     const later = { ...small, key: 'later', path };
@@ -190,7 +190,7 @@ describe('loading and unloading', () => {
     expect(await redLogits(pool, later)).toEqual([4, 0, 0]);
   });
 
-  it('forgets a model that is taken out of service', async () => {
+  it('unloads a model from all engines', async () => {
     const pool = poolOf(2);
     await loadEverywhere(pool, small);
     expect(pool.report().map(({ models }) => models.length)).toEqual([1, 1]);
@@ -201,7 +201,7 @@ describe('loading and unloading', () => {
 });
 
 describe('an engine that is left without a model', () => {
-  it('gives its memory back by making room for a fresh process, which serves on', async () => {
+  it('is replaced by a fresh process, which gives its memory back', async () => {
     const pool = poolOf(1);
     await redLogits(pool);
     const before = pool.report()[0]?.pid;
@@ -213,12 +213,12 @@ describe('an engine that is left without a model', () => {
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
   });
 
-  it('is not replaced before what runs there is done', async () => {
+  it('is not replaced before it is returned', async () => {
     const pool = poolOf(1);
     const lent = await pool.acquire(small, 'interactive');
     await redRun(lent);
     const unloading = pool.unload(['small']);
-    // The lease holds: the engine loads the model once more, and only then is replaced.
+    // The lease is still valid: the engine loads the model once more and is replaced when it is returned.
     expect(await redRun(lent)).toEqual([4, 0, 0]);
     const next = redLogits(pool);
     lent.release();
@@ -244,7 +244,7 @@ it('keeps a model unloaded that is unloaded while its engine is being replaced',
   expect(pool.report()).toMatchObject([{ state: 'idle', models: [] }]);
 });
 
-it('reports what it has lost, and has an obstacle while nothing runs', async () => {
+it('reports lost engines, and says so while none is running', async () => {
   const losses: string[] = [];
   const pool = new EnginePool({ size: 1, threads: 1, niceness: 5, logger, onLost: (loss) => losses.push(loss) });
   pools.push(pool);
@@ -261,7 +261,7 @@ it('reports what it has lost, and has an obstacle while nothing runs', async () 
 });
 
 describe('a model that few engines may hold', () => {
-  it('waits for one of them, while others take what is free', async () => {
+  it('waits for one of them, while other models use the free engines', async () => {
     const pool = poolOf(2);
     const scarce = { ...small, key: 'scarce', engines: 1 };
     expect([pool.concurrency(small), pool.concurrency(scarce)]).toEqual([2, 1]);
@@ -278,7 +278,7 @@ describe('a model that few engines may hold', () => {
 });
 
 describe('an engine that dies', () => {
-  it('takes its batch with it, nobody else, and comes back', async () => {
+  it('fails its own batch only, and is started again', async () => {
     const pool = poolOf(2);
     await loadEverywhere(pool, large);
     const [doomed, other] = await Promise.all([pool.acquire(large, 'interactive'), pool.acquire(large, 'interactive')]);
@@ -296,7 +296,7 @@ describe('an engine that dies', () => {
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
   });
 
-  it('while idle is missed by nobody', async () => {
+  it('while it is idle fails no request', async () => {
     const pool = poolOf(1);
     await redLogits(pool);
     process.kill(pool.report()[0]?.pid ?? 0, 'SIGKILL');
@@ -337,7 +337,7 @@ describe('an engine that hangs', () => {
 });
 
 describe('close', () => {
-  it('finishes what runs, refuses the rest and ends every process', async () => {
+  it('lets runs finish, refuses new ones and ends every process', async () => {
     const pool = poolOf(2);
     await loadEverywhere(pool, large);
     const engine = await pool.acquire(large, 'interactive');
@@ -380,7 +380,7 @@ it('leaves no engine behind when the server is killed', async () => {
   await vi.waitFor(() => expect(pids.map(isAlive)).toEqual([false, false]), 5000);
 });
 
-/** A process that has ended and was not yet collected by its parent is not alive. */
+/** Whether a process runs. A zombie, which its parent has not waited for yet, does not. */
 function isAlive(pid: number | undefined): boolean {
   const stat = `/proc/${pid}/stat`;
   if (existsSync('/proc')) return existsSync(stat) && !/\) [ZX] /.test(readFileSync(stat, 'utf8'));

@@ -19,7 +19,7 @@ const SIZE = 100;
 
 const versionOf = (version: number, name = 'flowers'): ModelVersion => ({ name, version, manifest, weightsPath });
 
-/** An engine that answers everything with zeros. */
+/** An engine whose outputs are zeros. */
 const lease: EngineLease = {
   run: async ({ shape: [n = 0] }, outputs) =>
     Object.fromEntries(outputs.map((name) => [name, { data: new Float32Array(n * 2), shape: [n, 2] }])),
@@ -29,13 +29,13 @@ const lease: EngineLease = {
 interface Stage {
   readonly serving: ModelServing;
   readonly options: ModelServingOptions;
-  /** Keys of what engines were asked to run, and to free. */
+  /** The models that engines were acquired for, and the keys of those that were unloaded. */
   readonly asked: EngineModel[];
   readonly unloaded: string[];
   readonly evicted: string[];
 }
 
-/** Serves versions whose conversions have the keys that `keyOf` gives them, on engines that only take notes. */
+/** Serves versions whose conversions have the keys that `keyOf` gives them, on engines that record their calls. */
 function stage(
   overrides: Partial<ModelServingOptions> = {},
   keyOf = ({ name, version }: ModelVersion) => `${name}-${version}`,
@@ -83,7 +83,7 @@ function stage(
 const idle = async (): Promise<void> => undefined;
 const loaded = ({ serving }: Stage): string[] => serving.loaded().map(({ model, version }) => `${model}@${version}`);
 
-test('a model that takes one image at a time gets one at a time', async () => {
+test('a model that takes one image at a time gets batches of one', async () => {
   const { options } = stage();
   const batches: number[] = [];
   const { serving } = stage({
@@ -101,7 +101,7 @@ test('a model that takes one image at a time gets one at a time', async () => {
   expect(new Set(batches)).toEqual(new Set([1]));
 });
 
-test('a format that a model does not come in is refused by name', async () => {
+test('a format that a model does not have is refused', async () => {
   const { options } = stage();
   const { serving } = stage({
     conversions: {
@@ -118,7 +118,7 @@ test('a format that a model does not come in is refused by name', async () => {
 });
 
 describe('the first use of a model', () => {
-  test('loads it, and all who ask meanwhile share the load', async () => {
+  test('loads it; concurrent uses share the load', async () => {
     const converting = deferred<void>();
     let conversions = 0;
     const { options } = stage();
@@ -141,7 +141,7 @@ describe('the first use of a model', () => {
     expect(on.serving.loaded()).toEqual([{ model: 'flowers', version: 1, runtime: 'onnx', bytes: SIZE }]);
   });
 
-  test('comes when the model has been warmed up', async () => {
+  test('begins when the model has been warmed up', async () => {
     const on = stage();
     let before = 0;
     await on.serving.use(versionOf(1), 'onnx', async () => {
@@ -150,7 +150,7 @@ describe('the first use of a model', () => {
     expect(before).toBeGreaterThanOrEqual(2);
   });
 
-  test('that fails says why until one succeeds, and takes no memory', async () => {
+  test('that fails is the reason in the state until one succeeds, and takes no memory', async () => {
     let broken = true;
     const { options } = stage();
     const on = stage({
@@ -245,7 +245,7 @@ describe('the memory of models', () => {
     await begun.promise;
     const next = on.serving.use(versionOf(1, 'b'), 'onnx', idle);
     await vi.waitFor(() => expect(on.evicted).toEqual(['a@1']));
-    // Who comes for the model now waits until it is loaded once more.
+    // A request for the model waits now until it is loaded again.
     const again = on.serving.use(versionOf(1, 'a'), 'onnx', idle);
     expect(on.unloaded).toEqual([]);
     working.resolve();
@@ -262,7 +262,7 @@ describe('the memory of models', () => {
     });
   });
 
-  test('holds a large model in fewer engines, and not once more for lone requests', async () => {
+  test('holds a large model in fewer engines, without a session for lone requests', async () => {
     const { options } = stage();
     const sessions = async (memoryBytes: number) => {
       const engines = { ...options.engines, concurrency: ({ engines: most = 4 }: EngineModel) => Math.min(4, most) };
@@ -285,7 +285,7 @@ describe('the memory of models', () => {
     expect(on.unloaded).toEqual(['same/onnx/1']);
   });
 
-  test('that versions share counts once', async () => {
+  test('counts once when versions share it', async () => {
     const on = stage({ memoryBytes: 2 * SIZE }, ({ name }) => name);
     for (const model of [versionOf(1, 'a'), versionOf(2, 'a'), versionOf(1, 'b')]) {
       await on.serving.use(model, 'onnx', idle);
@@ -296,7 +296,7 @@ describe('the memory of models', () => {
 });
 
 describe('a version that is unloaded by request', () => {
-  test('goes on each runtime, and is not served until it is loaded by request', async () => {
+  test('is unloaded on each runtime, and not served until it is loaded by request', async () => {
     const on = stage();
     await on.serving.use(versionOf(1), 'onnx', idle);
     await on.serving.use(versionOf(1), 'tfjs', idle);
@@ -308,7 +308,7 @@ describe('a version that is unloaded by request', () => {
     await on.serving.use(versionOf(1), 'onnx', idle);
   });
 
-  test('finishes what is under way', async () => {
+  test('finishes the requests that use it', async () => {
     const on = stage();
     const working = deferred<void>();
     const begun = deferred<void>();
@@ -351,7 +351,7 @@ describe('a version that is unloaded by request', () => {
 });
 
 describe('a version that takes the place of another', () => {
-  test('is loaded before the old one is let go, and serves from then on', async () => {
+  test('is loaded before the old one is unloaded, and then serves', async () => {
     const next = { ...versionOf(1), weightsPath: 'other' };
     const on = stage({}, ({ weightsPath: path }) => (path === 'other' ? 'new' : 'old'));
     await on.serving.use(versionOf(1), 'onnx', idle);
@@ -365,7 +365,7 @@ describe('a version that takes the place of another', () => {
     expect(on.asked).toEqual([]);
   });
 
-  test('that cannot be loaded leaves the old one as it was', async () => {
+  test('that cannot be loaded leaves the old one in place', async () => {
     const { options } = stage();
     const on = stage({
       conversions: {
@@ -379,7 +379,7 @@ describe('a version that takes the place of another', () => {
     expect(on.serving.state(versionOf(1)).state).toBe('READY');
   });
 
-  test('is not loaded where the old one is not', async () => {
+  test('is not loaded where the old one is not loaded', async () => {
     const on = stage();
     (await on.serving.prepare(versionOf(1)))();
     expect(on.asked).toEqual([]);
@@ -413,7 +413,7 @@ describe('the threads of a batch', () => {
     expect(await threadsOf('onnx', true, 1)).toEqual([4]);
   });
 
-  test('are those of the settings while others are computed or wait', async () => {
+  test('are those of the settings while other images are computed or wait', async () => {
     expect(await threadsOf('onnx', false, 1)).toEqual([1]);
     expect((await threadsOf('onnx', true, 3))[0]).toBe(1);
   });

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { RunTimes } from '../../src/serving/run-times.ts';
 
-test('a first run has minutes', () => {
+test('a first run may take minutes', () => {
   expect(new RunTimes().limit('resnet', 16)).toBe(300_000);
 });
 
-test('later runs have many times what the slowest took for each image, and never less than half a minute', () => {
+test('later runs may take many times what the slowest took per image, and at least half a minute', () => {
   const times = new RunTimes();
   times.record('vgg', 1, 400);
   times.record('vgg', 16, 16_000);

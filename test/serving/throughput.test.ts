@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest';
 import { Throughput } from '../../src/serving/throughput.ts';
 
-it('says a second when nothing has been served yet', () => {
+it('is one second when nothing has been served yet', () => {
   expect(new Throughput().secondsFor(1000, 0)).toBe(1);
 });
 
-it('goes by the rate of the last seconds', () => {
+it('follows the rate of the last seconds', () => {
   const throughput = new Throughput();
   for (let at = 0; at <= 5000; at += 500) throughput.record(10, at);
   // 110 images in 5 s, so 22 a second.
   expect(throughput.secondsFor(66, 5000)).toBe(3);
 });
 
-it('never says less than a second or more than a minute', () => {
+it('is between one second and one minute', () => {
   const throughput = new Throughput();
   throughput.record(1, 0);
   expect(throughput.secondsFor(1, 4000)).toBe(4);
@@ -21,7 +21,7 @@ it('never says less than a second or more than a minute', () => {
   expect(throughput.secondsFor(1, 4000)).toBe(1);
 });
 
-it('forgets what is long past', () => {
+it('forgets old batches', () => {
   const throughput = new Throughput();
   throughput.record(1, 0);
   expect(throughput.secondsFor(1_000_000, 60_000)).toBe(1);
