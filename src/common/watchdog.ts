@@ -83,6 +83,11 @@ export class Watchdog {
     heartbeat?.on('error', () => undefined);
   }
 
+  /** Milliseconds since the last heartbeat or message; 0 before the first. */
+  get silentMs(): number {
+    return this.#lastHeartbeat === undefined ? 0 : this.#now() - this.#lastHeartbeat;
+  }
+
   /** Why the process was killed; undefined as long as it was not. */
   get verdict(): string | undefined {
     return this.#verdict;
@@ -110,8 +115,7 @@ export class Watchdog {
     this.#elapsed = this.#now();
     this.#countedAt = performance.now();
     const exceeded = [...this.#bounds].find(({ startedAt, limitMs }) => this.#elapsed - startedAt > limitMs);
-    const silentMs = this.#elapsed - (this.#lastHeartbeat ?? this.#elapsed);
-    if (silentMs > this.#silenceLimitMs) this.#kill(`it sent no heartbeat for ${seconds(this.#silenceLimitMs)} s`);
+    if (this.silentMs > this.#silenceLimitMs) this.#kill(`it sent no heartbeat for ${seconds(this.#silenceLimitMs)} s`);
     else if (exceeded) this.#kill(`it took longer than ${seconds(exceeded.limitMs)} s for ${exceeded.what}`);
   }
 

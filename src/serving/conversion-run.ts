@@ -3,6 +3,9 @@ import { compiledEntry } from '../common/compiled.ts';
 import type { Conversion } from '../convert/conversion.ts';
 import type { ConversionProgress, ConversionSource } from '../convert/convert.ts';
 
+/** Bound on the time between two messages of the converter, such as when the disk of the weights does not answer. */
+const STALL_LIMIT_MS = 600_000;
+
 /** Sent to the worker. */
 export interface ConversionTask {
   readonly source: ConversionSource;
@@ -33,11 +36,20 @@ export function runConversion(
 ): Promise<ConversionResult> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(compiledEntry(import.meta.url, 'conversion-worker.js'), { workerData: task });
+    // The thread is not ended then: ending one that is inside ONNX Runtime aborts the process.
+    const stalled = setTimeout(() => {
+      worker.unref();
+      reject(new Error(`the converter made no progress for ${STALL_LIMIT_MS / 60_000} minutes`));
+    }, STALL_LIMIT_MS);
     worker.on('message', (message: ConversionMessage) => {
+      stalled.refresh();
       if (message.type === 'done') resolve(message.result);
       else onProgress(message.progress);
     });
     worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`the converter ended with code ${code}`)));
+    worker.on('exit', (code) => {
+      clearTimeout(stalled);
+      reject(new Error(`the converter ended with code ${code}`));
+    });
   });
 }

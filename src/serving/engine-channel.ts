@@ -9,6 +9,8 @@ import type { EngineReply, EngineRequest } from './engine-messages.ts';
 
 /** Bound on the start of an engine, which takes a tenth of a second on an idle machine. */
 const START_LIMIT_MS = 60_000;
+/** Four heartbeats. A process on a busy machine may miss them too, so this is no reason to kill it. */
+const SUSPICIOUS_SILENCE_MS = 2_000;
 
 /**
  * glibc keeps freed memory for later requests, and raises the size up to which it does so the longer a process runs.
@@ -104,6 +106,11 @@ export class EngineChannel {
   /** Resident memory in bytes when the process last answered; 0 before that. */
   get rss(): number {
     return this.#rss;
+  }
+
+  /** Whether the process has missed some heartbeats: it may be hung. */
+  get silent(): boolean {
+    return this.#watchdog.silentMs > SUSPICIOUS_SILENCE_MS;
   }
 
   /** Whether the process was killed because it was hung. */

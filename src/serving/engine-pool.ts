@@ -78,8 +78,13 @@ export class EnginePool {
 
   /** What is wrong with the engines, for health checks. */
   get warnings(): string[] {
+    const size = this.#slots.length;
     const lost = this.#slots.filter(({ isReady, restarts }) => !isReady && restarts > 0).length;
-    return lost === 0 ? [] : [`${lost} of ${this.#slots.length} engines were lost and are being started again`];
+    const silent = this.#slots.filter(({ isSilent }) => isSilent).length;
+    return [
+      ...(lost > 0 ? [`Engines that were lost and are being started again: ${lost} of ${size}.`] : []),
+      ...(silent > 0 ? [`Engines that do not respond: ${silent} of ${size}.`] : []),
+    ];
   }
 
   /** The number of batches of a model that can run at once, at least one. */
@@ -134,11 +139,15 @@ export class EnginePool {
     return inUse === 0 || inUse + threads <= this.#threads;
   }
 
-  /** A free engine that holds the model; else any free engine, unless as many as may hold the model do so already. */
+  /**
+   * A free engine that holds the model; else any free engine, unless as many as may hold the model do so already.
+   * Engines that may be hung come last.
+   */
   #bestSlot({ key, engines = this.#slots.length }: EngineModel): EngineSlot | undefined {
     const holders = this.#slots.filter((slot) => slot.holds(key));
-    const isFree = (slot: EngineSlot): boolean => slot.isFree;
-    return holders.find(isFree) ?? (holders.length < engines ? this.#slots.find(isFree) : undefined);
+    const allowed = holders.length < engines ? [...holders, ...this.#slots] : holders;
+    const free = allowed.filter(({ isFree }) => isFree);
+    return free.find(({ isSilent }) => !isSilent) ?? free[0];
   }
 
   #threadsInUse(): number {

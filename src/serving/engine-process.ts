@@ -52,6 +52,11 @@ export class EngineProcess {
     return this.#channel.exited;
   }
 
+  /** Whether the process has missed some heartbeats: it may be hung. */
+  get silent(): boolean {
+    return this.#channel.silent;
+  }
+
   /** Whether the process was killed because it was hung. */
   get hung(): boolean {
     return this.#channel.hung;

@@ -23,6 +23,8 @@ export interface EngineReport {
   readonly index: number;
   readonly pid: number | undefined;
   readonly state: 'starting' | 'idle' | 'busy';
+  /** Whether it has missed some heartbeats: it may be hung. */
+  readonly silent: boolean;
   /** Resident memory in bytes when the engine last answered; 0 before that. */
   readonly rss: number;
   /** How often the engine was lost and started again. */
@@ -71,6 +73,11 @@ export class EngineSlot {
     return this.#ready && this.#lentFor === undefined;
   }
 
+  /** Whether the process may be hung. */
+  get isSilent(): boolean {
+    return this.#engine?.silent ?? false;
+  }
+
   /** Whether the process takes requests. */
   get isReady(): boolean {
     return this.#ready;
@@ -102,6 +109,7 @@ export class EngineSlot {
       index,
       pid: this.#engine?.pid,
       state: this.#ready ? (this.#lentFor === undefined ? 'idle' : 'busy') : 'starting',
+      silent: this.isSilent,
       rss: this.#engine?.rss ?? 0,
       restarts: this.#restarts,
       models: this.#engine?.loaded ?? [],

@@ -87,7 +87,7 @@ describe('health', () => {
   });
 
   it('says what is wrong although it is ready', async () => {
-    const warnings = ['1 of 2 engines were lost and are being started again'];
+    const warnings = ['Engines that do not respond: 1 of 2.'];
     const degraded = await startServer({ warnings: () => warnings });
     expect((await ask(degraded, '/v2/health/ready')).body).toEqual({ ready: true, warnings });
     await degraded.close();

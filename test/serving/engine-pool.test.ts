@@ -74,6 +74,7 @@ describe('a pool of engines', () => {
         index: 0,
         pid: expect.any(Number),
         state: 'idle',
+        silent: false,
         rss: expect.any(Number),
         restarts: 0,
         models: [{ key: 'small', runtime: 'onnx', backend: 'cpu', version: expect.any(String), rejected: [] }],
@@ -254,7 +255,7 @@ it('reports lost engines, and says so while none is running', async () => {
   process.kill(pool.report()[0]?.pid ?? 0, 'SIGKILL');
   await vi.waitFor(() => expect(losses).toEqual(['exited']));
   expect(pool.obstacle).toBeDefined();
-  expect(pool.warnings).toEqual(['1 of 1 engines were lost and are being started again']);
+  expect(pool.warnings).toEqual(['Engines that were lost and are being started again: 1 of 1.']);
   await redLogits(pool);
   process.kill(pool.report()[0]?.pid ?? 0, 'SIGSTOP');
   await vi.waitFor(() => expect(losses).toEqual(['exited', 'hung']), 15_000);
@@ -324,6 +325,16 @@ describe('an engine that hangs', () => {
     expect(replaced).toMatchObject({ restarts: 1 });
     expect(replaced?.pid).not.toBe(stopped?.pid);
     expect(isAlive(stopped?.pid)).toBe(false);
+  });
+
+  it('while it is idle gets no requests, as long as another engine is free', async () => {
+    const pool = poolOf(2);
+    await loadEverywhere(pool, small);
+    process.kill(pool.report()[0]?.pid ?? 0, 'SIGSTOP');
+    await vi.waitFor(() => expect(pool.report()[0]?.silent).toBe(true), 5_000);
+    expect(pool.warnings).toEqual(['Engines that do not respond: 1 of 2.']);
+    expect(await redLogits(pool)).toEqual([4, 0, 0]);
+    expect(pool.report()[0]).toMatchObject({ silent: true, restarts: 0 });
   });
 
   it('while it is idle is replaced too', async () => {

@@ -940,7 +940,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: {
       readonly ready: true;
-      /** What is wrong although requests are answered, such as an engine that is being started again. */
+      /** What is wrong although requests are answered, such as engines that do not respond. */
       readonly warnings: readonly string[];
     };
   };
