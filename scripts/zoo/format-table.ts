@@ -1,4 +1,4 @@
-/** Rows under a head, each column as wide as it needs; columns of numbers stand to the right. */
+/** Formats rows below a header as text. Columns of numbers are aligned to the right. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const columns = head.map((title, index) => {
     const cells = rows.map((row) => row[index] ?? '');

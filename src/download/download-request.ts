@@ -14,7 +14,7 @@ export interface DownloadRequest extends Omit<FetchOptions, 'headers'> {
   readonly url: URL;
   /** The path of the file, where it appears whole and verified. The folder must exist. */
   readonly target: string;
-  /** The digest that the file must have. When undefined, the host must publish one: in a header or as `<url>.sha256`. */
+  /** The digest of the file. When undefined, the host must publish one: in a header or as `<url>.sha256`. */
   readonly sha256: string | undefined;
   /** The size in bytes, of the file or of its beginning. */
   readonly size: number | undefined;

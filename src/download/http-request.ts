@@ -24,8 +24,9 @@ export interface Answer {
 }
 
 /**
- * Sends a GET request on a new connection, through the proxy if there is one: for `https:` through a tunnel, so that the
- * proxy sees neither headers nor content. Node's own clients do not support proxies in all versions that the project runs on.
+ * Sends a GET request on a new connection, through the proxy if there is one: for `https:` through a tunnel, so that
+ * the proxy sees neither headers nor content. Not all versions of Node that the project supports have clients with
+ * proxies.
  *
  * @throws TransientError when there is no answer; the signal's reason
  */
@@ -74,8 +75,8 @@ async function answer(request: http.ClientRequest, stallMs: number): Promise<Ans
 const BUFFERED_BYTES = 1 << 20;
 
 /**
- * The body of a response. A stream that breaks discards what it has not handed out; here the error comes after all bytes
- * received before it, so that a download can be resumed from there.
+ * The body of a response. A stream that breaks discards what it has not handed out; here the error comes after all
+ * bytes received before it, so that a download can be resumed from there.
  */
 function receiveBody(response: IncomingMessage): AsyncIterable<Buffer> {
   const body = new PassThrough({ highWaterMark: BUFFERED_BYTES });

@@ -8,8 +8,8 @@ import { runTool, ToolMissingError } from './run-tool.ts';
 import { unpackArchive } from './unpack-archive.ts';
 
 /**
- * Fetches an npm package with npm, which uses the registry, proxies and certificates of the user, and unpacks one folder
- * of it. No script of the package runs.
+ * Fetches an npm package with npm, which uses the registry, proxies and certificates of the user, and unpacks one
+ * folder of it. No script of the package runs.
  *
  * @param integrity the SHA-512 that the package must have, written as npm does, whatever the registry says
  * @param folder an empty folder

@@ -17,8 +17,8 @@ const stateSchema = z.object({
 export type PartState = z.output<typeof stateSchema>;
 
 /**
- * The beginning of a file that is being downloaded: its bytes in `<file>.part`, and in `<file>.part.json` which version of
- * which file they belong to.
+ * The beginning of a file that is being downloaded: its bytes in `<file>.part`, and in `<file>.part.json` which version
+ * of which file they belong to.
  */
 export class PartFile {
   readonly path: string;

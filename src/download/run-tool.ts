@@ -8,8 +8,8 @@ const TAIL = 2_000;
  * Runs a program without a shell.
  *
  * @returns its standard output
- * @throws ToolMissingError when it is not installed; DownloadError with its last line of error output when it fails; the
- * signal's reason
+ * @throws ToolMissingError when it is not installed; DownloadError with its last line of error output when it fails;
+ * the signal's reason
  */
 export async function runTool(program: string, args: readonly string[], signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {

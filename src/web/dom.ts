@@ -4,8 +4,8 @@ export type Child = Node | string | number | false | undefined | readonly Child[
 type Listener = (event: never) => void;
 
 /**
- * Attributes. `false` and `undefined` are left out, `true` sets one without a value, and a function listens to the event
- * that the name says: `onclick`.
+ * Attributes. `false` and `undefined` are left out, `true` sets one without a value, and a function listens to the
+ * event that the name says: `onclick`.
  */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined | Listener>>;
 

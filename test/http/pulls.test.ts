@@ -14,7 +14,7 @@ if (model === undefined) throw new Error('the zoo is empty');
 const pulled: PulledModel = { model, fetched: true };
 const DISK_FULL = { code: 'ENOSPC', syscall: 'write' };
 
-/** A pull that a test carries out by hand. */
+/** A pull that the test ends by hand. */
 interface HandMade extends PullOptions {
   readonly name: string;
   readonly finish: (result: PulledModel) => void;
@@ -57,7 +57,7 @@ afterEach(async () => {
 const begin = (query = '') => ask(server, `/models/${NAME}/pull${query}`, { method: 'POST' });
 const state = async () => (await ask(server, `/models/${NAME}/pull`)).body;
 
-/** The data of the events of a stream, read to its end. */
+/** Reads the events of a stream to its end. */
 async function follow(
   headers: Record<string, string> = {},
 ): Promise<{ status: number; events: unknown[]; lastId: string }> {

@@ -40,7 +40,7 @@ describe('by keyboard alone', () => {
   const press = (key: string) => opened.page.keyboard.press(key);
   const focused = () => opened.page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
 
-  /** Presses Tab until what is wanted has the focus. */
+  /** Presses Tab until the element with this text has the focus. */
   async function tabTo(text: string): Promise<void> {
     for (let presses = 0; presses < 60; presses += 1) {
       await press('Tab');
@@ -63,7 +63,7 @@ describe('by keyboard alone', () => {
   test('an image can be classified and explained', async () => {
     const { page } = opened;
     await page.getByRole('checkbox').first().waitFor();
-    // Listened for well ahead: the browser has to be told not to open a window of its own.
+    // Playwright has to listen before the browser opens its own dialog.
     const chooser = page.waitForEvent('filechooser');
     await tabTo('Choose images');
     await press('Enter');
@@ -97,7 +97,7 @@ describe.each([390, 1600])('at a width of %d pixels', (width) => {
       await page.goto(url + hash);
       await page.waitForLoadState('networkidle');
       expect(await page.evaluate(() => document.documentElement.scrollWidth), hash).toBeLessThanOrEqual(width);
-      // A tenth is what browsers call good.
+      // Browsers call a layout shift of 0.1 good.
       const shifts = await page.evaluate(() => (globalThis as unknown as { shifts: number }).shifts);
       expect(shifts, hash).toBeLessThan(0.05);
     }

@@ -5,12 +5,12 @@ import { colouredPicture } from '../../scripts/labelled-zip.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Of the server that all tests of the page share. */
+    /** The URL of the server that all tests of the page share. */
     serverUrl: string;
   }
 }
 
-/** The page in a window of its own, for one test. */
+/** The page in a window, for one test. */
 export interface OpenPage {
   readonly page: Page;
   readonly url: string;
@@ -18,7 +18,7 @@ export interface OpenPage {
 
 type Colour = Parameters<typeof colouredPicture>[0];
 
-/** Starts the browser that CHROMIUM names, with a camera that shows a test picture. */
+/** Starts the browser at the path in CHROMIUM, with a camera that shows a test image. */
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -27,8 +27,8 @@ export function startBrowser(): Promise<Browser> {
 }
 
 /**
- * Opens the page before each test of a suite and closes it afterwards. No test may make it break its own policy, throw, or
- * ask anybody but its server.
+ * Opens the page before each test of a suite and closes it afterwards. A test fails when the page violates its content
+ * security policy, throws, or sends a request to another server.
  */
 export function withPage(hash: string): OpenPage {
   const url = inject('serverUrl');
@@ -60,7 +60,7 @@ export function withPage(hash: string): OpenPage {
   };
 }
 
-/** What axe finds that keeps somebody out: faults that it calls serious or critical. */
+/** The violations that axe calls serious or critical. */
 export async function barriers(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
@@ -69,7 +69,7 @@ export async function barriers(page: Page): Promise<string[]> {
     .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
-/** Pictures of one colour as files to be chosen. */
+/** Images of one colour, as files to choose. */
 export function colouredFiles(colour: Colour, ...names: string[]) {
   return Promise.all(
     names.map(async (name, index) => ({ name, mimeType: 'image/png', buffer: await colouredPicture(colour, index) })),

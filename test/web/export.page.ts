@@ -12,7 +12,7 @@ import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import { readZip } from '../zip-reader.ts';
 import { startBrowser } from './browser.ts';
 
-/** A page with TensorFlow.js as it is published, and nothing of ours but what calls it. */
+/** A page with the published TensorFlow.js, and a script that calls it. */
 const PAGE = `<!doctype html><script src="/tf.min.js"></script><script>
 async function classify(url, base64, shape) {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -23,11 +23,11 @@ async function classify(url, base64, shape) {
 }
 </script>`;
 
-describe('an exported TF.js model in a page of somebody else', () => {
+describe('an exported TF.js model in another page', () => {
   const serverUrl = inject('serverUrl');
   let browser: Browser;
   let page: Page;
-  /** Stands for the web server of whoever took a model away. */
+  /** The web server of somebody who downloaded the model. */
   let host: Server;
   let origin: string;
   const hosted = new Map<string, Buffer>();
@@ -53,7 +53,7 @@ describe('an exported TF.js model in a page of somebody else', () => {
     host?.close();
   });
 
-  /** Puts what the zip holds before the browser, as a person would who unpacks it into a web server's folder. */
+  /** Serves the content of the zip, as if it had been unpacked into the folder of a web server. */
   async function hostExport(model: string, quantize: string): Promise<string> {
     const response = await fetch(`${serverUrl}/models/${model}/export?format=tfjs&quantize=${quantize}`);
     expect(response.status).toBe(200);

@@ -5,7 +5,7 @@ test.each([
   [percent(0), '0%'],
   [percent(0.5), '50.0%'],
   [percent(1), '100%'],
-  // Not all: one in ten thousand is missing.
+  // 99.99% is not 100%.
   [percent(0.9999), '99.9%'],
   [percent(0.873, 0), '87%'],
   [milliseconds(4.21), '4.2 ms'],

@@ -7,7 +7,7 @@ import { barriers, colouredFiles, withPage } from './browser.ts';
 
 const opened = withPage('/#/teach');
 
-/** The zip of colours as a file to be chosen. */
+/** The zip of colours, as a file to choose. */
 async function zipFile() {
   return { name: 'colours.zip', mimeType: 'application/zip', buffer: await colourZip() };
 }
@@ -55,7 +55,7 @@ describe('teaching', () => {
       const query = new URLSearchParams({ name: 'twice', seed, copies: '0', epochs: '2' });
       const response = await fetch(`${url}/finetune?${query}`, { method: 'POST', body: form });
       const { id } = (await response.json()) as { id: string };
-      // Ends with the job.
+      // The stream ends with the job.
       await (await fetch(`${url}/jobs/${id}/events`)).text();
     }
     await page.goto(`${url}/#/results/twice/2`);
@@ -125,7 +125,7 @@ describe('teaching', () => {
 });
 
 describe('a job', () => {
-  /** @param seed another for each job: copies that were drawn before have their features on the disk */
+  /** @param seed different for each job, since features of the same augmented copies are cached */
   async function slowJob(name: string, seed: string): Promise<string> {
     const form = new FormData();
     form.append('dataset', new Blob([new Uint8Array(await colourZip())]), 'colours.zip');

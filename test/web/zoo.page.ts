@@ -20,7 +20,7 @@ describe('the zoo', () => {
 
   test('shows the card of a model, which can be loaded and unloaded', async () => {
     const { page, url } = opened;
-    // Whoever came before may have had it loaded.
+    // Another test may have loaded it.
     await fetch(`${url}/v2/repository/models/${MODEL}/unload`, { method: 'POST' });
     await page.getByRole('link', { name: 'Inception v1 (GoogLeNet), slim' }).click();
     await page.getByRole('heading', { name: '200 classes' }).waitFor();

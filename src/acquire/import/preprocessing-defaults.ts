@@ -33,8 +33,8 @@ export function onnxDefaults(takesBytes: boolean): Omit<PreprocessingFields, 'in
 }
 
 /**
- * In a browser the whole picture is stretched to the input size. Models expect values of 0..1, or of 0..255 if they scale
- * them.
+ * In a browser the whole image is stretched to the input size. Models expect values of 0..1, or of 0..255 if they
+ * scale them.
  * @param scalesPixels whether the first layer of the model scales its input
  */
 export function tfjsDefaults(scalesPixels: boolean): Omit<PreprocessingFields, 'input_size'> {

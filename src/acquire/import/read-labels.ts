@@ -36,8 +36,8 @@ const documentSchema = z.union([
 const LABEL_FILES = ['labels.json', 'labels.txt', 'classes.txt', 'class_names.txt'];
 
 /**
- * The labels of a model with so many classes: those given; else those in a file beside the model; else those of ImageNet
- * for a thousand classes; else "class 0", "class 1" and so on.
+ * The labels of a model with so many classes: those given; else those in a file beside the model; else those of
+ * ImageNet for a thousand classes; else "class 0", "class 1" and so on.
  *
  * @param given the name of a list of the zoo, or a file
  * @param folder the folder of the model

@@ -51,11 +51,11 @@ export class ModelPuller {
   }
 
   /**
-   * Pulls a model. Waits for another pull of the same model, in this process or another; takes over what an interrupted
-   * one has downloaded.
+   * Pulls a model. Waits for another pull of the same model, in this process or another, and resumes what an
+   * interrupted one has downloaded.
    *
-   * @throws AppError `model_not_found` when the zoo has no such model; DownloadError or ConversionError that says in one
-   * line what went wrong; the signal's reason
+   * @throws AppError `model_not_found` when the zoo has no such model; DownloadError or ConversionError with one line
+   * that says what went wrong; the signal's reason
    */
   async pull(name: string, options: PullOptions): Promise<PulledModel> {
     const document = await this.#manifest(name);
@@ -85,7 +85,7 @@ export class ModelPuller {
     try {
       return await readZooManifest(name, this.#parts.seedDir);
     } catch (thrown) {
-      const detail = `The zoo has no model "${name}". GET /v2/repository/index or npm run zoo -- list shows its models.`;
+      const detail = `The zoo has no model "${name}". See POST /v2/repository/index or npm run zoo -- list.`;
       throw new AppError('model_not_found', detail, { cause: thrown });
     }
   }
