@@ -34,7 +34,7 @@ describe('teaching', () => {
     const tried = page.locator('section').filter({ hasText: 'Try it' });
     await tried.locator('input[type=file]').setInputFiles(await colouredFiles('green', 'new.png'));
     await tried.locator('.bars li').first().getByText('green').waitFor();
-    await page.getByText('“paged” stands for version 1.').waitFor();
+    await page.getByText('“paged” serves version 1.').waitFor();
 
     const card = await (await fetch(`${url}/models/paged`)).json();
     expect(card).toMatchObject({ version: 1, num_classes: 3 });
@@ -59,9 +59,9 @@ describe('teaching', () => {
       await (await fetch(`${url}/jobs/${id}/events`)).text();
     }
     await page.goto(`${url}/#/results/twice/2`);
-    await page.getByText('“twice” stands for version 2.').waitFor();
+    await page.getByText('“twice” serves version 2.').waitFor();
     await page.getByRole('button', { name: 'Roll back to version 1' }).click();
-    await page.getByText('“twice” stands for version 1.').waitFor();
+    await page.getByText('“twice” serves version 1.').waitFor();
     await page.getByRole('link', { name: 'Model card' }).click();
     const rows = page.getByRole('row');
     await rows.filter({ hasText: 'Version 1' }).getByText('production').waitFor();

@@ -20,7 +20,7 @@ export async function removePulled(pulledDir: string, name: string): Promise<num
   const found = [join(pulledDir, name), work].map((folder) => bytesUnder(folder));
   const sizes = (await Promise.all(found)).filter((size) => size !== undefined);
   if (!(await removeUnlessLocked(work))) throw new Error(`${name} is being pulled: cancel the pull first`);
-  // Renamed first: nobody can read a model of which a part is gone.
+  // Renamed first, so that no process reads a model that is partly removed.
   await withStagingFolder(join(pulledDir, STAGING_DIR), async (staging) => {
     try {
       await rename(join(pulledDir, name), join(staging, name));

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 
-/** Tars as npm and GNU write them, for tests. */
-
-/** Contents by name; an entry of another type than a file has its type's letter before a colon: `2:link`. */
+/**
+ * Makes a tar of contents by name. An entry that is not a file has the letter of its type before a colon: `2:link`.
+ */
 export function tarOf(entries: Readonly<Record<string, Uint8Array | string>>): Buffer {
   const blocks = Object.entries(entries).flatMap(([key, content]) => {
     const [, type = '0', name = key] = /^([0-9a-zA-Z]):(.*)$/.exec(key) ?? [];
@@ -14,6 +14,11 @@ export function tarOf(entries: Readonly<Record<string, Uint8Array | string>>): B
 
 export function tgzOf(entries: Readonly<Record<string, Uint8Array | string>>): Buffer {
   return gzipSync(tarOf(entries));
+}
+
+/** A gzipped tar whose only file is said to have so many bytes, and has none. */
+export function tgzDeclaring(size: number): Buffer {
+  return gzipSync(header('model.json', '0', size));
 }
 
 function header(name: string, type: string, size: number): Buffer {

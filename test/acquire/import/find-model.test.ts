@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findModel } from '../../../src/acquire/import/find-model.ts';
 import { zipOf } from '../../finetuning/dataset/zip-fixtures.ts';
-import { tarOf, tgzOf } from './archives.ts';
+import { tarOf, tgzDeclaring, tgzOf } from './archives.ts';
 
 let folder: string;
 let work: string;
@@ -84,9 +84,11 @@ describe('an archive is unpacked', () => {
   test.each<[string, () => Promise<Buffer> | Buffer, string]>([
     ['up.tgz', () => tgzOf({ '../model.json': '{}' }), 'leads out of it'],
     ['root.tgz', () => tgzOf({ '/etc/model.json': '{}' }), 'leads out of it'],
+    ['huge.tgz', () => tgzDeclaring(8_500_000_000), 'holds more than 100000 files or 8000000000 bytes'],
     ['cut.tgz', () => gzipSync(tarOf({ 'model.json': 'x'.repeat(2000) }).subarray(0, 1000)), 'Unexpected end of data'],
     ['none.tgz', () => gzipSync(Buffer.alloc(2000, 'x')), 'Invalid tar header'],
     ['plain.tgz', () => Buffer.from('text'), 'incorrect header'],
+    ['linked.tgz', () => tgzOf({ '1:model.json': '' }), 'holds no model'],
     ['none.zip', () => Buffer.from('text'), 'End of central directory'],
   ])('%s is refused', async (name, make, reason) => {
     await expect(findModel(await put(name, await make()), undefined, work)).rejects.toThrow(reason);

@@ -4,7 +4,7 @@ import { errorNotice } from '../../components/notice.ts';
 import { type Child, fill, h, icon } from '../../dom.ts';
 import { hrefOf } from '../../router.ts';
 
-/** The alias of the version that the bare name of a model stands for. */
+/** The alias of the version that the bare name of a model serves. */
 const SERVING = 'production';
 
 export interface VersionsOptions {
@@ -132,7 +132,7 @@ function aliasForm(
     },
     h('span', { class: 'muted small' }, `${id}@`),
     alias,
-    h('span', { class: 'muted small' }, 'stands for'),
+    h('span', { class: 'muted small' }, 'serves'),
     version,
     h('button', { type: 'submit', class: 'compact' }, 'Set alias'),
   );

@@ -7,14 +7,14 @@ import { hrefOf } from '../../router.ts';
 
 export interface PromotionOptions {
   readonly client: Client;
-  /** The card of the version that the bare name of the model stands for. */
+  /** The card of the version that the bare name of the model serves. */
   readonly serving: ModelCard;
   /** The version that is shown. */
   readonly version: number;
   readonly signal: AbortSignal;
 }
 
-/** Shows which version the name of the model stands for, with buttons to change it. */
+/** Shows which version the name of the model serves, with buttons to change it. */
 export function promotion({ client, serving, version, signal }: PromotionOptions): HTMLElement {
   const place = h('div', { class: 'block' });
   const { id: name, versions } = serving;
@@ -35,7 +35,7 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
     const before = versions.filter((each) => each < version).at(-1);
     fill(
       place,
-      h('p', { role: 'status' }, `“${name}” stands for version ${answering}.`),
+      h('p', { role: 'status' }, `“${name}” serves version ${answering}.`),
       h(
         'div',
         { class: 'row' },
