@@ -3,12 +3,13 @@
  *
  * - floor: the same decoding and sessions called directly, one process for each core (scripts/bench/floor-process.ts)
  * - plain: decode and `session.run` inside an Express handler, default options (scripts/bench/plain-server.ts)
- * - resting: the same, but the runtime's threads sleep between two runs, as in our server, instead of keeping a core busy
+ * - resting: the same, but the runtime's threads sleep between two runs, as in our server, instead of keeping a core
+ *   busy
  * - ours: the server of `npm start` over HTTP
  *
- * All servers are under load for a while first: V8 compiles the code of a server during its first thousands of requests,
- * which costs 6 % of the CPU. They take turns within each round, and ratios are computed within a round, so that changes
- * of the machine's speed affect all of them alike. The figures are medians over the rounds.
+ * All servers are under load for a while first: V8 compiles the code of a server during its first thousands of
+ * requests, which costs 6 % of the CPU. They take turns within each round, and ratios are computed within a round, so
+ * that changes of the machine's speed affect all of them alike. The figures are medians over the rounds.
  */
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -8,8 +8,8 @@ type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allow
 export class UsageError extends Error {}
 
 /**
- * Reads the arguments of the process. With `--help` it prints the usage and exits with 0; with wrong arguments it prints
- * what is wrong, then the usage, and exits with 2.
+ * Reads the arguments of the process. With `--help` it prints the usage and exits with 0; with wrong arguments it
+ * prints what is wrong, then the usage, and exits with 2.
  *
  * @param read turns the parsed arguments into what the script needs; throws `UsageError` when they are wrong
  */

@@ -1,7 +1,7 @@
 /**
  * Installs and tests the committed project on every supported version of Node.js. Node.js and npm come from the npm
- * registry (the packages `node-<platform>-<arch>` and `npm`). A clone in a temporary folder is installed with `npm ci` and
- * tested with `npm test`.
+ * registry (the packages `node-<platform>-<arch>` and `npm`). A clone in a temporary folder is installed with `npm ci`
+ * and tested with `npm test`.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';

@@ -1,8 +1,8 @@
 /**
  * Tests the page in Chromium: npm run test:page [-- options of Vitest]
  *
- * Uses the installed browser, or the one at the path in CHROMIUM. If there is none and this process runs as root on Debian,
- * Chromium is installed; otherwise a message says that the page was not tested.
+ * Uses the installed browser, or the one at the path in CHROMIUM. If there is none and this process runs as root on
+ * Debian, Chromium is installed; otherwise a message says that the page was not tested.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -10,7 +10,10 @@ export interface ScriptContext {
   readonly logger: Logger;
 }
 
-/** Runs a script with the services of a server in the same environment. An error is printed, and the process exits with 1. */
+/**
+ * Runs a script with the services of a server in the same environment. An error is printed, and the process exits with
+ * 1.
+ */
 export async function withServices(run: (context: ScriptContext) => Promise<void>): Promise<void> {
   try {
     const config = readConfig(process.env);

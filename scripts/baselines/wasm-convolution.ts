@@ -4,10 +4,10 @@ type Tensor4D = ReturnType<TensorFlow['tensor4d']>;
 type Padding = 'same' | 'valid';
 
 /**
- * Registers kernels for the gradients of convolutions on the WebAssembly backend of TensorFlow.js, for strides of 1. The
- * backend has no kernel for the gradient with respect to the filter, so it cannot train a convolution, and its kernel for
- * the gradient with respect to the input is ten times slower than the convolution. Both gradients can be written as
- * convolutions or matrix products, which are fast.
+ * Registers kernels for the gradients of convolutions on the WebAssembly backend of TensorFlow.js, for strides of 1.
+ * The backend has no kernel for the gradient with respect to the filter, so it cannot train a convolution, and its
+ * kernel for the gradient with respect to the input is ten times slower than the convolution. Both gradients can be
+ * written as convolutions or matrix products, which are fast.
  */
 export function registerConvolutionGradients(tf: TensorFlow): void {
   const backendName = 'wasm';

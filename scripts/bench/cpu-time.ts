@@ -5,8 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 const TICKS = 100;
 
 /**
- * Measures the CPU time of processes and of their children. The returned function gives the milliseconds since `cpuMeter`
- * was called. Children that end before are not counted. Without `/proc` the result is NaN.
+ * Measures the CPU time of processes and of their children. The returned function gives the milliseconds since
+ * `cpuMeter` was called. Children that end before are not counted. Without `/proc` the result is NaN.
  */
 export function cpuMeter(processes: readonly ChildProcess[]): (whose: 'own' | 'children') => number {
   const read = () => processes.map(({ pid }) => cpuSeconds(pid ?? 0));

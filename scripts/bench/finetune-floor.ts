@@ -1,6 +1,6 @@
 /**
- * The floor of a fine-tune: every image is decoded once and augmented, and it and its copies run through the backbone, with
- * the same number of threads and the same priority as a training process. No digests, no caches, no head.
+ * The floor of a fine-tune: every image is decoded once and augmented, and it and its copies run through the backbone,
+ * with the same number of threads and the same priority as a training process. No digests, no caches, no head.
  */
 import { setPriority } from 'node:os';
 import * as ort from 'onnxruntime-node';

@@ -1,6 +1,6 @@
 /**
- * The floor: the same decoding and the same session, called directly, in one process for each core. Photos are decoded on
- * the thread pool while the session computes a batch of decoded ones. No HTTP, no queue, no second process.
+ * The floor: the same decoding and the same session, called directly, in one process for each core. Photos are decoded
+ * on the thread pool while the session computes a batch of decoded ones. No HTTP, no queue, no second process.
  */
 import * as ort from 'onnxruntime-node';
 import { preprocessImage } from '../../src/image/preprocess.ts';

@@ -1,6 +1,7 @@
 /**
- * Generates closed-loop load over raw sockets, in a separate process: each connection sends a photo, waits for the whole
- * response, and sends the next. It does as little as possible, because it shares the CPU with the server under test.
+ * Generates closed-loop load over raw sockets, in a separate process: each connection sends a photo, waits for the
+ * whole response, and sends the next. It does as little as possible, because it shares the CPU with the server under
+ * test.
  */
 import { createConnection, type Socket } from 'node:net';
 import { loadPhotos } from './photos.ts';

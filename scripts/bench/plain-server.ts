@@ -2,8 +2,8 @@
  * Serves a model as a tutorial would: decode and `session.run` inside an Express handler, with the runtime's default
  * options. Decoding and model are those of our server, so that only the way of serving differs.
  *
- * By default the runtime's threads spin for tens of milliseconds after a run, which keeps a core busy until the next request.
- * With the argument `resting` they sleep between runs, as in our server.
+ * By default the runtime's threads spin for tens of milliseconds after a run, which keeps a core busy until the next
+ * request. With the argument `resting` they sleep between runs, as in our server.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import express from 'express';

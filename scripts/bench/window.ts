@@ -12,8 +12,8 @@ export interface WindowResult {
 const LEAD_MS = 1000;
 
 /**
- * The time window in which responses count. The load starts before it and ends after it, so that requests to an idle server
- * are not counted.
+ * The time window in which responses count. The load starts before it and ends after it, so that requests to an idle
+ * server are not counted.
  */
 export class Window {
   readonly #start = performance.now() + LEAD_MS;

@@ -1,8 +1,9 @@
 /**
- * Embeds newly trained weights in the zoo: node dist/scripts/pretrain/embed.js <folder with weights.safetensors and card.json>
+ * Embeds newly trained weights in the zoo: node dist/scripts/pretrain/embed.js <folder with weights.safetensors and
+ * card.json>
  *
- * Copies the weights and the training log to `zoo/<name>` and updates its manifest: digest, size, preprocessing, training
- * recipe and accuracy. Title, architecture, labels and licence are kept.
+ * Copies the weights and the training log to `zoo/<name>` and updates its manifest: digest, size, preprocessing,
+ * training recipe and accuracy. Title, architecture, labels and licence are kept.
  */
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';

@@ -59,9 +59,9 @@ const BLANKED = 0.2;
 const IN_FLIGHT = 32;
 
 /**
- * Tests whether explanations point at the pixels that the model's prediction depends on. The hottest fifth of an image's
- * pixels is replaced by the image's mean colour, and for comparison a random fifth. If the explanation is right, the first
- * lowers the probability of the predicted class more (the deletion test of Petsiuk et al. 2018,
+ * Tests whether explanations point at the pixels that the model's prediction depends on. The hottest fifth of an
+ * image's pixels is replaced by the image's mean colour, and for comparison a random fifth. If the explanation is
+ * right, the first lowers the probability of the predicted class more (the deletion test of Petsiuk et al. 2018,
  * https://arxiv.org/abs/1806.07421, with one step).
  *
  * @throws AppError `dataset_layout` when none of the files is an image that can be read

@@ -10,8 +10,8 @@ export interface AdamW {
 }
 
 /**
- * Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2) for `size` parameters. It is one loop over plain
- * arrays: as a chain of fourteen tensor operations it takes longer than the matrix products of the layer.
+ * Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2) for `size` parameters. It is one loop over
+ * plain arrays: as a chain of fourteen tensor operations it takes longer than the matrix products of the layer.
  */
 export function createAdamW(size: number, weightDecay: number): AdamW {
   const first = new Float32Array(size);

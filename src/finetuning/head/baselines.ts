@@ -37,7 +37,8 @@ export function majorityClass(trainLabels: Int32Array, classes: number): number 
 export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Float32Array, classes: number): Int32Array {
   const dimension = train.features.length / train.labels.length;
   const queries = features.length / dimension;
-  // Transposed once, because `matMul` with a transposed operand is slow; there are fewer queries than training samples.
+  // Transposed once, because `matMul` with a transposed operand is slow; there are fewer queries than training
+  // samples.
   const transposed = tf.tidy(() => tf.tensor2d(unitRows(features, dimension), [queries, dimension]).transpose());
   const nearest = Array.from({ length: queries }, (): Neighbour[] => []);
   for (let start = 0; start < train.labels.length; start += CHUNK_ROWS) {

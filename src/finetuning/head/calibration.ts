@@ -71,13 +71,13 @@ const MAX_TEMPERATURE = 20;
 const BISECTIONS = 40;
 
 /**
- * Temperature scaling (Guo et al. 2017): the temperature for which softmax(logits / temperature) has the lowest negative
- * log-likelihood on held-out labels. The likelihood is convex in the inverse temperature, so bisection of its derivative
- * finds the minimum. Without images the temperature is 1.
+ * Temperature scaling (Guo et al. 2017): the temperature for which softmax(logits / temperature) has the lowest
+ * negative log-likelihood on held-out labels. The likelihood is convex in the inverse temperature, so bisection of its
+ * derivative finds the minimum. Without images the temperature is 1.
  *
  * If all n images are predicted right, the minimum would be at temperature 0, that is at full certainty. So the target
- * probability of each label is (n + 1) / (n + 2), the rule of succession's estimate after n right predictions; with n in
- * the hundreds this makes no other difference.
+ * probability of each label is (n + 1) / (n + 2), the rule of succession's estimate after n right predictions; with n
+ * in the hundreds this makes no other difference.
  */
 export function fitTemperature({ logits, labels, classes }: LabelledLogits): number {
   if (labels.length === 0) return 1;

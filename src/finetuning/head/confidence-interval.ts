@@ -14,8 +14,8 @@ export interface Score {
 const Z = 1.959963984540054;
 
 /**
- * Wilson's score interval (1927) for `successes` of `total`. Unlike the normal approximation it stays within 0..1 and does
- * not have zero width when all or none succeed.
+ * Wilson's score interval (1927) for `successes` of `total`. Unlike the normal approximation it stays within 0..1 and
+ * does not have zero width when all or none succeed.
  */
 export function wilsonInterval(successes: number, total: number): Interval {
   const share = successes / total;

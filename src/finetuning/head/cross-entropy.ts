@@ -14,8 +14,8 @@ const MIN_PROBABILITY = 1.1754943508222875e-38;
 /**
  * Softmax cross-entropy of `logits` `[rows, classes]` and `labels` `[rows]`.
  *
- * @param weights `[rows]`, with mean 1 over the whole data set. The loss is therefore divided by the number of rows, not
- *   by the sum of the batch's own weights.
+ * @param weights `[rows]`, with mean 1 over the whole data set. The loss is therefore divided by the number of rows,
+ *   not by the sum of the batch's own weights.
  * @param labelSmoothing share of the target probability that is spread evenly over all classes (Szegedy et al. 2016)
  */
 export function crossEntropy(

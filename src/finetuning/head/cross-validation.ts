@@ -31,8 +31,8 @@ export interface CrossValidationInput extends TrainingImages {
 
 /**
  * For each fold, trains layers on the images of the other folds (with their augmented copies if `augmented`) and tests
- * them on the images of the fold, without copies. There is no early stopping: to stop at the epoch that is best for the
- * tested images would make the result too good.
+ * them on the images of the fold, without copies. There is no early stopping: to stop at the epoch that is best for
+ * the tested images would make the result too good.
  */
 export async function crossValidate(tf: TensorFlow, input: CrossValidationInput): Promise<CrossValidation> {
   const { set, labels, classes, folds, hyperparametersFor, lastEpoch, signal } = input;
@@ -62,8 +62,8 @@ export async function crossValidate(tf: TensorFlow, input: CrossValidationInput)
 }
 
 /**
- * Assigns each sample to a fold in 0..folds-1, at random. Each class is spread evenly over the folds, and the folds have
- * equal sizes, up to one sample.
+ * Assigns each sample to a fold in 0..folds-1, at random. Each class is spread evenly over the folds, and the folds
+ * have equal sizes, up to one sample.
  */
 export function stratifiedFolds(labels: Int32Array, folds: number, random: Random): Int32Array {
   const members = new Map<number, number[]>();
@@ -73,7 +73,8 @@ export function stratifiedFolds(labels: Int32Array, folds: number, random: Rando
     else indices.push(index);
   });
   const result = new Int32Array(labels.length);
-  // Counts on from class to class, so that the surplus of one class goes to the folds that the class before left smaller.
+  // Counts on from class to class, so that the surplus of one class goes to the folds that the class before left
+  // smaller.
   let next = 0;
   for (const [, indices] of [...members].sort(([a], [b]) => a - b)) {
     for (const index of random.shuffle(indices)) {

@@ -48,8 +48,8 @@ const CHUNK_ROWS = 1024;
 
 /**
  * Creates layers from a list of widths: the number of features, of hidden units, and of classes. The weights of hidden
- * layers are drawn from He's normal distribution (2015). The last layer starts at zero, so that training starts with equal
- * probabilities, and the result of a linear head does not depend on the random numbers.
+ * layers are drawn from He's normal distribution (2015). The last layer starts at zero, so that training starts with
+ * equal probabilities, and the result of a linear head does not depend on the random numbers.
  */
 export function createLayers(sizes: readonly number[], random: Random): DenseLayer[] {
   return sizes.slice(1).map((outputs, index) => {

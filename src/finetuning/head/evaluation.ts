@@ -12,7 +12,9 @@ export interface Predictions {
   readonly ids: readonly string[];
 }
 
-/** Scores of one class. The precision of a class that is never predicted and the recall of one without images are 0. */
+/**
+ * Scores of one class. The precision of a class that is never predicted and the recall of one without images are 0.
+ */
 export interface ClassScore {
   readonly precision: number;
   readonly recall: number;

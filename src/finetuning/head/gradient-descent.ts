@@ -30,8 +30,8 @@ const INITIALIZATION = 2;
 const DROPOUT = 3;
 
 /**
- * Starts gradient descent with AdamW. AdamW and the weight decay act on layers for standardised features. Batches are not
- * standardised: the standardization is folded into the first layer for each step.
+ * Starts gradient descent with AdamW. AdamW and the weight decay act on layers for standardised features. Batches are
+ * not standardised: the standardization is folded into the first layer for each step.
  *
  * @param start layers to continue from, for features that are not standardised; new ones when absent
  */

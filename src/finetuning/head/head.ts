@@ -36,8 +36,8 @@ export interface Head extends TrainedLayers {
 }
 
 /**
- * Epochs on all images, as a share of the epochs before. Measured over 22 splits of three data sets, continuing from the
- * trained layers for this long is as good as training new layers for all epochs.
+ * Epochs on all images, as a share of the epochs before. Measured over 22 splits of three data sets, continuing from
+ * the trained layers for this long is as good as training new layers for all epochs.
  */
 const CONTINUED_SHARE = 1 / 3;
 const FOLDS = 3;
@@ -45,14 +45,15 @@ const FOLDS = 3;
 const FOLDING = 6;
 
 /**
- * Trains a head with early stopping, then continues with training and validation images together: with few images, the 15 %
- * for validation are worth a point of accuracy. `history` and `bestEpoch` are those of the training with early stopping.
+ * Trains a head with early stopping, then continues with training and validation images together: with few images, the
+ * 15 % for validation are worth a point of accuracy. `history` and `bestEpoch` are those of the training with early
+ * stopping.
  *
- * Temperature and threshold are chosen on predictions for images that the head has not seen. With at most 1,000 images,
- * cross-validation with the same hyperparameters and number of epochs gives the predictions, because the validation
- * images are too few; with more, they are the predictions for the validation images after early stopping. On 60 images
- * per class of CIFAR-10, three backbones and two splits, retraining and cross-validation together lowered the calibration
- * error on test images from 7.9 to 6.5 % and raised the likelihood.
+ * Temperature and threshold are chosen on predictions for images that the head has not seen. With at most 1,000
+ * images, cross-validation with the same hyperparameters and number of epochs gives the predictions, because the
+ * validation images are too few; with more, they are the predictions for the validation images after early stopping.
+ * On 60 images per class of CIFAR-10, three backbones and two splits, retraining and cross-validation together lowered
+ * the calibration error on test images from 7.9 to 6.5 % and raised the likelihood.
  *
  * @throws the reason of `signal` when it is aborted
  */

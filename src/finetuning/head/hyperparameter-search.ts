@@ -66,10 +66,10 @@ interface Attempt {
 }
 
 /**
- * Searches for a feature set and hyperparameters that are better than the defaults, by stratified cross-validation, one
- * stage after the other. Every candidate of a stage is a variation of the best one when the stage began. A candidate
- * replaces the best one so far only if it is significantly better (for a weight decay: if it is better); otherwise, with
- * so many comparisons, luck would choose, and the result would be worse than the defaults.
+ * Searches for a feature set and hyperparameters that are better than the defaults, by stratified cross-validation,
+ * one stage after the other. Every candidate of a stage is a variation of the best one when the stage began. A
+ * candidate replaces the best one so far only if it is significantly better (for a weight decay: if it is better);
+ * otherwise, with so many comparisons, luck would choose, and the result would be worse than the defaults.
  *
  * @throws the reason of `signal` when it is aborted
  */
@@ -127,8 +127,8 @@ export async function searchHyperparameters(tf: TensorFlow, input: SearchInput):
 const SIGNIFICANT = 1.645;
 
 /**
- * By how many standard errors a candidate must be better. For a weight decay 0 suffices: accuracy changes smoothly with it,
- * so luck has little to choose from, and the best of a few values measured better than the default.
+ * By how many standard errors a candidate must be better. For a weight decay 0 suffices: accuracy changes smoothly
+ * with it, so luck has little to choose from, and the best of a few values measured better than the default.
  */
 function marginFor(candidate: Candidate, best: Candidate): number {
   return candidate.weightDecayFactor === best.weightDecayFactor ? SIGNIFICANT : 0;

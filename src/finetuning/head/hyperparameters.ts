@@ -28,10 +28,10 @@ const MIN_EPOCHS = 50;
 
 /**
  * Default hyperparameters for `samples` training samples (augmented copies included) of `dimension` features: a linear
- * head; weight decay inversely proportional to the number of samples; a learning rate inversely proportional to the square
- * root of the number of features, and for batches above 64 proportional to the square root of the batch size (Malladi et
- * al. 2022, for Adam). They were tuned on the embedded backbones with 5 to 400 images per class, against logistic
- * regression solved to convergence.
+ * head; weight decay inversely proportional to the number of samples; a learning rate inversely proportional to the
+ * square root of the number of features, and for batches above 64 proportional to the square root of the batch size
+ * (Malladi et al. 2022, for Adam). They were tuned on the embedded backbones with 5 to 400 images per class, against
+ * logistic regression solved to convergence.
  */
 export function defaultHyperparameters(samples: number, dimension: number, seed: number): Hyperparameters {
   const batchSize = defaultBatchSize(samples);

@@ -7,10 +7,10 @@ export interface Standardization {
 }
 
 /**
- * This share of the mean variance is added to the variance of each feature. Otherwise division by its own deviation would
- * inflate a feature that is nearly constant in the training images (a unit that never or hardly ever fires). With a share
- * of 1, features keep about half of their differences in spread, which on few images measured better than keeping none
- * (plain standardisation) or all.
+ * This share of the mean variance is added to the variance of each feature. Otherwise division by its own deviation
+ * would inflate a feature that is nearly constant in the training images (a unit that never or hardly ever fires).
+ * With a share of 1, features keep about half of their differences in spread, which on few images measured better than
+ * keeping none (plain standardisation) or all.
  */
 const SHARED_VARIANCE = 1;
 
@@ -65,9 +65,9 @@ export function unfoldStandardization(layer: DenseLayer, { mean, scale }: Standa
 }
 
 /**
- * The chain rule for `foldStandardization`: turns the gradient of the layer for raw features into the gradient of the layer
- * for standardised ones. So training needs no standardised copy of the batches, only arithmetic on the weights, which are
- * fewer.
+ * The chain rule for `foldStandardization`: turns the gradient of the layer for raw features into the gradient of the
+ * layer for standardised ones. So training needs no standardised copy of the batches, only arithmetic on the weights,
+ * which are fewer.
  */
 export function unfoldGradient(gradient: LayerGradient, { mean, scale }: Standardization): LayerGradient {
   const inputs = mean.length;

@@ -46,9 +46,9 @@ export function coverageCurve(probabilities: Float32Array, labels: Int32Array, c
 }
 
 /**
- * Chooses the smallest threshold that halves the error rate: at which the accuracy of the kept predictions for held-out
- * images is halfway between that of all predictions and 1. If fewer than ten predictions would be kept, the data cannot
- * support a threshold and every prediction is kept.
+ * Chooses the smallest threshold that halves the error rate: at which the accuracy of the kept predictions for
+ * held-out images is halfway between that of all predictions and 1. If fewer than ten predictions would be kept, the
+ * data cannot support a threshold and every prediction is kept.
  */
 export function chooseThreshold(probabilities: Float32Array, labels: Int32Array, classes: number): UnknownThreshold {
   const curve = coverageCurve(probabilities, labels, classes);

@@ -56,9 +56,9 @@ const YIELD_AFTER_MS = 20;
 const SHUFFLING = 1;
 
 /**
- * Trains dense layers with a softmax on top by mini-batch AdamW, with early stopping on the validation samples. Features
- * are standardised with the mean and scale of the training samples, which are then folded into the first layer. The same
- * input, hyperparameters and backend give the same weights, bit for bit.
+ * Trains dense layers with a softmax on top by mini-batch AdamW, with early stopping on the validation samples.
+ * Features are standardised with the mean and scale of the training samples, which are then folded into the first
+ * layer. The same input, hyperparameters and backend give the same weights, bit for bit.
  *
  * @throws the reason of `signal`, at most one batch after it was aborted
  */
@@ -137,7 +137,9 @@ function takeRows({ features, labels }: Samples, weights: Float32Array, rows: In
   };
 }
 
-/** Weight of each sample times the weight of its class, scaled to mean 1 so that the learning rate keeps its meaning. */
+/**
+ * Weight of each sample times the weight of its class, scaled to mean 1 so that the learning rate keeps its meaning.
+ */
 function sampleWeights(
   { labels, weights }: Samples,
   classes: number,

@@ -24,10 +24,10 @@ const FACTORS = [0.3, 2.5];
 const FOLDING = 5;
 
 /**
- * Chooses the weight decay for at most 1,000 images, where the best value matters most and varies most: the default, 0.3
- * times it, or 2.5 times it, whichever has the best accuracy in cross-validation without augmented copies. Measured on 5 to
- * 60 images per class of two data sets and two backbones, it gains half a point of accuracy over the default and equals
- * logistic regression tuned by cross-validation on each of them.
+ * Chooses the weight decay for at most 1,000 images, where the best value matters most and varies most: the default,
+ * 0.3 times it, or 2.5 times it, whichever has the best accuracy in cross-validation without augmented copies.
+ * Measured on 5 to 60 images per class of two data sets and two backbones, it gains half a point of accuracy over the
+ * default and equals logistic regression tuned by cross-validation on each of them.
  *
  * @throws the reason of `signal` when it is aborted
  */

@@ -68,8 +68,8 @@ export function linePlot({ title, x, y, series, marker }: LinePlot): Markup {
 export const SHARE = { min: 0, max: 1, format: (value: number) => `${Math.round(value * 100)}%` };
 
 /**
- * Reliability diagram: accuracy against confidence, with a bar for each bin that is not empty. Bins of fewer predictions are
- * paler.
+ * Reliability diagram: accuracy against confidence, with a bar for each bin that is not empty. Bins of fewer
+ * predictions are paler.
  */
 export function reliabilityDiagram(title: string, bins: readonly Bin[]): Markup {
   const x = { ...SHARE, title: 'Confidence' };
