@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('a conversion', () => {
-  test('is a folder with both formats and their record', async () => {
+  test('writes a folder with both formats and a record', async () => {
     const conversion = await convertModel(await tinySource(), outDir);
     expect(conversion).toMatchObject({
       inputSize: [8, 10],
@@ -33,14 +33,14 @@ describe('a conversion', () => {
     expect(await readConversion(outDir)).toEqual(conversion);
   });
 
-  test('is the same each time', async () => {
+  test('is reproducible', async () => {
     const source = await tinySource();
     const [first, second] = [await convertModel(source, outDir), await convertModel(source, join(folder, 'again'))];
     expect(second.onnx.sha256).toBe(first.onnx.sha256);
     expect(second.tfjs?.sha256).toBe(first.tfjs?.sha256);
   });
 
-  test('tells how far it is', async () => {
+  test('reports progress', async () => {
     const seen: ConversionProgress[] = [];
     await convertModel(await tinySource(), outDir, (progress) => seen.push(progress));
     expect(seen.map(({ format }) => format)).toContain('tfjs');
@@ -48,7 +48,7 @@ describe('a conversion', () => {
     expect(seen.at(-1)).toEqual({ format: 'tfjs', fraction: 1 });
   });
 
-  test('that fails leaves nothing behind', async () => {
+  test('removes everything when it fails', async () => {
     await expect(convertModel({ ...(await tinySource()), numClasses: 4 }, outDir)).rejects.toThrow(
       'classifier.0.weight',
     );
@@ -58,7 +58,7 @@ describe('a conversion', () => {
     expect(await readdir(folder)).toEqual(['tiny.safetensors']);
   });
 
-  test('takes the place of a broken one, but never of a whole one', async () => {
+  test('replaces a damaged conversion, but not a sound one', async () => {
     const source = await tinySource();
     await mkdir(outDir, { recursive: true });
     await writeFile(join(outDir, 'conversion.json'), '');
@@ -69,7 +69,7 @@ describe('a conversion', () => {
     expect(await readdir(join(folder, 'cache'))).toEqual(['model']);
   });
 
-  test('made twice at once is made once for both', async () => {
+  test('keeps one folder when two run at the same time', async () => {
     const source = await tinySource();
     const [first, second] = await Promise.all([convertModel(source, outDir), convertModel(source, outDir)]);
     expect(second).toEqual(first);
@@ -80,7 +80,7 @@ describe('a conversion', () => {
 describe('the verification of a conversion', () => {
   const files = ['model.onnx', 'explanation.onnx', join('tfjs', 'model.json'), join('tfjs', 'group1-shard1of1.bin')];
 
-  test.each(files)('finds one flipped bit in %s, and the conversion is made again', async (file) => {
+  test.each(files)('finds one flipped bit in %s, and the conversion is repeated', async (file) => {
     const source = await tinySource();
     const conversion = await convertModel(source, outDir);
     expect(await verifyConversion(outDir)).toEqual(conversion);
@@ -96,12 +96,12 @@ describe('the verification of a conversion', () => {
   });
 });
 
-describe('a cached conversion does not count', () => {
-  test('where there is none', async () => {
+describe('a cached conversion is ignored', () => {
+  test('when there is none', async () => {
     expect(await readConversion(outDir)).toBeUndefined();
   });
 
-  test('when a file is gone or cut short', async () => {
+  test('when a file is missing or cut off', async () => {
     const { onnx } = await convertModel(await tinySource(), outDir);
     await truncate(onnx.path, 10);
     expect(await readConversion(outDir)).toBeUndefined();
@@ -120,7 +120,7 @@ describe('a cached conversion does not count', () => {
   });
 });
 
-test('the key of a conversion is another one when anything that decides it is', async () => {
+test('the key of a conversion depends on everything that the result depends on', async () => {
   const source = { weightsSha256: 'a', architecture: 'resnet18', inputSize: [8, 8], mean: [0], std: [1] };
   const variants = [
     source,
@@ -135,12 +135,12 @@ test('the key of a conversion is another one when anything that decides it is', 
   expect(await conversionKey({ ...source })).toBe(keys[0]);
 });
 
-test("the converter's digest is of its own code", async () => {
+test('the digest of the converter is reproducible', async () => {
   expect(await converterDigest()).toMatch(/^[0-9a-f]{64}$/);
   expect(await converterDigest()).toBe(await converterDigest());
 });
 
-/** One convolution, its mean, three classes. */
+/** One convolution, a global pool, and three classes. */
 async function tinySource() {
   const weightsPath = join(folder, 'tiny.safetensors');
   const shapes = {

@@ -12,7 +12,7 @@ describe('an architecture in a manifest', () => {
     expect(parseArchitecture('resnet18')).toEqual(parseArchitecture(table));
   });
 
-  test('survives the way through JSON', () => {
+  test('survives JSON', () => {
     for (const name of Object.keys(NAMED_ARCHITECTURES)) {
       const architecture = parseArchitecture(name);
       expect(parseArchitecture(JSON.parse(JSON.stringify(architecture)))).toEqual(architecture);
@@ -81,9 +81,9 @@ describe('named architectures', () => {
       64,
       { 'features.2': '64x32', 'features.6': '32x64', 'features.13': '16x128', 'features.20': '8x256' },
     ],
-    // Dense layers stand between its last map and its features, so that the map has something of its own to say.
+    // Dense layers between its last map and its features, so the last map is an earlier map too.
     ['alexnet', 224, { 'features.1': '55x64', 'features.4': '27x192', 'features.11': '13x256' }],
-    // Its first convolutions take off a border: 149, 147 and 73, 71 pixels are one scale each.
+    // Its first convolutions remove borders: 149 and 147 pixels are one scale, 73 and 71 another.
     [
       'inception_v3',
       299,
@@ -97,7 +97,7 @@ describe('named architectures', () => {
     );
   });
 
-  test('VGG takes images whose last map pools evenly, and says when it does not', () => {
+  test('VGG takes images whose last map can be pooled evenly, and refuses others', () => {
     const vgg = (size: number) => buildBackbone(parseArchitecture('vgg11'), new AnyCheckpoint(), pixels([size, size]));
     expect(vgg(256).features().shape.length).toBe(4096);
     expect(() => vgg(320).features()).toThrow('a map of 10x10 cannot be pooled evenly to 7x7');
@@ -111,7 +111,7 @@ describe('named architectures', () => {
   });
 });
 
-describe("checkpoints with others' names", () => {
+describe('names of tensors in checkpoints', () => {
   const rgb = { mean: [0, 0, 0], std: [1, 1, 1], inputSize: [32, 32] } as const;
   const vgg = { family: 'vgg', features: [4, 'M'], pool: 2, hidden: [6, 5] };
   const convolution = { 'features.0.weight': [4, 3, 3, 3], 'features.0.bias': [4] };
@@ -190,7 +190,7 @@ describe("checkpoints with others' names", () => {
     expect(at('features.18.1.bias')).toBe('bn2.bias');
   });
 
-  test('a checkpoint of another depth is refused by the tensor that has no place', () => {
+  test('the error for a wrong depth names a tensor without a layer', () => {
     const tensors = new GeneratedTensors('', {
       ...convolution,
       ...denseTensors('classifier.0', [3, 16]),
@@ -200,7 +200,7 @@ describe("checkpoints with others' names", () => {
     expect(() => buildNetwork(shallow, tensors, rgb)).toThrow('"features.3.weight"');
   });
 
-  test('another number of classes is refused by the tensor that says so', () => {
+  test('the error for a wrong number of classes names the tensor', () => {
     const tensors = new GeneratedTensors('', { ...convolution, ...denseTensors('classifier.0', [3, 16]) });
     const options = { ...rgb, numClasses: 4 };
     expect(() => buildNetwork(parseArchitecture({ ...vgg, hidden: [] }), tensors, options)).toThrow(

@@ -6,11 +6,11 @@ import * as ort from 'onnxruntime-node';
 import { elementCount, type Tensor } from '../../src/common/tensor.ts';
 import { OUTPUT_NAMES, type OutputName } from '../../src/runtime/session.ts';
 
-/** Opens emitted models with the runtimes themselves, without any code of `src/runtime`. */
+/** Outputs of emitted models, run without any code of `src/runtime`. */
 export type Answers = Readonly<Record<OutputName, Tensor>>;
 type Input = Tensor<Uint8Array> | Tensor<Float32Array>;
 
-/** Runs an ONNX model on what its input takes: bytes, or floats. */
+/** Runs an ONNX model on bytes or floats. */
 export async function runOnnx(path: string, input: Input): Promise<Answers> {
   const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 2 });
   const feed =
@@ -27,12 +27,12 @@ export async function runOnnx(path: string, input: Input): Promise<Answers> {
   return answers;
 }
 
-/** Runs a TF.js layers model on WebAssembly, opened as `tf.loadLayersModel` opens it anywhere. */
+/** Runs a TF.js layers model on WebAssembly. */
 export async function runTfjs(path: string, input: Input): Promise<Answers> {
   const { model, forget } = await loadTfjs(path);
   const x = tf.tensor4d(Float32Array.from(input.data), fourSizes(input.shape));
   const outputs = model.predict(x);
-  if (!Array.isArray(outputs)) throw new Error('a model of one output');
+  if (!Array.isArray(outputs)) throw new Error('the model has only one output');
   const answers = answersOf((name) => {
     const output = outputs[model.outputNames.indexOf(name)];
     const data = output?.dataSync();
@@ -44,7 +44,7 @@ export async function runTfjs(path: string, input: Input): Promise<Answers> {
   return answers;
 }
 
-/** The model as TF.js has it; `forget` gives back its memory. */
+/** Loads a model. `forget` frees its memory. */
 async function loadTfjs(path: string): Promise<{ model: tf.LayersModel; forget: () => void }> {
   setWasmPaths(join(process.cwd(), 'node_modules/@tensorflow/tfjs-backend-wasm/dist/'));
   await tf.setBackend('wasm');

@@ -4,7 +4,7 @@ import { flatten, globalAveragePool, type MapNode, pixels, type VectorNode } fro
 import type { Pair } from '../../src/convert/graph/windows.ts';
 import { constantWeight } from './constant-weight.ts';
 
-/** A classifier of three classes around the layers under test: pixels, `body`, pooling or flattening, a dense layer. */
+/** A classifier of three classes with the layers under test: pixels, `body`, a pool or flatten, a dense layer. */
 export function smallGraph(size: Pair, body: (x: MapNode) => MapNode, ending: 'pool' | 'flatten' = 'pool'): Graph {
   const input = pixels(size);
   const activations = body(input);

@@ -9,7 +9,7 @@ import { openSession } from '../../src/runtime/open-session.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { EMBEDDED } from './pictures.ts';
 
-/** The three embedded models against the framework that trained them, on four real images. */
+/** The three embedded models compared with the framework that trained them, on four real images. */
 describe.each(EMBEDDED)('%s', (id) => {
   let folder: string;
   let conversion: Conversion;
@@ -32,7 +32,7 @@ describe.each(EMBEDDED)('%s', (id) => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  test('ONNX and TF.js answer as the training framework did', () => {
+  test('ONNX and TF.js give the outputs of the training framework', () => {
     for (const answers of [onnx, tfjs]) {
       expect(maxDifference(answers.logits, golden.logits)).toBeLessThan(1e-3);
       expect(maxDifference(answers.features, golden.features)).toBeLessThan(1e-3);
@@ -45,7 +45,7 @@ describe.each(EMBEDDED)('%s', (id) => {
     }
   });
 
-  test('activations are the map whose mean is the features', () => {
+  test('the features are the means of the activations', () => {
     const [images = 0, height = 0, width = 0, channels = 0] = onnx.activations.shape;
     expect(conversion.activationShape).toEqual([height, width, channels]);
     const means = new Float32Array(images * channels);
@@ -57,7 +57,7 @@ describe.each(EMBEDDED)('%s', (id) => {
     expect(maxDifference({ data: means, shape: [images, channels] }, onnx.features)).toBeLessThan(1e-4);
   });
 
-  test('what the cells of an explanation add to a logit is the logit, but for the bias of the class', async () => {
+  test('the cells of an explanation add up to the logit minus the bias', async () => {
     const { explanation } = conversion;
     if (!('path' in explanation)) throw new Error(explanation.refused);
     expect(explanation.method).toBe('cam');
@@ -67,7 +67,7 @@ describe.each(EMBEDDED)('%s', (id) => {
       const classes = Array<number>(images).fill(index);
       const { explanation: cells, logits } = await session.run(golden.pixels, ['explanation', 'logits'], classes);
       if (cells === undefined || logits === undefined) throw new Error('an output is missing');
-      // The bias is the same for all images: what is left of each logit is, too.
+      // The bias is the same for all images, and so is the logit minus the cells.
       const rests = classes.map((_, image) => (rowOf(logits, image)[index] ?? 0) - sum(rowOf(cells, image)));
       for (const rest of rests) expect(rest).toBeCloseTo(rests[0] ?? Number.NaN, 4);
     }

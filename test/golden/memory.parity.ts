@@ -12,10 +12,10 @@ import { EnginePool } from '../../src/serving/engine-pool.ts';
 import { ModelServing } from '../../src/serving/model-serving.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 
-/** A model of full size comes and goes ten times; what it has taken comes back each time. */
+/** A full-size model is loaded and unloaded ten times; its memory is freed each time. */
 const SIZE = [224, 224] as const;
 const ROUNDS = 10;
-/** How much more memory the last round may leave behind than the first. */
+/** Allowed ratio of the memory after the last round to that after the first. */
 const GROWTH = 1.15;
 
 const golden = sharedPath('golden/resnet50.json');
@@ -34,7 +34,7 @@ afterAll(async () => {
 
 if (golden === undefined) test.skip(SHARED_ABSENT, () => {});
 
-test.skipIf(golden === undefined || !onLinux)('ResNet-50 leaves no memory behind', async () => {
+test.skipIf(golden === undefined || !onLinux)('ResNet-50 frees its memory', async () => {
   const { prefix, tensors } = JSON.parse(await readFile(golden ?? '', 'utf8'));
   const scaling = { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] };
   const large = buildNetwork(parseArchitecture('resnet50'), new GeneratedTensors(prefix, tensors), {
@@ -77,11 +77,11 @@ test.skipIf(golden === undefined || !onLinux)('ResNet-50 leaves no memory behind
   const [first = 0] = left;
   expect(left.at(-1)).toBeLessThan(GROWTH * first);
   expect(held.at(-1)).toBeLessThan(GROWTH * (held[0] ?? 0));
-  // Two engines without a model take less than one with it.
+  // Two engines without a model need less than one with it.
   expect(first).toBeLessThan((held[0] ?? 0) / 2);
 });
 
-/** Of all engines, as the system has it. */
+/** Memory of all engines, measured by the system. */
 function residentBytes(): number {
   return pool.report().reduce((sum, { pid }) => {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');

@@ -4,14 +4,14 @@ import sharp from 'sharp';
 /** The embedded models. */
 export const EMBEDDED = ['resnet18_slim.tiny200', 'vgg11_bn_slim.tiny200', 'inception_v1_slim.tiny200'] as const;
 
-/** What the training framework says of a few pictures, in `test/golden/<model>.json`. */
+/** Outputs of the training framework for a few images: `test/golden/<model>.json`. */
 interface Golden {
   readonly pixels_u8_base64: string;
   readonly pixels_shape_nhwc: readonly [number, number, number, number];
   readonly top1: readonly number[];
 }
 
-/** The pictures as PNG files, each with the index of the class that the training framework names first. */
+/** The images as PNG files, each with the index of the top class of the training framework. */
 export async function goldenPictures(model: string): Promise<{ png: Buffer; top1: number }[]> {
   const golden: Golden = JSON.parse(readFileSync(`test/golden/${model}.json`, 'utf8'));
   const [, height, width, channels] = golden.pixels_shape_nhwc;

@@ -29,13 +29,13 @@ const build = (value: object, shapes: Record<string, number[]> = SHAPES) =>
     std: [1, 1, 1],
   });
 
-test('a table of layers is a network', () => {
+test('builds a network from a table of layers', () => {
   const { outputs } = build(table());
   expect(outputs.logits.shape.length).toBe(2);
   expect(outputs.activations.shape).toMatchObject({ height: 8, width: 8, channels: 4 });
 });
 
-test('a head upon the activations needs none of the layers behind them', () => {
+test('a head that reads the activations needs no layers after them', () => {
   const own = { 'conv.weight': [4, 3, 3, 3], 'head.0.weight': [5, 4], 'head.0.bias': [5] };
   const dense = { kind: 'dense', name: 'hidden', inputs: ['mean'], weight: 'hidden.weight' };
   const behind = table({ layers: [conv, mean, dense], features: 'hidden', head: { from: 'activations' } });
@@ -43,13 +43,13 @@ test('a head upon the activations needs none of the layers behind them', () => {
 });
 
 test.each<[string, object, string]>([
-  ['a layer of no known kind', { layers: [{ ...conv, kind: 'attention' }, mean] }, 'layers'],
-  ['a layer with options that it does not have', { layers: [{ ...conv, dilation: 2 }, mean] }, 'dilation'],
-  ['a layer that reads one behind it', { layers: [relu, conv, mean], activations: 'relu' }, 'does not come before it'],
-  ['a name that two layers have', { layers: [conv, conv, mean] }, 'two layers are named "conv"'],
+  ['a layer of an unknown kind', { layers: [{ ...conv, kind: 'attention' }, mean] }, 'layers'],
+  ['an unknown option of a layer', { layers: [{ ...conv, dilation: 2 }, mean] }, 'dilation'],
+  ['a layer that reads a later one', { layers: [relu, conv, mean], activations: 'relu' }, 'does not come before it'],
+  ['two layers with the same name', { layers: [conv, conv, mean] }, 'two layers are named "conv"'],
   ["the input's name for a layer", { layers: [{ ...conv, name: 'input' }, mean] }, 'two layers are named "input"'],
-  ['a layer that reads nothing that is there', { layers: [{ ...conv, inputs: ['none'] }, mean] }, 'reads layer "none"'],
-  ['a tensor that is not there', { layers: [{ ...conv, weight: 'other.weight' }, mean] }, 'tensor "other.weight"'],
+  ['a layer that reads an unknown layer', { layers: [{ ...conv, inputs: ['none'] }, mean] }, 'reads layer "none"'],
+  ['a missing tensor', { layers: [{ ...conv, weight: 'other.weight' }, mean] }, 'tensor "other.weight"'],
   ['a vector where a map is needed', { activations: 'mean' }, 'needs a map'],
   ['a map where a vector is needed', { features: 'conv' }, 'needs a vector'],
   ['images of another size', { input_size: [9, 9] }, 'takes images of 9x9, not of 8x8'],

@@ -19,7 +19,7 @@ import { openOnnxSession } from '../../../src/runtime/onnx.ts';
 import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
 import { maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
 
-/** The only family whose classifier is a convolution: everything that concerns a head works for it too. */
+/** The only family whose classifier is a convolution. Conversion, explanation, fine-tuning and import must work for it. */
 let folder: string;
 let source: ConversionSource;
 beforeEach(async () => {
@@ -60,7 +60,7 @@ test('the class activation map is exact: its cells add up to the logit', async (
 describe('a fine-tune', () => {
   const layer = { inputs: 512, outputs: 3, weight: stream('weight', 512 * 3, -0.1, 0.1), bias: new Float32Array(3) };
 
-  test('replaces the convolution by dense layers upon the features', async () => {
+  test('replaces the convolution by dense layers over the features', async () => {
     const path = join(folder, 'tuned.safetensors');
     const architecture = await writeFineTuned(source, { from: 'features', layers: [layer] }, path);
     expect(architecture).toMatchObject({ family: 'squeezenet', head: { from: 'features', hidden: [] } });

@@ -11,7 +11,7 @@ import { writeWrappedOnnx } from '../../../src/convert/foreign-onnx/convert-onnx
 import { type Answers, maxDifference, runOnnx } from '../runtimes.ts';
 import { type ForeignModel, integers, node, smallClassifier, value, weights, writeForeign } from './foreign-model.ts';
 
-/** A classifier made elsewhere answers through our input and outputs as it does through its own. */
+/** A wrapped foreign classifier gives the same results as the original. */
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-foreign-'));
@@ -22,15 +22,15 @@ const scaling = { mean: [0.5, 0.4, 0.3], std: [0.2, 0.25, 0.3] };
 const plain = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
 const photos: PixelTensor = { data: Uint8Array.from(stream('photo', 2 * 8 * 8 * 3, 0, 256)), shape: [2, 8, 8, 3] };
 
-/** A softmax in other words, which no operator tells. */
+/** A softmax written with other operators, so that no operator reveals it. */
 const exponentials = [
   node('Exp', ['logits'], 'exp'),
   node('ReduceSum', ['exp', 'axis'], 'sum', { keepdims: 1 }),
   node('Div', ['exp', 'sum'], 'scores'),
 ];
 
-describe('a model in channels first, exported for one image', () => {
-  test('answers any number of images', async () => {
+describe('a model with channels first, exported for one image', () => {
+  test('takes any number of images', async () => {
     const model = smallClassifier();
     const { answers, conversion } = await wrapped(model);
     expect(conversion).toMatchObject({ numClasses: 3, featureSize: 4, activationShape: [8, 8, 4] });
@@ -42,7 +42,7 @@ describe('a model in channels first, exported for one image', () => {
     expect(sums(answers.probabilities)).toEqual([expect.closeTo(1, 5), expect.closeTo(1, 5)]);
   });
 
-  test('or for several', async () => {
+  test('takes any number of images when it was exported for several', async () => {
     const model = { ...smallClassifier({ reshape: [4, 4] }), inputs: [value('image', [4, 3, 8, 8])] };
     const nodes = [...model.nodes, ...exponentials];
     const tensors = [...(model.tensors ?? []), integers('axis', [1])];
@@ -53,8 +53,8 @@ describe('a model in channels first, exported for one image', () => {
     expect(maxDifference(answers.probabilities, expected)).toBeLessThan(1e-6);
   });
 
-  test('answers one at a time where its batch cannot be freed', async () => {
-    // The features lose their batch on the way.
+  test('takes one image at a time when its batch size cannot be made dynamic', async () => {
+    // The features have no batch dimension.
     const model = smallClassifier({ reshape: [4] });
     const split = model.nodes.flatMap((each) =>
       each.outputs?.[0] === 'flat'
@@ -92,7 +92,7 @@ describe('the scores of classes', () => {
     ).toBeLessThan(1e-5);
   });
 
-  test('are probabilities where they are nothing else, and the logits their logarithms', async () => {
+  test('are probabilities when there is no softmax; the logits are their logarithms', async () => {
     const { nodes, ...rest } = smallClassifier();
     const tensors = [...(rest.tensors ?? []), integers('axis', [1])];
     const { answers, architecture } = await wrapped({
@@ -107,7 +107,7 @@ describe('the scores of classes', () => {
   });
 });
 
-describe('images are fed', () => {
+describe('the input gets images', () => {
   test('with channels last', async () => {
     const { nodes, ...rest } = smallClassifier({ reshape: [0, -1] });
     const moved = nodes.map((each) =>
@@ -122,7 +122,7 @@ describe('images are fed', () => {
     ).toBeLessThan(1e-5);
   });
 
-  test('in the order blue, green, red', async () => {
+  test('in the channel order blue, green, red', async () => {
     const { answers } = await wrapped(smallClassifier(), { channel_order: 'bgr' });
     const turned = Uint8Array.from(photos.data, (_, index) => photos.data[index + 2 - 2 * (index % 3)] ?? 0);
     const swap = ({ mean, std }: typeof scaling) => ({ mean: [...mean].reverse(), std: [...std].reverse() });
@@ -130,7 +130,7 @@ describe('images are fed', () => {
     expect(maxDifference(answers.logits, await theirs(smallClassifier(), 'logits', feed))).toBeLessThan(1e-5);
   });
 
-  test('as bytes, unscaled', async () => {
+  test('as bytes without scaling', async () => {
     const { nodes, ...rest } = smallClassifier();
     const cast = nodes.map((each) =>
       each.outputs?.[0] === 'conv' ? { ...each, inputs: ['floats', 'conv.weight', 'conv.bias'] } : each,
@@ -146,7 +146,7 @@ describe('images are fed', () => {
     await expect(wrapped(model)).rejects.toThrow('input "image" takes bytes and scales them itself');
   });
 
-  test('as their brightness', async () => {
+  test('as brightness', async () => {
     const { tensors = [], ...rest } = smallClassifier();
     const kernels = tensors.map((each) => (each.name === 'conv.weight' ? weights('conv.weight', [4, 1, 3, 3]) : each));
     const model = { ...rest, tensors: kernels, inputs: [value('image', [1, 1, 8, 8])] };
@@ -161,7 +161,7 @@ describe('images are fed', () => {
     expect(maxDifference(answers.logits, await theirs(model, 'logits', feed))).toBeLessThan(1e-5);
   });
 
-  test('at a size that the model leaves open', async () => {
+  test('at the given size when the model has a dynamic size', async () => {
     const { answers } = await wrapped({ ...smallClassifier(), inputs: [value('image', [0, 3, 0, 0])] });
     expect(
       maxDifference(answers.logits, await theirs(smallClassifier(), 'logits', channelsFirst(photos))),
@@ -170,7 +170,7 @@ describe('images are fed', () => {
 });
 
 describe('features and activations', () => {
-  test('of a network that ends in a convolution of one pixel are the means before it', async () => {
+  test('are the channel means before a 1x1 convolution that ends a network', async () => {
     const { nodes, tensors = [] } = smallClassifier();
     const ending = [
       node('Conv', ['relu', 'last.weight'], 'last', { kernel_shape: [1, 1] }),
@@ -189,14 +189,14 @@ describe('features and activations', () => {
     expect(maxDifference(answers.features, meanOf(answers.activations))).toBeLessThan(1e-5);
   });
 
-  test('are taken where the manifest says', async () => {
+  test('are the values that the manifest names', async () => {
     const { answers } = await wrapped(smallClassifier(), { features: 'logits', activations: 'conv' });
     expect(answers.features.shape).toEqual([2, 3]);
     expect(Math.min(...answers.activations.data)).toBeLessThan(0);
   });
 });
 
-describe('a class is traced back to the picture', () => {
+describe('a class is traced back to the image', () => {
   const { nodes, tensors = [] } = smallClassifier();
   const matrix = [
     ...nodes.slice(0, 4),
@@ -207,7 +207,7 @@ describe('a class is traced back to the picture', () => {
     ['a Gemm', smallClassifier()],
     ['a MatMul', { nodes: matrix, tensors: [...tensors, weights('matrix', [4, 3])], outputs: ['logits'] }],
   ];
-  test.each(heads)('where the mean of a map enters %s', async (_, model) => {
+  test.each(heads)('when the mean of a map is the input of %s', async (_, model) => {
     const { conversion, answers } = await wrapped(model);
     if (!('path' in conversion.explanation)) throw new Error(conversion.explanation.refused);
     const session = await ort.InferenceSession.create(conversion.explanation.path);
@@ -227,7 +227,7 @@ describe('a class is traced back to the picture', () => {
     await session.release();
   });
 
-  test('but not where something lies between', async () => {
+  test('but not when there is another layer between', async () => {
     const between = nodes.map((each) =>
       each.operator === 'Gemm' ? { ...each, inputs: ['cut', 'fc.weight', 'fc.bias'] } : each,
     );
@@ -241,7 +241,7 @@ describe('a class is traced back to the picture', () => {
   });
 });
 
-test('names that are ours too do not get in the way', async () => {
+test('values with the names of our outputs are renamed', async () => {
   const rename = (name: string) =>
     ({ conv: 'pixels', relu: 'probabilities', pool: 'logits', flat: 'activations', logits: 'features' })[name] ?? name;
   const { nodes, ...rest } = smallClassifier();
@@ -256,7 +256,7 @@ test('names that are ours too do not get in the way', async () => {
   );
 });
 
-test('a model that is described whole is wrapped without being run', async () => {
+test('a model with a complete description is wrapped without a trial run', async () => {
   const { architecture } = await wrapped(smallClassifier());
   expect(isComplete(architecture)).toBe(true);
   const again = await convertModel({ ...(await sourceOf(smallClassifier())), architecture }, join(folder, 'again'));
@@ -264,7 +264,7 @@ test('a model that is described whole is wrapped without being run', async () =>
   expect((await readdir(join(folder, 'again'))).sort()).toEqual(['conversion.json', 'explanation.onnx', 'model.onnx']);
 });
 
-describe('what is no classifier of photos is refused by name', () => {
+describe('a model that is not an image classifier is refused', () => {
   const refusals: [string, ForeignModel, string][] = [
     ['another number of channels', { ...smallClassifier(), inputs: [value('image', [1, 4, 8, 8])] }, 'has 4 channels'],
     [
@@ -303,12 +303,12 @@ describe('what is no classifier of photos is refused by name', () => {
     await expect(wrapped(model)).rejects.toThrow(message);
   });
 
-  test('another number of classes than there are labels', async () => {
+  test('a wrong number of classes', async () => {
     const source = { ...(await sourceOf(smallClassifier())), numClasses: 4 };
     await expect(convertModel(source, join(folder, 'model'))).rejects.toThrow('no output is a vector of 4 classes');
   });
 
-  test('a file that is no model', async () => {
+  test('a file that is not a model', async () => {
     const weightsPath = join(folder, 'theirs.onnx');
     await writeFile(weightsPath, 'a note');
     const source = { ...(await sourceOf(smallClassifier())), weightsPath };
@@ -343,7 +343,7 @@ async function sourceOf(model: ForeignModel): Promise<ConversionSource> {
   return { weightsPath, architecture: { family: 'onnx' }, inputSize: [8, 8], ...scaling };
 }
 
-/** What the model itself says to images, each alone. */
+/** Outputs of the original model, for each image separately. */
 async function theirs(model: ForeignModel, output: string, images: readonly Float32Array[]): Promise<Tensor> {
   const path = await writeForeign(join(folder, `reference-${output}.onnx`), model);
   const session = await ort.InferenceSession.create(path);
@@ -356,7 +356,7 @@ async function theirs(model: ForeignModel, output: string, images: readonly Floa
   return { data: Float32Array.from(rows.flat()), shape: [rows.length, rows[0]?.length ?? 0] };
 }
 
-/** Each image as the small classifier wants it: `(x / 255 - mean) / std`, channels first. */
+/** Each image as the input of the small classifier: `(x / 255 - mean) / std`, channels first. */
 function channelsFirst({ data, shape: [count = 0] }: PixelTensor, { mean, std } = scaling): Float32Array[] {
   return Array.from({ length: count }, (_, image) =>
     Float32Array.from({ length: 3 * 64 }, (_, index) => {

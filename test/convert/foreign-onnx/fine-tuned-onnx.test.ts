@@ -11,7 +11,7 @@ import type { FineTuneBackbone } from '../../../src/convert/transfer/layered-net
 import { type Answers, maxDifference, runOnnx } from '../runtimes.ts';
 import { smallClassifier, writeForeign } from './foreign-model.ts';
 
-/** A fine-tuned model is its backbone, made elsewhere, and our head: one ONNX file, as the backbone was. */
+/** A fine-tuned foreign model: the backbone and our head in one ONNX file. */
 let folder: string;
 let backbone: FineTuneBackbone;
 beforeEach(async () => {
@@ -24,7 +24,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const photos: PixelTensor = { data: Uint8Array.from(stream('photo', 2 * 8 * 8 * 3, 0, 256)), shape: [2, 8, 8, 3] };
 
-test('a head upon the features', async () => {
+test('a head over the features', async () => {
   const before = await answersOf(backbone, 'before');
   const head = headOf('features', 4, 6, 2);
   const { answers } = await fineTuned(backbone, head, 'tuned');
@@ -33,15 +33,15 @@ test('a head upon the features', async () => {
   expect(maxDifference(answers.activations, before.activations)).toBe(0);
 });
 
-test('a head upon the activations', async () => {
+test('a head over the activations', async () => {
   const before = await answersOf(backbone, 'before');
   const head = headOf('activations', 4, 5);
   const { answers } = await fineTuned(backbone, head, 'tuned');
-  // The mean of these activations is what the features are.
+  // The features of this model are the means of its activations.
   expect(maxDifference(answers.logits, apply(head, before.features))).toBeLessThan(1e-5);
 });
 
-test('a fine-tuned model is a backbone too', async () => {
+test('a fine-tuned model can be the backbone of another', async () => {
   const first = await fineTuned(backbone, headOf('features', 4, 6, 2), 'first');
   const head = headOf('features', 6, 3);
   const { answers } = await fineTuned(first.model, head, 'second');
@@ -75,7 +75,7 @@ function headOf(from: HeadValues['from'], ...sizes: number[]): HeadValues {
   return { from, layers };
 }
 
-/** The head written out: dense layers, and what is below zero cut off between them. */
+/** A plain implementation of the head: dense layers with a relu between them. */
 function apply({ layers }: HeadValues, { data, shape: [rows = 0] }: Tensor): Tensor {
   const [last] = layers.slice(-1);
   const answers = Array.from({ length: rows }, (_, row) => {

@@ -9,13 +9,13 @@ import {
   type ValueInfoProto,
 } from '../../../src/convert/formats/onnx/proto.ts';
 
-/** A model as somebody else's tool writes it; what is absent is what most tools write. */
+/** Describes a foreign model. The defaults are what most exporters write. */
 export interface ForeignModel {
   readonly nodes: readonly NodeProto[];
   readonly tensors?: readonly TensorProto[];
-  /** `[1, 3, 8, 8]` float32 named `image`, when absent. */
+  /** Default: `image`, float32 `[1, 3, 8, 8]`. */
   readonly inputs?: readonly ValueInfoProto[];
-  /** Names. */
+  /** Names of the outputs. */
   readonly outputs: readonly string[];
   readonly opset?: number;
   readonly irVersion?: number;
@@ -37,7 +37,7 @@ export async function writeForeign(path: string, model: ForeignModel): Promise<s
   return path;
 }
 
-/** An input or output; sizes of 0 are open. */
+/** An input or output. Sizes of 0 are dynamic. */
 export function value(name: string, sizes: readonly number[], elementType = 1): ValueInfoProto {
   if (sizes.length === 0) return { name, type: { tensor: { elementType } } };
   const dims = sizes.map((size, index) => (size === 0 ? { parameter: `size${index}` } : { value: size }));
@@ -64,7 +64,7 @@ export function node(
   };
 }
 
-/** Weights in -0.5..0.5 that their name decides. */
+/** Weights in -0.5..0.5 that follow from their name. */
 export function weights(name: string, dims: readonly number[]): TensorProto {
   const values = stream(name, elementCount(dims), -0.5, 0.5);
   return { name, dims, dataType: 1, rawData: bytes(values) };
@@ -79,8 +79,8 @@ function bytes(values: Float32Array): Uint8Array {
 }
 
 /**
- * A small classifier of three classes with the batch of its example written into it, as tools for PyTorch export one:
- * convolution, relu, mean, a Reshape to `[1, 4]`, a dense layer.
+ * A small classifier of three classes with a fixed batch size of one, as exported from PyTorch: convolution, relu, mean, a
+ * Reshape to `[1, 4]`, dense layer.
  */
 export function smallClassifier({
   softmax = false,

@@ -20,7 +20,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const hints = { family: 'onnx', channel_order: 'rgb' } as const;
 
-test('what is not said is guessed', async () => {
+test('options that are not given are found', async () => {
   await writeForeign(path, smallClassifier());
   const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
   expect(imported).toMatchObject({
@@ -36,7 +36,7 @@ test('what is not said is guessed', async () => {
   expect((await readdir(folder)).sort()).toEqual(['model.onnx', 'theirs.onnx']);
 });
 
-test('what is said is taken', async () => {
+test('given options are used', async () => {
   await writeForeign(path, { ...smallClassifier(), inputs: [value('image', [0, 3, 0, 0])] });
   const given = { inputSize: [16, 12] as const };
   const imported = await importOnnx(path, { hints, ...given }, join(folder, 'model.onnx'));
@@ -47,9 +47,9 @@ test('what is said is taken', async () => {
   });
 });
 
-test('weights beside the model are taken into it', async () => {
+test('weights in files beside the model are moved into it', async () => {
   const { tensors: all = [], ...model } = smallClassifier();
-  // Large enough to be left in the file they are in.
+  // Large enough to be read on demand.
   const wide = [weights('conv.weight', [2048, 3, 3, 3]), weights('conv.bias', [2048]), weights('fc.weight', [3, 2048])];
   const tensors = [...wide, ...all.filter(({ name }) => !wide.some((each) => each.name === name))].map((tensor) =>
     tensor.name === 'target' ? { ...tensor, int64Data: [1, 2048] } : tensor,

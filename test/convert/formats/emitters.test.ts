@@ -28,7 +28,7 @@ import { constantWeight } from '../constant-weight.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
 import { smallGraph } from '../small-graph.ts';
 
-/** Every layer through both emitters and both runtimes: two readings of one graph that must agree. */
+/** Every layer through both emitters and both runtimes, which must agree. */
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-emitters-'));
@@ -36,7 +36,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const SIZE = [9, 12] as const;
-/** Values below zero too: a max pool that takes its padding for zeros would show. */
+/** Includes negative values, so that a max pool whose padding counts as zeros would fail. */
 const input: Tensor = { data: stream('pixels', 2 * 9 * 12 * 3, -2, 1), shape: [2, ...SIZE, 3] };
 
 const conv = (name: string, x: MapNode, shape: readonly [number, number, number, number], options = {}) =>
@@ -47,7 +47,7 @@ describe('ONNX and TF.js agree on', () => {
   test.each<[string, (x: MapNode) => MapNode]>([
     ['scaling', (x) => normalize('normalize', x, [0.1, 0.2, 0.3], [0.5, 1, 2])],
     ['a convolution', (x) => conv('conv', x, [4, 3, 3, 3], { bias: constantWeight('b', [4]) })],
-    ['padding of a stride of 2', (x) => conv('conv', x, [4, 3, 3, 3], { stride: 2, padding: 1 })],
+    ['padding with a stride of 2', (x) => conv('conv', x, [4, 3, 3, 3], { stride: 2, padding: 1 })],
     [
       "TensorFlow's padding",
       (x) => conv('conv', x, [4, 3, 3, 3], { stride: 2, padding: samePadding(SIZE, [3, 3], [2, 2]) }),
@@ -66,7 +66,7 @@ describe('ONNX and TF.js agree on', () => {
           epsilon: 1e-2,
         }),
     ],
-    ['relu behind a convolution', (x) => activation('relu', conv('conv', x, [4, 3, 3, 3]), 'relu')],
+    ['relu after a convolution', (x) => activation('relu', conv('conv', x, [4, 3, 3, 3]), 'relu')],
     ['relu6', (x) => activation('relu', normalize('n', x, [0, 0, 0], [1e-3, 1e-3, 1e-3]), 'relu6')],
     ...ACTIVATION_FUNCTIONS.map((name): [string, (x: MapNode) => MapNode] => [
       `the activation ${name}`,
@@ -74,27 +74,33 @@ describe('ONNX and TF.js agree on', () => {
     ]),
     ['leaky relu', (x) => leakyRelu('leaky', conv('conv', x, [4, 3, 3, 3]), 0.3)],
     [
-      'a padded max pool of what tanh leaves below zero',
+      'a padded max pool of negative values of a tanh',
       (x) => maxPool('pool', activation('tanh', x, 'tanh'), { kernel: 3, stride: 2, padding: 1 }),
     ],
     ['a max pool', (x) => maxPool('pool', x, { kernel: 2, stride: 2 })],
-    ['a padded max pool of values below zero', (x) => maxPool('pool', x, { kernel: 3, stride: 2, padding: 1 })],
+    ['a padded max pool of negative values', (x) => maxPool('pool', x, { kernel: 3, stride: 2, padding: 1 })],
     ['a padded max pool of stride 1', (x) => maxPool('pool', x, { kernel: 3, padding: 1 })],
     [
-      'an asymmetric max pool behind a relu',
+      'an asymmetric max pool after a relu',
       (x) => maxPool('pool', activation('relu', x, 'relu'), { kernel: 3, stride: 2, padding: asymmetric }),
     ],
-    ['an average that counts padding', (x) => averagePool('pool', x, { kernel: 3, padding: 1, countPadding: true })],
-    ['an average that does not', (x) => averagePool('pool', x, { kernel: 3, padding: 1, countPadding: false })],
-    ['an average without padding', (x) => averagePool('pool', x, { kernel: 3, stride: 3, countPadding: true })],
-    ['zeros around the map', (x) => zeroPad('pad', x, asymmetric)],
     [
-      'zeros around a map of values below zero, before a max pool',
+      'an average pool that counts padding',
+      (x) => averagePool('pool', x, { kernel: 3, padding: 1, countPadding: true }),
+    ],
+    [
+      'an average pool that does not count padding',
+      (x) => averagePool('pool', x, { kernel: 3, padding: 1, countPadding: false }),
+    ],
+    ['an average pool without padding', (x) => averagePool('pool', x, { kernel: 3, stride: 3, countPadding: true })],
+    ['zero padding', (x) => zeroPad('pad', x, asymmetric)],
+    [
+      'zero padding of negative values before a max pool',
       (x) => maxPool('pool', zeroPad('pad', x, asymmetric), { kernel: 3, stride: 2 }),
     ],
     ['a sum', (x) => add('add', conv('a', x, [2, 3, 1, 1]), conv('b', x, [2, 3, 1, 1]))],
     ['a concatenation', (x) => concat('cat', [x, conv('a', x, [2, 3, 1, 1]), x])],
-    ['a layer whose name begins with a sign', (x) => conv('_conv', x, [4, 3, 1, 1])],
+    ['a layer whose name begins with an underscore', (x) => conv('_conv', x, [4, 3, 1, 1])],
   ])('%s', async (_, body) => {
     const { onnx, tfjs } = await runBoth(smallGraph(SIZE, body));
     for (const name of OUTPUT_NAMES) expect(maxDifference(onnx[name], tfjs[name])).toBeLessThan(2e-5);
@@ -113,7 +119,7 @@ test('probabilities are the softmax of the logits', async () => {
   expect(onnx.probabilities.data[0]).toBeCloseTo(a / (a + b + c), 6);
 });
 
-test('an average pool that Keras has no padding for is refused by its layer', async () => {
+test('an average pool with padding that Keras does not have is refused', async () => {
   const graph = smallGraph(SIZE, (x) =>
     averagePool('odd_pool', x, { kernel: 3, padding: asymmetric, countPadding: false }),
   );
@@ -123,7 +129,7 @@ test('an average pool that Keras has no padding for is refused by its layer', as
 describe('ONNX', () => {
   const graph = smallGraph(SIZE, (x) => conv('conv', normalize('normalize', x, [0, 0, 0], [1, 1, 1]), [4, 3, 3, 3]));
 
-  test('takes bytes of any batch size', async () => {
+  test('takes bytes in batches of any size', async () => {
     const path = join(folder, 'model.onnx');
     await writeOnnx(graph, path);
     for (const batch of [1, 3]) {
@@ -134,7 +140,7 @@ describe('ONNX', () => {
     }
   });
 
-  test('keeps large weights in a file of their own', async () => {
+  test('writes large weights to a separate file', async () => {
     const [inside] = await writeOnnx(graph, join(folder, 'inside.onnx'), { pixelType: 'float32' });
     const files = await writeOnnx(graph, join(folder, 'outside.onnx'), {
       pixelType: 'float32',
@@ -147,7 +153,7 @@ describe('ONNX', () => {
     expect(answers[0]).toEqual(answers[1]);
   });
 
-  test('is the graph that an engineer would export', async () => {
+  test('has the expected operators', async () => {
     const [file] = await writeOnnx(graph, join(folder, 'model.onnx'));
     const model = decode(modelProto, await readFile(file?.path ?? ''));
     expect(model.operatorSets).toEqual([{ version: 17 }]);
@@ -157,7 +163,7 @@ describe('ONNX', () => {
     expect(model.graph?.outputs?.map(({ name }) => name)).toEqual([...OUTPUT_NAMES]);
   });
 
-  test('says how far it is', async () => {
+  test('reports progress', async () => {
     const fractions: number[] = [];
     await writeOnnx(graph, join(folder, 'model.onnx'), { onProgress: (fraction) => fractions.push(fraction) });
     expect(fractions.at(-1)).toBe(1);
@@ -184,7 +190,7 @@ describe('TF.js', () => {
     expect(maxDifference(a.logits, b.logits)).toBeGreaterThan(0);
   });
 
-  test('keeps depthwise kernels out of 8 bits, whose channels one scale cannot serve', async () => {
+  test('does not store depthwise kernels in 8 bits', async () => {
     const depthwise = smallGraph(SIZE, (x) => conv('conv', x, [6, 1, 3, 3], { groups: 3 }));
     await writeTfjs(depthwise, join(folder, 'small'), { storage: 'uint8' });
     const { weightsManifest } = JSON.parse(await readFile(join(folder, 'small/model.json'), 'utf8'));
@@ -199,7 +205,7 @@ describe('TF.js', () => {
     ]);
   });
 
-  test('weights beyond 4 MiB go on in the next shard', async () => {
+  test('weights continue in the next shard after 4 MiB', async () => {
     const wide = smallGraph(SIZE, (x) => conv('conv', x, [200_000, 3, 1, 2]));
     const [, ...shards] = await writeTfjs(wide, join(folder, 'tfjs'));
     expect(shards.map(({ size }) => size)).toEqual([4 * 2 ** 20, 200_000 * 6 * 4 + 3 * 200_000 * 4 + 12 - 4 * 2 ** 20]);

@@ -16,14 +16,14 @@ test.each([
   expect(floatToHalf(value)).toBe(half);
 });
 
-test('every number survives the way to float and back', () => {
+test('every half survives the conversion to float and back', () => {
   const changed = [...halfTable().entries()].filter(
     ([half, value]) => !Number.isNaN(value) && floatToHalf(value) !== half,
   );
   expect(changed).toEqual([]);
 });
 
-test('what lies between two numbers goes to the nearer one, and from the middle to the even one', () => {
+test('rounds to the nearest half, ties to even', () => {
   expect(floatToHalf(1 + 0.4 / 1024)).toBe(0x3c00);
   expect(floatToHalf(1 + 0.6 / 1024)).toBe(0x3c01);
   expect(floatToHalf(1 + 0.5 / 1024)).toBe(0x3c00);
@@ -31,7 +31,7 @@ test('what lies between two numbers goes to the nearer one, and from the middle 
   expect(floatToHalf(1.5 * 2 ** -24)).toBe(2);
 });
 
-test('NaN stays NaN, and what is too large becomes infinity', () => {
+test('NaN stays NaN, and numbers that are too large become infinity', () => {
   expect(halfToFloat(floatToHalf(Number.NaN))).toBeNaN();
   expect(floatToHalf(65519)).toBe(0x7bff);
   expect(floatToHalf(65520)).toBe(0x7c00);

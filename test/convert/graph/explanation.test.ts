@@ -27,7 +27,7 @@ import {
 import type { Weight } from '../../../src/convert/graph/tensors.ts';
 import type { Pair } from '../../../src/convert/graph/windows.ts';
 
-/** An explanation says what each cell of the last map adds to the logit of a class. */
+/** An explanation is what each cell of the last map adds to the logit of a class. */
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-explanation-'));
@@ -47,7 +47,7 @@ const layer = (name: string, inputs: number, outputs: number): DenseWeights => (
   bias: weight(`${name}.bias`, [outputs]),
 });
 
-/** The activations are the pixels themselves, which are above zero: so a test can move them. */
+/** The activations are the pixels, which are positive, so that a test can change them. */
 function classifier(size: Pair, head: (activations: MapNode) => VectorNode): Graph {
   const input = pixels(size);
   const identity = Float32Array.from({ length: CHANNELS ** 2 }, (_, index) => (index % (CHANNELS + 1) === 0 ? 1 : 0));
@@ -69,7 +69,7 @@ interface Explained {
 
 const OPTIONS = { pixelType: 'float32' } as const;
 
-/** Writes a model and what explains it, and runs both. */
+/** Writes a model and its explanation model, and runs both. */
 async function explain(graph: Graph, images: Float32Array, classes: readonly number[]): Promise<Explained> {
   const path = join(folder, 'model.onnx');
   await writeOnnx(graph, path, OPTIONS);
@@ -148,7 +148,7 @@ describe('a 1x1 convolution, a relu and the mean of each channel, as in SqueezeN
   });
 });
 
-/** Heads that are not linear, each with a maximum, a kink or a window of its own. */
+/** Heads that are not linear, by their layers. */
 const HEADS: Record<string, (map: MapNode) => VectorNode> = {
   'a flattened map': (map) => flatten('flat', map),
   'a hidden layer with relu': (map) => hidden(globalAveragePool('pool', map), 'relu'),
@@ -160,7 +160,7 @@ const HEADS: Record<string, (map: MapNode) => VectorNode> = {
   'an adaptive average pool': (map) =>
     hidden(flatten('flat', averagePool('mean', map, { kernel: 2, stride: 2, countPadding: false })), 'relu'),
   'earlier layers beside the mean': (map) => joinVectors('joined', [earlier(map), globalAveragePool('pool', map)]),
-  'earlier layers, and a hidden one upon all': (map) =>
+  'earlier layers, then a hidden layer': (map) =>
     hidden(joinVectors('joined', [globalAveragePool('pool', map), earlier(map)]), 'relu6'),
   'earlier layers beside hidden ones': (map) =>
     joinVectors('joined', [earlier(map), hidden(flatten('flat', map), 'relu', 'relu')]),
@@ -171,7 +171,7 @@ const HEADS: Record<string, (map: MapNode) => VectorNode> = {
     ),
 };
 
-/** Of the layers before the activations, which a head may read too; here it is the same for every picture. */
+/** An earlier map, which a head may read too. Here it is the same for every image. */
 function earlier(map: MapNode): VectorNode {
   const read = async () => new Float32Array(5 * CHANNELS);
   const early = conv2d('early', mapInput(mapInput(map)), {
@@ -209,7 +209,7 @@ describe('any other head', () => {
   });
 });
 
-/** By finite differences: the slope of the logit as all cells of a channel move together is the sum of its gradients. */
+/** Mean gradients by finite differences: changing all cells of a channel gives the sum of its gradients. */
 async function meanGradients(graph: Graph, map: Float32Array, index: number): Promise<number[]> {
   const step = 2e-3;
   const moved = (channel: number, by: number) =>
@@ -225,24 +225,24 @@ async function meanGradients(graph: Graph, map: Float32Array, index: number): Pr
 
 describe('a head that cannot be traced', () => {
   const refused: Record<string, (map: MapNode) => VectorNode> = {
-    'a convolution behind the activations': (map) =>
+    'a convolution after the activations, without a map of classes': (map) =>
       globalAveragePool('pool', conv2d('late', map, { weight: weight('late.weight', [3, 3, 1, 1]) })),
     'padding that counts': (map) =>
       flatten('flat', averagePool('late', map, { kernel: 3, stride: 1, padding: 1, countPadding: true })),
-    'two hidden layers upon earlier ones, whose outputs are nowhere': (map) => {
+    'two hidden layers over earlier maps': (map) => {
       const joined = joinVectors('joined', [earlier(map), globalAveragePool('pool', map)]);
       const first = activation('late', dense('first', joined, layer('first', joined.shape.length, 8)), 'relu');
       return activation('relu', dense('second', first, layer('second', 8, 8)), 'relu');
     },
   };
-  it.each(Object.entries(refused))('%s: the layer is named', (_, head) => {
+  it.each(Object.entries(refused))('%s: the error names the layer', (_, head) => {
     expect(() => explainableHead(classifier([6, 6], head))).toThrow(
       /layer "late" \((conv2d|average_pool|activation)\)/,
     );
   });
 });
 
-it('the weights stay where they are: what explains is a few hundred bytes', async () => {
+it('the explanation model has no weights and only a few hundred bytes', async () => {
   const graph = classifier([6, 6], (map) => hidden(flatten('flat', map), 'relu', 'relu'));
   const path = join(folder, 'model.onnx');
   const outside = { ...OPTIONS, externalAboveBytes: 0 };

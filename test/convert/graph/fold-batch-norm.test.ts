@@ -19,7 +19,7 @@ function norm(x: MapNode): MapNode {
 
 const weight = constantWeight('conv.weight', [2, 3, 1, 1], [1, 2, 3, 4, 5, 6]);
 
-test('weights take the factor of their channel, the bias takes the rest', async () => {
+test('scales the weight by channel, and folds the rest into the bias', async () => {
   const bias = constantWeight('conv.bias', [2], [5, 7]);
   const graph = foldBatchNorm(smallGraph([4, 4], (x) => norm(conv2d('conv', x, { weight, bias }))));
 
@@ -29,13 +29,13 @@ test('weights take the factor of their channel, the bias takes the rest', async 
   expect(await foldedBias?.read()).toEqual(Float32Array.of((5 - 1) * 4 + 10, (7 + 1) * 1.5 + 20));
 });
 
-test('a convolution without bias gets one', async () => {
+test('a convolution without a bias gets one', async () => {
   const graph = foldBatchNorm(smallGraph([4, 4], (x) => norm(conv2d('conv', x, { weight }))));
   const [, bias] = graph.nodes.flatMap(weightsOf);
   expect(await bias?.read()).toEqual(Float32Array.of(6, 21.5));
 });
 
-test('a convolution that others read too stays as it is', () => {
+test('a convolution with other readers is not changed', () => {
   const graph = smallGraph([4, 4], (x) => {
     const convolved = conv2d('conv', x, { weight });
     return add('add', norm(convolved), convolved);
@@ -43,7 +43,7 @@ test('a convolution that others read too stays as it is', () => {
   expect(kinds(foldBatchNorm(graph))).toEqual(kinds(graph));
 });
 
-test('a batch norm behind something else stays', () => {
+test('a batch norm after another layer is not changed', () => {
   const graph = smallGraph([4, 4], (x) => norm(maxPool('max', conv2d('conv', x, { weight }), { kernel: 2 })));
   expect(kinds(foldBatchNorm(graph))).toEqual(kinds(graph));
 });

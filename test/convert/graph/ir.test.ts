@@ -37,7 +37,7 @@ describe('shapes', () => {
     expect(globalAveragePool('pool', input).shape).toEqual(vector(3));
   });
 
-  test('of the rest', () => {
+  test('of other layers', () => {
     expect(zeroPad('pad', input, { top: 1, bottom: 2, left: 3, right: 4 }).shape).toEqual(map(35, 55, 3));
     expect(add('add', input, input).shape).toEqual(input.shape);
     expect(concat('concat', [input, input]).shape).toEqual(map(32, 48, 6));
@@ -49,7 +49,7 @@ describe('shapes', () => {
   });
 });
 
-describe('a layer that does not fit is named, with what it should be', () => {
+describe('the error for a layer that does not fit names it and what it needs', () => {
   const weight = constantWeight('conv.weight', [8, 4, 3, 3]);
 
   test.each([

@@ -6,7 +6,7 @@ import { recognizeArchitecture } from '../../../src/convert/import/import-checkp
 import { type TensorFile, unwrapped } from '../../../src/convert/import/state-dict-names.ts';
 import { SHARED_ABSENT, sharedPath } from '../../shared-data.ts';
 
-/** A file of generated tensors, of which nothing is read here. */
+/** A file of generated tensors, whose values are not read here. */
 function fileOf(shapes: Record<string, number[]>): TensorFile {
   const tensors = new GeneratedTensors('', shapes);
   return {
@@ -29,13 +29,13 @@ describe('an architecture is recognized by its tensors', () => {
   });
 });
 
-test('tensors of no known architecture are named', () => {
+test('the error for an unknown architecture names tensors', () => {
   expect(() => recognizeArchitecture(fileOf({ 'blocks.0.attn.qkv.weight': [8, 8] }))).toThrow(
     'no known architecture has exactly these tensors ("blocks.0.attn.qkv.weight" ...)',
   );
 });
 
-describe('what stands before all names is left out', () => {
+describe('a prefix of all names is removed', () => {
   test.each([
     [
       ['module.fc.weight', 'module.fc.bias'],

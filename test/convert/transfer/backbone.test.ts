@@ -24,7 +24,7 @@ const shapes = {
   'classifier.3.bias': [3],
   'classifier.3.weight': [3, 8],
 };
-/** Bytes of the dense layers, which stand at the end. */
+/** Bytes of the dense layers, which are at the end. */
 const dense = 4 * (8 + 8 * 24 + 3 + 3 * 8);
 
 let folder: string;
@@ -51,7 +51,7 @@ async function cut(bytes: number): Promise<string> {
 }
 
 describe('the backbone of a VGG', () => {
-  test('is made of the beginning of its file, and is fine-tuned to a model as the whole would be', async () => {
+  test('is written from the beginning of the file, and gives the same fine-tuned model as the whole file', async () => {
     const weightsPath = join(folder, 'backbone.safetensors');
     const facts = await writeBackbone(await cut(dense), network, weightsPath);
     expect(facts).toMatchObject({ numFeatures: 6, parameters: 4 * 27 + 4 + 6 * 36 + 6 + 6 * 54 + 6 });
@@ -85,7 +85,7 @@ describe('the backbone of a VGG', () => {
     expect(logits.data[0]).toBeCloseTo(expected, 4);
   });
 
-  test('needs every convolution whole, and nothing else', async () => {
+  test('needs all convolutions to be complete, and nothing else', async () => {
     const out = join(folder, 'backbone.safetensors');
     await expect(writeBackbone(await cut(dense + 4), network, out)).rejects.toThrow(
       'tensor "features.5.weight" of shape [6,6,3,3] is missing',
@@ -94,7 +94,7 @@ describe('the backbone of a VGG', () => {
   });
 });
 
-/** Of maps `[n, height, width, channels]`. */
+/** The mean of each channel of maps `[n, height, width, channels]`. */
 function channelMeans(maps: Float32Array, images: number, channels: number): number[] {
   const means = Array<number>(images * channels).fill(0);
   const cells = maps.length / elementCount([images, channels]);

@@ -14,7 +14,7 @@ import { type FineTuneBackbone, writeLayeredNetwork } from '../../../src/convert
 import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
 
-/** A fine-tuned model answers what its backbone's features, put through its head, say. */
+/** The logits of a fine-tuned model are those of its head over the features of its backbone. */
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-fine-tuned-'));
@@ -34,7 +34,7 @@ const pixels: PixelTensor = {
 
 const DEEPEST = 'layer4.1.conv2.weight';
 
-test('a dense layer upon the features', async () => {
+test('a dense layer over the features', async () => {
   const head = headOf('features', 256, 3);
   const { answers } = await fineTuned(resnet, head, 'tuned');
   const { features } = await answersOf(resnet, 'backbone');
@@ -50,7 +50,7 @@ test('hidden layers', async () => {
   expect(maxDifference(answers.logits, apply(head, features))).toBeLessThan(1e-4);
 });
 
-test('a head upon a fine-tuned model keeps its hidden layers', async () => {
+test('a head over a fine-tuned model keeps its hidden layers', async () => {
   const first = await fineTuned(resnet, headOf('features', 256, 16, 5), 'first');
   const head = headOf('features', 16, 7, 3);
   const second = await fineTuned(first.model, head, 'second');
@@ -58,17 +58,17 @@ test('a head upon a fine-tuned model keeps its hidden layers', async () => {
   expect(maxDifference(second.answers.logits, apply(head, first.answers.features))).toBeLessThan(1e-4);
 });
 
-test('a head upon the activations needs none of the layers behind them', async () => {
+test('a head over the activations needs no layers after them', async () => {
   const first = await fineTuned(resnet, headOf('features', 256, 16, 5), 'first');
   const head = headOf('activations', 256, 3);
   const second = await fineTuned(first.model, head, 'second');
   expect(second.model.architecture).toMatchObject({ head: { from: 'activations', hidden: [] } });
-  // The mean of ResNet's activations is what its own features are.
+  // The features of a ResNet are the means of its activations.
   const { features } = await answersOf(resnet, 'backbone');
   expect(maxDifference(second.answers.logits, apply(head, features))).toBeLessThan(1e-4);
 });
 
-describe('a head that reads earlier layers', () => {
+describe('a head that reads earlier maps', () => {
   const LAYERS = [
     { name: 'layer1.1.relu', size: 32 },
     { name: 'layer2.1.relu', size: 64 },
@@ -76,7 +76,7 @@ describe('a head that reads earlier layers', () => {
     { name: 'avgpool', size: 256 },
   ];
 
-  test('stands on what the layered network offers', async () => {
+  test('reads the features of the layered network', async () => {
     const path = join(folder, 'layered.onnx');
     expect(await writeLayeredNetwork(resnet, path)).toEqual(LAYERS);
     const offered = (await runOnnx(path, pixels)).features;
@@ -99,7 +99,7 @@ describe('a head that reads earlier layers', () => {
     for (const name of OUTPUT_NAMES) expect(maxDifference(others[name], answers[name])).toBeLessThan(1e-4);
   });
 
-  test('keeps them when another head stands on it, which can read no more of them', async () => {
+  test('keeps them as the backbone of another head, which cannot read earlier maps itself', async () => {
     const first = await fineTuned(resnet, { ...headOf('features', 480, 5), earlier: 3 }, 'first');
     const head = headOf('features', 480, 3);
     const second = await fineTuned(first.model, head, 'second');
@@ -113,7 +113,7 @@ describe('a head that reads earlier layers', () => {
     );
   });
 
-  test('asks for no more of them than there are', async () => {
+  test('cannot read more of them than there are', async () => {
     const head = { ...headOf('features', 480, 3), earlier: 4 };
     await expect(fineTuned(resnet, head, 'tuned')).rejects.toThrow(
       'the head reads 4 earlier maps, but the network has only 3',
@@ -122,7 +122,7 @@ describe('a head that reads earlier layers', () => {
 });
 
 describe('the file', () => {
-  test('holds the backbone as it was stored, and no layer that is not used', async () => {
+  test('has the stored tensors of the backbone, without unused layers', async () => {
     await fineTuned(resnet, headOf('features', 256, 3), 'tuned', { dataset: 'flowers' });
     const [before, after] = [resnet.weightsPath, join(folder, 'tuned.safetensors')].map(SafetensorsFile.open);
     const [original, tuned] = [await before, await after];
@@ -174,13 +174,13 @@ function headOf(from: HeadValues['from'], ...sizes: number[]): HeadValues {
   return { from, layers };
 }
 
-/** The columns of `[rows, width]` from `first` on, counted from the end. */
+/** The columns of `[rows, width]` from `first` on, which counts from the end. */
 function columns({ data, shape: [rows = 0, width = 0] }: Tensor, first: number): Tensor {
   const taken = Array.from({ length: rows }, (_, row) => [...data.slice(row * width, (row + 1) * width)].slice(first));
   return { data: Float32Array.from(taken.flat()), shape: [rows, -first] };
 }
 
-/** The head written out, as its definition says. */
+/** A plain implementation of the head. */
 function apply({ layers }: HeadValues, features: Tensor): Tensor {
   return layers.reduce((x, { inputs, outputs, weight, bias }, index) => {
     const [rows = 0] = x.shape;

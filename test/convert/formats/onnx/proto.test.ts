@@ -24,16 +24,16 @@ const model = {
   operatorSets: [{ version: 17 }],
 };
 
-test('a message reads as it was written', () => {
+test('reads a message that was written', () => {
   expect(decode(modelProto, encode(modelProto, model))).toEqual(model);
 });
 
-test('repeated numbers are also read from one packed run', () => {
+test('reads packed repeated numbers', () => {
   const packed = new BinaryWriter().tag(1, WireType.LengthDelimited).fork().int64(300).int64(2).join();
   expect(decode(tensorProto, packed.finish())).toEqual({ dims: [300, 2] });
 });
 
-test('fields of later versions are kept as they are', () => {
+test('keeps unknown fields', () => {
   const later = new BinaryWriter().tag(8, WireType.LengthDelimited).string('w');
   later.tag(98, WireType.Varint).int64(-5).tag(99, WireType.LengthDelimited).string('new');
   const bytes = later.finish();
@@ -42,14 +42,14 @@ test('fields of later versions are kept as they are', () => {
   expect(encode(tensorProto, { ...read })).toEqual(bytes);
 });
 
-test('integers beyond those of JavaScript are kept', () => {
+test('keeps integers that exceed the safe integers', () => {
   const largest = 2n ** 63n - 1n;
   expect(decode(tensorProto, encode(tensorProto, { int64Data: [largest, -largest, 7] }))).toEqual({
     int64Data: [largest, -largest, 7],
   });
 });
 
-test('a message that is cut short is refused', () => {
+test('refuses a message that is cut off', () => {
   const bytes = encode(modelProto, model);
   expect(() => decode(modelProto, bytes.subarray(0, bytes.length - 3))).toThrow();
 });

@@ -7,7 +7,7 @@ import { readOnnxFile } from '../../../../src/convert/formats/onnx/reader.ts';
 import { type WritableTensor, writeOnnxFile } from '../../../../src/convert/formats/onnx/writer.ts';
 import { node, weights, writeForeign } from '../../foreign-onnx/foreign-model.ts';
 
-/** Large enough to be left in the file. */
+/** Large enough to be read on demand. */
 const LARGE = weights('large', [100, 100]);
 const SMALL = weights('small', [4]);
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('large weights stay in the file until they are asked for', async () => {
+test('large weights are read on demand', async () => {
   await writeForeign(path, { nodes: [node('Relu', ['image'], 'y')], tensors: [SMALL, LARGE], outputs: ['y'] });
   const { tensors, graph } = await readOnnxFile(path);
   expect(graph.nodes?.map(({ operator }) => operator)).toEqual(['Relu']);
@@ -30,7 +30,7 @@ test('large weights stay in the file until they are asked for', async () => {
   expect(await valuesOf(tensors[1])).toEqual(Buffer.from(LARGE.rawData ?? []));
 });
 
-test('floats that are stored one by one are read as they are written', async () => {
+test('floats that are not packed are read', async () => {
   const floatData = Array.from({ length: 10_000 }, (_, index) => index / 8);
   await writeForeign(path, {
     nodes: [],
@@ -56,7 +56,7 @@ describe('weights in another file', () => {
   });
   const write = (tensor: TensorProto) => writeForeign(path, { nodes: [], tensors: [tensor], outputs: [] });
 
-  test('are read from beside the model', async () => {
+  test('are read from a file beside the model', async () => {
     await writeFile(
       join(folder, 'weights.bin'),
       Uint8Array.from({ length: 100 }, (_, index) => index),
@@ -69,21 +69,21 @@ describe('weights in another file', () => {
   });
 
   test.each(['../weights.bin', '/etc/passwd', 'sub/weights.bin', 'sub\\weights.bin', '..', ''])(
-    'are not looked for at "%s"',
+    'are not read from "%s"',
     async (location) => {
       await write(place(location, 0, 16));
       await expect(readOnnxFile(path)).rejects.toThrow('must be the name of a file beside the model');
     },
   );
 
-  test('are not read through a link', async () => {
+  test('are not read through a symbolic link', async () => {
     await writeFile(join(folder, 'secret'), new Uint8Array(16));
     await symlink(join(folder, 'secret'), join(folder, 'weights.bin'));
     await write(place('weights.bin', 0, 16));
     await expect(readOnnxFile(path)).rejects.toThrow('is not a regular file');
   });
 
-  test('must be there, and long enough', async () => {
+  test('must exist and be long enough', async () => {
     await write(place('weights.bin', 0, 16));
     await expect(readOnnxFile(path)).rejects.toThrow(
       '"weights.bin", which has tensor "far", is missing beside the model',
@@ -92,7 +92,7 @@ describe('weights in another file', () => {
     await expect(readOnnxFile(path)).rejects.toThrow('bytes 0 to 16 of "weights.bin", which has 15');
   });
 
-  test('cannot be those of a constant inside a node', async () => {
+  test('cannot belong to a constant inside a node', async () => {
     const constant = {
       ...node('Constant', [], 'y'),
       attributes: [{ name: 'value', type: 4, tensor: place('secret', 0, 16) }],
@@ -103,14 +103,14 @@ describe('weights in another file', () => {
 });
 
 describe('a file is refused', () => {
-  test('when it is of another version', async () => {
+  test('when its version is not supported', async () => {
     await writeForeign(path, { nodes: [], outputs: [], opset: 99 });
     await expect(readOnnxFile(path)).rejects.toThrow('the model has opset 99; opsets 7 to');
     await writeForeign(path, { nodes: [], outputs: [], irVersion: 2 });
     await expect(readOnnxFile(path)).rejects.toThrow('the model has IR version 2; versions 3 to');
   });
 
-  test('when it is cut short, wherever', async () => {
+  test('when it is cut off at any byte', async () => {
     await writeForeign(path, { nodes: [node('Relu', ['image'], 'y')], tensors: [LARGE], outputs: ['y'] });
     const { length } = await readFile(path);
     for (const end of [length - 1, 20_000, 60, 12, 3]) {
@@ -119,7 +119,7 @@ describe('a file is refused', () => {
     }
   });
 
-  test('when it holds no graph', async () => {
+  test('when it has no graph', async () => {
     await writeFile(path, encode(modelProto, { irVersion: 8, operatorSets: [{ version: 17 }] }));
     await expect(readOnnxFile(path)).rejects.toThrow('has no graph');
   });

@@ -51,7 +51,7 @@ describe.each(['views.zip.pth', 'views.stream.pth'])('a file that PyTorch wrote 
     await file.close();
   });
 
-  test('gives the values of views in their own order', async () => {
+  test('has the values of views in row-major order', async () => {
     const file = await PytorchCheckpoint.open(path);
     expect([...(await file.read('permuted'))].slice(0, 7)).toEqual([0, 4, 8, 12, 16, 20, 1]);
     expect(await file.read('slice')).toEqual(Float32Array.of(5, 6, 7, 8));
@@ -64,7 +64,7 @@ describe.each(['views.zip.pth', 'views.stream.pth'])('a file that PyTorch wrote 
     await file.close();
   });
 
-  test('becomes a safetensors file of the same values and types', async () => {
+  test('can be converted to safetensors with the same values and types', async () => {
     await pytorchToSafetensors(path, join(folder, 'views.safetensors'));
     const file = await SafetensorsFile.open(join(folder, 'views.safetensors'));
     expect(file.entries.get('transposed')).toMatchObject({ dtype: 'F64', shape: [6, 4] });
@@ -84,7 +84,7 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
     ['state_dict', dict({ epoch: 3, lr: 0.1, state_dict: state })],
     ['model', dict({ optimizer: dict({ lr: 0.1 }), model: state })],
     ['model_state_dict', dict({ args: new List('a', true, null), model_state_dict: state })],
-    ['one within another', dict({ model: dict({ state_dict: state }) })],
+    ['one inside another', dict({ model: dict({ state_dict: state }) })],
   ])('the network is found: %s', async (_, object) => {
     const file = await open(object);
     expect([...file.names()]).toEqual(['weight']);
@@ -97,8 +97,8 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
     expect(await file.read('c')).toEqual(count(6));
   });
 
-  test('what Python 2 wrote is read', async () => {
-    // BINSTRING for names, an OrderedDict of its items, and Parameter as a class of its own.
+  test('files of Python 2 are read', async () => {
+    // BINSTRING for names, an OrderedDict with its items, and Parameter as a class.
     const name = new Raw([0x55, 1, 'w'.charCodeAt(0)]);
     const parameter = new Call(new Global('torch.nn.parameter', 'Parameter'), [tensor(floats, [6])], [true, null]);
     const file = await open(
@@ -107,7 +107,7 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
     expect(await file.read('w')).toEqual(count(6));
   });
 
-  test('a tensor of the first releases is read', async () => {
+  test('a tensor of the first PyTorch releases is read', async () => {
     const legacy = new Call(new Global('torch', 'FloatTensor'), [], [persistent(floats), 2, [2], [3]]);
     expect(await (await open(dict({ w: legacy }))).read('w')).toEqual(Float32Array.of(2, 5));
   });
@@ -122,50 +122,58 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
     ],
     ['numpy', dict({ state_dict: state, best: new Global('numpy', 'float64') }), '"numpy.float64"'],
     ['options', dict({ args: new Global('argparse', 'Namespace') }), 'save model.state_dict() alone'],
-    ['a name that JavaScript knows', new Global('torch', 'constructorStorage'), '"torch.constructorStorage"'],
+    ['the name of a JavaScript property', new Global('torch', 'constructorStorage'), '"torch.constructorStorage"'],
     [
       'a storage as a function',
       new Call(new Global('torch', 'FloatStorage'), [3]),
       'the file calls "torch.FloatStorage"',
     ],
     ['a call of a text', new Call('os', []), 'a value that is not a function'],
-    ['a state for a text', new Raw([0x4e, 0x4e, 0x62]), 'neither a tensor nor a dict'],
-    ['no dict', new List(1), 'the checkpoint is not a dict of tensors', []],
-    ['no tensors', dict({ epoch: 3, loss: 0.5 }), 'its keys are [epoch, loss]', []],
+    ['a state of a text', new Raw([0x4e, 0x4e, 0x62]), 'neither a tensor nor a dict'],
+    ['a list instead of a dict', new List(1), 'the checkpoint is not a dict of tensors', []],
+    ['a dict without tensors', dict({ epoch: 3, loss: 0.5 }), 'its keys are [epoch, loss]', []],
     ['a tensor beyond its storage', dict({ w: tensor(floats, [2, 4]) }), 'is not within its storage of 6 elements'],
-    ['an offset beyond it', dict({ w: tensor(floats, [3], 4) }), 'offset 4'],
-    ['a stride beyond it', dict({ w: tensor(floats, [2], 0, [6]) }), 'strides [6]'],
-    ['a tensor that repeats itself', dict({ w: tensor(floats, [1e9], 0, [0]) }), 'shape [1000000000]'],
+    ['an offset beyond its storage', dict({ w: tensor(floats, [3], 4) }), 'offset 4'],
+    ['a stride beyond its storage', dict({ w: tensor(floats, [2], 0, [6]) }), 'strides [6]'],
+    ['a tensor that repeats its values', dict({ w: tensor(floats, [1e9], 0, [0]) }), 'shape [1000000000]'],
     ['a negative stride', dict({ w: tensor(floats, [2], 3, [-1]) }), 'not integers of at least 0'],
-    ['a size that is no number', dict({ w: tensor(floats, ['6' as unknown as number]) }), 'not integers of at least 0'],
-    ['shape and strides of two ranks', dict({ w: tensor(floats, [2, 3], 0, [1]) }), 'strides [1]'],
-    ['a tensor of no storage', new Call(new Global('torch._utils', '_rebuild_tensor_v2'), [1, 0, [], []]), 'storage'],
+    [
+      'a size that is not a number',
+      dict({ w: tensor(floats, ['6' as unknown as number]) }),
+      'not integers of at least 0',
+    ],
+    ['shape and strides of different ranks', dict({ w: tensor(floats, [2, 3], 0, [1]) }), 'strides [1]'],
+    [
+      'a tensor without a storage',
+      new Call(new Global('torch._utils', '_rebuild_tensor_v2'), [1, 0, [], []]),
+      'storage',
+    ],
     [
       'many large tensors out of one small storage',
       dict(Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`w${i}`, tensor(big, [1000])]))),
       'but the file has only',
       [big],
     ],
-    ['an opcode that no checkpoint needs', new Raw([0x96]), 'the pickle has opcode 150'],
-    ['a recall of nothing', new Raw(['h'.charCodeAt(0), 9]), 'recalls object 9'],
-    ['a list of no mark', new Raw(['e'.charCodeAt(0)]), 'a mark that it has not set'],
+    ['an unsupported opcode', new Raw([0x96]), 'the pickle has opcode 150'],
+    ['a recall of an object that was not memoized', new Raw(['h'.charCodeAt(0), 9]), 'recalls object 9'],
+    ['a list without a mark', new Raw(['e'.charCodeAt(0)]), 'a mark that it has not set'],
     ['an empty stack', new Raw(['0'.charCodeAt(0)]), 'an empty stack'],
-    ['a deep nest', new Raw([...new Array(101).fill('('.charCodeAt(0))]), 'more than 100 levels deep'],
+    ['deep nesting', new Raw([...new Array(101).fill('('.charCodeAt(0))]), 'more than 100 levels deep'],
     [
-      'a text without end for an error message',
+      'an object whose text would be endless',
       new Raw([...twice(80), 'Q'.charCodeAt(0)]),
       'refers to a list outside the pickle',
     ],
     ['millions of steps', new Raw(new Uint8Array(2_000_001).fill('N'.charCodeAt(0))), 'more than 2000000 steps'],
     ['a long text', new Raw([0x58, 0xff, 0xff, 0xff, 0x7f]), 'at most 1000000 are allowed'],
     ['a long integer', new Raw([0x8a, 255]), 'an integer of 255 bytes'],
-    ['text of no encoding', new Raw([0x58, 1, 0, 0, 0, 0xff]), 'not UTF-8'],
+    ['text that is not UTF-8', new Raw([0x58, 1, 0, 0, 0, 0xff]), 'not UTF-8'],
   ])('%s is refused', async (_, object, reason, storages = [floats]) => {
     await expect(open(object, storages)).rejects.toThrow(reason);
   });
 });
 
-/** Opcodes of a tuple with the same tuple in it twice, and so on: as a text it would double so many times. */
+/** Opcodes of a tuple that has the same tuple twice, and so on: the size of its text would double each time. */
 function twice(times: number): number[] {
   const [MEMOIZE, GET, TUPLE2] = [0x94, 'h'.charCodeAt(0), 0x86];
   const levels = Array.from({ length: times }, (_, level) => [MEMOIZE, GET, level, TUPLE2]);
@@ -178,12 +186,12 @@ describe('the zip form', () => {
   const open = async (storages: readonly StorageFixture[], options: ZipOptions = {}, object: unknown = state) =>
     await opened(await zipForm(object, storages, options));
 
-  test('may have any name before its entries', async () => {
+  test('may have any folder name', async () => {
     for (const prefix of ['', 'resnet18-f37072fd/'])
       expect((await open([floats], { prefix })).shape('weight')).toEqual([2, 3]);
   });
 
-  test('is refused when it is damaged or something else', async () => {
+  test('is refused when it is damaged or of another kind', async () => {
     await expect(open([])).rejects.toThrow('"archive/data/0" is missing');
     await expect(open([floats], { compress: true })).rejects.toThrow('is compressed');
     await expect(open([floats], { byteOrder: 'big' })).rejects.toThrow('the byte order is "big"');
@@ -198,7 +206,7 @@ describe('the zip form', () => {
 describe('the stream form', () => {
   const whole = streamForm(state, [floats]);
 
-  test('is refused when it is damaged or something else', async () => {
+  test('is refused when it is damaged or of another kind', async () => {
     await expect(opened(whole.subarray(0, -1))).rejects.toThrow('inside storage "0"');
     await expect(opened(whole.subarray(0, 60))).rejects.toThrow('the pickle ends before its STOP');
     await expect(opened(streamForm(state, []))).rejects.toThrow('storage "0" is missing');
@@ -209,7 +217,7 @@ describe('the stream form', () => {
     await expect(opened(Buffer.alloc(0))).rejects.toThrow('not a PyTorch checkpoint');
   });
 
-  test('names may take more than the first megabyte', async () => {
+  test('names may need more than the first megabyte', async () => {
     const long = 'x'.repeat(900_000);
     const object = new Map<string, unknown>([['epoch', long], ['note', `${long}y`], ...state]);
     expect(await (await opened(streamForm(object, [floats]))).read('weight')).toEqual(count(6));

@@ -5,7 +5,7 @@ import { Call, Global, Persistent, pickle } from './pickler.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 
-/** A storage of PyTorch: its class (`FloatStorage`), key, and values. */
+/** A PyTorch storage: its class, such as `FloatStorage`, key and values. */
 export interface StorageFixture {
   readonly type: string;
   readonly key: string;
@@ -20,7 +20,7 @@ export function persistent({ type, key, values }: StorageFixture, ...more: unkno
   return new Persistent(['storage', new Global('torch', type), key, 'cpu', values.length, ...more]);
 }
 
-/** A tensor that views a storage; `strides` as of a whole row-major one when absent. */
+/** A tensor that views a storage. @param strides row-major when absent */
 export function tensor(fixture: StorageFixture, shape: readonly number[], offset = 0, strides = rowMajor(shape)): Call {
   const hooks = new Call(new Global('collections', 'OrderedDict'), []);
   return new Call(new Global('torch._utils', '_rebuild_tensor_v2'), [

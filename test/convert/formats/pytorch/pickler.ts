@@ -1,6 +1,6 @@
-/** A pickler for tests: values in JavaScript as Python would have written them, in protocol 2. */
+/** A pickler for tests: writes JavaScript values as Python does, in protocol 2. */
 
-/** A class or function of Python. */
+/** A Python class or function. */
 export class Global {
   readonly module: string;
   readonly name: string;
@@ -11,7 +11,7 @@ export class Global {
   }
 }
 
-/** What Python makes by calling something, and then by giving it a state. */
+/** An object that Python creates by a call, and then sets the state of. */
 export class Call {
   readonly callee: unknown;
   readonly args: readonly unknown[];
@@ -24,7 +24,7 @@ export class Call {
   }
 }
 
-/** What lies outside the pickle. */
+/** An object outside the pickle. */
 export class Persistent {
   readonly id: unknown;
 
@@ -33,7 +33,7 @@ export class Persistent {
   }
 }
 
-/** Opcodes as they are. */
+/** Raw opcodes. */
 export class Raw {
   readonly bytes: Uint8Array;
 
@@ -42,7 +42,7 @@ export class Raw {
   }
 }
 
-/** A list, where a plain array is a tuple. */
+/** A list. A plain array is a tuple. */
 export class List {
   readonly items: readonly unknown[];
 
@@ -73,7 +73,7 @@ function encode(value: unknown): Buffer {
     const made = Buffer.concat([encode(value.callee), encode(value.args), ascii('R')]);
     return value.state === undefined ? made : Buffer.concat([made, encode(value.state), ascii('b')]);
   }
-  throw new Error(`no pickle of ${String(value)}`);
+  throw new Error(`cannot pickle ${String(value)}`);
 }
 
 function encodeInteger(value: bigint): Buffer {

@@ -20,7 +20,7 @@ describe('reading', () => {
     expect(tiny).toBeCloseTo(0, 7);
   });
 
-  test('tensors need not lie at multiples of their size', async () => {
+  test('tensors need not be aligned', async () => {
     const bytes = new Uint8Array([7, ...new Uint8Array(Float32Array.of(3).buffer)]);
     const header = {
       flag: { dtype: 'BOOL', shape: [], data_offsets: [0, 1] },
@@ -30,7 +30,7 @@ describe('reading', () => {
     expect(await file.read('x')).toEqual(Float32Array.of(3));
   });
 
-  test('empty tensors are tensors', async () => {
+  test('empty tensors are read', async () => {
     const file = await SafetensorsFile.parse(fileOf({ x: { dtype: 'F32', shape: [0, 3], data_offsets: [0, 0] } }));
     expect(await file.read('x')).toEqual(new Float32Array(0));
   });
@@ -41,14 +41,14 @@ describe('reading', () => {
     expect([...file.names()]).toEqual([]);
   });
 
-  test('integers are not weights', async () => {
+  test('integers are refused', async () => {
     const file = await SafetensorsFile.parse(
       fileOf({ n: { dtype: 'I64', shape: [], data_offsets: [0, 8] } }, new Uint8Array(8)),
     );
     await expect(file.read('n')).rejects.toThrow('tensor "n" has type I64; weights must be one of');
   });
 
-  test('a tensor that is not there is named', async () => {
+  test('the error for a missing tensor names it', async () => {
     const file = await SafetensorsFile.parse(fileOf({}));
     expect(file.shape('x')).toBeUndefined();
     await expect(file.read('x')).rejects.toThrow('there is no tensor "x"');
@@ -61,22 +61,22 @@ describe('a damaged file is refused with the reason', () => {
 
   test.each<[string, Uint8Array, string]>([
     ['empty', new Uint8Array(0), '0 bytes are too few'],
-    ['a length beyond the format', lengthOnly(2n ** 63n), 'at most 100000000 are allowed'],
-    ['a length beyond the file', lengthOnly(64n), 'the file has only 8'],
-    ['no text', raw(Uint8Array.of(0xff, 0xfe)), 'not UTF-8'],
-    ['no JSON', raw(Buffer.from('{')), 'not JSON'],
-    ['no object', raw(Buffer.from('[]')), 'not a JSON object'],
+    ['a length that exceeds the limit', lengthOnly(2n ** 63n), 'at most 100000000 are allowed'],
+    ['a length that exceeds the file', lengthOnly(64n), 'the file has only 8'],
+    ['a header that is not text', raw(Uint8Array.of(0xff, 0xfe)), 'not UTF-8'],
+    ['a header that is not JSON', raw(Buffer.from('{')), 'not JSON'],
+    ['a header that is not an object', raw(Buffer.from('[]')), 'not a JSON object'],
     ['an entry without shape', fileOf({ x: { dtype: 'F32', data_offsets: [0, 4] } }, four), 'shape'],
     ['a negative size', fileOf(x({ shape: [-1] }), four), 'tensor "x"'],
     ['an unknown type', fileOf(x({ dtype: 'F4' }), four), 'unknown type "F4"'],
-    ['a shape that is not the offsets', fileOf(x({ shape: [2] }), four), 'shape [2]) needs 8 bytes'],
+    ['a shape that does not fit the offsets', fileOf(x({ shape: [2] }), four), 'shape [2]) needs 8 bytes'],
     ['offsets out of order', fileOf(x({ data_offsets: [4, 0] }), four), 'hold -4'],
-    ['a hole before a tensor', fileOf(x({ data_offsets: [4, 8] }), new Uint8Array(8)), 'where the one before it ends'],
-    ['bytes behind the last tensor', fileOf(x({}), new Uint8Array(5)), 'the tensors end at'],
-    ['data cut short', fileOf(x({}), new Uint8Array(3)), 'but the file has'],
+    ['a gap before a tensor', fileOf(x({ data_offsets: [4, 8] }), new Uint8Array(8)), 'where the one before it ends'],
+    ['bytes after the last tensor', fileOf(x({}), new Uint8Array(5)), 'the tensors end at'],
+    ['data that is cut off', fileOf(x({}), new Uint8Array(3)), 'but the file has'],
     ['metadata that is not text', fileOf({ __metadata__: { epochs: 3 } }), 'not an object of strings'],
     [
-      'two tensors over each other',
+      'two overlapping tensors',
       fileOf({ ...x({}), y: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, four),
       'tensor "y" begins',
     ],
@@ -101,7 +101,7 @@ describe('on disk', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  test('a file reads as its bytes do', async () => {
+  test('a file has the same tensors as its bytes', async () => {
     const path = join(folder, 'x.safetensors');
     const entry = { dtype: 'F32', shape: [2], data_offsets: [0, 8] };
     await writeFile(path, fileOf({ x: entry }, Float32Array.of(1, 2)));

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('what is written is read', async () => {
+test('a written file can be read', async () => {
   const path = join(folder, 'a.safetensors');
   const [a, b] = [Float32Array.of(1, 2, 3, 4), Float32Array.of(-1)];
   await writeSafetensors(path, [float32Tensor('a', [2, 2], a), float32Tensor('b', [1], b)], { epochs: '3' });
@@ -36,7 +36,7 @@ test('a copied tensor keeps its type and its bytes', async () => {
   await copy.close();
 });
 
-test('data begin at a multiple of eight, so that the file can be mapped', async () => {
+test('the data begins at a multiple of eight, so that the file can be mapped', async () => {
   const path = join(folder, 'a.safetensors');
   await writeSafetensors(path, [float32Tensor('odd', [1], Float32Array.of(1))]);
   const headerLength = (await readFile(path)).readBigUInt64LE();
@@ -49,7 +49,7 @@ test('an existing file is never overwritten', async () => {
   await expect(writeSafetensors(path, [])).rejects.toThrow('EEXIST');
 });
 
-test('values that do not fill their shape, and two tensors of one name, are mistakes', async () => {
+test('values that do not fill their shape and duplicate names are errors', async () => {
   expect(() => float32Tensor('a', [3], Float32Array.of(1))).toThrow('cannot hold 1 values');
   const twice = [float32Tensor('a', [1], Float32Array.of(1)), float32Tensor('a', [1], Float32Array.of(1))];
   await expect(writeSafetensors(join(folder, 'b'), twice)).rejects.toThrow('two tensors are named "a"');

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('shards lie beside model.json, and a weight may go on in the next one', async () => {
+test('shards are beside model.json, and a weight may continue in the next one', async () => {
   await mkdir(join(folder, 'parts'));
   const bytes = Buffer.from(Float32Array.of(1, 2, 3).buffer);
   await writeFile(join(folder, 'parts/a.bin'), bytes.subarray(0, 6));
@@ -21,7 +21,7 @@ test('shards lie beside model.json, and a weight may go on in the next one', asy
   expect(await weights.read('y')).toEqual(Float32Array.of(3));
 });
 
-test('quantised weights are as TF.js has them: q * scale + min', async () => {
+test('quantized weights are dequantized as in TF.js: q * scale + min', async () => {
   const shard = Buffer.concat([Buffer.of(0, 10), Buffer.from(Uint16Array.of(1, 65535).buffer), Buffer.of(0, 0x3c)]);
   await writeFile(join(folder, 'q.bin'), shard);
   const weights = await opened([
@@ -39,7 +39,7 @@ test('quantised weights are as TF.js has them: q * scale + min', async () => {
   expect(await weights.read('c')).toEqual(Float32Array.of(1));
 });
 
-test('modules that carry a model are read as it', async () => {
+test('a model in JavaScript modules is read', async () => {
   await writeFile(join(folder, 'model.min.js'), 'o.exports={modelTopology:{},weightsManifest:[]}');
   await writeFile(join(folder, 'shard1of1.min.js'), 'o.exports="AACAPw=="');
   const files = await openTfjsFiles(join(folder, 'model.min.js'));
@@ -57,7 +57,7 @@ test.each([
   await expect(opened([{ paths: [path], weights: [] }])).rejects.toThrow(reason);
 });
 
-test('a weight beyond its shards is named', async () => {
+test('the error for a weight beyond its shards names it', async () => {
   await writeFile(join(folder, 'a.bin'), Buffer.alloc(4));
   await expect(opened([{ paths: ['a.bin'], weights: [entry('x', [2])] }])).rejects.toThrow(
     'weight "x" ends at byte 8 of its shards, which have 4',
@@ -67,7 +67,7 @@ test('a weight beyond its shards is named', async () => {
   );
 });
 
-test('a model.json that is none is refused', async () => {
+test('a model.json that is not valid is refused', async () => {
   await writeFile(join(folder, 'model.json'), '{');
   await expect(openTfjsFiles(join(folder, 'model.json'))).rejects.toThrow('is not JSON');
 });

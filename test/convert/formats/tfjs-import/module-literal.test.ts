@@ -13,17 +13,17 @@ test.each<[string, unknown]>([
   expect(read(literal)).toEqual(value);
 });
 
-test('the export is found within what a bundler wraps around it', () => {
+test('the export is found inside the wrapper of a bundler', () => {
   const wrapped = 'function(){module.exports=a()}({1:[function(n,o,i){o.exports={layers:[1]}},{}]},{},[1])(1)';
   expect(moduleLiteral(wrapped, 'model.js')).toEqual({ layers: [1] });
 });
 
-test('a text of megabytes is no trouble', () => {
+test('a text may have megabytes', () => {
   const text = 'm9sa'.repeat(1_000_000);
   expect(read(JSON.stringify(text))).toBe(text);
 });
 
-test('a key is a property, whatever it is called', () => {
+test('a key may have the name of a built-in property', () => {
   const made = read('{"__proto__":{"polluted":1}}');
   expect(Object.getPrototypeOf(made)).toBe(Object.prototype);
   expect(Object.keys(made as object)).toEqual(['__proto__']);
@@ -40,7 +40,7 @@ test.each([
   expect(() => read(literal)).toThrow(reason);
 });
 
-test('a module without an export of a literal is refused', () => {
+test('a module that does not export a literal is refused', () => {
   expect(() => moduleLiteral('module.exports = require("fs")', 'model.js')).toThrow(
     'model.js does not export a literal',
   );

@@ -42,22 +42,22 @@ type Symbolic = tf.SymbolicTensor;
 const classes = (x: Symbolic) => layers.dense({ units: 4, activation: 'softmax' }).apply(x) as Symbolic;
 const pooled = (x: Symbolic) => classes(layers.globalAveragePooling2d({}).apply(x) as Symbolic);
 
-/** A functional model around the layers under test. */
+/** A functional model with the layers under test. */
 function functional(body: (x: Symbolic) => Symbolic): tf.LayersModel {
   const x = input();
   return tf.model({ inputs: x, outputs: body(x) });
 }
 const conv = (options: Partial<Parameters<typeof layers.conv2d>[0]> = {}) =>
   layers.conv2d({ filters: 5, kernelSize: 3, ...options });
-/** Layers one after the other, then means and classes. */
+/** The layers in sequence, then a global pool and a dense layer. */
 const chain = (...parts: tf.layers.Layer[]) =>
   functional((x) => pooled(parts.reduce((y, layer) => layer.apply(y) as Symbolic, x)));
 
-describe('a model that TF.js made answers the same when it is read and served', () => {
+describe('a model that TF.js saved gives the same outputs after its import', () => {
   test.each<[string, () => tf.LayersModel]>([
     ['a convolution', () => chain(conv())],
-    ['padding "same" of a stride', () => chain(conv({ strides: 2, padding: 'same' }))],
-    ['a kernel that is no square', () => chain(conv({ kernelSize: [2, 3], strides: [1, 2], useBias: false }))],
+    ['padding "same" with a stride', () => chain(conv({ strides: 2, padding: 'same' }))],
+    ['a kernel that is not square', () => chain(conv({ kernelSize: [2, 3], strides: [1, 2], useBias: false }))],
     ['an activation in the layer', () => chain(conv({ activation: 'elu' }))],
     ['a batch norm', () => chain(conv(), layers.batchNormalization({ epsilon: 0.01 }), layers.reLU({ maxValue: 6 }))],
     ['a batch norm without scale', () => chain(conv(), layers.batchNormalization({ scale: false, center: false }))],
@@ -69,7 +69,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
       () => chain(conv({ activation: 'swish' }), layers.activation({ activation: 'hardSigmoid' })),
     ],
     [
-      'zeros around a map',
+      'zero padding',
       () =>
         chain(
           layers.zeroPadding2d({
@@ -82,7 +82,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
         ),
     ],
     [
-      'zeros before a pool',
+      'zero padding before a pool',
       () => chain(conv(), layers.zeroPadding2d({ padding: 1 }), layers.maxPooling2d({ poolSize: 3 })),
     ],
     ['a max pool with padding', () => chain(conv(), layers.maxPooling2d({ poolSize: 3, strides: 2, padding: 'same' }))],
@@ -105,7 +105,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
       () => functional((x) => classes(layers.globalMaxPooling2d({}).apply(conv().apply(x)) as Symbolic)),
     ],
     [
-      'a sum of two ways',
+      'a sum of two paths',
       () =>
         functional((x) => {
           const [a, b] = [conv().apply(x), conv({ padding: 'valid' }).apply(x)] as Symbolic[];
@@ -113,7 +113,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
         }),
     ],
     [
-      'channels of two ways',
+      'a concatenation of two paths',
       () =>
         functional((x) => {
           const [a, b] = [conv().apply(x), conv({ filters: 2 }).apply(x)] as Symbolic[];
@@ -121,7 +121,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
         }),
     ],
     [
-      'means and maxima joined',
+      'a concatenation of means and maxima',
       () =>
         functional((x) => {
           const means = layers.globalAveragePooling2d({}).apply(x) as Symbolic;
@@ -157,7 +157,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
         }),
     ],
     [
-      'a softmax upon the only pixel of a map',
+      'a softmax over a map of one cell',
       () =>
         functional((x) => {
           const map = layers.averagePooling2d({ poolSize: [7, 10] }).apply(conv().apply(x)) as Symbolic;
@@ -166,7 +166,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
         }),
     ],
     [
-      'a model within a model',
+      'a model inside a model',
       () =>
         functional((x) => {
           const inner = tf.input({ shape: [...SIZE, 3] });
@@ -175,7 +175,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
         }),
     ],
     [
-      'a layer that is used twice',
+      'a layer that is called twice',
       () =>
         functional((x) => {
           const shared = conv({ padding: 'same', filters: 3, name: 'shared' });
@@ -183,7 +183,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
         }),
     ],
     [
-      'layers in a row (Sequential)',
+      'a Sequential model',
       () =>
         tf.sequential({
           layers: [
@@ -194,7 +194,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
         }),
     ],
     [
-      'a row within a row',
+      'a Sequential model inside another',
       () =>
         tf.sequential({
           layers: [
@@ -213,7 +213,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
     expect(maxDifference(probabilities, expected ?? picture)).toBeLessThan(2e-5);
   });
 
-  test('one sigmoid as two classes, of which the second is its answer', async () => {
+  test('one sigmoid becomes two classes, of which it is the second', async () => {
     const model = functional(
       (x) => layers.dense({ units: 1, activation: 'sigmoid' }).apply(layers.flatten().apply(x)) as Symbolic,
     );
@@ -226,7 +226,7 @@ describe('a model that TF.js made answers the same when it is read and served', 
   });
 });
 
-describe('what this project writes comes back', () => {
+describe('an exported model can be imported again', () => {
   test.each(EMBEDDED)('%s', async (id) => {
     const { architecture, mean, std, input_size } = JSON.parse(await readFile(`zoo/${id}/manifest.json`, 'utf8'));
     const [, height, width] = input_size;
@@ -253,7 +253,7 @@ describe('what this project writes comes back', () => {
   });
 });
 
-describe('what cannot be read is refused', () => {
+describe('unsupported models are refused', () => {
   const refused = async (change: (model: Json) => void, body = pooled) => {
     const files = filesOf(await save(functional((x) => body(conv({ name: 'first' }).apply(x) as Symbolic))));
     const model = JSON.parse(JSON.stringify(files.model));
@@ -283,17 +283,21 @@ describe('what cannot be read is refused', () => {
     ],
     ['an axis', (model) => Object.assign(layer(model, 'first'), { class_name: 'Concatenate' }), 'at least two inputs'],
     [
-      'a call of nothing',
+      'an unknown input',
       (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [[['none', 0, 0, {}]]] }),
       'has an input that no layer gives',
     ],
     [
-      'another writing',
+      'inbound_nodes in another form',
       (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [{ args: [] }] }),
       'as in Keras 2',
     ],
     ['a graph model', (model) => Object.assign(model, { format: 'graph-model' }), 'graph model'],
-    ['no model', (model) => Object.assign(model.modelTopology, { class_name: 'Bidirectional' }), 'is a Bidirectional'],
+    [
+      'an unsupported kind of model',
+      (model) => Object.assign(model.modelTopology, { class_name: 'Bidirectional' }),
+      'is a Bidirectional',
+    ],
     ['no topology', (model) => Object.assign(model, { modelTopology: undefined }), 'modelTopology of the model.json'],
     ['a missing weight', (model) => model.weightsManifest[0].weights.shift(), 'weight "first/kernel" is missing'],
     [
@@ -317,7 +321,7 @@ describe('what cannot be read is refused', () => {
 
   test.each<[string, (x: Symbolic) => Symbolic, string]>([
     [
-      'several answers of yes or no',
+      'several sigmoids',
       (x) => layers.dense({ units: 4, activation: 'sigmoid' }).apply(layers.flatten().apply(x)) as Symbolic,
       '4 sigmoids',
     ],
@@ -328,7 +332,7 @@ describe('what cannot be read is refused', () => {
       '(Reshape)',
     ],
     [
-      'a dense layer at each pixel',
+      'a dense layer over each cell',
       (x) => pooled(layers.dense({ units: 4 }).apply(x) as Symbolic),
       '(Dense): its input is a map',
     ],
@@ -336,7 +340,7 @@ describe('what cannot be read is refused', () => {
     await expect(refused(() => {}, body)).rejects.toThrow(reason);
   });
 
-  test('images of another size than the model takes, or of none', async () => {
+  test('a wrong or missing image size is refused', async () => {
     const files = filesOf(await save(functional(pooled)));
     await expect(importTfjs(files, [32, 32])).rejects.toThrow('takes images of 9x12, not of 32x32');
     const any = tf.input({ shape: [null, null, 3] });
@@ -354,7 +358,7 @@ async function opening(path: string): Promise<SafetensorsFile> {
   return file;
 }
 
-/** The graph of an imported model, through the two files that keep it. */
+/** The graph of an imported model, written to its two files and read again. */
 async function imported(files: TfjsFiles): Promise<Graph> {
   const network = await importTfjs(files);
   const path = join(folder, 'weights.safetensors');
@@ -369,7 +373,7 @@ async function imported(files: TfjsFiles): Promise<Graph> {
   });
 }
 
-/** Both formats agree; what they say. */
+/** Outputs of both formats, which must agree. */
 async function runBoth(graph: Graph) {
   const onnxPath = join(folder, 'model.onnx');
   await writeOnnx(foldBatchNorm(graph), onnxPath, { pixelType: 'float32' });

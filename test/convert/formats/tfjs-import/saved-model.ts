@@ -6,7 +6,7 @@ import { elementCount, type Tensor } from '../../../../src/common/tensor.ts';
 import { bufferSource } from '../../../../src/convert/formats/byte-source.ts';
 import type { TfjsFiles } from '../../../../src/convert/formats/tfjs-import/files.ts';
 
-/** Models as TF.js itself makes and saves them, for tests. */
+/** Models that TF.js creates and saves, for tests. */
 export interface SavedModel {
   readonly topology: object;
   readonly specs: tf.io.WeightsManifestEntry[];
@@ -18,7 +18,7 @@ export async function useWasm(): Promise<void> {
   await tf.setBackend('wasm');
 }
 
-/** Gives every weight values that its name decides: fresh batch norms and biases would hide mistakes. */
+/** Sets every weight to values that follow from its name: initial batch norms and biases would hide mistakes. */
 export function fillWeights(model: tf.LayersModel): void {
   model.setWeights(
     model.weights.map(({ name, shape }) => {
@@ -43,7 +43,7 @@ export async function save(model: tf.LayersModel): Promise<SavedModel> {
   return saved;
 }
 
-/** A saved model as an importer sees it, in shards of any size. */
+/** A saved model as an importer reads it, in shards of any size. */
 export function filesOf({ topology, specs, weights }: SavedModel, shardBytes = 1000): TfjsFiles {
   const shards = Array.from({ length: Math.ceil(weights.length / shardBytes) }, (_, index) =>
     weights.subarray(index * shardBytes, (index + 1) * shardBytes),
@@ -55,7 +55,7 @@ export function filesOf({ topology, specs, weights }: SavedModel, shardBytes = 1
   };
 }
 
-/** What the model answers, by TF.js itself; one value for each of its outputs. */
+/** The outputs of the model in TF.js. */
 export function predict(model: tf.LayersModel, { data, shape }: Tensor): Tensor[] {
   const [n = 0, height = 0, width = 0, channels = 0] = shape;
   const x = tf.tensor4d(data, [n, height, width, channels]);

@@ -15,20 +15,23 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Of weights that fill more than one shard, and lie across the edge of two. */
+/** A model with weights that continue from one shard to the next. */
 const wide = smallGraph([4, 4], (x) => conv2d('conv', x, { weight: constantWeight('w', [200_000, 3, 1, 2]) }));
 const json = async (file: WrittenFile | undefined) => JSON.parse(await readFile(file?.path ?? '', 'utf8'));
 const listOf = (files: readonly WrittenFile[]) => files.map(({ path, size, sha256 }) => [basename(path), size, sha256]);
 
-test.each(['float16', 'uint8'] as const)('%s: the same model as if it had been written so at once', async (storage) => {
-  const [exact] = await writeTfjs(wide, join(folder, 'exact'));
-  const [model, ...shards] = await writeTfjs(wide, join(folder, 'direct'), { storage });
-  const [again, ...others] = await quantizeTfjs(exact?.path ?? '', join(folder, 'quantized'), storage);
-  expect(listOf(others)).toEqual(listOf(shards));
-  expect(await json(again)).toEqual(await json(model));
-});
+test.each(['float16', 'uint8'] as const)(
+  '%s: the result is the same as a model written with this storage',
+  async (storage) => {
+    const [exact] = await writeTfjs(wide, join(folder, 'exact'));
+    const [model, ...shards] = await writeTfjs(wide, join(folder, 'direct'), { storage });
+    const [again, ...others] = await quantizeTfjs(exact?.path ?? '', join(folder, 'quantized'), storage);
+    expect(listOf(others)).toEqual(listOf(shards));
+    expect(await json(again)).toEqual(await json(model));
+  },
+);
 
-test('a shard that was cut short is noticed', async () => {
+test('a shard that is cut off is an error', async () => {
   const [model, first] = await writeTfjs(wide, join(folder, 'exact'));
   await truncate(first?.path ?? '', 1000);
   await expect(quantizeTfjs(model?.path ?? '', join(folder, 'quantized'), 'uint8')).rejects.toThrow('shards end');
