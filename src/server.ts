@@ -30,7 +30,7 @@ export interface MenagerieServer {
 
 export async function createServer(config: Config, logger: Logger): Promise<MenagerieServer> {
   const services = await createServices(config, logger);
-  const { registry, store, conversions, engines, serving, watch } = services;
+  const { registry, repository, store, conversions, engines, serving, watch } = services;
   const { dataDir, zooDir } = config;
   const workDir = join(dataDir, 'work');
   const uploadDir = join(dataDir, 'uploads');
@@ -55,7 +55,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       registry,
       store,
       conversions,
-      refresh: (name) => trainer.refresh(name),
+      repository,
       release: (model) => serving.release(model),
     }),
     pulls,

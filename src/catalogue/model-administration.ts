@@ -1,14 +1,14 @@
 import { AppError } from '../common/errors.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
+import type { Repository } from '../registry/repository.ts';
 import type { ConversionCache } from '../serving/conversion.ts';
 
 /** Dependencies of `ModelAdministration`. */
 export interface AdministrationParts {
   readonly registry: Registry;
   readonly store: Pick<ArtifactStore, 'setAlias' | 'removeAlias' | 'removeVersion'>;
-  /** Reads a model of the store again, so that a change takes effect at once. */
-  readonly refresh: (name: string) => Promise<void>;
+  readonly repository: Pick<Repository, 'refresh'>;
   /** Unloads a version that was removed. */
   readonly release: (model: ModelVersion) => Promise<void>;
   readonly conversions: Pick<ConversionCache, 'remove'>;
@@ -34,14 +34,14 @@ export class ModelAdministration {
       throw new AppError('model_unavailable', `version ${version} of model "${name}" cannot be used: ${damage}`);
     }
     await this.#parts.store.setAlias(name, alias, version);
-    await this.#parts.refresh(name);
+    await this.#parts.repository.refresh(this.#parts.registry, name);
   }
 
   /** Removes an alias, if there is one. @throws AppError `model_not_found`, `model_read_only`, `invalid_request` */
   async removeAlias(name: string, alias: string): Promise<void> {
     this.#requireStored(name);
     await this.#parts.store.removeAlias(name, alias);
-    await this.#parts.refresh(name);
+    await this.#parts.repository.refresh(this.#parts.registry, name);
   }
 
   /**
@@ -58,7 +58,7 @@ export class ModelAdministration {
     const version = Number(wanted);
     const served = this.#parts.registry.find(name)?.versions.find((known) => known.version === version);
     await this.#parts.store.removeVersion(name, version);
-    await this.#parts.refresh(name);
+    await this.#parts.repository.refresh(this.#parts.registry, name);
     if (served === undefined) return;
     await this.#parts.release(served);
     const staying = this.#parts.registry.list().flatMap(({ versions }) => versions);

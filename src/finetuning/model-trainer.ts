@@ -16,7 +16,7 @@ import { runInspection, runTraining, type TrainingControl } from './training-pro
 /** Dependencies of `ModelTrainer`. */
 export interface ModelTrainerParts {
   readonly registry: Registry;
-  readonly repository: Repository;
+  readonly repository: Pick<Repository, 'refresh'>;
   readonly store: ArtifactStore;
   readonly conversions: ConversionCache;
   readonly logger: Logger;
@@ -88,27 +88,13 @@ export class ModelTrainer {
       };
       const reserveVersion = () => store.reserveVersion(options.name, key);
       const result = await runTraining(task, { ...control, logger }, reserveVersion);
+      // An import may have taken the name since the training began.
+      this.#current(options.name);
       const version = await store.putVersion(options.name, versionDir, key);
       const isNew = this.#parts.registry.find(options.name) === undefined;
       const promoted = shouldPromote(options, result, isNew) && (await this.#promote(options.name, version));
       await this.#refreshPublished(options.name);
       return { model: options.name, version, promoted, ...result };
-    });
-  }
-
-  /** Reads a model of the store again, after its versions or aliases changed. */
-  refresh(name: string): Promise<void> {
-    const { registry, repository } = this.#parts;
-    return registry.changes.run(async () => {
-      const [model] = await repository.readStored(name).then(
-        ({ models }) => models,
-        (thrown: unknown) => {
-          if (thrown instanceof AppError && thrown.code === 'model_not_found') return [];
-          throw thrown;
-        },
-      );
-      if (model === undefined) registry.delete(name);
-      else registry.set(model);
     });
   }
 
@@ -126,7 +112,7 @@ export class ModelTrainer {
   /** A failure is logged: the version is published, and the watch on the store reads it later. */
   async #refreshPublished(name: string): Promise<void> {
     try {
-      await this.refresh(name);
+      await this.#parts.repository.refresh(this.#parts.registry, name);
     } catch (thrown) {
       this.#parts.logger.error({ model: name, reason: messageOf(thrown) }, 'a new version could not be read');
     }

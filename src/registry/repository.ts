@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { AppError } from '../common/errors.ts';
 import { messageWithoutPath } from '../common/storage-error.ts';
 import type { ArtifactStore, StoredModel } from './artifact-store.ts';
-import type { AbsentModel, ModelVersion, RegisteredModel } from './registry.ts';
+import type { AbsentModel, ModelVersion, RegisteredModel, Registry } from './registry.ts';
 import { parseManifest } from './resolve-manifest.ts';
 import { isInZoo, MANIFEST_FILE, type NamedLabels, readNamedLabels, readZoo } from './zoo.ts';
 
@@ -57,14 +58,17 @@ export class Repository {
     };
   }
 
-  /**
-   * Reads one model of the store again, after a version or alias has changed.
-   * @throws AppError `model_not_found`
-   */
-  async readStored(name: string): Promise<RepositoryListing> {
-    const model = await this.#read(await this.#store.get(name), await readNamedLabels(this.#zooDir));
-    const models = [(await isInZoo(name, this.#zooDir, this.#pulledDir)) ? ambiguous(model) : model];
-    return { models, absent: [], problems: models.flatMap(problemsOf) };
+  /** Updates a model of the store in a registry, after its versions or aliases have changed. */
+  refresh(registry: Registry, name: string): Promise<void> {
+    return registry.changes.run(async () => {
+      try {
+        const model = await this.#read(await this.#store.get(name), await readNamedLabels(this.#zooDir));
+        registry.set((await isInZoo(name, this.#zooDir, this.#pulledDir)) ? ambiguous(model) : model);
+      } catch (thrown) {
+        if (!(thrown instanceof AppError) || thrown.code !== 'model_not_found') throw thrown;
+        registry.delete(name);
+      }
+    });
   }
 
   async #read({ name, versions, aliases, damagedAliases }: StoredModel, labels: NamedLabels): Promise<RegisteredModel> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { removeAbandonedStaging } from '../common/staging-folder.ts';
-import { asStorageError } from '../common/storage-error.ts';
+import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import { type Conversion, readConversion } from '../convert/conversion.ts';
 import { conversionKey } from '../convert/conversion-key.ts';
 import type { ConversionProgress, ConversionSource } from '../convert/convert.ts';
@@ -92,9 +92,13 @@ export class ConversionCache {
     try {
       return await pending;
     } catch (thrown) {
-      throw new AppError('model_unavailable', `model "${model.name}" cannot be converted: ${messageOf(thrown)}`, {
-        cause: thrown,
-      });
+      throw new AppError(
+        'model_unavailable',
+        `model "${model.name}" cannot be converted: ${messageWithoutPath(thrown)}`,
+        {
+          cause: thrown,
+        },
+      );
     } finally {
       this.#pending.delete(key);
     }

@@ -43,7 +43,7 @@ beforeEach(async () => {
   administration = new ModelAdministration({
     registry,
     store,
-    refresh: () => watch.scan(),
+    repository,
     release: async () => undefined,
     conversions,
   });

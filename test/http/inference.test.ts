@@ -117,7 +117,9 @@ describe('metadata', () => {
     const { code, detail, error } = JSON.parse(text);
     expect([status, code]).toEqual([404, 'model_not_found']);
     expect(error).toBe(detail);
-    expect((await ask(server, `/v2/models/${MODEL}/versions/7`)).status).toBe(404);
+    for (const version of ['7', '01', '1@junk', '%40', '1%401']) {
+      expect((await ask(server, `/v2/models/${MODEL}/versions/${version}`)).status, version).toBe(404);
+    }
     expect((await ask(server, `/v2/models/${MODEL}@1/versions/1`)).body.code).toBe('invalid_request');
   });
 });

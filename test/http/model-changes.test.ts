@@ -117,6 +117,16 @@ describe('versions', () => {
   });
 });
 
+it.each(['@1@2', '@1@junk', '@', '@@1', '@01', '@production@2', '@1%20', '%40%40'])(
+  'a reference like name%s is not found, on any route',
+  async (junk) => {
+    for (const path of [`/models/${name}${junk}`, `/models/${name}${junk}/report`, `/models/${name}${junk}/export`]) {
+      const { status, body } = await ask(bench, path);
+      expect([path, status, body.code]).toEqual([path, 404, 'model_not_found']);
+    }
+  },
+);
+
 describe('the card of a fine-tuned model', () => {
   it('has its report in short, where it comes from and when it is unsure', async () => {
     expect(await card(name)).toMatchObject({

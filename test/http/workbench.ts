@@ -68,7 +68,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
     administration: new ModelAdministration({
       registry,
       store,
-      refresh: (name) => trainer.refresh(name),
+      repository,
       release: async (model) => void released.push(model),
       conversions,
     }),
@@ -80,7 +80,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
     const files = await mkdtemp(join(folder, 'version-'));
     await writeVersion(files, name);
     const version = await store.putVersion(name, files, files);
-    await trainer.refresh(name);
+    await repository.refresh(registry, name);
     return version;
   };
   const close = async (): Promise<void> => {

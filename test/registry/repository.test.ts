@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArtifactStore } from '../../src/registry/artifact-store.ts';
+import { Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
 import { MemoryArtifactStore } from './memory-artifact-store.ts';
 
@@ -48,13 +49,17 @@ describe('repository', () => {
     expect(readFileSync(String(found?.versions[0]?.weightsPath), 'utf8')).toBe('weights');
   });
 
-  test('reads one model of the store anew', async () => {
+  test('updates one model of the store in a registry', async () => {
     const repository = new Repository('zoo', store);
-    await expect(repository.readStored('flowers')).rejects.toMatchObject({ code: 'model_not_found' });
+    const registry = new Registry();
+    await repository.refresh(registry, 'flowers');
+    expect(registry.list()).toEqual([]);
     await put('flowers', { ...flowers, labels: 'tiny200', num_classes: 200 });
-    const { models } = await repository.readStored('flowers');
-    expect(models).toHaveLength(1);
-    expect(models[0]?.versions[0]?.manifest.labels[0]).toEqual({ label: 'goldfish', synset: 'n01443537' });
+    await repository.refresh(registry, 'flowers');
+    expect(registry.resolve('flowers').manifest.labels[0]).toEqual({ label: 'goldfish', synset: 'n01443537' });
+    await store.removeVersion('flowers', 1);
+    await repository.refresh(registry, 'flowers');
+    expect(registry.list()).toEqual([]);
   });
 
   test('a version that is broken costs itself alone, and says why', async () => {
@@ -100,10 +105,11 @@ describe('repository', () => {
     await put('flowers', flowers);
     const repository = new Repository('zoo', store, pulled);
     const reason = 'the zoo has a model of the same name; remove one of the two';
-    for (const { models } of [await repository.list(), await repository.readStored('flowers')]) {
-      expect(models.filter(({ name }) => name === 'flowers')).toEqual([
-        { name: 'flowers', origin: 'store', versions: [], aliases: {}, damaged: { 1: reason, 2: reason } },
-      ]);
+    const registry = new Registry();
+    await repository.refresh(registry, 'flowers');
+    const listed = (await repository.list()).models.find(({ name }) => name === 'flowers');
+    for (const model of [listed, registry.find('flowers')]) {
+      expect(model).toMatchObject({ versions: [], aliases: {}, damaged: { 1: reason, 2: reason } });
     }
   });
 
