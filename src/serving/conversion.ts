@@ -9,7 +9,7 @@ import { type Conversion, readConversion } from '../convert/conversion.ts';
 import { conversionKey } from '../convert/conversion-key.ts';
 import type { ConversionProgress, ConversionSource } from '../convert/convert.ts';
 import type { ModelVersion } from '../registry/registry.ts';
-import { runConversion } from './conversion-run.ts';
+import { type ConversionResult, runConversion } from './conversion-run.ts';
 
 /** A converted model and the key of its conversion, which depends on everything that the conversion depends on. */
 export interface ConvertedModel extends Conversion {
@@ -142,31 +142,42 @@ export class ConversionCache {
   async #verifyOrConvert(model: ModelVersion, source: ConversionSource, key: string): Promise<ConvertedModel> {
     const found = await this.#find(key);
     const folder = found?.folder ?? this.#folder;
-    if (found !== undefined) this.#logger.info({ model: model.name }, 'verifying the converted files');
     try {
-      const converted = await this.#run(model, source, key, folder);
-      if (folder === this.#folder) this.#problem = undefined;
-      return converted;
+      const { conversion, converted } = await this.#run(model, source, join(folder, key));
+      if (converted && found !== undefined) {
+        this.#logger.warn({ model: model.name, folder }, 'a converted file was damaged: the model was converted again');
+      }
+      if (converted && folder === this.#folder) this.#problem = undefined;
+      return { key, ...conversion };
     } catch (thrown) {
       const problem = asStorageError(thrown);
       if (problem === undefined || folder !== this.#folder) throw thrown;
+      const temporary = await this.#makeTemporary();
+      const { conversion } = await this.#run(model, source, join(temporary, key));
       this.#problem = problem.message;
-      this.#temporary ??= mkdtemp(join(tmpdir(), 'menagerie-converted-'));
-      const temporary = await this.#temporary;
       this.#logger.warn(
         { model: model.name, folder, temporary, reason: messageOf(thrown) },
-        'a conversion cannot be written: conversions go to a temporary folder until the server stops',
+        'a conversion cannot be kept: it is in a temporary folder until the server stops',
       );
-      return await this.#run(model, source, key, temporary);
+      return { key, ...conversion };
     }
   }
 
-  async #run(model: ModelVersion, source: ConversionSource, key: string, folder: string): Promise<ConvertedModel> {
+  async #run(model: ModelVersion, source: ConversionSource, outDir: string): Promise<ConversionResult> {
     const start = performance.now();
-    const task = { source, sha256: model.manifest.file.weights.sha256, outDir: join(folder, key) };
-    const { conversion, converted } = await runConversion(task, this.#progressLog(model.name));
-    if (converted) this.#logger.info({ model: model.name, ms: Math.round(performance.now() - start) }, 'converted');
-    return { key, ...conversion };
+    const task = { source, sha256: model.manifest.file.weights.sha256, outDir };
+    const result = await runConversion(task, this.#progressLog(model.name));
+    const ms = Math.round(performance.now() - start);
+    if (result.converted) this.#logger.info({ model: model.name, ms }, 'converted');
+    return result;
+  }
+
+  #makeTemporary(): Promise<string> {
+    this.#temporary ??= mkdtemp(join(tmpdir(), 'menagerie-converted-')).catch((thrown: unknown) => {
+      this.#temporary = undefined;
+      throw thrown;
+    });
+    return this.#temporary;
   }
 
   /** A conversion whose files have the right sizes, and the folder it is in. */
