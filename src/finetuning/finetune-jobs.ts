@@ -56,7 +56,8 @@ export class FinetuneJobs {
   }
 
   /**
-   * Queues a fine-tune and moves its archive into the queue. Names and labels are checked now, images when the job runs.
+   * Queues a fine-tune and moves its archive into the queue. Names and labels are checked now, images when the job
+   * runs.
    * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`,
    * `job_queue_full`
    */

@@ -29,7 +29,8 @@ export class FileJobJournal implements JobJournal {
   }
 
   /**
-   * Locks the folder. On a disk that cannot be written, jobs can be read, and every write tries to lock the folder first.
+   * Locks the folder. On a disk that cannot be written, jobs can be read, and every write tries to lock the folder
+   * first.
    * @throws FolderLockedError when another process has the folder open
    */
   static async open(folder: string, logger: Logger): Promise<FileJobJournal> {

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import type { StoredJob } from './job-journal.ts';
 import { JOB_STATES, type JobEvent } from './job-queue.ts';
 
-/** Ids of embedded queues: milliseconds since 1970 in hex, then a random part. Only such ids become names of folders. */
+/**
+ * Ids of embedded queues: milliseconds since 1970 in hex, then a random part. Only such ids become names of folders.
+ */
 export const JOB_ID = /^[0-9a-f]{12}-[0-9a-f]{8}$/;
 
 const progressSchema = z.object({ phase: z.string() }).catchall(z.json());

@@ -22,7 +22,9 @@ const UTF8_FLAG = 0x800;
 const UNICODE_PATH_FIELD = 0x7075;
 const LOCAL_HEADER_BYTES = 30;
 const LOCAL_HEADER_SIGNATURE = 0x04034b50;
-/** Below this an entry cannot fill memory or disk, whatever its ratio: blank drawings may shrink as they like. */
+/**
+ * The limit on the ratio does not apply to smaller entries: they cannot fill memory, and blank drawings compress well.
+ */
 const RATIO_FREE_BYTES = 1024 * 1024;
 
 const FILE_TYPE_MASK = 0o170000;
@@ -30,7 +32,7 @@ const REGULAR_FILE = 0o100000;
 const FOLDER = 0o040000;
 const SYMBOLIC_LINK = 0o120000;
 
-/** Where the bytes of an entry lie and what they must turn out to be, as the central directory has it. */
+/** Where the bytes of an entry are and what is expected of them, from the central directory. */
 interface ZippedFile extends SourceFile {
   readonly headerOffset: number;
   readonly compressedBytes: number;
@@ -39,11 +41,11 @@ interface ZippedFile extends SourceFile {
 }
 
 /**
- * Opens a zip as a source of images. Nothing is extracted: the archive on disk is the store, entries are read from
- * it in any order and as often as needed, and their names never become paths.
+ * Opens a zip as a source of images. Nothing is extracted: entries are read from the archive in any order and as often
+ * as needed, and their names never become paths.
  *
- * The limits hold twice: against the sizes that the central directory declares, before anything is inflated, and
- * against lies, since `read` inflates no more than was declared and refuses what differs in size or CRC-32.
+ * The limits are checked against the sizes in the central directory before anything is inflated. `read` inflates no
+ * more than these sizes, and refuses content whose size or CRC-32 differs.
  *
  * @throws AppError `archive_too_large`, `archive_bomb`, `archive_unsafe`, `archive_encrypted`, `archive_corrupt`,
  * `unsupported_archive`
@@ -60,7 +62,7 @@ export async function openArchive(path: string, limits: ArchiveLimits = ARCHIVE_
       ignored,
       read: async ({ name }) => {
         const file = files.get(name);
-        if (file === undefined) throw new Error(`${name} is no file of this archive`);
+        if (file === undefined) throw new Error(`${name} is not a file of this archive`);
         return await readEntry(handle, file);
       },
       close: () => handle.close(),
@@ -71,7 +73,7 @@ export async function openArchive(path: string, limits: ArchiveLimits = ARCHIVE_
   }
 }
 
-/** Other archives get a plain word; whatever begins like a zip is left to the parser. */
+/** Refuses other kinds of files by name; a file that begins like a zip is left to the parser. */
 async function refuseOtherFormats(handle: FileHandle): Promise<void> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
   if (bytesRead === 0)
@@ -109,7 +111,10 @@ async function readDirectory(
     if (totalBytes > limits.maxTotalBytes) throw overLimit('maxTotalBytes', totalBytes, limits);
     totalCompressed += compressedSize;
     if (totalCompressed > archiveBytes) {
-      throw new AppError('archive_bomb', 'entries of the archive share their bytes: pack it again with a common tool');
+      throw new AppError(
+        'archive_bomb',
+        'several entries of the archive share the same bytes: create it again with a common tool',
+      );
     }
 
     const kind = kindOf(entry);
@@ -118,7 +123,7 @@ async function readDirectory(
       ignored.push({ name, reason: kind });
       continue;
     }
-    // As every unpacker has it, the last of the entries with one name stands.
+    // Of several entries with one name the last one is used, as by every unpacker.
     if (files.has(name)) ignored.push({ name, reason: 'duplicate_name' });
     files.set(name, {
       name,
@@ -132,10 +137,10 @@ async function readDirectory(
   return { files, ignored };
 }
 
-/** The parser's own errors become the client's; those thrown by the loop's body pass by it untouched. */
+/** The entries of the central directory. Errors of the parser become `archive_corrupt`. */
 async function* centralDirectory(handle: FileHandle, limits: ArchiveLimits): AsyncGenerator<Entry> {
   try {
-    // Names stay raw: the parser would end the whole reading at a name that it refuses.
+    // Names stay raw: the parser would stop at the first name that it refuses.
     const zip = await openZip(await fileBytes(handle), { decodeStrings: false, autoClose: false });
     if (zip.entryCount > limits.maxEntries) throw overLimit('maxEntries', zip.entryCount, limits);
     for await (const entry of zip.eachEntry()) yield entry;
@@ -150,8 +155,8 @@ async function* centralDirectory(handle: FileHandle, limits: ArchiveLimits): Asy
 }
 
 /**
- * Names in UTF-8 are marked as such, in theory. In practice the mark is often missing, and bytes that read as UTF-8
- * are hardly ever anything else; the rest is code page 437, as the format has it.
+ * Names in UTF-8 should be flagged as such. The flag is often missing, and bytes that are valid UTF-8 are hardly ever
+ * anything else. Other names are in code page 437, as the format says.
  */
 function decodeName(entry: Entry): string {
   const hasUnicodePath = entry.extraFields.some((field) => field.id === UNICODE_PATH_FIELD);
@@ -159,18 +164,18 @@ function decodeName(entry: Entry): string {
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(entry.fileNameRaw);
     } catch {
-      // Not UTF-8, whatever the mark says.
+      // It is not UTF-8, whatever the flag says.
     }
   }
   return getFileNameLowLevel(entry.generalPurposeBitFlag & ~UTF8_FLAG, entry.fileNameRaw, entry.extraFields, true);
 }
 
 /**
- * The name of an entry in its one form: NFC, `/` between segments, no empty or `.` segment.
- * @throws AppError `archive_unsafe` for an absolute name and for one that climbs or holds a NUL
+ * Normalizes the name of an entry: NFC, `/` between segments, no empty or `.` segments.
+ * @throws AppError `archive_unsafe` for a name that is absolute or contains `..` or NUL
  */
 function safeName(raw: string): string {
-  // Zips written by old tools on Windows separate with backslashes; no image needs one in its name.
+  // Old tools on Windows write backslashes between segments.
   const name = raw.normalize('NFC').replaceAll('\\', '/');
   const segments = name.split('/').filter((segment) => segment !== '' && segment !== '.');
   const absolute = name.startsWith('/') || /^[a-z]:/i.test(name);
@@ -178,7 +183,8 @@ function safeName(raw: string): string {
     const shown = raw.slice(0, 200);
     throw new AppError(
       'archive_unsafe',
-      `the entry ${JSON.stringify(shown)} leads out of the archive: names must be relative and without "..", such as "cat/1.jpg"`,
+      `the entry ${JSON.stringify(shown)} leads out of the archive: ` +
+        'names must be relative and without "..", for example "cat/1.jpg"',
       { context: { entry: shown } },
     );
   }
@@ -190,7 +196,8 @@ function refuseUnreadable(entry: Entry, name: string, archiveBytes: number): voi
   if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED) {
     throw new AppError(
       'unsupported_archive',
-      `${JSON.stringify(name)} is packed by method ${entry.compressionMethod}: pack the zip with deflate, or without compression`,
+      `${JSON.stringify(name)} has the unsupported compression method ${entry.compressionMethod}: ` +
+        'create the zip with deflate, or without compression',
       { context: { entry: name, method: entry.compressionMethod } },
     );
   }
@@ -205,7 +212,7 @@ function encrypted(what: string): AppError {
   return new AppError('archive_encrypted', `${what} is encrypted: send a zip without a password`);
 }
 
-/** Links and devices are known by the Unix mode in the upper half of the attributes; tools without it leave 0. */
+/** Links and devices are marked by the Unix mode in the upper half of the attributes, which is 0 from other tools. */
 function kindOf(entry: Entry): 'file' | 'folder' | 'symbolic_link' | 'special_file' {
   const type = (entry.externalFileAttributes >>> 16) & FILE_TYPE_MASK;
   if (type === SYMBOLIC_LINK) return 'symbolic_link';
@@ -216,8 +223,8 @@ function kindOf(entry: Entry): 'file' | 'folder' | 'symbolic_link' | 'special_fi
 
 async function readEntry(handle: FileHandle, file: ZippedFile): Promise<Buffer> {
   const header = await readExactly(handle, file, file.headerOffset, LOCAL_HEADER_BYTES);
-  if (header.readUInt32LE(0) !== LOCAL_HEADER_SIGNATURE) throw damaged(file, 'its header is not where it should be');
-  // The local name and extra field may differ in length from those of the central directory.
+  if (header.readUInt32LE(0) !== LOCAL_HEADER_SIGNATURE) throw damaged(file, 'its header is missing');
+  // Name and extra field of the local header may differ in length from those of the central directory.
   const start = file.headerOffset + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
   const packed = await readExactly(handle, file, start, file.compressedBytes);
   const content = file.deflated ? await inflateUpTo(packed, file) : packed;
@@ -239,7 +246,7 @@ async function inflateUpTo(packed: Buffer, file: ZippedFile): Promise<Buffer> {
     return await inflate(packed, { maxOutputLength: Math.max(1, file.bytes) });
   } catch (thrown) {
     const tooLong = thrown instanceof RangeError;
-    throw damaged(file, tooLong ? `it has more than the ${file.bytes} bytes declared` : messageOf(thrown));
+    throw damaged(file, tooLong ? `it has more than the declared ${file.bytes} bytes` : messageOf(thrown));
   }
 }
 

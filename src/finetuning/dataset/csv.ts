@@ -1,10 +1,11 @@
-/** A row of a table with the line it begins on, counted from 1. */
+/** A row of a table. */
 export interface CsvRow {
+  /** The line on which it begins, from 1. */
   readonly line: number;
   readonly cells: readonly string[];
 }
 
-/** One cell with what ends it; sticky, so that whatever does not fit is found where it stands. */
+/** A cell and what ends it, by separator. Sticky, so that text that does not match is an error at its position. */
 const CELLS = {
   ',': /(?:[^\S\n]*"([^"]*(?:""[^"]*)*)"[^\S\n]*|([^,\n"][^,\n]*)?)(,|\n|$)/y,
   ';': /(?:[^\S\n]*"([^"]*(?:""[^"]*)*)"[^\S\n]*|([^;\n"][^;\n]*)?)(;|\n|$)/y,
@@ -12,10 +13,10 @@ const CELLS = {
 };
 
 /**
- * Reads comma-separated values by RFC 4180: cells may stand in double quotes, in which commas, line breaks and doubled
- * quotes are text. Blank lines are skipped; unquoted cells are trimmed. Lines may end as on any system. Where the first line
- * has no comma, cells may be separated by semicolons, as spreadsheets do where the comma is the decimal mark, or by tabs.
- * @throws SyntaxError for a quote that is never closed, or that is followed by anything but a separator or a line's end
+ * Parses comma-separated values (RFC 4180): cells may be in double quotes, in which commas, line breaks and doubled
+ * quotes are text. Blank lines are skipped, unquoted cells are trimmed, and all line endings are accepted. If the first
+ * line has no comma, the separator is the semicolon (from spreadsheets where the comma is the decimal mark) or the tab.
+ * @throws SyntaxError when a quote is not closed, or is followed by anything but a separator or the end of the line
  */
 export function parseCsv(table: string): CsvRow[] {
   const text = table.replaceAll(/\r\n?/g, '\n');
@@ -27,7 +28,7 @@ export function parseCsv(table: string): CsvRow[] {
   let rowLine = 1;
   while (cell.lastIndex < text.length || cells.length > 0) {
     const found = cell.exec(text);
-    if (found === null) throw new SyntaxError(`line ${line}: a quote is not closed, or text follows it`);
+    if (found === null) throw new SyntaxError(`line ${line}: a quote is not closed, or is followed by text`);
     const [whole, quoted, plain = '', end] = found;
     cells.push(quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"'));
     line += whole.split('\n').length - 1;

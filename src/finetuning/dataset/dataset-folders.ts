@@ -9,8 +9,8 @@ import {
 } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
 
-/** An image with those folders of its path that are not yet understood; the file's own name is not among them. */
-interface Placed {
+/** An image and the folders of its path whose meaning is still to be determined, outermost first. */
+interface FiledImage {
   readonly file: SourceFile;
   readonly folders: readonly string[];
 }
@@ -22,21 +22,21 @@ interface FolderLabels {
   readonly missing: readonly string[];
 }
 
-/** Labels images by the folders they lie in; see `readDataset` for the rules. */
+/** Labels images by their folders; see `readDataset` for the rules. */
 export function labelByFolders(candidates: readonly SourceFile[]): FolderLabels {
   const unused: UnusedFile[] = [];
-  const dropped = (reason: UnusedReason, images: readonly Placed[]): void => {
+  const dropped = (reason: UnusedReason, images: readonly FiledImage[]): void => {
     for (const { file } of images) unused.push({ name: file.name, reason });
   };
 
-  const images: Placed[] = [];
+  const images: FiledImage[] = [];
   for (const file of candidates) {
     if (isImageName(file.name)) images.push({ file, folders: file.name.split('/').slice(0, -1) });
     else unused.push({ name: file.name, reason: 'not_an_image' });
   }
 
-  const { inside, beside } = stripWrappers(images);
-  dropped('no_label', beside);
+  const { inside, outside } = stripWrappers(images);
+  dropped('no_label', outside);
   const folders = byFirstFolder(inside);
 
   if (isSplitLayout(folders)) {
@@ -55,7 +55,7 @@ export function labelByFolders(candidates: readonly SourceFile[]): FolderLabels 
     return { layout: 'split_folders', files: sorted(files), unused, missing: [] };
   }
 
-  // cat/train/1.jpg: the other way round, but only when every image says so.
+  // Splits within classes, such as cat/train/1.jpg, but only when this is so for every image.
   const inner = inside.map(({ folders: [, second = ''] }) => splitOf(second));
   const splitWithinClass = inner.every((split) => split !== undefined) && inner.includes('train');
   const { labelled, unlabelled } = byClass(inside, (rest) => (splitWithinClass ? splitOf(rest[0] ?? '') : undefined));
@@ -64,23 +64,26 @@ export function labelByFolders(candidates: readonly SourceFile[]): FolderLabels 
 }
 
 /**
- * Goes into the one folder that holds all others, as long as that leads to further folders: a class of its own would
- * be of no use. Images that lie beside the way have no label.
+ * Strips folders that contain all others. The last folders are kept: they are the classes.
+ * @returns the images in the folders that are left, and the images outside them, which have no label
  */
-function stripWrappers(images: readonly Placed[]): { inside: readonly Placed[]; beside: readonly Placed[] } {
-  const beside: Placed[] = [];
+function stripWrappers(images: readonly FiledImage[]): {
+  inside: readonly FiledImage[];
+  outside: readonly FiledImage[];
+} {
+  const outside: FiledImage[] = [];
   let inside = images;
   for (;;) {
-    beside.push(...inside.filter(({ folders }) => folders.length === 0));
+    outside.push(...inside.filter(({ folders }) => folders.length === 0));
     inside = inside.filter(({ folders }) => folders.length > 0);
     const isWrapper = byFirstFolder(inside).size === 1 && inside.some(({ folders }) => folders.length > 1);
-    if (!isWrapper) return { inside, beside };
+    if (!isWrapper) return { inside, outside };
     inside = inside.map(({ file, folders: [, ...rest] }) => ({ file, folders: rest }));
   }
 }
 
-function byFirstFolder(images: readonly Placed[]): ReadonlyMap<string, readonly Placed[]> {
-  const groups = new Map<string, Placed[]>();
+function byFirstFolder(images: readonly FiledImage[]): ReadonlyMap<string, readonly FiledImage[]> {
+  const groups = new Map<string, FiledImage[]>();
   for (const image of images) {
     const [first = ''] = image.folders;
     const group = groups.get(first);
@@ -90,8 +93,8 @@ function byFirstFolder(images: readonly Placed[]): ReadonlyMap<string, readonly 
   return groups;
 }
 
-/** A folder named `train` may be a class of vehicles: it is a split when most of it lies in folders of its own. */
-function isSplitLayout(folders: ReadonlyMap<string, readonly Placed[]>): boolean {
+/** A folder named `train` may also be a class of vehicles: it is a split if most of its images are in subfolders. */
+function isSplitLayout(folders: ReadonlyMap<string, readonly FiledImage[]>): boolean {
   const splits = [...folders].filter(
     ([name, members]) =>
       splitOf(name) !== undefined && members.filter((image) => image.folders.length > 1).length * 2 > members.length,
@@ -101,11 +104,11 @@ function isSplitLayout(folders: ReadonlyMap<string, readonly Placed[]>): boolean
 }
 
 function byClass(
-  images: readonly Placed[],
+  images: readonly FiledImage[],
   splitFor: (rest: readonly string[]) => Split | undefined,
-): { labelled: LabelledFile[]; unlabelled: Placed[] } {
+): { labelled: LabelledFile[]; unlabelled: FiledImage[] } {
   const labelled: LabelledFile[] = [];
-  const unlabelled: Placed[] = [];
+  const unlabelled: FiledImage[] = [];
   for (const image of images) {
     const [folder = '', ...rest] = image.folders;
     const label = labelText(folder);

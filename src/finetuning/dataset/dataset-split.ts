@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Split } from './dataset-layout.ts';
 
-/** What a split is made from. */
+/** An image to be assigned to a split. */
 export interface SplittableImage {
   readonly label: string;
-  /** As the data set gives it. */
+  /** Undefined where the data set does not give one. */
   readonly split: Split | undefined;
-  /** Images with one digest show the same picture; they end on one side. */
+  /** Images with the same digest are exact copies and get the same split. */
   readonly digest: string;
 }
 
@@ -14,25 +14,26 @@ export interface SplitOptions {
   readonly seed: number;
   /** Share of each class that decides when training stops, in [0, 1). */
   readonly validationShare: number;
-  /** Share of each class that only the report sees, in [0, 1). */
+  /** Share of each class that is only for the report, in [0, 1). */
   readonly testShare: number;
 }
 
-/** 70 / 15 / 15, the usual division of a set of hundreds to thousands of images. */
+/** 70 / 15 / 15, the usual split of hundreds to thousands of images. */
 export const SPLIT_DEFAULTS: Omit<SplitOptions, 'seed'> = { validationShare: 0.15, testShare: 0.15 };
 
 /**
- * Gives each image its split, in the order of `images`. Splits of the data set stand; what is missing is held out,
- * class by class (stratified): without any split, test and validation from all; a missing validation part from the
- * training images; a missing test part from the validation images, half of them, since whoever divides a set by hand
- * means the other side to be unlike the training images.
+ * Assigns a split to each image, in the order of `images`. Splits that the data set gives are kept. Missing splits are
+ * held out class by class (stratified): without any split, test and validation from all images; a missing validation
+ * split from the training images; a missing test split from half of the validation images, since these were chosen by
+ * hand to differ from the training images.
  *
- * A share is rounded down, but is one image at least; the last picture of a class stays in training, the last but one
- * goes to the test. So a class of 5 becomes 3 / 1 / 1, and one of 100 becomes 70 / 15 / 15. Few images make the
- * validation part too small to choose settings by: cross-validate over training and validation together for that.
+ * A share is rounded down, but is at least one image. The last image of a class stays in training, the last but one
+ * goes to the test. So a class of 5 becomes 3 / 1 / 1, and one of 100 becomes 70 / 15 / 15. With few images the
+ * validation split is too small to choose hyperparameters: that takes cross-validation over training and validation
+ * together.
  *
- * Pictures are taken in the order of SHA-256(seed, digest). So the split depends on seed and pictures alone, neither
- * on names nor on their order, and a picture that is added moves few of the others.
+ * Images are taken in the order of SHA-256(seed, digest). So the split depends only on the seed and the images, not on
+ * their names or order, and an added image moves few of the others.
  */
 export function assignSplits(images: readonly SplittableImage[], options: SplitOptions): Split[] {
   const given = new Set(images.map(({ split }) => split));
@@ -40,8 +41,8 @@ export function assignSplits(images: readonly SplittableImage[], options: SplitO
   const rank = (digest: string): string => createHash('sha256').update(`${options.seed}:${digest}`).digest('hex');
 
   for (const members of indicesByLabel(images).values()) {
-    const pictures = groupPictures(members, images).sort((a, b) => (rank(a.digest) < rank(b.digest) ? -1 : 1));
-    const part = (split: Split) => pictures.filter(({ indices: [first = 0] }) => splits[first] === split);
+    const groups = groupCopies(members, images).sort((a, b) => (rank(a.digest) < rank(b.digest) ? -1 : 1));
+    const part = (split: Split) => groups.filter(({ indices: [first = 0] }) => splits[first] === split);
     const sizeOf = (split: Split) => part(split).reduce((sum, { indices }) => sum + indices.length, 0);
     const move = (from: Split, to: Split, count: number): void => {
       for (const { indices } of heldOut(part(from), count)) for (const index of indices) splits[index] = to;
@@ -56,9 +57,10 @@ export function assignSplits(images: readonly SplittableImage[], options: SplitO
   return splits;
 }
 
-/** One picture and the positions of its copies. */
-interface Picture {
+/** An image and its exact copies. */
+interface Copies {
   readonly digest: string;
+  /** Their positions. */
   readonly indices: number[];
 }
 
@@ -72,31 +74,31 @@ function indicesByLabel(images: readonly SplittableImage[]): Map<string, number[
   return labels;
 }
 
-function groupPictures(members: readonly number[], images: readonly SplittableImage[]): Picture[] {
-  const pictures = new Map<string, Picture>();
+function groupCopies(members: readonly number[], images: readonly SplittableImage[]): Copies[] {
+  const groups = new Map<string, Copies>();
   for (const index of members) {
     const digest = images[index]?.digest ?? '';
-    const picture = pictures.get(digest);
-    if (picture === undefined) pictures.set(digest, { digest, indices: [index] });
-    else picture.indices.push(index);
+    const group = groups.get(digest);
+    if (group === undefined) groups.set(digest, { digest, indices: [index] });
+    else group.indices.push(index);
   }
-  return [...pictures.values()];
+  return [...groups.values()];
 }
 
-/** The first pictures that fill `count` images, copies counted; one picture at least, but never the only one. */
-function heldOut(pictures: readonly Picture[], count: number): Picture[] {
-  if (count <= 0 || pictures.length < 2) return [];
-  // A hair is added because 0.29 * 100 falls just short of 29.
+/** The first groups of copies that have `count` images together: at least one group, but never the only one. */
+function heldOut(groups: readonly Copies[], count: number): Copies[] {
+  if (count <= 0 || groups.length < 2) return [];
+  // 0.29 * 100 is slightly less than 29.
   const quota = Math.max(1, Math.floor(count + 1e-9));
-  const taken: Picture[] = [];
+  const taken: Copies[] = [];
   let filled = 0;
-  for (const picture of pictures) {
-    if (filled + picture.indices.length > quota) continue;
-    taken.push(picture);
-    filled += picture.indices.length;
+  for (const group of groups) {
+    if (filled + group.indices.length > quota) continue;
+    taken.push(group);
+    filled += group.indices.length;
   }
   if (taken.length > 0) return taken;
-  // Every picture has more copies than fit: the one with the fewest then.
-  const fewest = Math.min(...pictures.map(({ indices }) => indices.length));
-  return pictures.filter(({ indices }) => indices.length === fewest).slice(0, 1);
+  // Every group has more images than fit: take the one with the fewest.
+  const fewest = Math.min(...groups.map(({ indices }) => indices.length));
+  return groups.filter(({ indices }) => indices.length === fewest).slice(0, 1);
 }

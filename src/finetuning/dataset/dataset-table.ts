@@ -7,7 +7,7 @@ const FILE_COLUMNS = ['file', 'filename', 'file_name', 'image', 'path', 'name', 
 const LABEL_COLUMNS = ['label', 'class', 'category'];
 const SPLIT_COLUMNS = ['split', 'set', 'subset'];
 
-/** A row for each of the most files there may be, of 160 bytes: it is read while others wait for answers. */
+/** 160 bytes for each of the most files that a data set may have. The whole table is in memory. */
 const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 
 interface TableLabels {
@@ -24,10 +24,10 @@ interface Columns {
 }
 
 /**
- * Labels images by `labels.csv`: columns file, label and, if there is one, split, in this order or as a header names
- * them. A file is given by its path from the table's folder, or by the end of its path where that is unique.
- * Once a row gives a split, rows without one are for training.
- * @throws AppError `dataset_layout` that names the line when the table contradicts itself or cannot be read
+ * Labels images by `labels.csv`: columns file, label and optionally split, in this order or as the header names them. A
+ * file is given by its path from the folder of the table, or by the end of its path if that is unique. If some rows
+ * give a split, rows without one are for training.
+ * @throws AppError `dataset_layout`, which names the line, when the table contradicts itself or cannot be parsed
  */
 export function labelByTable(candidates: readonly SourceFile[], table: SourceFile, content: Buffer): TableLabels {
   const folder = table.name.slice(0, table.name.lastIndexOf('/') + 1);
@@ -51,7 +51,7 @@ export function labelByTable(candidates: readonly SourceFile[], table: SourceFil
     if (before !== undefined && (before.label !== label || before.split !== split)) {
       throw wrong(
         line,
-        `${JSON.stringify(name)} was given as ${JSON.stringify(before.label)} on line ${before.line} and is given otherwise here: an image has one label and one split`,
+        `${JSON.stringify(name)} has another label or split on line ${before.line}: give each image one of each`,
       );
     }
     labels.set(file, { label, split, line });
@@ -73,12 +73,13 @@ export function labelByTable(candidates: readonly SourceFile[], table: SourceFil
   return { layout: 'labels_csv', files, unused, missing };
 }
 
-/** The content of a table. @throws AppError `dataset_layout` when it is too large to be one */
+/** Reads a table. @throws AppError `dataset_layout` when it is too large */
 export async function readTable(source: Pick<ImageSource, 'read'>, table: SourceFile): Promise<Buffer> {
   if (table.bytes > MAX_TABLE_BYTES) {
     throw new AppError(
       'dataset_layout',
-      `labels.csv has ${table.bytes} bytes, over the limit of ${MAX_TABLE_BYTES}: leave out all columns but file, label and split`,
+      `labels.csv has ${table.bytes} bytes, over the limit of ${MAX_TABLE_BYTES}: ` +
+        'it needs only the columns file, label and split',
       { context: { limit: 'max_table_bytes', maximum: MAX_TABLE_BYTES, found: table.bytes } },
     );
   }
@@ -87,7 +88,7 @@ export async function readTable(source: Pick<ImageSource, 'read'>, table: Source
 
 function readRows(content: Buffer): CsvRow[] {
   try {
-    // The decoder takes a byte-order mark away.
+    // The decoder removes a byte-order mark.
     const text = new TextDecoder('utf-8', { fatal: true }).decode(content);
     return parseCsv(text);
   } catch (thrown) {
@@ -98,11 +99,11 @@ function readRows(content: Buffer): CsvRow[] {
 
 function readFault(thrown: unknown): string {
   if (thrown instanceof TypeError) return 'it is not text in UTF-8';
-  // The regular expression's stack ends at a cell of millions of quotes.
-  return thrown instanceof RangeError ? 'it is no table: a cell has millions of quotes' : messageOf(thrown);
+  // A cell with millions of quotes exhausts the stack of the regular expression.
+  return thrown instanceof RangeError ? 'it is not a table: a cell has millions of quotes' : messageOf(thrown);
 }
 
-/** The first row is a header when it names both columns; else the columns are file, label, split. */
+/** The first row is a header if it names file and label. Without one the columns are file, label, split. */
 function withoutHeader(all: readonly CsvRow[]): { rows: readonly CsvRow[]; columns: Columns } {
   const [first, ...others] = all;
   const header = first?.cells.map((cell) => cell.toLowerCase()) ?? [];
@@ -114,7 +115,7 @@ function withoutHeader(all: readonly CsvRow[]): { rows: readonly CsvRow[]; colum
   if (columns.file >= 0 && columns.label >= 0) return { rows: others, columns };
   const narrow = all.find(({ cells }) => cells.length < 2);
   if (narrow !== undefined)
-    throw wrong(narrow.line, 'there is one column; "file,label" is needed, and ",split" may follow');
+    throw wrong(narrow.line, 'there is one column, but "file,label" or "file,label,split" is needed');
   return { rows: all, columns: { file: 0, label: 1, split: 2 } };
 }
 
@@ -123,7 +124,7 @@ function fileFinder(
   folder: string,
 ): (name: string, line: number) => SourceFile | undefined {
   const byPath = new Map(candidates.map((file) => [file.name, file]));
-  // By the paths read backwards, files whose path ends alike are neighbours.
+  // Sorted by their reversed paths, files whose paths end alike are neighbours.
   let backwards: { readonly key: string; readonly file: SourceFile }[] | undefined;
   return (name, line) => {
     const path = name
@@ -141,7 +142,8 @@ function fileFinder(
     if (found !== undefined && other !== undefined) {
       throw wrong(
         line,
-        `${JSON.stringify(name)} fits several files, such as ${found.file.name} and ${other.file.name}: give its path from the table's folder`,
+        `${JSON.stringify(name)} fits several files, for example ${found.file.name} and ${other.file.name}: ` +
+          'give its path from the folder of labels.csv',
       );
     }
     return found?.file;
@@ -152,7 +154,7 @@ function reversed(text: string): string {
   return text.split('').reverse().join('');
 }
 
-/** Index of the first item that the test accepts, when it accepts all behind that one too. */
+/** Index of the first item that is accepted; all items behind it must be accepted too. */
 function firstIndex<T>(items: readonly T[], accepts: (item: T) => boolean): number {
   let [low, high] = [0, items.length];
   while (low < high) {
@@ -167,7 +169,7 @@ function firstIndex<T>(items: readonly T[], accepts: (item: T) => boolean): numb
 function splitInRow(cell: string, line: number): Split | undefined {
   if (cell === '') return undefined;
   const split = splitOf(cell);
-  if (split === undefined) throw wrong(line, `the split is ${JSON.stringify(cell)}: train, val or test would be right`);
+  if (split === undefined) throw wrong(line, `the split is ${JSON.stringify(cell)}, but must be train, val or test`);
   return split;
 }
 

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { AppError } from '../../common/errors.ts';
 import { openArchive } from './archive.ts';
 import { labelByFolders } from './dataset-folders.ts';
-import { isNoise, LAYOUT_HELP, type LabelledFile, type UnusedFile } from './dataset-layout.ts';
+import { LAYOUT_HELP, type LabelledFile, systemFileReason, type UnusedFile } from './dataset-layout.ts';
 import { labelByTable, readTable } from './dataset-table.ts';
 import { openFolder } from './folder.ts';
 import type { ArchiveLimits, ImageSource, SourceFile } from './image-source.ts';
@@ -38,9 +38,9 @@ export async function readDataset(source: ImageSource): Promise<Dataset> {
   const unused: UnusedFile[] = source.ignored.map(({ name, reason }) => ({ name, reason }));
   const candidates: SourceFile[] = [];
   for (const file of source.files) {
-    const noise = isNoise(file.name);
-    if (noise === undefined) candidates.push(file);
-    else unused.push({ name: file.name, reason: noise });
+    const reason = systemFileReason(file.name);
+    if (reason === undefined) candidates.push(file);
+    else unused.push({ name: file.name, reason });
   }
 
   const table = findTable(candidates);

@@ -1,25 +1,25 @@
 import { SPLITS, type Split } from './dataset-layout.ts';
 
-/** What duplicates are told by. */
+/** What is compared to find copies. */
 export interface Comparable {
   readonly label: string;
   readonly split: Split | undefined;
   readonly pixelDigest: string;
 }
 
-/** Groups of images that show the same picture, pixel by pixel. A group may both conflict and leak. */
+/** Groups of exact copies: images with the same pixels. A group may be both conflicting and leaking. */
 export interface Duplicates<T extends Comparable> {
-  /** Copies under one label on one side. */
+  /** With one label, in one split. */
   readonly harmless: readonly (readonly T[])[];
-  /** Copies under several labels. */
+  /** With several labels. */
   readonly conflicting: readonly (readonly T[])[];
-  /** Copies in several of the data set's own splits. */
+  /** In several of the splits that the data set gives. */
   readonly leaking: readonly (readonly T[])[];
-  /** Members that must not be used: all of a conflict, and of a leak those outside its strictest split. */
+  /** Copies that must not be used: all conflicting ones, and leaking ones outside the strictest split. */
   readonly excluded: ReadonlySet<T>;
 }
 
-/** Sorts images that are copies of each other by the harm they do. */
+/** Groups images that are copies of each other, by the problem that they cause. */
 export function duplicatesOf<T extends Comparable>(images: readonly T[]): Duplicates<T> {
   const groups = new Map<string, T[]>();
   for (const image of images) {

@@ -13,14 +13,14 @@ import {
 } from './image-source.ts';
 
 interface FolderFile extends SourceFile {
-  /** The path on disk: its spelling may differ from `name` in Unicode normalisation. */
+  /** Path on disk, which may differ from `name` in its Unicode normalization. */
   readonly path: string;
 }
 
 /**
- * Opens a folder as a source of images, at any depth. Symbolic links below it are never followed, so that nothing
- * outside is read and no loop is entered; the folder itself may be one.
- * @throws AppError `archive_too_large` by the limits of an archive, as far as they apply
+ * Opens a folder as a source of images, at any depth. The folder itself may be a symbolic link; links below it are not
+ * followed, so that nothing outside is read and there are no loops.
+ * @throws AppError `archive_too_large`
  */
 export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<ImageSource> {
   const root = await realpath(path);
@@ -58,7 +58,7 @@ export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_L
     ignored,
     read: async ({ name }) => {
       const file = files.get(name);
-      if (file === undefined) throw new Error(`${name} is no file of this folder`);
+      if (file === undefined) throw new Error(`${name} is not a file of this folder`);
       return await readFile(file);
     },
     close: async () => {},
@@ -67,11 +67,11 @@ export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_L
 
 async function readFile(file: FolderFile): Promise<Buffer> {
   try {
-    // A file that was swapped for a link since the listing must not lead out either.
+    // A file that was replaced by a link since it was listed must not lead out either.
     const handle = await open(file.path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       const { size } = await handle.stat();
-      if (size !== file.bytes) throw new Error(`it has ${size} bytes instead of ${file.bytes}, so it has changed`);
+      if (size !== file.bytes) throw new Error(`it has changed: it has ${size} bytes instead of ${file.bytes}`);
       return await handle.readFile();
     } finally {
       await handle.close();

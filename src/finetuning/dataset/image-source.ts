@@ -4,29 +4,28 @@ const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
 const GIBIBYTE = 1024 * MEBIBYTE;
 
-/** How much a labelled archive or folder may hold. A limit that is passed is an `AppError` that names it. */
+/** Limits of a labelled archive or folder. Exceeding one is an `AppError` that names it. */
 export interface ArchiveLimits {
-  /** Bytes of the zip itself. An upload may be stopped at the same figure while it arrives. */
+  /** Bytes of the zip file. */
   readonly maxArchiveBytes: number;
-  /** Files and folders, noise included. */
+  /** Files and folders, including those that are not used. */
   readonly maxEntries: number;
-  /** Uncompressed bytes of one entry: what is held in memory at once for each image that is being read. */
+  /** Uncompressed bytes of one entry, which are in memory while the image is read. */
   readonly maxEntryBytes: number;
-  /** Uncompressed bytes of all entries together. */
+  /** Uncompressed bytes of all entries. */
   readonly maxTotalBytes: number;
-  /** Uncompressed over compressed bytes of one entry of more than a mebibyte. */
+  /** Uncompressed by compressed bytes of one entry of more than a mebibyte. */
   readonly maxRatio: number;
-  /** Bytes of one entry's name, folders included: names are what is held of every entry at once. */
+  /** Bytes of the name of one entry, with its folders. The names of all entries are in memory. */
   readonly maxNameBytes: number;
-  /** Folders in one another, around a file. */
+  /** Nested folders around a file. */
   readonly maxDepth: number;
 }
 
 /**
- * The defaults, with their reasons: the classical sets of the field fit (CIFAR-10 has 60,000 images, Food-101 5 GB is
- * meant to be reduced first); a photo of 50 megapixels is 10 to 30 MB as JPEG; photos hardly shrink in a zip, and
- * even uncompressed drawings shrink less than 200 times, while deflate reaches 1,032 times on a bomb. A path of macOS has at
- * most 1,024 bytes, and one of Windows 260 characters.
+ * Defaults. CIFAR-10 has 60,000 images; Food-101 has 5 GB and should be reduced first. A photo of 50 megapixels has 10
+ * to 30 MB as JPEG. Photos hardly shrink in a zip, and even uncompressed drawings shrink less than 200 times, while
+ * deflate reaches 1,032 times on a bomb. A path has at most 1,024 bytes on macOS and 260 characters on Windows.
  */
 export const ARCHIVE_LIMITS: ArchiveLimits = {
   maxArchiveBytes: 2 * GIBIBYTE,
@@ -38,44 +37,44 @@ export const ARCHIVE_LIMITS: ArchiveLimits = {
   maxDepth: 32,
 };
 
-/** A file of a data set before anything is known of its content. */
+/** A file of a data set; its content is not read yet. */
 export interface SourceFile {
-  /** Path from the root with `/` between segments, in Unicode NFC; for display and labels, never a path on disk. */
+  /** Path from the root with `/` between segments, in Unicode NFC. For display and labels; it is not a path on disk. */
   readonly name: string;
-  /** Uncompressed bytes; `read` gives exactly as many. */
+  /** Uncompressed size; `read` returns as many bytes. */
   readonly bytes: number;
 }
 
-/** Why a source does not offer an entry. */
+/** Why an entry of a source cannot be read. */
 export type SourceIgnoreReason = 'symbolic_link' | 'special_file' | 'duplicate_name';
 
-/** An entry that is listed but not offered. */
+/** An entry that cannot be read. */
 export interface IgnoredEntry {
   readonly name: string;
   readonly reason: SourceIgnoreReason;
 }
 
-/** @throws AppError `archive_too_large` when a file lies deeper than the limit; `name` is its path from the root */
+/** @throws AppError `archive_too_large` when a file, given by its path from the root, has too many folders around it */
 export function checkDepth(name: string, limits: ArchiveLimits): void {
   const depth = name.split('/', limits.maxDepth + 2).length - 1;
   if (depth > limits.maxDepth) throw overLimit('maxDepth', depth, limits, name);
 }
 
-/** Where labelled images come from: a zip file or a folder. Opening it reads the names; `read` reads the content. */
+/** A zip file or a folder with labelled images. Opening it reads the names, `read` reads the content. */
 export interface ImageSource {
-  /** Every regular file once, sorted by name; names are unique and lead nowhere but below the root. */
+  /** Every regular file, sorted by name. Names are unique and do not lead out of the root. */
   readonly files: readonly SourceFile[];
   readonly ignored: readonly IgnoredEntry[];
   /**
-   * The content of a file of `files`; calls may overlap and repeat.
-   * @throws AppError `archive_corrupt` when this one file is damaged or has changed; the others are not affected
+   * Reads a file of `files`. Calls may overlap and repeat.
+   * @throws AppError `archive_corrupt` when the file is damaged or has changed; this does not affect other files
    */
   read(file: SourceFile): Promise<Buffer>;
-  /** Gives the file handle back. No read may be under way. */
+  /** Closes the file handle. No `read` may be running. */
   close(): Promise<void>;
 }
 
-/** The error for a limit that was passed; `limit` is its name in `ArchiveLimits`. */
+/** The error for an exceeded limit. @param found the value that exceeds it */
 export function overLimit(limit: keyof ArchiveLimits, found: number, limits: ArchiveLimits, entry?: string): AppError {
   const maximum = limits[limit];
   const where = entry === undefined ? 'the data set' : `the entry ${JSON.stringify(shown(entry))}`;
@@ -99,13 +98,13 @@ function shown(entry: string): string {
 }
 
 const LIMIT_TEXT: Readonly<Record<keyof ArchiveLimits, readonly [what: string, remedy: string]>> = {
-  maxArchiveBytes: ['bytes as a file:', 'send fewer or smaller images'],
-  maxEntries: ['entries:', 'send fewer files'],
-  maxEntryBytes: ['bytes:', 'make large images smaller and leave out what is no image'],
-  maxTotalBytes: ['bytes in all:', 'send fewer or smaller images'],
-  maxNameBytes: ['bytes in its name:', 'shorten the names of files and folders'],
-  maxDepth: ['folders in one another:', 'a folder per class is enough'],
-  maxRatio: ['a compression ratio of', 'photos hardly shrink in a zip; send them as JPEG, PNG or WebP'],
+  maxArchiveBytes: ['a file size in bytes of', 'send fewer or smaller images'],
+  maxEntries: ['a number of entries of', 'send fewer files'],
+  maxEntryBytes: ['a size in bytes of', 'reduce large images, and send only images'],
+  maxTotalBytes: ['a total size in bytes of', 'send fewer or smaller images'],
+  maxNameBytes: ['a length of its name in bytes of', 'shorten the names of files and folders'],
+  maxDepth: ['a number of nested folders of', 'one folder per class is enough'],
+  maxRatio: ['a compression ratio of', 'photos hardly shrink in a zip: send them as JPEG, PNG or WebP'],
 };
 
 const LIMIT_NAMES: Readonly<Record<keyof ArchiveLimits, string>> = {

@@ -1,11 +1,11 @@
 import type { PreflightReport, PreflightWarning, ReportedGroups } from './preflight-report.ts';
 
-/** Below this the figures of a class in the report are rough, and a few bad images show. */
+/** With fewer images, the report's figures for a class are rough, and a few bad images matter. */
 const FEW_IMAGES_PER_CLASS = 50;
-/** Worse than 1:2, the larger class begins to be guessed too often. */
+/** With more, the larger class is predicted too often. */
 const MAX_IMBALANCE = 2;
 
-/** The findings of a report that its reader should act upon, each with what to do. */
+/** The findings of a report that call for action, with the action. */
 export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): PreflightWarning[] {
   const warnings: PreflightWarning[] = [];
   const warn = (code: string, message: string, context: PreflightWarning['context']): void => {
@@ -16,7 +16,7 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Pr
   if (few.length > 0) {
     warn(
       'few_images',
-      `${counted(few.length, 'class has', 'classes have')} fewer than ${FEW_IMAGES_PER_CLASS} images: more of them would help most`,
+      `${counted(few.length, 'class has', 'classes have')} fewer than ${FEW_IMAGES_PER_CLASS} images: add more`,
       { minimum: FEW_IMAGES_PER_CLASS, classes: Object.fromEntries(few.map(({ name, images }) => [name, images])) },
     );
   }
@@ -24,7 +24,8 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Pr
     const bySize = [...report.classes].sort((a, b) => a.images - b.images);
     warn(
       'imbalance',
-      `the largest class has ${report.imbalance} times the images of the smallest: even numbers are best, else class_weights=balanced lets the small ones count for more`,
+      `the largest class has ${report.imbalance} times as many images as the smallest: ` +
+        'add images to small classes, or set class_weights=balanced to give them more weight',
       { ratio: report.imbalance, smallest: bySize[0]?.name, largest: bySize.at(-1)?.name },
     );
   }
@@ -32,10 +33,10 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Pr
   if (alike.length > 0) {
     warn(
       'class_names_alike',
-      `classes are called alike: ${alike
+      `names of classes are alike: ${alike
         .slice(0, 3)
         .map((names) => names.map((name) => JSON.stringify(name)).join(' and '))
-        .join('; ')}. If one is meant, give it one name`,
+        .join('; ')}; if they mean the same class, use one name`,
       { groups: alike.slice(0, 10) },
     );
   }
@@ -47,7 +48,7 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Pr
     });
   }
   if (missing.count > 0) {
-    warn('missing', `labels.csv names ${counted(missing.count, 'file that is', 'files that are')} not there`, {
+    warn('missing', `labels.csv names ${counted(missing.count, 'file that does', 'files that do')} not exist`, {
       count: missing.count,
       files: missing.examples.slice(0, 10),
     });
@@ -58,34 +59,38 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Pr
   warnOfGroups(
     'conflicting_labels',
     report.conflicting_labels,
-    `${counted(report.conflicting_labels.count, 'picture stands', 'pictures stand')} under several labels and will not be used: keep the right one`,
+    `${counted(report.conflicting_labels.count, 'image has', 'images have')} copies with other labels; ` +
+      'none of the copies will be used: keep only those with the right label',
   );
   warnOfGroups(
     'leakage',
     report.leakage,
-    `${counted(report.leakage.count, 'picture is', 'pictures are')} in several splits: only the copy in the test part, else in the validation part, will be used`,
+    `${counted(report.leakage.count, 'image has', 'images have')} copies in several splits: ` +
+      'only the copy in the test split, or else in the validation split, will be used',
   );
   warnOfGroups(
     'duplicates',
     report.duplicates,
-    `${counted(report.duplicates.count, 'picture is', 'pictures are')} there more than once: copies count as often as they are there, and stay in one split`,
+    `${counted(report.duplicates.count, 'image has', 'images have')} exact copies: all are used, in the same split`,
   );
   warnOfGroups(
     'near_duplicates',
     report.near_duplicates,
-    `${counted(report.near_duplicates.count, 'pair of images looks', 'pairs of images look')} alike; where both are one photo, keep one of them`,
+    `${counted(report.near_duplicates.count, 'pair of images looks', 'pairs of images look')} alike: ` +
+      'if both show the same photo, keep one of them',
   );
   if (small.count > 0) {
     warn(
       'small_images',
-      `${counted(small.count, 'image is', 'images are')} smaller than the model's input of ${small.minimum[0]} x ${small.minimum[1]} and must be enlarged: larger ones tell more`,
+      `${counted(small.count, 'image is', 'images are')} smaller than the model's input of ` +
+        `${small.minimum[0]} x ${small.minimum[1]} pixels and must be enlarged: use larger images if you have them`,
       { count: small.count, minimum: small.minimum, files: small.examples.slice(0, 10) },
     );
   }
   return warnings;
 }
 
-/** Names that differ alone in capitals, accents, the form of their letters, or what separates their words. */
+/** Groups of names that differ only in capitals, accents, the form of their letters, or the separators of words. */
 function namesAlike(names: readonly string[]): string[][] {
   const groups = new Map<string, string[]>();
   for (const name of names) {

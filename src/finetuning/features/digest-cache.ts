@@ -15,8 +15,8 @@ const SCAN_BYTES = 1 << 20;
  * Values computed for images, in one file: a record per image of magic, SHA-256 of the image, payload of a fixed size
  * and CRC-32. Several processes may append to the file at the same time.
  *
- * It is a cache: the file may be deleted, cut or overwritten at any time, and the disk may be full or read-only. A record
- * that is lost or damaged is unknown; nothing here throws because of the file.
+ * It is a cache: the file may be deleted, cut or overwritten at any time, and the disk may be full or read-only. A
+ * record that is lost or damaged is unknown; nothing here throws because of the file.
  */
 export class DigestCache {
   readonly #path: string;
@@ -39,7 +39,10 @@ export class DigestCache {
     return new DigestCache(path, payloadBytes);
   }
 
-  /** The payload that was in the file for a digest, given in hex, when the file was opened; undefined if it is not there. */
+  /**
+   * The payload that was in the file for a digest, given in hex, when the file was opened; undefined if it is not
+   * there.
+   */
   get(digest: string): Buffer | undefined {
     const position = this.#positions.get(digest);
     if (position === undefined) return undefined;

@@ -6,7 +6,7 @@ import { DECODER_VERSIONS, type DecodedImage, decodeImage } from '../../image/de
 import { fingerprint } from '../../image/fingerprint.ts';
 import { preprocessDecoded } from '../../image/preprocess.ts';
 import type { RgbImage } from '../../image/resample.ts';
-import type { ImageFacts } from '../dataset/preflight.ts';
+import type { ImageFacts } from '../dataset/inspected-image.ts';
 import { useCacheFiles } from './cache-folder.ts';
 import { DigestCache } from './digest-cache.ts';
 import type { FeatureNetwork } from './feature-network.ts';
@@ -82,7 +82,9 @@ export class FeatureExtraction {
     this.#copies = copiesPaths.map((path) => new FeatureCache(path, featureSize));
   }
 
-  /** Opens the cache files of these options. What other code under `image/`, or another decoder, computed is not used. */
+  /**
+   * Opens the cache files of these options. What other code under `image/`, or another decoder, computed is not used.
+   */
   static async open(options: FeatureExtractionOptions): Promise<FeatureExtraction> {
     const imageCode = await codeDigest(new URL('../../image/', import.meta.url));
     return new FeatureExtraction(options, { imageCode, decoders: DECODER_VERSIONS });

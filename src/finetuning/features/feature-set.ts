@@ -59,8 +59,8 @@ export function samplesOf(
 }
 
 /**
- * Training images and, behind them, further ones that have no copies. Each of those counts as much as an image of training
- * does with its copies.
+ * Training images and, behind them, further ones that have no copies. Each of those counts as much as an image of
+ * training does with its copies.
  */
 export function joinImages(images: TrainingImages, further: Samples): TrainingImages {
   const { set, augmented, labels } = images;

@@ -216,10 +216,10 @@ describe('labels.csv', () => {
     [
       'two labels for one file',
       '1.jpg,cat\n2.jpg,dog\nimages/1.jpg,dog',
-      'line 3: "images/1.jpg" was given as "cat" on line 1',
+      'line 3: "images/1.jpg" has another label or split on line 1',
     ],
     ['text in another encoding', Buffer.from('1.jpg,K\xf6ter', 'latin1'), 'it is not text in UTF-8'],
-  ])('%s is refused with its place', async (_, table, message) => {
+  ])('%s is refused, with the line', async (_, table, message) => {
     await expect(datasetOf(...images, ['labels.csv', table])).rejects.toMatchObject({
       code: 'dataset_layout',
       status: 422,
@@ -229,7 +229,7 @@ describe('labels.csv', () => {
 
   test('a name that fits two files is refused', async () => {
     await expect(datasetOf('a/1.jpg', 'b/1.jpg', ['labels.csv', '1.jpg,cat'])).rejects.toMatchObject({
-      message: expect.stringContaining('fits several files, such as a/1.jpg and b/1.jpg'),
+      message: expect.stringContaining('fits several files, for example a/1.jpg and b/1.jpg'),
     });
   });
 });
@@ -242,7 +242,7 @@ test('classes that differ in capitals are two, in Unicode normalisation one', as
 test('an archive within the archive is not opened, and said to be the reason', async () => {
   await expect(datasetOf('cat.zip', 'dog.zip')).rejects.toMatchObject({
     code: 'dataset_layout',
-    message: expect.stringContaining('"cat.zip" is an archive itself and not opened: unpack it'),
+    message: expect.stringContaining('"cat.zip" is an archive itself and is not opened: unpack it'),
   });
 });
 
@@ -284,7 +284,7 @@ test.each([
 ])('%s is refused with the layouts that would be right', async (_, names) => {
   await expect(datasetOf(...names)).rejects.toMatchObject({
     code: 'dataset_layout',
-    message: expect.stringContaining('a folder per class (cat/1.jpg, dog/2.jpg)'),
+    message: expect.stringContaining('one folder per class (cat/1.jpg, dog/2.jpg)'),
   });
 });
 
