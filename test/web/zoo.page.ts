@@ -76,4 +76,40 @@ describe('a pull', () => {
     await page.getByText('The host does not answer: try again later.').waitFor();
     await page.getByRole('button', { name: 'Try again' }).waitFor();
   });
+
+  test('is followed again when the server refuses its stream for a moment', async () => {
+    const { page } = opened;
+    await page.route(`**/models/${MODEL_AWAY}/pull`, (route) =>
+      route.fulfill({ status: 202, json: { ...pull, reason: null } }),
+    );
+    let requests = 0;
+    await page.route(`**/models/${MODEL_AWAY}/pull/events`, (route) => {
+      requests += 1;
+      if (requests === 1) return route.fulfill({ status: 503, headers: { 'retry-after': '1' } });
+      const cancelled = { ...pull, state: 'cancelled', reason: null };
+      const body = `id: 1\nevent: pull\ndata: ${JSON.stringify(cancelled)}\n\n`;
+      return route.fulfill({ contentType: 'text/event-stream', body });
+    });
+    await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).click();
+    await page.getByText('Downloading 51 MB of 102 MB').waitFor();
+    await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).waitFor();
+    expect(requests).toBe(2);
+  });
+
+  test('is shown, not started again, when the screen is opened again', async () => {
+    const { page } = opened;
+    const methods: string[] = [];
+    await page.route(`**/models/${MODEL_AWAY}/pull`, (route) => {
+      methods.push(route.request().method());
+      return route.fulfill({ status: 202, json: { ...pull, reason: null } });
+    });
+    await page.route(`**/models/${MODEL_AWAY}/pull/events`, () => new Promise(() => {}));
+    await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).click();
+    await page.getByText('Downloading 51 MB of 102 MB').waitFor();
+    await page.getByRole('navigation').getByRole('link', { name: 'Classify' }).click();
+    await page.getByRole('heading', { name: 'What is in the image?' }).waitFor();
+    await page.getByRole('navigation').getByRole('link', { name: 'Zoo' }).click();
+    await page.getByText('Downloading 51 MB of 102 MB').waitFor();
+    expect(methods).toEqual(['POST', 'GET']);
+  });
 });
