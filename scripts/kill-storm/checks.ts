@@ -86,7 +86,7 @@ export async function leftovers(dataDir: string): Promise<string[]> {
     (await readdir(join(dataDir, ...path)).catch(() => [])).map((name) => join(...path, name));
   const jobs = await Promise.all((await readdir(join(dataDir, 'jobs'))).map((id) => entries('jobs', id)));
   const archives = jobs.flat().filter((path) => path.endsWith('archive'));
-  const layers = (await entries('features')).filter((path) => path.includes('layers-'));
+  const layers = (await entries('features')).filter((path) => path.startsWith(join('features', 'layers-')));
   const hidden = (await entries('zoo')).filter((path) => path.includes('/.') && !path.endsWith('.pulling'));
   const inHidden = (await Promise.all(hidden.map((path) => entries(path)))).flat();
   return [
