@@ -4,7 +4,7 @@ import { pick } from './fuzz-input.ts';
 
 /** Sides that are none, too few, too many, more than the largest image allowed, or as many as a field holds. */
 const SIDES = [0, 1, 2, 63, 65, 500, 3_000, 7_000, 7_100, 16_383, 30_000, 65_535, 0x7fffffff, 0xffffffff];
-/** TIFF: width, height, bits, compression, strip offsets, samples, rows per strip, strip bytes, tile sizes and places. */
+/** TIFF tags: sides, bits, compression, strip offsets, samples, rows per strip, strip bytes, tile sides and offsets. */
 const TIFF_TAGS = [256, 257, 258, 259, 273, 277, 278, 279, 322, 323, 324, 325];
 
 /** Writes other sizes into the header of an image, as each format stores them. Other files are returned as they are. */

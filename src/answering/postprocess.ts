@@ -5,18 +5,9 @@ export interface RankedClass {
   readonly score: number;
 }
 
-/** Probabilities of logits divided by `temperature`. The largest logit is subtracted first, so that none overflows. */
-export function softmax(logits: Float32Array, temperature = 1): Float32Array {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) largest = Math.max(largest, logit);
-  const scores = logits.map((logit) => Math.exp((logit - largest) / temperature));
-  const total = scores.reduce((sum, score) => sum + score, 0);
-  return scores.map((score) => score / total);
-}
-
 /**
- * The `k` most probable classes, most probable first; of equals the lower index first. Classes below `threshold` are left
- * out, so there may be fewer than `k`, or none. One pass, which keeps the best `k` in order.
+ * The `k` most probable classes, most probable first; of equals the lower index first. Classes below `threshold` are
+ * left out, so there may be fewer than `k`, or none. One pass, which keeps the best `k` in order.
  * @param probabilities finite: the batcher lets nothing else through
  */
 export function topK(probabilities: Float32Array, k: number, threshold = 0): RankedClass[] {

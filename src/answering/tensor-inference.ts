@@ -117,7 +117,7 @@ function offeredOutputs({ manifest }: ModelVersion): readonly OutputName[] {
 function noClasses({ name }: ModelVersion, offered: readonly OutputName[], missing: OutputName): AppError {
   return new AppError(
     'no_classifier',
-    `"${name}" is a backbone without a classifier and has no ${missing}: ask for the outputs ${offered.join(' and ')}, ` +
+    `"${name}" is a backbone without a classifier and has no ${missing}: ask for ${offered.join(' and ')}, ` +
       `or get the classifier with "npm run zoo -- pull ${name}"`,
   );
 }

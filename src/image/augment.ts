@@ -45,10 +45,10 @@ export interface CopyKey {
 }
 
 /**
- * Images are reduced to this many times the input size, with a cubic kernel. Of the sizes and kernels that were tried on
- * photos, this one makes copies as sharp as images that are preprocessed for serving: within 8 % for the whole crop and
- * within 1 % for rotated crops. The head would learn from blurrier copies what it never sees when it serves. At this
- * scale, bilinear sampling does not alias.
+ * Images are reduced to this many times the input size, with a cubic kernel. Of the sizes and kernels that were tried
+ * on photos, this one makes copies as sharp as images that are preprocessed for serving: within 8 % for the whole
+ * crop and within 1 % for rotated crops. The head would learn from blurrier copies what it never sees when it serves.
+ * At this scale, bilinear sampling does not alias.
  */
 const REDUCED_SCALE = 1.25;
 const REDUCING_KERNEL = 'cubic';
@@ -56,8 +56,8 @@ const REDUCING_KERNEL = 'cubic';
 const MAX_ASPECT = 2;
 
 /**
- * Prepares a decoded image for any number of copies: about 1.25 times the input size, and at most twice as long as wide.
- * Smaller images are returned as they are.
+ * Prepares a decoded image for any number of copies: about 1.25 times the input size, and at most twice as long as
+ * wide. Smaller images are returned as they are.
  */
 export async function reduceForAugmentation(
   image: RgbImage,
@@ -82,8 +82,8 @@ export async function reduceForAugmentation(
 }
 
 /**
- * Makes a varied copy of a reduced image, as pixels for the model: `height * width * 3` bytes of RGB. Crop, rotation and
- * mirroring are one affine map, so the image is resampled once.
+ * Makes a varied copy of a reduced image, as pixels for the model: `height * width * 3` bytes of RGB. Crop, rotation
+ * and mirroring are one affine map, so the image is resampled once.
  */
 export function augment(
   image: RgbImage,

@@ -65,7 +65,8 @@ export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<
   if (width * height > maxPixels) {
     throw new AppError(
       'image_too_large',
-      `The image is ${width} x ${height} = ${width * height} pixels; at most ${maxPixels} are allowed. Scale it down first.`,
+      `The image is ${width} x ${height} = ${width * height} pixels; at most ${maxPixels} are allowed. ` +
+        'Scale it down first.',
       { context: { width, height, pixels: width * height, max_pixels: maxPixels } },
     );
   }

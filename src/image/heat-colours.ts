@@ -1,8 +1,8 @@
 /**
  * 256 colours from cold to hot, as RGBA of 4 bytes each. Their lightness in OKLab
- * (https://bottosson.github.io/posts/oklab/) rises evenly, so that hotter cells look brighter in print and to people who
- * cannot see hues. The hue goes from violet through red to yellow. Colours outside sRGB lose chroma, not lightness.
- * Alpha rises evenly from 0 to `opacity` (0..1), so that the photo shows where it is cold.
+ * (https://bottosson.github.io/posts/oklab/) rises evenly, so that hotter cells look brighter in print and to people
+ * who cannot see hues. The hue goes from violet through red to yellow. Colours outside sRGB lose chroma, not
+ * lightness. Alpha rises evenly from 0 to `opacity` (0..1), so that the photo shows where it is cold.
  */
 export function heatColours(opacity: number): Uint8Array {
   const colours = new Uint8Array(256 * 4);

@@ -16,10 +16,10 @@ export interface PreprocessedImage {
 const LIBVIPS_KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
 
 /**
- * A JPEG of at least this size that is shrunk by four or more is decoded at a half, a quarter or an eighth of its size,
- * and the kernel does the remaining factor of two or more. That takes a photo of 6 megapixels two thirds of the time and
- * differs from Pillow's result by 0.75 grey levels on average instead of 0.6. Small photos would gain a millisecond at
- * a larger loss.
+ * A JPEG of at least this size that is shrunk by four or more is decoded at a half, a quarter or an eighth of its
+ * size, and the kernel does the remaining factor of two or more. That takes a photo of 6 megapixels two thirds of the
+ * time and differs from Pillow's result by 0.75 grey levels on average instead of 0.6. Small photos would gain a
+ * millisecond at a larger loss.
  */
 const SHRINK_ON_LOAD_FROM_PIXELS = 2_000_000;
 

@@ -28,7 +28,7 @@ function request(...contents: string[]) {
 }
 
 describe('classifying', () => {
-  test('names the likeliest classes with label, index and synset, and where the time went', async () => {
+  test('returns the most probable classes with label, index and synset, and the timings', async () => {
     const { results, ...rest } = await classifier().classify(request('a'));
     expect(rest).toMatchObject({ model: 'resnet18_slim.tiny200', version: 1, runtime: 'onnx' });
     expect(results).toMatchObject([
@@ -48,7 +48,7 @@ describe('classifying', () => {
     expect(results[0]).toMatchObject({ predictions: [{ index: 26 }] });
   });
 
-  test('a broken image spoils no other', async () => {
+  test('a broken image does not affect the others', async () => {
     const { results } = await classifier().classify(request('a', 'broken', 'c'));
     expect(results.map((result) => ('error' in result ? result.error.code : 'fine'))).toEqual([
       'fine',
@@ -57,7 +57,7 @@ describe('classifying', () => {
     ]);
   });
 
-  test('an image for which the model computes nonsense does not affect the others', async () => {
+  test('an image for which the model computes values that are not finite does not affect the others', async () => {
     let computed = 0;
     const submit = async () => {
       computed += 1;
@@ -94,7 +94,7 @@ describe('classifying', () => {
   });
 });
 
-describe('a picture of none of the classes', () => {
+describe('an image of none of the classes', () => {
   const knowing = (unknown_threshold: number): ModelVersion => ({
     ...model,
     manifest: { ...model.manifest, file: { ...model.manifest.file, unknown_threshold } },
@@ -103,17 +103,17 @@ describe('a picture of none of the classes', () => {
   test.each([
     [0.9, true],
     [0.6, false],
-  ])('is told by a best score below the threshold of the model: 0.7 against %d', async (threshold, unknown) => {
+  ])('is recognised by a best score below the threshold of the model: 0.7 against %d', async (threshold, unknown) => {
     const { results } = await classifier(knowing(threshold)).classify(request('a'));
     expect(results[0]).toMatchObject({ unknown, predictions: [{ index: 26 }, { index: 27 }] });
   });
 
-  test('goes by the best score, whatever the client asks to be shown', async () => {
+  test('is recognised by the best score, whatever threshold the client sends', async () => {
     const { results } = await classifier(knowing(0.6)).classify({ ...request('a'), threshold: 0.8 });
     expect(results[0]).toMatchObject({ unknown: false, predictions: [] });
   });
 
-  test('is not spoken of by models that know no threshold', async () => {
+  test('is not reported by models without a threshold', async () => {
     const { results } = await classifier().classify(request('a'));
     expect(results[0]).not.toHaveProperty('unknown');
   });

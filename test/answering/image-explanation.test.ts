@@ -35,7 +35,7 @@ const request = (wanted?: string, release?: () => void) => ({
 });
 
 describe('an explanation', () => {
-  it('is of the most probable class, its evidence as a share of where most is', async () => {
+  it('is about the most probable class, with evidence as a share of the largest', async () => {
     const made = explainer();
     expect(await made.explain(request())).toMatchObject({
       model: 'resnet18_slim.tiny200',
@@ -48,18 +48,18 @@ describe('an explanation', () => {
     expect(made.pipeline.items).toMatchObject([{ priority: 'interactive', explainedClass: undefined }]);
   });
 
-  it('covers what the model saw of the photo', async () => {
+  it('covers the part of the photo that the model saw', async () => {
     const { crop } = await explainer().explain(request());
     expect(crop).toEqual(modelCrop({ width: 100, height: 80 }, model.manifest.preprocessing));
     expect(crop.left).toBeGreaterThan(0);
   });
 
-  it('is cold all over where nothing speaks for the class', async () => {
+  it('is zero everywhere without evidence for the class', async () => {
     const { heatmap } = await explainer({ evidence: [-1, -2, 0, -1] }).explain(request());
     expect([...heatmap.values]).toEqual([0, 0, 0, 0]);
   });
 
-  it('can be drawn, from the bytes of the photo', async () => {
+  it('can be drawn over the photo', async () => {
     expect([...(await explainer().draw(request(), 0.5))]).toEqual([3, 5, 0, 1, 0, 0]);
   });
 });
@@ -90,20 +90,20 @@ describe('the class', () => {
     ).toBe(2);
   });
 
-  it.each(['unicorn', '200', '-1', 'n00000000'])('is refused as %s, with what would do', async (wanted) => {
+  it.each(['unicorn', '200', '-1', 'n00000000'])('is refused as %s, with what is allowed', async (wanted) => {
     const refusal = explainer().explain(request(wanted));
     await expect(refusal).rejects.toMatchObject({ code: 'invalid_request' });
     await expect(refusal).rejects.toThrow(/from 0 to 199/);
   });
 
-  it('is refused by a label that several classes have', async () => {
+  it('is refused as a label of several classes', async () => {
     const cranes = ['crane', 'dog', 'crane'].map((label) => ({ label }));
     await expect(asked('crane', cranes)).rejects.toThrow('give an index, 0 or 2');
   });
 });
 
 describe('the pipeline', () => {
-  it('says why a model cannot be explained', async () => {
+  it('reports why a model cannot be explained', async () => {
     const converted = async () => ({
       explanation: { refused: 'its head is odd' },
       activationShape: [1, 1, 1] as const,

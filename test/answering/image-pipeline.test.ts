@@ -25,7 +25,7 @@ function gate() {
   return { opened, open };
 }
 
-test('computes every image, and tells where the time went', async () => {
+test('computes every image, and returns the timings', async () => {
   const seen: string[] = [];
   const pipeline = fakePipeline(outputs, { onImage: ({ name }, runtime) => seen.push(`${name}/${runtime}`) });
   const results = await pipeline.run(request(2), compute);

@@ -67,7 +67,7 @@ describe('the same key', () => {
     expect(copyOf({})).toEqual(copyOf({}));
   });
 
-  test.each([{ seed: 2 }, { digest: 'b' }, { copy: 1 }])('and another one (%o) others', (key) => {
+  test.each([{ seed: 2 }, { digest: 'b' }, { copy: 1 }])('and another key (%o) gives others', (key) => {
     expect(copyOf(key)).not.toEqual(copyOf({}));
   });
 });
@@ -80,12 +80,12 @@ test('with everything off a copy is the resized image', () => {
   }
 });
 
-test('an image of just the input size comes through untouched', () => {
+test('an image of the input size is not changed', () => {
   const image = grey(32, 32, (x, y) => (x * 7 + y * 13) % 256);
   expect(copies(image, {}, 1)).toEqual([image.pixels]);
 });
 
-test('an oblong image gives square windows that lie anywhere in it', () => {
+test('an oblong image gives square crops at any place in it', () => {
   const starts = copies(
     grey(64, 32, (x) => x),
     {},
@@ -129,7 +129,7 @@ describe('flips', () => {
 });
 
 describe('rotation', () => {
-  test('turns within its range, either way, about the middle', () => {
+  test('rotates about the middle, within its range and in both directions', () => {
     // A bright bar across: its right end sinks or rises with the turn.
     const bar = grey(64, 64, (_, y) => (Math.abs(y - 31.5) < 3 ? 255 : 0));
     const angles = copies(bar, { rotation: 30 }).map((pixels) => {
@@ -151,7 +151,7 @@ describe('rotation', () => {
   });
 });
 
-test('what lies beyond the border is the image mirrored, not its last row smeared', () => {
+test('beyond the border the image is mirrored, and its last row is not repeated', () => {
   const framed = grey(32, 32, (x, y) => (x === 0 || y === 0 || x === 31 || y === 31 ? 255 : 100));
   const corners = copies(framed, { rotation: 60 }).flatMap((pixels) =>
     [0, 31, 32 * 31, 32 * 32 - 1].map((at) => greys(pixels)[at] ?? 0),
@@ -159,7 +159,7 @@ test('what lies beyond the border is the image mirrored, not its last row smeare
   expect(corners.filter((value) => value < 120).length).toBeGreaterThan(corners.length / 2);
 });
 
-test('random crops keep at least the share asked for, and not always the same', () => {
+test('random crops keep at least the given share, and vary', () => {
   const spans = copies(
     grey(64, 64, (x) => x * 4),
     { cropScale: 0.25 },
@@ -171,7 +171,7 @@ test('random crops keep at least the share asked for, and not always the same', 
   expect(Math.max(...spans)).toBeGreaterThan(0.93 * 31 * 8);
 });
 
-test('brightness scales all values alike', () => {
+test('brightness scales all values by the same factor', () => {
   const flat = copies(
     grey(32, 32, () => 100),
     { brightness: 0.3 },
@@ -184,7 +184,7 @@ test('brightness scales all values alike', () => {
   expect(Math.max(...values)).toBeGreaterThan(120);
 });
 
-test('contrast spreads values about their mean, which stays', () => {
+test('contrast scales the distance of values from their mean', () => {
   const halves = grey(32, 32, (x) => (x < 16 ? 100 : 140));
   const spreads = copies(halves, { contrast: 0.5 }).map((pixels) => {
     expect((column(pixels, 0) + column(pixels, 31)) / 2).toBeCloseTo(120, 0);
@@ -196,7 +196,7 @@ test('contrast spreads values about their mean, which stays', () => {
   expect(Math.max(...spreads)).toBeGreaterThan(54);
 });
 
-test('salt-and-pepper noise turns its share of pixels black or white, all else stays', () => {
+test('salt-and-pepper noise makes its share of pixels black or white and does not change the others', () => {
   const counts = { black: 0, white: 0, same: 0 };
   for (const pixels of copies(
     grey(32, 32, () => 100),

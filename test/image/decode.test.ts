@@ -25,7 +25,7 @@ describe('decodeImage', () => {
     expect([red - 200, green - 100, blue - 50].map(Math.abs).every((off) => off <= 8)).toBe(true);
   });
 
-  it('gives the very pixels of a lossless file', async () => {
+  it('returns exactly the pixels of a lossless file', async () => {
     const source = picture(31, 17, waves);
     const raw = await source.clone().raw().toBuffer();
     expect(Buffer.compare((await decode(await source.png().toBuffer())).pixels, raw)).toBe(0);
@@ -42,7 +42,7 @@ describe('decodeImage', () => {
     expect(pixel(10, 10)[2]).toBeGreaterThan(200);
   });
 
-  it('repeats grey as RGB, and shows white where a picture is transparent', async () => {
+  it('converts grey to RGB, and transparency to white', async () => {
     const greyAlpha = Buffer.from([90, 255, 90, 0]);
     const file = await sharp(greyAlpha, { raw: { width: 2, height: 1, channels: 2 } })
       .toColourspace('b-w')
@@ -51,7 +51,7 @@ describe('decodeImage', () => {
     expect([...(await decode(file)).pixels]).toEqual([90, 90, 90, 255, 255, 255]);
   });
 
-  it('brings 16 bits to 8', async () => {
+  it('converts 16 bits to 8', async () => {
     const file = await picture(8, 8, () => [10, 128, 250])
       .toColourspace('rgb16')
       .png()
@@ -60,7 +60,7 @@ describe('decodeImage', () => {
     expect([...(await decode(file)).pixels.subarray(0, 3)]).toEqual([10, 128, 250]);
   });
 
-  it('brings CMYK to RGB', async () => {
+  it('converts CMYK to RGB', async () => {
     const file = await picture(16, 16, () => [200, 30, 30])
       .toColourspace('cmyk')
       .jpeg()
@@ -78,7 +78,7 @@ describe('decodeImage', () => {
     expect(Buffer.compare((await decode(tagged)).pixels, stored)).toBe(0);
   });
 
-  it('takes the first frame of an animation', async () => {
+  it('decodes the first frame of an animation', async () => {
     const frames = await Promise.all(
       (['#ff0000', '#0000ff'] as const).map((background) =>
         sharp({ create: { width: 10, height: 10, channels: 3, background } })
@@ -100,7 +100,7 @@ describe('files that are refused', () => {
     expect(await refusal(new Uint8Array(0))).toMatchObject({ code: 'empty_image' });
   });
 
-  it('text, and says which formats are taken', async () => {
+  it('text, with the supported formats in the message', async () => {
     const error = await refusal(Buffer.from('this is no photograph\n'));
     expect(error.code).toBe('unsupported_image');
     expect(error.message).toBe('The file is text; send JPEG, PNG, WebP, GIF, TIFF or AVIF.');
@@ -128,7 +128,7 @@ describe('files that are refused', () => {
     }
   });
 
-  it('a TIFF whose directory is lost is a damaged one, not an unknown format', async () => {
+  it('a TIFF without its directory, as damaged and not as an unknown format', async () => {
     const file = await picture(20, 20, waves).tiff().toBuffer();
     expect(await refusal(file.subarray(0, file.length >> 1))).toMatchObject({ code: 'corrupt_image' });
   });
@@ -140,7 +140,7 @@ describe('files that are refused', () => {
     expect(error.context).toMatchObject({ width: 30_000, height: 2_000, max_pixels: MAX_PIXELS });
   });
 
-  it('one that is exactly as large as the limit is taken', async () => {
+  it('but not an image of exactly as many pixels as allowed', async () => {
     const file = await picture(10, 10, waves).png().toBuffer();
     await expect(readHeader(file, 100)).resolves.toMatchObject({ width: 10, height: 10 });
     await expect(readHeader(file, 99)).rejects.toMatchObject({ code: 'image_too_large' });

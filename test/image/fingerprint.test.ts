@@ -25,7 +25,7 @@ function distance(a: Fingerprint, b: Fingerprint): number {
 }
 
 describe('the pixel digest', () => {
-  test('is the same for one picture in another wrapping', async () => {
+  test('is the same for the same picture in another format', async () => {
     const original = await of(await photo(1).png().toBuffer());
     const rewrapped = await of(
       await photo(1)
@@ -37,7 +37,7 @@ describe('the pixel digest', () => {
     expect(original.pixelDigest).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('differs by a single pixel, and by shape', async () => {
+  test('differs when a single pixel or the shape differs', async () => {
     const flat = { pixels: new Uint8Array(12), width: 2, height: 2 };
     const digest = fingerprint(flat).pixelDigest;
     expect(fingerprint({ ...flat, width: 4, height: 1 }).pixelDigest).not.toBe(digest);
@@ -65,7 +65,7 @@ describe('the difference hash', () => {
     }
   });
 
-  test('has a bit for each rise to the right, then one for each downwards', () => {
+  test('has a bit for each brighter neighbour on the right, then for each below', () => {
     const ramp = (at: (x: number, y: number) => number) =>
       Uint8Array.from({ length: 18 * 18 * 3 }, (_, index) => at(Math.floor(index / 3) % 18, Math.floor(index / 54)));
     const hash = (pixels: Uint8Array) => fingerprint({ pixels, width: 18, height: 18 }).differenceHash;
@@ -73,7 +73,7 @@ describe('the difference hash', () => {
     expect(hash(ramp((_, y) => y * 9))).toBe('0'.repeat(16) + 'f'.repeat(16));
   });
 
-  test('an image of one pixel has one', () => {
+  test('exists for an image of one pixel', () => {
     expect(fingerprint({ pixels: new Uint8Array(3), width: 1, height: 1 }).differenceHash).toBe('0'.repeat(32));
   });
 });

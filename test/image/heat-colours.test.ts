@@ -16,7 +16,7 @@ function luminance([red = 0, green = 0, blue = 0]: readonly number[]): number {
 }
 
 describe('the colours of heat', () => {
-  it('get brighter with every step, so that they can be told apart without their hue', () => {
+  it('get brighter with every step, so that they differ without their hue', () => {
     const lights = steps(1).map(luminance);
     const falls = lights.filter((light, step) => step > 0 && light < (lights[step - 1] ?? 0) - 1e-3);
     expect(falls).toEqual([]);
@@ -33,7 +33,7 @@ describe('the colours of heat', () => {
     }
   });
 
-  it('cover more the hotter they are', () => {
+  it('are more opaque the hotter they are', () => {
     const alphas = steps(0.5).map(([, , , alpha]) => alpha);
     expect([alphas[0], alphas[128], alphas[255]]).toEqual([0, 64, 128]);
   });

@@ -36,13 +36,13 @@ describe('heat over a photo', () => {
     expect(at(20, 50)).toEqual([...GREY]);
   });
 
-  it('leaves alone what the model has not seen', async () => {
+  it('does not change what the model has not seen', async () => {
     const { at } = await draw(await plain(90, 60).png().toBuffer(), layer(90, 60));
     expect(at(78, 5)).toEqual([...GREY]);
     expect(at(10, 5)).toEqual([...GREY]);
   });
 
-  it('lets more of the photo through the lower its opacity is', async () => {
+  it('shows more of the photo at a lower opacity', async () => {
     const photo = await plain(60, 60).png().toBuffer();
     const reds = [];
     for (const opacity of [0, 0.3, 1]) reds.push((await draw(photo, layer(60, 60, opacity))).at(52, 8)[0]);
@@ -50,25 +50,25 @@ describe('heat over a photo', () => {
     expect(reds).toEqual([...reds].sort((a = 0, b = 0) => a - b));
   });
 
-  it('colours grey photos, and shows turned ones upright', async () => {
+  it('colours grey photos, and draws rotated ones upright', async () => {
     const grey = await plain(60, 90).greyscale().withMetadata({ orientation: 6 }).jpeg().toBuffer();
     const { width, height, at } = await draw(grey, layer(90, 60));
     expect([width, height]).toEqual([90, 60]);
     expect(at(66, 8)[0]).toBeGreaterThan(at(66, 8)[2] ?? 0);
   });
 
-  it('is reduced to the size of a screen', async () => {
+  it('reduces large photos to the size of a screen', async () => {
     const { width, height, at } = await draw(await plain(3000, 2000).jpeg().toBuffer(), layer(3000, 2000));
     expect([width, height]).toEqual([1024, 683]);
     expect(at(750, 90)[0]).toBeGreaterThan(200);
   });
 
-  it('fits photos of a pixel or two', async () => {
+  it('works for photos of one or two pixels', async () => {
     const { width, height } = await draw(await plain(2, 1).png().toBuffer(), layer(2, 1));
     expect([width, height]).toEqual([2, 1]);
   });
 
-  it('is refused of what is no image', async () => {
+  it('is refused for a file that is not an image', async () => {
     await expect(draw(Buffer.from('no image'), layer(2, 1))).rejects.toMatchObject({ code: 'unsupported_image' });
   });
 });

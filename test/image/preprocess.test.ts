@@ -45,7 +45,7 @@ describe('preprocessImage', () => {
     expect(image).toMatchObject({ width: 120, height: 80, format: 'jpeg' });
   });
 
-  it('takes the middle', async () => {
+  it('crops the middle', async () => {
     // Three bands; only the middle one can reach a square crop.
     const file = await picture(300, 100, (x) => (x >= 100 && x < 200 ? [0, 255, 0] : [255, 0, 0]))
       .png()
@@ -66,7 +66,7 @@ describe('preprocessImage', () => {
     expect(Math.max(...cropped.pixels)).toBe(0);
   });
 
-  it('prepares a photo that the camera stored lying down as the upright one', async () => {
+  it('gives a photo that is stored rotated the same pixels as the upright one', async () => {
     const upright = await picture(90, 150, redOverBlue(150)).png().toBuffer();
     const lying = await sharp(upright).rotate(270).withMetadata({ orientation: 6 }).png().toBuffer();
     const [expected, turned] = await Promise.all([prepare(upright, recipe(32)), prepare(lying, recipe(32))]);
@@ -87,7 +87,7 @@ describe('preprocessImage', () => {
     expect(distance(righted.pixels, expected.pixels)).toBeLessThan(0.5);
   });
 
-  it('prepares a large photo alike, however the camera was held', async () => {
+  it('gives a large photo the same pixels in every orientation', async () => {
     const upright = picture(1500, 1800, (x, y) => waves(x / 20, y / 20));
     const stored = upright.clone().rotate(270).withMetadata({ orientation: 6 });
     const [expected, turned] = await Promise.all(
@@ -134,7 +134,7 @@ describe('preprocessImage', () => {
   );
 });
 
-describe('the pixels are those of Pillow and torchvision', () => {
+describe('the pixels are equal to those of Pillow and torchvision', () => {
   it.each(['bilinear', 'bicubic', 'lanczos'] as const)(
     'bit for bit where an image is enlarged by %s',
     async (kernel) => {
@@ -144,7 +144,7 @@ describe('the pixels are those of Pillow and torchvision', () => {
     },
   );
 
-  it('bit for bit where nothing is to be resized', async () => {
+  it('bit for bit where nothing is resized', async () => {
     const file = await picture(64, 64, waves).png().toBuffer();
     const { pixels } = await prepare(file, recipe(64));
     expect(Buffer.compare(pixels, (await decodeImage(file, MAX_PIXELS)).pixels)).toBe(0);
@@ -174,7 +174,7 @@ describe('the pixels are those of Pillow and torchvision', () => {
     },
   );
 
-  it('within a grey level and a half where a large JPEG is decoded at a fraction of its size', async () => {
+  it('within 1.5 grey levels where a large JPEG is decoded at a fraction of its size', async () => {
     const file = await picture(2000, 1500, (x, y) => waves(x / 20, y / 20))
       .jpeg({ quality: 92 })
       .toBuffer();
@@ -209,7 +209,7 @@ describe('modelCrop', () => {
     expect(modelCrop(size, how)).toEqual(crop);
   });
 
-  it('is where the pixels come from', async () => {
+  it('is the part that the pixels come from', async () => {
     const size = { width: 320, height: 200 };
     const { left, top, width, height } = modelCrop(size, recipe(64, 0.8));
     const inside = (x: number, y: number) => x >= left && x < left + width && y >= top && y < top + height;

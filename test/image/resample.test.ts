@@ -25,19 +25,19 @@ describe('resample gives the bytes that Pillow gives', () => {
     expect(greysOf(resample(ramp, width, 1, whole(width), kernel))).toEqual(expected);
   });
 
-  it('gives the part in the window, as cut from the whole', () => {
+  it('returns the part inside the window', () => {
     const all = greysOf(resample(ramp, 16, 1, whole(16), 'bicubic'));
     const part = greysOf(resample(ramp, 16, 1, { left: 5, top: 0, width: 4, height: 1 }, 'bicubic'));
     expect(part).toEqual(all.slice(5, 9));
   });
 
-  it('treats both directions alike', () => {
+  it('treats both directions the same', () => {
     const column = { ...ramp, width: 1, height: 8 };
     const down = resample(column, 1, 12, { left: 0, top: 0, width: 1, height: 12 }, 'lanczos');
     expect(greysOf(down)).toEqual(greysOf(resample(ramp, 12, 1, whole(12), 'lanczos')));
   });
 
-  it('keeps the channels apart', () => {
+  it('does not mix the channels', () => {
     const image = { pixels: Uint8Array.of(255, 0, 7, 0, 255, 7), width: 2, height: 1 };
     expect([...resample(image, 4, 1, whole(4), 'bilinear')]).toEqual([255, 0, 7, 191, 64, 7, 64, 191, 7, 0, 255, 7]);
   });

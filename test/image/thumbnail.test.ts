@@ -12,7 +12,7 @@ async function decoded(uri: string) {
 }
 
 describe('a thumbnail', () => {
-  it('keeps the proportions within the side', async () => {
+  it('keeps the proportions', async () => {
     const file = await picture(200, 100, (x, y) => [x, y, 0])
       .png()
       .toBuffer();
@@ -26,7 +26,7 @@ describe('a thumbnail', () => {
     expect(await decoded(await thumbnail(file, 64, MAX_PIXELS))).toMatchObject({ width: 20, height: 10 });
   });
 
-  it('is refused for what is no image', async () => {
+  it('is refused for a file that is not an image', async () => {
     await expect(thumbnail(Buffer.from('text'), 64, MAX_PIXELS)).rejects.toMatchObject({ code: 'unsupported_image' });
   });
 });
