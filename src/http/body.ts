@@ -75,8 +75,8 @@ export function watchBody(request: Request, limits: BodyLimits, fail: (error: Er
   const stall = setInterval(() => {
     const progress = received - receivedBefore;
     receivedBefore = received;
-    // A paused request waits for the disk, not for its client.
-    if (progress >= MIN_PROGRESS_BYTES || request.isPaused()) return;
+    // Where bytes wait to be read, the disk is slow, not the client.
+    if (progress >= MIN_PROGRESS_BYTES || request.readableLength > 0) return;
     failWith(tooSlow(`${progress} bytes of the body arrived in the last ${stallTimeoutMs} ms`, stallTimeoutMs));
   }, stallTimeoutMs);
   request.on('data', count);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 /** Thrown where a request ends because its client closed the connection. It is neither answered nor logged as an error. */
@@ -14,6 +15,8 @@ export class ClientGone extends Error {
  */
 export function clientSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
+  // Each image of the request listens to it.
+  setMaxListeners(Number.POSITIVE_INFINITY, controller.signal);
   if (response.destroyed && !response.writableFinished) controller.abort(new ClientGone());
   response.once('close', () => {
     if (!response.writableFinished) controller.abort(new ClientGone());

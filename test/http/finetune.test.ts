@@ -312,6 +312,19 @@ describe('limits', () => {
     await narrow.close();
   });
 
+  it('progress: a zip that comes a byte at a time gives its place back', async () => {
+    const slow = await startWorkbench({ config: { ...CONFIG, maxUploads: 1, stallTimeoutMs: 200 } });
+    const line = await openLine(slow.port);
+    line.socket.write(head(1_000_000));
+    const timer = setInterval(() => line.socket.write('z'), 20);
+    const { status, body } = await line.answer;
+    clearInterval(timer);
+    expect([status, (body as { code: string }).code]).toEqual([408, 'request_timeout']);
+    await expect.poll(async () => (await finetune({ name: 'flowers' }, zip, '', slow)).status).toBe(202);
+    line.socket.destroy();
+    await slow.close();
+  });
+
   it('time: a zip may take longer than a photo, but not for ever', async () => {
     const slow = await startWorkbench({ config: { ...CONFIG, requestTimeoutMs: 100, uploadTimeoutMs: 500 } });
     const line = await openLine(slow.port);

@@ -1,7 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ByteBudget } from '../../src/http/byte-budget.ts';
 import { picture } from '../image/pictures.ts';
 import {
   CONFIG,
+  classify,
   classifyRaw,
   colourClassifier,
   deferred,
@@ -47,6 +50,39 @@ describe('slow clients', () => {
     expect(await codeOf(line)).toEqual([408, 'request_timeout']);
     line.socket.end();
     await trickled;
+  });
+
+  it.each([
+    ['a raw body', 'image/jpeg'],
+    ['a form', 'multipart/form-data; boundary=x'],
+  ])('%s that makes no progress is cut off long before the deadline', async (_, type) => {
+    server = await startServer({ config: { ...CONFIG, requestTimeoutMs: 60_000, stallTimeoutMs: 150 } });
+    const line = await openLine(server.port);
+    const head = `POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: 150000\r\n\r\n`;
+    line.socket.write(`${head}--x\r\n${'-'.repeat(20_000)}`);
+    const trickled = trickle(line, '-');
+    expect(await codeOf(line)).toEqual([408, 'request_timeout']);
+    expect((await line.answer).body).toMatchObject({ context: { timeout_ms: 150 } });
+    line.socket.end();
+    await trickled;
+  });
+
+  it('a body that comes slowly, but comes, is taken', async () => {
+    server = await startServer({ config: { ...CONFIG, maxImageBytes: 1_000_000, stallTimeoutMs: 500 } });
+    const photo = await picture(400, 400, (x, y) => [(x * y) % 256, (x * 7) % 256, (y * 13) % 256])
+      .png()
+      .toBuffer();
+    const line = await openLine(server.port);
+    const head = `POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: ${photo.length}`;
+    line.socket.write(`${head}\r\nConnection: close\r\n\r\n`);
+    const step = Math.ceil(photo.length / 6);
+    for (let sent = 0; sent < photo.length; sent += step) {
+      await delay(200);
+      line.socket.write(photo.subarray(sent, sent + step));
+    }
+    expect(step).toBeGreaterThan(8 * 1024);
+    expect((await line.answer).status).toBe(200);
+    await line.closed;
   });
 
   it('a head that comes byte by byte is cut off too', async () => {
@@ -137,6 +173,84 @@ describe('bodies over the limit', () => {
     expect((await line.answer).status).toBe(200);
     await line.closed;
   });
+});
+
+describe('memory of bodies in flight', () => {
+  const LENGTH = 100_000;
+  const head = (length: number | undefined, type = 'image/jpeg', path = '/classify') =>
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\n` +
+    `${length === undefined ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`}\r\n\r\n`;
+  const start = () => startServer({ bodyBudget: new ByteBudget(2.5 * LENGTH) });
+  const opened = async (...asked: Parameters<typeof head>) => {
+    const line = await openLine(server.port);
+    line.socket.write(head(...asked));
+    return line;
+  };
+
+  it.each([
+    ['an image', 'image/jpeg', '/classify'],
+    ['a form', 'multipart/form-data; boundary=x', '/explain'],
+    ['a tensor', 'application/octet-stream', '/v2/models/tiny.test/infer'],
+  ])('is bounded: %s that exceeds it is refused before it is read', async (_, type, path) => {
+    server = await start();
+    const lines = [await opened(LENGTH), await opened(LENGTH)];
+    await expect.poll(async () => codeOf(await opened(LENGTH, type, path))).toEqual([429, 'queue_full']);
+    const refused = await opened(LENGTH, type, path);
+    expect((await refused.answer).head).toMatch(/retry-after: 1\r\n/i);
+    for (const { socket } of [...lines, refused]) socket.destroy();
+  });
+
+  it('counts bodies of unannounced length as they arrive', async () => {
+    server = await start();
+    const lines = [await opened(LENGTH), await opened(LENGTH)];
+    const growing = await opened(undefined);
+    const timer = setInterval(() => growing.socket.write(`4000\r\n${'a'.repeat(0x4000)}\r\n`), 5);
+    expect(await codeOf(growing)).toEqual([429, 'queue_full']);
+    clearInterval(timer);
+    for (const { socket } of [...lines, growing]) socket.destroy();
+  });
+
+  it('comes back when a request is answered, and when its client leaves', async () => {
+    server = await start();
+    const photo = await picture(20, 20, () => [0, 0, 255])
+      .jpeg()
+      .toBuffer();
+    for (let i = 0; i < 5; i++) {
+      const { socket } = await opened(2 * LENGTH);
+      await expect.poll(async () => (await classifyRaw(server, Buffer.alloc(LENGTH))).status).toBe(429);
+      socket.destroy();
+      await expect.poll(async () => (await classifyRaw(server, photo)).status).toBe(200);
+    }
+  });
+
+  it('admits a body of any size on an idle server', async () => {
+    server = await startServer({ bodyBudget: new ByteBudget(1) });
+    const photo = await picture(20, 20, () => [0, 0, 255])
+      .jpeg()
+      .toBuffer();
+    expect((await classifyRaw(server, photo)).status).toBe(200);
+  });
+});
+
+it('many images that listen to one client print no warning', async () => {
+  const warnings: Error[] = [];
+  const listener = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', listener);
+  server = await startServer({
+    classifier: {
+      classify: (request) => {
+        for (const _ of request.images) request.signal.addEventListener('abort', () => undefined);
+        return colourClassifier.classify(request);
+      },
+    },
+  });
+  const photo = await picture(8, 8, () => [255, 0, 0])
+    .jpeg()
+    .toBuffer();
+  const images = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`${i}.jpg`, photo]));
+  expect((await classify(server, images)).status).toBe(200);
+  process.off('warning', listener);
+  expect(warnings).toEqual([]);
 });
 
 describe('drain', () => {
