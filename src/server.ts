@@ -20,6 +20,9 @@ import { createHttpServer } from './http/http-server.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { createModelTrainer, createServices, ENGINE_GRACE_MS, packageVersion } from './services.ts';
 
+/** Connections that wait to be accepted. Node's default of 511 is less than a burst of clients; the system may allow fewer. */
+const MAX_PENDING_CONNECTIONS = 4_096;
+
 /** A server that is not listening yet. */
 export interface MenagerieServer {
   /** Listens, then loads the default model, starts the jobs and converts the other models. */
@@ -73,7 +76,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   return {
     start: async () => {
       const { host } = config;
-      server.listen(config.port, host);
+      server.listen({ port: config.port, host, backlog: MAX_PENDING_CONNECTIONS });
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
       logger.info({ host, port }, `listening on http://${host}:${port}`);

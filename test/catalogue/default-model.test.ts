@@ -1,53 +1,50 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { DefaultModel } from '../../src/catalogue/default-model.ts';
+import { AppError } from '../../src/common/errors.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 
-/** Whether the files of the model are damaged, and how often its load was tried. */
-let damaged: boolean;
+/** Why the model cannot be loaded; a test repairs it by unsetting it. */
+let fault: string | undefined;
 let attempts: number;
 let model: DefaultModel;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });
-  [damaged, attempts] = [true, 0];
-  let failure: string | undefined;
+  attempts = 0;
+  let obstacle: string | undefined;
   model = new DefaultModel({
-    registry: { resolve: () => ({ name: 'resnet', version: 1 }) as ModelVersion },
+    registry: { resolve: () => ({}) as ModelVersion },
     serving: {
-      use: async (version, _runtime, work) => {
+      use: async () => {
         attempts += 1;
-        failure = damaged ? 'its weights are damaged' : undefined;
-        if (damaged) throw new Error(failure);
-        return await work({ submit: () => Promise.reject(new Error(`${version.name} gets no image here`)) } as never);
+        obstacle = fault;
+        if (fault !== undefined) throw new AppError('model_unavailable', fault);
+        return undefined as never;
       },
-      obstacle: () => failure,
+      obstacle: () => obstacle,
     },
-    defaultModel: 'resnet',
+    defaultModel: 'tiny.test',
     logger: createLogger('silent'),
   });
 });
-afterEach(() => {
-  vi.useRealTimers();
-});
+afterEach(() => vi.useRealTimers());
 
-test('a model that was never loaded is not ready', () => {
+it('is not ready before it is loaded', async () => {
+  fault = undefined;
   expect(model.readiness()).toEqual({ ready: false, reason: 'it is being loaded' });
+  await model.load();
+  expect(model.readiness()).toEqual({ ready: true });
 });
 
-test('a model that could not be loaded becomes ready after a repair, by health checks alone', async () => {
+it('becomes ready by itself after a repair: health checks try it again, now and then', async () => {
+  fault = 'the weights are damaged';
   await model.load();
-  expect(model.readiness()).toEqual({ ready: false, reason: 'its weights are damaged' });
-  damaged = false;
+  for (let i = 0; i < 5; i++) expect(model.readiness()).toEqual({ ready: false, reason: fault });
+  expect(attempts).toBe(1);
+  fault = undefined;
   vi.advanceTimersByTime(6_000);
-  // This check starts another attempt in the background.
   expect(model.readiness().ready).toBe(false);
   await vi.waitFor(() => expect(model.readiness()).toEqual({ ready: true }));
   expect(attempts).toBe(2);
-});
-
-test('health checks in quick succession start no further attempts', async () => {
-  await model.load();
-  for (let check = 0; check < 10; check += 1) model.readiness();
-  expect(attempts).toBe(1);
 });

@@ -94,6 +94,12 @@ describe('slow clients', () => {
   });
 });
 
+it('idle connections outlast those of clients and proxies, so that no request meets one that is being closed', async () => {
+  server = await startServer();
+  const { headers } = await fetch(`${server.url}/v2/health/live`);
+  expect(Number(/timeout=(\d+)/.exec(headers.get('keep-alive') ?? '')?.[1])).toBeGreaterThan(60);
+});
+
 describe('what is no HTTP', () => {
   it('is told so', async () => {
     server = await startServer();
