@@ -162,7 +162,7 @@ describe('files of jobs', () => {
 
   test('belong to one process at a time', async () => {
     await withQueue(async () => {
-      await expect(openFileJobQueue(folder, silent)).rejects.toThrow(`another process (${process.pid}) works with`);
+      await expect(openFileJobQueue(folder, silent)).rejects.toThrow(`is in use by process ${process.pid}`);
     });
     await withQueue(async () => {});
   });

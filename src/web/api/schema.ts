@@ -154,7 +154,7 @@ export type Pull = {
 
 /** The summary and the rest. */
 export type ModelCard = ModelSummary & {
-  /** The name of a known architecture, or its family and what else its builder is told. */
+  /** The name of a known architecture, or the table of a family. */
   readonly architecture: string | {
     readonly family?: string | undefined;
   };
