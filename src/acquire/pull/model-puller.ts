@@ -10,6 +10,7 @@ import type { ManifestDocument } from '../../registry/manifest.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
 import { readNamedLabels, readZooManifest, readZooModel } from '../../registry/zoo.ts';
 import { expectBackbone, fetchBackbone, removeBeginning } from './fetch-backbone.ts';
+import { fetchCheckpoint } from './fetch-checkpoint.ts';
 import { fetchNpmModel } from './fetch-npm-model.ts';
 import { fetchWeights, type Patience } from './fetch-weights.ts';
 import { fetchWheelWeights } from './fetch-wheel.ts';
@@ -129,6 +130,9 @@ export class ModelPuller {
         await placeWeights(target, folder, await fetchWeights(document, new URL(source.url), wanted, context, options));
         break;
       }
+      case 'checkpoint':
+        await placeWeights(target, folder, await fetchCheckpoint(document, source, target, work, context, options));
+        break;
       case 'wheel':
         await placeWeights(target, folder, await fetchWheelWeights(source, target, work, options));
         break;
