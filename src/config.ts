@@ -19,11 +19,11 @@ export const settingsSchema = z.object({
   ALLOWED_HOSTS: z
     .string()
     .default('')
-    .describe('Host names, separated by commas, that the server answers to beside those of this machine'),
+    .describe('Host names, separated by commas, that requests may use in addition to those of this machine'),
   TRUST_PROXY: z
     .stringbool()
     .default(false)
-    .describe('Whether X-Forwarded-Host and X-Forwarded-Proto tell the public address: behind a proxy that sets them'),
+    .describe('Whether X-Forwarded-Host and X-Forwarded-Proto are trusted; only behind a proxy that sets them'),
   DATA_DIR: z.string().default('./data').describe('Folder for jobs, trained models, conversions and features'),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model for requests that name none'),
   DEFAULT_BACKBONE: z.string().default('resnet18_slim.tiny200').describe('Backbone for fine-tunes that name none'),
