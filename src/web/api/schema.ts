@@ -9,16 +9,16 @@ export type TopK = number;
 export type Threshold = number;
 
 export type Classification = {
-  /** The name of the model that answered. */
+  /** Name of the model that answered. */
   readonly model: string;
   readonly version: number;
   readonly runtime: Runtime;
   readonly results: readonly (ImageClasses | ImageFailure)[];
-  /** Of the request as a whole, in milliseconds. */
+  /** Durations of the whole request, in milliseconds. */
   readonly timings: {
-    /** Until the body had arrived. */
+    /** Receiving the body. */
     readonly receive_ms: number;
-    /** From there to the last result, decoding included. */
+    /** From the end of the body to the last result, including decoding. */
     readonly classify_ms: number;
     readonly total_ms: number;
   };
@@ -26,19 +26,19 @@ export type Classification = {
 
 export type ImageClasses = {
   readonly filename: Filename;
-  /** The likeliest first; fewer than `top_k` where `threshold` or the number of classes says so. */
+  /** Most probable class first; fewer than `top_k` when the model has fewer classes or scores are below `threshold`. */
   readonly predictions: readonly Prediction[];
-  /** Of a fine-tuned model: whether it is less sure than `unknown_threshold` of its card, so that the picture may well show none of its classes. */
+  /** Fine-tuned models only: whether the best score is lower than `unknown_threshold` of the card, so that the image may show none of the classes. */
   readonly unknown?: boolean | undefined;
-  /** Of this image, in milliseconds. */
+  /** Durations of this image, in milliseconds. */
   readonly timings: {
     /** Decoding, resizing and cropping. */
     readonly decode_ms: number;
     /** Waiting for an engine. */
     readonly queue_ms: number;
-    /** The run of its batch. */
+    /** Computing its batch. */
     readonly inference_ms: number;
-    /** Images in that batch, this one included. */
+    /** Images in its batch, including this one. */
     readonly batch_size: number;
   };
 };
@@ -48,44 +48,44 @@ export type ImageFailure = {
   readonly error: Problem;
 };
 
-/** As the form named it; `image` for a raw body. */
+/** File name in the form; `image` for a raw body. */
 export type Filename = string;
 
 export type Prediction = {
   readonly label: string;
-  /** The probability that the model gives the class. */
+  /** Probability of the class. */
   readonly score: number;
-  /** The place of the class in the model's output. */
+  /** Index of the class in the model's output. */
   readonly index: number;
-  /** The class in WordNet 3.0, where it is known. */
+  /** The class in WordNet 3.0, when it is known. */
   readonly synset: string | null;
 };
 
 export type Explanation = {
-  /** The name of the model that answered. */
+  /** Name of the model that answered. */
   readonly model: string;
   readonly version: number;
   readonly method: "cam" | "grad_cam";
   readonly class: Prediction;
-  /** The photo once it is upright, in pixels. */
+  /** Size of the upright photo, in pixels. */
   readonly image: {
     readonly width: number;
     readonly height: number;
   };
-  /** The part of it that the model saw, which the heatmap covers; in the same pixels, not always whole ones. */
+  /** The part of the photo that the model saw and the heatmap covers, in pixels, which may be fractions. */
   readonly crop: {
     readonly left: number;
     readonly top: number;
     readonly width: number;
     readonly height: number;
   };
-  /** Rows from the top, each from the left: 1 where most speaks for the class, 0 where nothing does. All 0 where nothing in the photo speaks for it. */
+  /** Rows from top to bottom, each from left to right: 1 at the place that contributes most to the class, 0 where nothing does. All 0 when no place contributes. */
   readonly heatmap: {
     readonly height: number;
     readonly width: number;
     readonly values: readonly (readonly number[])[];
   };
-  /** In milliseconds, as of a classification. */
+  /** Durations in milliseconds, as in a classification. */
   readonly timings: {
     readonly receive_ms: number;
     readonly decode_ms: number;
@@ -102,14 +102,14 @@ export type ModelList = {
     readonly id: string;
     /** What is damaged or missing. */
     readonly reason: string;
-    /** The versions that can be used. */
+    /** Versions that can be used. */
     readonly versions: readonly number[];
     readonly aliases: Aliases;
     readonly damaged?: DamagedReferences | undefined;
   }[];
 };
 
-/** Names for versions, as in `name@alias`. */
+/** Versions by their alias, as in `name@alias`. */
 export type Aliases = Readonly<Record<string, number>>;
 
 /** Versions and aliases that cannot be used, since a file is damaged or missing. Setting or removing an alias repairs it. Absent when there are none. */
@@ -125,13 +125,13 @@ export type ModelSummary = {
   readonly title: string;
   /** The version that was asked for. A bare name stands for the version of the alias `production`, or for the newest version when there is no such alias. It never stands for another one instead. */
   readonly version: number;
-  /** The versions that can be used. */
+  /** Versions that can be used. */
   readonly versions: readonly number[];
   readonly aliases: Aliases;
   readonly damaged?: DamagedReferences | undefined;
-  /** Whether it answers requests that name no model. */
+  /** Whether the model answers requests that name none. */
   readonly default: boolean;
-  /** A backbone alone has 0: it can be fine-tuned, but names nothing. */
+  /** 0 for a backbone without a head, which can only be fine-tuned. */
   readonly num_classes: number;
   /** Length of the vector that enters the last dense layer. */
   readonly num_features: number;
@@ -141,7 +141,7 @@ export type ModelSummary = {
   readonly license: string;
 };
 
-/** The fetching of a model's weights. */
+/** Download of the weights of a model. */
 export type Pull = {
   readonly model: string;
   readonly state: "running" | "done" | "failed" | "cancelled";
@@ -152,13 +152,13 @@ export type Pull = {
   readonly reason: string | null;
 };
 
-/** The summary and the rest. */
+/** `ModelSummary` with all details. */
 export type ModelCard = ModelSummary & {
-  /** The name of a known architecture, or the table of a family. */
+  /** Name of a known architecture, or parameters of a family. */
   readonly architecture: string | {
     readonly family?: string | undefined;
   };
-  /** What the network takes. */
+  /** Input of the network. */
   readonly input: {
     readonly height: number;
     readonly width: number;
@@ -168,24 +168,24 @@ export type ModelCard = ModelSummary & {
     readonly range: [0,255];
     readonly colour: "RGB";
   };
-  /** How a photo gets there: the shorter side is resized to `input / crop_pct`, and the middle is taken. Scaling by `mean` and `std`, of values in 0..1, is a part of the network. */
+  /** How a photo becomes the input: the shorter side is resized to `input / crop_pct`, and the centre is cropped. The network itself scales by `mean` and `std`, of values in 0..1. */
   readonly preprocessing: {
     readonly crop_pct: number;
     readonly interpolation: "nearest" | "bilinear" | "bicubic" | "lanczos";
     readonly mean: PerChannel;
     readonly std: PerChannel;
   };
-  /** In the order of the network's output. */
+  /** In the order of the output. */
   readonly classes: readonly {
     readonly index: number;
     readonly label: string;
     readonly synset?: string | undefined;
   }[];
-  /** Measured through the code that serves; of weights that others trained, as they published it. */
+  /** Measured by the code that serves; as published, for weights that others trained. */
   readonly accuracy: readonly {
     readonly dataset: string;
     readonly images: number;
-    /** Pixels, where they are not those of `input`. */
+    /** Height and width in pixels, when they differ from those of `input`. */
     readonly image_size?: number | undefined;
     /** Percent. */
     readonly top1: number;
@@ -194,45 +194,45 @@ export type ModelCard = ModelSummary & {
     /** Expected calibration error. */
     readonly ece_15_bins?: number | undefined;
   }[];
-  /** The recipe, as far as it is known; of a fine-tuned model its options. */
+  /** The training recipe, as far as it is known; the options of a fine-tuned model. */
   readonly training?: Readonly<Record<string, unknown>> | undefined;
-  /** Of a fine-tuned model. Where the best score is lower, the answer is `unknown`. */
+  /** Fine-tuned models only: when the best score is lower, the answer is `unknown`. */
   readonly unknown_threshold?: number | undefined;
-  /** Of a fine-tuned model. The digests of backbone and data set, and what trained it. */
+  /** Fine-tuned models only: digests of backbone and data set, and the software that trained it. */
   readonly provenance?: Readonly<Record<string, string>> | undefined;
-  /** Of a fine-tuned model. The whole report is at `/models/{id}/report`. */
+  /** Fine-tuned models only; the whole report is at `/models/{id}/report`. */
   readonly report?: ReportSummary | undefined;
-  /** What else one should know of licence and origin. */
+  /** More about licence and origin. */
   readonly license_notice?: string | undefined;
-  /** Room on the disk, and what a process takes more with the model loaded, about. */
+  /** Approximate bytes on the disk, and of memory when the model is loaded. */
   readonly needs?: {
     readonly disk_bytes: number;
     readonly memory_bytes: number;
   } | undefined;
-  /** The file that everything is converted from. */
+  /** The file from which the formats are converted. */
   readonly weights: File;
-  /** ONNX and TF.js, compared on eight fixed pictures after the conversion: `measured`; `pending` before that; `none` where the model comes in one format alone. */
+  /** Comparison of ONNX and TF.js on eight fixed pictures after the conversion: `measured`; `pending` before that; `none` when the model is available in one format only. */
   readonly parity?: {
     readonly state: "measured" | "pending" | "none";
-    /** Why there is nothing to compare. */
+    /** Why there is no comparison. */
     readonly reason?: string | undefined;
     readonly measured_at?: string | undefined;
     readonly pictures?: number | undefined;
-    /** Of logits and features as a share of the largest value there is. */
+    /** Largest difference of logits and features, relative to the largest value. */
     readonly max_difference?: {
       readonly probabilities?: number | undefined;
       readonly logits?: number | undefined;
       readonly features?: number | undefined;
     } | undefined;
-    /** Share of the pictures. */
+    /** Share of pictures with the same most probable class. */
     readonly top1_agreement?: number | undefined;
-    /** The most that a probability should differ. */
+    /** Largest accepted difference of a probability. */
     readonly tolerance?: number | undefined;
     readonly within_tolerance?: boolean | undefined;
     readonly onnx?: ComparedFormat | undefined;
     readonly tfjs?: ComparedFormat | undefined;
   } | undefined;
-  /** The converted files, once they are there; they are made at the first need. */
+  /** The converted files; they are made at first use. */
   readonly formats: {
     readonly onnx?: File | undefined;
     readonly tfjs?: File | undefined;
@@ -242,11 +242,11 @@ export type ModelCard = ModelSummary & {
 export type Job = {
   readonly id: string;
   readonly state: JobState;
-  /** The last that was heard of it; null before it has begun. */
+  /** Last reported progress; null before the job has started. */
   readonly progress: JobProgress | null;
-  /** Of a job that succeeded. */
+  /** Result of a job that succeeded. */
   readonly result: JobResult | null;
-  /** Of a job that failed. */
+  /** Failure of a job that failed. */
   readonly failure: JobFailure | null;
   /** How often the job was begun since it last got further. More than 1 after a crash; it fails after 3. */
   readonly attempts: number;
@@ -254,21 +254,21 @@ export type Job = {
   readonly created_at: string;
   readonly started_at: string | null;
   readonly finished_at: string | null;
-  /** What was asked for. */
+  /** Options of the request. */
   readonly options: Readonly<Record<string, unknown>>;
 };
 
 export type JobState = "queued" | "running" | "succeeded" | "failed" | "cancelled";
 
-/** Numbers that a phase does not have are absent. */
+/** Numbers that do not apply to a phase are absent. */
 export type JobProgress = {
-  /** Share of the whole job that is done, about. */
+  /** Approximate share of the whole job that is done. */
   readonly fraction: number;
   readonly phase: string;
   /** Images, copies, fits or epochs of this phase. */
   readonly done?: number | undefined;
   readonly total?: number | undefined;
-  /** Of this phase, by its speed so far. */
+  /** Estimate for this phase, from its speed so far. */
   readonly seconds_left?: number | undefined;
   readonly loss?: number | undefined;
   readonly accuracy?: number | undefined;
@@ -279,7 +279,7 @@ export type JobProgress = {
 export type JobResult = {
   readonly model: string;
   readonly version: number;
-  /** Whether the bare name stands for it now. */
+  /** Whether the version now answers to the name of the model. */
   readonly promoted: boolean;
   readonly summary: ReportSummary;
 };
@@ -301,10 +301,10 @@ export type JobProgressEvent = {
   readonly progress: JobProgress;
 };
 
-/** What was found in a data set. Lists of examples are cut, counts are whole. */
+/** Report on a data set. Lists of examples are truncated, counts are complete. */
 export type PreflightReport = {
   readonly layout: string;
-  /** What the training would do, in a sentence. */
+  /** What would be trained, in one sentence. */
   readonly will_train: string;
   readonly classes: readonly {
     readonly name: string;
@@ -317,7 +317,7 @@ export type PreflightReport = {
   /** Images of the largest class over those of the smallest. */
   readonly imbalance: number | null;
   readonly split: Readonly<Record<string, unknown>>;
-  /** Images that cannot be decoded, and why. */
+  /** Images that cannot be decoded, with the reason. */
   readonly unreadable: {
     readonly count: number;
     readonly examples: readonly {
@@ -327,19 +327,19 @@ export type PreflightReport = {
       readonly reason: string;
     }[];
   };
-  /** Files that are not used, and why. */
+  /** Files that are not used, with reasons. */
   readonly ignored: Readonly<Record<string, unknown>>;
-  /** Rows of `labels.csv` without their file. */
+  /** Rows of `labels.csv` whose file is missing. */
   readonly missing?: Readonly<Record<string, unknown>> | undefined;
-  /** Exact copies under one label. */
+  /** Exact copies with the same label. */
   readonly duplicates?: FileGroups | undefined;
-  /** Exact copies under several labels. */
+  /** Exact copies with different labels. */
   readonly conflicting_labels?: FileGroups | undefined;
-  /** Exact copies on both sides of a split. */
+  /** Exact copies in several splits. */
   readonly leakage?: FileGroups | undefined;
   /** Pairs that look alike. */
   readonly near_duplicates?: FileGroups | undefined;
-  /** Images that must be enlarged. */
+  /** Images that are smaller than the input of the model. */
   readonly small_images?: {
     readonly count: number;
     readonly examples: readonly {
@@ -354,7 +354,7 @@ export type PreflightReport = {
   }[];
 };
 
-/** Files of a data set that belong together, each list being one group. */
+/** Groups of files of a data set. */
 export type FileGroups = {
   readonly count: number;
   readonly examples: readonly (readonly {
@@ -370,12 +370,12 @@ export type ReportSummary = {
   readonly next_steps: readonly string[];
   readonly test_images?: number | undefined;
   readonly accuracy?: number | undefined;
-  /** Of the accuracy, with 95 % confidence. */
+  /** 95 % confidence interval of the accuracy. */
   readonly interval?: readonly number[] | undefined;
   readonly macro_f1?: number | undefined;
   readonly calibration_error?: Readonly<Record<string, unknown>> | undefined;
   readonly temperature?: number | undefined;
-  /** What `unknown_threshold` does on the held-out images. */
+  /** Effect of `unknown_threshold` on the held-out images. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
   readonly baselines?: Readonly<Record<string, unknown>> | undefined;
 };
@@ -400,7 +400,7 @@ export type TrainingReport = {
   readonly classes: readonly string[];
   readonly dataset: Readonly<Record<string, unknown>>;
   readonly training: {
-    /** The epoch whose weights were kept. */
+    /** Epoch of the weights that were kept. */
     readonly best_epoch: number;
     readonly history: readonly {
       readonly epoch: number;
@@ -412,7 +412,7 @@ export type TrainingReport = {
   };
   readonly verdict: Verdict;
   readonly next_steps: readonly string[];
-  /** What the held-out images say; null where there are none. */
+  /** Evaluation on the held-out images; null when there are none. */
   readonly test: TestReport | null;
   readonly provenance: Readonly<Record<string, unknown>>;
 };
@@ -421,12 +421,12 @@ export type TrainingReport = {
 export type TestReport = {
   readonly images: number;
   readonly accuracy: number;
-  /** Of the accuracy, with 95 % confidence. */
+  /** 95 % confidence interval of the accuracy. */
   readonly interval: readonly number[];
   readonly macro_f1: number;
-  /** Images by class (rows) and answer (columns), in the order of the classes. */
+  /** Number of images by true class (rows) and predicted class (columns), in the order of the classes. */
   readonly confusion: readonly (readonly number[])[];
-  /** Some of the images behind each number of `confusion`; wrong answers first. */
+  /** Some images of each cell of `confusion`, wrong predictions first. */
   readonly cells?: readonly {
     readonly label: string;
     readonly predicted: string;
@@ -449,7 +449,7 @@ export type TestReport = {
     readonly before: Calibration;
     readonly after: Calibration;
   };
-  /** The confidence below which the answer is `unknown`, and what it does. */
+  /** The confidence below which the answer is `unknown`, and its effect on the held-out images. */
   readonly unknown: {
     readonly threshold: number;
     readonly reached: boolean;
@@ -464,7 +464,7 @@ export type TestReport = {
       readonly accuracy: number;
     };
   };
-  /** The version that answered before, on the same images. */
+  /** The previous version, on the same images. */
   readonly current?: {
     readonly model: string;
     readonly version: number;
@@ -512,7 +512,7 @@ export type TensorSpecification = {
 
 /** As in the Open Inference Protocol. */
 export type InferenceRequest = {
-  /** Comes back with the answer. */
+  /** Repeated in the answer. */
   readonly id?: string | undefined;
   readonly parameters?: {
     readonly binary_data_output?: boolean | undefined;
@@ -558,14 +558,14 @@ export type RepositoryEntry = {
   readonly name: string;
   readonly version?: string | undefined;
   readonly state: "READY" | "LOADING" | "UNAVAILABLE";
-  /** Why it is not ready; empty where it is. */
+  /** Why the version is not ready; empty when it is. */
   readonly reason: string;
 };
 
 export type ComparedFormat = {
-  /** What computed it. */
+  /** Backend that computed the training. */
   readonly backend: string;
-  /** Of the runtime's library. */
+  /** Version of the library. */
   readonly version: string;
   readonly sha256: Sha256;
   readonly size_bytes: number;
@@ -583,19 +583,19 @@ export type Problem = {
   /** The same for all errors of the code. */
   readonly title: string;
   readonly status: number;
-  /** What was wrong and what would be right. */
+  /** What is wrong and what would be right. */
   readonly detail: string;
   readonly code: ErrorCode;
   /** The request as a URI. */
   readonly instance: string;
   readonly request_id: string;
-  /** Under `/v2`: the detail once more, where clients of the Open Inference Protocol look for it. */
+  /** Under `/v2` only: the same as `detail`, for clients of the Open Inference Protocol. */
   readonly error?: string | undefined;
-  /** Facts for programs, such as the limit that was passed. */
+  /** Facts for programs, such as the limit that was exceeded. */
   readonly context?: Readonly<Record<string, unknown>> | undefined;
 };
 
-/** Stable; new ones may come. */
+/** Stable. New codes may be added. */
 export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "host_not_allowed" | "job_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
 
 /** Parameters, body and response of each operation, by its `operationId`. */
@@ -612,7 +612,7 @@ export interface Operations {
     readonly body: FormData | Blob;
     readonly answer: Classification;
   };
-  /** Show where an image shows a class */
+  /** Show where in an image the model sees a class */
   readonly explain: {
     readonly path: Record<never, never>;
     readonly query: {
@@ -624,7 +624,7 @@ export interface Operations {
     readonly body: FormData | Blob;
     readonly answer: Explanation;
   };
-  /** Teach a model your own classes */
+  /** Train a model on your own classes */
   readonly finetune: {
     readonly path: Record<never, never>;
     readonly query: {
@@ -668,7 +668,7 @@ export interface Operations {
       readonly jobs: readonly Job[];
     };
   };
-  /** See how far a job is */
+  /** Get a job */
   readonly describeJob: {
     readonly path: {
       readonly id: string;
@@ -704,7 +704,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: ModelList;
   };
-  /** Read the card of a model */
+  /** Get the card of a model */
   readonly describeModel: {
     readonly path: {
       readonly id: ModelReference;
@@ -744,7 +744,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: ModelCard;
   };
-  /** Get a model's weights */
+  /** Pull the weights of a model */
   readonly pullModel: {
     readonly path: {
       readonly id: ModelReference;
@@ -755,7 +755,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Pull;
   };
-  /** How far a pull is */
+  /** Get the state of a pull */
   readonly readPull: {
     readonly path: {
       readonly id: ModelReference;
@@ -782,7 +782,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Response | undefined;
   };
-  /** Read what a fine-tuned model is worth */
+  /** Get the report of a fine-tuned model */
   readonly readReport: {
     readonly path: {
       readonly id: ModelReference;
@@ -793,7 +793,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: TrainingReport;
   };
-  /** See the images that a report names */
+  /** Get thumbnails of the images in a report */
   readonly readReportPictures: {
     readonly path: {
       readonly id: ModelReference;
@@ -802,7 +802,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Readonly<Record<string, string>>;
   };
-  /** Take a model away */
+  /** Export a model */
   readonly exportModel: {
     readonly path: {
       readonly id: ModelReference;
@@ -814,7 +814,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Response;
   };
-  /** The server and the extensions it has */
+  /** Get metadata of the server */
   readonly serverMetadata: {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
@@ -825,7 +825,7 @@ export interface Operations {
       readonly extensions: readonly ("binary_tensor_data" | "classification" | "model_repository")[];
     };
   };
-  /** The tensors of a model */
+  /** Get metadata of a model */
   readonly tensorMetadata: {
     readonly path: {
       readonly id: ModelReference;
@@ -834,7 +834,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: TensorMetadata;
   };
-  /** Is a model loaded? */
+  /** Get readiness of a model */
   readonly modelReady: {
     readonly path: {
       readonly id: ModelReference;
@@ -855,7 +855,7 @@ export interface Operations {
     readonly body: InferenceRequest;
     readonly answer: InferenceResponse;
   };
-  /** The tensors of a version */
+  /** Get metadata of a version */
   readonly versionTensorMetadata: {
     readonly path: {
       readonly id: ModelReference;
@@ -865,7 +865,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: TensorMetadata;
   };
-  /** Is a version loaded? */
+  /** Get readiness of a version */
   readonly versionReady: {
     readonly path: {
       readonly id: ModelReference;
@@ -888,12 +888,12 @@ export interface Operations {
     readonly body: InferenceRequest;
     readonly answer: InferenceResponse;
   };
-  /** All that there is, loaded or not */
+  /** List all versions and their states */
   readonly repositoryIndex: {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
     readonly body: {
-      /** Only what is loaded. */
+      /** Whether to list only loaded versions. */
       readonly ready?: boolean | undefined;
     } | undefined;
     readonly answer: readonly RepositoryEntry[];
@@ -924,7 +924,7 @@ export interface Operations {
     } | undefined;
     readonly answer: RepositoryEntry;
   };
-  /** Does the process answer? */
+  /** Get liveness */
   readonly live: {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
@@ -933,25 +933,25 @@ export interface Operations {
       readonly live: true;
     };
   };
-  /** Does the default model answer? */
+  /** Get readiness */
   readonly ready: {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
     readonly body: undefined;
     readonly answer: {
       readonly ready: true;
-      /** What is wrong although requests are answered, such as engines that do not respond. */
+      /** Faults although requests are answered, such as engines that do not respond. */
       readonly warnings: readonly string[];
     };
   };
-  /** Metrics for Prometheus */
+  /** Get metrics for Prometheus */
   readonly metrics: {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
     readonly body: undefined;
     readonly answer: Response;
   };
-  /** The way in */
+  /** Open the page */
   readonly index: {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
@@ -962,14 +962,14 @@ export interface Operations {
       readonly links: Readonly<Record<string, string>>;
     };
   };
-  /** This page */
+  /** Open this documentation */
   readonly docs: {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
     readonly body: undefined;
     readonly answer: Response;
   };
-  /** This description */
+  /** Get this document */
   readonly openapi: {
     readonly path: Record<never, never>;
     readonly query: Record<never, never>;
