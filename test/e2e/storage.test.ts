@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { colourZip } from '../../scripts/labelled-zip.ts';
-import { type ServerProcess, startServer, untilReady } from '../../scripts/server-process.ts';
+import { type ServerProcess, startServer, until, untilReady } from '../../scripts/server-process.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
@@ -78,6 +79,25 @@ async function finetune(): Promise<Answer> {
   return ask('/finetune', { method: 'POST', body: form });
 }
 
+/** A job in the API; only what these tests use. */
+interface Job {
+  readonly id: string;
+  readonly state: string;
+  readonly progress: { readonly phase: string } | null;
+}
+
+/** Writes to a disk until it is full. */
+async function fill(path: string): Promise<void> {
+  const file = await open(join(path, 'fill'), 'w');
+  try {
+    for (;;) await file.write(Buffer.alloc(65_536));
+  } catch (thrown) {
+    expect(thrown).toMatchObject({ code: 'ENOSPC' });
+  } finally {
+    await file.close();
+  }
+}
+
 async function stop(): Promise<number | string> {
   server.child.kill('SIGTERM');
   return await server.exit;
@@ -102,6 +122,25 @@ describe.skipIf(!canMount)('on a full disk (skipped where `unshare --mount` is n
     await rm(`/proc/${server.child.pid}/root${dataDir}/fill`);
     expect((await promote(2)).status).toBe(200);
     expect((await finetune()).status).toBe(202);
+    expect(await stop()).toBe(0);
+  });
+
+  it('a fine-tune during which the disk fills up fails with storage_full', { timeout: 120_000 }, async () => {
+    await startOn('mount -t tmpfs -o size=300m tmpfs "$1"; cp -r "$2/." "$1"');
+    const seen = `/proc/${server.child.pid}/root${dataDir}`;
+    const form = new FormData();
+    form.append('dataset', new Blob([new Uint8Array(await colourZip())]), 'set.zip');
+    for (const [name, value] of Object.entries({ name: 'birds', copies: '20' })) form.append(name, value);
+    const { id } = (await (await fetch(`${server.url}/finetune`, { method: 'POST', body: form })).json()) as Job;
+    const job = async () => (await (await fetch(`${server.url}/jobs/${id}`)).json()) as Job;
+    await until(async () => (await job()).progress?.phase === 'augmenting');
+    await fill(seen);
+    await until(async () => (await job()).state !== 'running');
+    const failure = { code: 'storage_full', message: expect.stringContaining('Free some space') };
+    expect(await job()).toMatchObject({ state: 'failed', failure });
+    expect((await ask('/models/birds', {})).code).toBe('model_not_found');
+    expect(readdirSync(join(seen, 'work'))).toEqual([]);
+    expect(await classify('flowers')).toBe(200);
     expect(await stop()).toBe(0);
   });
 
