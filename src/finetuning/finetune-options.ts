@@ -5,24 +5,23 @@ import { describeIssues, MODEL_NAME } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
 import { SEARCH_LEVELS } from './head/search-candidates.ts';
 
-/** How the best settings are looked for, beside the defaults that need no tuning. */
+/** How hyperparameters are searched; with `none` the defaults are used. */
 const SEARCHES = ['none', ...SEARCH_LEVELS] as const;
-/** What the head reads: the backbone's own features, or the means of its earlier maps too. */
+/** What the head reads: only the backbone's own features, or also the means of its earlier maps. */
 const LAYERS = ['last', 'all'] as const;
-/** When a new version serves under the model's bare name. */
+/** When the model's bare name means the new version. */
 const PROMOTIONS = ['always', 'if_better', 'never'] as const;
 
 const share = z.number().min(0).max(0.5);
 
 /**
- * What a client may say of a fine-tune, in the words of the API; everything but the name has a default that needs no
- * tuning. `openapi.yaml` lists the same fields.
+ * Options of a fine-tune, as in `openapi.yaml`. Only the name is required.
  */
 export const finetuneOptionsSchema = z.strictObject({
   name: z
     .string()
     .regex(MODEL_NAME, 'lower-case letters, digits, _ and -, beginning with a letter or digit')
-    .refine((name) => !name.includes('.'), 'no dot: names with one belong to the zoo'),
+    .refine((name) => !name.includes('.'), 'no dot: names with a dot belong to the zoo'),
   backbone: z.string().optional(),
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
   augmentation: augmentationSchema.prefault({}),
@@ -37,18 +36,18 @@ export const finetuneOptionsSchema = z.strictObject({
   patience: z.number().int().min(1).max(1000).optional(),
   label_smoothing: z.number().min(0).max(0.9).optional(),
   class_weights: z.enum(['none', 'balanced']).optional(),
-  /** When absent a search compares them, and without one it is all. */
+  /** When absent, a search compares them; without a search it is `all`. */
   layers: z.enum(LAYERS).optional(),
   search: z.enum(SEARCHES).default('none'),
   promote: z.enum(PROMOTIONS).default('always'),
 });
 
-/** Options as a client gives them; plain JSON, so that a job can keep them. */
+/** Options in a request: plain JSON, which is the payload of a job. */
 export type FinetuneRequest = z.input<typeof finetuneOptionsSchema>;
-/** Options as parsed. */
+/** Parsed options, with defaults. */
 export type FinetuneOptions = z.output<typeof finetuneOptionsSchema>;
 
-/** @throws AppError `invalid_request` that names each field that is wrong and what would be right */
+/** @throws AppError `invalid_request`, which names every wrong field and what it must be */
 export function parseFinetuneOptions(given: unknown): FinetuneOptions {
   const parsed = finetuneOptionsSchema.safeParse(given);
   if (parsed.success) return parsed.data;

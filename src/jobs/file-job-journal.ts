@@ -55,7 +55,7 @@ export class FileJobJournal implements JobJournal {
     for (const id of (await this.#names()).sort()) {
       if (!JOB_ID.test(id)) continue;
       const loaded = await this.#loadJob(id);
-      await this.#tidy(id, loaded);
+      if (this.#unlock !== undefined) await this.#tidy(id, loaded);
       if (loaded !== undefined) jobs.push(loaded);
     }
     return jobs;

@@ -3,9 +3,9 @@ import { EmbeddedJobQueue, type JobQueueLimits } from './embedded-job-queue.ts';
 import { FileJobJournal } from './file-job-journal.ts';
 
 /**
- * The queue of one machine: jobs are files under `folder`, which belongs to this process until the queue is closed.
- * Jobs that were running when the last process ended can be claimed at once.
- * @throws Error when another process has the folder open
+ * Opens the queue of one machine. Jobs are files under `folder`, which is locked until the queue is closed. Jobs that
+ * were running when the last process ended can be claimed at once.
+ * @throws FolderLockedError when another process has the folder open
  */
 export async function openFileJobQueue(
   folder: string,

@@ -3,12 +3,12 @@ import type { JsonValue } from '../common/json.ts';
 export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobState = (typeof JOB_STATES)[number];
 
-/** Whether a job in this state stays as it is. */
+/** Whether the state is final. */
 export function isFinished(state: JobState): boolean {
   return state !== 'queued' && state !== 'running';
 }
 
-/** How far a job is: the phase, and whatever numbers go with it. */
+/** How far a job is: the phase and numbers that depend on it. */
 export interface JobProgress {
   readonly phase: string;
   readonly [key: string]: JsonValue | undefined;

@@ -26,7 +26,7 @@ export interface FeatureNetwork {
   readonly preprocessing: Preprocessing;
   /** The parts of a feature vector, in order; the last is the backbone's own features. */
   readonly layers: readonly OfferedLayer[];
-  /** Version of ONNX Runtime, once the network is loaded. @throws when it cannot be */
+  /** Version of ONNX Runtime, once the network is loaded. @throws Error when it cannot be loaded */
   readonly loaded: Promise<string>;
   /** Pixels of one image to its feature vector; concurrent calls share batches. */
   compute(pixels: Uint8Array): Promise<Float32Array>;

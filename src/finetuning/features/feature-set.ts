@@ -8,29 +8,29 @@ export interface Samples {
   readonly weights?: Float32Array;
 }
 
-/** Cached features of the training images at one layer of the backbone, or at several. */
+/** Features of the training images at one or several layers of the backbone. */
 export interface FeatureSet {
-  /** Of the layer, as the caller knows it. */
+  /** Name of the layers, chosen by the caller. */
   readonly name: string;
   readonly dimension: number;
   /** `[images, dimension]` */
   readonly originals: Float32Array;
-  /** Features of augmented copies, `[copies, dimension]`; `sources` has the image that each shows. */
+  /** Features of augmented copies, `[copies, dimension]`; `sources` has the index of the image of each copy. */
   readonly copies?: { readonly features: Float32Array; readonly sources: Int32Array };
 }
 
-/** What a head can be trained on. */
+/** Images to train a head on. */
 export interface TrainingImages {
   readonly set: FeatureSet;
-  /** Whether the augmented copies are trained on. */
+  /** Whether the augmented copies are used. */
   readonly augmented: boolean;
-  /** Of the images. */
+  /** Class index of each image. */
   readonly labels: Int32Array;
-  /** How much each image counts beside the others and beside a copy; 1 where absent. */
+  /** Weight of each image in the loss; that of a copy is 1. All 1 when absent. */
   readonly weights?: Float32Array;
 }
 
-/** The images that `keep` accepts, and behind them their copies if they are trained on. */
+/** The images that `keep` accepts, followed by their copies if these are used. */
 export function samplesOf(
   { set, augmented, labels, weights }: TrainingImages,
   keep: (image: number) => boolean = () => true,
@@ -59,8 +59,7 @@ export function samplesOf(
 }
 
 /**
- * Training images and, behind them, further ones that have no copies. Each of those counts as much as an image of
- * training does with its copies.
+ * Adds images without copies to training images. Each gets the weight of a training image together with its copies.
  */
 export function joinImages(images: TrainingImages, further: Samples): TrainingImages {
   const { set, augmented, labels } = images;

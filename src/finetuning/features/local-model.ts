@@ -3,35 +3,35 @@ import type { OutputName } from '../../runtime/session.ts';
 import { Batcher } from '../../serving/batcher.ts';
 import { openSessionThread } from './session-thread.ts';
 
-/** Images in one run: enough for the arithmetic to be efficient, few enough to stay in the processor's cache. */
+/** Images in one run: many enough for efficient arithmetic, few enough for the processor's cache. */
 const BATCH_SIZE = 16;
-/** A job leaves the other cores to those who wait for answers. */
+/** The other cores are for requests. */
 const THREADS = 1;
 
-/** A model whose session is in this process, on a thread of its own: what a training job computes with. */
+/** A model of a training process, in a thread of that process. */
 export interface LocalModel {
-  /** Version of the runtime's library, once the model is loaded. @throws when it cannot be */
+  /** Version of the runtime's library, once the model is loaded. @throws Error when it cannot be loaded */
   readonly loaded: Promise<string>;
-  /** One image to one row of an output, once the model is loaded; who calls many times at once shares batches. */
+  /** Computes an output of one image, once the model is loaded. Concurrent calls share batches. */
   compute(pixels: Uint8Array, output: OutputName): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
-/** What is opened of a converted model. */
+/** The part of a converted model that is opened. */
 interface ComputingModel {
   readonly onnxPath: string;
   /** Images that it takes at once; any number when absent. */
   readonly maxBatch?: number | undefined;
 }
 
-/** Opens a converted model on ONNX Runtime, beside what its caller does meanwhile. */
+/** Opens a converted model with ONNX Runtime. It loads in the background. */
 export function openLocalModel(
   { onnxPath, maxBatch = BATCH_SIZE }: ComputingModel,
   { inputSize }: Preprocessing,
 ): LocalModel {
   const opening = openSessionThread({ runtime: 'onnx', path: onnxPath, threads: THREADS });
   const loaded = opening.then(({ version }) => version);
-  // Whoever computes is told; nobody has to ask before.
+  // `compute` rejects with the same error.
   loaded.catch(() => undefined);
   let turn: Promise<unknown> = opening;
   const batcher = new Batcher({
@@ -62,8 +62,8 @@ export function openLocalModel(
     compute: async (pixels, output) => {
       const { outputs } = await batcher.submit(pixels, { priority: 'training', outputs: [output] });
       const row = outputs[output];
-      if (row === undefined) throw new Error(`the model gave no ${output}`);
-      // A copy of its own: the row is a view into its whole batch, which it would keep in memory.
+      if (row === undefined) throw new Error(`the model has no output ${output}`);
+      // Copied: the row is a view of its batch, which would stay in memory.
       return row.slice();
     },
     close: async () => {
