@@ -8,20 +8,22 @@ import { faultsAfterRestart, jobFaults, leftovers } from './kill-storm/checks.ts
 import { isFinished, Ledger } from './kill-storm/ledger.ts';
 import { colouredPicture, colourZip } from './labelled-zip.ts';
 import { ProgressBar } from './progress-bar.ts';
-import { type ServerProcess, startServer, temporaryDataDir, until, untilReady } from './server-process.ts';
+import { childrenOf, type ServerProcess, startServer, temporaryDataDir, until, untilReady } from './server-process.ts';
 
 const USAGE = `usage: npm run kill-storm -- [options]
 
 Starts the server as a process, fine-tunes, changes aliases, imports and removes models, kills it
-with SIGKILL at random moments and starts it again. Exits with 1 when something that was
-acknowledged is lost, something half-written is listed, a job does not end as it should, or
-leftovers remain.
+with SIGKILL at random moments, sometimes while it starts, and starts it again. Exits with 1 when
+something that was acknowledged is lost, something half-written is listed, a job does not end as
+it should, or leftovers remain.
 
   --kills <n>   times to kill the server (default: 30)
   --seed <n>    seed of the random numbers (default: 1)`;
 
 /** A life of the server lasts up to this long after it listens, in milliseconds. */
 const MAX_LIFE_MS = 6_000;
+/** A server is killed up to this long after its start, in milliseconds. */
+const MAX_START_MS = 2_000;
 /** How long the jobs that are left may take at the end. */
 const SETTLE_MS = 120_000;
 
@@ -53,6 +55,17 @@ async function repeat(action: Action, server: ServerProcess, signal: AbortSignal
   }
 }
 
+/** Kills a server before it listens, or a moment after. */
+async function killWhileStarting(): Promise<void> {
+  const ended = startServer(data.path).then(
+    ({ exit }) => exit,
+    () => undefined,
+  );
+  await delay(random.below(MAX_START_MS));
+  for (const pid of childrenOf(process.pid)) process.kill(pid, 'SIGKILL');
+  await ended;
+}
+
 async function checked(server: ServerProcess, life: string): Promise<void> {
   await untilReady(server);
   for (const fault of await faultsAfterRestart(server.url, ledger, picture)) faults.push(`${life}: ${fault}`);
@@ -61,6 +74,7 @@ async function checked(server: ServerProcess, life: string): Promise<void> {
 const bar = new ProgressBar('kills');
 try {
   for (let kill = 0; kill < kills; kill++) {
+    if (kill % 3 === 2) await killWhileStarting();
     const server = await startServer(data.path);
     // Every fourth life ends before the server has been looked at, some before it is ready.
     if (kill % 4 !== 3) await checked(server, `life ${kill}`);
@@ -77,10 +91,11 @@ try {
   }
   const server = await startServer(data.path);
   await checked(server, 'last life');
-  const signal = AbortSignal.timeout(SETTLE_MS);
+  const deadline = performance.now() + SETTLE_MS;
+  const { signal } = new AbortController();
   await until(async () => {
     await watchJobs({ url: server.url, dataDir: data.path, zip, ledger, random, signal });
-    return [...ledger.jobs.values()].every(isFinished);
+    return [...ledger.jobs.values()].every(isFinished) || performance.now() > deadline;
   });
   await checked(server, 'at rest');
   faults.push(...jobFaults(ledger), ...(await leftovers(data.path)).map((path) => `left over: ${path}`));
@@ -89,6 +104,8 @@ try {
   if (code !== 0) faults.push(`SIGTERM: the server ended with ${code}`);
 } finally {
   bar.end();
+  // After an error, a server may still run.
+  for (const pid of childrenOf(process.pid)) process.kill(pid, 'SIGKILL');
   await data.remove();
 }
 const published = [...ledger.versions.values()].filter((expected) => expected === 'present').length;

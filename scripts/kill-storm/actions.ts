@@ -8,7 +8,7 @@ import { isFinished, type JobAnswer, type Ledger } from './ledger.ts';
 export const MODELS = ['storm-a', 'storm-b'];
 export const ALIAS = 'canary';
 /** Versions of a model beyond which one is removed. */
-const MAX_VERSIONS = 3;
+const MAX_VERSIONS = 2;
 const WEIGHTS = 'zoo/resnet18_slim.tiny200/weights.safetensors';
 
 /** What actions need. `signal` is aborted when the server is killed. */
