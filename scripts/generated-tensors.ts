@@ -8,9 +8,9 @@ import { type Architecture, assembleNetwork, type NetworkOptions } from '../src/
 type TensorShapes = Readonly<Record<string, readonly number[]>>;
 
 /**
- * Weights that anyone can generate again, so that reference outputs need no weights files. The values of a tensor are a
- * stream seeded by its name: FNV-1a seeds mulberry32, whose numbers are scaled to a range that depends on the shape and
- * the role of the tensor.
+ * Weights that anyone can generate again, so that reference outputs need no weights files. The values of a tensor are
+ * a stream seeded by its name: FNV-1a seeds mulberry32, whose numbers are scaled to a range that depends on the shape
+ * and the role of the tensor.
  */
 export class GeneratedTensors implements TensorSource {
   readonly #prefix: string;

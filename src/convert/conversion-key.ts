@@ -7,8 +7,8 @@ export function converterDigest(): Promise<string> {
 }
 
 /**
- * Key of a cached conversion: SHA-256 of the converter's digest and of everything that the result depends on. Values are
- * compared as JSON, so the order of fields in an architecture matters; at worst a model is converted once more.
+ * Key of a cached conversion: SHA-256 of the converter's digest and of everything that the result depends on. Values
+ * are compared as JSON, so the order of fields in an architecture matters; at worst a model is converted once more.
  */
 export async function conversionKey(source: {
   readonly weightsSha256: string;

@@ -52,8 +52,8 @@ export interface ConversionProgress {
 }
 
 /**
- * Writes `model.onnx`, `explanation.onnx`, `tfjs/model.json` and `conversion.json` to a folder that appears complete or
- * not at all. A sound conversion that another process has written in the meantime is kept.
+ * Writes `model.onnx`, `explanation.onnx`, `tfjs/model.json` and `conversion.json` to a folder that appears complete
+ * or not at all. A sound conversion that another process has written in the meantime is kept.
  *
  * @throws ConversionError when architecture, weights and options do not fit each other
  */

@@ -4,7 +4,9 @@ import { test } from 'vitest';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 import { describeReference, TORCHVISION_FOLDER } from './reference-outputs.ts';
 
-/** Every architecture at full size against the reference implementation: those of the repository, and those beside it. */
+/**
+ * Every architecture at full size against the reference implementation: those of the repository, and those beside it.
+ */
 const shared = sharedPath('golden');
 
 if (shared === undefined) test.skip(SHARED_ABSENT, () => {});

@@ -20,7 +20,9 @@ export class Checkpoint {
     return this.#source.shape(name) !== undefined;
   }
 
-  /** The first dimension of a tensor: the number of outputs of its layer. @throws ConversionError when it is missing */
+  /**
+   * The first dimension of a tensor: the number of outputs of its layer. @throws ConversionError when it is missing
+   */
   outputs(name: string): number {
     const [size] = this.#shape(name, 'of any shape');
     if (size === undefined) throw new ConversionError(`tensor "${name}" is a scalar`);

@@ -9,8 +9,8 @@ const name = z.string().min(1);
 const shape = z.array(z.int().positive()).min(1).max(4);
 
 /**
- * The architecture of a foreign ONNX classifier in a manifest: which of its values are the input and the outputs. Fields
- * other than `family` are found in the graph when they are absent.
+ * The architecture of a foreign ONNX classifier in a manifest: which of its values are the input and the outputs.
+ * Fields other than `family` are found in the graph when they are absent.
  */
 const onnxSchema = z.strictObject({
   family: z.literal('onnx'),
@@ -29,8 +29,8 @@ const onnxSchema = z.strictObject({
   activations: name.optional(),
   activations_layout: z.enum(LAYOUTS).optional(),
   /**
-   * The weight of the last layer when the logits are this weight times the mean of each channel of the activations, plus
-   * a bias. Its shape is `[classes, channels]` if `classes_first`, else `[channels, classes]`.
+   * The weight of the last layer when the logits are this weight times the mean of each channel of the activations,
+   * plus a bias. Its shape is `[classes, channels]` if `classes_first`, else `[channels, classes]`.
    */
   classifier: z.strictObject({ weight: name, classes_first: z.boolean() }).optional(),
   /** Largest batch that the model takes; unlimited when absent. */

@@ -5,8 +5,8 @@ import { attributeIntegers, type GraphView } from './graph-view.ts';
 
 /**
  * Makes nodes independent of the batch size: exporters write the batch of their example, usually one, into the target
- * shape of each Reshape, where zero means the size of the input. Whether the model is then right for other batches must
- * be tried.
+ * shape of each Reshape, where zero means the size of the input. Whether the model is then right for other batches
+ * must be tried.
  *
  * @param batch the batch size of the input; undefined when it is dynamic
  */

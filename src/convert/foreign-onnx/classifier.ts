@@ -6,8 +6,9 @@ import { attributeIntegers, type GraphView, MEANS, MOVES } from './graph-view.ts
 import { areClose, numbersOf, type OutputValues } from './probe.ts';
 
 /**
- * Finds the weight of the last layer, if classes can be traced back through it: the features must be the channel means of
- * the activations, and the logits the weight times the features plus a bias. Both the graph and the outputs are checked.
+ * Finds the weight of the last layer, if classes can be traced back through it: the features must be the channel
+ * means of the activations, and the logits the weight times the features plus a bias. Both the graph and the outputs
+ * are checked.
  *
  * @param answers outputs of the wrapped model for several images
  */

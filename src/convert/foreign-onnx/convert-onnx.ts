@@ -25,9 +25,9 @@ export async function completed(
 }
 
 /**
- * Writes a foreign model with the inputs and outputs of emitted models. If classes can be traced back to the image, the
- * model that explains them is written to `explanationPath`. Absent hints are found first, with temporary models in the
- * folder of `path`.
+ * Writes a foreign model with the inputs and outputs of emitted models. If classes can be traced back to the image,
+ * the model that explains them is written to `explanationPath`. Absent hints are found first, with temporary models
+ * in the folder of `path`.
  *
  * @throws ConversionError when it is not an image classifier, or does not fit its description
  */
@@ -44,7 +44,7 @@ export async function writeWrappedOnnx(
     throw new ConversionError(`output "${architecture.output}" has ${classes} classes, not ${options.numClasses}`);
   }
   const { renamed, ...parts } = wrapOnnx(file, architecture, options);
-  const files = await writeOnnxFile(path, parts.head, parts.graph, parts.tensors, { onProgress });
+  const files = await writeOnnxFile(path, parts.model, parts.graph, parts.tensors, { onProgress });
   const { classifier } = architecture;
   const weight = classifier && { name: renamed(classifier.weight), classesFirst: classifier.classes_first };
   const explanation = weight && (await writeForeignExplanation(parts, architecture, weight, path, explanationPath));

@@ -1,5 +1,5 @@
 import { type WrittenFile, writeFileThrough } from '../formats/file-sink.ts';
-import { MODEL_HEAD } from '../formats/onnx/emitter.ts';
+import { MODEL_FIELDS } from '../formats/onnx/emitter.ts';
 import { constantTensor, nodeProto, valueInfo } from '../formats/onnx/nodes.ts';
 import { DATA_TYPE, encode, modelProto } from '../formats/onnx/proto.ts';
 import { externalTensor, tensorLocations } from '../formats/onnx/writer.ts';
@@ -8,15 +8,15 @@ import { Chain, joined } from './chain.ts';
 import type { OnnxParts } from './wrap.ts';
 
 /**
- * Writes the model that explains a class of a wrapped model whose head is the mean of each channel and one dense layer.
- * Inputs: `activations` `[n, height, width, channels]` and `class`, int64 `[n]`. Output: `explanation`
- * `[n, height, width]`, what each cell adds to the logit of the class. It refers to the weight in the file of the wrapped
+ * Writes the model that explains a class of a wrapped model whose head is the mean of each channel and one dense
+ * layer. Inputs: `activations` `[n, height, width, channels]` and `class`, int64 `[n]`. Output: `explanation` `[n,
+ * height, width]`, what each cell adds to the logit of the class. It refers to the weight in the file of the wrapped
  * model.
  *
  * @param weight name of the weight in the wrapped model
  */
 export async function writeForeignExplanation(
-  { head, graph, tensors }: OnnxParts,
+  { model, graph, tensors }: OnnxParts,
   architecture: OnnxArchitecture,
   weight: { readonly name: string; readonly classesFirst: boolean },
   modelPath: string,
@@ -24,7 +24,7 @@ export async function writeForeignExplanation(
 ): Promise<WrittenFile> {
   const tensor = tensors.find(({ proto }) => proto.name === weight.name);
   if (tensor === undefined) throw new Error(`no file holds the weight "${weight.name}"`);
-  const location = tensorLocations(modelPath, head, graph, tensors).get(weight.name);
+  const location = tensorLocations(modelPath, model, graph, tensors).get(weight.name);
   const [height, width, channels] = activationShape(architecture);
   const reshape = (sizes: readonly number[]) => ({ shape: [sizes.length], values: BigInt64Array.from(sizes, BigInt) });
   const rows = nodeProto('rows', 'Gather', [weight.name, 'class'], 'rows', { axis: weight.classesFirst ? 0 : 1 });
@@ -50,6 +50,6 @@ export async function writeForeignExplanation(
     ],
     outputs: [valueInfo('explanation', [height, width], DATA_TYPE.float)],
   };
-  const bytes = encode(modelProto, { ...MODEL_HEAD, graph: explanation });
+  const bytes = encode(modelProto, { ...MODEL_FIELDS, graph: explanation });
   return await writeFileThrough(path, (sink) => sink.write(bytes));
 }

@@ -13,7 +13,7 @@ import { completed, type ForeignModel } from './convert-onnx.ts';
 import { GraphView, valuesRead } from './graph-view.ts';
 import { unusedPrefix } from './naming.ts';
 import { toMeans, toVector } from './outputs.ts';
-import { headOf } from './wrap.ts';
+import { modelFields } from './wrap.ts';
 
 /**
  * Writes a foreign model with another head: its input, the nodes that the head depends on, and the dense layers. The
@@ -47,7 +47,7 @@ export async function writeFineTunedOnnx(
     outputs: [valueInfo(dense.logits, [classes], DATA_TYPE.float)],
   };
   const kept = file.tensors.filter(({ proto }) => read.has(proto.name ?? ''));
-  await writeOnnxFile(path, headOf(file), graph, [...kept, ...dense.tensors]);
+  await writeOnnxFile(path, modelFields(file), graph, [...kept, ...dense.tensors]);
   const { features_layout: _, classifier, ...rest } = base;
   const isLinear = head.layers.length === 1 && (head.from === 'activations' ? base.activations_layout : classifier);
   return {

@@ -78,7 +78,7 @@ async function store(file: OnnxFile, path: string, target: string): Promise<void
       `the weights in ${file.dataFiles.join(', ')} have ${bytes} bytes; at most ${MAX_BYTES} are supported`,
     );
   }
-  await writeOnnxFile(target, file.head, file.graph, file.tensors);
+  await writeOnnxFile(target, file.model, file.graph, file.tensors);
 }
 
 function parametersOf({ tensors }: OnnxFile): number {

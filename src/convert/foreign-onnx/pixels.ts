@@ -15,8 +15,8 @@ export interface Scaling {
 }
 
 /**
- * Nodes that convert our input `pixels`, RGB bytes `[n, height, width, 3]`, to the layout, channel order, element type and
- * scale of the model. Bytes are transposed before the cast, since floats are four times as large.
+ * Nodes that convert our input `pixels`, RGB bytes `[n, height, width, 3]`, to the layout, channel order, element
+ * type and scale of the model. Bytes are transposed before the cast, since floats are four times as large.
  *
  * @param output name of the model's input
  * @throws ConversionError when a scale is given for a model whose input is bytes

@@ -13,7 +13,7 @@ import type { GraphView } from './graph-view.ts';
 import type { ImageInput } from './input.ts';
 import { renamesOf, renameValues, unusedPrefix } from './naming.ts';
 import { fromPixels } from './pixels.ts';
-import { headOf, type OnnxParts, type WrapOptions } from './wrap.ts';
+import { modelFields, type OnnxParts, type WrapOptions } from './wrap.ts';
 
 /** Outputs of a model for a batch, by name. */
 export type OutputValues = ReadonlyMap<string, OnnxValue>;
@@ -49,7 +49,8 @@ export interface Probe {
 }
 
 /**
- * Runs a model once to find the shapes of all its values: graphs rarely declare them, and what they declare may be wrong.
+ * Runs a model once to find the shapes of all its values: graphs rarely declare them, and what they declare may be
+ * wrong.
  *
  * @param folder for a temporary model, which is removed again
  * @throws ConversionError with the message of the runtime when the model cannot be run
@@ -81,7 +82,7 @@ export async function probeOnnx(
     }),
   ];
   const parts: OnnxParts = {
-    head: headOf(file),
+    model: modelFields(file),
     graph: {
       name: 'probe',
       nodes: [...before.nodes, ...nodes.map((node) => renameValues(node, renames)), ...measuring],
@@ -112,13 +113,13 @@ export async function probeOnnx(
 
 /** Writes a model, runs it and removes it. @throws ConversionError with the message of the runtime */
 export async function evaluateParts(
-  { head, graph, tensors }: OnnxParts,
+  { model, graph, tensors }: OnnxParts,
   batches: readonly PixelTensor[],
   outputs: readonly string[],
   folder: string,
 ): Promise<OutputValues[]> {
   const path = join(folder, 'trial.onnx');
-  const files = await writeOnnxFile(path, head, graph, tensors);
+  const files = await writeOnnxFile(path, model, graph, tensors);
   try {
     return await evaluateOnnx(path, batches, outputs);
   } catch (cause) {

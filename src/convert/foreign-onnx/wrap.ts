@@ -23,7 +23,7 @@ export interface WrapOptions extends Scaling {
 
 /** The arguments of `writeOnnxFile`. */
 export interface OnnxParts {
-  readonly head: ModelProto;
+  readonly model: ModelProto;
   readonly graph: GraphProto;
   readonly tensors: readonly WritableTensor[];
 }
@@ -36,8 +36,8 @@ interface WrappedOnnx extends OnnxParts {
 
 /**
  * Gives a foreign model the input and outputs of emitted models: input `pixels`, RGB bytes `[n, height, width, 3]`;
- * outputs `probabilities`, `logits` and `features` `[n, k]`, and `activations` `[n, height, width, channels]`. Nodes that
- * no output depends on are removed.
+ * outputs `probabilities`, `logits` and `features` `[n, k]`, and `activations` `[n, height, width, channels]`. Nodes
+ * that no output depends on are removed.
  *
  * @throws ConversionError when the model lacks a value of the architecture
  */
@@ -69,7 +69,7 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
   }));
   return {
     renamed: rename,
-    head: headOf(file),
+    model: modelFields(file),
     graph: {
       name: 'classifier',
       nodes,
@@ -87,9 +87,9 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
 }
 
 /** The fields of a model besides its graph: versions, and operators that the model defines. */
-export function headOf({ head }: OnnxFile): ModelProto {
-  const { training: _, graph: __, ...rest } = head;
-  return { ...rest, irVersion: Math.max(head.irVersion ?? 0, LEAST_IR_VERSION), producer: 'menagerie' };
+export function modelFields({ model }: OnnxFile): ModelProto {
+  const { training: _, graph: __, ...rest } = model;
+  return { ...rest, irVersion: Math.max(model.irVersion ?? 0, LEAST_IR_VERSION), producer: 'menagerie' };
 }
 
 /** Whether no weight, input or output of the model has a floating-point type other than float32. */

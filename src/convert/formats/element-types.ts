@@ -49,8 +49,8 @@ export function decodeFloats(name: string, dtype: Dtype, bytes: Uint8Array): Flo
 type Decoder = (bytes: Uint8Array) => Float32Array;
 
 /**
- * All types are little-endian, like the processors that Node supports. These are plain loops because `Float32Array.from`
- * with a function uses an iterator, which takes twenty times as long.
+ * All types are little-endian, like the processors that Node supports. These are plain loops because
+ * `Float32Array.from` with a function uses an iterator, which takes twenty times as long.
  */
 const DECODERS: Readonly<Partial<Record<Dtype, Decoder>>> = {
   F32: (bytes) => new Float32Array(...aligned(bytes, 4)),

@@ -5,10 +5,10 @@ import { type MapNode, mapInput, type Node, type VectorNode } from './ir.ts';
 const TRIVIAL_LAYERS: ReadonlySet<string> = new Set(['pixels', 'normalize', 'zero_pad']);
 
 /**
- * The maps that summarise the network so far, from the pixels to the activations: at each scale (each has half the size
- * of the one before), the last layer that every path to the activations passes through. These are the ends of the
- * stages of a ResNet, and the inputs of the pools of a VGG or Inception. The map whose means are `features` is not among
- * them.
+ * The maps that summarise the network so far, from the pixels to the activations: at each scale (each has half the
+ * size of the one before), the last layer that every path to the activations passes through. These are the ends of
+ * the stages of a ResNet, and the inputs of the pools of a VGG or Inception. The map whose means are `features` is
+ * not among them.
  */
 export function earlierMaps(activations: MapNode, features: VectorNode): MapNode[] {
   const byScale = new Map<number, MapNode>();

@@ -6,9 +6,9 @@ import type { Weight } from './tensors.ts';
 type BatchNorm = OperationOf<'batch_norm'>;
 
 /**
- * Folds each batch norm into the convolution before it, unless the convolution has other readers. For each channel, with
- * `factor = scale / sqrt(variance + epsilon)`: `weight' = weight * factor`, `bias' = (bias - mean) * factor + shift`.
- * Computed in float64, stored in float32.
+ * Folds each batch norm into the convolution before it, unless the convolution has other readers. For each channel,
+ * with `factor = scale / sqrt(variance + epsilon)`: `weight' = weight * factor`, `bias' = (bias - mean) * factor +
+ * shift`. Computed in float64, stored in float32.
  */
 export function foldBatchNorm(graph: Graph): Graph {
   const readers = countReaders(graph);

@@ -11,9 +11,9 @@ import {
 } from './windows.ts';
 
 /**
- * The layer graph: what a CNN classifier computes, independent of memory layout. Nodes are immutable and refer to their
- * inputs, so the outputs determine a graph, and a rewrite creates new nodes that refer to old ones. Each constructor
- * below checks the arguments of its layer and infers its shape; errors name the layer.
+ * The layer graph: what a CNN classifier computes, independent of memory layout. Nodes are immutable and refer to
+ * their inputs, so the outputs determine a graph, and a rewrite creates new nodes that refer to old ones. Each
+ * constructor below checks the arguments of its layer and infers its shape; errors name the layer.
  *
  * Weights have PyTorch's layout: convolutions `[out, in / groups, height, width]`, dense layers `[out, in]`. A map is
  * flattened channel by channel.

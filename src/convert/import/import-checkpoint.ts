@@ -20,7 +20,9 @@ export interface ImportedNetwork {
   readonly parameters: number;
 }
 
-/** A safetensors file or a PyTorch checkpoint; prefixes such as `module.` are removed from the names of its tensors. */
+/**
+ * A safetensors file or a PyTorch checkpoint; prefixes such as `module.` are removed from the names of its tensors.
+ */
 export interface OpenCheckpoint {
   /** Whether the file can be used as it is: it is safetensors, and no tensor was renamed. */
   readonly isReady: boolean;

@@ -15,7 +15,8 @@ export interface ImportedTfjs extends ImportedNetwork {
 }
 
 /**
- * Reads a TF.js layers model: its weights are written as the weights file of a model, its layers become the architecture.
+ * Reads a TF.js layers model: its weights are written as the weights file of a model, its layers become the
+ * architecture.
  *
  * @param path path of `model.json`, or of the JavaScript module that contains it
  * @param inputSize used when the model takes images of any size

@@ -16,7 +16,8 @@ export interface BackboneFacts {
  * Writes the convolutions of a network to a file of their own. Of a VGG they are a tenth of the whole file.
  *
  * @param beginning the beginning of a safetensors file, which holds all convolutions and nothing else
- * @throws ConversionError when a tensor of a convolution is missing, or a tensor belongs to none; Error when `path` exists
+ * @throws ConversionError when a tensor of a convolution is missing, or a tensor belongs to none; Error when `path`
+ * exists
  */
 export async function writeBackbone(
   beginning: string,

@@ -10,8 +10,9 @@ import { type FineTuneBackbone, isPlain } from './layered-network.ts';
 
 /**
  * Writes the weights of a fine-tuned model to one file: the tensors of the backbone that the head depends on, as they
- * are stored, and the tensors of the head in float32. When the backbone is a fine-tuned model itself, the hidden layers
- * of its head are kept, before the new ones. The file is safetensors, or ONNX when the backbone was imported from ONNX.
+ * are stored, and the tensors of the head in float32. When the backbone is a fine-tuned model itself, the hidden
+ * layers of its head are kept, before the new ones. The file is safetensors, or ONNX when the backbone was imported
+ * from ONNX.
  *
  * @param metadata written to a safetensors file only
  * @returns the architecture of the new model, for its manifest

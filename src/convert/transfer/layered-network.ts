@@ -20,8 +20,8 @@ export interface OfferedLayer {
 }
 
 /**
- * Writes an ONNX model whose `features` are everything that a head can read: the channel means of the earlier maps, the
- * earliest first, then the features of the backbone. A head that reads the last `k` parts has `earlier: k - 1`.
+ * Writes an ONNX model whose `features` are everything that a head can read: the channel means of the earlier maps,
+ * the earliest first, then the features of the backbone. A head that reads the last `k` parts has `earlier: k - 1`.
  *
  * @returns the parts of the features, in order; the last is the features of the backbone
  */

@@ -19,7 +19,10 @@ import { openOnnxSession } from '../../../src/runtime/onnx.ts';
 import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
 import { maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
 
-/** The only family whose classifier is a convolution. Conversion, explanation, fine-tuning and import must work for it. */
+/**
+ * The only family whose classifier is a convolution. Conversion, explanation, fine-tuning and import must work for
+ * it.
+ */
 let folder: string;
 let source: ConversionSource;
 beforeEach(async () => {

@@ -79,8 +79,8 @@ function bytes(values: Float32Array): Uint8Array {
 }
 
 /**
- * A small classifier of three classes with a fixed batch size of one, as exported from PyTorch: convolution, relu, mean, a
- * Reshape to `[1, 4]`, dense layer.
+ * A small classifier of three classes with a fixed batch size of one, as exported from PyTorch: convolution, relu,
+ * mean, a Reshape to `[1, 4]`, dense layer.
  */
 export function smallClassifier({
   softmax = false,

@@ -56,7 +56,7 @@ test('weights in files beside the model are moved into it', async () => {
   );
   const inline = await writeForeign(join(folder, 'inline.onnx'), { ...model, tensors });
   const file = await readOnnxFile(inline);
-  const written = await writeOnnxFile(path, file.head, file.graph, file.tensors, { externalAboveBytes: 0 });
+  const written = await writeOnnxFile(path, file.model, file.graph, file.tensors, { externalAboveBytes: 0 });
   expect(written.map((each) => each.path)).toEqual([path, `${path}.data`]);
 
   const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));

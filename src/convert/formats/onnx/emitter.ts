@@ -16,7 +16,7 @@ import {
 const OPSET = 17;
 const IR_VERSION = 8;
 /** The fields of an emitted model before its graph. */
-export const MODEL_HEAD = { irVersion: IR_VERSION, producer: 'menagerie', operatorSets: [{ version: OPSET }] };
+export const MODEL_FIELDS = { irVersion: IR_VERSION, producer: 'menagerie', operatorSets: [{ version: OPSET }] };
 
 export interface OnnxOptions extends OnnxWriteOptions {
   /** Element type of the input `pixels`. Default: uint8; tests use float32 to feed other values. */
@@ -32,17 +32,20 @@ export interface OnnxOptions extends OnnxWriteOptions {
  */
 export async function writeOnnx(graph: Graph, path: string, options: OnnxOptions = {}): Promise<WrittenFile[]> {
   const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
-  return await writeOnnxFile(path, MODEL_HEAD, proto, weights.map(weightTensor), options);
+  return await writeOnnxFile(path, MODEL_FIELDS, proto, weights.map(weightTensor), options);
 }
 
-/** The locations at which `writeOnnx`, called with the same arguments, writes weights; another model can refer to them. */
+/**
+ * The locations at which `writeOnnx`, called with the same arguments, writes weights; another model can refer to
+ * them.
+ */
 export function weightLocations(
   graph: Graph,
   path: string,
   options: OnnxOptions = {},
 ): ReadonlyMap<string, TensorLocation> {
   const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
-  return tensorLocations(path, MODEL_HEAD, proto, weights.map(weightTensor), options);
+  return tensorLocations(path, MODEL_FIELDS, proto, weights.map(weightTensor), options);
 }
 
 /** The graph without its weights, and the weights in the order of their use. */

@@ -3,7 +3,7 @@ import type { Graph } from '../../graph/graph.ts';
 import type { ActivationFunction, Node } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
 import { type WrittenFile, writeFileThrough } from '../file-sink.ts';
-import { MODEL_HEAD, weightTensor } from './emitter.ts';
+import { MODEL_FIELDS, weightTensor } from './emitter.ts';
 import { type Constant, constantTensor, emitNode, nodeProto, TO_CHANNELS_FIRST, valueInfo } from './nodes.ts';
 import { DATA_TYPE, encode, modelProto, type NodeProto } from './proto.ts';
 import { externalTensor, type TensorLocation } from './writer.ts';
@@ -13,10 +13,10 @@ const MAP = 'activations:map';
 
 /**
  * Writes the model that explains a class. Inputs: `activations` `[n, height, width, channels]` and `features`, as the
- * classifier gives them, and `class`, int64 `[n]`. Output: `explanation` `[n, height, width]`, what each cell of the map
- * adds to the logit of the class. With the method `cam`, the sum over the cells plus the bias of a dense layer is the
- * logit. With `grad_cam` it is the part of the logit that is linear around the image: the mean gradient of each channel
- * times its activations.
+ * classifier gives them, and `class`, int64 `[n]`. Output: `explanation` `[n, height, width]`, what each cell of the
+ * map adds to the logit of the class. With the method `cam`, the sum over the cells plus the bias of a dense layer is
+ * the logit. With `grad_cam` it is the part of the logit that is linear around the image: the mean gradient of each
+ * channel times its activations.
  *
  * The model holds no weights: it refers to those that `locations` names, in files of the same folder.
  */
@@ -52,7 +52,7 @@ export async function writeOnnxExplanation(
     ],
     outputs: [valueInfo('explanation', [height, width], DATA_TYPE.float)],
   };
-  const bytes = encode(modelProto, { ...MODEL_HEAD, graph });
+  const bytes = encode(modelProto, { ...MODEL_FIELDS, graph });
   return await writeFileThrough(path, (sink) => sink.write(bytes));
 }
 

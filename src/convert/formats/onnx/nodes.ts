@@ -152,8 +152,8 @@ function emitActivation(name: string, { inputs, output }: ValueNames, apply: Act
 }
 
 /**
- * The smallest normal float32, used instead of zero: ONNX Runtime merges a pad of zeros into the padding of a following
- * max pool, which counts as minus infinity.
+ * The smallest normal float32, used instead of zero: ONNX Runtime merges a pad of zeros into the padding of a
+ * following max pool, which counts as minus infinity.
  */
 const ALMOST_ZERO = 2 ** -126;
 

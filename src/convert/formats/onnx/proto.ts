@@ -2,8 +2,8 @@ import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /**
  * The ONNX messages that are read or written here, as tables of field numbers:
- * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. One writer and one reader serve all tables. Fields that are not
- * listed are kept as bytes, and written again after the others.
+ * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. One writer and one reader serve all tables. Fields that are
+ * not listed are kept as bytes, and written again after the others.
  */
 interface ValueType<T> {
   readonly wire: WireType;

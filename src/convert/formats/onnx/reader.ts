@@ -24,7 +24,7 @@ const MAX_NODES = 100_000;
 /** A foreign model. Everything but its weights is in memory; the weights are read on demand. */
 export interface OnnxFile {
   /** The model without its graph. */
-  readonly head: ModelProto;
+  readonly model: ModelProto;
   /** The graph without its initializers. */
   readonly graph: GraphProto;
   readonly tensors: readonly WritableTensor[];
@@ -41,13 +41,13 @@ export interface OnnxFile {
 export async function readOnnxFile(path: string): Promise<OnnxFile> {
   const bytes = await openFile(path);
   try {
-    const { head, graph, tensors } = await readSkeleton(bytes);
-    checkVersions(head);
-    checkContents(head, graph);
+    const { model, graph, tensors } = await readSkeleton(bytes);
+    checkVersions(model);
+    checkContents(model, graph);
     const located = await Promise.all(tensors.map((tensor) => locate(tensor, path)));
     const outside = tensors.filter(({ proto }) => proto.dataLocation === DATA_LOCATION.external);
     const dataFiles = [...new Set(outside.map(({ proto }) => locationOf(proto)))];
-    return { head, graph, tensors: located, dataFiles };
+    return { model, graph, tensors: located, dataFiles };
   } finally {
     await bytes.close();
   }

@@ -36,7 +36,7 @@ export interface SkeletonTensor {
 /** A model without the values of its larger weights. */
 export interface Skeleton {
   /** The model without its graph. */
-  readonly head: ModelProto;
+  readonly model: ModelProto;
   /** The graph without its initializers. */
   readonly graph: GraphProto;
   readonly tensors: readonly SkeletonTensor[];
@@ -78,10 +78,10 @@ class SkeletonReader {
   }
 
   async read(): Promise<Skeleton> {
-    const head: Uint8Array[] = [];
+    const fields: Uint8Array[] = [];
     let graph: FieldPosition | undefined;
     for await (const field of this.#fields(0, this.#bytes.size)) {
-      if (field.number !== modelProto.fields.graph.number) head.push(await this.#keep(field));
+      if (field.number !== modelProto.fields.graph.number) fields.push(await this.#keep(field));
       else if (graph === undefined) graph = field;
       else throw new ConversionError('the file has two graphs');
     }
@@ -92,7 +92,11 @@ class SkeletonReader {
       if (field.number === graphProto.fields.initializers.number) tensors.push(await this.#tensor(field));
       else body.push(await this.#keep(field));
     }
-    return { head: decode(modelProto, Buffer.concat(head)), graph: decode(graphProto, Buffer.concat(body)), tensors };
+    return {
+      model: decode(modelProto, Buffer.concat(fields)),
+      graph: decode(graphProto, Buffer.concat(body)),
+      tensors,
+    };
   }
 
   async #tensor(place: FieldPosition): Promise<SkeletonTensor> {

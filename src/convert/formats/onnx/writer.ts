@@ -46,19 +46,19 @@ export interface TensorLocation {
 /**
  * Writes a model. The values of the tensors are written one after the other, so that only a piece of one is in memory.
  *
- * @param head the model without its graph
+ * @param model the model without its graph
  * @param graph the graph without `tensors`, which become initializers
  * @returns the files: the model, and `<path>.data` when the values are in a separate file
  * @throws Error when a tensor has another length than it claims
  */
 export async function writeOnnxFile(
   path: string,
-  head: ModelProto,
+  model: ModelProto,
   graph: GraphProto,
   tensors: readonly WritableTensor[],
   options: OnnxWriteOptions = {},
 ): Promise<WrittenFile[]> {
-  const { inside, outside, prefix, tensorHeads } = layOut(path, head, graph, tensors, options);
+  const { inside, outside, prefix, tensorHeads } = layOut(path, model, graph, tensors, options);
   const total = totalBytes(tensors);
   let done = 0;
   const writeValues = async (sink: FileSink, tensor: WritableTensor): Promise<void> => {
@@ -79,25 +79,25 @@ export async function writeOnnxFile(
           }),
         ],
   );
-  const model = await writeFileThrough(path, async (sink) => {
+  const file = await writeFileThrough(path, async (sink) => {
     await sink.write(prefix);
     for (const [index, tensor] of inside.entries()) {
       await sink.write(tensorHeads[index] ?? new Uint8Array());
       await writeValues(sink, tensor);
     }
   });
-  return [model, ...data];
+  return [file, ...data];
 }
 
 /** The locations at which `writeOnnxFile`, called with the same arguments, writes the values of tensors, by name. */
 export function tensorLocations(
   path: string,
-  head: ModelProto,
+  model: ModelProto,
   graph: GraphProto,
   tensors: readonly WritableTensor[],
   options: OnnxWriteOptions = {},
 ): ReadonlyMap<string, TensorLocation> {
-  const { inside, outside, prefix, tensorHeads } = layOut(path, head, graph, tensors, options);
+  const { inside, outside, prefix, tensorHeads } = layOut(path, model, graph, tensors, options);
   const placed = [...locationsIn(path, inside, prefix.length, tensorHeads), ...locationsIn(dataPath(path), outside)];
   return new Map(placed.map(([{ proto }, place]) => [proto.name ?? '', place]));
 }
@@ -119,7 +119,7 @@ export function externalTensor(tensor: WritableTensor, { path, offset }: TensorL
 /** Decides which values go where, and encodes everything else: the bytes before all values, and before each. */
 function layOut(
   path: string,
-  head: ModelProto,
+  model: ModelProto,
   graph: GraphProto,
   tensors: readonly WritableTensor[],
   { externalAboveBytes = EXTERNAL_ABOVE_BYTES }: OnnxWriteOptions,
@@ -132,7 +132,7 @@ function layOut(
   const headBytes = tensorHeads.reduce((sum, { length }) => sum + length, 0);
   // The graph is the last field of the model, and the initializers are the last fields of the graph.
   const graphHead = fieldHead(modelProto.fields.graph, body.length + headBytes + totalBytes(inside));
-  return { inside, outside, prefix: Buffer.concat([encode(modelProto, head), graphHead, body]), tensorHeads };
+  return { inside, outside, prefix: Buffer.concat([encode(modelProto, model), graphHead, body]), tensorHeads };
 }
 
 /** Locations of values that follow each other in a file, each after its head when there are heads. */

@@ -8,7 +8,9 @@ const MAX_MEMO = 1_000_000;
 /** Nesting of containers; recursive functions walk the result. */
 const MAX_DEPTH = 100;
 
-/** Everything that a pickle may use besides plain values. Each method throws a `ConversionError` for unknown values. */
+/**
+ * Everything that a pickle may use besides plain values. Each method throws a `ConversionError` for unknown values.
+ */
 export interface PickleHost {
   /** Resolves a class or function. */
   global(module: string, name: string): unknown;
@@ -123,8 +125,8 @@ export function expectList(value: unknown): unknown[] {
 const MAX_SHOWN_CHARACTERS = 60;
 
 /**
- * A short text of a value for an error message. Contents of containers are not shown: a container may contain itself, or
- * the same value exponentially often.
+ * A short text of a value for an error message. Contents of containers are not shown: a container may contain itself,
+ * or the same value exponentially often.
  */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return value.slice(0, MAX_SHOWN_CHARACTERS);

@@ -3,9 +3,9 @@ import { exact, PickleInput } from './pickle-input.ts';
 import { expectList, type OpcodeHandler, type PickleHost, PickleMachine } from './pickle-machine.ts';
 
 /**
- * Reads one pickle of numbers, texts, tuples and lists (arrays), dicts (`Map`), sets, and objects that the host creates.
- * A pickle is a program for a stack machine. Python's machine runs any function that the pickle names; this one only runs
- * functions of the host. Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py
+ * Reads one pickle of numbers, texts, tuples and lists (arrays), dicts (`Map`), sets, and objects that the host
+ * creates. A pickle is a program for a stack machine. Python's machine runs any function that the pickle names; this
+ * one only runs functions of the host. Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py
  *
  * @returns the value, and the offset after the pickle
  * @throws ConversionError when it has anything else; PickleEndsEarly when `bytes` end inside the pickle

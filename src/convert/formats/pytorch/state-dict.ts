@@ -28,7 +28,8 @@ export function findStateDict(object: unknown, nesting = 0): ReadonlyMap<string,
   if (key === undefined || nesting === MAX_NESTING) {
     const keys = [...object.keys()].slice(0, 10).map(shown);
     throw new ConversionError(
-      `the checkpoint has neither tensors nor a dict of them named ${NETWORK_KEYS.join(', ')}; its keys are [${keys.join(', ')}]`,
+      `the checkpoint has neither tensors nor a dict of them named ${NETWORK_KEYS.join(', ')}; ` +
+        `its keys are [${keys.join(', ')}]`,
     );
   }
   return findStateDict(object.get(key), nesting + 1);

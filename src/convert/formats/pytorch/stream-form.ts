@@ -34,8 +34,8 @@ export function isStreamForm(start: Uint8Array): boolean {
 }
 
 /**
- * Reads the form of PyTorch before 1.6: pickles of the magic number, the protocol, the machine, the object and the list of
- * storage keys, followed by the storages in the order of the list.
+ * Reads the form of PyTorch before 1.6: pickles of the magic number, the protocol, the machine, the object and the
+ * list of storage keys, followed by the storages in the order of the list.
  */
 export async function readStreamForm(bytes: ByteSource): Promise<SavedObject> {
   const { object, keys, storages, end } = await readPickles(bytes);

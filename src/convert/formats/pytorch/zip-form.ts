@@ -13,8 +13,8 @@ const MAX_PICKLE_BYTES = 64_000_000;
 const STORED = 0;
 
 /**
- * Reads the form of PyTorch since 1.6: an uncompressed zip of `<name>/data.pkl`, the storages `<name>/data/<key>` and, in
- * newer files, `<name>/byteorder`.
+ * Reads the form of PyTorch since 1.6: an uncompressed zip of `<name>/data.pkl`, the storages `<name>/data/<key>`
+ * and, in newer files, `<name>/byteorder`.
  */
 export async function readZipForm(bytes: ByteSource): Promise<SavedObject> {
   const zip = await opened(bytes);

@@ -26,7 +26,8 @@ export function splitClassifier(output: Node): SplitNetwork {
     const { length } = asVector(output).shape;
     if (length === 1) return binary(splitLogits(asVector(before)));
     throw new ConversionError(
-      `layer "${output.name}" is ${length} sigmoids, so classes do not exclude each other; a classifier ends in a softmax`,
+      `layer "${output.name}" is ${length} sigmoids, so classes do not exclude each other; ` +
+        'a classifier ends in a softmax',
     );
   }
   return splitLogits(asVector(output));
@@ -61,7 +62,10 @@ function lastDense(logits: VectorNode): LastDense {
   return { features: logits, weight: identity(`${logits.name}.weight`, length), bias: undefined };
 }
 
-/** A convolution that covers its map, or a 1x1 convolution followed by a global average, is equivalent to a dense layer. */
+/**
+ * A convolution that covers its map, or a 1x1 convolution followed by a global average, is equivalent to a dense
+ * layer.
+ */
 function denseConvolution(node: MapNode, then: 'flatten' | 'global_average_pool'): LastDense | undefined {
   const { operation, name } = node;
   if (operation.kind !== 'conv2d' || operation.groups !== 1) return undefined;

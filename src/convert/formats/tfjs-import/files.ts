@@ -19,8 +19,8 @@ const MAX_TEXT_BYTES = 64_000_000;
 const MODULE_ENDINGS = ['.min.js', '.js'];
 
 /**
- * Opens a model: `model.json` with its shards beside it, as TF.js saves it, or JavaScript modules with the same content
- * (`model.js`, and shards in base64), as in npm packages. No module is executed.
+ * Opens a model: `model.json` with its shards beside it, as TF.js saves it, or JavaScript modules with the same
+ * content (`model.js`, and shards in base64), as in npm packages. No module is executed.
  *
  * @throws ConversionError when it is neither
  */

@@ -4,8 +4,8 @@ import { ConversionError } from '../../conversion-error.ts';
 const MAX_DEPTH = 60;
 
 /**
- * Reads the literal that a CommonJS module exports: `module.exports = {...}` or a text, possibly minified and wrapped by a
- * bundler. The module is not executed.
+ * Reads the literal that a CommonJS module exports: `module.exports = {...}` or a text, possibly minified and wrapped
+ * by a bundler. The module is not executed.
  *
  * @throws ConversionError when the module exports anything else
  */

@@ -45,7 +45,9 @@ interface WeightEntry {
   readonly end: number;
 }
 
-/** The weights of a TF.js model, which may be quantized. They follow each other in the concatenated shards of a group. */
+/**
+ * The weights of a TF.js model, which may be quantized. They follow each other in the concatenated shards of a group.
+ */
 export class TfjsWeights implements TensorSource {
   readonly #entries: ReadonlyMap<string, WeightEntry>;
 

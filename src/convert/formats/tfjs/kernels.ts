@@ -20,9 +20,9 @@ export function transpose(values: Float32Array, rows: number, columns: number): 
 }
 
 /**
- * Converts the weight of a convolution, `[out, in / groups, height, width]` to `[height, width, in, out]`. Layers models
- * have no grouped convolutions, so the kernel is zero between groups: the result is the same, but the kernel is `groups`
- * times as large, and so is the work.
+ * Converts the weight of a convolution, `[out, in / groups, height, width]` to `[height, width, in, out]`. Layers
+ * models have no grouped convolutions, so the kernel is zero between groups: the result is the same, but the kernel
+ * is `groups` times as large, and so is the work.
  */
 export function convolutionKernel(values: Float32Array, shape: readonly number[], groups: number): Float32Array {
   const [out = 0, perGroup = 0, height = 0, width = 0] = shape;
@@ -42,7 +42,10 @@ export function convolutionKernel(values: Float32Array, shape: readonly number[]
   return kernel;
 }
 
-/** Converts a depthwise weight, `[channels * multiplier, 1, height, width]` to `[height, width, channels, multiplier]`. */
+/**
+ * Converts a depthwise weight, `[channels * multiplier, 1, height, width]` to `[height, width, channels,
+ * multiplier]`.
+ */
 export function depthwiseKernel(values: Float32Array, shape: readonly number[]): Float32Array {
   const [out = 0, , height = 0, width = 0] = shape;
   return transpose(values, out, height * width);

@@ -19,8 +19,8 @@ const modelSchema = z.looseObject({
 });
 
 /**
- * Writes a copy of an emitted TF.js model with its kernels stored in fewer bytes; `tf.loadLayersModel` converts them back
- * to floats. Only one weight is in memory at a time.
+ * Writes a copy of an emitted TF.js model with its kernels stored in fewer bytes; `tf.loadLayersModel` converts them
+ * back to floats. Only one weight is in memory at a time.
  *
  * @param modelPath path of `model.json`, with its shards beside it
  * @param folder must not exist

@@ -91,8 +91,8 @@ function quantized(values: Float32Array): Stored {
 }
 
 /**
- * With 8 bits a tensor has one scale, but the channels of a depthwise kernel with a folded batch norm differ widely, so
- * the small ones would be lost. These kernels are a few percent of a network and stay float32.
+ * With 8 bits a tensor has one scale, but the channels of a depthwise kernel with a folded batch norm differ widely,
+ * so the small ones would be lost. These kernels are a few percent of a network and stay float32.
  */
 function storageOf({ name, shape }: Weight, storage: WeightStorage): WeightStorage {
   const fragile = storage === 'uint8' && name.endsWith('/depthwise_kernel');

@@ -21,8 +21,8 @@ export function paddedInput(node: Node, { name, inputs }: LayerPosition, window:
 }
 
 /**
- * Zeros are equivalent to minus infinity when no value of the map is negative. Otherwise, a window with stride s and the
- * padding of `same` with stride 1 becomes a pool with stride 1 and `same`, followed by every s-th of its outputs.
+ * Zeros are equivalent to minus infinity when no value of the map is negative. Otherwise, a window with stride s and
+ * the padding of `same` with stride 1 becomes a pool with stride 1 and `same`, followed by every s-th of its outputs.
  */
 export function maxPooling(node: Node, position: LayerPosition, window: SlidingWindow): KerasLayer[] {
   const { kernel, stride, padding } = window;

@@ -37,9 +37,9 @@ test('floats that are not packed are read', async () => {
     tensors: [{ name: 'w', dims: [10_000], dataType: 1, floatData }],
     outputs: [],
   });
-  const { head, graph, tensors } = await readOnnxFile(path);
+  const { model, graph, tensors } = await readOnnxFile(path);
   const again = join(folder, 'again.onnx');
-  await writeOnnxFile(again, head, graph, tensors);
+  await writeOnnxFile(again, model, graph, tensors);
   expect(decode(modelProto, await readFile(again)).graph?.initializers?.[0]?.floatData).toEqual(floatData);
 });
 

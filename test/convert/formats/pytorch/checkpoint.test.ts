@@ -31,7 +31,9 @@ const floats = storage('FloatStorage', '0', count(6));
 const dict = (entries: Readonly<Record<string, unknown>>) => new Map<string, unknown>(Object.entries(entries));
 const state = dict({ weight: tensor(floats, [2, 3]) });
 
-/** Written by PyTorch 2.4: `base = torch.arange(24.)`, views of it, a parameter, doubles, an integer, an empty tensor. */
+/**
+ * Written by PyTorch 2.4: `base = torch.arange(24.)`, views of it, a parameter, doubles, an integer, an empty tensor.
+ */
 describe.each(['views.zip.pth', 'views.stream.pth'])('a file that PyTorch wrote (%s)', (name) => {
   const path = fileURLToPath(new URL(name, import.meta.url));
 
