@@ -24,25 +24,25 @@ export interface ModelMemory {
   readonly bytes: number;
 }
 
-/** What computes: a runtime, the backend it took and the version of its library. */
+/** A runtime in use, its backend, and the version of its library. */
 interface RuntimeInfo {
   readonly runtime: string;
   readonly backend: string;
   readonly version: string;
 }
 
-/** What is asked at each scrape. */
+/** Values that are read at each scrape. */
 export interface MetricsSources {
   readonly version: string;
   readonly memory: () => readonly ProcessMemory[] | Promise<readonly ProcessMemory[]>;
   readonly queues: () => readonly QueueDepth[];
   readonly loaded: () => readonly ModelMemory[];
-  /** Images anywhere between their arrival and their answer. */
+  /** Images that are being decoded, waiting or being computed. */
   readonly imagesInFlight: () => number;
   readonly runtimes: () => readonly RuntimeInfo[];
 }
 
-/** Where the time of one image went, in milliseconds, and how many images rode in its batch. */
+/** Durations of the stages of one image, in milliseconds, and the number of images in its batch. */
 export interface ImageTimings {
   readonly decodeMs: number;
   readonly queueMs: number;
@@ -50,15 +50,15 @@ export interface ImageTimings {
   readonly batchSize: number;
 }
 
-/** Which request it was, in few enough words for a label each. */
+/** Labels of a request. */
 interface RequestLabels {
-  /** The path as `openapi.yaml` writes it, or `none`. */
+  /** Path of the route as in `openapi.yaml`, or `none`. */
   readonly route: string;
   readonly method: string;
   readonly status: number;
 }
 
-/** What is counted and timed, and its text for Prometheus. */
+/** Counters and histograms of the server, and their text for Prometheus. */
 export interface Metrics {
   readonly contentType: string;
   text(): Promise<string>;
@@ -71,7 +71,7 @@ export interface Metrics {
   close(): void;
 }
 
-/** Seconds: from a cached answer to a large batch of a large model. */
+/** Buckets in seconds: from a cached answer to a large batch of a large model. */
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 const IMAGES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
@@ -84,20 +84,20 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const registers = [registry];
   const requests = new Counter({
     name: 'menagerie_http_requests_total',
-    help: 'Requests answered, by route, method and status; 499 is a client that hung up',
+    help: 'Answered requests by route, method and status; 499 is a client that closed the connection',
     labelNames: ['route', 'method', 'status'],
     registers,
   });
   const durations = new Histogram({
     name: 'menagerie_http_request_duration_seconds',
-    help: 'From the head of a request to the end of its answer',
+    help: 'Time from the headers of a request to the end of its answer',
     labelNames: ['route', 'method'],
     buckets: SECONDS,
     registers,
   });
   const stages = new Histogram({
     name: 'menagerie_image_stage_seconds',
-    help: 'Time of an image in a stage: decode (with resize), queue, inference, and their total',
+    help: 'Time of an image in a stage: decode (including resize), queue, inference, and their total',
     labelNames: ['stage', 'model', 'runtime'],
     buckets: SECONDS,
     registers,
@@ -153,13 +153,13 @@ function scrapedGauges(
 ): void {
   new Gauge({
     name: 'menagerie_build_info',
-    help: 'The version that runs, and on which Node.js',
+    help: 'Version of the server and of Node.js',
     labelNames: ['version', 'node'],
     registers,
   }).set({ version, node: process.versions.node }, 1);
   new Gauge({
     name: 'menagerie_runtime_info',
-    help: 'The runtimes in use, the backend each took and its version',
+    help: 'Runtimes in use, with backend and version',
     labelNames: ['runtime', 'backend', 'version'],
     registers,
     collect() {
@@ -171,7 +171,7 @@ function scrapedGauges(
   });
   new Gauge({
     name: 'menagerie_images_in_flight',
-    help: 'Images that are being decoded, wait or are being computed',
+    help: 'Images that are being decoded, waiting or being computed',
     registers,
     collect() {
       this.set(imagesInFlight());
@@ -179,7 +179,7 @@ function scrapedGauges(
   });
   new Gauge({
     name: 'menagerie_queue_images',
-    help: 'Images that wait',
+    help: 'Waiting images',
     labelNames: ['model', 'runtime'],
     registers,
     collect() {
@@ -189,7 +189,7 @@ function scrapedGauges(
   });
   new Gauge({
     name: 'menagerie_model_loaded_bytes',
-    help: 'Weights in the engines, over all sessions of a model; versions of the same weights share them',
+    help: 'Bytes of weights in the engines, over all sessions of a model; versions with the same weights share them',
     labelNames: ['model', 'version', 'runtime'],
     registers,
     collect() {
@@ -216,7 +216,7 @@ function eventLoopGauge(registers: Registry[]): { stop(): void } {
   const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1e3);
   new Gauge({
     name: 'menagerie_event_loop_delay_seconds',
-    help: 'How late the event loop of the server was since the last scrape',
+    help: 'Delay of the event loop of the server since the last scrape',
     labelNames: ['quantile'],
     registers,
     collect() {

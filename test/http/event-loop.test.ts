@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InferenceRequest } from '../../src/answering/tensor-inference.ts';
-import { ask, CONFIG, startServer, type TestServer } from './fixture.ts';
+import { ask, CONFIG, classify, startServer, type TestServer } from './fixture.ts';
 
 /** Bodies that cost the parser most. None may hold up the requests of others, or get an answer of its own size. */
 const MEBIBYTE = 1024 * 1024;
@@ -39,6 +39,31 @@ describe('an inference request', () => {
     // On the thread that answers everybody the worst took five seconds on an idle machine.
     expect(delay.max / 1e6).toBeLessThan(3_000);
   });
+});
+
+it('an answer of too many predictions is refused, with what would fit', async () => {
+  const predictions = Array.from({ length: 21_841 }, (_, index) => ({ index, label: `class ${index}`, score: 0 }));
+  const timings = { decodeMs: 0, queueMs: 0, inferenceMs: 0, batchSize: 1 };
+  const wide = await startServer({
+    classifier: {
+      classify: async ({ images, runtime }) => ({
+        model: 'wide.test',
+        version: 1,
+        runtime,
+        results: images.map(({ filename }) => ({ filename, predictions, timings })),
+        timings: { totalMs: 0 },
+      }),
+    },
+  });
+  const images = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}.jpg`, Buffer.from('x')]));
+  expect((await classify(wide, images(9))).body.results.map((result) => result.predictions.length)).toEqual(
+    new Array(9).fill(21_841),
+  );
+  const { status, body } = await classify(wide, images(10));
+  expect([status, body.code]).toEqual([400, 'invalid_request']);
+  expect(body.detail).toContain('smaller top_k');
+  await wide.close();
 });
 
 it('options that are wrong are named up to a number, and cut to a length', async () => {

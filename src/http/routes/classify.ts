@@ -1,14 +1,18 @@
+import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Classification, ImageClassifier, ImageResult } from '../../answering/image-classification.ts';
+import { AppError } from '../../common/errors.ts';
 import { RUNTIME_NAMES } from '../../runtime/session.ts';
 import { clientSignal } from '../client-gone.ts';
 import { parseOptions, share } from '../options.ts';
 import { problemOf } from '../problem.ts';
-import { hundredths, sendJson } from '../respond.ts';
+import { hundredths, send } from '../respond.ts';
 import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
 import type { Route } from './route.ts';
 
 const DEFAULT_TOP_K = 5;
+/** Predictions in one answer: 20 MB of JSON. */
+const MAX_PREDICTIONS = 200_000;
 
 const optionsSchema = z.strictObject({
   model: z.string().min(1, 'must name a model').optional(),
@@ -47,29 +51,42 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
         });
         const [only] = classification.results;
         if (images.length === 1 && only !== undefined && 'error' in only) throw only.error;
-        sendJson(response, 200, classificationDocument(classification, requestId, { startedAt, receivedAt }));
+        const json = await classificationJson(classification, requestId, { startedAt, receivedAt });
+        send(response, 'application/json; charset=utf-8', json);
       },
     },
   ];
 }
 
-/** `Classification` of `openapi.yaml`. */
-function classificationDocument(
+/**
+ * `Classification` of `openapi.yaml`, written image by image in turns with other requests.
+ * @throws AppError `invalid_request` when the answer would be too long
+ */
+async function classificationJson(
   { model, version, runtime, results, timings }: Classification,
   requestId: string,
   { startedAt, receivedAt }: { readonly startedAt: number; readonly receivedAt: number },
-) {
-  return {
-    model,
-    version,
-    runtime,
-    results: results.map((result) => resultDocument(result, requestId)),
-    timings: {
-      receive_ms: hundredths(receivedAt - startedAt),
-      classify_ms: hundredths(timings.totalMs),
-      total_ms: hundredths(performance.now() - startedAt),
-    },
-  };
+): Promise<string> {
+  const predictions = results.reduce((sum, result) => sum + ('error' in result ? 0 : result.predictions.length), 0);
+  if (predictions > MAX_PREDICTIONS) {
+    throw new AppError(
+      'invalid_request',
+      `The answer would have ${predictions} predictions, and the limit is ${MAX_PREDICTIONS}; send fewer images or a smaller top_k.`,
+      { context: { max_predictions: MAX_PREDICTIONS } },
+    );
+  }
+  const written: string[] = [];
+  for (const result of results) {
+    if (written.length > 0) await setImmediate();
+    written.push(JSON.stringify(resultDocument(result, requestId)));
+  }
+  const head = JSON.stringify({ model, version, runtime });
+  const durations = JSON.stringify({
+    receive_ms: hundredths(receivedAt - startedAt),
+    classify_ms: hundredths(timings.totalMs),
+    total_ms: hundredths(performance.now() - startedAt),
+  });
+  return `${head.slice(0, -1)},"results":[${written.join(',')}],"timings":${durations}}`;
 }
 
 function resultDocument(result: ImageResult, requestId: string) {
