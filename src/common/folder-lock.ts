@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { errnoOf, readIfThere, UNFINISHED } from './durable-files.ts';
+import { readIfThere, UNFINISHED } from './durable-files.ts';
+import { findListener, listenIn } from './folder-socket.ts';
 
 /** Files of one lock: `lock.<id>` describes its owner, `lock.<id>.socket` is there as long as the owner lives. */
 const LOCK_FILES = /^lock\.([0-9a-f]{16})(\..*)?$/;
@@ -15,8 +16,6 @@ const MAX_SILENCE_MS = 30_000;
 /** Two processes that come at the same moment see each other and both step back; then each tries again. */
 const TRIES = 5;
 const MAX_STEP_BACK_MS = 100;
-/** `sockaddr_un` holds 108 bytes on Linux and 104 on macOS (unix(7)). */
-const MAX_SOCKET_PATH_BYTES = 100;
 
 const ownerSchema = z.object({
   /** Kernels with the same id are the same: their sockets reach each other, from container to container. */
@@ -84,7 +83,7 @@ class Lock {
   }
 
   async #announce(): Promise<void> {
-    this.#socket = await listen(this.#folder, socketName(this.#id));
+    this.#socket = await listenIn(this.#folder, socketName(this.#id));
     const owner: Owner = {
       kernel: await kernelId(),
       host: hostname(),
@@ -110,36 +109,38 @@ class Lock {
     ids.delete(this.#id);
     const { mtimeMs: now } = await stat(join(this.#folder, lockName(this.#id)));
     const living: string[] = [];
-    for (const id of ids) {
-      const other = await this.#look(id, now);
-      if (other === 'ended') await removeLock(this.#folder, id);
-      else if (other !== 'arriving') living.push(other);
-    }
+    for (const id of ids) living.push(...(await this.#ownerOf(id, now)));
     return living;
   }
 
-  /** @param now by the clock of the disk, in milliseconds */
-  async #look(id: string, now: number): Promise<'ended' | 'arriving' | string> {
+  /**
+   * Describes the owner of a lock, if it is alive. Removes the lock of one that has ended.
+   * @param now by the clock of the disk, in milliseconds
+   */
+  async #ownerOf(id: string, now: number): Promise<string[]> {
     const path = join(this.#folder, lockName(id));
     const text = await readIfThere(path);
     const owner = parseOwner(text);
-    const answer = await probe(this.#folder, socketName(id));
-    // Of another kernel's socket nothing can be said.
+    const listener = await findListener(this.#folder, socketName(id));
+    // A socket cannot be reached from another kernel.
     const isNear = text === undefined || owner?.kernel === (await kernelId());
-    if (answer === 'ended' && isNear) return 'ended';
-    // Not yet a claim: it will see this one when it looks for others.
-    if (text === undefined) return 'arriving';
     const silence = Math.max(0, now - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0));
-    if (answer !== 'living' && silence > MAX_SILENCE_MS) return 'ended';
+    const isSilent = text !== undefined && listener !== 'alive' && silence > MAX_SILENCE_MS;
+    if (isSilent || (listener === 'ended' && isNear)) {
+      await removeLock(this.#folder, id);
+      return [];
+    }
+    // Not a claim yet: its owner will see this one when it looks for others.
+    if (text === undefined) return [];
     const who = owner === undefined ? 'another process' : `process ${owner.pid} on ${owner.host} since ${owner.since}`;
-    if (answer === 'living') return `${who}; stop it, or use another folder`;
-    return (
+    if (listener === 'alive') return [`${who}; stop it, or use another folder`];
+    return [
       `${who}, which was alive ${Math.round(silence / 1000)} s ago; stop it, or use another folder. ` +
-      `If it is gone, try again when it has been silent for ${MAX_SILENCE_MS / 1000} s`
-    );
+        `If it is gone, try again when it has been silent for ${MAX_SILENCE_MS / 1000} s`,
+    ];
   }
 
-  /** Where a file cannot be removed, such as on a disk that has become read-only, its lock ends all the same. */
+  /** Ends the lock. Its files stay when they cannot be removed, such as on a disk that has become read-only. */
   async release(): Promise<void> {
     clearInterval(this.#heartbeat);
     await removeLock(this.#folder, this.#id).catch(() => undefined);
@@ -171,64 +172,7 @@ function parseOwner(text = ''): Owner | undefined {
   }
 }
 
-/** Undefined on file systems without sockets. */
-async function listen(folder: string, name: string): Promise<Server | undefined> {
-  const server = createServer((connection) => connection.destroy()).unref();
-  try {
-    await withSocketPath(folder, name, (path) => {
-      return new Promise<void>((resolve, reject) => {
-        // Later errors are those of single connections, which nobody needs.
-        server.on('error', reject);
-        server.listen(path, resolve);
-      });
-    });
-    return server;
-  } catch {
-    // A folder that cannot be written at all is noticed when the owner is written there.
-    return undefined;
-  }
-}
-
-/** Whether a socket has a listener; unknown where it cannot be reached. */
-async function probe(folder: string, name: string): Promise<'living' | 'ended' | 'unknown'> {
-  try {
-    await withSocketPath(folder, name, (path) => {
-      return new Promise<void>((resolve, reject) => {
-        const connection = connect(path);
-        connection.once('error', reject);
-        connection.once('connect', () => {
-          connection.destroy();
-          resolve();
-        });
-      });
-    });
-    return 'living';
-  } catch (thrown) {
-    switch (errnoOf(thrown)) {
-      case 'ECONNREFUSED':
-        return 'ended';
-      // So many wait to be accepted: it is stopped, but there.
-      case 'EAGAIN':
-        return 'living';
-      default:
-        return 'unknown';
-    }
-  }
-}
-
-/** Linux has a short path for every folder that is open. */
-async function withSocketPath(folder: string, name: string, use: (path: string) => Promise<void>): Promise<void> {
-  const path = join(folder, name);
-  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return await use(path);
-  const handle = await open(folder, 'r');
-  try {
-    await use(`/proc/self/fd/${handle.fd}/${name}`);
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Names the running kernel, which containers share: its boot, and where Linux does not tell that, the host. */
+/** Identifies the running kernel, which containers share: by its boot, or by the host where that is unknown. */
 async function kernelId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(hostname)).trim();
 }
