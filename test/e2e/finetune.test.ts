@@ -203,11 +203,12 @@ describe('a job that runs', { timeout: TRAINING_TIMEOUT }, () => {
   });
 
   test('is not disturbed by a dry run of another data set with the same settings', async () => {
-    const started = await caughtRunning('undisturbed', '10');
+    const settings = { name: 'undisturbed', copies: '1', epochs: '3' };
+    const started = await finetune(settings, await colourZip(100));
+    await until(async () => (await job(started.id)).progress?.phase === 'inspecting');
     const form = new FormData();
     form.append('dataset', new Blob([new Uint8Array(await colourZip(30))]), 'colours.zip');
-    form.append('seed', '10');
-    form.append('copies', SLOW.copies);
+    for (const [name, value] of Object.entries(settings)) form.append(name, value);
     const dryRun = await fetch(`${server.url}/finetune?dry_run=true`, { method: 'POST', body: form });
     expect(dryRun.status).toBe(200);
     expect(await ended(started)).toMatchObject({ state: 'succeeded', failure: null });
