@@ -107,7 +107,7 @@ async function classifyImage(
     return {
       filename,
       predictions: predictionsOf(probabilities, manifest.labels, request),
-      ...(threshold !== undefined && { unknown: Math.max(...probabilities) < threshold }),
+      ...(threshold !== undefined && { unknown: probabilities.every((score) => score < threshold) }),
       timings: computed.timings,
     };
   } catch (thrown) {
