@@ -10,7 +10,7 @@ interface Card {
   readonly aliases: Readonly<Record<string, number>>;
 }
 
-/** Lives without progress after which a job may fail. */
+/** Lives of a server that keep nothing new of a job, after which the job may fail. */
 const MAX_IDLE_LIVES = 3;
 
 /** Checks a server that has just started against the ledger. @returns what is wrong */

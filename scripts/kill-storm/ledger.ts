@@ -14,6 +14,9 @@ export interface JobAnswer {
  */
 export type Expectation = 'present' | 'absent' | 'either';
 
+/** Progress of a job when all its features are computed. They are kept; the fast phases after it start again. */
+const KEPT_FRACTION = 0.85;
+
 /** What was acknowledged over the lives of the server. */
 export class Ledger {
   /** Versions that jobs have published, by `name@version`. */
@@ -24,7 +27,7 @@ export class Ledger {
   readonly aliases = new Map<string, readonly number[]>();
   /** The latest answer about each job that was accepted, by id. */
   readonly jobs = new Map<string, JobAnswer>();
-  /** The highest progress of each job at the end of each life of the server, by id. */
+  /** The highest progress that was kept of each job at the end of each life of the server, by id. */
   readonly progress = new Map<string, number[]>();
 
   /** Notes what the server says about a job now. */
@@ -44,12 +47,12 @@ export class Ledger {
       .sort((a, b) => a - b);
   }
 
-  /** Keeps the progress of unfinished jobs before a life of the server ends. */
+  /** Notes the progress of unfinished jobs when a life of the server ends. */
   endLife(): void {
     for (const { id, state, progress } of this.jobs.values()) {
       if (state !== 'queued' && state !== 'running') continue;
       const seen = this.progress.get(id) ?? [];
-      seen.push(Math.max(progress?.fraction ?? 0, seen.at(-1) ?? 0));
+      seen.push(Math.max(Math.min(progress?.fraction ?? 0, KEPT_FRACTION), seen.at(-1) ?? 0));
       this.progress.set(id, seen);
     }
   }
