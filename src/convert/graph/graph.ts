@@ -6,7 +6,7 @@ import type { Weight } from './tensors.ts';
 export interface GraphOutputs {
   readonly probabilities: VectorNode;
   readonly logits: VectorNode;
-  /** The input of the last dense layer. */
+  /** The input of the last dense layer; without one, the mean of each channel of the activations. */
   readonly features: VectorNode;
   /** The map of the last convolution, which is the input of the final pooling. */
   readonly activations: MapNode;

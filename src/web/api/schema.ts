@@ -133,7 +133,7 @@ export type ModelSummary = {
   readonly default: boolean;
   /** 0 for a backbone without a head, which can only be fine-tuned. */
   readonly num_classes: number;
-  /** Length of the vector that enters the last dense layer. */
+  /** Length of the feature vector */
   readonly num_features: number;
   readonly parameters: number;
   /** Channels, height, width. */
