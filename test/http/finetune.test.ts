@@ -70,6 +70,16 @@ describe('POST /finetune', () => {
     });
   });
 
+  it('keeps the version that the name of its backbone meant when the job was sent', async () => {
+    const alone = await startWorkbench();
+    await alone.publish('birds');
+    for (const backbone of ['birds', 'birds@1']) {
+      const { text } = await finetune({ name: 'flowers', backbone }, zip, '', alone);
+      expect(JSON.parse(text).options).toMatchObject({ backbone: 'birds@1' });
+    }
+    await alone.close();
+  });
+
   it('a dry run answers with what was found, needs no name and queues nothing', async () => {
     const asked: unknown[] = [];
     const none = { count: 0, examples: [] };
