@@ -19,6 +19,8 @@ export class EngineMemory {
   readonly #options: EngineMemoryOptions;
   /** Models that have memory, including those that are being unloaded. */
   readonly #resident = new Set<ServedModel>();
+  /** Models whose sessions the engines are unloading: they keep no session for another model any more. */
+  readonly #freeing = new Map<ServedModel, Promise<void>>();
   /** Only one load at a time makes room: two must not count on the same memory. */
   readonly #reserving = new Mutex();
 
@@ -39,14 +41,15 @@ export class EngineMemory {
     });
   }
 
-  /** Unloads a model that is not in use from the engines, unless another one shares its sessions. */
+  /**
+   * Unloads a model that is not in use from the engines, unless another one shares its sessions. Settles when its memory
+   * is free.
+   */
   async free(served: ServedModel): Promise<void> {
-    const { residence } = served;
-    if (residence === undefined || !this.#resident.has(served)) return;
-    const isShared = [...this.#resident].some((other) => other !== served && other.residence?.key === residence.key);
-    const keys = new Set(residence.engineModels.map(({ key }) => key));
-    if (!isShared) await this.#options.engines.unload([...keys]);
-    this.#resident.delete(served);
+    if (!this.#resident.has(served)) return;
+    const freeing = this.#freeing.get(served) ?? this.#unload(served).finally(() => this.#freeing.delete(served));
+    this.#freeing.set(served, freeing);
+    await freeing;
   }
 
   report(): ModelMemory[] {
@@ -56,6 +59,15 @@ export class EngineMemory {
       runtime,
       bytes: residence?.bytes ?? 0,
     }));
+  }
+
+  async #unload(served: ServedModel): Promise<void> {
+    const { residence } = served;
+    const others = [...this.#resident].filter((other) => other !== served && !this.#freeing.has(other));
+    const isShared = others.some((other) => other.residence?.key === residence?.key);
+    const keys = new Set(residence?.engineModels.map(({ key }) => key));
+    if (!isShared) await this.#options.engines.unload([...keys]);
+    this.#resident.delete(served);
   }
 
   #leastUseful(candidates: readonly ServedModel[]): ServedModel {

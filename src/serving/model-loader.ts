@@ -66,11 +66,13 @@ export class ModelLoader {
       bytes: models.bytes,
       engineModels: [models.many, models.alone],
     });
+    const batcher = this.#createBatcher(served, models, converted);
     try {
-      const batcher = this.#createBatcher(served, models, converted);
       await warmUp(batcher, model, Math.min(2 * engines.concurrency(models.many), queueLimit));
       return batcher;
     } catch (thrown) {
+      // Other images of the warm-up may still wait for an engine, which would load the model again.
+      await batcher.close();
       await this.#memory.free(served);
       throw thrown;
     }

@@ -29,6 +29,7 @@ export class ModelServing {
   readonly #options: ModelServingOptions;
   /** The models that new requests use. Those that are being unloaded are not among them. */
   readonly #served = new Map<string, ServedModel>();
+  readonly #leaving = new Set<ServedModel>();
   readonly #memory: EngineMemory;
   readonly #loader: ModelLoader;
   /** Versions that were unloaded by request: only a request to load them makes them usable again. */
@@ -78,7 +79,9 @@ export class ModelServing {
 
   /** Unloads a version that was removed or replaced. Settles when the requests that use it are done. */
   async release(model: ModelVersion): Promise<void> {
-    await Promise.all(this.#all(model).map((each) => this.#leave(each)));
+    const key = versionKey(model);
+    const leaving = [...this.#leaving].filter((each) => versionKey(each.model) === key);
+    await Promise.all([...this.#all(model), ...leaving].map((each) => this.#leave(each)));
   }
 
   /**
@@ -173,14 +176,18 @@ export class ModelServing {
   #leave(served: ServedModel): Promise<void> {
     const key = servedKey(served.model, served.runtime);
     if (this.#served.get(key) === served) this.#served.delete(key);
-    served.leaving ??= (async () => {
-      const [batcher] = await Promise.allSettled([served.batcher]);
-      await served.idle();
-      // When one image of a request fails, others of it may still be running.
-      if (batcher.status === 'fulfilled') await batcher.value.close();
-      await this.#memory.free(served);
-    })();
+    served.leaving ??= this.#finish(served);
     return served.leaving;
+  }
+
+  async #finish(served: ServedModel): Promise<void> {
+    this.#leaving.add(served);
+    const [batcher] = await Promise.allSettled([served.batcher]);
+    await served.idle();
+    // When one image of a request fails, others of it may still be running.
+    if (batcher.status === 'fulfilled') await batcher.value.close();
+    await this.#memory.free(served);
+    this.#leaving.delete(served);
   }
 }
 
