@@ -44,7 +44,7 @@ export function unsupportedMediaType({ headers }: IncomingMessage, expected: str
  */
 export function watchBody(request: Request, limits: BodyLimits, fail: (error: Error) => void): () => void {
   const { maxBytes, timeoutMs, stallTimeoutMs } = limits;
-  const reservation = admit(request, limits);
+  const { reservation, grows } = admit(request, limits);
   let received = 0;
   let receivedBefore = 0;
   const stop = (): void => {
@@ -55,13 +55,14 @@ export function watchBody(request: Request, limits: BodyLimits, fail: (error: Er
   };
   const failWith = (error: Error): void => {
     stop();
+    reservation?.release();
     fail(error);
   };
   const count = (chunk: Buffer): void => {
     received += chunk.length;
     try {
       if (received > maxBytes) throw tooLarge(`more than ${maxBytes}`, maxBytes);
-      reservation?.add(chunk.length);
+      if (grows) reservation?.add(chunk.length);
     } catch (thrown) {
       failWith(thrown as AppError);
     }
@@ -84,15 +85,18 @@ export function watchBody(request: Request, limits: BodyLimits, fail: (error: Er
   return stop;
 }
 
-/** @returns the reservation of a body whose length is not announced: it grows as the body arrives */
-function admit(request: Request, { maxBytes, budget }: BodyLimits): Reservation | undefined {
+/** @returns the memory of the body, and whether it grows as the body arrives, since its length is not announced */
+function admit(
+  request: Request,
+  { maxBytes, budget }: BodyLimits,
+): { readonly reservation: Reservation | undefined; readonly grows: boolean } {
   const { 'content-length': length, expect } = request.headers;
   if (Number(length ?? 0) > maxBytes) throw tooLarge(String(length), maxBytes);
   const reservation = budget?.reserve(Number(length ?? 0));
   const { res: response } = request;
   if (reservation !== undefined) response?.once('close', reservation.release);
   if (expect !== undefined) response?.writeContinue();
-  return length === undefined ? reservation : undefined;
+  return { reservation, grows: length === undefined };
 }
 
 function tooLarge(size: string, maxBytes: number): AppError {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../src/http/byte-budget.ts';
@@ -165,6 +166,22 @@ describe('bodies over the limit', () => {
       clearInterval(timer);
     },
   );
+
+  it('a client that is refused may send on, as long as it does, and meets no reset', async () => {
+    server = await startServer();
+    const { socket, answer } = await openLine(server.port);
+    const errors: Error[] = [];
+    socket.on('error', (error) => errors.push(error));
+    const length = 30 * 100_000;
+    socket.write(head(`Content-Length: ${length}`));
+    for (let sent = 0; sent < length; sent += 100_000) {
+      socket.write(Buffer.alloc(100_000));
+      await delay(100);
+    }
+    expect((await answer).status).toBe(413);
+    await once(socket, 'end');
+    expect(errors).toEqual([]);
+  });
 
   it('a body that is welcome is asked for', async () => {
     server = await startServer();
