@@ -9,7 +9,7 @@ import { fileOf, temporaryFolder, type ZipEntry, zipOf } from '../finetuning/dat
 
 const SYMBOLIC_LINK = 0o120777;
 
-/** Lays the entries out; the content of a symbolic link is its target. @returns the path of the source */
+/** Writes the entries; the content of a symbolic link is its target. @returns the path of the source */
 type Build = (entries: readonly ZipEntry[]) => Promise<string>;
 
 const buildZip: Build = async (entries) => fileOf(await zipOf(entries));
@@ -40,7 +40,7 @@ describe.each([
     return source;
   }
 
-  test('lists every file with its size, sorted by name, folders left out', async () => {
+  test('lists every file with its size, sorted by name, without folders', async () => {
     const { files, ignored } = await opened([
       { name: 'dog/2.jpg', content: 'four' },
       { name: 'cat/10.jpg', content: '' },
@@ -54,7 +54,7 @@ describe.each([
     expect(ignored).toEqual([]);
   });
 
-  test('reads any file, in any order, at once and again', async () => {
+  test('reads files in any order, concurrently and repeatedly', async () => {
     const contents = new Map(
       Array.from({ length: 20 }, (_, index) => [`c/${index}.jpg`, `text ${index} `.repeat(500)]),
     );
@@ -71,12 +71,12 @@ describe.each([
     for (const file of files) expect(await read(file)).toHaveLength(0);
   });
 
-  test('names come in composed Unicode, however they were written', async () => {
+  test('names are in composed Unicode, however they were written', async () => {
     const { files } = await opened([{ name: 'A\u0308pfel/1.jpg', content: 'x' }]);
     expect(files.map(({ name }) => name)).toEqual(['\u00c4pfel/1.jpg']);
   });
 
-  test('symbolic links are not followed, and said to be ignored', async () => {
+  test('symbolic links are not followed, and listed as ignored', async () => {
     const outside = join(temporaryFolder(), 'secret.jpg');
     writeFileSync(outside, 'secret');
     const { files, ignored } = await opened([
@@ -117,13 +117,13 @@ describe.each([
     });
   });
 
-  test('is opened by its path alone', async () => {
+  test('is opened by its path', async () => {
     source = await openImageSource(await build([{ name: 'cat/1.jpg', content: 'x' }]));
     expect(source.files).toHaveLength(1);
   });
 });
 
-test('a path where nothing lies is said to be so', async () => {
+test('a path that does not exist is refused as such', async () => {
   const path = join(temporaryFolder(), 'absent');
   await expect(openImageSource(path)).rejects.toMatchObject({ code: 'invalid_request' });
 });

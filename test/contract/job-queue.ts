@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Claim, ClaimLostError, JobCancelledError, type JobQueue } from '../../src/jobs/job-queue.ts';
 
-/** What the suite must be able to bring about. Names are those of the embedded queues' limits. */
+/** Limits that the suite needs. They have the names of the limits of embedded queues. */
 export interface JobQueueConditions {
   readonly maxQueued?: number;
   readonly maxAttempts?: number;
@@ -15,13 +15,13 @@ export interface JobQueueConditions {
   readonly maxEvents?: number;
 }
 
-/** One place where jobs are kept, of which queues can be opened one after the other. */
+/** A storage of jobs, on which queues are opened one after the other. */
 export interface JobQueueHarness {
   open(conditions?: JobQueueConditions): Promise<JobQueue>;
   dispose(): Promise<void>;
 }
 
-/** What every job queue must do. */
+/** The contract of every job queue. */
 export function describeJobQueue(name: string, createHarness: () => Promise<JobQueueHarness>): void {
   describe(`job queue: ${name}`, () => {
     let harness: JobQueueHarness;
@@ -53,7 +53,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
     }
 
     describe('a job', () => {
-      test('goes from queued over running to succeeded, with its progress and result', async () => {
+      test('goes from queued to running to succeeded, with its progress and result', async () => {
         const queue = await open();
         const { id } = await queue.enqueue({ payload: { name: 'flowers', epochs: [1, 2] } });
         expect(await queue.get(id)).toMatchObject({ state: 'queued', attempts: 0, startedAt: null, progress: null });
@@ -89,7 +89,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect((await queue.list()).map(({ payload }) => payload)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
       });
 
-      test('that nobody knows is a 404', async () => {
+      test('that does not exist is a 404', async () => {
         const queue = await open();
         const unknown = expect.objectContaining({ code: 'job_not_found' });
         await expect(queue.get('../etc/passwd')).rejects.toEqual(unknown);
@@ -99,7 +99,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
     });
 
     describe('the archive', () => {
-      test('moves into the queue, is there for the worker, and goes when the job ends', async () => {
+      test('is moved into the queue, is there for the worker, and is removed when the job ends', async () => {
         const queue = await open();
         const uploaded = await upload('photos');
         await queue.enqueue({ payload: null, archivePath: uploaded });
@@ -111,7 +111,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(existsSync(uploaded)).toBe(false);
       });
 
-      test('of a cancelled job is gone when the cancelling is acknowledged', async () => {
+      test('of a cancelled job is removed before the cancellation is acknowledged', async () => {
         const queue = await open();
         const { id } = await queue.enqueue({ payload: null, archivePath: await upload('photos') });
         const claim = await claimed(queue);
@@ -131,7 +131,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(await readFile(String(await claim.archivePath()), 'utf8')).toBe('photos');
       });
 
-      test('is not there where none was given', async () => {
+      test('is undefined when none was given', async () => {
         const queue = await open();
         await queue.enqueue({ payload: null });
         expect(await (await claimed(queue)).archivePath()).toBeUndefined();
@@ -139,7 +139,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
     });
 
     describe('a full queue', () => {
-      test('refuses with a time to come back, and leaves the upload where it is', async () => {
+      test('refuses with a time to retry, and leaves the upload where it is', async () => {
         const queue = await open({ maxQueued: 2 });
         await queue.enqueue({ payload: 1 });
         await queue.enqueue({ payload: 2 });
@@ -152,7 +152,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(existsSync(archivePath)).toBe(true);
       });
 
-      test('counts only what waits', async () => {
+      test('counts only queued jobs', async () => {
         const queue = await open({ maxQueued: 1 });
         await queue.enqueue({ payload: 1 });
         await claimed(queue);
@@ -161,7 +161,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
     });
 
     describe('claiming', () => {
-      test('takes the oldest first, each for one worker alone', async () => {
+      test('takes the oldest first, each for one worker only', async () => {
         const queue = await open();
         for (let i = 0; i < 6; i += 1) await queue.enqueue({ payload: i });
         const claims = await Promise.all(Array.from({ length: 6 }, () => claimed(queue)));
@@ -188,7 +188,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(await second).toBeUndefined();
       });
 
-      test('gives a job whose worker fell silent to another, and the first can no longer report', async () => {
+      test('gives a job whose worker fell silent to another, and the first cannot report any more', async () => {
         const queue = await open({ leaseMs: 20 });
         const { id } = await queue.enqueue({ payload: null });
         const silent = await claimed(queue);
@@ -208,7 +208,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(await queue.get(id)).toMatchObject({ state: 'failed', attempts: 2, failure: { code: 'worker_lost' } });
       });
 
-      test('gives an abandoned job to the next worker, and tells why it gave up', async () => {
+      test('gives an abandoned job to the next worker, and says why it gave up', async () => {
         const queue = await open({ maxAttempts: 2 });
         const { id } = await queue.enqueue({ payload: null });
         await queue.report(await claimed(queue), { type: 'abandoned', reason: 'its process ended' });
@@ -218,7 +218,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(await queue.get(id)).toMatchObject({ state: 'failed', failure });
       });
 
-      test('counts no attempt during which more of the job was kept than ever before', async () => {
+      test('does not count an attempt during which more of the job was kept than ever before', async () => {
         const queue = await open({ maxAttempts: 2 });
         const { id } = await queue.enqueue({ payload: null });
         for (const kept of [1, 5, 6, 7]) {
@@ -230,7 +230,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(await queue.get(id)).toMatchObject({ state: 'failed', failure: { code: 'worker_lost' } });
       });
 
-      test('counts attempts by what was kept before a restart, too', async () => {
+      test('remembers over a restart what was kept', async () => {
         const first = await open({ maxAttempts: 2 });
         const { id } = await first.enqueue({ payload: null });
         await work(first, 5);
@@ -254,7 +254,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
       });
     });
 
-    /** Claims a job, keeps so much of it and loses what it works with. */
+    /** Works on a job: reports how much of it is kept, then abandons it. */
     async function work(queue: JobQueue, kept: number): Promise<Claim> {
       const claim = await claimed(queue);
       await queue.report(claim, { type: 'progress', progress: { phase: 'train' }, kept });
@@ -264,14 +264,14 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
     }
 
     describe('cancelling', () => {
-      test('ends a job that waits at once', async () => {
+      test('ends a queued job at once', async () => {
         const queue = await open();
         const { id } = await queue.enqueue({ payload: null });
         expect(await queue.cancel(id)).toMatchObject({ id, state: 'cancelled' });
         expect(await queue.claim(AbortSignal.abort())).toBeUndefined();
       });
 
-      test('tells the worker and waits for its answer', async () => {
+      test('signals the worker and waits for its answer', async () => {
         const queue = await open({ cancelGraceMs: 60_000 });
         const { id } = await queue.enqueue({ payload: null });
         const claim = await claimed(queue);
@@ -282,7 +282,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect((await cancelling).state).toBe('cancelled');
       });
 
-      test('takes the failure of the worker that was told to stop for its answer', async () => {
+      test('takes a failure of the worker as its answer', async () => {
         const queue = await open();
         const { id } = await queue.enqueue({ payload: null });
         const claim = await claimed(queue);
@@ -300,7 +300,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         await expect(queue.report(claim, { type: 'heartbeat' })).rejects.toThrow(ClaimLostError);
       });
 
-      test('twice at the same time is one cancelling', async () => {
+      test('twice at the same time is one cancellation', async () => {
         const queue = await open({ cancelGraceMs: 10 });
         const { id } = await queue.enqueue({ payload: null });
         await claimed(queue);
@@ -319,7 +319,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(await queue.get(id)).toMatchObject({ state: 'succeeded', result: 'done' });
       });
 
-      test('cannot be claimed by a worker that nobody told to stop', async () => {
+      test('cannot be reported by a worker that was not signalled', async () => {
         const queue = await open();
         await queue.enqueue({ payload: null });
         const claim = await claimed(queue);
@@ -347,7 +347,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         ]);
       });
 
-      test('go on after the last one that was seen, before and after the end, and after a restart', async () => {
+      test('continue after the last one that was seen, before and after the end, and after a restart', async () => {
         const queue = await open();
         const { id } = await queue.enqueue({ payload: null });
         const claim = await claimed(queue);
@@ -360,7 +360,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect((await collect((await open()).events(id, 1))).map(({ id }) => id)).toEqual([2, 3]);
       });
 
-      test('all come when the reader names one that never was', async () => {
+      test('are all sent when the given id does not exist', async () => {
         const queue = await open();
         const { id } = await queue.enqueue({ payload: null });
         await queue.cancel(id);
@@ -373,7 +373,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         const controller = new AbortController();
         const one = collect(queue.events(id, 0, controller.signal));
         const other = collect(queue.events(id));
-        // The reader has seen the first event and waits for the next when this answers.
+        // The reader has got the first event and waits for the next one.
         await queue.list();
         controller.abort();
         expect((await one).length).toBeLessThanOrEqual(1);
@@ -381,7 +381,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(await other).toHaveLength(1);
       });
 
-      test('are bounded: old ones go, ids count on', async () => {
+      test('are limited: old ones are dropped, ids count on', async () => {
         const queue = await open({ maxEvents: 10 });
         const { id } = await queue.enqueue({ payload: null });
         const claim = await claimed(queue);
@@ -398,7 +398,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
     });
 
     describe('a restart', () => {
-      test('keeps what waits and what has ended', async () => {
+      test('keeps queued and finished jobs', async () => {
         const before = await open();
         const done = await before.enqueue({ payload: 'done' });
         await before.report(await claimed(before), { type: 'succeeded', result: 7 });
@@ -414,7 +414,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect((await after.get(done.id)).result).toBe(7);
       });
 
-      test('that was orderly gives a running job back without costing it an attempt', async () => {
+      test('in order queues a running job again, without counting an attempt', async () => {
         const before = await open({ maxAttempts: 1 });
         const { id } = await before.enqueue({ payload: null });
         const claim = await claimed(before);
@@ -427,7 +427,7 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(next.job).toMatchObject({ id, attempts: 1, progress: { phase: 'train', epoch: 2 } });
       });
 
-      test('goes on with ids that sort after the old ones', async () => {
+      test('continues with ids that sort after the old ones', async () => {
         const before = await open();
         const { id } = await before.enqueue({ payload: null });
         await before.close();
@@ -435,14 +435,14 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
       });
     });
 
-    test('a closed queue takes no job', async () => {
+    test('a closed queue does not accept jobs', async () => {
       const queue = await open();
       await queue.close();
       await expect(queue.enqueue({ payload: null })).rejects.toMatchObject({ code: 'shutting_down' });
       expect(await queue.claim()).toBeUndefined();
     });
 
-    test('only so many finished jobs are kept, the last to finish', async () => {
+    test('only the last finished jobs are kept', async () => {
       const queue = await open({ keepFinished: 2 });
       const ids: string[] = [];
       for (let i = 0; i < 4; i += 1) {

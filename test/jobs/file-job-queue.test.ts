@@ -48,7 +48,7 @@ describe('files of jobs', () => {
     await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...fields }));
   }
 
-  test('a job is a folder with its facts in snake case; nothing unfinished is left beside them', async () => {
+  test('a job is a folder with a file in snake case, without unfinished files', async () => {
     const id = await enqueued('flowers');
     expect(await readdir(folder)).toEqual([id]);
     expect(await readdir(join(folder, id))).toEqual(['events.jsonl', 'job.json']);
@@ -93,7 +93,7 @@ describe('files of jobs', () => {
     expect(await readdir(join(folder, damaged), { recursive: true })).toEqual(before);
   });
 
-  test('a job that was never acknowledged, or half removed, is cleared away; strange names are left alone', async () => {
+  test('a job that was never acknowledged, or is half removed, is removed; other files are not touched', async () => {
     const id = '0199c1f2a3b4-5f3a9c1e';
     await mkdir(join(folder, id));
     await writeFile(join(folder, id, 'archive'), 'photos');
@@ -104,14 +104,14 @@ describe('files of jobs', () => {
     expect(await readdir(folder)).toEqual(['notes.txt']);
   });
 
-  test('files that were being written when the process died are cleared away', async () => {
+  test('files that were being written when the process died are removed', async () => {
     const id = await enqueued('flowers');
     await writeFile(join(folder, id, 'job.json.0.tmp'), '{"schema');
     await withQueue(async () => {});
     expect(await readdir(join(folder, id))).toEqual(['events.jsonl', 'job.json']);
   });
 
-  test('events that a crash cut short or garbled are left out, and later ones are not swallowed by them', async () => {
+  test('events that a crash cut short or garbled are ignored, and later ones are read', async () => {
     const id = await enqueued('flowers');
     await appendFile(join(folder, id, 'events.jsonl'), '\nnonsense\n{"id":2,"at":"20');
     await withQueue((queue) => queue.cancel(id));
@@ -120,7 +120,7 @@ describe('files of jobs', () => {
     expect(events.at(-1)?.data).toMatchObject({ state: 'cancelled' });
   });
 
-  test('a running job whose process died waits again, up to three attempts', async () => {
+  test('a running job whose process died is queued again, up to three attempts', async () => {
     const id = await enqueued('flowers');
     await changeJobFile(id, { state: 'running', attempts: 2, state_event_id: 2 });
     await withQueue(async (queue) => {
@@ -151,7 +151,7 @@ describe('files of jobs', () => {
     });
   });
 
-  test('an end whose event and archive a crash left behind has its event, and no archive', async () => {
+  test('after a crash at the end of a job, its last event is added and its archive removed', async () => {
     const id = await enqueued('flowers');
     await changeJobFile(id, { state: 'succeeded', state_event_id: 2, finished_at: '2026-01-02T03:04:05.000Z' });
     await writeFile(join(folder, id, 'archive'), 'photos');
@@ -167,7 +167,7 @@ describe('files of jobs', () => {
     await withQueue(async () => {});
   });
 
-  test('can be taken over from a process that ended without giving them back', async () => {
+  test('can be opened after a process that ended without closing them', async () => {
     const ended = spawnSync(process.execPath, ['--version']).pid;
     await writeFile(join(folder, 'lock'), `${ended}-12345`);
     await withQueue(async () => {});

@@ -12,7 +12,7 @@ import { isFinished, type Job, type JobEvent, type JobQueue } from '../../src/jo
 const KILLS = 20;
 const DRIVER = new URL('crash-driver.js', import.meta.url).pathname;
 
-/** What the killed processes said the queue had acknowledged, by job. */
+/** What the queue acknowledged to the killed processes, by job. */
 interface Acknowledged {
   readonly labels: Map<string, string>;
   readonly ends: Map<string, string>;
@@ -28,17 +28,17 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
-test(`a queue killed ${KILLS} times in mid-work has lost nothing that it acknowledged`, async () => {
+test(`a queue that is killed ${KILLS} times loses nothing that it acknowledged`, async () => {
   const acknowledged: Acknowledged = { labels: new Map(), ends: new Map(), attempts: new Map(), steps: new Map() };
   for (let round = 0; round < KILLS; round += 1) {
-    // At another depth each time, and at whatever file operation the process then happens to be.
+    // After another number of acknowledgements each time, during whatever file operation follows.
     await workAndKill(round, 1 + ((round * 7) % 30), acknowledged);
     if (round % 5 === 4) await expectNothingLost(acknowledged);
   }
   expect([...acknowledged.ends.values()]).toEqual(expect.arrayContaining(['succeeded', 'cancelled']));
 }, 60_000);
 
-/** Lets a process work until it has acknowledged so many things, and kills it with SIGKILL. */
+/** Lets a process work until it has printed `facts` acknowledgements, and kills it with SIGKILL. */
 async function workAndKill(round: number, facts: number, acknowledged: Acknowledged): Promise<void> {
   const child = spawn(process.execPath, [DRIVER, folder, String(round)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const killedBy = new Promise((resolve) => child.once('close', (_code, signal) => resolve(signal)));
@@ -85,7 +85,7 @@ function expectAcknowledged({ labels, ends, attempts, steps }: Acknowledged, job
   }
 }
 
-/** What waits is claimed, oldest first, each once and with its archive. */
+/** Queued jobs are claimed, oldest first, each once and with its archive. */
 async function expectWaitingCanBeWorkedOn(queue: JobQueue, jobs: readonly Job[]): Promise<void> {
   const waiting = jobs.filter(({ state }) => state === 'queued').map(({ id }) => id);
   for (const id of waiting.reverse()) {
@@ -96,7 +96,7 @@ async function expectWaitingCanBeWorkedOn(queue: JobQueue, jobs: readonly Job[])
   }
 }
 
-/** Ids rise, and the last change of state is to the present one; what follows the end is nothing. */
+/** Ids rise, the last change of state is to the present state, and nothing follows the end. */
 function expectSoundLog({ state }: Job, events: readonly JobEvent[]): void {
   const ids = events.map(({ id }) => id);
   expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));

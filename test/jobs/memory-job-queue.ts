@@ -4,7 +4,7 @@ import { EmbeddedJobQueue, type JobQueueLimits } from '../../src/jobs/embedded-j
 import type { JobJournal, StoredJob } from '../../src/jobs/job-journal.ts';
 import type { JobEvent } from '../../src/jobs/job-queue.ts';
 
-/** Keeps jobs as long as the object lives. Archives stay where they are until their job ends. */
+/** Keeps jobs in memory. Archives stay where they are until their job ends. */
 export class MemoryJobJournal implements JobJournal {
   /** Whether writing fails, as on a full disk. */
   full = false;
@@ -65,7 +65,7 @@ export class MemoryJobJournal implements JobJournal {
   }
 }
 
-/** A job queue without a disk, for tests of what stands above it. */
+/** A job queue without a disk, for tests of its users. */
 export function openMemoryJobQueue(
   limits: Partial<JobQueueLimits> = {},
   journal = new MemoryJobJournal(),

@@ -37,7 +37,7 @@ describe('names', () => {
     ['begins with a drive', 'C:\\win.jpg'],
     ['names a share', '\\\\host\\jpg'],
     ['holds a NUL', 'cat\0/01.jpg'],
-  ])('a name that %s is refused, with nothing read', async (_, name) => {
+  ])('a name that %s is refused before anything is read', async (_, name) => {
     const stand = 'x'.repeat(name.length);
     const zip = swapped(await zipOf([{ name: stand, content: 'x' }]), stand, name);
     await expect(opened(zip)).rejects.toMatchObject({ code: 'archive_unsafe', status: 422, context: { entry: name } });
@@ -50,7 +50,7 @@ describe('names', () => {
     expect(files.map(({ name }) => name)).toEqual(['cat/1.jpg']);
   });
 
-  test('a leading "./" is dropped', async () => {
+  test('a leading "./" is removed', async () => {
     const { files } = await opened(swapped(await zipOf([{ name: 'xxcat/1.jpg', content: 'x' }]), 'xxcat/', './cat/'));
     expect(files.map(({ name }) => name)).toEqual(['cat/1.jpg']);
   });
@@ -60,14 +60,14 @@ describe('names', () => {
     ['UTF-8 without the mark', Buffer.from('Köt/1.jpg'), 0],
     ['code page 437', Buffer.from('K\x94t/1.jpg', 'latin1'), 0],
     ['code page 437 marked as UTF-8', Buffer.from('K\x94t/1.jpg', 'latin1'), 0x800],
-  ])('a name in %s is understood', async (_, raw, flags) => {
+  ])('a name in %s is decoded', async (_, raw, flags) => {
     const stand = 'x'.repeat(raw.length);
     const zip = swapped(await zipOf([{ name: stand, content: 'x' }]), Buffer.from(stand), raw);
     const { files } = await opened(patched(zip, 0, 'flags', flags));
     expect(files.map(({ name }) => name)).toEqual(['Köt/1.jpg']);
   });
 
-  test('of two entries with one name the later stands, as unpackers have it', async () => {
+  test('of two entries with the same name the last is used, as by unpackers', async () => {
     const zip = await zipOf([
       { name: 'cat/1.jpg', content: 'old' },
       { name: 'cat/x.jpg', content: 'new' },
@@ -95,13 +95,13 @@ describe('bombs', () => {
     });
   });
 
-  test('a blank drawing below a mebibyte is no bomb', async () => {
+  test('a blank drawing below a mebibyte is not a bomb', async () => {
     expect(await firstFile(await zipOf([{ name: 'cat/1.tif', content: Buffer.alloc(1_000_000) }]))).toHaveLength(
       1_000_000,
     );
   });
 
-  test('an entry that declares less than it holds is stopped at what it declared', async () => {
+  test('an entry is not inflated beyond its declared size', async () => {
     const zip = await zipOf([{ name: 'cat/1.jpg', content: Buffer.alloc(4 * 1024 * 1024) }]);
     await expect(firstFile(patched(zip, 0, 'size', 1000))).rejects.toMatchObject({
       code: 'archive_corrupt',
@@ -109,7 +109,7 @@ describe('bombs', () => {
     });
   });
 
-  test('entries that share their bytes are refused', async () => {
+  test('entries that share the same bytes are refused', async () => {
     const zip = await zipOf(
       Array.from({ length: 4 }, (_, index) => ({
         name: `${index}.jpg`,
@@ -125,7 +125,7 @@ describe('bombs', () => {
     await expect(opened(overlapping)).rejects.toMatchObject({ code: 'archive_bomb' });
   });
 
-  test('a zip of more bytes than the limit is not even parsed', async () => {
+  test('a zip with more bytes than the limit is not parsed', async () => {
     await expect(opened(await twoImages(), { maxArchiveBytes: 100 })).rejects.toMatchObject({
       code: 'archive_too_large',
       context: { limit: 'max_archive_bytes', maximum: 100 },
@@ -153,7 +153,7 @@ describe('damage', () => {
     await expect(opened(Buffer.alloc(0))).rejects.toMatchObject({ code: 'archive_corrupt' });
   });
 
-  test('what is no zip is said to be none', async () => {
+  test('a file that is not a zip is refused as such', async () => {
     await expect(opened(Buffer.from('\x1f\x8b\x08 a gzip', 'latin1'))).rejects.toMatchObject({
       code: 'unsupported_archive',
       status: 415,
@@ -164,7 +164,7 @@ describe('damage', () => {
     ['CRC-32', 'crc' as const, 12345],
     ['a declared size beyond the content', 'size' as const, 601],
     ['a header in the wrong place', 'localHeader' as const, 1],
-  ])('one file that fails by %s spoils no other', async (_, field, value) => {
+  ])('a file that fails by %s does not affect others', async (_, field, value) => {
     const { files, read } = await opened(patched(await twoImages(), 0, field, value));
     const [cat, dog] = files;
     if (cat === undefined || dog === undefined) throw new Error('two files were packed');
@@ -172,25 +172,25 @@ describe('damage', () => {
     expect(await read(dog)).toHaveLength(700);
   });
 
-  test('a file whose compressed bytes were overwritten is found out', async () => {
+  test('a file whose compressed bytes were overwritten is recognized', async () => {
     const zip = await twoImages();
     zip.fill(0xff, 45, 50);
     await expect(firstFile(zip)).rejects.toMatchObject({ code: 'archive_corrupt' });
   });
 });
 
-describe('what the format allows and we do not', () => {
+describe('unsupported features of the format', () => {
   test.each([
     ['by the traditional cipher', 0x1],
     ['strongly', 0x41],
-  ])('a zip encrypted %s asks for one without a password', async (_, flags) => {
+  ])('a zip that is encrypted %s is refused, with the remedy', async (_, flags) => {
     await expect(opened(patched(await twoImages(), 1, 'flags', flags))).rejects.toMatchObject({
       code: 'archive_encrypted',
       message: expect.stringContaining('without a password'),
     });
   });
 
-  test('other methods of compression are named', async () => {
+  test('other compression methods are refused by name', async () => {
     await expect(opened(patched(await twoImages(), 0, 'method', 93))).rejects.toMatchObject({
       code: 'unsupported_archive',
       context: { entry: 'cat/1.jpg', method: 93 },
@@ -198,30 +198,30 @@ describe('what the format allows and we do not', () => {
   });
 });
 
-test('zip64 reads like any other', async () => {
+test('zip64 is read like any other zip', async () => {
   const zip = await zipOf([{ name: 'cat/1.jpg', content: 'photo' }], { zip64: true });
   expect(zip.includes(Buffer.from('PK\x06\x06', 'latin1'))).toBe(true);
   expect((await firstFile(zip)).toString()).toBe('photo');
 });
 
-test('a local header may carry fields that the central directory does not', async () => {
+test('a local header may have fields that the central directory has not', async () => {
   const zip = await zipOf([{ name: 'cat/1.jpg', content: 'photo' }]);
   const extra = Buffer.from('ZZ\x04\x00four', 'latin1');
   const nameEnd = 30 + 'cat/1.jpg'.length;
   const longer = Buffer.concat([zip.subarray(0, nameEnd), extra, zip.subarray(nameEnd)]);
   longer.writeUInt16LE(extra.length, 28);
-  // The end record tells where the central directory begins.
+  // The end record has the offset of the central directory.
   longer.writeUInt32LE(longer.readUInt32LE(longer.length - 6) + extra.length, longer.length - 6);
   expect((await firstFile(longer)).toString()).toBe('photo');
 });
 
-test('stored entries read like compressed ones', async () => {
+test('stored entries are read like compressed ones', async () => {
   expect((await firstFile(await zipOf([{ name: 'a.jpg', content: 'as it is', compress: false }]))).toString()).toBe(
     'as it is',
   );
 });
 
-test('the number of entries is refused before they are read', async () => {
+test('too many entries are refused before they are read', async () => {
   const zip = await twoImages();
   zip.writeUInt16LE(60_000, zip.length - 12);
   await expect(opened(zip, { maxEntries: 50_000 })).rejects.toMatchObject({
@@ -229,7 +229,7 @@ test('the number of entries is refused before they are read', async () => {
   });
 });
 
-test('a name of 64 kilobytes is refused, and told in short', async () => {
+test('a name of 64 kilobytes is refused, and shortened in the error', async () => {
   const zip = await zipOf([{ name: 'x'.repeat(65_000), content: 'x' }]);
   await expect(opened(zip)).rejects.toMatchObject({
     code: 'archive_too_large',

@@ -40,12 +40,12 @@ describe('without splits in the data set', () => {
     [0.29, 0.29, '42 / 29 / 29'],
     [0.5, 0, '50 / 50 / 0'],
     [0, 0, '100 / 0 / 0'],
-  ])('with shares of %d and %d a hundred become %s', (validationShare, testShare, expected) => {
+  ])('with shares of %d and %d, 100 images become %s', (validationShare, testShare, expected) => {
     const images = imagesOf('cat', 100);
     expect(counts(images, assignSplits(images, { seed: 1, validationShare, testShare }))).toEqual({ cat: expected });
   });
 
-  test('each class is divided for itself', () => {
+  test('each class is split separately', () => {
     expect(countsOf(...imagesOf('cat', 100), ...imagesOf('dog', 20))).toEqual({
       cat: '70 / 15 / 15',
       dog: '14 / 3 / 3',
@@ -53,17 +53,17 @@ describe('without splits in the data set', () => {
   });
 });
 
-describe('splits of the data set stand', () => {
-  test('all three are taken as they are', () => {
+describe('splits of the data set are kept', () => {
+  test('all three are used as they are', () => {
     const images = (['train', 'validation', 'test'] as const).flatMap((split) => imagesOf('cat', 7, split));
     expect(assignSplits(images, options)).toEqual(images.map(({ split }) => split));
   });
 
-  test('a missing validation part comes from the training images', () => {
+  test('a missing validation split comes from the training images', () => {
     expect(countsOf(...imagesOf('cat', 100, 'train'), ...imagesOf('cat', 30, 'test'))).toEqual({ cat: '85 / 15 / 30' });
   });
 
-  test('a missing test part is half of the validation images', () => {
+  test('a missing test split is half of the validation images', () => {
     expect(countsOf(...imagesOf('cat', 100, 'train'), ...imagesOf('cat', 30, 'validation'))).toEqual({
       cat: '100 / 15 / 15',
     });
@@ -93,24 +93,24 @@ describe('the same seed', () => {
   });
 });
 
-describe('copies of one picture', () => {
-  test.each([1, 2, 3, 4, 5])('end on one side (seed %i)', (seed) => {
+describe('copies of an image', () => {
+  test.each([1, 2, 3, 4, 5])('get the same split (seed %i)', (seed) => {
     const images = imagesOf('cat', 30).flatMap((image) => [image, image, image]);
     const splits = assignSplits(images, { ...options, seed });
     for (let first = 0; first < images.length; first += 3) {
       expect(new Set(splits.slice(first, first + 3)).size).toBe(1);
     }
-    // 15 % of 90 are 13; four pictures of three copies fit.
+    // 15 % of 90 are 13; four images of three copies fit.
     expect(counts(images, splits)).toEqual({ cat: '66 / 12 / 12' });
   });
 
-  test('a class of one picture stays in training', () => {
+  test('a class of one image and its copies stays in training', () => {
     const [image] = imagesOf('cat', 1);
     if (image === undefined) throw new Error('one image was asked for');
     expect(countsOf(...Array<SplittableImage>(6).fill(image))).toEqual({ cat: '6 / 0 / 0' });
   });
 
-  test('pictures of many copies are held out whole when nothing smaller is there', () => {
+  test('images with many copies are held out with all copies when there are no smaller groups', () => {
     const images = imagesOf('cat', 4).flatMap((image) => [image, image]);
     expect(countsOf(...images)).toEqual({ cat: '4 / 2 / 2' });
   });

@@ -4,7 +4,7 @@ import { type Dataset, readDataset } from '../../../src/finetuning/dataset/datas
 import { SHARED_ABSENT, sharedPath } from '../../shared-data.ts';
 import { fileOf, type ZipEntry, zipOf } from './zip-fixtures.ts';
 
-/** What a zip of these files teaches; a text after the name is the content. */
+/** The data set in a zip of these files; an array has the name and the content. */
 async function datasetOf(
   ...entries: readonly (string | readonly [name: string, content: string | Buffer])[]
 ): Promise<Dataset> {
@@ -19,7 +19,7 @@ async function datasetOf(
   }
 }
 
-/** One line a file: `name: label`, and the split behind it where there is one. */
+/** A line for each file: `name: label`, followed by the split if there is one. */
 function lines({ files }: Dataset): string[] {
   return files.map(({ file, label, split }) => `${file.name}: ${label}${split === undefined ? '' : ` ${split}`}`);
 }
@@ -29,7 +29,7 @@ function unusedFor(dataset: Dataset): Record<string, string> {
 }
 
 describe('a folder per class', () => {
-  test('gives each image its folder as label; classes are sorted', async () => {
+  test('labels each image with its folder; classes are sorted', async () => {
     const dataset = await datasetOf('dog/1.jpg', 'cat/1.png', 'cat/2.webp');
     expect(dataset.layout).toBe('folders');
     expect(lines(dataset)).toEqual(['cat/1.png: cat', 'cat/2.webp: cat', 'dog/1.jpg: dog']);
@@ -37,18 +37,18 @@ describe('a folder per class', () => {
     expect(dataset.unused).toEqual([]);
   });
 
-  test.each([1, 2, 3])('may lie %i folders deep', async (depth) => {
+  test.each([1, 2, 3])('may be %i folders deep', async (depth) => {
     const wrapper = 'pets/'.repeat(depth);
     const dataset = await datasetOf(`${wrapper}cat/1.jpg`, `${wrapper}dog/1.jpg`);
     expect(dataset.classes).toEqual(['cat', 'dog']);
   });
 
-  test('holds whatever lies deeper', async () => {
+  test('contains the images of its subfolders', async () => {
     const dataset = await datasetOf('cat/indoor/1.jpg', 'cat/outdoor/1.jpg', 'dog/1.jpg');
     expect(lines(dataset)).toEqual(['cat/indoor/1.jpg: cat', 'cat/outdoor/1.jpg: cat', 'dog/1.jpg: dog']);
   });
 
-  test('names are shown composed, trimmed and on one line', async () => {
+  test('names are in composed Unicode, trimmed and on one line', async () => {
     const dataset = await datasetOf('A\u0308pfel /1.jpg', 'golden\t  retriever/1.jpg');
     expect(dataset.classes).toEqual(['golden retriever', '\u00c4pfel']);
   });
@@ -57,14 +57,14 @@ describe('a folder per class', () => {
     await expect(datasetOf(`${'x'.repeat(101)}/1.jpg`, 'dog/1.jpg')).rejects.toMatchObject({ code: 'dataset_layout' });
   });
 
-  test('images beside the class folders have no label', async () => {
+  test('images outside the class folders have no label', async () => {
     const dataset = await datasetOf('pets/preview.jpg', 'pets/cat/1.jpg', 'pets/dog/1.jpg', 'cover.png');
     expect(lines(dataset)).toEqual(['pets/cat/1.jpg: cat', 'pets/dog/1.jpg: dog']);
     expect(unusedFor(dataset)).toEqual({ 'pets/preview.jpg': 'no_label', 'cover.png': 'no_label' });
   });
 });
 
-test('noise is ignored, each with its reason', async () => {
+test('files of operating systems are ignored, with the reason', async () => {
   const dataset = await datasetOf(
     'cat/1.jpg',
     'dog/1.jpg',
@@ -95,7 +95,7 @@ describe('splits', () => {
     ['train', 'val', 'test'],
     ['training', 'valid', 'testing'],
     ['Train', 'Validation', 'TEST'],
-  ])('%s, %s and %s are understood, wrapped or not', async (train, validation, held) => {
+  ])('%s, %s and %s are recognized, in a folder or not', async (train, validation, held) => {
     for (const wrapper of ['', 'pets/']) {
       const folders = [train, validation, held].flatMap((split) => [`${split}/cat/1.jpg`, `${split}/dog/1.jpg`]);
       const dataset = await datasetOf(...folders.map((name) => wrapper + name));
@@ -117,18 +117,18 @@ describe('splits', () => {
     expect(dataset.classes).toEqual(['cat']);
   });
 
-  test('folders beside them, and test images without a class, are ignored', async () => {
+  test('other folders, and test images without a class, are ignored', async () => {
     const dataset = await datasetOf('train/cat/1.jpg', 'train/dog/1.jpg', 'test/1.jpg', 'unlabelled/x/1.jpg');
     expect(lines(dataset)).toEqual(['train/cat/1.jpg: cat train', 'train/dog/1.jpg: dog train']);
     expect(unusedFor(dataset)).toEqual({ 'test/1.jpg': 'no_label', 'unlabelled/x/1.jpg': 'outside_splits' });
   });
 
-  test('a lone training folder is no split', async () => {
+  test('a training folder without others is not a split', async () => {
     const dataset = await datasetOf('train/cat/1.jpg', 'train/dog/1.jpg');
     expect(lines(dataset)).toEqual(['train/cat/1.jpg: cat', 'train/dog/1.jpg: dog']);
   });
 
-  test('may lie within the classes', async () => {
+  test('may be within the classes', async () => {
     const dataset = await datasetOf('cat/train/1.jpg', 'cat/test/2.jpg', 'dog/train/1.jpg', 'dog/test/2.jpg');
     expect(lines(dataset)).toEqual([
       'cat/test/2.jpg: cat test',
@@ -169,17 +169,17 @@ describe('labels.csv', () => {
     }
   });
 
-  test('quoted labels may hold commas, quotes and line breaks', async () => {
+  test('quoted labels may contain commas, quotes and line breaks', async () => {
     const dataset = await datasetOf(...images, ['labels.csv', '1.jpg,"cat, ""big"""\n2.jpg,"a\ndog"\n3.jpg,5" lens']);
     expect(dataset.classes).toEqual(['5" lens', 'a dog', 'cat, "big"']);
   });
 
-  test('a comma within a cell is text where semicolons separate', async () => {
+  test('with semicolons as separators, a comma within a cell is text', async () => {
     const dataset = await datasetOf(...images, ['labels.csv', '1.jpg;"cat, big"\n2.jpg;dog, small\n3.jpg;dog, small']);
     expect(dataset.classes).toEqual(['cat, big', 'dog, small']);
   });
 
-  test('a split column is taken; once there is one, rows without are for training', async () => {
+  test('a split column is used; rows without a split are then for training', async () => {
     const dataset = await datasetOf(...images, [
       'labels.csv',
       'file,label,split\n1.jpg,cat,\n2.jpg,dog,valid\n3.jpg,dog,Test',
@@ -191,18 +191,18 @@ describe('labels.csv', () => {
     ]);
   });
 
-  test('files it names that are not there are told, rows without a label leave their file out', async () => {
+  test('files that do not exist are reported, and files without a label are not used', async () => {
     const dataset = await datasetOf(...images, ['labels.csv', '1.jpg,cat\n9.jpg,dog\n2.jpg,\n3.jpg,dog']);
     expect(dataset.missing).toEqual(['9.jpg']);
     expect(unusedFor(dataset)).toEqual({ 'images/2.jpg': 'not_in_labels_csv' });
   });
 
-  test('a file it names is taken whatever its name', async () => {
+  test('a file in the table is used whatever its name', async () => {
     const dataset = await datasetOf('photo1', 'photo2', ['labels.csv', 'photo1,cat\nphoto2,dog']);
     expect(dataset.classes).toEqual(['cat', 'dog']);
   });
 
-  test('one inside a class folder is only a file', async () => {
+  test('a table inside a class folder is an ordinary file', async () => {
     const dataset = await datasetOf('cat/1.jpg', 'dog/1.jpg', ['dog/labels.csv', 'x,y']);
     expect(dataset.layout).toBe('folders');
     expect(unusedFor(dataset)).toEqual({ 'dog/labels.csv': 'not_an_image' });
@@ -234,23 +234,23 @@ describe('labels.csv', () => {
   });
 });
 
-test('classes that differ in capitals are two, in Unicode normalisation one', async () => {
+test('classes may differ in capitals, but not only in Unicode normalization', async () => {
   const dataset = await datasetOf('Cat/1.jpg', 'cat/2.jpg', 'K\u00f6ter/3.jpg', 'Ko\u0308ter/4.jpg');
   expect(dataset.classes).toEqual(['Cat', 'K\u00f6ter', 'cat']);
 });
 
-test('an archive within the archive is not opened, and said to be the reason', async () => {
+test('an archive within the archive is not opened, and the error says so', async () => {
   await expect(datasetOf('cat.zip', 'dog.zip')).rejects.toMatchObject({
     code: 'dataset_layout',
     message: expect.stringContaining('"cat.zip" is an archive itself and is not opened: unpack it'),
   });
 });
 
-describe('tables and folders made to be slow', () => {
-  /** Far more than it takes, far less than reading them naively does. */
+describe('tables and folders that are meant to be slow', () => {
+  /** Far longer than needed, and far shorter than a quadratic algorithm takes. */
   const PROMPTLY_MS = 3_000;
 
-  test('a table whose every row nearly fits every file', async () => {
+  test('a table in which every row almost fits every file', async () => {
     const count = 20_000;
     const files = Array.from({ length: count }, (_, i) => ({ name: `f${i}/1.jpg`, bytes: 1 }));
     const rows = files.map((_, i) => `g${i}/1.jpg,cat`).join('\n');
@@ -281,7 +281,7 @@ test.each([
   ['nothing', []],
   ['no image', ['notes.txt', 'cat/readme.md']],
   ['images without a folder', ['1.jpg', '2.jpg']],
-])('%s is refused with the layouts that would be right', async (_, names) => {
+])('%s is refused, with the possible layouts', async (_, names) => {
   await expect(datasetOf(...names)).rejects.toMatchObject({
     code: 'dataset_layout',
     message: expect.stringContaining('one folder per class (cat/1.jpg, dog/2.jpg)'),
@@ -297,7 +297,7 @@ describe(`real data sets${data === undefined ? `, ${SHARED_ABSENT}` : ''}`, () =
     { zip: 'cifar10-5k.zip', layout: 'split_folders', classes: 10, files: 5000, unused: 0 },
     { zip: 'sign-digits.zip', layout: 'folders', classes: 10, files: 2062, unused: 1 },
     { zip: 'tiny-val.zip', layout: 'folders', classes: 200, files: 1000, unused: 0 },
-  ])('$zip reads as $classes classes', async ({ zip, layout, classes, files, unused }) => {
+  ])('$zip has $classes classes', async ({ zip, layout, classes, files, unused }) => {
     const source = await openArchive(sharedPath('data', zip) ?? '');
     close = source.close;
     const dataset = await readDataset(source);

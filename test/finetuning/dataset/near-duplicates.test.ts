@@ -6,7 +6,7 @@ function hashed(name: string, bits: bigint) {
   return { name, pixelDigest: name, differenceHash: bits.toString(16).padStart(32, '0') };
 }
 
-/** A hash in which no pattern is to be seen. */
+/** A hash without a pattern. */
 function someBits(index: number): bigint {
   return BigInt(`0x${createHash('md5').update(`${index}`).digest('hex')}`);
 }
@@ -15,7 +15,7 @@ function names(pairs: readonly (readonly { name: string }[])[]): string[] {
   return pairs.map((pair) => pair.map(({ name }) => name).join(' ')).sort();
 }
 
-test('pairs that differ in seven of 128 bits at most are found, wherever the bits are', () => {
+test('pairs that differ in at most 7 of 128 bits are found, wherever the bits are', () => {
   const bits = someBits(0);
   const flipped = (...positions: readonly number[]) =>
     positions.reduce((value, at) => value ^ (1n << BigInt(at)), bits);
@@ -28,23 +28,23 @@ test('pairs that differ in seven of 128 bits at most are found, wherever the bit
   expect(names(nearDuplicates(images, 100))).toEqual(['a same', 'a seven', 'seven same']);
 });
 
-test.each([0, 1, 2, 3, 4, 5, 6, 7])('band %i alone unharmed is enough to be found by', (band) => {
+test.each([0, 1, 2, 3, 4, 5, 6, 7])('a pair is found if only band %i is the same', (band) => {
   const others = [0, 1, 2, 3, 4, 5, 6, 7].filter((other) => other !== band);
   const changed = others.reduce((value, other) => value ^ (1n << BigInt(other * 16 + other)), someBits(0));
   expect(nearDuplicates([hashed('a', someBits(0)), hashed('b', changed)], 100)).toHaveLength(1);
 });
 
-test('exact copies are not told again', () => {
+test('exact copies are not reported', () => {
   expect(nearDuplicates([hashed('a', 1n), hashed('a', 1n)], 100)).toEqual([]);
 });
 
-test('among thousands of pictures the two that look alike are found', () => {
+test('two images that look alike are found among thousands', () => {
   const images = Array.from({ length: 5000 }, (_, index) => hashed(`${index}`, someBits(index)));
   images[4000] = hashed('4000', someBits(10) ^ 5n);
   expect(names(nearDuplicates(images, 100))).toEqual(['10 4000']);
 });
 
-test('stops at the limit, so that a film of frames that are all alike costs little', () => {
+test('the search stops at the limit, so that frames of a film cost little', () => {
   const images = Array.from({ length: 5000 }, (_, index) => hashed(`${index}`, BigInt(index % 4)));
   expect(nearDuplicates(images, 100)).toHaveLength(100);
 });

@@ -25,7 +25,7 @@ const settings: PreflightOptions = {
   concurrency: 3,
 };
 
-/** Files of different pictures: `folder/0.jpg` to `folder/<count - 1>.jpg`. */
+/** Files of different images: `folder/0.jpg` to `folder/<count - 1>.jpg`. */
 function photos(folder: string, count: number): ZipEntry[] {
   return Array.from({ length: count }, (_, index) => ({
     name: `${folder}/${index}.jpg`,
@@ -49,7 +49,7 @@ async function preflight(...entries: readonly (ZipEntry | readonly ZipEntry[])[]
 const codes = ({ report }: Preflight) => report.warnings.map(({ code }) => code);
 
 describe('a sound data set', () => {
-  test('passes without a warning, and the report says what will be trained', async () => {
+  test('passes without a warning, and the report says how the images are used', async () => {
     const { report, classes, images } = await preflight(photos('cat', 100), photos('dog', 60));
     expect(report.warnings).toEqual([]);
     expect(report.classes).toEqual([
@@ -81,7 +81,7 @@ describe('a sound data set', () => {
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
   });
 
-  test('has one digest however it is packed, and another when a label changes', async () => {
+  test('has the same digest however it is packed, and another when a label changes', async () => {
     const wrapped = photos('cat', 9).map((entry) => ({
       ...entry,
       name: `pets/${entry.name}`,
@@ -115,7 +115,7 @@ describe('a data set that is too small', () => {
     expect((await preflight(photos('cat', 50), photos('dog', 5))).classes).toEqual(['cat', 'dog']);
   });
 
-  test('unreadable images do not count, and the error carries the report with their reasons', async () => {
+  test('unreadable images do not count, and the error contains the report with the reasons', async () => {
     const broken = { name: 'dog/broken.jpg', content: 'broken' };
     await expect(preflight(photos('cat', 5), photos('dog', 4), broken)).rejects.toMatchObject({
       code: 'dataset_too_small',
@@ -197,7 +197,7 @@ test('an image that cannot be read is reported with the reason, and not used', a
   });
 });
 
-test('what was ignored is counted by reason', async () => {
+test('ignored files are counted by reason', async () => {
   const noise = ['a.txt', 'b.txt', '.DS_Store', '__MACOSX/cat/._0.jpg'].map((name) => ({ name, content: '' }));
   const { report } = await preflight(photos('cat', 60), photos('dog', 60), noise);
   expect(report.ignored).toEqual({
@@ -210,7 +210,7 @@ test('what was ignored is counted by reason', async () => {
   });
 });
 
-test('rows of labels.csv without their file are a warning', async () => {
+test('rows of labels.csv whose file does not exist are a warning', async () => {
   const images = [...photos('a', 60), ...photos('b', 60)];
   const rows = images.map(({ name }) => `${name},${name.startsWith('a') ? 'cat' : 'dog'}`);
   const table = { name: 'labels.csv', content: [...rows, 'lost.jpg,cat'].join('\n') };

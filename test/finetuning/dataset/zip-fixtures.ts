@@ -5,11 +5,11 @@ import { buffer as collect } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { ZipFile } from 'yazl';
 
-/** An entry of a zip under construction. */
+/** Input of `zipOf`. */
 export interface ZipEntry {
   readonly name: string;
   readonly content: Buffer | string;
-  /** Unix mode, such as 0o120777 for a symbolic link. */
+  /** Unix mode, for example 0o120777 for a symbolic link. */
   readonly mode?: number;
   readonly compress?: boolean;
 }
@@ -26,7 +26,7 @@ export async function zipOf(entries: readonly ZipEntry[], { zip64 = false } = {}
   return await collect(zip.outputStream);
 }
 
-/** Swaps a text for another of the same length wherever it stands: in local headers and in the central directory. */
+/** Replaces a text by another of the same length everywhere: in local headers and in the central directory. */
 export function swapped(zip: Buffer, from: string | Buffer, to: string | Buffer): Buffer {
   const [search, replacement] = [Buffer.from(from), Buffer.from(to)];
   if (search.length !== replacement.length) throw new Error('only texts of one length can be swapped in place');
@@ -56,14 +56,14 @@ export function patched(zip: Buffer, index: number, field: keyof typeof CENTRAL,
   return copy;
 }
 
-/** A folder of its own that goes when the test ends. */
+/** A temporary folder that is removed when the test ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'menagerie-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Writes bytes to a file that goes when the test ends. @returns its path */
+/** Writes bytes to a file that is removed when the test ends. @returns its path */
 export function fileOf(content: Buffer): string {
   const path = join(temporaryFolder(), 'dataset.zip');
   writeFileSync(path, content);

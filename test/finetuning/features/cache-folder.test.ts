@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A file of 100 bytes that was used so many days ago. */
+/** Creates a file of 100 bytes that was last used some days ago. */
 function file(name: string, days: number): string {
   const path = join(folder, name);
   mkdirSync(dirname(path), { recursive: true });
@@ -26,7 +26,7 @@ function file(name: string, days: number): string {
 const left = (...paths: string[]) => paths.map((path) => existsSync(path));
 
 describe('a cache that holds too much', () => {
-  test('loses the files that were used longest ago, as many as it takes', async () => {
+  test('loses the files that were used longest ago, and no more than necessary', async () => {
     const [old, older, fresh] = [file('a/1.bin', 2), file('b/2.bin', 9), file('a/3.bin', 0)];
     await trimCache(folder, 300);
     expect(left(old, older, fresh)).toEqual([true, true, true]);
@@ -36,7 +36,7 @@ describe('a cache that holds too much', () => {
     expect(left(old, older, fresh)).toEqual([false, false, false]);
   });
 
-  test('keeps what is in use, whatever its age, until it is let go', async () => {
+  test('keeps what is in use, whatever its age, until it is released', async () => {
     const [used, other] = [file('a/1.bin', 9), file('a/2.bin', 1)];
     const release = useCacheFiles(folder, [used]);
     await trimCache(folder, 0);
@@ -46,7 +46,7 @@ describe('a cache that holds too much', () => {
     expect(left(used)).toEqual([false]);
   });
 
-  test('does not mind folders that others make and remove meanwhile', async () => {
+  test('is trimmed while others create and remove folders', async () => {
     const kept = file('a/1.bin', 1);
     let trimming = true;
     const others = Array.from({ length: 8 }, async (_, index) => {
@@ -65,7 +65,7 @@ describe('a cache that holds too much', () => {
     expect(left(kept)).toEqual([true]);
   });
 
-  test('does not wait for a process that died', async () => {
+  test('is not protected by a process that died', async () => {
     const used = file('a/1.bin', 9);
     const child = spawn(process.execPath, ['-e', '']);
     await once(child, 'exit');
@@ -76,7 +76,7 @@ describe('a cache that holds too much', () => {
     expect(readdirSync(join(folder, '.users'))).toEqual([]);
   });
 
-  test('is no reason for a job to fail where nothing can be written', async () => {
+  test('does not make a job fail where nothing can be written', async () => {
     const notAFolder = join(folder, 'file');
     writeFileSync(notAFolder, '');
     const release = useCacheFiles(notAFolder, [join(notAFolder, 'a.bin')]);

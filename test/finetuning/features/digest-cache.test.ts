@@ -28,14 +28,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
 const payloadOf = (value: number) => new Uint8Array(4).fill(value);
 
-/** Puts a record as a process of its own would. */
+/** Puts a record as another process would. */
 function put(text: string, value: number): void {
   const cache = DigestCache.open(path, 4);
   expect(cache.put(digestOf(text), payloadOf(value))).toBe(true);
   cache.close();
 }
 
-/** What a process that opens the file now knows of a, b and c. */
+/** The values of a, b and c for a process that opens the file now. */
 function known(): Record<string, Uint8Array> {
   const cache = DigestCache.open(path, 4);
   const found = ['a', 'b', 'c'].flatMap((text) => {
@@ -47,7 +47,7 @@ function known(): Record<string, Uint8Array> {
 }
 
 describe('a cache by digest', () => {
-  test('knows again, after it was closed, what it was given', () => {
+  test('has the values after it was closed and opened again', () => {
     const first = DigestCache.open(path, 4);
     for (let i = 0; i < 100; i++) first.put(digestOf(`image ${i}`), payloadOf(i));
     first.close();
@@ -58,7 +58,7 @@ describe('a cache by digest', () => {
     second.close();
   });
 
-  test('tells when it was used last, if only to read', () => {
+  test('shows when it was last used, also for reading', () => {
     DigestCache.open(path, 4).close();
     utimesSync(path, new Date(0), new Date(0));
     DigestCache.open(path, 4).close();
@@ -80,7 +80,7 @@ describe('a cache by digest', () => {
     expect(known()).toEqual({ a: payloadOf(1), b: payloadOf(2) });
   });
 
-  test('does not know a record with a flipped byte, wherever it is', () => {
+  test('ignores a record with a flipped bit, wherever it is', () => {
     put('a', 1);
     const whole = readFileSync(path);
     for (let position = 0; position < whole.length; position++) {
@@ -91,7 +91,7 @@ describe('a cache by digest', () => {
     }
   });
 
-  test('does not know what was overwritten since it was opened', () => {
+  test('ignores what was overwritten since it was opened', () => {
     put('a', 1);
     const cache = DigestCache.open(path, 4);
     writeFileSync(path, randomBytes(48));
@@ -99,7 +99,7 @@ describe('a cache by digest', () => {
     cache.close();
   });
 
-  test('takes the records of several that append at the same time', () => {
+  test('has the records of several processes that append at the same time', () => {
     const [one, two] = [DigestCache.open(path, 4), DigestCache.open(path, 4)];
     one.put(digestOf('a'), payloadOf(1));
     two.put(digestOf('b'), payloadOf(2));

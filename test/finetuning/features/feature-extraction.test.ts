@@ -49,7 +49,7 @@ async function photo(width = 40): Promise<{ content: Buffer; digest: string }> {
 const neverRead = () => Promise.reject(new Error('the file was read again'));
 
 describe('features of images', () => {
-  test('are those of the pixels that serving prepares', async () => {
+  test('are computed from the same pixels as in serving', async () => {
     const { content, digest } = await photo();
     const features = await extraction();
     await features.inspect(content, digest);
@@ -58,7 +58,7 @@ describe('features of images', () => {
     features.close();
   });
 
-  test('of the copies differ from one another, and the file is decoded once for all of them', async () => {
+  test('differ between copies, and the file is decoded once for all of them', async () => {
     const { content, digest } = await photo();
     const features = await extraction();
     await features.inspect(content, digest);
@@ -82,7 +82,7 @@ describe('features of images', () => {
     second.close();
   });
 
-  test('of other variations or another seed are others; the originals stay', async () => {
+  test('of copies depend on the seed, those of originals do not', async () => {
     const { content, digest } = await photo();
     const first = await extraction();
     await first.inspect(content, digest);
@@ -96,7 +96,7 @@ describe('features of images', () => {
     second.close();
   });
 
-  test('of another backbone are others', async () => {
+  test('depend on the backbone', async () => {
     const { content, digest } = await photo();
     const first = await extraction();
     await first.inspect(content, digest);
@@ -112,7 +112,7 @@ describe('features of images', () => {
   test.each([
     ['crop', { cropPct: 0.35 }],
     ['interpolation', { interpolation: 'bicubic' as const }],
-  ])('of another %s are others: the pixels are not the same', async (_what, change) => {
+  ])('depend on the %s', async (_what, change) => {
     const { content, digest } = await photo();
     const first = await extraction();
     await first.inspect(content, digest);
@@ -129,7 +129,7 @@ describe('features of images', () => {
     second.close();
   });
 
-  test('of an image that is too large now are not taken from a job that was allowed more', async () => {
+  test('are not taken from a job with a higher limit of pixels', async () => {
     const { content, digest } = await photo();
     const first = await extraction();
     await first.inspect(content, digest);
@@ -139,7 +139,7 @@ describe('features of images', () => {
     second.close();
   });
 
-  test('of an image that is in the data set twice are computed once', async () => {
+  test('are computed once for an image that is in the data set twice', async () => {
     const { content, digest } = await photo();
     const features = await extraction();
     await Promise.all([features.inspect(content, digest), features.inspect(content, digest)]);
@@ -195,7 +195,7 @@ describe('a job keeps what it computed', () => {
     later.close();
   });
 
-  test('where the cache cannot be written at all, and says how much of it is on disk', async () => {
+  test('where the cache cannot be written, and counts what is on disk', async () => {
     const { content, digest } = await photo();
     const cacheDir = join(folder, 'a file, not a folder');
     writeFileSync(cacheDir, '');

@@ -23,7 +23,7 @@ describe('a thread of a session that ends', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('before the model is loaded is an error, and never waited for', async () => {
+  test('before the model is loaded is an error', async () => {
     entry.path = join(folder, 'ends.mjs');
     writeFileSync(entry.path, 'process.exit(3);');
     const opening = openSessionThread({ runtime: 'onnx', path: 'model.onnx', threads: 1 });
