@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../src/http/byte-budget.ts';
@@ -169,7 +168,7 @@ describe('bodies over the limit', () => {
 
   it('a client that is refused may send on, as long as it does, and meets no reset', async () => {
     server = await startServer();
-    const { socket, answer } = await openLine(server.port);
+    const { socket, answer, closed } = await openLine(server.port);
     const errors: Error[] = [];
     socket.on('error', (error) => errors.push(error));
     const length = 30 * 100_000;
@@ -179,7 +178,7 @@ describe('bodies over the limit', () => {
       await delay(100);
     }
     expect((await answer).status).toBe(413);
-    await once(socket, 'end');
+    await closed;
     expect(errors).toEqual([]);
   });
 
