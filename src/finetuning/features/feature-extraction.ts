@@ -8,7 +8,7 @@ import { preprocessDecoded } from '../../image/preprocess.ts';
 import type { RgbImage } from '../../image/resample.ts';
 import type { ImageFacts } from '../dataset/inspected-image.ts';
 import { useCacheFiles } from './cache-folder.ts';
-import { DigestCache } from './digest-cache.ts';
+import { FactsCache, FeatureCache } from './feature-cache.ts';
 import type { FeatureNetwork } from './feature-network.ts';
 
 export interface FeatureExtractionOptions {
@@ -183,62 +183,6 @@ export class FeatureExtraction {
   #dropHeld(digest: string): void {
     this.#heldBytes -= this.#held.get(digest)?.image.pixels.length ?? 0;
     this.#held.delete(digest);
-  }
-}
-
-/** Features in a `DigestCache`, as little-endian float32. */
-class FeatureCache {
-  readonly #cache: DigestCache;
-
-  constructor(path: string, featureSize: number) {
-    this.#cache = DigestCache.open(path, featureSize * Float32Array.BYTES_PER_ELEMENT);
-  }
-
-  get(digest: string): Float32Array | undefined {
-    const payload = this.#cache.get(digest);
-    // Copied, since a view must begin at a multiple of four.
-    return payload && new Float32Array(new Uint8Array(payload).buffer);
-  }
-
-  put(digest: string, { buffer, byteOffset, byteLength }: Float32Array): boolean {
-    return this.#cache.put(digest, new Uint8Array(buffer, byteOffset, byteLength));
-  }
-
-  close(): void {
-    this.#cache.close();
-  }
-}
-
-/** Facts in a `DigestCache`: width and height as 32-bit integers, then the two fingerprints. */
-class FactsCache {
-  static readonly #BYTES = 4 + 4 + 32 + 16;
-  readonly #cache: DigestCache;
-
-  constructor(path: string) {
-    this.#cache = DigestCache.open(path, FactsCache.#BYTES);
-  }
-
-  get(digest: string): ImageFacts | undefined {
-    const payload = this.#cache.get(digest);
-    return (
-      payload && {
-        width: payload.readUInt32LE(0),
-        height: payload.readUInt32LE(4),
-        pixelDigest: payload.toString('hex', 8, 40),
-        differenceHash: payload.toString('hex', 40, 56),
-      }
-    );
-  }
-
-  put(digest: string, { width, height, pixelDigest, differenceHash }: ImageFacts): boolean {
-    const sizes = Buffer.alloc(8);
-    sizes.writeUInt32LE(width, 0);
-    sizes.writeUInt32LE(height, 4);
-    return this.#cache.put(digest, Buffer.concat([sizes, Buffer.from(pixelDigest + differenceHash, 'hex')]));
-  }
-
-  close(): void {
-    this.#cache.close();
   }
 }
 

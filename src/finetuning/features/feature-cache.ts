@@ -1,0 +1,58 @@
+import type { ImageFacts } from '../dataset/inspected-image.ts';
+import { DigestCache } from './digest-cache.ts';
+
+/** Feature vectors in a `DigestCache`, as little-endian float32. */
+export class FeatureCache {
+  readonly #cache: DigestCache;
+
+  constructor(path: string, featureSize: number) {
+    this.#cache = DigestCache.open(path, featureSize * Float32Array.BYTES_PER_ELEMENT);
+  }
+
+  get(digest: string): Float32Array | undefined {
+    const payload = this.#cache.get(digest);
+    // Copied, since a view must begin at a multiple of four.
+    return payload && new Float32Array(new Uint8Array(payload).buffer);
+  }
+
+  put(digest: string, { buffer, byteOffset, byteLength }: Float32Array): boolean {
+    return this.#cache.put(digest, new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
+  close(): void {
+    this.#cache.close();
+  }
+}
+
+/** Facts in a `DigestCache`: width and height as 32-bit integers, then the two fingerprints. */
+export class FactsCache {
+  static readonly #BYTES = 4 + 4 + 32 + 16;
+  readonly #cache: DigestCache;
+
+  constructor(path: string) {
+    this.#cache = DigestCache.open(path, FactsCache.#BYTES);
+  }
+
+  get(digest: string): ImageFacts | undefined {
+    const payload = this.#cache.get(digest);
+    return (
+      payload && {
+        width: payload.readUInt32LE(0),
+        height: payload.readUInt32LE(4),
+        pixelDigest: payload.toString('hex', 8, 40),
+        differenceHash: payload.toString('hex', 40, 56),
+      }
+    );
+  }
+
+  put(digest: string, { width, height, pixelDigest, differenceHash }: ImageFacts): boolean {
+    const sizes = Buffer.alloc(8);
+    sizes.writeUInt32LE(width, 0);
+    sizes.writeUInt32LE(height, 4);
+    return this.#cache.put(digest, Buffer.concat([sizes, Buffer.from(pixelDigest + differenceHash, 'hex')]));
+  }
+
+  close(): void {
+    this.#cache.close();
+  }
+}
