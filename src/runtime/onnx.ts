@@ -1,5 +1,4 @@
 import { env, InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
-import { verifyFiles } from '../common/file-digest.ts';
 import type { PixelTensor } from '../common/tensor.ts';
 import { OnnxExplainer } from './onnx-explainer.ts';
 import { type AnswerName, type Outputs, requireFittingPixels, type Session, type SessionSource } from './session.ts';
@@ -8,16 +7,15 @@ import { type AnswerName, type Outputs, requireFittingPixels, type Session, type
  * Opens a converted ONNX model. Blocks the thread while the graph is optimised.
  * @throws Error when the file is no model
  */
-export async function openOnnxSession({ path, explanation, threads }: SessionSource): Promise<Session> {
+export async function openOnnxSession({ path, files = [], explanation, threads }: SessionSource): Promise<Session> {
   const session = await InferenceSession.create(path, sessionOptions(threads));
   const inputShape = pixelShape(session);
   const explainer =
     explanation === undefined
       ? undefined
-      : new OnnxExplainer(async () => {
-          await verifyFiles([explanation]);
-          return await InferenceSession.create(explanation.path, sessionOptions(threads, UNPACKED));
-        });
+      : new OnnxExplainer([...files, explanation], () =>
+          InferenceSession.create(explanation.path, sessionOptions(threads, UNPACKED)),
+        );
   return {
     runtime: 'onnx',
     backend: 'cpu',

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -90,4 +90,12 @@ test('a file that is damaged while the model is served is repaired when an engin
   for (const { pid } of engines.report()) process.kill(pid ?? 0, 'SIGKILL');
   await expect.poll(() => engines.report().map(({ restarts }) => restarts)).toEqual([1, 1]);
   expect(await answer('onnx', 'probabilities')).toEqual(right);
+});
+
+test('an explanation is right although the file with its weights is overwritten while it is mapped', async () => {
+  const right = await answer('onnx', 'explanation');
+  const path = join(folder, key, 'model.onnx');
+  await writeFile(path, Buffer.alloc((await stat(path)).size));
+  expect(await answer('onnx', 'explanation')).toEqual(right);
+  expect((await readFile(path)).equals(await readFile(join(sound, key, 'model.onnx')))).toBe(true);
 });
