@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../common/errors.ts';
 import type { JsonObject, JsonValue } from '../common/json.ts';
+import { messageWithoutPath } from '../common/storage-error.ts';
 import { summarizeReport } from '../finetuning/report/report.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
 import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from '../finetuning/version-files.ts';
@@ -93,7 +94,7 @@ export class ModelCatalogue {
       training: file.training,
       unknown_threshold: file.unknown_threshold,
       provenance: file.provenance,
-      report: await this.#reportSummary(version),
+      ...(await this.#reportSummary(version)),
       license_notice: file.license_notice,
       needs: file.needs,
       weights: { sha256: file.weights.sha256, size_bytes: file.weights.size_bytes },
@@ -142,11 +143,17 @@ export class ModelCatalogue {
     return exportModel({ model: version, converted, quantized }, format, card);
   }
 
-  async #reportSummary(version: ModelVersion): Promise<JsonObject | undefined> {
-    const text = await this.#reportText(version, REPORT_FILE);
-    if (text === undefined) return undefined;
-    const report = parseTrainingReport(text);
-    return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
+  /** A damaged report is named instead: the model can be used without it. */
+  async #reportSummary(version: ModelVersion): Promise<JsonObject> {
+    try {
+      const text = await this.#reportText(version, REPORT_FILE);
+      if (text === undefined) return {};
+      const report = parseTrainingReport(text);
+      return { report: { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) } };
+    } catch (thrown) {
+      if (thrown instanceof AppError && thrown.code !== 'model_unavailable') throw thrown;
+      return { report_damaged: messageWithoutPath(thrown) };
+    }
   }
 
   /** Undefined when the version has no such file, as no version of the zoo has. */

@@ -13,6 +13,7 @@ import { Repository } from '../../src/registry/repository.ts';
 const SEED = 'resnet18_slim.tiny200';
 const logger = createLogger('silent');
 let folder: string;
+let store: FileArtifactStore;
 let registry: Registry;
 let catalogue: ModelCatalogue;
 let administration: ModelAdministration;
@@ -21,7 +22,7 @@ let watch: RepositoryWatch;
 /** A server's catalogue over a store with three versions of `flowers`, the first of which serves. */
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'catalogue-'));
-  const store = await FileArtifactStore.open(join(folder, 'models'), logger);
+  store = await FileArtifactStore.open(join(folder, 'models'), logger);
   const files = await mkdtemp(join(folder, 'files-'));
   const manifest = JSON.parse(await readFile(`zoo/${SEED}/manifest.json`, 'utf8'));
   await writeFile(join(files, 'manifest.json'), JSON.stringify({ ...manifest, name: 'flowers' }));
@@ -112,6 +113,23 @@ describe('a version whose weights are damaged', () => {
     expect(await catalogue.describe('flowers')).toMatchObject({ version: 3, versions: [2, 3] });
     expect(await catalogue.describe('flowers')).not.toHaveProperty('damaged');
   });
+});
+
+test('a version whose report is damaged has a card that names the file', async () => {
+  const files = await mkdtemp(join(folder, 'files-'));
+  const manifest = await readFile(join(folder, 'models', 'flowers', '1', 'manifest.json'), 'utf8');
+  await writeFile(join(files, 'manifest.json'), manifest);
+  await writeFile(join(files, JSON.parse(manifest).weights.file), 'weights');
+  await writeFile(join(files, 'report.json'), '{}');
+  await store.putVersion('flowers', files, 'd');
+  await damage('4', 'report.json');
+  const card = await catalogue.describe('flowers@4');
+  expect(card).toMatchObject({
+    version: 4,
+    report_damaged: expect.stringContaining('flowers/4/report.json is damaged'),
+  });
+  expect(card).not.toHaveProperty('report');
+  await expect(catalogue.report('flowers@4', 'json')).rejects.toMatchObject({ code: 'model_unavailable' });
 });
 
 describe('an alias whose file is damaged', () => {

@@ -202,6 +202,8 @@ export type ModelCard = ModelSummary & {
   readonly provenance?: Readonly<Record<string, string>> | undefined;
   /** Fine-tuned models only; the whole report is at `/models/{id}/report`. */
   readonly report?: ReportSummary | undefined;
+  /** The file and what is wrong with it, in place of `report`. The model can be used all the same. */
+  readonly report_damaged?: string | undefined;
   /** More about licence and origin. */
   readonly license_notice?: string | undefined;
   /** Approximate bytes on the disk, and of memory when the model is loaded. */
