@@ -169,17 +169,15 @@ describe('bodies over the limit', () => {
   it('a client that is refused may send on, as long as it does, and meets no reset', async () => {
     server = await startServer();
     const { socket, answer, closed } = await openLine(server.port);
-    const errors: Error[] = [];
-    socket.on('error', (error) => errors.push(error));
     const length = 30 * 100_000;
     socket.write(head(`Content-Length: ${length}`));
     for (let sent = 0; sent < length; sent += 100_000) {
+      expect(socket.writable).toBe(true);
       socket.write(Buffer.alloc(100_000));
       await delay(100);
     }
     expect((await answer).status).toBe(413);
     await closed;
-    expect(errors).toEqual([]);
   });
 
   it('a body that is welcome is asked for', async () => {
