@@ -65,6 +65,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     finetuning,
     uploadDir,
     readiness: () => defaultModel.readiness(),
+    warnings: () => [...services.warnings(), ...finetuning.warnings],
     isShuttingDown: () => isShuttingDown,
     logger,
     openapi: await readFile(join(zooDir, '..', 'openapi.yaml'), 'utf8'),

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
-import { asStorageError } from '../common/storage-error.ts';
+import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import {
   type Claim,
   ClaimLostError,
@@ -25,14 +25,18 @@ const RETRY_MS = 5_000;
 
 /** Takes labelled archives and works on them one after the other, as jobs that outlive this process. */
 export class FinetuneJobs {
-  readonly #trainer: ModelTrainer;
+  readonly #trainer: Pick<ModelTrainer, 'pinBackbone' | 'inspect' | 'train'>;
   readonly #queue: JobQueue;
   readonly #logger: Logger;
   readonly #stop = new AbortController();
   #inspections = 0;
   #working: Promise<void> | undefined;
+  /** Why the last training process did not end its job; undefined when it did. */
+  #lostTraining: string | undefined;
+  /** Why the queue cannot be read or written; undefined when it can. */
+  #queueFault: string | undefined;
 
-  constructor(trainer: ModelTrainer, queue: JobQueue, logger: Logger) {
+  constructor(trainer: Pick<ModelTrainer, 'pinBackbone' | 'inspect' | 'train'>, queue: JobQueue, logger: Logger) {
     this.#trainer = trainer;
     this.#queue = queue;
     this.#logger = logger;
@@ -41,6 +45,14 @@ export class FinetuneJobs {
   /** The jobs that were submitted. */
   get jobs(): Pick<JobQueue, 'get' | 'list' | 'cancel' | 'events'> {
     return this.#queue;
+  }
+
+  /** What is wrong with fine-tuning, for health checks. */
+  get warnings(): string[] {
+    return [
+      ...(this.#lostTraining === undefined ? [] : [`The last fine-tune was interrupted: ${this.#lostTraining}.`]),
+      ...(this.#queueFault === undefined ? [] : [`The job queue does not work: ${this.#queueFault}`]),
+    ];
   }
 
   /** Begins to work on jobs, also on those that an earlier process left. */
@@ -88,21 +100,20 @@ export class FinetuneJobs {
 
   async #work(): Promise<void> {
     const { signal } = this.#stop;
-    let lastReason: string | undefined;
     while (!signal.aborted) {
       try {
         const claim = await this.#queue.claim(signal);
         if (claim !== undefined) await this.#workOn(claim);
-        lastReason = undefined;
+        this.#queueFault = undefined;
       } catch (thrown) {
-        const reason = messageOf(thrown);
         if (thrown instanceof ClaimLostError) {
-          this.#logger.warn({ reason }, 'a job was taken away');
+          this.#logger.warn({ reason: messageOf(thrown) }, 'a job was taken away');
           continue;
         }
         // A claim that could not be ended runs out by itself, and its job is queued again.
-        if (reason !== lastReason) this.#logger.error({ reason }, 'the job queue failed');
-        lastReason = reason;
+        const fault = messageWithoutPath(asStorageError(thrown) ?? thrown);
+        if (fault !== this.#queueFault) this.#logger.error({ reason: messageOf(thrown) }, 'the job queue failed');
+        this.#queueFault = fault;
         await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }
@@ -120,6 +131,7 @@ export class FinetuneJobs {
         report({ type: 'progress', progress, ...(kept !== undefined && { kept }) });
       });
       await reported;
+      this.#lostTraining = end?.type === 'abandoned' ? end.reason : undefined;
       if (end !== undefined) await this.#queue.report(claim, end);
     } finally {
       clearInterval(heartbeat);
