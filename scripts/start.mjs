@@ -1,13 +1,13 @@
-// What `npm start` runs: compiles what has changed, then serves from this process. It is plain JavaScript, since nothing is
-// compiled before it.
+// What `npm start` runs: compiles what has changed, then serves from this process. It is plain JavaScript, since
+// nothing is compiled before it.
 //
-// The command in package.json is `exec node ... || node ...`: `exec` replaces the shell between npm and this process, which
-// would die of a SIGTERM that npm passes on without passing it on itself. On Windows, whose shell has no `exec`, the second
-// half runs.
+// The command in package.json is `exec node ... || node ...`: `exec` replaces the shell between npm and this process,
+// which would die of a SIGTERM that npm passes on without passing it on itself. On Windows, whose shell has no
+// `exec`, the second half runs.
 //
-// `--initial-old-space-size=128` lets V8's old generation grow to 128 MB before the whole heap is marked. By default that
-// happens once or twice a second under load, as the bytes of photos count while the server's own 25 MB hardly change: 7 % of
-// all CPU. The price is 55 MB of memory.
+// `--initial-old-space-size=128` lets V8's old generation grow to 128 MB before the whole heap is marked. By default
+// that happens once or twice a second under load, as the bytes of photos count while the server's own 25 MB hardly
+// change: 7 % of all CPU. The price is 55 MB of memory.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

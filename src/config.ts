@@ -10,8 +10,8 @@ const MEBIBYTE = 1024 * 1024;
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
 /**
- * Every setting of the server: its name in the environment, range, default and description. A test compares README's table
- * with this one.
+ * Every setting of the server: its name in the environment, range, default and description. A test compares README's
+ * table with this one.
  */
 export const settingsSchema = z.object({
   PORT: integer(0, 65_535).default(8080).describe('TCP port; 0 picks a free one'),
@@ -79,9 +79,9 @@ type CamelCase<Name extends string> = Name extends `${infer Word}_${infer Rest}`
 type Settings = z.output<typeof settingsSchema>;
 
 /**
- * Configuration of the server. Each setting is here under its own name in camel case (`MAX_BATCH_SIZE` as `maxBatchSize`),
- * which is also the name of the option that takes it: whoever consumes settings declares the options and is given the
- * whole configuration. So a new setting is one entry above and one option of its consumer.
+ * Configuration of the server. Each setting is here under its own name in camel case (`MAX_BATCH_SIZE` as
+ * `maxBatchSize`), which is also the name of the option that takes it: whoever consumes settings declares the options
+ * and is given the whole configuration. So a new setting is one entry above and one option of its consumer.
  */
 export type Config = { readonly [Name in keyof Settings as CamelCase<Name>]: Settings[Name] } & {
   /** Read-only seed of the zoo: manifests, embedded weights, labels. */
@@ -90,8 +90,8 @@ export type Config = { readonly [Name in keyof Settings as CamelCase<Name>]: Set
   /** Bytes of memory of the machine, or of the container where it limits them. */
   readonly memory: number;
   /**
-   * Reads hub, token and proxies for downloads. It is called at the first download, so that a proxy of an unsupported kind
-   * hinders nothing else.
+   * Reads hub, token and proxies for downloads. It is called at the first download, so that a proxy of an unsupported
+   * kind hinders nothing else.
    */
   readonly downloads: () => DownloadSettings;
 };

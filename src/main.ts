@@ -10,8 +10,8 @@ import { putEventLoopFirst } from './serving/niceness.ts';
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Milliseconds in which further signals count as the first one. A signal to the process group arrives directly, and a second
- * time from npm, which passes it on.
+ * Milliseconds in which further signals count as the first one. A signal to the process group arrives directly, and a
+ * second time from npm, which passes it on.
  */
 const SIGNAL_GRACE_MS = 1_000;
 

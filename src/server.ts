@@ -20,7 +20,10 @@ import { createHttpServer } from './http/http-server.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { createModelTrainer, createServices, ENGINE_GRACE_MS, packageVersion } from './services.ts';
 
-/** Connections that wait to be accepted. Node's default of 511 is less than a burst of clients; the system may allow fewer. */
+/**
+ * Connections that wait to be accepted. Node's default of 511 is less than a burst of clients; the system may allow
+ * fewer.
+ */
 const MAX_PENDING_CONNECTIONS = 4_096;
 
 /** A server that is not listening yet. */
@@ -98,7 +101,9 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   };
 }
 
-/** Removes what an earlier server has left, which no job and no client refers to. Users of the folder make it again. */
+/**
+ * Removes what an earlier server has left, which no job and no client refers to. Users of the folder make it again.
+ */
 async function removeLeftovers(folder: string, logger: Logger): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });

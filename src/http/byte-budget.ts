@@ -42,7 +42,8 @@ export class ByteBudget {
   #exhausted(): AppError {
     return new AppError(
       'queue_full',
-      `Requests of ${this.#reserved} bytes are being received or answered, and the limit is ${this.#limit}; try again shortly.`,
+      `Requests of ${this.#reserved} bytes are being received or answered, and the limit is ` +
+        `${this.#limit}; try again shortly.`,
       { retryAfter: 1, context: { max_bytes_in_flight: this.#limit } },
     );
   }

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
-/** Thrown where a request ends because its client closed the connection. It is neither answered nor logged as an error. */
+/**
+ * Thrown where a request ends because its client closed the connection. It is neither answered nor logged as an error.
+ */
 export class ClientGone extends Error {
   constructor() {
     super('the client closed the connection');

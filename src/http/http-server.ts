@@ -15,8 +15,8 @@ import { PROBLEM_TYPE, problemOf } from './problem.ts';
 /** Headers arrive in one packet or two; slower clients are broken or hold connections open on purpose. */
 const HEADERS_TIMEOUT_MS = 10_000;
 /**
- * Longer than clients and proxies keep idle connections. Where the server closes one first, a request that is on its way is
- * reset: with Node's five seconds, 11 of 1,500 requests of 500 busy clients.
+ * Longer than clients and proxies keep idle connections. Where the server closes one first, a request that is on its
+ * way is reset: with Node's five seconds, 11 of 1,500 requests of 500 busy clients.
  */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** How often Node looks for requests that have exceeded a timeout. */
@@ -37,7 +37,10 @@ export interface HttpServer {
   drain(graceMs: number): Promise<void>;
 }
 
-/** Creates a server for `listener` with limits on time and size. Requests that are no valid HTTP get problem details too. */
+/**
+ * Creates a server for `listener` with limits on time and size. Requests that are no valid HTTP get problem details
+ * too.
+ */
 export function createHttpServer(
   listener: RequestListener,
   { requestTimeoutMs, uploadTimeoutMs }: Pick<Config, 'requestTimeoutMs' | 'uploadTimeoutMs'>,

@@ -30,9 +30,9 @@ export function hundredths(milliseconds: number): number {
 }
 
 /**
- * Sends an error as problem details. Where the body of the request is still arriving, the answer is sent at once, the rest
- * of the body is discarded, and then the connection is closed: closing it earlier would reset it, and the client would see
- * that instead of the answer.
+ * Sends an error as problem details. Where the body of the request is still arriving, the answer is sent at once, the
+ * rest of the body is discarded, and then the connection is closed: closing it earlier would reset it, and the client
+ * would see that instead of the answer.
  */
 export function sendProblem(request: IncomingMessage, response: ServerResponse, error: AppError, id: string): void {
   const problem = problemOf(error, id);

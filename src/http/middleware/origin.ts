@@ -14,10 +14,10 @@ const IP_ADDRESS = /^(?:\d+(?:\.\d+){3}|\[.*\])$/;
 type OriginSettings = Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
 
 /**
- * Refuses requests under host names that are not this server's. Otherwise a page whose name is made to resolve to the address
- * of this server (DNS rebinding) could use it like its own. A server on loopback answers to local names, to `HOST` and
- * `ALLOWED_HOSTS`. One on the network answers to any name, unless `ALLOWED_HOSTS` lists names; IP addresses are always
- * answered there, since they need no DNS.
+ * Refuses requests under host names that are not this server's. Otherwise a page whose name is made to resolve to the
+ * address of this server (DNS rebinding) could use it like its own. A server on loopback answers to local names, to
+ * `HOST` and `ALLOWED_HOSTS`. One on the network answers to any name, unless `ALLOWED_HOSTS` lists names; IP
+ * addresses are always answered there, since they need no DNS.
  *
  * `X-Forwarded-Host` does not count: the page of an attacker can set it, but not `Host`.
  */
@@ -40,8 +40,8 @@ export function checkHost({ host: listensOn, allowedHosts }: OriginSettings): Re
 }
 
 /**
- * Refuses requests that a browser sends for a page of another origin: a form there could otherwise make a local server train
- * or remove models. Programs that are not browsers send neither `Sec-Fetch-Site` nor `Origin`, and pass.
+ * Refuses requests that a browser sends for a page of another origin: a form there could otherwise make a local
+ * server train or remove models. Programs that are not browsers send neither `Sec-Fetch-Site` nor `Origin`, and pass.
  */
 export function refuseCrossOrigin(settings: OriginSettings): RequestHandler {
   const isCrossOrigin = crossOriginCheck(settings);
@@ -58,7 +58,8 @@ export function refuseCrossOrigin(settings: OriginSettings): RequestHandler {
 function crossOriginCheck({ allowedHosts, trustProxy }: OriginSettings): (request: IncomingMessage) => boolean {
   const allowed = new Set(listOf(allowedHosts));
   return ({ headers }) => {
-    // Browsers send it to https and to localhost only. `none`: the user asked for it, by the address bar or a bookmark.
+    // Browsers send it to https and to localhost only. `none`: the user asked for it, by the address bar or a
+    // bookmark.
     const site = headers['sec-fetch-site'];
     if (site !== undefined) return site !== 'same-origin' && site !== 'none';
     if (headers.origin === undefined) return false;

@@ -22,8 +22,8 @@ const CLIENT_CLOSED_REQUEST = 499;
 const POLLED = new Set(['/v2/health/live', '/v2/health/ready', '/metrics']);
 
 /**
- * Gives each request its id (the client's own `X-Request-Id` where that is valid), and writes a line to the log and counts
- * it in the metrics when it is over. Bodies, queries and headers are not logged.
+ * Gives each request its id (the client's own `X-Request-Id` where that is valid), and writes a line to the log and
+ * counts it in the metrics when it is over. Bodies, queries and headers are not logged.
  */
 export function requestState(
   logger: Logger,

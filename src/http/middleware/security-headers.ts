@@ -9,8 +9,8 @@ export const DOCUMENT_POLICY =
   "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /**
- * Policy of the page: everything from this server, no inline scripts or styles. Pictures of the user are blobs, thumbnails of
- * reports are data URIs, and TensorFlow.js compiles WebAssembly.
+ * Policy of the page: everything from this server, no inline scripts or styles. Pictures of the user are blobs,
+ * thumbnails of reports are data URIs, and TensorFlow.js compiles WebAssembly.
  */
 export const PAGE_POLICY =
   "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:; media-src 'self' blob:; " +

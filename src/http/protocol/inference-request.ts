@@ -66,7 +66,10 @@ export interface ProtocolRequest {
 /** The settings that limit a request. */
 export type ProtocolLimits = Pick<Config, 'maxImages' | 'maxImageBytes'>;
 
-/** Length of the JSON in a body. @param header value of `Inference-Header-Content-Length` @throws AppError `invalid_request` */
+/**
+ * Length of the JSON in a body. @param header value of `Inference-Header-Content-Length` @throws AppError
+ * `invalid_request`
+ */
 export function jsonLengthOf(bodyLength: number, header: string | undefined): number {
   const length = header === undefined ? bodyLength : Number(header);
   if (Number.isSafeInteger(length) && length >= 0 && length <= bodyLength) return length;

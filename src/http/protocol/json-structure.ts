@@ -1,8 +1,8 @@
 import { AppError } from '../../common/errors.ts';
 
 /**
- * Limits of JSON with tensors. Memory and time of a parser grow with arrays, objects and strings far more than with numbers:
- * 32 MB of `{},` take seconds and 700 MB, and a thread that reaches its memory limit ends the whole process.
+ * Limits of JSON with tensors. Memory and time of a parser grow with arrays, objects and strings far more than with
+ * numbers: 32 MB of `{},` take seconds and 700 MB, and a thread that reaches its memory limit ends the whole process.
  */
 const LIMITS = {
   /** A pixel as an array of its own, `[255,255,255],`, has 14 bytes: as many as fit 32 MB. */

@@ -4,7 +4,9 @@ import { AppError, type ErrorCode } from '../../common/errors.ts';
 import { Mutex } from '../../common/mutex.ts';
 import { jsonLengthOf, type ProtocolLimits, type ProtocolRequest, parseInferenceRequest } from './inference-request.ts';
 
-/** Longer JSON and longer bodies are parsed in a worker thread. Up to here the event loop is held up for 10 ms at most. */
+/**
+ * Longer JSON and longer bodies are parsed in a worker thread. Up to here the event loop is held up for 10 ms at most.
+ */
 const MAX_INLINE_JSON_BYTES = 64 * 1024;
 const MAX_INLINE_BYTES = 4 * 1024 * 1024;
 /** Milliseconds after which an idle worker ends, and its memory with it. */
@@ -22,7 +24,9 @@ export type ParseReply =
   | { readonly request: ProtocolRequest }
   | { readonly code: ErrorCode; readonly message: string; readonly context: Readonly<Record<string, unknown>> };
 
-/** Parses bodies of inference requests without holding up the event loop: long ones in a worker thread, one at a time. */
+/**
+ * Parses bodies of inference requests without holding up the event loop: long ones in a worker thread, one at a time.
+ */
 export class InferenceRequestParser {
   readonly #limits: ProtocolLimits;
   readonly #turns = new Mutex();

@@ -11,9 +11,9 @@ const MAX_SHOWN_CHARACTERS = 40;
 export type PixelData = { readonly json: unknown } | { readonly binary: Buffer };
 
 /**
- * Reads pixels of type UINT8 or FP32. Floats are rounded to the nearest byte, which is what the networks take. Values that
- * are not pixels are rejected rather than clipped, since a picture scaled to 0..1 or normalised would get a meaningless
- * answer.
+ * Reads pixels of type UINT8 or FP32. Floats are rounded to the nearest byte, which is what the networks take. Values
+ * that are not pixels are rejected rather than clipped, since a picture scaled to 0..1 or normalised would get a
+ * meaningless answer.
  * @throws AppError `invalid_request`
  */
 export function readPixels(data: PixelData, datatype: 'UINT8' | 'FP32', shape: readonly number[]): Tensor<Uint8Array> {

@@ -71,7 +71,8 @@ async function classificationJson(
   if (predictions > MAX_PREDICTIONS) {
     throw new AppError(
       'invalid_request',
-      `The answer would have ${predictions} predictions, and the limit is ${MAX_PREDICTIONS}; send fewer images or a smaller top_k.`,
+      `The answer would have ${predictions} predictions, and the limit is ${MAX_PREDICTIONS}; send fewer ` +
+        'images or a smaller top_k.',
       { context: { max_predictions: MAX_PREDICTIONS } },
     );
   }

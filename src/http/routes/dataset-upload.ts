@@ -45,8 +45,8 @@ export class DatasetReceiver {
   }
 
   /**
-   * Streams the zip of a form to the disk and passes it to `use`. The file is removed afterwards, unless `use` has moved it
-   * away.
+   * Streams the zip of a form to the disk and passes it to `use`. The file is removed afterwards, unless `use` has
+   * moved it away.
    * @throws AppError `queue_full` when `MAX_UPLOADS` data sets are arriving, `archive_too_large`, `invalid_request`,
    * `malformed_multipart`, `request_timeout`; ClientGone; errors of `use`
    */

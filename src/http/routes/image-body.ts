@@ -35,8 +35,8 @@ export interface ImageBodyDependencies {
 
 /**
  * Creates a function that reads bodies: a form with at least one image, or the bytes of one image.
- * @throws AppError `unsupported_media_type`, `no_image`, `too_many_images`, `body_too_large`, `invalid_request` for other
- * faults of a form, `malformed_multipart`, `request_timeout`, `queue_full`; ClientGone
+ * @throws AppError `unsupported_media_type`, `no_image`, `too_many_images`, `body_too_large`, `invalid_request` for
+ * other faults of a form, `malformed_multipart`, `request_timeout`, `queue_full`; ClientGone
  */
 export function createImageReader({
   config,

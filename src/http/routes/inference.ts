@@ -26,7 +26,9 @@ interface InferenceDependencies {
   readonly version: string;
 }
 
-/** The Open Inference Protocol, version 2: metadata, readiness and inference, with and without a version in the path. */
+/**
+ * The Open Inference Protocol, version 2: metadata, readiness and inference, with and without a version in the path.
+ */
 export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
   const { inference, control, config, bodyBudget: budget, version } = dependencies;
   const { maxBodyBytes: maxBytes, requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;

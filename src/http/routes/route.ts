@@ -18,7 +18,10 @@ export function pathParameter({ params }: Request, name: string): string {
   return String(params[name]);
 }
 
-/** Serves routes. Other methods of their paths get `method_not_allowed`; while shutting down, work gets `shutting_down`. */
+/**
+ * Serves routes. Other methods of their paths get `method_not_allowed`; while shutting down, work gets
+ * `shutting_down`.
+ */
 export function mountRoutes(app: Express, routes: readonly Route[], isShuttingDown: () => boolean): void {
   const paths = new Map<string, Route[]>();
   for (const route of routes) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
