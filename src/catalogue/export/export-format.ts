@@ -1,12 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { WeightStorage } from '../../convert/formats/tfjs/weights.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
 import { type ConvertedModel, onnxOnly, requireFormat } from '../../serving/conversion.ts';
 import type { QuantizedModel } from './tfjs-quantization.ts';
-
-/** Storage of the weights of a TF.js model. TensorFlow.js computes in float32 in each case. */
-export const STORED_WEIGHTS = ['float32', 'float16', 'uint8'] as const;
-export type StoredWeights = (typeof STORED_WEIGHTS)[number];
 
 /** A file of an export: a text, or a file of this machine. */
 export interface ExportedFile {
@@ -78,8 +75,8 @@ export function exportDefinition(format: ExportFormat): FormatDefinition {
 /** Options of an export. */
 export interface ExportOptions {
   readonly format: ExportFormat;
-  /** Always float32 except for `tfjs`. */
-  readonly quantize: StoredWeights;
+  /** Element type of the stored kernels; always float32 except for `tfjs`. TensorFlow.js computes in float32. */
+  readonly quantize: WeightStorage;
 }
 
 /** In the given order: the file that refers to the others comes first, so that a reader of the stream knows them. */

@@ -9,13 +9,13 @@ import { syncToDisk } from '../../common/durable-files.ts';
 import { areIntact, digestFile, type FileDigest } from '../../common/file-digest.ts';
 import { withStagingFolder } from '../../common/staging-folder.ts';
 import type { PixelTensor, Tensor } from '../../common/tensor.ts';
+import type { WeightStorage } from '../../convert/formats/tfjs/weights.ts';
 import type { EngineModel } from '../../serving/engine-messages.ts';
 import type { EnginePool } from '../../serving/engine-pool.ts';
 import { argmaxRows, syntheticImages } from '../synthetic-images.ts';
-import type { StoredWeights } from './export-format.ts';
 
 /** Storage of quantized kernels. */
-type QuantizedStorage = Exclude<StoredWeights, 'float32'>;
+type QuantizedStorage = Exclude<WeightStorage, 'float32'>;
 
 /** Input of the worker. */
 export interface QuantizationTask {

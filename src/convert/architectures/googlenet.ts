@@ -1,4 +1,4 @@
-import type { InceptionTable, LayerRow } from './inception.ts';
+import type { InceptionTable, LayerRow } from './inception-table.ts';
 
 /** Widths of: 1x1; 1x1 before 3x3, 3x3; 1x1 before the second 3x3, 3x3; 1x1 after the pool. */
 type Widths = readonly [number, number, number, number, number, number];

@@ -1,4 +1,4 @@
-import type { InceptionTable, LayerRow } from './inception.ts';
+import type { InceptionTable, LayerRow } from './inception-table.ts';
 
 type Row = Extract<LayerRow, { conv: string }>;
 

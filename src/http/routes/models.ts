@@ -1,7 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import type { Request } from 'express';
-import { EXPORT_FORMATS, type ExportOptions, STORED_WEIGHTS } from '../../catalogue/export/export-format.ts';
+import { EXPORT_FORMATS, type ExportOptions } from '../../catalogue/export/export-format.ts';
 import type { ModelCatalogue, ReportFormat } from '../../catalogue/model-catalogue.ts';
+import { WEIGHT_STORAGES } from '../../convert/formats/tfjs/weights.ts';
 import { REPORT_POLICY } from '../middleware/security-headers.ts';
 import { invalidOptions } from '../options.ts';
 import { send, sendJson } from '../respond.ts';
@@ -75,8 +76,8 @@ function exportOptions(request: Request): ExportOptions {
   const { format: givenFormat = 'onnx', quantize: givenWeights = 'float32' } = request.query;
   const format = EXPORT_FORMATS.find((each) => each === givenFormat);
   if (format === undefined) throw wrongOption('format', givenFormat, EXPORT_FORMATS);
-  const quantize = STORED_WEIGHTS.find((each) => each === givenWeights);
-  if (quantize === undefined) throw wrongOption('quantize', givenWeights, STORED_WEIGHTS);
+  const quantize = WEIGHT_STORAGES.find((each) => each === givenWeights);
+  if (quantize === undefined) throw wrongOption('quantize', givenWeights, WEIGHT_STORAGES);
   if (quantize === 'float32' || format === 'tfjs') return { format, quantize };
   const message = `must be float32 with format=${format}: only tfjs stores weights in other types`;
   throw invalidOptions([{ field: 'quantize', message }]);

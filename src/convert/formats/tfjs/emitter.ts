@@ -3,7 +3,8 @@ import { basename, join } from 'node:path';
 import { countReaders, type Graph } from '../../graph/graph.ts';
 import type { Node } from '../../graph/ir.ts';
 import { type WrittenFile, writeFileThrough } from '../file-sink.ts';
-import { absorbsRelu, emitLayers, type KerasLayer } from './layers.ts';
+import type { KerasLayer } from './keras-layer.ts';
+import { absorbsRelu, emitLayers } from './layers.ts';
 import { type WeightStorage, type WrittenWeights, writeWeights } from './weights.ts';
 
 /** Outputs of the model, in order. Their layers have the same names. */

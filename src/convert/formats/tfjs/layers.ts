@@ -1,25 +1,8 @@
 import { mapInput, type Node, type OperationOf, type Shape } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
+import type { KerasLayer, LayerPosition } from './keras-layer.ts';
 import { convolutionKernel, depthwiseKernel, transpose } from './kernels.ts';
 import { averagePooling, CHANNELS_LAST, inputSize, maxPooling, paddedInput, zeroPadding } from './windows.ts';
-
-/** A layer of a Keras functional model. The names of its weights are `<name>/<weight>`. */
-export interface KerasLayer {
-  readonly name: string;
-  readonly className: string;
-  /** Keras options, without name and type. */
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly inputs: readonly string[];
-  readonly weights: readonly Weight[];
-}
-
-/** Name and inputs of a layer in its model. */
-export interface LayerPosition {
-  readonly name: string;
-  readonly inputs: readonly string[];
-  /** Whether the layer applies the relu that follows it. */
-  readonly relu: boolean;
-}
 
 /**
  * Emits one layer of the graph as Keras layers, of which the last has the name of the position. Maps are

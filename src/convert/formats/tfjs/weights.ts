@@ -4,8 +4,9 @@ import { progressOver, type Weight } from '../../graph/tensors.ts';
 import { bytesOf, FileSink, type WrittenFile } from '../file-sink.ts';
 import { floatToHalf } from '../half.ts';
 
-/** Element type of stored kernels. Vectors, which are small and sensitive, are always float32. */
-export type WeightStorage = 'float32' | 'float16' | 'uint8';
+/** Element types of stored kernels. Vectors, which are small and sensitive, are always float32. */
+export const WEIGHT_STORAGES = ['float32', 'float16', 'uint8'] as const;
+export type WeightStorage = (typeof WEIGHT_STORAGES)[number];
 
 /** Shard size of TensorFlow's converter. Browsers cache files of this size. */
 const SHARD_BYTES = 4 * 2 ** 20;

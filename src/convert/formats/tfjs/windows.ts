@@ -8,7 +8,7 @@ import {
   type SlidingWindow,
   samePadding,
 } from '../../graph/windows.ts';
-import type { KerasLayer, LayerPosition } from './layers.ts';
+import type { KerasLayer, LayerPosition } from './keras-layer.ts';
 
 export const CHANNELS_LAST = { data_format: 'channels_last' };
 
