@@ -2,8 +2,8 @@ import type { DecodeTurn } from '../image/decode.ts';
 import { PRIORITIES, type Priority } from './priority.ts';
 
 /**
- * Images of up to this many pixels are decoded in milliseconds and need little memory (76 MB as AVIF, the hungriest
- * format), so they never wait for larger ones.
+ * Images of up to this many pixels need little memory (76 MB as AVIF, the hungriest format) and never wait for larger
+ * ones. A photo takes milliseconds, an AVIF of this size half a second.
  */
 const MAX_SMALL_PIXELS = 4_000_000;
 
@@ -28,8 +28,8 @@ interface Waiting {
 /**
  * Bounds the images that are decoded at once, and with them the memory that decoding takes; says which is next.
  *
- * Interactive images go before bulk ones. Among large images of one priority the smallest and the oldest take turns:
- * a photo passes a crowd of huge images, and no huge image waits for ever behind photos.
+ * Interactive images go before bulk ones. Among images of one lane and priority the smallest and the oldest take turns:
+ * a photo passes a crowd of larger images, and no large image waits for ever behind photos.
  */
 export class DecodeQueue {
   readonly #small: Lane;
@@ -119,8 +119,7 @@ class Lane {
     while (this.#running < this.#maxAtOnce) {
       const next = this.#next();
       if (next === undefined || !this.#fits(next)) return;
-      // Where pixels are not bounded, size does not matter.
-      this.#smallestIsNext = !this.#smallestIsNext && Number.isFinite(this.#maxPixels);
+      this.#smallestIsNext = !this.#smallestIsNext;
       next.start();
     }
   }

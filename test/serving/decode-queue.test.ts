@@ -49,13 +49,16 @@ describe('a decode queue', () => {
     expect(started).toEqual(['photo 0', 'photo 1', 'photo 2']);
   });
 
-  it('lets a photo pass a crowd of huge images', async () => {
+  it.each([
+    ['huge', HUGE, PHOTO, 1],
+    ['small', 4 * MEGAPIXEL, SMALL, 8],
+  ])('lets a photo pass a crowd of %s images that are larger', async (_, crowd, photo, atOnce) => {
     const { started, add, end } = decodings();
-    for (let i = 0; i < 64; i++) void add(`huge ${i}`, HUGE);
-    void add('photo', PHOTO);
-    await end('huge 0');
+    for (let i = 0; i < 64; i++) void add(`crowd ${i}`, crowd);
+    void add('photo', photo);
+    await end('crowd 0');
     await end(started.at(-1) ?? '');
-    expect(started.slice(0, 3)).toContain('photo');
+    expect(started.slice(0, atOnce + 2)).toContain('photo');
   });
 
   it('lets no huge image wait for ever behind photos', async () => {
