@@ -9,6 +9,8 @@ const MAX_SMALL_PIXELS = 4_000_000;
 
 /** Small images at once: two for each of libuv's four threads, so that no thread waits for the event loop. */
 const SMALL_AT_ONCE = 8;
+/** Pixels of small images at once: the largest of them leave one of libuv's four threads to photos. */
+const SMALL_PIXELS_AT_ONCE = 3 * MAX_SMALL_PIXELS;
 
 /** Large images at once: one of libuv's four threads stays free for small images, headers and files. */
 const LARGE_AT_ONCE = 3;
@@ -40,7 +42,7 @@ export class DecodeQueue {
    * may have. libvips takes up to 19 bytes a pixel (AVIF; progressive JPEG takes 4): 950 MB for 50 million pixels.
    */
   constructor(maxPixels: number) {
-    this.#small = new Lane(SMALL_AT_ONCE, Number.POSITIVE_INFINITY);
+    this.#small = new Lane(SMALL_AT_ONCE, SMALL_PIXELS_AT_ONCE);
     this.#large = new Lane(LARGE_AT_ONCE, maxPixels);
   }
 
