@@ -64,7 +64,7 @@ export const settingsSchema = z.object({
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000).default(30_000).describe('Milliseconds in which a request must arrive'),
   STALL_TIMEOUT_MS: integer(100, 3_600_000)
     .default(10_000)
-    .describe('Milliseconds in which 16 KiB of a body, or the rest of it, must arrive'),
+    .describe('Milliseconds in which 16 KiB of a body, or the rest of it, must arrive, and some of an answer be read'),
   SHUTDOWN_TIMEOUT_MS: integer(100, 600_000)
     .default(10_000)
     .describe('Milliseconds that requests in flight get after SIGTERM'),

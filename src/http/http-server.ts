@@ -7,6 +7,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../common/errors.ts';
 import type { Config } from '../config.ts';
@@ -25,6 +26,8 @@ const CHECK_INTERVAL_MS = 1_000;
 const REQUEST_TIMEOUT_CODE = 'ERR_HTTP_REQUEST_TIMEOUT';
 /** Node's timeout lies beyond those of the routes, which answer with more detail. */
 const REQUEST_TIMEOUT_MARGIN_MS = 5_000;
+/** Milliseconds in which a client that has sent no valid HTTP can read why, while what it still sends is discarded. */
+const REFUSED_LINGER_MS = 5_000;
 
 /** An HTTP server that shuts down gracefully. */
 export interface HttpServer {
@@ -43,7 +46,11 @@ export interface HttpServer {
  */
 export function createHttpServer(
   listener: RequestListener,
-  { requestTimeoutMs, uploadTimeoutMs }: Pick<Config, 'requestTimeoutMs' | 'uploadTimeoutMs'>,
+  {
+    requestTimeoutMs,
+    uploadTimeoutMs,
+    stallTimeoutMs,
+  }: Pick<Config, 'requestTimeoutMs' | 'uploadTimeoutMs' | 'stallTimeoutMs'>,
 ): HttpServer {
   const server = createServer(
     {
@@ -60,10 +67,18 @@ export function createHttpServer(
     inFlight.set(socket, response);
     response.once('close', () => inFlight.delete(socket));
     response.once('finish', () => closeUnlessComplete(request, requestTimeoutMs));
+    closeWhenUnread(response, socket, stallTimeoutMs);
   });
-  // The reader of the body sends `100 Continue`, once the request is known to be welcome.
-  server.on('checkContinue', (request, response) => void server.emit('request', request, response));
+  // The reader of the body sends `100 Continue`, once the request is known to be welcome. Other expectations are ignored.
+  for (const event of ['checkContinue', 'checkExpectation'] as const) {
+    server.on(event, (request, response) => void server.emit('request', request, response));
+  }
+  const refused = new WeakSet<Duplex>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // What a refused client sends on is no valid HTTP either. Closing the connection at once would reset it, and the client
+    // would see that instead of the answer.
+    if (refused.has(socket) && error.code !== 'ECONNRESET') return;
+    refused.add(socket);
     // A second answer after the beginning of the first would only confuse.
     if (inFlight.get(socket)?.headersSent) socket.destroy();
     else answerClientError(error, socket);
@@ -77,6 +92,18 @@ function closeUnlessComplete(request: IncomingMessage, timeoutMs: number): void 
   const timer = setTimeout(() => request.socket.destroy(), timeoutMs);
   timer.unref();
   for (const event of ['end', 'close'] as const) request.once(event, () => clearTimeout(timer));
+}
+
+/**
+ * Closes the connection of a client that does not read its answer: none of what waits to be sent was taken for `timeoutMs`.
+ * It would hold the answer, and what is reserved for the request, for ever.
+ */
+function closeWhenUnread(response: ServerResponse, socket: Socket, timeoutMs: number): void {
+  response.setTimeout(timeoutMs, () => {
+    if (socket.writableLength > 0) socket.destroy();
+    // Nothing waits to be sent: the server is computing.
+    else socket.setTimeout(timeoutMs);
+  });
 }
 
 async function drain(server: Server, inFlight: ReadonlyMap<Duplex, ServerResponse>, graceMs: number): Promise<void> {
@@ -99,6 +126,9 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
       `Content-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  const timer = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
 }
 
 function clientErrorOf({ code, message }: NodeJS.ErrnoException): { status: number; body: string } {

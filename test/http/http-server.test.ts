@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../src/http/byte-budget.ts';
+import { createHttpServer, type HttpServer } from '../../src/http/http-server.ts';
 import { picture } from '../image/pictures.ts';
 import {
   CONFIG,
@@ -100,6 +103,49 @@ it('idle connections outlast those of clients and proxies, so that no request me
   expect(Number(/timeout=(\d+)/.exec(headers.get('keep-alive') ?? '')?.[1])).toBeGreaterThan(60);
 });
 
+describe('a client that does not read its answer', () => {
+  const MEGABYTE = Buffer.alloc(1024 * 1024, 'a');
+  let server: HttpServer['server'];
+  afterEach(() => server.closeAllConnections());
+
+  /** A server whose answers are larger than all buffers between it and a client. */
+  async function listen() {
+    const http = createHttpServer(
+      (_request, response) => {
+        closed = once(response, 'close');
+        response.end(Buffer.concat(Array.from({ length: 40 }, () => MEGABYTE)));
+      },
+      { ...CONFIG, stallTimeoutMs: 400 },
+    );
+    let closed: Promise<unknown> = Promise.resolve();
+    server = http.server;
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    await once(server, 'request');
+    return { socket, closed: () => closed };
+  }
+
+  it('is cut off', async () => {
+    const { socket, closed } = await listen();
+    await closed();
+    socket.destroy();
+  });
+
+  it('gets the whole answer when it reads slowly', async () => {
+    const { socket } = await listen();
+    let received = 0;
+    socket.on('data', ({ length }: Buffer) => {
+      received += length;
+      socket.pause();
+      setTimeout(() => socket.resume(), 5);
+    });
+    await once(socket, 'close');
+    expect(received).toBeGreaterThan(40 * MEGABYTE.length);
+  });
+});
+
 describe('what is no HTTP', () => {
   it('is told so', async () => {
     server = await startServer();
@@ -116,6 +162,32 @@ describe('what is no HTTP', () => {
     expect(await codeOf(line)).toEqual([431, 'headers_too_large']);
     await line.closed;
   });
+});
+
+it('a client that still sends what is no HTTP reads why it was refused, and no reset', async () => {
+  server = await startServer();
+  // It sends on although the server has said that it is done.
+  const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+  let received = '';
+  socket.on('data', (data) => {
+    received += data;
+  });
+  socket.write(`GET / HTTP/1.1\r\nA: ${'a'.repeat(100_000)}`);
+  await once(socket, 'end');
+  for (let i = 0; i < 20; i++) {
+    socket.write('a'.repeat(100_000));
+    await delay(5);
+  }
+  socket.end();
+  await once(socket, 'close');
+  expect(received).toMatch(/^HTTP\/1\.1 431 /);
+});
+
+it('an unknown expectation is ignored', async () => {
+  server = await startServer();
+  const line = await openLine(server.port);
+  line.socket.write('GET /nowhere HTTP/1.1\r\nHost: localhost\r\nExpect: the-best\r\nConnection: close\r\n\r\n');
+  expect(await codeOf(line)).toEqual([404, 'route_not_found']);
 });
 
 describe('bodies over the limit', () => {
