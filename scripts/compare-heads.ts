@@ -1,5 +1,5 @@
 /** Compares the default head with scikit-learn's logistic regression on the same features, images and split. */
-import type { Split } from '../src/finetuning/dataset/dataset-layout.ts';
+import type { Split } from '../src/finetuning/dataset/split-names.ts';
 import { joinImages, type Samples, samplesOf } from '../src/finetuning/features/feature-set.ts';
 import { nearestNeighbours } from '../src/finetuning/head/baselines.ts';
 import { computeLogits } from '../src/finetuning/head/dense-layers.ts';

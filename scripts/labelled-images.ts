@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { openImageSource, readDataset } from '../src/finetuning/dataset/dataset.ts';
-import type { Split } from '../src/finetuning/dataset/dataset-layout.ts';
 import { assignSplits, SPLIT_DEFAULTS } from '../src/finetuning/dataset/dataset-split.ts';
+import type { Split } from '../src/finetuning/dataset/split-names.ts';
 import { wilsonInterval } from '../src/finetuning/head/confidence-interval.ts';
 import type { Preprocessing } from '../src/image/crop.ts';
 import { preprocessImage } from '../src/image/preprocess.ts';

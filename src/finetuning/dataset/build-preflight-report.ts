@@ -1,11 +1,12 @@
 import type { Dataset } from './dataset.ts';
-import type { LabelledFile, Split, UnusedReason } from './dataset-layout.ts';
+import type { LabelledFile, UnusedReason } from './dataset-layout.ts';
 import type { SplitOptions } from './dataset-split.ts';
 import type { Duplicates } from './duplicates.ts';
 import type { DatasetImage, InspectedImage, UnreadableImage } from './inspected-image.ts';
 import { nearDuplicates } from './near-duplicates.ts';
 import type { PreflightReport, ReportedFile, ReportedGroups } from './preflight-report.ts';
 import { preflightWarnings } from './preflight-warnings.ts';
+import type { Split } from './split-names.ts';
 
 /** Longest list of examples for one finding. */
 const MAX_EXAMPLES = 100;
@@ -55,7 +56,7 @@ export function buildPreflightReport(findings: Findings): PreflightReport {
     near_duplicates: groupsOf(nearDuplicates(inspected, MAX_EXAMPLES)),
     small_images: smallImages(images, inputSize),
   };
-  return { ...report, warnings: preflightWarnings(report) };
+  return { ...report, warnings: [...dataset.warnings, ...preflightWarnings(report)] };
 }
 
 function countByClass(names: readonly string[], images: readonly DatasetImage[]) {

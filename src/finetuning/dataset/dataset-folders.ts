@@ -1,13 +1,16 @@
 import {
+  type DatasetWarning,
   isImageName,
   type LabelledFile,
   labelText,
-  type Split,
-  splitOf,
+  meansUnknown,
+  meansUnlabelled,
   type UnusedFile,
   type UnusedReason,
 } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
+import { looksLikeSplits, splitWithoutLabels, unlabelledFolders } from './layout-warnings.ts';
+import { isGenericName, type Split, splitOf, splitsAmong } from './split-names.ts';
 
 /** An image and the folders of its path whose meaning is still to be determined, outermost first. */
 interface FiledImage {
@@ -20,47 +23,82 @@ interface FolderLabels {
   readonly files: readonly LabelledFile[];
   readonly unused: readonly UnusedFile[];
   readonly missing: readonly string[];
+  readonly warnings: readonly DatasetWarning[];
 }
 
 /** Labels images by their folders; see `readDataset` for the rules. */
 export function labelByFolders(candidates: readonly SourceFile[]): FolderLabels {
   const unused: UnusedFile[] = [];
-  const dropped = (reason: UnusedReason, images: readonly FiledImage[]): void => {
+  const drop = (reason: UnusedReason, images: readonly { readonly file: SourceFile }[]): void => {
     for (const { file } of images) unused.push({ name: file.name, reason });
   };
 
-  const images: FiledImage[] = [];
+  const all: FiledImage[] = [];
   for (const file of candidates) {
-    if (isImageName(file.name)) images.push({ file, folders: file.name.split('/').slice(0, -1) });
+    if (isImageName(file.name)) all.push({ file, folders: file.name.split('/').slice(0, -1) });
     else unused.push({ name: file.name, reason: 'not_an_image' });
   }
-
+  const { images, unlabelled, warnings } = withoutUnlabelled(all);
+  drop('no_label', unlabelled);
   const { inside, outside } = stripWrappers(images);
-  dropped('no_label', outside);
-  const folders = byFirstFolder(inside);
+  drop('no_label', outside);
 
-  if (isSplitLayout(folders)) {
-    const files: LabelledFile[] = [];
-    for (const [folder, members] of folders) {
-      const split = splitOf(folder);
-      if (split === undefined) {
-        dropped('outside_splits', members);
-        continue;
-      }
-      const inClasses = members.map(({ file, folders: [, ...rest] }) => ({ file, folders: rest }));
-      const { labelled, unlabelled } = byClass(inClasses, () => split);
-      files.push(...labelled);
-      dropped('no_label', unlabelled);
-    }
-    return { layout: 'split_folders', files: sorted(files), unused, missing: [] };
+  const folders = byFirstFolder(inside);
+  const splits = splitFolders(folders);
+  if (splits !== undefined) {
+    for (const [folder, members] of folders) if (!splits.has(folder)) drop('outside_splits', members);
+    const found = labelBySplits(folders, splits);
+    drop('no_label', found.unlabelled);
+    const files = sorted(found.labelled);
+    return { layout: 'split_folders', files, unused, missing: [], warnings: [...warnings, ...found.warnings] };
   }
 
   // Splits within classes, such as cat/train/1.jpg, but only when this is so for every image.
   const inner = inside.map(({ folders: [, second = ''] }) => splitOf(second));
   const splitWithinClass = inner.every((split) => split !== undefined) && inner.includes('train');
-  const { labelled, unlabelled } = byClass(inside, (rest) => (splitWithinClass ? splitOf(rest[0] ?? '') : undefined));
-  dropped('no_label', unlabelled);
-  return { layout: splitWithinClass ? 'split_folders' : 'folders', files: sorted(labelled), unused, missing: [] };
+  const found = byClass(inside, (rest) => (splitWithinClass ? splitOf(rest[0] ?? '') : undefined));
+  drop('no_label', found.unlabelled);
+  const files = sorted(found.labelled);
+  if (splitWithinClass) return { layout: 'split_folders', files, unused, missing: [], warnings };
+  const suspicious = looksLikeSplits(inside.map((image) => image.folders));
+  return { layout: 'folders', files, unused, missing: [], warnings: [...warnings, ...suspicious] };
+}
+
+/** Images below a folder called `unlabelled` have no label, whatever other folders are around them. */
+function withoutUnlabelled(all: readonly FiledImage[]): {
+  images: readonly FiledImage[];
+  unlabelled: readonly FiledImage[];
+  warnings: readonly DatasetWarning[];
+} {
+  const unlabelled = all.filter(({ folders }) => folders.some(meansUnlabelled));
+  if (unlabelled.length === 0 || unlabelled.length === all.length) return { images: all, unlabelled: [], warnings: [] };
+  const names = [...new Set(unlabelled.flatMap(({ folders }) => folders.find(meansUnlabelled) ?? []))];
+  return {
+    images: all.filter(({ folders }) => !folders.some(meansUnlabelled)),
+    unlabelled,
+    warnings: [unlabelledFolders(names, unlabelled.length)],
+  };
+}
+
+/** Labels the images of the folders that are splits. */
+function labelBySplits(folders: ReadonlyMap<string, readonly FiledImage[]>, splits: ReadonlyMap<string, Split>) {
+  const parts = [...splits].map(([folder, split]) => {
+    const members = folders.get(folder) ?? [];
+    return { folder, split, members, ...bySplitFolder(members, split) };
+  });
+  const trained = new Set(parts.flatMap(({ split, labelled }) => (split === 'train' ? labelsOf(labelled) : [])));
+  const unlabelled: { readonly file: SourceFile }[] = [];
+  const labelled: LabelledFile[] = [];
+  const warnings: DatasetWarning[] = [];
+  for (const part of parts) {
+    // Keras asks for a folder even around images without labels.
+    const isPlaceholder = (label: string) => meansUnknown(label) && !trained.has(label);
+    const withLabel = part.labelled.filter(({ label }) => !isPlaceholder(label));
+    labelled.push(...withLabel);
+    unlabelled.push(...part.unlabelled, ...part.labelled.filter(({ label }) => isPlaceholder(label)));
+    if (withLabel.length === 0) warnings.push(splitWithoutLabels(part.folder, part.members.length));
+  }
+  return { labelled, unlabelled, warnings };
 }
 
 /**
@@ -78,7 +116,7 @@ function stripWrappers(images: readonly FiledImage[]): {
     inside = inside.filter(({ folders }) => folders.length > 0);
     const isWrapper = byFirstFolder(inside).size === 1 && inside.some(({ folders }) => folders.length > 1);
     if (!isWrapper) return { inside, outside };
-    inside = inside.map(({ file, folders: [, ...rest] }) => ({ file, folders: rest }));
+    inside = inside.map(withoutFirstFolder);
   }
 }
 
@@ -93,14 +131,45 @@ function byFirstFolder(images: readonly FiledImage[]): ReadonlyMap<string, reado
   return groups;
 }
 
-/** A folder named `train` may also be a class of vehicles: it is a split if most of its images are in subfolders. */
-function isSplitLayout(folders: ReadonlyMap<string, readonly FiledImage[]>): boolean {
-  const splits = [...folders].filter(
-    ([name, members]) =>
-      splitOf(name) !== undefined && members.filter((image) => image.folders.length > 1).length * 2 > members.length,
-  );
-  const hasTraining = splits.some(([name]) => splitOf(name) === 'train');
-  return hasTraining || (splits.length > 0 && splits.length === folders.size);
+/**
+ * The folders that are splits, if the layout has them. A folder named `train` may also be a class of vehicles: it is a
+ * split if most of its images are in subfolders.
+ */
+function splitFolders(folders: ReadonlyMap<string, readonly FiledImage[]>): ReadonlyMap<string, Split> | undefined {
+  const splits = splitsAmong([...folders.keys()]);
+  const withClasses = [...splits].filter(([name]) => {
+    const members = folders.get(name) ?? [];
+    return members.filter((image) => image.folders.length > 1).length * 2 > members.length;
+  });
+  const hasTraining = withClasses.some(([, split]) => split === 'train');
+  return hasTraining || (withClasses.length > 0 && withClasses.length === folders.size) ? splits : undefined;
+}
+
+/**
+ * The images of one split by class. A folder that holds all the others and is named like the split, or only says that
+ * it holds images, is a wrapper: `training_set/training_set/cat`, `train/images/cat`.
+ */
+function bySplitFolder(members: readonly FiledImage[], split: Split): ReturnType<typeof byClass> {
+  const unlabelled: FiledImage[] = [];
+  let images = members.map(withoutFirstFolder);
+  for (;;) {
+    unlabelled.push(...images.filter(({ folders }) => folders.length === 0));
+    images = images.filter(({ folders }) => folders.length > 0);
+    const [only, ...others] = byFirstFolder(images).keys();
+    const isWrapper = only !== undefined && others.length === 0 && (splitOf(only) === split || isGenericName(only));
+    if (!isWrapper) break;
+    images = images.map(withoutFirstFolder);
+  }
+  const found = byClass(images, () => split);
+  return { labelled: found.labelled, unlabelled: [...unlabelled, ...found.unlabelled] };
+}
+
+function withoutFirstFolder({ file, folders: [, ...folders] }: FiledImage): FiledImage {
+  return { file, folders };
+}
+
+function labelsOf(files: readonly LabelledFile[]): string[] {
+  return files.map(({ label }) => label);
 }
 
 function byClass(

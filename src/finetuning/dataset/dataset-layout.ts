@@ -1,9 +1,6 @@
 import { AppError } from '../../common/errors.ts';
 import type { SourceFile, SourceIgnoreReason } from './image-source.ts';
-
-/** The parts of a data set: for training, for deciding when training stops, and for the report. */
-export const SPLITS = ['train', 'validation', 'test'] as const;
-export type Split = (typeof SPLITS)[number];
+import type { Split } from './split-names.ts';
 
 /** An image with its label. `split` is undefined where the data set does not give one. */
 export interface LabelledFile {
@@ -27,25 +24,17 @@ export interface UnusedFile {
   readonly reason: UnusedReason;
 }
 
+/** A finding about a data set that does not prevent the training. */
+export interface DatasetWarning {
+  readonly code: string;
+  readonly message: string;
+  readonly context: Readonly<Record<string, unknown>>;
+}
+
 /** Ends every error about the layout. */
 export const LAYOUT_HELP =
   'put the images into one folder per class (cat/1.jpg, dog/2.jpg), optionally within train/, val/ and test/ ' +
   '(train/cat/1.jpg), or add a labels.csv with the columns file, label and optionally split';
-
-const SPLIT_NAMES: ReadonlyMap<string, Split> = new Map([
-  ['train', 'train'],
-  ['training', 'train'],
-  ['val', 'validation'],
-  ['valid', 'validation'],
-  ['validation', 'validation'],
-  ['test', 'test'],
-  ['testing', 'test'],
-]);
-
-/** The split that the name of a folder or a cell of a table means; upper and lower case do not matter. */
-export function splitOf(name: string): Split | undefined {
-  return SPLIT_NAMES.get(name.trim().toLowerCase());
-}
 
 const SYSTEM_NAMES = new Set(['__macosx', 'thumbs.db', 'ehthumbs.db', 'desktop.ini', '$recycle.bin']);
 
@@ -54,6 +43,16 @@ export function systemFileReason(name: string): 'hidden' | 'system_file' | undef
   const segments = name.split('/');
   if (segments.some((segment) => SYSTEM_NAMES.has(segment.toLowerCase()))) return 'system_file';
   return segments.some((segment) => segment.startsWith('.')) ? 'hidden' : undefined;
+}
+
+/** Whether the name of a folder says that nobody has labelled its images. */
+export function meansUnlabelled(name: string): boolean {
+  return /^[\W_]*(?:un|non?t?[\W_]*)label(?:l?ed|s)?(?:[\W_]*(?:data|images?|photos?|pics))?[\W_]*$/i.test(name);
+}
+
+/** Whether the name of a class says that its images show something else, or that their class is not known. */
+export function meansUnknown(name: string): boolean {
+  return /^[\W_]*(?:unknowns?|unclassified|dummy|undefined)[\W_]*$/i.test(name);
 }
 
 /** Includes formats that may not be decoded: an image that is not used is reported with the reason. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Split } from './dataset-layout.ts';
+import type { Split } from './split-names.ts';
 
 /** An image to be assigned to a split. */
 export interface SplittableImage {

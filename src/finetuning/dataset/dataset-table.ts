@@ -1,7 +1,8 @@
 import { AppError, messageOf } from '../../common/errors.ts';
 import { type CsvRow, parseCsv } from './csv.ts';
-import { isImageName, type LabelledFile, labelText, type Split, splitOf, type UnusedFile } from './dataset-layout.ts';
+import { type DatasetWarning, isImageName, type LabelledFile, labelText, type UnusedFile } from './dataset-layout.ts';
 import type { ImageSource, SourceFile } from './image-source.ts';
+import { type Split, splitOf } from './split-names.ts';
 
 const FILE_COLUMNS = ['file', 'filename', 'file_name', 'image', 'path', 'name', 'id'];
 const LABEL_COLUMNS = ['label', 'class', 'category'];
@@ -15,6 +16,7 @@ interface TableLabels {
   readonly files: readonly LabelledFile[];
   readonly unused: readonly UnusedFile[];
   readonly missing: readonly string[];
+  readonly warnings: readonly DatasetWarning[];
 }
 
 interface Columns {
@@ -70,7 +72,7 @@ export function labelByTable(candidates: readonly SourceFile[], table: SourceFil
       name,
       reason: isImageName(name) ? ('not_in_labels_csv' as const) : ('not_an_image' as const),
     }));
-  return { layout: 'labels_csv', files, unused, missing };
+  return { layout: 'labels_csv', files, unused, missing, warnings: [] };
 }
 
 /** Reads a table. @throws AppError `dataset_layout` when it is too large */

@@ -2,10 +2,17 @@ import { stat } from 'node:fs/promises';
 import { AppError } from '../../common/errors.ts';
 import { openArchive } from './archive.ts';
 import { labelByFolders } from './dataset-folders.ts';
-import { LAYOUT_HELP, type LabelledFile, systemFileReason, type UnusedFile } from './dataset-layout.ts';
+import {
+  type DatasetWarning,
+  LAYOUT_HELP,
+  type LabelledFile,
+  systemFileReason,
+  type UnusedFile,
+} from './dataset-layout.ts';
 import { labelByTable, readTable } from './dataset-table.ts';
 import { openFolder } from './folder.ts';
 import type { ArchiveLimits, ImageSource, SourceFile } from './image-source.ts';
+import { unknownClasses } from './layout-warnings.ts';
 
 /** The labelled images of a source, before any image is read. */
 export interface Dataset {
@@ -17,6 +24,8 @@ export interface Dataset {
   readonly unused: readonly UnusedFile[];
   /** Files that `labels.csv` names but that do not exist. */
   readonly missing: readonly string[];
+  /** Findings about the layout. */
+  readonly warnings: readonly DatasetWarning[];
 }
 
 /** Opens the zip file or folder at a path. @throws AppError when there is neither */
@@ -30,8 +39,8 @@ export async function openImageSource(path: string, limits?: ArchiveLimits): Pro
 
 /**
  * Determines label and split of every image of a source. Tried in this order: a `labels.csv` above all images; `train`,
- * `val` and `test` folders with a folder per class in each; a folder per class. Folders that only wrap the others are
- * stripped. Images deeper in the folder of a class belong to the class.
+ * `val` and `test` folders, in any usual spelling, with a folder per class in each; a folder per class. Folders that only
+ * wrap the others are stripped. Images deeper in the folder of a class belong to the class.
  * @throws AppError `dataset_layout` when no image gets a label or the table cannot be read; it says what would be right
  */
 export async function readDataset(source: ImageSource): Promise<Dataset> {
@@ -56,12 +65,14 @@ export async function readDataset(source: ImageSource): Promise<Dataset> {
       },
     );
   }
+  const classes = [...new Set(labelled.files.map(({ label }) => label))].sort();
   return {
     layout: labelled.layout,
     files: labelled.files,
-    classes: [...new Set(labelled.files.map(({ label }) => label))].sort(),
+    classes,
     unused,
     missing: labelled.missing,
+    warnings: [...labelled.warnings, ...unknownClasses(classes)],
   };
 }
 

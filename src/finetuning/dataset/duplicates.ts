@@ -1,4 +1,4 @@
-import { SPLITS, type Split } from './dataset-layout.ts';
+import { SPLITS, type Split } from './split-names.ts';
 
 /** What is compared to find copies. */
 export interface Comparable {

@@ -1,4 +1,5 @@
-import type { LabelledFile, Split } from './dataset-layout.ts';
+import type { LabelledFile } from './dataset-layout.ts';
+import type { Split } from './split-names.ts';
 
 /** Facts about an image that decoding shows. */
 export interface ImageFacts {

@@ -1,6 +1,7 @@
 import type { Dataset } from './dataset.ts';
-import type { Split, UnusedReason } from './dataset-layout.ts';
+import type { DatasetWarning, UnusedReason } from './dataset-layout.ts';
 import type { UnreadableImage } from './inspected-image.ts';
+import type { Split } from './split-names.ts';
 
 /** An image in the report. */
 export interface ReportedFile {
@@ -16,13 +17,6 @@ export interface ReportedGroups {
   readonly count: number;
   /** The first groups. */
   readonly examples: readonly (readonly ReportedFile[])[];
-}
-
-/** A finding that does not prevent the training. */
-export interface PreflightWarning {
-  readonly code: string;
-  readonly message: string;
-  readonly context: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -70,5 +64,5 @@ export interface PreflightReport {
     readonly minimum: readonly [height: number, width: number];
     readonly examples: readonly { readonly file: string; readonly width: number; readonly height: number }[];
   };
-  readonly warnings: readonly PreflightWarning[];
+  readonly warnings: readonly DatasetWarning[];
 }

@@ -1,4 +1,5 @@
-import type { PreflightReport, PreflightWarning, ReportedGroups } from './preflight-report.ts';
+import type { DatasetWarning } from './dataset-layout.ts';
+import type { PreflightReport, ReportedGroups } from './preflight-report.ts';
 
 /** With fewer images, the report's figures for a class are rough, and a few bad images matter. */
 const FEW_IMAGES_PER_CLASS = 50;
@@ -6,9 +7,9 @@ const FEW_IMAGES_PER_CLASS = 50;
 const MAX_IMBALANCE = 2;
 
 /** The findings of a report that call for action, with the action. */
-export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): PreflightWarning[] {
-  const warnings: PreflightWarning[] = [];
-  const warn = (code: string, message: string, context: PreflightWarning['context']): void => {
+export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): DatasetWarning[] {
+  const warnings: DatasetWarning[] = [];
+  const warn = (code: string, message: string, context: DatasetWarning['context']): void => {
     warnings.push({ code, message, context });
   };
 

@@ -1,8 +1,8 @@
 import { forEachConcurrently } from '../../common/concurrency.ts';
 import type { OfferedLayer } from '../../convert/transfer/layered-network.ts';
-import type { Split } from '../dataset/dataset-layout.ts';
 import type { ImageSource } from '../dataset/image-source.ts';
 import type { DatasetImage } from '../dataset/inspected-image.ts';
+import type { Split } from '../dataset/split-names.ts';
 import type { FeatureExtraction } from './feature-extraction.ts';
 import type { FeatureSet, Samples } from './feature-set.ts';
 

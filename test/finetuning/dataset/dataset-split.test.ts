@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Split } from '../../../src/finetuning/dataset/dataset-layout.ts';
 import { assignSplits, SPLIT_DEFAULTS, type SplittableImage } from '../../../src/finetuning/dataset/dataset-split.ts';
+import type { Split } from '../../../src/finetuning/dataset/split-names.ts';
 
 const options = { ...SPLIT_DEFAULTS, seed: 1 };
 

@@ -90,11 +90,35 @@ test('files of operating systems are ignored, with the reason', async () => {
   });
 });
 
+describe('images without a label', () => {
+  test.each(['unlabelled', 'Unlabeled', 'no_label', 'train/unlabeled_images'])(
+    'those in %s are not used',
+    async (folder) => {
+      const dataset = await datasetOf('train/cat/1.jpg', 'train/dog/1.jpg', `${folder}/2.jpg`);
+      expect(dataset.classes).toEqual(['cat', 'dog']);
+      expect(unusedFor(dataset)).toEqual({ [`${folder}/2.jpg`]: 'no_label' });
+      expect(dataset.warnings).toMatchObject([{ code: 'unlabelled_folder', context: { images: 1 } }]);
+    },
+  );
+
+  test('a folder of unknown things is a class, with a warning', async () => {
+    const dataset = await datasetOf('cat/1.jpg', 'dog/1.jpg', '_unknown/1.jpg');
+    expect(dataset.classes).toEqual(['_unknown', 'cat', 'dog']);
+    expect(dataset.warnings).toMatchObject([{ code: 'unknown_class', context: { classes: ['_unknown'] } }]);
+  });
+});
+
 describe('splits', () => {
   test.each([
     ['train', 'val', 'test'],
     ['training', 'valid', 'testing'],
     ['Train', 'Validation', 'TEST'],
+    ['training_set', 'dev_set', 'test_set'],
+    ['seg_train', 'seg_val', 'seg_pred'],
+    ['TrainImages', 'ValidImages', 'TestImages'],
+    ['trainset', 'valset', 'testset'],
+    ['train2017', 'val-2017', 'test 1'],
+    ['birds_train', 'birds_valid', 'birds_test'],
   ])('%s, %s and %s are recognized, in a folder or not', async (train, validation, held) => {
     for (const wrapper of ['', 'pets/']) {
       const folders = [train, validation, held].flatMap((split) => [`${split}/cat/1.jpg`, `${split}/dog/1.jpg`]);
@@ -112,15 +136,61 @@ describe('splits', () => {
     }
   });
 
+  test('a folder named like the split, or only for its images, does not count as a class', async () => {
+    const dataset = await datasetOf(
+      ...['training_set/training_set', 'test_set/images'].flatMap((split) => [
+        `${split}/cat/1.jpg`,
+        `${split}/dog/1.jpg`,
+      ]),
+      'training_set/preview.jpg',
+    );
+    expect(lines(dataset)).toEqual([
+      'test_set/images/cat/1.jpg: cat test',
+      'test_set/images/dog/1.jpg: dog test',
+      'training_set/training_set/cat/1.jpg: cat train',
+      'training_set/training_set/dog/1.jpg: dog train',
+    ]);
+    expect(unusedFor(dataset)).toEqual({ 'training_set/preview.jpg': 'no_label' });
+    expect(dataset.warnings).toEqual([]);
+  });
+
+  test.each([
+    ['directly in it', 'test/1.jpg'],
+    ['twice nested', 'seg_pred/seg_pred/1.jpg'],
+    ['in a folder that is no class', 'test/unknown/1.jpg'],
+  ])('a split without labels is reported: images %s', async (_, name) => {
+    const dataset = await datasetOf('train/cat/1.jpg', 'train/dog/1.jpg', name);
+    expect(dataset.classes).toEqual(['cat', 'dog']);
+    expect(unusedFor(dataset)).toEqual({ [name]: 'no_label' });
+    const folder = name.split('/')[0];
+    expect(dataset.warnings).toMatchObject([{ code: 'split_without_labels', context: { folder, images: 1 } }]);
+  });
+
+  test.each([
+    ['splits without classes', ['train/1.jpg', 'test/2.jpg']],
+    ['some classes have splits', ['cat/train/1.jpg', 'cat/test/2.jpg', 'dog/3.jpg']],
+    ['splits beside another folder', ['all/train/cat/1.jpg', 'all/test/cat/2.jpg', 'samples/3.jpg']],
+    ['splits in another language', ['lernen/cat/1.jpg', 'lernen/dog/1.jpg', 'prüfen/cat/1.jpg', 'prüfen/dog/1.jpg']],
+  ])('folders that look like splits are not taken for classes without a warning: %s', async (_, names) => {
+    const { layout, warnings } = await datasetOf(...names);
+    expect(layout).toBe('folders');
+    expect(warnings).toMatchObject([{ code: 'looks_like_splits' }]);
+  });
+
+  test('other names with the word of a split are classes', async () => {
+    const dataset = await datasetOf('bullet_train/a/1.jpg', 'blood_test/b/1.jpg');
+    expect(dataset).toMatchObject({ layout: 'folders', classes: ['blood_test', 'bullet_train'], warnings: [] });
+  });
+
   test('a single class in each split is still a class', async () => {
     const dataset = await datasetOf('train/cat/1.jpg', 'test/cat/2.jpg');
     expect(dataset.classes).toEqual(['cat']);
   });
 
   test('other folders, and test images without a class, are ignored', async () => {
-    const dataset = await datasetOf('train/cat/1.jpg', 'train/dog/1.jpg', 'test/1.jpg', 'unlabelled/x/1.jpg');
+    const dataset = await datasetOf('train/cat/1.jpg', 'train/dog/1.jpg', 'test/1.jpg', 'extra/x/1.jpg');
     expect(lines(dataset)).toEqual(['train/cat/1.jpg: cat train', 'train/dog/1.jpg: dog train']);
-    expect(unusedFor(dataset)).toEqual({ 'test/1.jpg': 'no_label', 'unlabelled/x/1.jpg': 'outside_splits' });
+    expect(unusedFor(dataset)).toEqual({ 'test/1.jpg': 'no_label', 'extra/x/1.jpg': 'outside_splits' });
   });
 
   test('a training folder without others is not a split', async () => {

@@ -1,0 +1,77 @@
+import { type DatasetWarning, meansUnknown } from './dataset-layout.ts';
+import { splitsAmong } from './split-names.ts';
+
+/** Folders to name in a message. */
+const MAX_NAMED = 6;
+
+/** The warning for a split whose images have no labels. @param folder the name of its folder */
+export function splitWithoutLabels(folder: string, images: number): DatasetWarning {
+  const name = JSON.stringify(folder);
+  return {
+    code: 'split_without_labels',
+    message:
+      `the ${images} images in ${name} are not used: none is in the folder of a class; ` +
+      `to test on them, put them into one folder per class below ${name}`,
+    context: { folder, images },
+  };
+}
+
+/** The warning for folders whose names say that their images have no label. */
+export function unlabelledFolders(folders: readonly string[], images: number): DatasetWarning {
+  return {
+    code: 'unlabelled_folder',
+    message: `the ${images} images in ${listed(folders)} are not used, since the name says that they have no label`,
+    context: { folders: folders.slice(0, MAX_NAMED), images },
+  };
+}
+
+/** Warns of classes that stand for anything else. */
+export function unknownClasses(classes: readonly string[]): DatasetWarning[] {
+  const unknown = classes.filter(meansUnknown);
+  if (unknown.length === 0) return [];
+  return [
+    {
+      code: 'unknown_class',
+      message:
+        `${listed(unknown)} is trained as a class like the others; that is right for pictures of something else, ` +
+        'but remove the folder if nobody has looked at its pictures yet',
+      context: { classes: unknown.slice(0, MAX_NAMED) },
+    },
+  ];
+}
+
+/**
+ * Warns of folders that are taken for classes although they look like splits: their names, or those of the folders
+ * within them, mean different splits, or all of them hold folders of the same names.
+ * @param paths the folders around each image, outermost first
+ */
+export function looksLikeSplits(paths: readonly (readonly string[])[]): DatasetWarning[] {
+  const inner = new Map<string, Set<string>>();
+  for (const [outer = '', second] of paths) {
+    const names = inner.get(outer) ?? new Set();
+    inner.set(outer, second === undefined ? names : names.add(second));
+  }
+  const outerNames = [...inner.keys()];
+  const innerNames = [...new Set([...inner.values()].flatMap((names) => [...names]))];
+  const named = [outerNames, innerNames].map(splitsAmong).find((splits) => new Set(splits.values()).size > 1);
+  if (named !== undefined) return [warning('are named like splits', [...named.keys()])];
+
+  const shared = innerNames.filter((name) => [...inner.values()].every((names) => names.has(name)));
+  if (inner.size < 2 || shared.length < 2) return [];
+  return [warning(`all hold the folders ${listed(shared)}`, outerNames)];
+}
+
+function warning(reason: string, folders: readonly string[]): DatasetWarning {
+  return {
+    code: 'looks_like_splits',
+    message:
+      `the folders ${listed(folders)} ${reason}, but the outermost folders are taken for the classes; ` +
+      'if they are splits, arrange the images as train/cat/1.jpg and test/cat/2.jpg',
+    context: { folders: folders.slice(0, MAX_NAMED) },
+  };
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_NAMED).map((name) => JSON.stringify(name));
+  return `${shown.join(', ')}${names.length > MAX_NAMED ? ' and others' : ''}`;
+}
