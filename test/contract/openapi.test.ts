@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXPORT_FORMATS } from '../../src/catalogue/export/export-format.ts';
 import { ERRORS, type ErrorCode } from '../../src/common/errors.ts';
+import { WEIGHT_STORAGES } from '../../src/convert/formats/tfjs/weights.ts';
 import { createRoutes } from '../../src/http/app.ts';
 import { type Contract, readContract } from '../http/contract.ts';
 import { CONFIG, completed, OPENAPI } from '../http/fixture.ts';
@@ -27,8 +28,9 @@ describe('openapi.yaml', () => {
     expect(sorted(contract.errorCodes)).toEqual(sorted(Object.keys(ERRORS)));
   });
 
-  it('has every format of exports, in the order of the table', () => {
-    expect(OPENAPI).toContain(`enum: [${EXPORT_FORMATS.join(', ')}], default: onnx`);
+  it('lists every format of exports, and every element type of their weights', () => {
+    expect(contract.choices('get', '/models/{id}/export', 'format')).toEqual(EXPORT_FORMATS);
+    expect(contract.choices('get', '/models/{id}/export', 'quantize')).toEqual(WEIGHT_STORAGES);
   });
 
   it('shows each error under its own status', () => {

@@ -16,6 +16,7 @@ interface ResponseObject {
 }
 interface Operation {
   operationId: string;
+  parameters?: { name: string; schema?: { enum?: string[] } }[];
   responses: Record<string, ResponseObject>;
 }
 interface OpenApi {
@@ -50,6 +51,8 @@ export interface Contract {
   readonly operations: readonly { method: string; path: string }[];
   readonly documented: readonly Documented[];
   readonly errorCodes: readonly string[];
+  /** The values that a parameter may have; undefined where they are not listed. */
+  choices(method: string, path: string, parameter: string): readonly string[] | undefined;
   /** Fails the test when an answer is not as documented. */
   check(method: string, path: string, answer: { status: number; headers: Headers; body: unknown }): void;
   /** Names of the examples that do not fit their own schema. */
@@ -103,6 +106,8 @@ export function readContract(text: string): Contract {
     operations,
     documented,
     errorCodes: document.components.schemas.ErrorCode.enum,
+    choices: (method, path, parameter) =>
+      document.paths[path]?.[method]?.parameters?.find(({ name }) => name === parameter)?.schema?.enum,
     unfitExamples: () =>
       documented.flatMap(({ method, path, status, type }) => {
         const at = pointer(path, method, status);

@@ -23,6 +23,8 @@ export interface ExportSource {
 interface FormatDefinition {
   /** Instructions for `README.txt`. @param batchShape the shape of one image, such as `[1, 224, 224, 3]` */
   readonly howToRun: (batchShape: string) => string;
+  /** Whether the files hold the whole network, from pixels to probabilities, or only the weights of its layers. */
+  readonly holds: 'network' | 'weights';
   /** The files of the model. @throws AppError `format_unavailable` when it is not available in the format */
   readonly files: (source: ExportSource) => Promise<ExportedFile[]>;
 }
@@ -36,6 +38,7 @@ const FORMATS = {
   const pixels = new ort.Tensor('uint8', bytes, ${batchShape});
   const { probabilities } = await session.run({ pixels }, ['probabilities']);
 `,
+    holds: 'network',
     files: ({ model, converted }) => diskFiles(requireFormat(model, converted, 'onnx').files),
   },
   tfjs: {
@@ -45,13 +48,14 @@ const FORMATS = {
   const outputs = model.predict(tf.tensor(bytes, ${batchShape}, 'float32'));
   const probabilities = outputs[model.outputNames.indexOf('probabilities')];
 `,
+    holds: 'network',
     files: ({ model, converted, quantized }) => diskFiles((quantized ?? requireFormat(model, converted, 'tfjs')).files),
   },
   safetensors: {
     howToRun: () => `model.safetensors holds the weights under the names of the checkpoint, for use in any framework;
-architecture.json describes their network. Unlike in the other formats, this network takes pixels scaled to 0..1 and
-then normalised by mean and std, and its last layer gives logits.
+architecture.json describes their network.
 `,
+    holds: 'weights',
     files: async ({ model: { name, manifest, weightsPath } }) => {
       const { weights, architecture, input_size, mean, std, num_classes, num_features } = manifest.file;
       if (weights.format === 'onnx') throw onnxOnly(name, 'safetensors');

@@ -2,6 +2,8 @@ import type { ModelVersion } from '../../registry/registry.ts';
 import { type ExportFormat, exportDefinition } from './export-format.ts';
 import type { QuantizationParity } from './tfjs-quantization.ts';
 
+type ManifestFile = ModelVersion['manifest']['file'];
+
 /** The text of `README.txt`: how to run an exported model, its input and its outputs. */
 export function exportReadme(
   { name, version, manifest }: ModelVersion,
@@ -11,7 +13,7 @@ export function exportReadme(
   const { file, preprocessing } = manifest;
   const [height, width] = preprocessing.inputSize;
   const image = `${height}, ${width}, 3]`;
-  const { howToRun } = exportDefinition(format);
+  const { howToRun, holds } = exportDefinition(format);
   const threshold =
     file.unknown_threshold === undefined
       ? ''
@@ -20,14 +22,26 @@ export function exportReadme(
 ${name}, version ${version}. License: ${file.license}.
 
 ${howToRun(`[1, ${image}`)}${parity === undefined ? '' : quantizationNote(parity)}
-Input       "pixels": RGB, 0 to 255, [n, ${image}, upright. Resize the photo (${file.interpolation}) so that its
+${holds === 'network' ? networkInterface(file, image) : layerInterface(file, image)}Classes     labels.txt has the name of class i in line i + 1; labels.json has WordNet synsets in addition.
+${threshold}
+card.json describes the training and the accuracy of the model.
+`;
+}
+
+function networkInterface(file: ManifestFile, image: string): string {
+  return `Input       "pixels": RGB, 0 to 255, [n, ${image}, upright. Resize the photo (${file.interpolation}) so that its
             shorter side is the side of the input divided by ${file.crop_pct}, and crop the centre. Do not scale the
             values: the network does that itself.
 Outputs     "probabilities" [n, ${file.num_classes}], "logits", "features" [n, ${file.num_features}] (the input of the last
             dense layer) and "activations" (the map of the last convolution).
-Classes     labels.txt has the name of class i in line i + 1; labels.json has WordNet synsets in addition.
-${threshold}
-card.json describes the training and the accuracy of the model.
+`;
+}
+
+function layerInterface(file: ManifestFile, image: string): string {
+  return `Input       RGB, [n, ${image}, upright. Resize the photo (${file.interpolation}) so that its shorter side is the side
+            of the input divided by ${file.crop_pct}, and crop the centre. Divide the values by 255, subtract the mean
+            [${file.mean.join(', ')}] and divide by the standard deviation [${file.std.join(', ')}].
+Output      The last layer gives ${file.num_classes} logits; their softmax gives the probabilities.
 `;
 }
 

@@ -1,18 +1,18 @@
 import { addressOf } from '../api/client.ts';
+import type { Operations } from '../api/schema.ts';
 import { h, icon } from '../dom.ts';
 
-const FORMATS = [
-  ['onnx', 'ONNX'],
-  ['tfjs', 'TF.js'],
-  ['safetensors', 'safetensors'],
-] as const;
+type Format = NonNullable<Operations['exportModel']['query']['format']>;
+
+/** Every format, as its button is named. */
+const FORMATS: Readonly<Record<Format, string>> = { onnx: 'ONNX', tfjs: 'TF.js', safetensors: 'safetensors' };
 
 /** Links that download a model in each format. */
 export function downloads(id: string): HTMLElement {
   return h(
     'div',
     { class: 'row' },
-    FORMATS.map(([format, name]) =>
+    (Object.keys(FORMATS) as Format[]).map((format) =>
       h(
         'a',
         {
@@ -21,7 +21,7 @@ export function downloads(id: string): HTMLElement {
           download: true,
         },
         icon('down'),
-        name,
+        FORMATS[format],
       ),
     ),
   );
