@@ -942,7 +942,7 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: {
       readonly ready: true;
-      /** Faults although requests are answered, such as engines that do not respond. */
+      /** Faults although requests are answered, such as an engine or a training process that did not respond. */
       readonly warnings: readonly string[];
     };
   };
