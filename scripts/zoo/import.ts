@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { prepareImport } from '../../src/acquire/import/model-import.ts';
+import { WEIGHTS_CHOICES, type WeightsChoice } from '../../src/convert/formats/pytorch/state-dict.ts';
 import type { ManifestDocument } from '../../src/registry/manifest.ts';
 import { readNamedLabels } from '../../src/registry/zoo.ts';
 import { parseArguments, UsageError } from '../command-line.ts';
@@ -19,6 +20,7 @@ const OPTIONS = {
   interpolation: { type: 'string' },
   mean: { type: 'string' },
   std: { type: 'string' },
+  weights: { type: 'string' },
   input: { type: 'string' },
   layout: { type: 'string' },
   'channel-order': { type: 'string' },
@@ -43,6 +45,8 @@ export const importModel: Command = {
   --interpolation <name>         such as bilinear or bicubic
   --mean <n or n,n,n>            mean and standard deviation that pixels (0 to 1) are
   --std <n or n,n,n>             normalised with
+  --weights ema|raw              of a PyTorch checkpoint that has both: the averaged weights (default),
+                                 or those of the last step
   --inside <path>                file inside an archive or folder
   --title <text>                 title of the model's card
   --license <text>               licence of the weights
@@ -73,12 +77,13 @@ Options for ONNX models:
         given: {
           ...(await architectureOf(values)),
           ...preprocessingOf(values),
+          ...(values.weights !== undefined && { weights: weightsChoice(values.weights) }),
         },
       },
       { pulledDir, listing, namedLabels: await readNamedLabels(config.zooDir) },
     );
     try {
-      console.log(described(prepared.manifest, prepared.guessed));
+      console.log([described(prepared.manifest, prepared.guessed), ...prepared.notes].join('\n'));
       if (!values.yes && !(await confirmed())) {
         console.log('Nothing was imported.');
         return;
@@ -105,6 +110,12 @@ function preprocessingOf(values: Values) {
     std: values.std === undefined ? undefined : perChannel(values.std, 'std'),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function weightsChoice(value: string): WeightsChoice {
+  const choice = WEIGHTS_CHOICES.find((known) => known === value);
+  if (choice !== undefined) return choice;
+  throw new UsageError(`--weights: "${value}" is not ${WEIGHTS_CHOICES.join(' or ')}`);
 }
 
 /** Three numbers, or one for all three channels. */

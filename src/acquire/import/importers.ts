@@ -1,9 +1,11 @@
 import { parseOnnxArchitecture } from '../../convert/foreign-onnx/architecture.ts';
 import { importOnnx } from '../../convert/foreign-onnx/import-onnx.ts';
+import type { WeightsChoice } from '../../convert/formats/pytorch/state-dict.ts';
 import type { Pair } from '../../convert/graph/windows.ts';
 import {
   type ImportedNetwork,
   importCheckpoint,
+  type OpenCheckpoint,
   openCheckpoint,
   recognizeArchitecture,
 } from '../../convert/import/import-checkpoint.ts';
@@ -18,6 +20,8 @@ export interface GivenFacts extends Partial<PreprocessingFields> {
   readonly architecture?: unknown;
   /** The number of labels. */
   readonly numClasses?: number;
+  /** Which weights of a PyTorch checkpoint to take. */
+  readonly weights?: WeightsChoice;
 }
 
 /** A converted model, for its manifest. */
@@ -27,6 +31,8 @@ interface Imported {
   readonly defaults: Omit<PreprocessingFields, 'input_size'>;
   /** Other fields that neither the user nor the file determines, those of an ONNX architecture included. */
   readonly guessed: readonly string[];
+  /** What the user should know about how the file was read, as sentences. */
+  readonly notes?: readonly string[];
 }
 
 /** Reads the model files of one kind. */
@@ -44,13 +50,13 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
   checkpoint: {
     ...SAFETENSORS,
     run: async (path, given, seeds, target) => {
-      const checkpoint = await openCheckpoint(path);
+      const checkpoint = await openCheckpoint(path, given.weights);
       try {
         const architecture = given.architecture ?? recognizeArchitecture(checkpoint.tensors);
         const defaults = defaultsFor(architecture, seeds);
         const inputSize = sizeOf(given) ?? sizeOf(defaults) ?? [224, 224];
         const network = await importCheckpoint(path, checkpoint, architecture, inputSize, target);
-        return { network, defaults, guessed: ['input_size'] };
+        return { network, defaults, guessed: ['input_size'], notes: originNotes(checkpoint) };
       } finally {
         await checkpoint.close();
       }
@@ -59,6 +65,7 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
   tfjs: {
     ...SAFETENSORS,
     run: async (path, given, _seeds, target) => {
+      expectNoChoice(given);
       if (given.architecture !== undefined) {
         throw new Error('--arch applies only to files of weights; a TF.js model describes its own layers');
       }
@@ -70,6 +77,7 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
     file: 'model.onnx',
     format: 'onnx',
     run: async (path, given, _seeds, target) => {
+      expectNoChoice(given);
       const hints = parseOnnxArchitecture(given.architecture ?? { family: 'onnx' });
       if (hints === undefined)
         throw new Error('--arch applies only to files of weights; an ONNX model describes its own layers');
@@ -88,6 +96,18 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
     },
   },
 };
+
+function expectNoChoice({ weights }: GivenFacts): void {
+  if (weights !== undefined) throw new Error('--weights applies only to PyTorch checkpoints');
+}
+
+/** Says which tensors of a checkpoint were taken, unless the file has no others. */
+function originNotes({ origin }: OpenCheckpoint): string[] {
+  if (origin === undefined || origin.path === '') return [];
+  const taken = `The weights are those of "${origin.path}" in the checkpoint.`;
+  if (origin.other === undefined) return [taken];
+  return [`${taken} It also has "${origin.other}": choose with --weights ema (averaged) or --weights raw.`];
+}
 
 function hasOwn(table: unknown, field: string): boolean {
   return typeof table === 'object' && table !== null && Object.hasOwn(table, field);

@@ -5,8 +5,9 @@ import { errnoOf, syncToDisk, writeFileDurably } from '../../common/durable-file
 import { messageOf } from '../../common/errors.ts';
 import { digestFile } from '../../common/file-digest.ts';
 import { createStagingFolder, removeAbandonedStaging, STAGING_DIR } from '../../common/staging-folder.ts';
-import { describeIssues, type ManifestDocument, MODEL_NAME, manifestSchema } from '../../registry/manifest.ts';
+import { type ManifestDocument, MODEL_NAME, manifestSchema } from '../../registry/manifest.ts';
 import type { RepositoryListing } from '../../registry/repository.ts';
+import { parseManifest } from '../../registry/resolve-manifest.ts';
 import { MANIFEST_FILE, type NamedLabels } from '../../registry/zoo.ts';
 import { findModel } from './find-model.ts';
 import { type GivenFacts, IMPORTERS } from './importers.ts';
@@ -39,6 +40,8 @@ export interface PreparedImport {
   readonly manifest: ManifestDocument;
   /** Fields of the manifest that neither the request nor the file determines. */
   readonly guessed: ReadonlySet<string>;
+  /** What the user should know about how the file was read, as sentences. */
+  readonly notes: readonly string[];
   /**
    * Adds the model: its folder appears whole.
    * @throws Error when the name has been taken meanwhile
@@ -63,14 +66,14 @@ export async function prepareImport(request: ImportRequest, target: ImportTarget
   try {
     const folder = join(staging, request.name);
     await mkdir(folder);
-    const { manifest, guessed } = await convertInto(folder, join(staging, 'unpacked'), request, target);
+    const { manifest, guessed, notes } = await convertInto(folder, join(staging, 'unpacked'), request, target);
     await writeFileDurably(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);
     const commit = async () => {
       await renameNew(folder, join(pulledDir, request.name));
       await syncToDisk(pulledDir);
       await discard();
     };
-    return { manifest, guessed, commit, discard };
+    return { manifest, guessed, notes, commit, discard };
   } catch (error) {
     await discard();
     throw error;
@@ -104,14 +107,19 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
   const wanted =
     request.labels === undefined ? undefined : (await readLabels(request.labels, target.namedLabels)).count;
   const known = wanted === undefined ? given : { ...given, numClasses: wanted };
-  const { network, defaults, guessed } = await run(model.path, known, seeds, weights).catch((cause: unknown) => {
+  const {
+    network,
+    defaults,
+    guessed,
+    notes = [],
+  } = await run(model.path, known, seeds, weights).catch((cause: unknown) => {
     throw new Error(`${basename(model.path)}: ${messageOf(cause)}`, { cause });
   });
   const { architecture, inputSize, numClasses, featureSize, parameters } = network;
   const labels = await labelsFor(numClasses, request.labels, dirname(model.path), target.namedLabels);
   const { sha256, size } = await digestFile(weights);
-  const { architecture: _, ...preprocessing } = given;
-  const parsed = manifestSchema.safeParse({
+  const { architecture: _, weights: _choice, ...preprocessing } = given;
+  const document = {
     schema: 1,
     name,
     title,
@@ -126,10 +134,11 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
     labels: labels.labels,
     license,
     provenance: { imported_from: basename(request.path), source_sha256: (await digestFile(model.path)).sha256 },
-  });
-  if (!parsed.success) throw new Error(describeIssues(parsed.error));
+  };
+  // Read as a server reads it, so that nothing is imported that a server refuses.
+  const { file: manifest } = parseManifest(JSON.stringify(document), target.namedLabels);
   const open = [...Object.keys(defaults), ...guessed, ...(labels.guessed ? ['labels'] : [])];
-  return { manifest: parsed.data, guessed: new Set(open.filter((field) => !(field in preprocessing))) };
+  return { manifest, guessed: new Set(open.filter((field) => !(field in preprocessing))), notes };
 }
 
 /** Renaming never replaces a folder that holds files, as that of a model does. */

@@ -44,11 +44,16 @@ export class Checkpoint {
     return this.weight(name, this.#shape(name, 'of any shape'));
   }
 
-  /** @throws ConversionError when a tensor was never requested: the checkpoint is of another architecture */
-  expectAllUsed(ignored?: RegExp): void {
-    const unused = [...this.#source.names()].filter(
+  /** Names of the tensors that were never requested. */
+  unused(ignored?: RegExp): string[] {
+    return [...this.#source.names()].filter(
       (name) => !this.#used.has(name) && !STEP_COUNTER.test(name) && !ignored?.test(name),
     );
+  }
+
+  /** @throws ConversionError when a tensor was never requested: the checkpoint is of another architecture */
+  expectAllUsed(ignored?: RegExp): void {
+    const unused = this.unused(ignored);
     if (unused.length === 0) return;
     const shown = unused.slice(0, 3).map((name) => `"${name}"`);
     const more = unused.length > shown.length ? [...shown, '...'] : shown;

@@ -2,6 +2,7 @@ import { copyFile } from 'node:fs/promises';
 import { elementCount } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { PytorchCheckpoint } from '../formats/pytorch/checkpoint.ts';
+import type { WeightsChoice } from '../formats/pytorch/state-dict.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { storedTensors, writeSafetensors } from '../formats/safetensors/writer.ts';
 import { type Graph, weightsOf } from '../graph/graph.ts';
@@ -27,16 +28,25 @@ export interface OpenCheckpoint {
   /** Whether the file can be used as it is: it is safetensors, and no tensor was renamed. */
   readonly isReady: boolean;
   readonly tensors: TensorFile;
+  /** Where in a PyTorch checkpoint the tensors are; absent for safetensors. */
+  readonly origin?: PytorchCheckpoint['origin'];
   close(): Promise<void>;
 }
 
-/** Opens a file in the format that its name ends in. @throws ConversionError when it is damaged or has no tensors */
-export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
-  const isSafetensors = path.endsWith('.safetensors');
-  const file = await (isSafetensors ? SafetensorsFile.open(path) : PytorchCheckpoint.open(path));
+/**
+ * Opens a file in the format that its name ends in.
+ *
+ * @param choice which weights of a PyTorch checkpoint to take; see `findStateDict`
+ * @throws ConversionError when it is damaged or has no such tensors
+ */
+export async function openCheckpoint(path: string, choice?: WeightsChoice): Promise<OpenCheckpoint> {
+  const file = await (/\.safetensors$/i.test(path) ? SafetensorsFile.open(path) : PytorchCheckpoint.open(path, choice));
   try {
     const tensors = unwrapped(file);
-    return { isReady: isSafetensors && tensors === file, tensors, close: () => file.close() };
+    const close = () => file.close();
+    if (file instanceof PytorchCheckpoint) return { isReady: false, tensors, origin: file.origin, close };
+    if (choice === 'ema') throw new ConversionError('a safetensors file has no averaged weights beside others');
+    return { isReady: tensors === file, tensors, close };
   } catch (error) {
     await file.close();
     throw error;

@@ -128,6 +128,28 @@ describe('an imported model answers as the one that it was', () => {
     await expectSameAnswers('mine', 0);
   });
 
+  test('from the averaged weights of a checkpoint, which the notes say', async () => {
+    const { object, storages } = await asCheckpoint();
+    const averaged = new Map<string, unknown>([...(object.get('state_dict') as Map<string, unknown>)]);
+    const zero = storage('FloatStorage', `${storages.length}`, new Float32Array(256 * 200));
+    const raw = new Map([...averaged, ['module.fc.weight', tensor(zero, [200, 256])]]);
+    const path = join(folder, 'last.pth.tar');
+    await writeFile(
+      path,
+      await zipForm(
+        new Map([
+          ['state_dict', raw],
+          ['model_ema', averaged],
+        ]),
+        [...storages, zero],
+      ),
+    );
+    const prepared = await prepare({ path });
+    expect(prepared.notes).toEqual([expect.stringMatching(/"model_ema".*"state_dict".*--weights raw/)]);
+    await prepared.commit();
+    await expectSameAnswers('mine', 0);
+  });
+
   test('from a TF.js model', async () => {
     const { architecture, mean, std } = JSON.parse(await readFile(`zoo/${RESNET}/manifest.json`, 'utf8'));
     const weights = await SafetensorsFile.open(weightsPath);
@@ -208,6 +230,7 @@ describe('is refused, and leaves nothing behind:', () => {
     ],
     ['another architecture', { given: { architecture: 'resnet34' } }, 'tensor "conv1.weight"'],
     ['an architecture that is none', { given: { architecture: 'resnet1' } }, 'there is no architecture "resnet1"'],
+    ['--weights of a model that is no checkpoint', { given: { weights: 'ema' } }, 'has no averaged weights'],
     ['a nonsensical field', { given: { crop_pct: 2 } }, 'crop_pct: '],
     ['a model that is not there', { path: 'none.pth' }, 'none.pth does not exist'],
   ])('%s', async (_, request, reason) => {

@@ -42,6 +42,8 @@ describe('a prefix of all names is removed', () => {
       ['fc.weight', 'fc.bias'],
     ],
     [['_orig_mod.module.fc.weight'], ['fc.weight']],
+    // The counter of an averaged model, and the class weights of a loss.
+    [['n_averaged', 'module.fc.weight', 'criterion.weight'], ['fc.weight']],
     [
       ['fc.weight', 'module.bias'],
       ['fc.weight', 'module.bias'],

@@ -4,7 +4,7 @@ import { type ByteSource, openFile } from '../byte-source.ts';
 import { byteLength, decodeFloats } from '../element-types.ts';
 import { storedTensors, writeSafetensors } from '../safetensors/writer.ts';
 import type { SavedObject } from './saved-object.ts';
-import { findStateDict } from './state-dict.ts';
+import { findStateDict, type StateDict, type WeightsChoice } from './state-dict.ts';
 import { isStreamForm, readStreamForm } from './stream-form.ts';
 import { readView, type TensorView } from './tensor-view.ts';
 import { readZipForm } from './zip-form.ts';
@@ -21,13 +21,17 @@ const MAX_SHARING = 4;
  */
 export class PytorchCheckpoint implements TensorSource {
   readonly entries: ReadonlyMap<string, TensorView>;
+  /** Where in the checkpoint the tensors are. */
+  readonly origin: Pick<StateDict, 'path' | 'other'>;
   readonly #bytes: ByteSource;
   readonly #storageBegins: ReadonlyMap<string, number>;
 
-  private constructor(bytes: ByteSource, { object, storageBegins }: SavedObject) {
+  private constructor(bytes: ByteSource, { object, storageBegins }: SavedObject, choice?: WeightsChoice) {
     this.#bytes = bytes;
     this.#storageBegins = storageBegins;
-    this.entries = findStateDict(object);
+    const { tensors, ...origin } = findStateDict(object, choice);
+    this.entries = tensors;
+    this.origin = origin;
     const claimed = [...this.entries.values()].reduce((sum, view) => sum + byteLength(view), 0);
     if (claimed > MAX_SHARING * bytes.size) {
       throw new ConversionError(`the tensors claim ${claimed} bytes, but the file has only ${bytes.size}`);
@@ -35,14 +39,14 @@ export class PytorchCheckpoint implements TensorSource {
   }
 
   /**
-   * Opens a checkpoint that is a dict of tensors, or has one under a common key such as `state_dict`.
+   * Opens a checkpoint that is a dict of tensors, or contains one, as `findStateDict` finds it.
    *
    * @throws ConversionError when it is anything else; the error of the file system when it cannot be opened
    */
-  static async open(path: string): Promise<PytorchCheckpoint> {
+  static async open(path: string, choice?: WeightsChoice): Promise<PytorchCheckpoint> {
     const bytes = await openFile(path);
     try {
-      return new PytorchCheckpoint(bytes, await readSaved(bytes));
+      return new PytorchCheckpoint(bytes, await readSaved(bytes), choice);
     } catch (error) {
       await bytes.close();
       throw error;

@@ -1,5 +1,6 @@
 import { ConversionError } from '../../conversion-error.ts';
 import type { Dtype } from '../element-types.ts';
+import { expectList } from './pickle-machine.ts';
 import { type Storage, TensorView, UnsetTensor, viewOf } from './tensor-view.ts';
 
 /** Element types by the first part of PyTorch's class names, such as `FloatStorage` and `FloatTensor`. */
@@ -38,16 +39,49 @@ class PythonFunction {
   }
 }
 
+/** An object with attributes, such as `argparse.Namespace`: a dict whose state is its items. */
+class Attributes extends Map<unknown, unknown> {}
+
+/** An object whose value no network needs, such as a path or a number of numpy. */
+class Inert {}
+
+const INERT =
+  /^(?:(?:numpy|pathlib|datetime)\.[\w.]+|_codecs\.encode|torch\.(?:device|bool|(?:bfloat|float|int|uint)\d+))$/;
+
+/** Types that a `defaultdict` creates its values with, and containers that are pickled as calls of their type. */
+const BUILTINS: Readonly<Record<string, (args: readonly unknown[]) => unknown>> = {
+  list: ([items = []]) => items,
+  tuple: ([items = []]) => items,
+  dict: () => new Map(),
+  set: ([items = []]) => new Set(expectList(items)),
+  frozenset: ([items = []]) => new Set(expectList(items)),
+  int: () => 0,
+  float: () => 0,
+  str: () => '',
+  bool: () => false,
+};
+
 /** All functions that a checkpoint may name, by their names in Python. */
 const FUNCTIONS: ReadonlyMap<string, PythonFunction> = new Map(
   Object.entries<(args: readonly unknown[]) => unknown>({
     // Python 2 passes the items here; Python 3 sets them afterwards.
     'collections.OrderedDict': ([items = []]) => new Map(expectPairs(items)),
+    'collections.defaultdict': () => new Map(),
+    'collections.Counter': ([counts]) => (counts instanceof Map ? counts : new Map()),
+    'argparse.Namespace': () => new Attributes(),
+    'types.SimpleNamespace': () => new Attributes(),
     'torch.Size': ([sizes]) => sizes,
     'torch._utils._rebuild_tensor': rebuildTensor,
     'torch._utils._rebuild_tensor_v2': rebuildTensor,
     'torch._utils._rebuild_parameter': ([data]) => data,
     'torch.nn.parameter.Parameter': ([data]) => data,
+    // Protocol 2 has the names of Python 2.
+    ...Object.fromEntries(
+      Object.entries(BUILTINS).flatMap(([name, call]) => [
+        [`builtins.${name}`, call],
+        [`__builtin__.${name}`, call],
+      ]),
+    ),
   }).map(([name, call]) => [name, new PythonFunction(name, call)]),
 );
 
@@ -56,13 +90,14 @@ export function pythonGlobal(module: string, name: string): StorageType | Python
   const whole = `${module}.${name}`;
   const known = FUNCTIONS.get(whole);
   if (known !== undefined) return known;
+  if (INERT.test(whole)) return new PythonFunction(whole, () => new Inert());
   const [, type = '', what] = /^torch(?:\.cuda)?\.(\w+?)(Storage|Tensor)$/.exec(whole) ?? [];
   const dtype = Object.hasOwn(ELEMENT_TYPES, type) ? ELEMENT_TYPES[type] : undefined;
   if (dtype !== undefined && what === 'Storage') return new StorageType(whole, dtype);
   if (dtype !== undefined && what === 'Tensor') return new PythonFunction(whole, () => new UnsetTensor());
   throw new ConversionError(
     `the file has the Python object "${whole}"; only tensors and plain containers are supported: ` +
-      'save model.state_dict() alone',
+      'save model.state_dict() alone, or export the model to ONNX',
   );
 }
 
@@ -73,12 +108,14 @@ export function callPython(callee: unknown, args: readonly unknown[]): unknown {
   throw new ConversionError(`the file calls ${name}; only tensors and plain containers are supported`);
 }
 
-/** Sets the state of an object. Only a tensor of the first PyTorch releases uses it; others ignore it. */
+/** Sets the state of an object: of a tensor of the first PyTorch releases, or of attributes; others ignore it. */
 export function buildPython(object: unknown, state: unknown): void {
   if (object instanceof UnsetTensor) {
     if (!Array.isArray(state)) throw new ConversionError('the state of a tensor is not a tuple');
     object.view = rebuildTensor(state);
-  } else if (!(object instanceof Map || object instanceof TensorView)) {
+  } else if (object instanceof Attributes && state instanceof Map) {
+    for (const [name, value] of state) object.set(name, value);
+  } else if (!(object instanceof Map || object instanceof TensorView || object instanceof Inert)) {
     throw new ConversionError('the file sets the state of an object that is neither a tensor nor a dict');
   }
 }

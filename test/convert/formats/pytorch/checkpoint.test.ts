@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PytorchCheckpoint, pytorchToSafetensors } from '../../../../src/convert/formats/pytorch/checkpoint.ts';
+import type { WeightsChoice } from '../../../../src/convert/formats/pytorch/state-dict.ts';
 import { SafetensorsFile } from '../../../../src/convert/formats/safetensors/reader.ts';
 import {
   persistent,
@@ -80,17 +81,59 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
   ['the zip form', zipForm],
   ['the stream form', async (object, storages) => streamForm(object, storages)],
 ])('in %s', (_, form) => {
-  const open = async (object: unknown, storages = [floats]) => await opened(await form(object, storages));
+  const open = async (object: unknown, storages = [floats], choice?: WeightsChoice) =>
+    await opened(await form(object, storages), choice);
 
   test.each<[string, unknown]>([
     ['state_dict', dict({ epoch: 3, lr: 0.1, state_dict: state })],
     ['model', dict({ optimizer: dict({ lr: 0.1 }), model: state })],
     ['model_state_dict', dict({ args: new List('a', true, null), model_state_dict: state })],
     ['one inside another', dict({ model: dict({ state_dict: state }) })],
+    ['beside a tensor', dict({ best_acc1: tensor(floats, [], 2), epoch: 3, state_dict: state })],
+    ['under any key', dict({ loss: tensor(floats, [1]), generator: state })],
+    ['beside the state of an optimizer', dict({ optimizer_state: dict({ m: tensor(floats, [6]) }), net: state })],
   ])('the network is found: %s', async (_, object) => {
     const file = await open(object);
     expect([...file.names()]).toEqual(['weight']);
     expect(await file.read('weight')).toEqual(count(6));
+  });
+
+  test.each<[string, unknown]>([
+    ['argparse', new Call(new Global('argparse', 'Namespace'), [], dict({ arch: 'resnet18', lr: 0.1 }))],
+    ['a defaultdict', new Call(new Global('collections', 'defaultdict'), [new Global('__builtin__', 'list')])],
+    ['a set', new Call(new Global('__builtin__', 'set'), [new List('a', 'b')])],
+    ['a Counter', new Call(new Global('collections', 'Counter'), [dict({ a: 2 })])],
+    ['a path', new Call(new Global('pathlib', 'PosixPath'), ['/', 'runs'])],
+    ['a path of Python 3.13', new Call(new Global('pathlib._local', 'WindowsPath'), ['runs'])],
+    ['a number of numpy', numpyFloat('numpy.core.multiarray')],
+    ['a number of numpy 2', numpyFloat('numpy._core.multiarray')],
+    ['a device', new Call(new Global('torch', 'device'), ['cuda', 0])],
+  ])('values that trainers save beside the network are read: %s', async (_, value) => {
+    const file = await open(dict({ args: value, state_dict: state }));
+    expect([...file.names()]).toEqual(['weight']);
+  });
+
+  describe.each(['state_dict_ema', 'model_ema', 'ema_state_dict'])('averaged weights under %s', (key) => {
+    const both = dict({
+      state_dict: dict({ raw: tensor(floats, [6]) }),
+      [key]: dict({ averaged: tensor(floats, [6]) }),
+    });
+
+    test('are taken before the others', async () => {
+      const file = await open(both);
+      expect([...file.names()]).toEqual(['averaged']);
+      expect(file.origin).toEqual({ path: key, other: 'state_dict' });
+    });
+
+    test('are not taken when the others are wanted', async () => {
+      const file = await open(both, [floats], 'raw');
+      expect([...file.names()]).toEqual(['raw']);
+      expect(file.origin).toEqual({ path: 'state_dict', other: key });
+    });
+  });
+
+  test('averaged weights that do not exist are an error', async () => {
+    await expect(open(dict({ net: state }), [floats], 'ema')).rejects.toThrow('has no averaged weights; it has net');
   });
 
   test('tensors may share a storage', async () => {
@@ -122,8 +165,7 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
       dict({ model: new Call(new Global('torchvision.models', 'ResNet'), []) }),
       '"torchvision.models.ResNet"',
     ],
-    ['numpy', dict({ state_dict: state, best: new Global('numpy', 'float64') }), '"numpy.float64"'],
-    ['options', dict({ args: new Global('argparse', 'Namespace') }), 'save model.state_dict() alone'],
+    ['an object of a library', dict({ args: new Global('yacs.config', 'CfgNode') }), 'save model.state_dict() alone'],
     ['the name of a JavaScript property', new Global('torch', 'constructorStorage'), '"torch.constructorStorage"'],
     [
       'a storage as a function',
@@ -226,10 +268,17 @@ describe('the stream form', () => {
   });
 });
 
-async function opened(bytes: Uint8Array): Promise<PytorchCheckpoint> {
+/** A float64 of numpy: its type, whose state has the byte order, and its bytes. */
+function numpyFloat(module: string): Call {
+  const type = new Call(new Global('numpy', 'dtype'), ['f8', false, true], [3, '<', null, null, null, -1, -1, 0]);
+  const bytes = new Call(new Global('_codecs', 'encode'), ['\x00\x00\x00\x00\x00\x00\x01@', 'latin1']);
+  return new Call(new Global(module, 'scalar'), [type, bytes]);
+}
+
+async function opened(bytes: Uint8Array, choice?: WeightsChoice): Promise<PytorchCheckpoint> {
   const path = join(folder, 'checkpoint.pth');
   await writeFile(path, bytes);
-  const file = await PytorchCheckpoint.open(path);
+  const file = await PytorchCheckpoint.open(path, choice);
   files.push(file);
   return file;
 }
