@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { readDerivedJson, writeDerivedJson } from '../common/derived-json.ts';
+import { readCheckedJson, writeCheckedJson } from '../common/checked-json.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
@@ -49,7 +49,7 @@ export async function readFormatParity({
   onnx,
   tfjs,
 }: Pick<ConvertedModel, 'onnx' | 'tfjs'>): Promise<FormatParityReport | undefined> {
-  const report = await readDerivedJson(reportPath(onnx), reportSchema);
+  const report = await readCheckedJson(reportPath(onnx), reportSchema);
   return report?.onnx.sha256 === onnx.sha256 && report.tfjs.sha256 === tfjs?.sha256 ? report : undefined;
 }
 
@@ -110,7 +110,7 @@ export class FormatParity {
       { ...(await this.#run('onnx', onnx, pictures)), ...onnx },
       { ...(await this.#run('tfjs', tfjs, pictures)), ...tfjs },
     );
-    await writeDerivedJson(reportPath(onnx), report);
+    await writeCheckedJson(reportPath(onnx), report);
     const { top1_agreement, max_difference, within_tolerance } = report;
     const level = within_tolerance ? 'info' : 'error';
     this.#logger[level]({ model: name, top1_agreement, max_difference }, 'ONNX and TF.js were compared');

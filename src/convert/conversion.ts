@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readDerivedJson } from '../common/derived-json.ts';
+import { readCheckedJson } from '../common/checked-json.ts';
 import { areIntact, type FileDigest } from '../common/file-digest.ts';
 import type { WrittenFile } from './formats/file-sink.ts';
 import { EXPLANATION_METHODS, type ExplanationMethod } from './graph/explanation.ts';
@@ -65,7 +65,7 @@ export type ConversionRecord = z.infer<typeof recordSchema>;
  * @returns undefined when there is none, its record is damaged, or a model file is missing or has another size
  */
 export async function readConversion(outDir: string): Promise<Conversion | undefined> {
-  const record = await readDerivedJson(join(outDir, RECORD_FILE), recordSchema);
+  const record = await readCheckedJson(join(outDir, RECORD_FILE), recordSchema);
   if (record === undefined) return undefined;
   const explanation = 'refused' in record.explanation ? [] : [record.explanation.file];
   for (const { path, size } of [...record.onnx, ...(record.tfjs ?? []), ...explanation]) {

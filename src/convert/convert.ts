@@ -1,6 +1,6 @@
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { derivedJson } from '../common/derived-json.ts';
+import { checkedJson } from '../common/checked-json.ts';
 import { syncToDisk } from '../common/durable-files.ts';
 import { withStagingFolder } from '../common/staging-folder.ts';
 import { type Conversion, type ConversionRecord, RECORD_FILE, readConversion, verifyConversion } from './conversion.ts';
@@ -89,7 +89,7 @@ async function produce(outDir: string, write: (folder: string) => Promise<Conver
     const made = join(staging, 'made');
     await mkdir(made);
     const record = await write(made);
-    await writeFileThrough(join(made, RECORD_FILE), (sink) => sink.write(Buffer.from(derivedJson(record))));
+    await writeFileThrough(join(made, RECORD_FILE), (sink) => sink.write(Buffer.from(checkedJson(record))));
     if (record.tfjs !== undefined) await syncToDisk(join(made, TFJS_FOLDER));
     await syncToDisk(made);
     await moveInto(made, outDir, join(staging, 'damaged'));

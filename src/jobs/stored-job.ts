@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkedJson, parseCheckedJson } from '../common/checked-json.ts';
 import type { StoredJob } from './job-journal.ts';
 import { JOB_STATES, type JobEvent } from './job-queue.ts';
 
@@ -11,7 +12,7 @@ const progressSchema = z.object({ phase: z.string() }).catchall(z.json());
 const failureSchema = z.object({ code: z.string(), message: z.string() });
 const stateSchema = z.enum(JOB_STATES);
 
-/** `job.json` on disk. */
+/** `job.json` on disk, as `checkedJson`. */
 const jobFileSchema = z.object({
   schema: z.literal(1),
   id: z.string().regex(JOB_ID),
@@ -57,12 +58,12 @@ export function formatJob({ job, stateEventId }: StoredJob): string {
     failure: job.failure,
     state_event_id: stateEventId,
   };
-  return JSON.stringify(file);
+  return checkedJson(file);
 }
 
-/** Parses `job.json`. @throws when the text is not one */
+/** Parses `job.json`. @throws when the text is not one, or damaged */
 export function parseJob(text: string): StoredJob {
-  const file = jobFileSchema.parse(JSON.parse(text));
+  const file = parseJobFile(text);
   return {
     job: {
       id: file.id,
@@ -80,6 +81,12 @@ export function parseJob(text: string): StoredJob {
     },
     stateEventId: file.state_event_id,
   };
+}
+
+function parseJobFile(text: string): z.output<typeof jobFileSchema> {
+  // Earlier releases wrote the record without a SHA-256.
+  const unchecked = jobFileSchema.safeParse(JSON.parse(text));
+  return unchecked.success ? unchecked.data : parseCheckedJson(text, jobFileSchema);
 }
 
 /**

@@ -1,5 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { parseCheckedJson, writeCheckedJson } from '../common/checked-json.ts';
 import { errnoOf, makeFolder, readIfThere, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
@@ -24,7 +26,7 @@ import { FileVerifier, readVersionRecord, type VersionRecord, writeVersionFolder
 const STAGING = '.staging';
 /** A file for each number that was ever given out. It holds the key that the number is reserved for. */
 const NUMBERS = '.numbers';
-/** A file for each alias. It holds the number of the version. */
+/** A file for each alias: `checkedJson` of the number of its version. Earlier releases wrote the number alone. */
 const ALIASES = '.aliases';
 const NUMBER = /^[1-9]\d{0,8}$/;
 
@@ -165,7 +167,7 @@ export class FileArtifactStore implements ArtifactStore {
       checkAlias(alias);
       await this.#find(name, version);
       await makeFolder(this.#path(name, ALIASES));
-      await writeFileDurably(this.#path(name, ALIASES, alias), String(version));
+      await writeCheckedJson(this.#path(name, ALIASES, alias), version);
       await syncToDisk(this.#path(name));
     });
   }
@@ -198,10 +200,11 @@ export class FileArtifactStore implements ArtifactStore {
       const damage = (reason: string) => damagedAliases.push([alias, `${name}/${ALIASES}/${alias} ${reason}`]);
       try {
         const text = await readFile(this.#path(name, ALIASES, alias), 'utf8');
-        if (NUMBER.test(text)) aliases.push([alias, Number(text)]);
-        else damage(`is damaged: it holds ${JSON.stringify(text.slice(0, 20))}, not the number of a version`);
+        aliases.push([alias, NUMBER.test(text) ? Number(text) : parseCheckedJson(text, z.int().positive())]);
       } catch (thrown) {
-        if (errnoOf(thrown) !== 'ENOENT') damage(`cannot be read: ${messageWithoutPath(thrown)}`);
+        const errno = errnoOf(thrown);
+        if (errno === undefined) damage(`is damaged: ${messageOf(thrown)}`);
+        else if (errno !== 'ENOENT') damage(`cannot be read: ${messageWithoutPath(thrown)}`);
       }
     }
     return { aliases: Object.fromEntries(aliases), damagedAliases: Object.fromEntries(damagedAliases) };

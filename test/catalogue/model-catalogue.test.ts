@@ -139,12 +139,12 @@ describe('an alias whose file is damaged', () => {
     for (const reference of ['flowers', 'flowers@production']) {
       await expect(catalogue.describe(reference)).rejects.toMatchObject({
         code: 'model_unavailable',
-        message: expect.stringContaining('flowers/.aliases/production is damaged: it holds "1!"'),
+        message: expect.stringContaining('flowers/.aliases/production is damaged: '),
       });
     }
     expect(await catalogue.describe('flowers@1')).toMatchObject({
       aliases: {},
-      damaged: [{ reference: 'flowers@production', reason: expect.stringContaining('"1!"') }],
+      damaged: [{ reference: 'flowers@production', reason: expect.stringContaining('.aliases/production') }],
     });
   });
 

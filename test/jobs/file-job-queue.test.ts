@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkedJson } from '../../src/common/checked-json.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { openFileJobQueue } from '../../src/jobs/file-job-queue.ts';
 import type { JobEvent, JobQueue } from '../../src/jobs/job-queue.ts';
@@ -45,7 +46,8 @@ describe('files of jobs', () => {
 
   async function changeJobFile(id: string, fields: Record<string, unknown>): Promise<void> {
     const path = join(folder, id, 'job.json');
-    await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...fields }));
+    const { value } = JSON.parse(await readFile(path, 'utf8'));
+    await writeFile(path, checkedJson({ ...value, ...fields }));
   }
 
   test('a job is a folder with a file in snake case, without unfinished files', async () => {
@@ -53,17 +55,24 @@ describe('files of jobs', () => {
     expect(await readdir(folder)).toEqual([id]);
     expect(await readdir(join(folder, id))).toEqual(['events.jsonl', 'job.json']);
     expect(JSON.parse(await readFile(join(folder, id, 'job.json'), 'utf8'))).toMatchObject({
-      schema: 1,
-      id,
-      state: 'queued',
-      payload: 'flowers',
-      created_at: expect.any(String),
+      value: { schema: 1, id, state: 'queued', payload: 'flowers', created_at: expect.any(String) },
     });
+  });
+
+  test('a file without SHA-256, as earlier releases wrote them, is read', async () => {
+    const id = await enqueued('flowers');
+    const path = join(folder, id, 'job.json');
+    await writeFile(path, JSON.stringify(JSON.parse(await readFile(path, 'utf8')).value));
+    await withQueue(async (queue) => expect(await queue.get(id)).toMatchObject({ payload: 'flowers' }));
   });
 
   test.each([
     ['cut short', (path: string) => truncate(path, 10)],
     ['empty', (path: string) => truncate(path, 0)],
+    [
+      'that of another payload',
+      async (path: string) => writeFile(path, (await readFile(path, 'utf8')).replace('"damaged"', '"tulips"')),
+    ],
     ['of an unknown schema', (path: string) => writeFile(path, '{"schema":2}')],
     [
       'a folder',

@@ -3,8 +3,8 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
+import { readCheckedJson, writeCheckedJson } from '../../common/checked-json.ts';
 import { compiledEntry } from '../../common/compiled.ts';
-import { readDerivedJson, writeDerivedJson } from '../../common/derived-json.ts';
 import { syncToDisk } from '../../common/durable-files.ts';
 import { areIntact, digestFile, type FileDigest } from '../../common/file-digest.ts';
 import { withStagingFolder } from '../../common/staging-folder.ts';
@@ -101,7 +101,7 @@ export class TfjsQuantizer {
           return { path, sha256: (await digestFile(join(made, path))).sha256 };
         }),
       );
-      await writeDerivedJson(join(made, RECORD_FILE), { parity, files });
+      await writeCheckedJson(join(made, RECORD_FILE), { parity, files });
       await rm(folder, { recursive: true, force: true });
       await rename(made, folder);
       await syncToDisk(dirname(folder));
@@ -147,7 +147,7 @@ export class TfjsQuantizer {
 
 /** The model that was made earlier; undefined when there is none or one of its files is damaged. */
 async function readQuantized(folder: string): Promise<QuantizedModel | undefined> {
-  const record = await readDerivedJson(join(folder, RECORD_FILE), recordSchema);
+  const record = await readCheckedJson(join(folder, RECORD_FILE), recordSchema);
   if (record === undefined) return undefined;
   const files = filesIn(folder, record.files);
   return (await areIntact(files)) ? { files, parity: record.parity } : undefined;
