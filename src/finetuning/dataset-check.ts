@@ -1,35 +1,50 @@
-import { Worker } from 'node:worker_threads';
+import { fork } from 'node:child_process';
 import { compiledEntry } from '../common/compiled.ts';
 import { AppError, type ErrorCode } from '../common/errors.ts';
 
-/** Message from the thread when a data set cannot be trained on. */
-export interface DatasetFault {
+/** Message from the process: null when the data set can be trained on as far as names and labels show. */
+export type DatasetFault = {
   readonly code: ErrorCode;
   readonly message: string;
   readonly context: Readonly<Record<string, unknown>>;
-}
+} | null;
 
 /** Three times what the names of a hundred thousand files and a table of 16 MB take. */
 const MAX_MEMORY_MB = 512;
 
+/** Such a data set takes seconds; on a busy machine it takes several times that. */
+const MAX_SECONDS = 120;
+
 /**
- * Checks the names and labels of a data set, in a thread of its own: a hundred thousand names, or a table that was made
- * to be slow, would delay other requests or take the server's memory.
+ * Checks the names and labels of a data set in a process of its own: a hundred thousand names, or a table that was made
+ * to be slow, would delay other requests or take the server's memory. A thread is not enough, since one that exceeds
+ * its memory can end the whole process.
  * @throws AppError when the data set cannot be trained on whatever its images show
  */
 export async function checkDataset(path: string): Promise<void> {
-  const fault = await new Promise<DatasetFault | undefined>((resolve, reject) => {
-    const worker = new Worker(compiledEntry(import.meta.url, 'dataset-check-worker.js'), {
-      workerData: path,
-      resourceLimits: { maxOldGenerationSizeMb: MAX_MEMORY_MB },
+  const fault = await new Promise<DatasetFault>((resolve, reject) => {
+    const child = fork(compiledEntry(import.meta.url, 'dataset-check-child.js'), [path], {
+      execArgv: [`--max-old-space-size=${MAX_MEMORY_MB}`],
+      // V8 writes pages about the heap when it is full.
+      stdio: 'ignore',
+      timeout: MAX_SECONDS * 1000,
+      killSignal: 'SIGKILL',
     });
-    worker.on('message', resolve);
-    worker.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') reject(error);
-      const message = `names and labels of the data set take more than ${MAX_MEMORY_MB} MB of memory: send fewer files`;
-      resolve({ code: 'archive_too_large', message, context: { limit: 'max_memory_mb', maximum: MAX_MEMORY_MB } });
+    child.on('message', (message) => resolve(message as DatasetFault));
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      if (signal === 'SIGKILL') resolve(tooLarge(`longer than ${MAX_SECONDS} s`, 'max_seconds', MAX_SECONDS));
+      // V8 ends a process whose heap is full with `abort`.
+      else if (signal === 'SIGABRT' || code === 134) {
+        resolve(tooLarge(`more than ${MAX_MEMORY_MB} MB of memory`, 'max_memory_mb', MAX_MEMORY_MB));
+      } else
+        reject(new Error(`the check of a data set ${signal ? `was ended by ${signal}` : `exited with code ${code}`}`));
     });
-    worker.on('exit', (code) => reject(new Error(`the check of a data set ended with code ${code}`)));
   });
-  if (fault !== undefined) throw new AppError(fault.code, fault.message, { context: fault.context });
+  if (fault !== null) throw new AppError(fault.code, fault.message, { context: fault.context });
+}
+
+function tooLarge(what: string, limit: string, maximum: number): DatasetFault {
+  const message = `reading the names and labels of the data set takes ${what}: send fewer files`;
+  return { code: 'archive_too_large', message, context: { limit, maximum } };
 }

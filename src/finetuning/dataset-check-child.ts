@@ -1,13 +1,13 @@
-/** Entry of the thread that checks the names and labels of a data set. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** Entry of the process that checks the names and labels of a data set. */
 import { AppError } from '../common/errors.ts';
 import { openImageSource, readDataset } from './dataset/dataset.ts';
 import { refuseTooFewFiles } from './dataset/dataset-size.ts';
 import type { DatasetFault } from './dataset-check.ts';
 
-parentPort?.postMessage(await faultOf(workerData as string));
+process.on('disconnect', () => process.exit());
+process.send?.(await faultOf(process.argv[2] ?? ''), () => process.disconnect());
 
-async function faultOf(path: string): Promise<DatasetFault | undefined> {
+async function faultOf(path: string): Promise<DatasetFault> {
   try {
     const source = await openImageSource(path);
     try {
@@ -15,7 +15,7 @@ async function faultOf(path: string): Promise<DatasetFault | undefined> {
     } finally {
       await source.close();
     }
-    return undefined;
+    return null;
   } catch (thrown) {
     if (!(thrown instanceof AppError)) throw thrown;
     const { code, message, context } = thrown;
