@@ -19,7 +19,7 @@ import { FileArtifactStore } from './registry/file-artifact-store.ts';
 import { Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
 import { Admission } from './serving/admission.ts';
-import { ConversionCache } from './serving/conversion.ts';
+import { ConversionCache } from './serving/conversion-cache.ts';
 import { DecodeQueue } from './serving/decode-queue.ts';
 import { EnginePool, engineCount } from './serving/engine-pool.ts';
 import { ModelServing } from './serving/model-serving.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { convertGraph } from '../src/convert/convert.ts';
+import { convertGraph } from '../src/convert/convert-model.ts';
 import { createGraph } from '../src/convert/graph/graph.ts';
 import { activation, conv2d, dense, globalAveragePool, normalize, pixels, softmax } from '../src/convert/graph/ir.ts';
 import type { Weight } from '../src/convert/graph/tensors.ts';

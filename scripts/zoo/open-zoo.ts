@@ -4,7 +4,7 @@ import { type Config, readConfig } from '../../src/config.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { Repository, type RepositoryListing } from '../../src/registry/repository.ts';
-import { ConversionCache } from '../../src/serving/conversion.ts';
+import { ConversionCache } from '../../src/serving/conversion-cache.ts';
 import { UsageError } from '../command-line.ts';
 
 /** The models of a server in the same environment. */

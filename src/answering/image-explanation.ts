@@ -6,7 +6,7 @@ import type { Window } from '../image/resample.ts';
 import type { ImageTimings } from '../metrics/metrics.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
-import type { ConvertedModel } from '../serving/conversion.ts';
+import type { ConvertedModel } from '../serving/conversion-cache.ts';
 import { type Prediction, predictionOf } from './image-classification.ts';
 import { type ImagePipeline, outputOf, type PipelineSteps, type UploadedImage } from './image-pipeline.ts';
 import { topK } from './postprocess.ts';

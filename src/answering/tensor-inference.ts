@@ -3,7 +3,7 @@ import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import { OUTPUT_NAMES, type OutputName, type Outputs, type RuntimeName } from '../runtime/session.ts';
-import type { ConversionCache } from '../serving/conversion.ts';
+import type { ConversionCache } from '../serving/conversion-cache.ts';
 import { type ComputedImage, type ImagePipeline, outputOf, type PipelineSteps } from './image-pipeline.ts';
 
 /** The outputs of a classifier's head; a backbone alone does not have them. */

@@ -1,7 +1,7 @@
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { ConversionCache } from '../serving/conversion.ts';
+import type { ConversionCache } from '../serving/conversion-cache.ts';
 
 /** Converts all models one after the other, ahead of the first request for each. Failures are logged. */
 export async function convertZoo(

@@ -6,7 +6,7 @@ import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts';
 import type { OutputName, RuntimeName } from '../runtime/session.ts';
-import type { ConvertedModel } from '../serving/conversion.ts';
+import type { ConvertedModel } from '../serving/conversion-cache.ts';
 import { EngineProcess, isDamage } from '../serving/engine-process.ts';
 import { argmaxRows, syntheticImages } from './synthetic-images.ts';
 

@@ -2,7 +2,7 @@ import { AppError } from '../common/errors.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
-import type { ConversionCache } from '../serving/conversion.ts';
+import type { ConversionCache } from '../serving/conversion-cache.ts';
 
 /** Dependencies of `ModelAdministration`. */
 export interface AdministrationParts {

@@ -13,7 +13,7 @@ import {
   SERVING_ALIAS,
   servingTarget,
 } from '../registry/registry.ts';
-import { type ConversionCache, requireFormat } from '../serving/conversion.ts';
+import { type ConversionCache, requireFormat } from '../serving/conversion-cache.ts';
 import type { ExportOptions } from './export/export-format.ts';
 import { exportModel, type ModelExport } from './export/model-export.ts';
 import type { TfjsQuantizer } from './export/tfjs-quantization.ts';

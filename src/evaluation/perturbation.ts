@@ -8,7 +8,7 @@ import type { PreprocessedImage } from '../image/preprocess.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { AnswerName } from '../runtime/session.ts';
 import type { Batcher } from '../serving/batcher.ts';
-import type { ConvertedModel } from '../serving/conversion.ts';
+import type { ConvertedModel } from '../serving/conversion-cache.ts';
 
 /** Dependencies of `testPerturbation`. */
 export interface PerturbationParts {

@@ -6,7 +6,7 @@ import type { Logger } from '../common/logger.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
-import type { ConversionCache } from '../serving/conversion.ts';
+import type { ConversionCache } from '../serving/conversion-cache.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import type { TrainingModel } from './features/feature-network.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../common/compiled.ts';
 import type { Conversion } from '../convert/conversion.ts';
-import type { ConversionProgress, ConversionSource } from '../convert/convert.ts';
+import type { ConversionProgress, ConversionSource } from '../convert/convert-model.ts';
 
 /** Bound on the time between two messages of the converter, such as when the disk of the weights does not answer. */
 const STALL_LIMIT_MS = 600_000;

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { digestFile } from '../common/file-digest.ts';
 import { verifyConversion } from '../convert/conversion.ts';
-import { convertModel } from '../convert/convert.ts';
+import { convertModel } from '../convert/convert-model.ts';
 import type { ConversionMessage, ConversionResult, ConversionTask } from './conversion-run.ts';
 
 const { source, sha256, outDir } = workerData as ConversionTask;

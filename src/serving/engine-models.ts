@@ -1,7 +1,7 @@
 import { AppError } from '../common/errors.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
-import { type ConvertedModel, requireFormat } from './conversion.ts';
+import { type ConvertedModel, requireFormat } from './conversion-cache.ts';
 import type { EngineModel } from './engine-messages.ts';
 
 /** More threads hardly make one image of one model faster. */

@@ -1,7 +1,7 @@
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 import { Batcher } from './batcher.ts';
-import type { ConversionCache, ConvertedModel } from './conversion.ts';
+import type { ConversionCache, ConvertedModel } from './conversion-cache.ts';
 import type { EngineMemory } from './engine-memory.ts';
 import { type EngineModels, engineModels } from './engine-models.ts';
 import type { EnginePool } from './engine-pool.ts';

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FormatParity, type FormatParityReport, readFormatParity } from '../../src/catalogue/format-parity.ts';
 import { createLogger } from '../../src/common/logger.ts';
-import type { ConvertedModel } from '../../src/serving/conversion.ts';
+import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
 import { writeColourModel } from '../colour-model.ts';
 
 let folder: string;

@@ -8,7 +8,7 @@ import { preprocessImage } from '../../src/image/preprocess.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import { openSession } from '../../src/runtime/open-session.ts';
 import { Batcher } from '../../src/serving/batcher.ts';
-import { ConversionCache } from '../../src/serving/conversion.ts';
+import { ConversionCache } from '../../src/serving/conversion-cache.ts';
 import { EMBEDDED } from '../golden/pictures.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PixelTensor, Tensor } from '../../src/common/tensor.ts';
 import type { Conversion } from '../../src/convert/conversion.ts';
-import { convertModel } from '../../src/convert/convert.ts';
+import { convertModel } from '../../src/convert/convert-model.ts';
 import { openSession } from '../../src/runtime/open-session.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { EMBEDDED } from './pictures.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { GeneratedTensors } from '../../scripts/generated-tensors.ts';
 import { createLogger } from '../../src/common/logger.ts';
-import { convertGraph } from '../../src/convert/convert.ts';
+import { convertGraph } from '../../src/convert/convert-model.ts';
 import { buildNetwork, parseArchitecture } from '../../src/convert/network.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import { EnginePool } from '../../src/serving/engine-pool.ts';

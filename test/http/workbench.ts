@@ -12,7 +12,7 @@ import type { HttpDependencies } from '../../src/http/app.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
-import { ConversionCache } from '../../src/serving/conversion.ts';
+import { ConversionCache } from '../../src/serving/conversion-cache.ts';
 import { reportInput } from '../finetuning/report/report-fixture.ts';
 import { openMemoryJobQueue } from '../jobs/memory-job-queue.ts';
 import { MemoryArtifactStore } from '../registry/memory-artifact-store.ts';

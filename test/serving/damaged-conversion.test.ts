@@ -6,7 +6,7 @@ import { createLogger } from '../../src/common/logger.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import type { AnswerName, RuntimeName } from '../../src/runtime/session.ts';
-import { ConversionCache } from '../../src/serving/conversion.ts';
+import { ConversionCache } from '../../src/serving/conversion-cache.ts';
 import { EnginePool } from '../../src/serving/engine-pool.ts';
 import { ModelServing } from '../../src/serving/model-serving.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
-import type { ConvertedModel } from '../../src/serving/conversion.ts';
+import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
 import { type EngineLimits, engineModels } from '../../src/serving/engine-models.ts';
 
 const MEBIBYTE = 1024 * 1024;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import { RUNTIME_NAMES } from '../../src/runtime/session.ts';
-import type { ConvertedModel } from '../../src/serving/conversion.ts';
+import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
 import { ModelServing } from '../../src/serving/model-serving.ts';
 
 const [zooModel] = (await readZoo('zoo')).models;

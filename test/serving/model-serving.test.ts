@@ -3,7 +3,7 @@ import { AppError } from '../../src/common/errors.ts';
 import { DamagedFileError } from '../../src/common/file-digest.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
-import type { ConvertedModel } from '../../src/serving/conversion.ts';
+import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
 import type { EngineModel } from '../../src/serving/engine-messages.ts';
 import type { EngineLease } from '../../src/serving/engine-slot.ts';
 import { ModelServing, type ModelServingOptions } from '../../src/serving/model-serving.ts';

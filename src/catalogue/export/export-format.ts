@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { WeightStorage } from '../../convert/formats/tfjs/weights.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
-import { type ConvertedModel, onnxOnly, requireFormat } from '../../serving/conversion.ts';
+import { type ConvertedModel, onnxOnly, requireFormat } from '../../serving/conversion-cache.ts';
 import type { QuantizedModel } from './tfjs-quantization.ts';
 
 /** A file of an export: a text, or a file of this machine. */

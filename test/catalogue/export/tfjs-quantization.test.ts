@@ -8,7 +8,7 @@ import { type QuantizableModel, TfjsQuantizer } from '../../../src/catalogue/exp
 import { createLogger } from '../../../src/common/logger.ts';
 import type { ModelVersion } from '../../../src/registry/registry.ts';
 import { readZoo } from '../../../src/registry/zoo.ts';
-import { ConversionCache, type ConvertedModel, requireFormat } from '../../../src/serving/conversion.ts';
+import { ConversionCache, type ConvertedModel, requireFormat } from '../../../src/serving/conversion-cache.ts';
 import { EnginePool } from '../../../src/serving/engine-pool.ts';
 import { maxDifference, runTfjs } from '../../convert/runtimes.ts';
 import { EMBEDDED } from '../../golden/pictures.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { GeneratedTensors, stream, tensorShapes } from '../../../scripts/generated-tensors.ts';
 import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
-import { type ConversionSource, convertModel } from '../../../src/convert/convert.ts';
+import { type ConversionSource, convertModel } from '../../../src/convert/convert-model.ts';
 import { float32Tensor, writeSafetensors } from '../../../src/convert/formats/safetensors/writer.ts';
 import {
   importCheckpoint,

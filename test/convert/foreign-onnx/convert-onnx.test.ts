@@ -5,7 +5,7 @@ import * as ort from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
-import { type ConversionSource, convertModel } from '../../../src/convert/convert.ts';
+import { type ConversionSource, convertModel } from '../../../src/convert/convert-model.ts';
 import { isComplete, parseOnnxArchitecture } from '../../../src/convert/foreign-onnx/architecture.ts';
 import { writeWrappedOnnx } from '../../../src/convert/foreign-onnx/convert-onnx.ts';
 import { type Answers, maxDifference, runOnnx } from '../runtimes.ts';

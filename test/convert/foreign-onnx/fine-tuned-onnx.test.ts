@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import type { PixelTensor, Tensor } from '../../../src/common/tensor.ts';
 import type { HeadValues } from '../../../src/convert/architectures/head.ts';
-import { convertModel } from '../../../src/convert/convert.ts';
+import { convertModel } from '../../../src/convert/convert-model.ts';
 import { writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
 import type { FineTuneBackbone } from '../../../src/convert/transfer/layered-network.ts';
 import { type Answers, maxDifference, runOnnx } from '../runtimes.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
-import { convertModel } from '../../../src/convert/convert.ts';
+import { convertModel } from '../../../src/convert/convert-model.ts';
 import { importOnnx } from '../../../src/convert/foreign-onnx/import-onnx.ts';
 import { readOnnxFile } from '../../../src/convert/formats/onnx/reader.ts';
 import { writeOnnxFile } from '../../../src/convert/formats/onnx/writer.ts';

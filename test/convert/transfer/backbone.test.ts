@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { GeneratedTensors, stream } from '../../../scripts/generated-tensors.ts';
 import { elementCount } from '../../../src/common/tensor.ts';
-import { convertModel } from '../../../src/convert/convert.ts';
+import { convertModel } from '../../../src/convert/convert-model.ts';
 import { float32Tensor, writeSafetensors } from '../../../src/convert/formats/safetensors/writer.ts';
 import { writeBackbone } from '../../../src/convert/transfer/backbone.ts';
 import { writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';

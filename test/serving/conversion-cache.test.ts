@@ -16,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { withStagingFolder } from '../../src/common/staging-folder.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
-import { ConversionCache } from '../../src/serving/conversion.ts';
+import { ConversionCache } from '../../src/serving/conversion-cache.ts';
 
 const logger = pino({ level: 'silent' });
 const found = (await readZoo('zoo')).models.find(({ name }) => name === 'inception_v1_slim.tiny200');

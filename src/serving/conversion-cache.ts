@@ -7,7 +7,7 @@ import { removeAbandonedStaging } from '../common/staging-folder.ts';
 import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import { type Conversion, readConversion } from '../convert/conversion.ts';
 import { conversionKey } from '../convert/conversion-key.ts';
-import type { ConversionProgress, ConversionSource } from '../convert/convert.ts';
+import type { ConversionProgress, ConversionSource } from '../convert/convert-model.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { type ConversionResult, runConversion } from './conversion-run.ts';
 

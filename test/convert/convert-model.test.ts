@@ -6,7 +6,7 @@ import { stream } from '../../scripts/generated-tensors.ts';
 import { elementCount } from '../../src/common/tensor.ts';
 import { readConversion, verifyConversion } from '../../src/convert/conversion.ts';
 import { conversionKey, converterDigest } from '../../src/convert/conversion-key.ts';
-import { type ConversionProgress, convertModel } from '../../src/convert/convert.ts';
+import { type ConversionProgress, convertModel } from '../../src/convert/convert-model.ts';
 import { float32Tensor, writeSafetensors } from '../../src/convert/formats/safetensors/writer.ts';
 
 let folder: string;
