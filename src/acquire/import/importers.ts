@@ -3,6 +3,7 @@ import { importOnnx } from '../../convert/foreign-onnx/import-onnx.ts';
 import type { WeightsChoice } from '../../convert/formats/pytorch/state-dict.ts';
 import type { Pair } from '../../convert/graph/windows.ts';
 import {
+  fitArchitecture,
   type ImportedNetwork,
   importCheckpoint,
   type OpenCheckpoint,
@@ -52,11 +53,12 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
     run: async (path, given, seeds, target) => {
       const checkpoint = await openCheckpoint(path, given.weights);
       try {
-        const architecture = given.architecture ?? recognizeArchitecture(checkpoint.tensors);
-        const defaults = defaultsFor(architecture, seeds);
+        const known = given.architecture ?? recognizeArchitecture(checkpoint.tensors);
+        const defaults = defaultsFor(known, seeds);
         const inputSize = sizeOf(given) ?? sizeOf(defaults) ?? [224, 224];
-        const network = await importCheckpoint(path, checkpoint, architecture, inputSize, target);
-        return { network, defaults, guessed: ['input_size'], notes: originNotes(checkpoint) };
+        const fitted = fitArchitecture(known, checkpoint, inputSize);
+        const network = await importCheckpoint(path, fitted.checkpoint, fitted.architecture, inputSize, target);
+        return { network, defaults, guessed: ['input_size'], notes: [...originNotes(checkpoint), ...fitted.notes] };
       } finally {
         await checkpoint.close();
       }

@@ -8,6 +8,7 @@ import { storedTensors, writeSafetensors } from '../formats/safetensors/writer.t
 import { type Graph, weightsOf } from '../graph/graph.ts';
 import type { Pair } from '../graph/windows.ts';
 import { buildNetwork, NAMED_ARCHITECTURES, type NetworkOptions, parseArchitecture } from '../network.ts';
+import { fitReplacedHead, UnsupportedHead } from './replaced-head.ts';
 import { type TensorFile, unwrapped } from './state-dict-names.ts';
 
 /** Facts about a network for its manifest. */
@@ -53,27 +54,60 @@ export async function openCheckpoint(path: string, choice?: WeightsChoice): Prom
   }
 }
 
+/** A checkpoint as an architecture reads it. */
+export interface FittedCheckpoint {
+  /** A name, or a table when the head was replaced. */
+  readonly architecture: unknown;
+  readonly checkpoint: OpenCheckpoint;
+  /** What was assumed, as sentences. */
+  readonly notes: readonly string[];
+}
+
 /**
- * The name of the known architecture that has exactly these tensors.
+ * Fits a checkpoint to an architecture: its head may have been replaced, see `fitReplacedHead`.
+ *
+ * @param architecture a name or a table
+ * @throws ConversionError when neither the architecture nor a replaced head fits
+ */
+export function fitArchitecture(architecture: unknown, checkpoint: OpenCheckpoint, inputSize: Pair): FittedCheckpoint {
+  const fitted = fitReplacedHead(parseArchitecture(architecture), checkpoint.tensors, inputSize);
+  if (fitted === undefined) return { architecture, checkpoint, notes: [] };
+  const { tensors, notes } = fitted;
+  return {
+    architecture: fitted.architecture.head === undefined ? architecture : fitted.architecture,
+    checkpoint: { ...checkpoint, isReady: false, tensors },
+    notes,
+  };
+}
+
+/**
+ * The name of the known architecture that has exactly these tensors, apart from a replaced head.
  *
  * @throws ConversionError when there is none, or more than one
  */
 export function recognizeArchitecture(tensors: TensorFile): string {
-  const found = Object.entries(NAMED_ARCHITECTURES).filter(([, table]) => {
+  const unsupported: UnsupportedHead[] = [];
+  const found = Object.entries(NAMED_ARCHITECTURES).filter(([, named]) => {
     try {
-      buildNetwork(parseArchitecture(table), tensors, TRIAL);
+      const table = parseArchitecture(named);
+      const fitted = fitReplacedHead(table, tensors, TRIAL.inputSize) ?? { architecture: table, tensors };
+      buildNetwork(fitted.architecture, fitted.tensors, TRIAL);
       return true;
     } catch (thrown) {
+      if (thrown instanceof UnsupportedHead) unsupported.push(thrown);
       if (thrown instanceof ConversionError) return false;
       throw thrown;
     }
   });
   const [only] = found;
   if (only !== undefined && found.length === 1) return only[0];
+  const [head] = unsupported;
+  if (found.length === 0 && head !== undefined) throw head;
   const names = [...tensors.names()].slice(0, 3).join('", "');
   throw new ConversionError(
     found.length === 0
-      ? `no known architecture has exactly these tensors ("${names}" ...): name one with --arch to see what differs`
+      ? `no known architecture has exactly these tensors ("${names}" ...): name one with --arch to see what differs, ` +
+          'or export the model to ONNX and import that'
       : `the tensors fit ${found.map(([name]) => name).join(' and ')}: choose one with --arch`,
   );
 }

@@ -150,6 +150,18 @@ describe('an imported model answers as the one that it was', () => {
     await expectSameAnswers('mine', 0);
   });
 
+  test('from a checkpoint whose head is a dropout and a dense layer', async () => {
+    const { object, storages } = await asCheckpoint();
+    const state = object.get('state_dict') as Map<string, unknown>;
+    const trained = new Map(Array.from(state, ([name, value]) => [name.replace('.fc.', '.fc.1.'), value]));
+    const path = join(folder, 'best.pt');
+    await writeFile(path, await zipForm(trained, storages));
+    const prepared = await prepare({ path });
+    expect(prepared.manifest).toMatchObject({ architecture: 'resnet18_slim', num_classes: 200, crop_pct: 1 });
+    await prepared.commit();
+    await expectSameAnswers('mine', 0);
+  });
+
   test('from a TF.js model', async () => {
     const { architecture, mean, std } = JSON.parse(await readFile(`zoo/${RESNET}/manifest.json`, 'utf8'));
     const weights = await SafetensorsFile.open(weightsPath);
@@ -191,6 +203,31 @@ test('a fine-tuned model comes back from its export, with its head', async () =>
   const { logits, features } = await answers('mine');
   const expected = features.reduce((sum, value) => sum + value / 2, 1);
   expect(logits[0]).toBeCloseTo(expected, 3);
+});
+
+test('a checkpoint with one output for a sigmoid becomes a model of two classes', async () => {
+  const { object, storages } = await asCheckpoint();
+  const state = object.get('state_dict') as Map<string, unknown>;
+  const [weight, bias] = [
+    storage('FloatStorage', 'weight', new Float32Array(256).fill(0.5)),
+    storage('FloatStorage', 'bias', Float32Array.of(-3)),
+  ];
+  const trained = new Map([
+    ...state,
+    ['module.fc.weight', tensor(weight, [1, 256])] as const,
+    ['module.fc.bias', tensor(bias, [1])] as const,
+  ]);
+  const path = join(folder, 'cats.pth');
+  await writeFile(path, await zipForm(trained, [...storages, weight, bias]));
+  const prepared = await prepare({ path });
+  expect(prepared.manifest).toMatchObject({ num_classes: 2, num_features: 256 });
+  await prepared.commit();
+  const { logits, features } = await answers('mine');
+  expect(logits[0]).toBeCloseTo(0, 6);
+  expect(logits[1]).toBeCloseTo(
+    features.reduce((sum, value) => sum + value / 2, -3),
+    3,
+  );
 });
 
 test('what is said of a model goes before what is guessed', async () => {
