@@ -17,7 +17,7 @@ export type UnusedReason =
   | 'not_an_image'
   | 'no_label'
   | 'outside_splits'
-  | 'not_in_labels_csv';
+  | 'not_in_table';
 
 export interface UnusedFile {
   readonly name: string;
@@ -57,6 +57,11 @@ export function meansUnknown(name: string): boolean {
 
 /** Includes formats that may not be decoded: an image that is not used is reported with the reason. */
 const IMAGE_NAME = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|heic|heif|bmp)$/i;
+
+/** A name without the extension of an image. */
+export function withoutImageExtension(name: string): string {
+  return name.replace(IMAGE_NAME, '');
+}
 
 /** Whether a file is an image by its name. */
 export function isImageName(name: string): boolean {

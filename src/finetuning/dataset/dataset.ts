@@ -4,25 +4,28 @@ import { openArchive } from './archive.ts';
 import { labelByFolders } from './dataset-folders.ts';
 import {
   type DatasetWarning,
+  isImageName,
   LAYOUT_HELP,
   type LabelledFile,
   systemFileReason,
   type UnusedFile,
 } from './dataset-layout.ts';
-import { labelByTable, readTable } from './dataset-table.ts';
+import { mainTable, matchedNothing, nothingMatched, otherTables, tableNotUsed } from './find-tables.ts';
 import { openFolder } from './folder.ts';
 import type { ArchiveLimits, ImageSource, SourceFile } from './image-source.ts';
+import { labelByTables } from './label-by-tables.ts';
 import { unknownClasses } from './layout-warnings.ts';
+import { readLabelTable } from './read-label-table.ts';
 
 /** The labelled images of a source, before any image is read. */
 export interface Dataset {
-  readonly layout: 'folders' | 'split_folders' | 'labels_csv';
+  readonly layout: 'folders' | 'split_folders' | 'table';
   /** Sorted by name. */
   readonly files: readonly LabelledFile[];
   /** Display names of the classes, sorted; a class's index is its position. */
   readonly classes: readonly string[];
   readonly unused: readonly UnusedFile[];
-  /** Files that `labels.csv` names but that do not exist. */
+  /** Files that tables name but that do not exist. */
   readonly missing: readonly string[];
   /** Findings about the layout. */
   readonly warnings: readonly DatasetWarning[];
@@ -38,7 +41,7 @@ export async function openImageSource(path: string, limits?: ArchiveLimits): Pro
 }
 
 /**
- * Determines label and split of every image of a source. Tried in this order: a `labels.csv` above all images; `train`,
+ * Determines label and split of every image of a source. Tried in this order: tables; `train`,
  * `val` and `test` folders, in any usual spelling, with a folder per class in each; a folder per class. Folders that only
  * wrap the others are stripped. Images deeper in the folder of a class belong to the class.
  * @throws AppError `dataset_layout` when no image gets a label or the table cannot be read; it says what would be right
@@ -52,9 +55,7 @@ export async function readDataset(source: ImageSource): Promise<Dataset> {
     else unused.push({ name: file.name, reason });
   }
 
-  const table = findTable(candidates);
-  const labelled =
-    table === undefined ? labelByFolders(candidates) : labelByTable(candidates, table, await readTable(source, table));
+  const labelled = await labelledFiles(source, candidates);
   unused.push(...labelled.unused);
   if (labelled.files.length === 0) {
     throw new AppError(
@@ -84,11 +85,44 @@ function nestedHint(files: readonly SourceFile[]): string {
     : `${JSON.stringify(nested.name)} is an archive itself and is not opened: unpack it; `;
 }
 
-/** The `labels.csv` whose folder holds every other file. */
-function findTable(files: readonly SourceFile[]): SourceFile | undefined {
-  return files.find(({ name }) => {
-    const folder = name.slice(0, name.lastIndexOf('/') + 1);
-    const isTable = name.slice(folder.length).toLowerCase() === 'labels.csv';
-    return isTable && files.every((file) => file.name.startsWith(folder));
-  });
+type Labels = Pick<Dataset, 'layout' | 'files' | 'unused' | 'missing' | 'warnings'>;
+
+/**
+ * Labels by a `labels.csv` above all images; else by other tables, if they label half of the images or the folders are
+ * no classes; else by folders.
+ */
+async function labelledFiles(source: ImageSource, candidates: readonly SourceFile[]): Promise<Labels> {
+  const main = mainTable(candidates);
+  if (main !== undefined) {
+    const table = await readLabelTable(source, main, candidates, true);
+    if (table === undefined) throw new Error('a table that is known to have labels was not read');
+    if (matchedNothing(table)) throw refusal(nothingMatched(table, candidates));
+    return labelByTables(candidates, [table]);
+  }
+
+  const byFolders = labelByFolders(candidates);
+  const { tables, unreadable } = await otherTables(source, candidates);
+  const matching = tables.filter((table) => !matchedNothing(table));
+  const warnings = [...unreadable, ...tables.filter(matchedNothing).map((table) => nothingMatched(table, candidates))];
+  const doubtful =
+    new Set(byFolders.files.map(({ label }) => label)).size < 2 ||
+    byFolders.warnings.some(({ code }) => code === 'looks_like_splits');
+  if (matching.length === 0) {
+    const [warning] = warnings;
+    if (doubtful && warning !== undefined) throw refusal(warning);
+    return { ...byFolders, warnings: [...byFolders.warnings, ...warnings] };
+  }
+  try {
+    const byTables = labelByTables(candidates, matching);
+    const images = candidates.filter(({ name }) => isImageName(name)).length;
+    if (doubtful || byTables.files.length * 2 >= images) return { ...byTables, warnings };
+  } catch (thrown) {
+    if (doubtful || !(thrown instanceof AppError)) throw thrown;
+    warnings.push(tableNotUsed(thrown));
+  }
+  return { ...byFolders, warnings: [...byFolders.warnings, ...warnings] };
+}
+
+function refusal({ message, context }: DatasetWarning): AppError {
+  return new AppError('dataset_layout', message, { context });
 }

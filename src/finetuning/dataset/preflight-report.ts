@@ -48,7 +48,7 @@ export interface PreflightReport {
       readonly examples: readonly string[];
     }[];
   };
-  /** Files in labels.csv that do not exist. */
+  /** Files in tables that do not exist. */
   readonly missing: { readonly count: number; readonly examples: readonly string[] };
   /** Exact copies with one label in one split. */
   readonly duplicates: ReportedGroups;

@@ -49,10 +49,14 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Da
     });
   }
   if (missing.count > 0) {
-    warn('missing', `labels.csv names ${counted(missing.count, 'file that does', 'files that do')} not exist`, {
-      count: missing.count,
-      files: missing.examples.slice(0, 10),
-    });
+    warn(
+      'missing',
+      `the table of labels names ${counted(missing.count, 'file that does', 'files that do')} not exist`,
+      {
+        count: missing.count,
+        files: missing.examples.slice(0, 10),
+      },
+    );
   }
   const warnOfGroups = (code: string, { count, examples }: ReportedGroups, message: string): void => {
     if (count > 0) warn(code, message, { count, examples: examples.slice(0, 5) });

@@ -13,7 +13,7 @@ const SPLIT_WORDS: ReadonlyMap<string, Split> = new Map([
 /** Words around the name of a split that add nothing to it, such as in `training_set` or `seg_train`. */
 const FILLERS =
   'set|sets|data|dataset|datasets|subset|split|seg|image|images|img|imgs|pic|pics|picture|pictures|photo|photos|file|' +
-  'files|sample|samples|folder|dir';
+  'files|sample|samples|folder|dir|label|labels|annotation|annotations';
 const IS_FILLER = new RegExp(`^(?:${FILLERS})$`);
 const GLUED = new RegExp(`^(${[...SPLIT_WORDS.keys()].join('|')})(${FILLERS})$`);
 

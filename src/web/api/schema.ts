@@ -305,7 +305,7 @@ export type JobProgressEvent = {
 
 /** Report on a data set. Lists of examples are truncated, counts are complete. */
 export type PreflightReport = {
-  readonly layout: string;
+  readonly layout: "folders" | "split_folders" | "table";
   /** What would be trained, in one sentence. */
   readonly will_train: string;
   readonly classes: readonly {
@@ -331,7 +331,7 @@ export type PreflightReport = {
   };
   /** Files that are not used, with reasons. */
   readonly ignored: Readonly<Record<string, unknown>>;
-  /** Rows of `labels.csv` whose file is missing. */
+  /** Rows of tables whose file is missing. */
   readonly missing?: Readonly<Record<string, unknown>> | undefined;
   /** Exact copies with the same label. */
   readonly duplicates?: FileGroups | undefined;

@@ -233,9 +233,9 @@ describe('labels.csv', () => {
   ])('%s', async (_, table) => {
     for (const wrapper of ['', 'pets/']) {
       const dataset = await datasetOf(...images.map((name) => wrapper + name), [`${wrapper}labels.csv`, table]);
-      expect(dataset.layout).toBe('labels_csv');
+      expect(dataset.layout).toBe('table');
       expect(lines(dataset)).toEqual([`${wrapper}images/1.jpg: cat`, `${wrapper}images/2.jpg: dog`]);
-      expect(unusedFor(dataset)).toEqual({ [`${wrapper}images/3.jpg`]: 'not_in_labels_csv' });
+      expect(unusedFor(dataset)).toEqual({ [`${wrapper}images/3.jpg`]: 'not_in_table' });
     }
   });
 
@@ -264,7 +264,7 @@ describe('labels.csv', () => {
   test('files that do not exist are reported, and files without a label are not used', async () => {
     const dataset = await datasetOf(...images, ['labels.csv', '1.jpg,cat\n9.jpg,dog\n2.jpg,\n3.jpg,dog']);
     expect(dataset.missing).toEqual(['9.jpg']);
-    expect(unusedFor(dataset)).toEqual({ 'images/2.jpg': 'not_in_labels_csv' });
+    expect(unusedFor(dataset)).toEqual({ 'images/2.jpg': 'not_in_table' });
   });
 
   test('a file in the table is used whatever its name', async () => {
@@ -288,7 +288,7 @@ describe('labels.csv', () => {
       '1.jpg,cat\n2.jpg,dog\nimages/1.jpg,dog',
       'line 3: "images/1.jpg" has another label or split on line 1',
     ],
-    ['text in another encoding', Buffer.from('1.jpg,K\xf6ter', 'latin1'), 'it is not text in UTF-8'],
+    ['text in another encoding', Buffer.from('1.jpg,K\xf6ter', 'latin1'), 'it is not text in UTF-8 or UTF-16'],
   ])('%s is refused, with the line', async (_, table, message) => {
     await expect(datasetOf(...images, ['labels.csv', table])).rejects.toMatchObject({
       code: 'dataset_layout',

@@ -1,0 +1,45 @@
+import { AppError } from '../../common/errors.ts';
+import { type Split, splitOf } from './split-names.ts';
+
+/** What a table says about one file. */
+export interface TableRow {
+  /** From 1. */
+  readonly line: number;
+  /** The file as the table gives it. */
+  readonly name: string;
+  /** Empty where the row gives none. */
+  readonly label: string;
+  /** Undefined where the row gives none. */
+  readonly split: Split | undefined;
+}
+
+/** The labels of a table, as the reader of its dialect found them. */
+export interface LabelTable {
+  /** Names of the columns that were taken: those of the header, else numbers. */
+  readonly columns: { readonly file: string; readonly label: string };
+  readonly rows: readonly TableRow[];
+}
+
+/** The error for a line of a table. */
+export type LineError = (line: number, what: string) => AppError;
+
+/** @param table the name of the table's file, without folders */
+export function lineErrors(table: string): LineError {
+  return (line, what) => new AppError('dataset_layout', `${table}, line ${line}: ${what}`, { context: { line } });
+}
+
+/** Google's `UNASSIGNED` leaves the split to the training. */
+const NO_SPLIT = /^(?:|unassigned|none|nan)$/i;
+
+/** The split in a cell. @throws AppError when the cell means none */
+export function splitInCell(cell: string, line: number, wrong: LineError): Split | undefined {
+  if (NO_SPLIT.test(cell)) return undefined;
+  const split = splitOf(cell);
+  if (split === undefined) throw wrong(line, `the split is ${JSON.stringify(cell)}, but must be train, val or test`);
+  return split;
+}
+
+/** Whether a cell of a table without header names a split, or leaves it open. */
+export function isSplitCell(cell: string): boolean {
+  return cell !== '' && (NO_SPLIT.test(cell) || splitOf(cell) !== undefined);
+}

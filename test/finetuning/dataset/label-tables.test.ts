@@ -1,0 +1,181 @@
+import { describe, expect, test } from 'vitest';
+import { openArchive } from '../../../src/finetuning/dataset/archive.ts';
+import { type Dataset, readDataset } from '../../../src/finetuning/dataset/dataset.ts';
+import { fileOf, zipOf } from './zip-fixtures.ts';
+
+type Tables = Readonly<Record<string, string | Buffer>>;
+
+async function datasetOf(images: readonly string[], tables: Tables): Promise<Dataset> {
+  const files = [...images.map((name) => [name, 'x'] as const), ...Object.entries(tables)];
+  const source = await openArchive(fileOf(await zipOf(files.map(([name, content]) => ({ name, content })))));
+  try {
+    return await readDataset(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Each image with its label and split. */
+function labelled({ files }: Dataset): Record<string, string> {
+  return Object.fromEntries(
+    files.map(({ file, label, split }) => [file.name, split === undefined ? label : `${label} ${split}`]),
+  );
+}
+
+const IMAGES = ['images/a1.jpg', 'images/b2.jpg', 'images/c3.jpg'];
+const RIGHT = { 'images/a1.jpg': 'cat', 'images/b2.jpg': 'dog', 'images/c3.jpg': 'dog' };
+
+function utf16(text: string): Buffer {
+  return Buffer.from(text, 'utf16le');
+}
+
+describe('a table with one row per image', () => {
+  const rows = (template: (file: string, label: string, index: number) => string) =>
+    Object.entries(RIGHT).map(([file, label], index) => template(file.slice('images/'.length, -4), label, index));
+  const table = (header: string, template: (file: string, label: string, index: number) => string, end = '\n') =>
+    [header, ...rows(template)].join(end);
+
+  test.each<readonly [string, string, string | Buffer]>([
+    ['the label first', 'labels.csv', table('label,image_id', (file, label) => `${label},images/${file}.jpg`)],
+    ['the label first, without header', 'labels.csv', rows((file, label) => `${label},${file}.jpg`).join('\n')],
+    ['ids without extension', 'train.csv', table('id,breed', (file, label) => `${file},${label}`)],
+    [
+      'an index of pandas',
+      'train.csv',
+      table(',filename,label', (file, label, index) => `${index},${file}.jpg,${label}`),
+    ],
+    ['unknown headers', 'data.csv', table('Bild;Tier', (file, label) => `${file}.jpg;${label}`)],
+    ['an index and unknown headers', 'x.csv', table(',bild,tier', (file, label, index) => `${index},${file},${label}`)],
+    [
+      'a number and a name of the class',
+      'data.csv',
+      table('class_id,file,class_name', (file, label) => `7,${file},${label}`),
+    ],
+    ['absolute paths', 'labels.csv', table('file,label', (file, label) => `/home/me/photos/${file}.jpg,${label}`)],
+    ['paths of Windows', 'labels.csv', table('file,label', (file, label) => `C:\\photos\\${file}.jpg,${label}`)],
+    ['parents in paths', 'labels.csv', table('file,label', (file, label) => `../input/images/${file}.jpg,${label}`)],
+    [
+      'another case and extension',
+      'labels.csv',
+      table('file,label', (file, label) => `${file.toUpperCase()}.PNG,${label}`),
+    ],
+    [
+      'UTF-16 with its mark',
+      'labels.csv',
+      utf16(`\ufeff${table('file\tlabel', (file, label) => `${file}.jpg\t${label}`)}`),
+    ],
+    ['UTF-16 without mark', 'labels.csv', utf16(table('file;label', (file, label) => `${file}.jpg;${label}`, '\r\n'))],
+    [
+      'metadata.csv of Hugging Face',
+      'images/metadata.csv',
+      table('file_name,label', (file, label) => `${file}.jpg,${label}`),
+    ],
+    [
+      'metadata.jsonl of Hugging Face',
+      'images/metadata.jsonl',
+      rows((file, label) => JSON.stringify({ file_name: `${file}.jpg`, label })).join('\n'),
+    ],
+    [
+      'uploads to Label Studio',
+      'project-1.csv',
+      table('annotation_id,image,choice,id', (f, label, i) => `${i},/data/upload/1/0123abc${i}-${f}.jpg,${label},${i}`),
+    ],
+    [
+      'local files of Label Studio',
+      'project-1.csv',
+      table('image,id,choice', (file, label, index) => `/data/local-files/?d=photos/${file}.jpg,${index},${label}`),
+    ],
+    [
+      'Google AutoML',
+      'import.csv',
+      rows((file, label) => `UNASSIGNED,gs://bucket/all/${file}.jpg,${label}`).join('\n'),
+    ],
+  ])('%s', async (_, name, content) => {
+    const dataset = await datasetOf(IMAGES, { [name]: content });
+    expect(labelled(dataset)).toEqual(RIGHT);
+    expect(dataset).toMatchObject({ layout: 'table', missing: [], warnings: [] });
+  });
+
+  test('splits of Google AutoML are taken', async () => {
+    const content = 'TRAIN,gs://b/a1.jpg,cat\nTEST,gs://b/b2.jpg,dog\nVALIDATION,gs://b/c3.jpg,dog';
+    expect(labelled(await datasetOf(IMAGES, { 'import.csv': content }))).toEqual({
+      'images/a1.jpg': 'cat train',
+      'images/b2.jpg': 'dog test',
+      'images/c3.jpg': 'dog validation',
+    });
+  });
+});
+
+describe('a column for each class', () => {
+  test('labels the images of each split, as Roboflow exports them', async () => {
+    const table = 'filename, cat, dog\n1.jpg, 1, 0\n2.jpg, 0, 1\n';
+    const splits = ['train', 'valid', 'test'];
+    const dataset = await datasetOf(
+      splits.flatMap((split) => [`${split}/1.jpg`, `${split}/2.jpg`]),
+      Object.fromEntries(splits.map((split) => [`${split}/_classes.csv`, table])),
+    );
+    expect(labelled(dataset)).toEqual({
+      'test/1.jpg': 'cat test',
+      'test/2.jpg': 'dog test',
+      'train/1.jpg': 'cat train',
+      'train/2.jpg': 'dog train',
+      'valid/1.jpg': 'cat validation',
+      'valid/2.jpg': 'dog validation',
+    });
+    expect(dataset.warnings).toEqual([]);
+  });
+
+  test('a row of several classes, or of none, gives no label', async () => {
+    const dataset = await datasetOf(IMAGES, { 'labels.csv': 'id,cat,dog\na1,1,0\nb2,1,1\nc3,0,0\n' });
+    expect(labelled(dataset)).toEqual({ 'images/a1.jpg': 'cat' });
+  });
+});
+
+describe('which table is taken', () => {
+  test('one for each split; a name that both splits have means the file of its own', async () => {
+    const images = ['train/1.jpg', 'train/2.jpg', 'test/1.jpg', 'test/3.jpg'];
+    const dataset = await datasetOf(images, {
+      'train.csv': 'id,label\n1,cat\n2,dog\n',
+      'test.csv': 'id,label\n1,dog\n3,cat\n',
+    });
+    expect(labelled(dataset)).toEqual({
+      'test/1.jpg': 'dog test',
+      'test/3.jpg': 'cat test',
+      'train/1.jpg': 'cat train',
+      'train/2.jpg': 'dog train',
+    });
+  });
+
+  test('no sample of a submission', async () => {
+    const dataset = await datasetOf(['train/1.jpg', 'train/2.jpg', 'test/9.jpg'], {
+      'labels.csv': 'id,breed\n1,pug\n2,beagle\n',
+      'sample_submission.csv': 'id,breed\n9,pug\n',
+    });
+    expect(labelled(dataset)).toEqual({ 'train/1.jpg': 'pug', 'train/2.jpg': 'beagle' });
+  });
+
+  test('folders of classes are taken where a table has no labels', async () => {
+    const dataset = await datasetOf(['cat/1.jpg', 'dog/2.jpg'], {
+      'sizes.csv': 'file,width,height\ncat/1.jpg,3,4\ndog/2.jpg,5,6',
+    });
+    expect(dataset).toMatchObject({ layout: 'folders', classes: ['cat', 'dog'], warnings: [] });
+  });
+});
+
+describe('a table that matches nothing', () => {
+  const table = 'id,breed\nx1,cat\nx2,dog\n';
+
+  test.each(['labels.csv', 'train.csv'])('%s is refused with its columns and names', async (name) => {
+    await expect(datasetOf(IMAGES, { [name]: table })).rejects.toMatchObject({
+      code: 'dataset_layout',
+      message: expect.stringMatching(/column "id".*"breed".*none of its 2 rows.*"x1", "x2".*"images\/a1\.jpg"/),
+      context: { table: name, columns: { file: 'id', label: 'breed' }, rows: 2, matched: 0, unmatched: ['x1', 'x2'] },
+    });
+  });
+
+  test('beside folders of classes it is a warning', async () => {
+    const dataset = await datasetOf(['cat/1.jpg', 'dog/2.jpg'], { 'train.csv': table });
+    expect(dataset.classes).toEqual(['cat', 'dog']);
+    expect(dataset.warnings).toMatchObject([{ code: 'table_matched_nothing' }]);
+  });
+});
