@@ -7,6 +7,8 @@ const HEARTBEAT_FD = 4;
 const HEARTBEAT_INTERVAL_MS = 500;
 /** A process that has sent no heartbeat for this long is hung. Ten heartbeats: a busy machine delays one or two. */
 const SILENCE_LIMIT_MS = 5_000;
+/** Bound on the time until the first heartbeat, which takes a tenth of a second on an idle machine. */
+const START_LIMIT_MS = 60_000;
 /** How often a watchdog looks, in milliseconds. */
 const TICK_MS = 250;
 /** The most that one tick counts: a longer gap is a time in which this process itself did not run. */
@@ -35,10 +37,9 @@ interface Bound {
 }
 
 /**
- * Kills a forked process that is hung: one that sends no heartbeat any more, or that takes longer for a piece of work
- * than its bound. Heartbeats are expected from the first heartbeat or message on; give the start a bound of its own.
- * SIGKILL ends stopped processes too. The process's owner learns of the end by `exit`, and of the reason by
- * `verdict`.
+ * Kills a forked process that is hung: one that does not start, that sends no heartbeat any more, or that takes longer for
+ * a piece of work than its bound. Heartbeats are expected from the first heartbeat or message on. SIGKILL ends stopped
+ * processes too. The process's owner learns of the end by `exit`, and of the reason by `verdict`.
  *
  * Time counts only while this process runs: if it was stopped itself (Ctrl+Z), or the machine slept, or its event
  * loop was blocked, its children get the whole time again that they had left.
@@ -64,7 +65,7 @@ export class Watchdog {
   constructor(
     child: ChildProcess,
     onKill: (verdict: string) => void = () => {},
-    silenceLimitMs: number = SILENCE_LIMIT_MS,
+    { silenceLimitMs = SILENCE_LIMIT_MS, startLimitMs = START_LIMIT_MS } = {},
   ) {
     this.#child = child;
     this.#onKill = onKill;
@@ -74,7 +75,9 @@ export class Watchdog {
     child.once('exit', () => clearInterval(this.#timer));
     // A process that could not be started has no pipes at all, whatever the type says.
     const heartbeat = child.stdio?.[HEARTBEAT_FD];
+    const finishStart = this.expect('its start', startLimitMs);
     const onSignOfLife = (): void => {
+      if (this.#lastHeartbeat === undefined) finishStart();
       this.#lastHeartbeat = this.#now();
     };
     heartbeat?.on('data', onSignOfLife);

@@ -6,6 +6,7 @@ import { describeIssues } from '../registry/manifest.ts';
 import { type BufferPool, LARGEST_POOLED_BYTES, type LentBuffer } from './buffer-pool.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
 import { ClientGone } from './client-gone.ts';
+import { GrowingBuffer } from './growing-buffer.ts';
 
 /** Bytes that must arrive within a stall timeout. Slower clients hold memory or places in a queue for nothing. */
 const MIN_PROGRESS_BYTES = 16 * 1024;
@@ -116,9 +117,9 @@ function tooSlow(what: string, timeoutMs: number): AppError {
 export async function readBody(request: Request, limits: BodyLimits): Promise<Buffer> {
   const length = request.headers['content-length'];
   if (length !== undefined) return readInto(request, limits, () => Buffer.allocUnsafeSlow(Number(length)));
-  const chunks: Buffer[] = [];
-  await receiveBody(request, limits, (chunk) => chunks.push(chunk));
-  return Buffer.concat(chunks);
+  const body = new GrowingBuffer(limits.maxBytes);
+  await receiveBody(request, limits, (chunk) => body.append(chunk));
+  return body.bytes();
 }
 
 /** Like `readBody`, into memory of the pool where the length is announced and small enough. The caller releases it. */

@@ -7,8 +7,6 @@ import type { Logger } from '../common/logger.ts';
 import { WATCHED_STDIO, Watchdog } from '../common/watchdog.ts';
 import type { EngineReply, EngineRequest } from './engine-messages.ts';
 
-/** Bound on the start of an engine, which takes a tenth of a second on an idle machine. */
-const START_LIMIT_MS = 60_000;
 /** Four heartbeats. A process on a busy machine may miss them too, so this is no reason to kill it. */
 const SUSPICIOUS_SILENCE_MS = 2_000;
 
@@ -84,12 +82,10 @@ export class EngineChannel {
     this.#watchdog = new Watchdog(this.#child, (verdict) => exit(`was hung and killed: ${verdict}`));
     this.#child.on('error', (error) => exit(`could not be reached: ${error.message}`));
     this.#child.on('exit', (code, signal) => exit(signal ? `was ended by ${signal}` : `exited with code ${code}`));
-    const started = this.#watchdog.expect('its start', START_LIMIT_MS);
     this.ready = new Promise((resolve, reject) => {
       this.#child.on('message', (reply: EngineReply) => {
         this.#rss = reply.rss;
         if (reply.type !== 'ready') return this.#settle(reply);
-        started();
         resolve();
       });
       void this.exited.then((what) => {

@@ -39,7 +39,7 @@ async function watchedChild(): Promise<{ child: ChildProcess; watchdog: Watchdog
   const child = fork(script, { stdio: WATCHED_STDIO, execArgv: [] });
   children.push(child);
   const verdicts: string[] = [];
-  const watchdog = new Watchdog(child, (verdict) => verdicts.push(verdict), SILENCE_MS);
+  const watchdog = new Watchdog(child, (verdict) => verdicts.push(verdict), { silenceLimitMs: SILENCE_MS });
   const heartbeat = once(child.stdio[4] ?? child, 'data');
   await once(child, 'message');
   await heartbeat;
@@ -58,6 +58,15 @@ describe('a watched process', () => {
     expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
     expect(watchdog.verdict).toBe('it sent no heartbeat for 1.5 s');
     expect(verdicts).toEqual([watchdog.verdict]);
+  });
+
+  test('that is stopped before its first heartbeat is killed too', async () => {
+    const child = fork(script, { stdio: WATCHED_STDIO, execArgv: [] });
+    children.push(child);
+    child.kill('SIGSTOP');
+    const watchdog = new Watchdog(child, undefined, { startLimitMs: 500 });
+    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+    expect(watchdog.verdict).toBe('it took longer than 0.5 s for its start');
   });
 
   test('may compute without a break for longer than it may be silent', async () => {

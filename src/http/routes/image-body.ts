@@ -1,11 +1,12 @@
 import type { Request, Response } from 'express';
-import multer, { MulterError } from 'multer';
+import { MulterError, type StorageEngine } from 'multer';
 import type { UploadedImage } from '../../answering/image-pipeline.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import { type BodyLimits, readPooledBody, refuseEncoded, unsupportedMediaType } from '../body.ts';
 import { BufferPool } from '../buffer-pool.ts';
 import type { ByteBudget } from '../byte-budget.ts';
+import { GrowingBuffer } from '../growing-buffer.ts';
 import { readForm } from '../multipart.ts';
 
 /** The part that holds an image; it may be repeated. */
@@ -68,6 +69,18 @@ export function createImageReader({
   };
 }
 
+/** Storage of multer in memory. */
+function memoryStorage(maxFileBytes: number): StorageEngine {
+  return {
+    _handleFile: (_request, { stream }, done) => {
+      const file = new GrowingBuffer(maxFileBytes);
+      stream.on('data', (chunk: Buffer) => file.append(chunk));
+      stream.once('end', () => done(null, { buffer: file.bytes() }));
+    },
+    _removeFile: (_request, _file, done) => done(null),
+  };
+}
+
 async function readImageForm(
   request: Request,
   response: Response,
@@ -76,7 +89,7 @@ async function readImageForm(
 ): Promise<ImageBody> {
   try {
     const { fields, files } = await readForm(request, response, {
-      storage: multer.memoryStorage(),
+      storage: memoryStorage(config.maxImageBytes),
       fileField: IMAGE_FIELD,
       maxFiles: config.maxImages,
       maxFileBytes: config.maxImageBytes,
