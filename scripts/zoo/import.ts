@@ -39,7 +39,8 @@ export const importModel: Command = {
 
   --name <name>                  name of the model in this zoo
   --arch <name or .json file>    architecture, such as resnet34
-  --labels <name or file>        imagenet-1k, a .txt file with a label per line, or a .json file
+  --labels <name or file>        imagenet-1k; a .txt file with a label per line; a .csv table; or a
+                                 .json file: a list, labels by index, indices by label
   --input-size <n or n,n>        side, or height and width, of the input in pixels
   --crop-pct <n>                 share of the resized image that is cropped, such as 0.875
   --interpolation <name>         such as bilinear or bicubic

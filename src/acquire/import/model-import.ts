@@ -138,7 +138,11 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
   // Read as a server reads it, so that nothing is imported that a server refuses.
   const { file: manifest } = parseManifest(JSON.stringify(document), target.namedLabels);
   const open = [...Object.keys(defaults), ...guessed, ...(labels.guessed ? ['labels'] : [])];
-  return { manifest, guessed: new Set(open.filter((field) => !(field in preprocessing))), notes };
+  return {
+    manifest,
+    guessed: new Set(open.filter((field) => !(field in preprocessing))),
+    notes: [...notes, ...labels.notes],
+  };
 }
 
 /** Renaming never replaces a folder that holds files, as that of a model does. */

@@ -1,39 +1,52 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
+import { extname, join } from 'node:path';
+import { errnoOf } from '../../common/durable-files.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Label } from '../../registry/manifest.ts';
 import type { NamedLabels } from '../../registry/zoo.ts';
+import { labelsFromDocument } from './label-documents.ts';
+import { decodeText, labelsFromLines, labelsFromTable } from './label-texts.ts';
 
 /** Labels as a manifest holds them: the name of a list of the zoo, or the classes themselves. */
 type ManifestLabels = string | Label[];
 
-const labelSchema = z.union([
-  z.string().transform((label): Label => ({ label })),
-  z
-    .object({ label: z.string(), synset: z.string().optional() })
-    .transform(({ label, synset }): Label => (synset === undefined ? { label } : { label, synset })),
-]);
-const listSchema = z.array(labelSchema).min(2);
-/** `{"0": "cat", "1": "dog"}`, in any order. */
-const byIndexSchema = z.record(z.string().regex(/^\d+$/), labelSchema).transform((record, context) => {
-  const count = Object.keys(record).length;
-  return Array.from({ length: count }, (_, index): Label => {
-    const label = record[String(index)];
-    if (label === undefined) context.addIssue(`there are ${count} labels, but none with index ${index}`);
-    return label ?? { label: '' };
-  });
-});
-const documentSchema = z.union([
-  listSchema,
-  byIndexSchema,
-  z.object({ classes: listSchema }).transform(({ classes }) => classes),
-  z.object({ id2label: byIndexSchema }).transform(({ id2label }) => id2label),
-]);
+/** Labels of a model, and how they were found. */
+interface FoundLabels {
+  readonly labels: ManifestLabels;
+  readonly guessed: boolean;
+  /** What the user should know, as sentences. */
+  readonly notes: readonly string[];
+}
 
-/** Names of label files beside a model, as this project and others write them. */
-const LABEL_FILES = ['labels.json', 'labels.txt', 'classes.txt', 'class_names.txt'];
+/** Readers of files of labels, by the ending of their name. */
+const READERS: Readonly<Record<string, (text: string) => Label[]>> = {
+  '.txt': labelsFromLines,
+  '.csv': labelsFromTable,
+  '.tsv': labelsFromTable,
+  '.json': labelsFromDocument,
+};
+
+/** What can be given as labels, for errors. */
+const TAKEN =
+  'a list of the zoo by name, a .txt file with a label per line, a .csv table with a row per class, or a .json file: ' +
+  'a list, labels by index, indices by label, or an object with such a value as ' +
+  'labels, classes, class_names, names, id2label, class_to_idx or label_names';
+
+/** Names of files with labels beside a model, as this project and others write them. */
+const LABEL_FILES = [
+  'labels.json',
+  'labels.txt',
+  'labels.csv',
+  'classes.txt',
+  'classes.json',
+  'class_names.txt',
+  'class_names.json',
+  'class_indices.json',
+  'class_to_idx.json',
+  'imagenet_class_index.json',
+  'metadata.json',
+  'config.json',
+];
 
 /**
  * The labels of a model with so many classes: those given; else those in a file beside the model; else those of
@@ -48,57 +61,57 @@ export async function labelsFor(
   given: string | undefined,
   folder: string,
   named: NamedLabels,
-): Promise<{ labels: ManifestLabels; guessed: boolean }> {
+): Promise<FoundLabels> {
   if (given !== undefined) {
     const { labels, count } = await readLabels(given, named);
-    if (count === classes) return { labels, guessed: false };
+    if (count === classes) return { labels, guessed: false, notes: [] };
     throw new Error(`labels: ${given} has ${count} labels, but the model has ${classes} classes`);
   }
+  const notes: string[] = [];
   for (const file of LABEL_FILES) {
-    const path = join(folder, file);
-    if (!existsSync(path)) continue;
-    const { labels, count } = await readLabels(path, named);
-    if (count === classes) return { labels, guessed: true };
+    const labels = await labelsBeside(join(folder, file));
+    if (labels === undefined) continue;
+    if (labels.length === classes) return { labels, guessed: true, notes: [`The labels are those of ${file}.`] };
+    notes.push(`${file} has ${labels.length} labels and was not used: the model has ${classes} classes.`);
   }
-  if (classes === 1000) return { labels: 'imagenet-1k', guessed: true };
-  return { labels: Array.from({ length: classes }, (_, index) => ({ label: `class ${index}` })), guessed: true };
+  if (classes === 1000) return { labels: 'imagenet-1k', guessed: true, notes };
+  const labels = Array.from({ length: classes }, (_, index) => ({ label: `class ${index}` }));
+  return { labels, guessed: true, notes };
+}
+
+/** Undefined when there is no such file, or when it is another file of the same name. */
+async function labelsBeside(path: string): Promise<Label[] | undefined> {
+  const bytes = await readFile(path).catch((thrown: unknown) => {
+    if (errnoOf(thrown) === 'ENOENT') return undefined;
+    throw thrown;
+  });
+  if (bytes === undefined) return undefined;
+  try {
+    return READERS[extname(path)]?.(decodeText(bytes));
+  } catch {
+    return undefined;
+  }
 }
 
 /**
- * Reads labels from a list of the zoo or from a file. A text file has one label a line. A JSON file holds a list of
- * labels or of `{label, synset}`, or labels by index; or an object with either as `classes` or `id2label`.
+ * Reads labels from a list of the zoo or from a file.
  *
- * @param wanted the name of a list of the zoo, or a path that ends in .txt or .json
- * @throws Error that says what is wrong
+ * @param wanted the name of a list of the zoo, or a path that ends as one of `READERS`
+ * @throws Error that says what is wrong, and what can be given
  */
 export async function readLabels(
   wanted: string,
   named: NamedLabels,
 ): Promise<{ labels: ManifestLabels; count: number }> {
-  if (!/\.(txt|json)$/i.test(wanted)) return { labels: wanted, count: named(wanted).length };
-  const text = await readFile(wanted, 'utf8').catch((cause: unknown) => {
-    throw new Error(`labels: ${wanted} cannot be read: ${messageOf(cause)}`, { cause });
-  });
-  const labels = wanted.toLowerCase().endsWith('.txt') ? fromLines(text) : fromJson(text, wanted);
-  return { labels, count: labels.length };
-}
-
-function fromLines(text: string): Label[] {
-  const lines = text
-    .replace(/^\ufeff/, '')
-    .trimEnd()
-    .split(/\r?\n/);
-  return lines.map((line) => ({ label: line.trim() }));
-}
-
-function fromJson(text: string, path: string): Label[] {
-  let document: unknown;
+  const read = READERS[extname(wanted).toLowerCase()];
   try {
-    document = JSON.parse(text);
+    if (read === undefined) return { labels: wanted, count: named(wanted).length };
+    const bytes = await readFile(wanted).catch((cause: unknown) => {
+      throw new Error(`${wanted} cannot be read: ${messageOf(cause)}`, { cause });
+    });
+    const labels = read(decodeText(bytes));
+    return { labels, count: labels.length };
   } catch (cause) {
-    throw new Error(`labels: ${path} is not JSON: ${messageOf(cause)}`, { cause });
+    throw new Error(`labels: ${messageOf(cause).replace(/^labels: /, '')}; ${wanted} must be ${TAKEN}`, { cause });
   }
-  const parsed = documentSchema.safeParse(document);
-  if (parsed.success) return parsed.data;
-  throw new Error(`labels: ${path} holds neither a list of labels nor labels by index`);
 }
