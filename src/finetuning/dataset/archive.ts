@@ -177,8 +177,9 @@ function decodeName(entry: Entry): string {
 function safeName(raw: string): string {
   // Old tools on Windows write backslashes between segments.
   const name = raw.normalize('NFC').replaceAll('\\', '/');
+  // The Finder shows a colon in the name of a folder as a slash: only before a slash it belongs to a drive.
+  const absolute = name.startsWith('/') || /^[a-z]:\//i.test(name);
   const segments = name.split('/').filter((segment) => segment !== '' && segment !== '.');
-  const absolute = name.startsWith('/') || /^[a-z]:/i.test(name);
   if (absolute || segments.includes('..') || name.includes('\0')) {
     const shown = raw.slice(0, 200);
     throw new AppError(

@@ -50,6 +50,11 @@ describe('names', () => {
     expect(files.map(({ name }) => name)).toEqual(['cat/1.jpg']);
   });
 
+  test('a colon in the name of a folder is text, as the Finder writes a slash', async () => {
+    const { files } = await opened(swapped(await zipOf([{ name: 'b-w/1.jpg', content: 'x' }]), 'b-w/', 'b:w/'));
+    expect(files.map(({ name }) => name)).toEqual(['b:w/1.jpg']);
+  });
+
   test('a leading "./" is removed', async () => {
     const { files } = await opened(swapped(await zipOf([{ name: 'xxcat/1.jpg', content: 'x' }]), 'xxcat/', './cat/'));
     expect(files.map(({ name }) => name)).toEqual(['cat/1.jpg']);
