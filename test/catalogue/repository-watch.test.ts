@@ -57,14 +57,14 @@ async function put(name: string, title = 'one'): Promise<void> {
 }
 
 describe('the registry follows the folder of pulled and imported models', () => {
-  test('when one appears', async () => {
+  test('when a model appears', async () => {
     await put('mine');
     await watch.scan();
     expect(registry.resolve('mine').manifest.file.title).toBe('one');
     expect(events).toEqual([]);
   });
 
-  test('when one changes: the new is loaded before it takes over', async () => {
+  test('when a model changes: the new one is loaded before it replaces the old one', async () => {
     await put('mine');
     await watch.scan();
     await put('mine', 'two');
@@ -73,7 +73,7 @@ describe('the registry follows the folder of pulled and imported models', () => 
     expect(events).toEqual(['load mine: two', 'swap mine']);
   });
 
-  test('when one goes', async () => {
+  test('when a model disappears', async () => {
     await put('mine');
     await watch.scan();
     await rm(join(zoo, 'mine'), { recursive: true });
@@ -82,7 +82,7 @@ describe('the registry follows the folder of pulled and imported models', () => 
     expect(events).toEqual(['release mine@1']);
   });
 
-  test('but serves on what was there where the new one is broken, and says why', async () => {
+  test('but keeps serving the old model when the new one is damaged, and says why', async () => {
     await put('mine');
     await watch.scan();
     await put('mine', 'unloadable');
@@ -99,7 +99,7 @@ describe('the registry follows the folder of pulled and imported models', () => 
   });
 });
 
-test('what another process publishes and promotes is seen, by itself', async () => {
+test('a version that another process publishes and promotes is served without a request', async () => {
   const other = await FileArtifactStore.open(join(dataDir, 'models'), logger);
   await watch.start();
   await put('flowers');
@@ -109,7 +109,7 @@ test('what another process publishes and promotes is seen, by itself', async () 
   await vi.waitFor(() => expect(registry.resolve('flowers@best').version).toBe(1), { timeout: 10_000, interval: 50 });
 });
 
-test('what has not changed stays the same object, to others who know it', async () => {
+test('a model that has not changed stays the same object', async () => {
   const before = registry.resolve(SEED);
   await put('mine');
   await watch.scan();

@@ -26,7 +26,7 @@ test('a file is replaced at once: a reader sees either the old or the new conten
   expect(await readdir(folder)).toEqual(['file']);
 });
 
-test('when that fails, nothing unfinished is left', async () => {
+test('a failed write leaves no unfinished file', async () => {
   await mkdir(join(folder, 'taken', 'inner'), { recursive: true });
   const reason = await writeFileDurably(join(folder, 'taken'), 'x').catch(errnoOf);
   expect(['EISDIR', 'ENOTEMPTY']).toContain(reason);
@@ -50,7 +50,7 @@ test('a folder is made with its parents, and may exist already', async () => {
   expect(await readdir(join(folder, 'a', 'b'))).toEqual(['c']);
 });
 
-test('why a folder cannot be made is said as it is', async () => {
+test('the error for a folder that cannot be made has the reason of the system', async () => {
   await writeFileDurably(join(folder, 'file'), 'x');
   expect(await makeFolder(join(folder, 'file')).catch(errnoOf)).toBe('EEXIST');
   expect(await makeFolder(join(folder, 'file', 'a')).catch(errnoOf)).toBe('ENOTDIR');

@@ -22,7 +22,7 @@ test('a file is hashed and measured', async () => {
   });
 });
 
-test('a large one is hashed part by part, and tells how far it is', async () => {
+test('a large file is hashed in parts, with progress', async () => {
   const path = join(folder, 'file');
   await writeFile(path, 'a'.repeat(1_000_000 + (1 << 20)));
   const told: number[] = [];
@@ -30,7 +30,7 @@ test('a large one is hashed part by part, and tells how far it is', async () => 
   expect(told).toEqual([1 << 20, size]);
 });
 
-test('it ends when it is no longer wanted', async () => {
+test('hashing ends when its signal is aborted', async () => {
   const path = join(folder, 'file');
   await writeFile(path, 'abc');
   await expect(digestFile(path, undefined, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');

@@ -83,7 +83,7 @@ describe('a locked folder', () => {
     await (await lockFolder(folder))();
   });
 
-  it('may have a path that is longer than that of a socket can be', async () => {
+  it('may have a path that is too long for a socket', async () => {
     const deep = join(folder, 'a'.repeat(100), 'b'.repeat(100));
     await mkdir(deep, { recursive: true });
     const release = await lockFolder(deep);
@@ -130,12 +130,12 @@ describe('an owner on another machine', () => {
   });
 });
 
-it('a lock that a crash left half made is no lock', async () => {
+it('a lock file that a crash left incomplete is ignored', async () => {
   await writeFile(join(folder, 'lock.0123456789abcdef.tmp'), '{');
   await (await lockFolder(folder))();
 });
 
-it('a damaged lock file is that of a process nearby, which has ended when it is silent', async () => {
+it('the owner of a damaged lock file counts as a process of this machine, and as ended when it shows no sign of life', async () => {
   const path = join(folder, 'lock.0123456789abcdef');
   await writeFile(path, 'garbage');
   await expect(lockFolder(folder)).rejects.toThrow('another process');
@@ -143,6 +143,6 @@ it('a damaged lock file is that of a process nearby, which has ended when it is 
   await (await lockFolder(folder))();
 });
 
-it('a folder that is not there cannot be locked', async () => {
+it('a folder that does not exist cannot be locked', async () => {
   await expect(lockFolder(join(folder, 'none'))).rejects.toThrow('ENOENT');
 });

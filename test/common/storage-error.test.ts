@@ -20,7 +20,7 @@ it.each([
   expect(error).toMatchObject({ code, status, retryAfter: 60 });
 });
 
-it('the message tells clients no path, the cause tells it to the log', () => {
+it('the message has no path; the cause has it, for the log', () => {
   const thrown = systemError('ENOSPC', 'open');
   expect(asStorageError(thrown)?.message).not.toContain('/data');
   expect(asStorageError(thrown)?.cause).toBe(thrown);
@@ -38,7 +38,7 @@ it('a storage error stays as it is', () => {
   expect(asStorageError(error)).toBe(error);
 });
 
-it('a missing file, a plain error and a full disk that is none are something else', async () => {
+it('a missing file, a plain error and an error that only mentions a full disk are not storage errors', async () => {
   const missing = await writeFile('/nowhere/a', '').catch((thrown: unknown) => thrown);
   expect(asStorageError(missing)).toBeUndefined();
   expect(asStorageError(new Error('ENOSPC'))).toBeUndefined();

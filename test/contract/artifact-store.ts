@@ -44,7 +44,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
     }
 
     describe('putting', () => {
-      test('a folder makes version 1, then 2; each keeps its files, with their digests', async () => {
+      test('numbers the versions from 1, and keeps the files of each with their digests', async () => {
         const folder = await folderOf({ 'manifest.json': '{}', 'weights.safetensors': 'abc' });
         expect(await store.putVersion('flowers', folder, 'job-1')).toBe(1);
         expect(await put('flowers', 'second')).toBe(2);
@@ -60,7 +60,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         ]);
       });
 
-      test('leaves the folder as it was, and does not follow what becomes of it', async () => {
+      test('copies the folder: it stays as it was, and later changes to it have no effect', async () => {
         const folder = await folderOf({ 'weights.safetensors': 'abc' });
         await store.putVersion('flowers', folder, 'job-1');
         expect(await readFile(join(folder, 'weights.safetensors'), 'utf8')).toBe('abc');
@@ -68,13 +68,13 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         expect(await contentOf('flowers', 1)).toBe('abc');
       });
 
-      test('at the same time gives each its own number', async () => {
+      test('gives concurrent calls different numbers', async () => {
         const versions = await Promise.all(Array.from({ length: 8 }, (_, i) => put('flowers', `content ${i}`)));
         expect([...versions].sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
         for (const [i, version] of versions.entries()) expect(await contentOf('flowers', version)).toBe(`content ${i}`);
       });
 
-      test('the same key again is the version that it got, also when that happens at the same time', async () => {
+      test('returns the same version for the same key, also to concurrent calls', async () => {
         const versions = await Promise.all([
           put('flowers', 'a', 'job-1'),
           put('flowers', 'a', 'job-1'),
@@ -105,7 +105,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         expect(await store.list()).toEqual([]);
       });
 
-      test('takes plain files alone', async () => {
+      test('accepts only plain files', async () => {
         const withFolder = await folderOf({ a: 'a' });
         await mkdir(join(withFolder, 'inner'));
         const withLink = await folderOf({ a: 'a' });
@@ -119,7 +119,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
     });
 
     describe('reserving', () => {
-      test('a number makes no version; its key gets it when it is put', async () => {
+      test('creates no version; a put with the same key gets the number', async () => {
         expect(await store.reserveVersion('flowers', 'job-1')).toBe(1);
         expect(await store.list()).toEqual([]);
         await expect(store.get('flowers')).rejects.toMatchObject({ code: 'model_not_found' });
@@ -129,33 +129,33 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         expect((await store.get('flowers')).versions).toEqual([1, 2]);
       });
 
-      test('the same key again is the same number, before the version is put and after', async () => {
+      test('returns the same number for the same key, before and after the put', async () => {
         const numbers = await Promise.all([1, 2, 3].map(() => store.reserveVersion('flowers', 'job-1')));
         expect(numbers).toEqual([1, 1, 1]);
         expect(await put('flowers', 'a', 'job-1')).toBe(1);
         expect(await store.reserveVersion('flowers', 'job-1')).toBe(1);
       });
 
-      test('another opening knows the number', async () => {
+      test('is remembered when the store is opened again', async () => {
         expect(await store.reserveVersion('flowers', 'job-1')).toBe(1);
         const other = await harness.open();
         expect(await other.reserveVersion('flowers', 'job-2')).toBe(2);
         expect(await other.reserveVersion('flowers', 'job-1')).toBe(1);
       });
 
-      test('a number that no version got is never used again', async () => {
+      test('never gives a number again that no version got', async () => {
         await store.reserveVersion('flowers', 'failed');
         expect(await put('flowers')).toBe(2);
       });
 
-      test('the number of a removed version is not given to its key again', async () => {
+      test('never gives the number of a removed version again, not even to its key', async () => {
         expect(await put('flowers', 'a', 'job-1')).toBe(1);
         await store.removeVersion('flowers', 1);
         expect(await store.reserveVersion('flowers', 'job-1')).toBe(2);
         expect(await put('flowers', 'a', 'job-1')).toBe(2);
       });
 
-      test('needs a name that is one', async () => {
+      test('needs a valid name', async () => {
         await expect(store.reserveVersion('../etc', 'job-1')).rejects.toMatchObject({ code: 'invalid_request' });
       });
     });
@@ -173,7 +173,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         expect(await store.get('birds')).toEqual({ name: 'birds', versions: [1], aliases: {}, damagedAliases: {} });
       });
 
-      test('what is not there is a 404 that says what is', async () => {
+      test('answers 404 with the known names when there is no such model or version', async () => {
         await put('flowers');
         for (const absent of ['trees', '../flowers', 'constructor', '']) {
           await expect(store.get(absent)).rejects.toMatchObject({ code: 'model_not_found', status: 404 });
@@ -188,7 +188,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         await expect(store.localFile('flowers', 1, '../1/weights.safetensors')).rejects.toThrow(/never had a file/);
       });
 
-      test('another opening sees the same', async () => {
+      test('gives the same when the store is opened again', async () => {
         await put('flowers', 'abc');
         await store.setAlias('flowers', 'production', 1);
         const other = await harness.open();
@@ -203,7 +203,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         await put('flowers');
       });
 
-      test('move forth and back', async () => {
+      test('can be moved to another version and back', async () => {
         await store.setAlias('flowers', 'production', 2);
         expect((await store.get('flowers')).aliases).toEqual({ production: 2 });
         await store.setAlias('flowers', 'production', 1);
@@ -211,7 +211,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         expect((await store.get('flowers')).aliases).toEqual({ constructor: 2, production: 1 });
       });
 
-      test('point at versions that are there', async () => {
+      test('can point only to versions that exist', async () => {
         await expect(store.setAlias('flowers', 'production', 3)).rejects.toMatchObject({ code: 'version_not_found' });
         await expect(store.setAlias('trees', 'production', 1)).rejects.toMatchObject({ code: 'model_not_found' });
         expect((await store.get('flowers')).aliases).toEqual({});
@@ -221,7 +221,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         await expect(store.setAlias('flowers', alias, 1)).rejects.toMatchObject({ code: 'invalid_request' });
       });
 
-      test('can be removed, once or more', async () => {
+      test('can be removed, also when they do not exist', async () => {
         await store.setAlias('flowers', 'production', 1);
         for (const alias of ['production', 'production', 'toString', '../1/weights.safetensors']) {
           await store.removeAlias('flowers', alias);
@@ -232,7 +232,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
     });
 
     describe('removing', () => {
-      test('a version leaves the others, and its number is never used again', async () => {
+      test('keeps the other versions, and never uses the number again', async () => {
         for (const _ of [1, 2, 3]) await put('flowers');
         await store.removeVersion('flowers', 1);
         await store.removeVersion('flowers', 3);
@@ -243,7 +243,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         expect(await put('flowers')).toBe(4);
       });
 
-      test('the last version removes the model, but not the memory of its numbers', async () => {
+      test('the last version removes the model, but its numbers are not used again', async () => {
         await put('flowers');
         await store.removeVersion('flowers', 1);
         expect(await store.list()).toEqual([]);
@@ -251,7 +251,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         expect(await put('flowers')).toBe(2);
       });
 
-      test('what an alias points at is a conflict', async () => {
+      test('is a conflict for a version that an alias points to', async () => {
         await put('flowers');
         await store.setAlias('flowers', 'production', 1);
         await expect(store.removeVersion('flowers', 1)).rejects.toMatchObject({
@@ -264,7 +264,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         await store.removeVersion('flowers', 1);
       });
 
-      test('at the same time as pointing an alias at it never leaves an alias to nothing', async () => {
+      test('never leaves an alias without a version when both happen at the same time', async () => {
         await put('flowers');
         await put('flowers');
         await Promise.allSettled([store.removeVersion('flowers', 1), store.setAlias('flowers', 'production', 1)]);
@@ -272,7 +272,7 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         for (const version of Object.values(aliases)) expect(versions).toContain(version);
       });
 
-      test('what is not there is a 404', async () => {
+      test('answers 404 when there is no such version', async () => {
         await expect(store.removeVersion('flowers', 1)).rejects.toMatchObject({ code: 'model_not_found' });
         await put('flowers');
         await expect(store.removeVersion('flowers', 2)).rejects.toMatchObject({ code: 'version_not_found' });

@@ -39,7 +39,7 @@ describe('files of a store', () => {
 
   const weights = () => join(folder, 'flowers', '1', 'weights.safetensors');
 
-  test('lie under the name and the version, beside their record; nothing unfinished is left', async () => {
+  test('are in a folder for each name and version, beside their record; no temporary file is left', async () => {
     expect((await readdir(join(folder, 'flowers', '1'))).sort()).toEqual(['version.json', 'weights.safetensors']);
     expect(await readdir(join(folder, '.staging'))).toEqual([]);
     const record = JSON.parse(await readFile(join(folder, 'flowers', '1', 'version.json'), 'utf8'));
@@ -60,7 +60,7 @@ describe('files of a store', () => {
     await expect(reading).rejects.toMatchObject({ code: 'model_unavailable', message: expect.stringMatching(message) });
   });
 
-  test('that were restored from a backup, with another time, are hashed and handed out', async () => {
+  test('that were restored from a backup, with another time, are hashed and accepted', async () => {
     await utimes(weights(), 1, 1);
     expect(await store.localFile('flowers', 1, 'weights.safetensors')).toBe(weights());
     // Found right once, this very state is trusted; the next change is not.
@@ -125,7 +125,7 @@ describe('files of a store', () => {
     });
   });
 
-  test('what processes that ended were writing is removed; what is being written is not', async () => {
+  test('unfinished files of ended processes are removed, those of running processes are not', async () => {
     const staging = join(folder, '.staging');
     await mkdir(join(staging, 'of-a-dead-process.tmp', 'version'), { recursive: true });
     await withStagingFolder(staging, async (living) => {
@@ -134,7 +134,7 @@ describe('files of a store', () => {
     });
   });
 
-  test('two openings of one folder never give the same number', async () => {
+  test('two stores on one folder never give the same number', async () => {
     const stores = [store, await open(folder), await open(folder)];
     const files = join(temporary, 'files');
     const versions = await Promise.all(
@@ -144,7 +144,7 @@ describe('files of a store', () => {
     expect((await store.get('birds')).versions).toHaveLength(9);
   });
 
-  test('a store killed in mid-work keeps what it acknowledged, and nothing half-written', async () => {
+  test('a store that is killed keeps every version that it acknowledged, and no incomplete one', async () => {
     const put = new Map<number, string>();
     let aliased = 0;
     for (let round = 0; round < 8; round += 1) {

@@ -34,7 +34,7 @@ describe('a reference to a model', () => {
     expect(registry.resolve('flowers@old').version).toBe(1);
   });
 
-  test('to something unknown is answered with what there is', () => {
+  test('that is unknown is refused with the known names', () => {
     expect(() => registryOf({}).resolve('trees')).toThrow('there is no model "trees"; there are flowers');
     expect(() => registryOf({ old: 1 }).resolve('flowers@2')).toThrow('model "flowers" has no "2"; it has 1, 3, old');
     expect(() => registryOf({}).resolve('constructor')).toThrow(expect.objectContaining({ code: 'model_not_found' }));
@@ -110,7 +110,7 @@ describe('a reference to something damaged is unavailable, and no other version 
 });
 
 describe('a registry', () => {
-  test('answers for a model that was not pulled with how to pull it', () => {
+  test('says how to pull a model that was not pulled', () => {
     const registry = registryOf({});
     registry.setAbsent({ name: 'resnet50.tv_in1k', file: manifest.file });
     expect(() => registry.resolve('resnet50.tv_in1k')).toThrow(

@@ -62,7 +62,7 @@ describe('repository', () => {
     expect(registry.list()).toEqual([]);
   });
 
-  test('a version that is broken costs itself alone, and says why', async () => {
+  test('a damaged version is listed with the reason, and the others are served', async () => {
     await put('flowers', { ...flowers, crop_pct: 7 });
     await put('flowers', flowers);
     await put('flowers', { ...flowers, name: 'trees' });
@@ -81,7 +81,7 @@ describe('repository', () => {
     ]);
   });
 
-  test('an alias to a version that is not there is damaged', async () => {
+  test('an alias to a version that does not exist is damaged', async () => {
     await put('flowers', flowers);
     const dangling: ArtifactStore = Object.create(store, {
       list: {
@@ -97,7 +97,7 @@ describe('repository', () => {
     });
   });
 
-  test('a name that both the zoo and the store have means neither', async () => {
+  test('a name that is in the zoo and in the store is used for neither', async () => {
     const pulled = join(folder, 'pulled');
     cpSync('zoo/resnet18_slim.tiny200', join(pulled, 'flowers'), { recursive: true });
     await writeFile(join(pulled, 'flowers', 'manifest.json'), JSON.stringify({ ...resnet, name: 'flowers' }));
@@ -113,7 +113,7 @@ describe('repository', () => {
     }
   });
 
-  test('a manifest or labels file of the zoo that is broken costs its models alone', async () => {
+  test('a damaged manifest or labels file of the zoo affects only its own models', async () => {
     const zoo = join(folder, 'zoo');
     for (const name of ['a.b', 'c.d', 'e.f', 'g.h']) {
       await mkdir(join(zoo, name), { recursive: true });

@@ -14,7 +14,7 @@ import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 const seed = await readZoo('zoo');
 
 describe('the seed of the zoo', () => {
-  test('three models come with their weights, the others are to be pulled, none is broken', () => {
+  test('has three models with weights, others that can be pulled, and no damaged one', () => {
     expect(seed.problems).toEqual([]);
     expect(seed.models.map(({ name }) => name)).toEqual([
       'inception_v1_slim.tiny200',
@@ -35,7 +35,7 @@ describe('the seed of the zoo', () => {
     expect(trainedValues(nodesUpTo([features])) + (file.num_features + 1) * file.num_classes).toBe(file.parameters);
   });
 
-  test('every one says its licence, where its weights come from and what it needs', () => {
+  test('has the licence, the source of the weights and the requirements of every model', () => {
     for (const { name, license, needs, weights, parameters } of documents) {
       expect(license, name).not.toBe('');
       // A grouped convolution takes more room in TF.js, which has none.
@@ -81,7 +81,7 @@ describe('the seed of the zoo', () => {
   );
 });
 
-describe('what was pulled', () => {
+describe('a pulled model', () => {
   const sha256 = 'a'.repeat(64);
   let pulled: string;
 
@@ -106,7 +106,7 @@ describe('what was pulled', () => {
     };
   };
 
-  test('is served by the manifest of the seed', async () => {
+  test('is served with the manifest of the seed', async () => {
     expect(await find('resnet50.tv_in1k')).toMatchObject({ model: undefined, absent: true });
     await put('resnet50.tv_in1k', { 'model.safetensors': 'weights' });
     const { model, absent } = await find('resnet50.tv_in1k');
@@ -122,7 +122,7 @@ describe('what was pulled', () => {
     expect((await find('resnet101.tv_in1k')).model?.manifest.file.weights).toMatchObject({ sha256, size_bytes: 9 });
   });
 
-  test('may bring its own manifest: so is a model that was imported', async () => {
+  test('may have its own manifest, as imported models have', async () => {
     cpSync('zoo/resnet18_slim.tiny200', join(pulled, 'mine'), { recursive: true });
     expect((await find('mine')).problem).toMatch('its folder is called "mine"');
     const manifest = JSON.parse(await readFile(join(pulled, 'mine', 'manifest.json'), 'utf8'));
@@ -130,7 +130,7 @@ describe('what was pulled', () => {
     expect((await find('mine')).model?.weightsPath).toBe(join(pulled, 'mine', 'weights.safetensors'));
   });
 
-  test('a pull under way is not seen, and a missing file that nobody can fetch is a problem', async () => {
+  test('is not listed while it is being pulled; a missing file that cannot be downloaded is a problem', async () => {
     await put('.pulling', { 'model.safetensors.part': 'wei' });
     expect((await readZoo('zoo', pulled)).problems).toEqual([]);
     const manifest = JSON.parse(await readFile('zoo/resnet18_slim.tiny200/manifest.json', 'utf8'));

@@ -31,12 +31,12 @@ test.each([
   ['pytorch_model.bin', 'checkpoint'],
   ['model.json', 'tfjs'],
   ['model.min.js', 'tfjs'],
-])('%s says what it is', async (name, kind) => {
+])('the format is recognized: %s', async (name, kind) => {
   const path = await put(name);
   expect(await findModel(path, undefined, work)).toEqual({ path, kind });
 });
 
-test('a folder may hold one model, with whatever belongs to it', async () => {
+test('a folder may hold one model and its other files', async () => {
   const path = await put('mine/web/model.json');
   await put('mine/web/group1-shard1of1.bin');
   await put('mine/web/package.json');
@@ -96,7 +96,7 @@ describe('an archive is unpacked', () => {
   });
 });
 
-test('what is no model, or not there, is refused', async () => {
+test('a file that is no model or does not exist is refused', async () => {
   await expect(findModel(join(folder, 'none.pth'), undefined, work)).rejects.toThrow('none.pth does not exist');
   await expect(findModel(await put('a.h5'), undefined, work)).rejects.toThrow('cannot be imported: it must be');
   await put('empty/readme.md');

@@ -95,8 +95,8 @@ async function asCheckpoint(): Promise<{ object: Map<string, unknown>; storages:
   };
 }
 
-describe('an imported model answers as the one that it was', () => {
-  test('from safetensors, whose architecture is recognized and whose preprocessing is that of its kin', async () => {
+describe('an imported model gives the outputs of the original', () => {
+  test('from safetensors: the architecture is recognized, and the preprocessing is that of similar models of the zoo', async () => {
     const prepared = await prepare({ labels: 'tiny200' });
     expect(prepared.manifest).toMatchObject({
       name: 'mine',
@@ -128,7 +128,7 @@ describe('an imported model answers as the one that it was', () => {
     await expectSameAnswers('mine', 0);
   });
 
-  test('from the averaged weights of a checkpoint, which the notes say', async () => {
+  test('from the averaged weights of a checkpoint, as the notes say', async () => {
     const { object, storages } = await asCheckpoint();
     const averaged = new Map<string, unknown>([...(object.get('state_dict') as Map<string, unknown>)]);
     const zero = storage('FloatStorage', `${storages.length}`, new Float32Array(256 * 200));
@@ -230,7 +230,7 @@ test('a checkpoint with one output for a sigmoid becomes a model of two classes'
   );
 });
 
-test('what is said of a model goes before what is guessed', async () => {
+test('given options take precedence over guesses', async () => {
   const { manifest, guessed } = await prepare({
     title: 'Mine',
     license: 'MIT',
@@ -246,7 +246,7 @@ test('what is said of a model goes before what is guessed', async () => {
   expect([...guessed].sort()).toEqual(['labels', 'mean']);
 });
 
-test('labels beside a model are its own, if there are as many', async () => {
+test('a labels file beside the model is used if it has as many labels as the model has classes', async () => {
   const own = join(folder, 'own');
   await mkdir(own);
   await copyFile(weightsPath, join(own, 'model.safetensors'));
@@ -275,7 +275,7 @@ describe('is refused, and leaves nothing behind:', () => {
     expect(await contents()).toEqual([]);
   });
 
-  test('one that is discarded, or whose name is taken by the time that it is taken in', async () => {
+  test('one that is discarded, or whose name was taken meanwhile', async () => {
     await (await prepare({})).discard();
     expect(await contents()).toEqual([]);
     const [first, second] = [await prepare({}), await prepare({})];
@@ -292,7 +292,7 @@ test('what a killed import left is removed by the next one', async () => {
   expect(await contents()).toEqual([]);
 });
 
-test('an ONNX model is taken as it is, and what its values are is found', async () => {
+test('an ONNX model is imported unchanged, and its features and activations are found', async () => {
   const original = (await list()).models.find(({ name }) => name === RESNET)?.versions[0];
   if (original === undefined) throw new Error(`there is no ${RESNET}`);
   const { onnx } = await new ConversionCache(converted, logger).get(original);

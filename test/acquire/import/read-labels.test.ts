@@ -86,6 +86,6 @@ test.each([
   await expect(read('labels.json', text)).rejects.toThrow(reason);
 });
 
-test('a file that is not there is named', async () => {
+test('the error for a missing file names it', async () => {
   await expect(readLabels(join(folder, 'none.txt'), named)).rejects.toThrow('none.txt cannot be read');
 });

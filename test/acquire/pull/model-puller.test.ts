@@ -139,7 +139,7 @@ describe('a pull', () => {
 });
 
 describe('without a network', () => {
-  test('one line says what to fetch and where to put it; a file that is put there is used', async () => {
+  test('the error says what to download and where to put it; a file that is put there is used', async () => {
     await host.close();
     const endpoint = { HF_ENDPOINT: 'http://127.0.0.1:9' };
     const failure = await pull({}, endpoint).catch((thrown) => thrown);
@@ -258,14 +258,14 @@ describe('a backbone alone', () => {
     expect(await pull({ backboneOnly: true })).toMatchObject({ fetched: false });
   });
 
-  test('is not what a pull of the whole model gets that runs at the same time', async () => {
+  test('does not satisfy a concurrent pull of the whole model', async () => {
     const [backbone, whole] = await Promise.all([pull({ backboneOnly: true }), pull()]);
     expect(whole.model.manifest.file.num_classes).toBe(1000);
     expect(backbone.model.manifest.file.num_classes).toBeOneOf([0, 1000]);
     expect(await pull()).toMatchObject({ fetched: false });
   });
 
-  test('leaves no part behind when it was cancelled and the whole model is pulled', async () => {
+  test('leaves no partial download when it is cancelled and the whole model is pulled', async () => {
     const controller = new AbortController();
     const cancel = () => controller.abort(new Error('cancelled'));
     await expect(pull({ backboneOnly: true, onProgress: cancel, signal: controller.signal })).rejects.toThrow(
@@ -275,7 +275,7 @@ describe('a backbone alone', () => {
     expect(readdirSync(join(folder, 'data', '.pulling'))).toEqual([]);
   });
 
-  test('cannot be pulled of a model whose manifest does not say where it ends', async () => {
+  test('needs a manifest that says where the backbone ends', async () => {
     await pin({ sha256, size_bytes: content.length });
     await expect(pull({ backboneOnly: true })).rejects.toThrow('cannot be pulled alone');
   });

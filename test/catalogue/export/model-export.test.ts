@@ -46,7 +46,7 @@ async function unpacked(name: string, format: ExportFormat) {
 }
 
 describe.each(EMBEDDED)('%s', (name) => {
-  it('taken away runs in both runtimes themselves, with one answer', async () => {
+  it('the exported files run in both runtimes, with the same probabilities', async () => {
     const [onnx, tfjs] = [await unpacked(name, 'onnx'), await unpacked(name, 'tfjs')];
     const [height, width] = onnx.model.manifest.preprocessing.inputSize;
     const data = Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * 37) % 256);
@@ -57,7 +57,7 @@ describe.each(EMBEDDED)('%s', (name) => {
     expect([onnx.filename, tfjs.filename]).toEqual([`${name}-1-onnx.zip`, `${name}-1-tfjs.zip`]);
   });
 
-  it('names its classes, and says how it is run', async () => {
+  it('the export has the classes, and README.txt says how to run the model', async () => {
     const { files, model } = await unpacked(name, 'safetensors');
     const labels = JSON.parse(String(files.get('labels.json')));
     expect(labels).toHaveLength(model.manifest.labels.length);
@@ -87,7 +87,7 @@ function openFiles(): string[] {
 }
 
 describe('a download', () => {
-  it.skipIf(!onLinux)('that is given up gives its file back', async () => {
+  it.skipIf(!onLinux)('closes its file when the client cancels it', async () => {
     const { zip } = await exported(EMBEDDED[0], 'onnx');
     const weights = () => openFiles().filter((path) => path.endsWith('model.onnx'));
     zip.read();
@@ -96,7 +96,7 @@ describe('a download', () => {
     await vi.waitFor(() => expect(weights()).toEqual([]));
   });
 
-  it('is refused before it begins when a file is gone', async () => {
+  it('is refused before it begins when a file is missing', async () => {
     const { model } = await exported(EMBEDDED[0], 'onnx');
     const lost = { ...model, weightsPath: join(folder, 'nothing') };
     const download = exportModel({ model: lost, converted: await conversions.get(model) }, 'safetensors', {});
@@ -104,10 +104,10 @@ describe('a download', () => {
   });
 });
 
-describe('a model that came as ONNX', () => {
+describe('a model that was imported as ONNX', () => {
   const [like] = EMBEDDED;
 
-  it('is taken away as ONNX, and as nothing else', async () => {
+  it('can be exported only as ONNX', async () => {
     const model = await foreignVersion();
     const converted = await conversions.get(model);
     const download = (format: ExportFormat) => exportModel({ model, converted }, format, { id: model.name });
@@ -121,7 +121,7 @@ describe('a model that came as ONNX', () => {
     }
   });
 
-  it('brings the file of its weights where these lie apart', async () => {
+  it('is exported with its separate weights file', async () => {
     const model = await foreignVersion();
     const converted = await conversions.get(model);
     const data = `${converted.onnx.path}.data`;
@@ -134,7 +134,7 @@ describe('a model that came as ONNX', () => {
     expect(String((await readZip(await collect(zip))).get('model.onnx.data'))).toBe('weights');
   });
 
-  it('has a card, whatever it is called', async () => {
+  it('has a card, whatever its name is', async () => {
     const model = await foreignVersion();
     const registry = new Registry();
     registry.set({ name: model.name, origin: 'zoo', versions: [model], aliases: {}, damaged: {} });

@@ -49,7 +49,7 @@ describe.each([
   ['float16', 0.5, 0.01],
   ['uint8', 0.25, 0.1],
 ] as const)('%s', (storage, share, tolerance) => {
-  it('loads as any TF.js model, is smaller, and answers within the tolerance that it tells of', async () => {
+  it('loads like any TF.js model, is smaller, and is as exact as its record says', async () => {
     const { files, parity } = await quantizer.get(source, storage);
     const { path = '' } = files[0] ?? {};
     const smaller = (await sizeOf(path)) / (await sizeOf(exact));
@@ -66,7 +66,7 @@ describe.each([
     expect(difference).toBeLessThan(tolerance);
   });
 
-  it('is made once', async () => {
+  it('is made only once', async () => {
     const { files, parity } = await quantizer.get(source, storage);
     const { mtimeMs } = await stat(files[0]?.path ?? '');
     const [again, other] = await Promise.all([quantizer.get(source, storage), quantizer.get(source, storage)]);
@@ -89,7 +89,7 @@ describe.each([
     expect((await readFile(path)).equals(sound)).toBe(true);
   });
 
-  it('is taken away with its figures in the card and the note', async () => {
+  it('is exported with its parity in the card and in README.txt', async () => {
     const quantized = await quantizer.get(source, storage);
     const { zip, filename } = await exportModel({ model, converted, quantized }, 'tfjs', { id: 'x' });
     expect(filename).toBe(`${model.name}-1-tfjs-${storage}.zip`);
@@ -103,6 +103,6 @@ describe.each([
   });
 });
 
-it('nothing is left beside the conversion', async () => {
+it('leaves no temporary files', async () => {
   expect(await readdir(folder).then((names) => names.filter((name) => name.endsWith('.tmp')))).toEqual([]);
 });
