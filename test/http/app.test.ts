@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 describe('every answer', () => {
-  it('has an id of its own, or the one that the request brought', async () => {
+  it('has an id of its own, or that of the request', async () => {
     const first = (await ask(server, '/models')).headers.get('x-request-id');
     const second = (await ask(server, '/models')).headers.get('x-request-id');
     expect(first).not.toBe(second);
@@ -18,7 +18,7 @@ describe('every answer', () => {
     expect(odd.headers.get('x-request-id')).not.toContain('"');
   });
 
-  it('keeps browsers from guessing, framing and loading', async () => {
+  it('has headers against sniffing, framing and foreign sources', async () => {
     const { headers } = await ask(server, '/models');
     expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('x-frame-options')).toBe('DENY');
@@ -26,7 +26,7 @@ describe('every answer', () => {
     expect(headers.get('x-powered-by')).toBeNull();
   });
 
-  it('leaves one line in the log, without query or body', async () => {
+  it('is logged in one line, without query and body', async () => {
     const id = 'line-in-the-log';
     const init = { method: 'POST', body: 'password', headers: { 'X-Request-Id': id, Authorization: 'Bearer s3cret' } };
     await ask(server, '/classify?model=s3cret', init);
@@ -36,7 +36,7 @@ describe('every answer', () => {
   });
 });
 
-describe('what is not there', () => {
+describe('what does not exist', () => {
   it('a path', async () => {
     const { status, body } = await ask(server, '/clasify', { method: 'POST', body: 'x' });
     expect([status, body.code]).toEqual([404, 'route_not_found']);
@@ -86,7 +86,7 @@ describe('health', () => {
     expect((await ask(server, '/v2/health/ready')).body).toEqual({ ready: true, warnings: [] });
   });
 
-  it('says what is wrong although it is ready', async () => {
+  it('lists warnings although it is ready', async () => {
     const warnings = ['Engines that do not respond: 1 of 2.'];
     const degraded = await startServer({ warnings: () => warnings });
     expect((await ask(degraded, '/v2/health/ready')).body).toEqual({ ready: true, warnings });
@@ -103,7 +103,7 @@ describe('health', () => {
 });
 
 describe('while it shuts down', () => {
-  it('refuses work and closes connections, but still tells how it is', async () => {
+  it('refuses work and closes connections, but answers health checks', async () => {
     const stopping = await startServer({ isShuttingDown: () => true });
     const refused = await classifyRaw(stopping, 'x');
     expect([refused.status, refused.body.code]).toEqual([503, 'shutting_down']);
@@ -120,18 +120,18 @@ describe('while it shuts down', () => {
 });
 
 describe('documentation', () => {
-  it('leads a browser to the docs where the page is not built, and anything else to links', async () => {
+  it('redirects browsers to the docs when the page is not built, and sends links to other clients', async () => {
     const browser = await ask(server, '/', { headers: { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
     expect([browser.status, browser.headers.get('location')]).toEqual([302, '/docs']);
     const { text } = await ask(server, '/');
     expect(JSON.parse(text).links).toMatchObject({ docs: '/docs', openapi: '/openapi.yaml' });
   });
 
-  it('serves its description as it stands in the repository', async () => {
+  it('openapi.yaml is served as it is in the repository', async () => {
     expect((await ask(server, '/openapi.yaml')).text).toBe(OPENAPI);
   });
 
-  it('serves a page whose every file comes from here', async () => {
+  it('Swagger UI loads only files of this server', async () => {
     const { text, headers } = await ask(server, '/docs');
     expect(headers.get('content-security-policy')).toContain("connect-src 'self'");
     const files = [...text.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, file]) => file ?? '');
@@ -150,7 +150,7 @@ describe('documentation', () => {
   });
 });
 
-it('a body that nobody reads ends with its answer and a closed connection', async () => {
+it('a request whose body is not read is answered, and its connection closed', async () => {
   const line = await openLine(server.port);
   line.socket.write('POST /models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nstart');
   const { status, head, body } = await line.answer;

@@ -24,8 +24,8 @@ afterEach(async () => {
 
 const refused = ({ status, body }: Answer) => ({ status, code: body.code, detail: body.detail });
 
-describe('bodies that hold no image', () => {
-  it('empty, under the type of an image', async () => {
+describe('bodies without an image', () => {
+  it('an empty body with the type of an image', async () => {
     expect(refused(await classifyRaw(server, ''))).toMatchObject({ status: 400, code: 'no_image' });
   });
 
@@ -38,7 +38,7 @@ describe('bodies that hold no image', () => {
     expect(answer).toMatchObject({ status: 400, code: 'empty_image' });
   });
 
-  it('a part of another name, which is named', async () => {
+  it('a part with another name; the error has the name', async () => {
     const body = new FormData();
     body.append('photo', new Blob([Uint8Array.from(photo)]), 'a.jpg');
     const answer = refused(await ask(server, '/classify', { method: 'POST', body }));
@@ -47,13 +47,13 @@ describe('bodies that hold no image', () => {
     expect(answer.detail).toContain('"image"');
   });
 
-  it('an image sent as text of the form', async () => {
+  it('an image in a text field of the form', async () => {
     const answer = refused(await classify(server, {}, { fields: { image: 'photo.jpg' } }));
     expect(answer).toMatchObject({ status: 400, code: 'no_image' });
     expect(answer.detail).toContain('as a file');
   });
 
-  it('a form that breaks off, or whose boundary is not named', async () => {
+  it('a truncated form, or one without a boundary', async () => {
     const cut = '--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\nabc';
     for (const type of ['multipart/form-data; boundary=x', 'multipart/form-data']) {
       const answer = refused(await classifyRaw(server, cut, type));
@@ -74,7 +74,7 @@ describe('bodies that hold no image', () => {
   });
 });
 
-describe('files that are no whole image', () => {
+describe('files that are no complete image', () => {
   it('text called .jpg', async () => {
     const answer = refused(await classify(server, { 'photo.jpg': Buffer.from('not a photo at all') }));
     expect(answer).toMatchObject({ status: 415, code: 'unsupported_image' });
@@ -98,7 +98,7 @@ describe('files that are no whole image', () => {
     }
   });
 
-  it('one bad image among many spoils no other', async () => {
+  it('one bad image does not affect the others', async () => {
     const cut = photo.subarray(0, photo.length >> 1);
     const images = {
       'a.jpg': photo,
@@ -120,7 +120,7 @@ describe('files that are no whole image', () => {
   });
 });
 
-describe('odd images that are answered', () => {
+describe('unusual images that are classified', () => {
   const odd: Record<string, () => Promise<Buffer>> = {
     'an animated GIF': async () => {
       const frames = ['#ff0000', '#0000ff'].map((background) =>
@@ -165,13 +165,13 @@ describe('odd images that are answered', () => {
     expect(Math.max(...scores) - Math.min(...scores)).toBeLessThan(0.001);
   });
 
-  it('a file name of another alphabet comes back as it was', async () => {
+  it('a file name in another alphabet is returned unchanged', async () => {
     const { body } = await classify(server, { 'Größe 木.jpg': photo });
     expect(body.results[0]?.filename).toBe('Größe 木.jpg');
   });
 });
 
-describe('too much', () => {
+describe('requests over a limit', () => {
   it('100 parts', async () => {
     const images = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`${i}.jpg`, photo]));
     const answer = refused(await classify(server, images));
@@ -179,13 +179,13 @@ describe('too much', () => {
     expect(answer.detail).toContain(String(CONFIG.maxImages));
   });
 
-  it('as many parts as are taken', async () => {
+  it('exactly as many parts as allowed are accepted', async () => {
     const images = Object.fromEntries(Array.from({ length: CONFIG.maxImages }, (_, i) => [`${i}.jpg`, photo]));
     const { status, body } = await classify(server, images);
     expect([status, body.results.length]).toEqual([200, CONFIG.maxImages]);
   });
 
-  it('a PNG of 30,000 x 30,000 in few bytes', async () => {
+  it('a small PNG file of 30,000 x 30,000 pixels', async () => {
     const bomb = blackPng(30_000, 30_000);
     const { status, body } = await classify(server, { 'bomb.png': bomb });
     expect({ status, code: body.code }).toEqual({ status: 413, code: 'image_too_large' });
@@ -198,7 +198,7 @@ describe('too much', () => {
     expect(answer.detail).toContain(String(CONFIG.maxImageBytes));
   });
 
-  it('a file over the limit, in a form that is not', async () => {
+  it('a file over the limit in a form below its limit', async () => {
     const answer = refused(await classify(server, { 'big.jpg': Buffer.alloc(CONFIG.maxImageBytes + 1) }));
     expect(answer).toMatchObject({ status: 413, code: 'body_too_large' });
   });
@@ -240,14 +240,14 @@ describe('wrong options', () => {
     expect(body.context['errors']).toMatchObject([{ field: 'top_k' }, { field: 'threshold' }]);
   });
 
-  it('a model that is not there, and which there are', async () => {
+  it('an unknown model; the error lists the known ones', async () => {
     const answer = refused(await classify(server, { 'a.jpg': photo }, { query: '?model=nobody' }));
     expect(answer).toMatchObject({ status: 404, code: 'model_not_found' });
     expect(answer.detail).toContain('tiny.test');
   });
 });
 
-it('damage in random places is answered or refused, never a failure', async () => {
+it('damaged files are classified or refused, never an internal error', async () => {
   const source = await picture(80, 80, waves).webp().toBuffer();
   for (let seed = 1; seed <= 40; seed++) {
     const damaged = Buffer.from(source);

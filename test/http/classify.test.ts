@@ -60,7 +60,7 @@ describe('POST /classify', () => {
     },
   );
 
-  it('names as many classes as asked, or all', async () => {
+  it('returns top_k classes, or all when there are fewer', async () => {
     for (const [topK, count] of [
       [1, 1],
       [2, 2],
@@ -72,12 +72,12 @@ describe('POST /classify', () => {
     }
   });
 
-  it('names no class below the threshold', async () => {
+  it('returns no class below the threshold', async () => {
     const { body } = await classifyRaw(server, reddish, 'image/png', '?threshold=0.5');
     expect(body.results[0]?.predictions.map(({ label }) => label)).toEqual(['red']);
   });
 
-  it('reads options from the form as from the query', async () => {
+  it('reads options from the form and from the query', async () => {
     const fields = { top_k: '1', runtime: 'tfjs', model: 'tiny.test', threshold: '0.1' };
     const inForm = await classify(server, { a: reddish }, { fields });
     const inQuery = await classify(server, { a: reddish }, { query: `?${new URLSearchParams(fields)}` });
@@ -88,7 +88,7 @@ describe('POST /classify', () => {
     }
   });
 
-  it('refuses an option that the form and the query give differently', async () => {
+  it('refuses an option that has different values in form and query', async () => {
     const { status, body } = await classify(server, { a: reddish }, { fields: { top_k: '1' }, query: '?top_k=2' });
     expect([status, body.code]).toEqual([400, 'invalid_request']);
     expect(body.detail).toContain('"2" in the query and "1" in the form');
@@ -111,7 +111,7 @@ describe('errors of the classifier', () => {
     await failed.close();
   });
 
-  it('a failure of the program tells the client nothing but where to look', async () => {
+  it('an internal error tells the client only the request id', async () => {
     const failed = await failing(new Error('secret: /etc/key'));
     const { status, body, headers } = await classifyRaw(failed, blue);
     expect([status, body.code]).toEqual([500, 'internal']);
@@ -127,7 +127,7 @@ describe('a client that hangs up', () => {
   const head = (length: number) =>
     `POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: ${length}\r\n\r\n`;
 
-  it('half-way through its body is dropped, and nothing is classified', async () => {
+  it('during its upload is dropped, and nothing is classified', async () => {
     let asked = 0;
     const watched = await startServer({
       classifier: {
@@ -155,7 +155,7 @@ describe('a client that hangs up', () => {
     await watched.close();
   });
 
-  it('while it waits for its answer has its work aborted', async () => {
+  it('while it waits for the answer has its work aborted', async () => {
     const started = deferred<ClassificationRequest>();
     const waiting = await startServer({
       classifier: {

@@ -27,7 +27,7 @@ describe('an inference request', () => {
     ['of a tensor that no memory holds', () => withData('[1]', { shape: '[1,60000,60000,3]' }), 'needs 10800000000'],
     ['of a thousand dimensions', () => withData('[1]', { shape: `[${repeated('1,', 2e3)}1]` }), 'shape'],
     ['of the longest id', () => `{"id":"${repeated('x', 1e6)}","inputs":[]}`, 'id'],
-  ])('%s is refused in few words, while others are answered', async (_, body, reason) => {
+  ])('%s is refused with a short error, while others are answered', async (_, body, reason) => {
     const init = { method: 'POST', body: body() };
     const delay = monitorEventLoopDelay({ resolution: 10 });
     delay.enable();
@@ -41,7 +41,7 @@ describe('an inference request', () => {
   });
 });
 
-it('an answer of too many predictions is refused, with what would fit', async () => {
+it('an answer with too many predictions is refused; the error says what would fit', async () => {
   const predictions = Array.from({ length: 21_841 }, (_, index) => ({ index, label: `class ${index}`, score: 0 }));
   const timings = { decodeMs: 0, queueMs: 0, inferenceMs: 0, batchSize: 1 };
   const wide = await startServer({
@@ -66,7 +66,7 @@ it('an answer of too many predictions is refused, with what would fit', async ()
   await wide.close();
 });
 
-it('options that are wrong are named up to a number, and cut to a length', async () => {
+it('an error names a limited number of wrong options, and cuts long values', async () => {
   const query = Array.from({ length: 900 }, (_, i) => `option_${i}=1`).join('&');
   for (const path of [`/classify?${query}`, `/classify?top_k=${'x'.repeat(8_000)}`]) {
     const body = new FormData();
@@ -77,7 +77,7 @@ it('options that are wrong are named up to a number, and cut to a length', async
   }
 });
 
-it('a long tensor comes back from the thread that parses it as it was sent', async () => {
+it('the parser thread returns a long tensor unchanged', async () => {
   const seen: InferenceRequest[] = [];
   const echo = await startServer({
     config: { ...CONFIG, maxBodyBytes: 40 * MEBIBYTE },

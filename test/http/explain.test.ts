@@ -39,7 +39,7 @@ const explainForm = (images: Record<string, Uint8Array>, fields = {}) =>
   ask(server, '/explain', { method: 'POST', body: imageForm(images, fields) });
 
 describe('POST /explain', () => {
-  it('answers with the class, how it was traced, and a grid over a part of the photo', async () => {
+  it('answers with the class, the method and a grid over the crop of the photo', async () => {
     const { status, body } = await explainRaw();
     expect(status).toBe(200);
     expect(body).toMatchObject({
@@ -61,7 +61,7 @@ describe('POST /explain', () => {
     });
   });
 
-  it('hands on the image and the options, of the query and of the form', async () => {
+  it('passes on the image and the options of query and form', async () => {
     asked.length = 0;
     await explainRaw('?model=tiny.test@1&class=n02099601');
     await explainForm({ 'a.jpg': photo }, { model: 'tiny.test', class: '2' });
@@ -72,7 +72,7 @@ describe('POST /explain', () => {
     ]);
   });
 
-  it('answers with a picture where one is asked for', async () => {
+  it('answers with a picture on request', async () => {
     asked.length = 0;
     const url = `${server.url}/explain?format=png&opacity=0.5&class=red`;
     const response = await fetch(url, { method: 'POST', body: photo, headers: { 'Content-Type': 'image/png' } });
@@ -81,7 +81,7 @@ describe('POST /explain', () => {
     expect(asked).toMatchObject([{ class: 'red', opacity: 0.5 }]);
   });
 
-  it('takes one image and no more', async () => {
+  it('accepts only one image', async () => {
     const { body } = await explainForm({ 'a.jpg': photo, 'b.jpg': photo });
     expect([body.code, body.context]).toEqual(['too_many_images', { max_images: 1 }]);
     expect((await explainForm({})).body.code).toBe('no_image');

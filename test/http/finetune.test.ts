@@ -43,7 +43,7 @@ function finetune(fields: Fields, dataset: Uint8Array | undefined = zip, query =
 const refused = ({ status, body }: Answer) => ({ status, code: body.code, detail: body.detail });
 
 describe('POST /finetune', () => {
-  it('answers with a job and where to look for it', async () => {
+  it('answers with a job and its URL', async () => {
     const { status, headers, text } = await finetune({ name: 'flowers' });
     const job = JSON.parse(text);
     expect(status).toBe(202);
@@ -51,7 +51,7 @@ describe('POST /finetune', () => {
     expect(job).toMatchObject({ state: 'queued', progress: null, result: null, options: { name: 'flowers' } });
   });
 
-  it('takes options as text out of form and query, each in its own type', async () => {
+  it('parses options of the form and the query by their types', async () => {
     const fields = {
       name: 'flowers',
       hidden_units: '[64, 32]',
@@ -70,7 +70,7 @@ describe('POST /finetune', () => {
     });
   });
 
-  it('keeps the version that the name of its backbone meant when the job was sent', async () => {
+  it('keeps the version that the name of the backbone stood for when the job was submitted', async () => {
     const alone = await startWorkbench();
     await alone.publish('birds');
     for (const backbone of ['birds', 'birds@1']) {
@@ -80,7 +80,7 @@ describe('POST /finetune', () => {
     await alone.close();
   });
 
-  it('a dry run answers with what was found, needs no name and queues nothing', async () => {
+  it('a dry run answers with a report on the data set, needs no name and queues no job', async () => {
     const asked: unknown[] = [];
     const none = { count: 0, examples: [] };
     const report: PreflightReport = {
@@ -115,7 +115,7 @@ describe('POST /finetune', () => {
     await dry.close();
   });
 
-  it('a dry run is given up when its client leaves, and its zip removed', async () => {
+  it('a dry run is cancelled when its client leaves, and its zip is removed', async () => {
     const begun = deferred<AbortSignal>();
     const left = deferred<void>();
     const finetuning: Pick<FinetuneJobs, 'submit' | 'inspect' | 'jobs'> = {
@@ -171,25 +171,25 @@ describe('options that are wrong', () => {
     expect(body.context['errors']).toEqual([expect.objectContaining({ field })]);
   });
 
-  it('each is named when there are many', async () => {
+  it('the error names each of them', async () => {
     const { body } = await finetune({ name: 'A', epochs: 'x', nonsense: '1' });
     const errors = body.context['errors'] as readonly { field: string }[];
     expect(errors.map(({ field }) => field).sort()).toEqual(['epochs', 'name', 'nonsense']);
   });
 
-  it('one that stands in query and form with two values', async () => {
+  it('an option with different values in query and form', async () => {
     const { body } = await finetune({ name: 'flowers' }, zip, '?name=trees');
     expect(body.detail).toMatch(/^name is "trees" in the query and "flowers" in the form/);
   });
 
-  it('an unknown backbone, with the names there are', async () => {
+  it('an unknown backbone; the error has the known names', async () => {
     const answer = refused(await finetune({ name: 'flowers', backbone: 'resnet9000' }));
     expect(answer).toMatchObject({ status: 404, code: 'model_not_found' });
     expect(answer.detail).toContain(BACKBONE);
   });
 });
 
-describe('bodies that hold no zip to train on', () => {
+describe('bodies without a zip that can be trained on', () => {
   const flowers = { name: 'flowers' };
 
   it('no file at all', async () => {
@@ -198,7 +198,7 @@ describe('bodies that hold no zip to train on', () => {
     expect(answer.detail).toContain('"dataset"');
   });
 
-  it('a file in another part, which is named', async () => {
+  it('a file in another part; the error names the part', async () => {
     const answer = refused(await ask(bench, '/finetune', { method: 'POST', body: formOf(zip, flowers, 'zip') }));
     expect(answer).toMatchObject({ status: 400, code: 'invalid_request' });
     expect(answer.detail).toContain('"zip"');
@@ -235,12 +235,12 @@ describe('bodies that hold no zip to train on', () => {
     expect(answer).toMatchObject({ status: 422, code: 'archive_corrupt' });
   });
 
-  it('a zip that is cut short', async () => {
+  it('a truncated zip', async () => {
     const answer = await finetune(flowers, zip.subarray(0, zip.length - 40));
     expect(refused(answer)).toMatchObject({ status: 422, code: 'archive_corrupt' });
   });
 
-  it('a zip whose names lead out of it', async () => {
+  it('a zip with names that lead out of its folder', async () => {
     const answer = await finetune(flowers, swapped(zip, 'rose/0.jpg', '../..0.jpg'));
     expect(refused(answer)).toMatchObject({ status: 422, code: 'archive_unsafe' });
   });
@@ -257,7 +257,7 @@ describe('bodies that hold no zip to train on', () => {
     expect(refused(await finetune(flowers, bare))).toMatchObject({ status: 422, code: 'dataset_layout' });
   });
 
-  it('a form that breaks off', async () => {
+  it('a truncated form', async () => {
     const cut = '--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.zip"\r\n\r\nPK';
     const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
     const answer = await ask(bench, '/finetune?name=flowers', { method: 'POST', body: cut, headers });
@@ -266,20 +266,20 @@ describe('bodies that hold no zip to train on', () => {
 });
 
 describe('limits', () => {
-  it('jobs that wait: one too many is told to come again', async () => {
+  it('jobs that wait: one too many is refused with Retry-After', async () => {
     for (let i = 0; i < 3; i++) expect((await finetune({ name: 'flowers' })).status).toBe(202);
     const answer = await finetune({ name: 'flowers' });
     expect(refused(answer)).toMatchObject({ status: 429, code: 'job_queue_full' });
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
-  it('bytes: a length that is announced is refused at once', async () => {
+  it('bytes: a Content-Length over the limit is refused at once', async () => {
     const answer = await finetune({ name: 'flowers' }, Buffer.alloc(CONFIG.maxArchiveBytes * 2));
     expect(refused(answer)).toMatchObject({ status: 413, code: 'archive_too_large' });
     expect(answer.body.context['maximum']).toBe(CONFIG.maxArchiveBytes);
   });
 
-  it('bytes: a length that is not announced is refused when it is passed', async () => {
+  it('bytes: a body without Content-Length is refused when it exceeds the limit', async () => {
     const part = '--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.zip"\r\n\r\n';
     for (const size of [CONFIG.maxArchiveBytes + 1, CONFIG.maxArchiveBytes * 2]) {
       async function* chunks() {
@@ -306,7 +306,7 @@ describe('limits', () => {
     await expect.poll(() => readdirSync(bench.uploadDir)).toEqual([]);
   });
 
-  it('zips that arrive at once: one too many is told to come again, and a place that comes free is taken', async () => {
+  it('concurrent uploads: one too many is refused with Retry-After, and admitted when another has ended', async () => {
     const narrow = await startWorkbench({ config: { ...CONFIG, maxUploads: 2 } });
     const lines = await Promise.all([openLine(narrow.port), openLine(narrow.port)]);
     for (const { socket } of lines) socket.write(`${head(1_000_000)}z`);
@@ -322,7 +322,7 @@ describe('limits', () => {
     await narrow.close();
   });
 
-  it('progress: a zip that comes a byte at a time gives its place back', async () => {
+  it('progress: an upload of a byte at a time is cut off and frees its place', async () => {
     const slow = await startWorkbench({ config: { ...CONFIG, maxUploads: 1, stallTimeoutMs: 200 } });
     const line = await openLine(slow.port);
     line.socket.write(head(1_000_000));
@@ -335,7 +335,7 @@ describe('limits', () => {
     await slow.close();
   });
 
-  it('time: a zip may take longer than a photo, but not for ever', async () => {
+  it('time: a zip may take longer than a photo, up to UPLOAD_TIMEOUT_MS', async () => {
     const slow = await startWorkbench({ config: { ...CONFIG, requestTimeoutMs: 100, uploadTimeoutMs: 500 } });
     const line = await openLine(slow.port);
     const start = performance.now();
@@ -349,8 +349,8 @@ describe('limits', () => {
   });
 });
 
-describe('what the trainer throws', () => {
-  it('is told, and the zip is removed', async () => {
+describe('an error of the trainer', () => {
+  it('is answered, and the zip is removed', async () => {
     const finetuning: Pick<FinetuneJobs, 'submit' | 'inspect' | 'jobs'> = {
       submit: () => Promise.reject(new AppError('shutting_down', 'the job queue is closed')),
       inspect: () => Promise.reject(new AppError('training_lost', 'the training process was ended by SIGKILL')),

@@ -39,7 +39,7 @@ describe('slow clients', () => {
   it.each([
     ['a raw body', 'image/jpeg'],
     ['a form', 'multipart/form-data; boundary=x'],
-  ])('%s that comes byte by byte is cut off at the deadline, and others are served meanwhile', async (_, type) => {
+  ])('%s that arrives byte by byte is cut off at the deadline, while others are served', async (_, type) => {
     server = await startServer({ config: { ...CONFIG, requestTimeoutMs: 250 } });
     const line = await openLine(server.port);
     line.socket.write(
@@ -70,7 +70,7 @@ describe('slow clients', () => {
     await trickled;
   });
 
-  it('a body that comes slowly, but comes, is taken', async () => {
+  it('a body that arrives slowly, but makes progress, is accepted', async () => {
     server = await startServer({ config: { ...CONFIG, maxImageBytes: 1_000_000, stallTimeoutMs: 500 } });
     const photo = await picture(400, 400, (x, y) => [(x * y) % 256, (x * 7) % 256, (y * 13) % 256])
       .png()
@@ -88,7 +88,7 @@ describe('slow clients', () => {
     await line.closed;
   });
 
-  it('a head that comes byte by byte is cut off too', async () => {
+  it('headers that arrive byte by byte are cut off too', async () => {
     server = await startServer({ config: { ...CONFIG, requestTimeoutMs: 250 } });
     const line = await openLine(server.port);
     const trickled = trickle(line, 'GET / HTTP/1.1\r\nA: ');
@@ -97,7 +97,7 @@ describe('slow clients', () => {
   });
 });
 
-it('idle connections outlast those of clients and proxies, so that no request meets one that is being closed', async () => {
+it('idle connections are kept longer than clients and proxies keep theirs, so that no request gets a connection that is being closed', async () => {
   server = await startServer();
   const { headers } = await fetch(`${server.url}/v2/health/live`);
   expect(Number(/timeout=(\d+)/.exec(headers.get('keep-alive') ?? '')?.[1])).toBeGreaterThan(60);
@@ -146,8 +146,8 @@ describe('a client that does not read its answer', () => {
   });
 });
 
-describe('what is no HTTP', () => {
-  it('is told so', async () => {
+describe('a malformed request', () => {
+  it('that is not HTTP is refused', async () => {
     server = await startServer();
     const line = await openLine(server.port);
     line.socket.write('HELLO\r\n\r\n');
@@ -155,7 +155,7 @@ describe('what is no HTTP', () => {
     await line.closed;
   });
 
-  it('has a head of endless length', async () => {
+  it('with too long headers is refused', async () => {
     server = await startServer();
     const line = await openLine(server.port);
     line.socket.write(`GET / HTTP/1.1\r\nA: ${'a'.repeat(100_000)}\r\n\r\n`);
@@ -164,7 +164,7 @@ describe('what is no HTTP', () => {
   });
 });
 
-it('a client that still sends what is no HTTP reads why it was refused, and no reset', async () => {
+it('a client that still sends too long headers gets the answer, and no reset', async () => {
   server = await startServer();
   // It sends on although the server has said that it is done.
   const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
@@ -194,7 +194,7 @@ describe('bodies over the limit', () => {
   const head = (rest: string) =>
     `POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n${rest}\r\n\r\n`;
 
-  it('are refused at once when their length is announced', async () => {
+  it('are refused at once when they have a Content-Length', async () => {
     server = await startServer();
     const line = await openLine(server.port);
     line.socket.write(head('Content-Length: 1000000000'));
@@ -205,7 +205,7 @@ describe('bodies over the limit', () => {
     expect(line.received().match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
-  it('are refused before they are sent when the client asks', async () => {
+  it('are refused before they are sent when the client expects 100 Continue', async () => {
     server = await startServer();
     const line = await openLine(server.port);
     line.socket.write(head('Content-Length: 1000000000\r\nExpect: 100-continue'));
@@ -238,7 +238,7 @@ describe('bodies over the limit', () => {
     },
   );
 
-  it('a client that is refused may send on, as long as it does, and meets no reset', async () => {
+  it('a client that is refused may continue to send, and gets no reset', async () => {
     server = await startServer();
     const { socket, answer, closed } = await openLine(server.port);
     const length = 30 * 100_000;
@@ -252,7 +252,7 @@ describe('bodies over the limit', () => {
     await closed;
   });
 
-  it('a body that is welcome is asked for', async () => {
+  it('a body within the limit is requested with 100 Continue', async () => {
     server = await startServer();
     const photo = await picture(20, 20, () => [255, 0, 0])
       .jpeg()
@@ -283,7 +283,7 @@ describe('memory of bodies in flight', () => {
     ['an image', 'image/jpeg', '/classify'],
     ['a form', 'multipart/form-data; boundary=x', '/explain'],
     ['a tensor', 'application/octet-stream', '/v2/models/tiny.test/infer'],
-  ])('is bounded: %s that exceeds it is refused before it is read', async (_, type, path) => {
+  ])('is limited: %s that exceeds it is refused before it is read', async (_, type, path) => {
     server = await start();
     const lines = [await opened(LENGTH), await opened(LENGTH)];
     await expect.poll(async () => codeOf(await opened(LENGTH, type, path))).toEqual([429, 'queue_full']);
@@ -292,7 +292,7 @@ describe('memory of bodies in flight', () => {
     for (const { socket } of [...lines, refused]) socket.destroy();
   });
 
-  it('counts bodies of unannounced length as they arrive', async () => {
+  it('counts bodies without Content-Length as they arrive', async () => {
     server = await start();
     const lines = [await opened(LENGTH), await opened(LENGTH)];
     const growing = await opened(undefined);
@@ -302,7 +302,7 @@ describe('memory of bodies in flight', () => {
     for (const { socket } of [...lines, growing]) socket.destroy();
   });
 
-  it('comes back when a request is answered, and when its client leaves', async () => {
+  it('is freed when a request is answered, and when its client leaves', async () => {
     server = await start();
     const photo = await picture(20, 20, () => [0, 0, 255])
       .jpeg()
@@ -346,7 +346,7 @@ it('many images that listen to one client print no warning', async () => {
 });
 
 describe('drain', () => {
-  it('lets what is in flight be answered, closes its connection and takes no more', async () => {
+  it('answers requests in flight, closes their connections and accepts no more', async () => {
     const { promise: released, resolve: release } = deferred<void>();
     const { promise: started, resolve: start } = deferred<void>();
     server = await startServer({
@@ -371,7 +371,7 @@ describe('drain', () => {
     await drained;
   });
 
-  it('cuts what does not end in time', async () => {
+  it('ends connections that are not done in time', async () => {
     const started = deferred<void>();
     server = await startServer({
       classifier: {

@@ -93,7 +93,7 @@ const twoImages = (): Uint8Array => {
 };
 
 describe('metadata', () => {
-  it('of the server names its extensions', async () => {
+  it('of the server lists its extensions', async () => {
     const { body } = await ask(server, '/v2');
     expect(body).toEqual({
       name: 'menagerie',
@@ -102,7 +102,7 @@ describe('metadata', () => {
     });
   });
 
-  it.each(['', '/versions/1', '/versions/production'])('of a model names its tensors (%s)', async (version) => {
+  it.each(['', '/versions/1', '/versions/production'])('of a model lists its tensors (%s)', async (version) => {
     const { body } = await ask(server, `/v2/models/${MODEL}${version}`);
     expect(body).toMatchObject({
       name: MODEL,
@@ -112,7 +112,7 @@ describe('metadata', () => {
     });
   });
 
-  it('of what is not there is an error that its clients can read', async () => {
+  it('of an unknown model or version is an error in the form of the protocol', async () => {
     const { status, text } = await ask(server, '/v2/models/nobody');
     const { code, detail, error } = JSON.parse(text);
     expect([status, code]).toEqual([404, 'model_not_found']);
@@ -131,12 +131,12 @@ describe('a backbone alone', () => {
     ...outputs,
   });
 
-  it('lists its features and activations', async () => {
+  it('has the outputs features and activations', async () => {
     const { body } = await ask(server, path);
     expect(body).toMatchObject({ outputs: [{ name: 'features' }, { name: 'activations' }] });
   });
 
-  it('gives its features', async () => {
+  it('computes its features', async () => {
     const { status, body } = await infer(asked({ outputs: [{ name: 'features' }] }), undefined, `${path}/infer`);
     expect([status, body.outputs.map(({ name }) => name)]).toEqual([200, ['features']]);
   });
@@ -156,14 +156,14 @@ describe('pixels', () => {
     ['flat JSON', () => [{ data: Array.from(twoImages()) }] as const],
     ['nested JSON', () => [{ data: [[...twoImages().subarray(0, IMAGE)], [...twoImages().subarray(IMAGE)]] }] as const],
     ['binary data', () => [{ parameters: { binary_data_size: 2 * IMAGE } }, twoImages()] as const],
-  ])('come as UINT8 in %s', async (_how, given) => {
+  ])('may be UINT8 in %s', async (_how, given) => {
     const [extra, binary] = given();
     const { body } = await infer({ id: 'mine', ...pixels('UINT8', [2, 64, 64, 3], extra) }, binary);
     expect(body).toMatchObject({ model_name: MODEL, model_version: '1', id: 'mine' });
     expect(body.outputs[0]?.data).toEqual([10, 20, 1, 30, 40, 1]);
   });
 
-  it('come as FP32, rounded, and behind a version', async () => {
+  it('may be FP32, which is rounded, and be sent to a version', async () => {
     const floats = Float32Array.from(twoImages(), (value) => Math.max(0, value - 0.4));
     const binary = new Uint8Array(floats.buffer);
     const request = pixels('FP32', [2, 64, 64, 3], { parameters: { binary_data_size: binary.length } });
@@ -186,13 +186,13 @@ describe('pixels', () => {
       pixels('UINT8', [1, 64, 64, 3], { parameters: { binary_data_size: 9 } }),
       '0 bytes',
     ],
-  ])('are refused that are %s', async (_what, request, told) => {
+  ])('are refused when they are %s', async (_what, request, told) => {
     const { status, body } = await infer(request);
     expect([status, body.error]).toEqual([400, body.detail]);
     expect(body.detail).toContain(told);
   });
 
-  it('are refused in too many images, and behind a wrong length of the JSON', async () => {
+  it('are refused when there are too many images, or when the length of the JSON is wrong', async () => {
     expect((await infer(pixels('UINT8', [65, 64, 64, 3], { data: [] }))).status).toBe(413);
     const headers = { 'Inference-Header-Content-Length': '99999' };
     const init = { method: 'POST', body: '{}', headers };
@@ -206,7 +206,7 @@ describe('files', () => {
       .png()
       .toBuffer();
 
-  it.each([[[2]], [[2, 1]]])('come as BYTES of shape %j, behind their lengths or in base64', async (shape) => {
+  it.each([[[2]], [[2, 1]]])('may be BYTES of shape %j, with length prefixes or in base64', async (shape) => {
     const file = await red();
     const length = Buffer.alloc(4);
     length.writeUInt32LE(file.length);
@@ -219,7 +219,7 @@ describe('files', () => {
     expect(inJson.body.outputs).toEqual(inBinary.body.outputs);
   });
 
-  it('that are none fail the request, which says which', async () => {
+  it('that are no images fail the request; the error says which one', async () => {
     const text = (await red()).toString('base64');
     const { status, body } = await infer(
       pixels('BYTES', [2], { data: [text, Buffer.from('text').toString('base64')] }),
@@ -239,7 +239,7 @@ describe('outputs', () => {
     parameters,
   });
 
-  it('are all there are where none is named, and otherwise those alone, in their order', async () => {
+  it('are all outputs by default, or the requested ones in their order', async () => {
     const all = await infer(given(undefined));
     expect(all.body.outputs.map(({ name }) => name)).toEqual(['probabilities', 'logits', 'features', 'activations']);
     const two = await infer(given([{ name: 'features' }, { name: 'logits' }]));
@@ -249,7 +249,7 @@ describe('outputs', () => {
     ]);
   });
 
-  it('come as binary data where that is asked for, one or all', async () => {
+  it('are sent as binary data on request, one or all of them', async () => {
     const one = await infer(given([{ name: 'logits' }, { name: 'features', parameters: { binary_data: true } }]));
     expect(one.body.outputs.map(({ data, parameters }) => [data?.length, parameters?.binary_data_size])).toEqual([
       [3, undefined],
@@ -260,7 +260,7 @@ describe('outputs', () => {
     expect(all.rest.length).toBe(4 * 12);
   });
 
-  it('can be the names of the likeliest classes', async () => {
+  it('can be the labels of the most probable classes', async () => {
     const classes = { classification: 2 };
     const json = await infer(given([{ name: 'logits', parameters: classes }]));
     const texts = json.body.outputs[0]?.data ?? [];
@@ -275,7 +275,7 @@ describe('outputs', () => {
     expect(binary.rest.subarray(4, 4 + Buffer.byteLength(first)).toString()).toBe(first);
   });
 
-  it('are computed by the runtime that is asked for', async () => {
+  it('are computed by the requested runtime', async () => {
     runtimes.length = 0;
     await infer(given([{ name: 'logits' }]));
     await infer(given([{ name: 'logits' }], { runtime: 'tfjs' }));

@@ -40,14 +40,14 @@ function eventsOf(text: string) {
 }
 
 describe('jobs', () => {
-  it('are listed, the newest first, and read one by one', async () => {
+  it('are listed, newest first, and can be read one by one', async () => {
     const second = await bench.queue.enqueue({ payload: { name: 'trees' } });
     const { jobs } = JSON.parse((await ask(bench, '/jobs')).text);
     expect(jobs.map(({ id }: { id: string }) => id)).toEqual([second.id, job.id]);
     expect(JSON.parse((await ask(bench, `/jobs/${job.id}`)).text)).toEqual(jobs[1]);
   });
 
-  it('say how far they are, in their own numbers and as a share of the whole', async () => {
+  it('have the progress of the phase and the share of the whole job', async () => {
     const claimed = await claim();
     const shares: number[] = [];
     for (const progress of [
@@ -65,7 +65,7 @@ describe('jobs', () => {
     expect(shares[2]).toBeLessThan(1);
   });
 
-  it('tell what came out, or why nothing did', async () => {
+  it('have the result, or the reason of the failure', async () => {
     await finish();
     const done = JSON.parse((await ask(bench, `/jobs/${job.id}`)).text);
     expect(done).toMatchObject({ state: 'succeeded', result: RESULT, failure: null, attempts: 1 });
@@ -89,7 +89,7 @@ describe('jobs', () => {
     ['GET', '/jobs/42'],
     ['DELETE', '/jobs/42'],
     ['GET', '/jobs/42/events'],
-  ])('that are not there: %s %s', async (method, path) => {
+  ])('that do not exist: %s %s', async (method, path) => {
     const { status, body } = await ask(bench, path, { method });
     expect([status, body.code]).toEqual([404, 'job_not_found']);
   });
@@ -121,29 +121,29 @@ describe('the events of a job', () => {
     expect(eventsOf(await text).at(-1)?.data.state).toBe('succeeded');
   });
 
-  it('go on after the last that was seen, by header or query', async () => {
+  it('continue after the last event that was received, given by header or query', async () => {
     await finish();
     const byHeader = await ask(bench, path(), { headers: { 'Last-Event-ID': '3' } });
     const byQuery = await ask(bench, `${path()}?last_event_id=3`);
     for (const { text } of [byHeader, byQuery]) expect(eventsOf(text).map(({ id }) => id)).toEqual(['4', '5']);
   });
 
-  it('are over for who has seen the end: 204 keeps a browser from asking again', async () => {
+  it('are answered with 204 after the last event, so that a browser does not reconnect', async () => {
     await finish();
     expect((await ask(bench, `${path()}?last_event_id=5`)).status).toBe(204);
   });
 
-  it('after an id that is none: refused', async () => {
+  it('are refused after an id that is not valid', async () => {
     const { status, body } = await ask(bench, `${path()}?last_event_id=last`);
     expect([status, body.code]).toEqual([400, 'invalid_request']);
     expect(body.detail).toContain('"last"');
   });
 
-  it('are not waited for by HEAD', async () => {
+  it('HEAD does not wait for them', async () => {
     expect((await fetch(bench.url + path(), { method: 'HEAD' })).status).toBe(200);
   });
 
-  it('show that they live when nothing happens', async () => {
+  it('have comments in between when nothing happens', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     try {
       const response = await fetch(bench.url + path());
@@ -158,7 +158,7 @@ describe('the events of a job', () => {
     }
   });
 
-  it('are let go when the client leaves', async () => {
+  it('are released when the client leaves', async () => {
     const follow = vi.spyOn(bench.queue, 'events');
     const client = new AbortController();
     const response = await fetch(bench.url + path(), { signal: client.signal });

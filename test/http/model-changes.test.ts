@@ -31,7 +31,7 @@ const remove = (path: string) => ask(bench, path, { method: 'DELETE' });
 const card = async (id: string) => JSON.parse((await ask(bench, `/models/${id}`)).text);
 
 describe('aliases', () => {
-  it('promote and roll back: the bare name answers at once as the version', async () => {
+  it('promote and roll back: the bare name stands for the version at once', async () => {
     for (const version of [1, 2, 1]) {
       const { status, text } = await put('production', { version });
       expect([status, JSON.parse(text).version]).toEqual([200, version]);
@@ -39,7 +39,7 @@ describe('aliases', () => {
     }
   });
 
-  it('of other names are listed, found and removed', async () => {
+  it('with other names can be listed, used and removed', async () => {
     await put('stable', { version: 1 });
     expect((await card(name)).aliases).toEqual({ production: 2, stable: 1 });
     expect((await card(`${name}@stable`)).version).toBe(1);
@@ -55,12 +55,12 @@ describe('aliases', () => {
     ['production', [], 400, 'invalid_request'],
     ['3', { version: 1 }, 400, 'invalid_request'],
     ['Stable', { version: 1 }, 400, 'invalid_request'],
-  ])('that are wrong: %s %j', async (alias, body, status, code) => {
+  ])('that are not valid are refused: %s %j', async (alias, body, status, code) => {
     const answer = await put(alias, body);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  it('need JSON of few bytes', async () => {
+  it('need a small JSON body', async () => {
     const path = `/models/${name}/aliases/production`;
     const json = { 'Content-Type': 'application/json' };
     const text = await ask(bench, path, { method: 'PUT', body: 'version=1' });
@@ -71,7 +71,7 @@ describe('aliases', () => {
     expect([large.status, large.body.code]).toEqual([413, 'body_too_large']);
   });
 
-  it('of models that are not there, of the zoo, or of a version', async () => {
+  it('cannot be set for unknown models, models of the zoo, or references with a version', async () => {
     expect((await put('production', { version: 1 }, 'nobody')).body.code).toBe('model_not_found');
     const zoo = await put('production', { version: 1 }, BACKBONE);
     expect([zoo.status, zoo.body.code]).toEqual([409, 'model_read_only']);
@@ -80,28 +80,28 @@ describe('aliases', () => {
 });
 
 describe('versions', () => {
-  it('are removed with their queues; the next newest serves', async () => {
+  it('are removed with their queues; then the newest of the others serves', async () => {
     expect((await remove(`/models/${name}@2`)).status).toBe(204);
     expect(bench.released.at(-1)).toMatchObject({ name, version: 2 });
     expect(await card(name)).toMatchObject({ version: 1, versions: [1] });
     expect((await ask(bench, `/models/${name}@2`)).body.code).toBe('model_not_found');
   });
 
-  it('take the model along when the last one goes', async () => {
+  it('are removed with the model when they are the last', async () => {
     for (const version of [1, 2]) await remove(`/models/${name}@${version}`);
     expect((await ask(bench, `/models/${name}`)).body.code).toBe('model_not_found');
     const { models } = JSON.parse((await ask(bench, '/models')).text);
     expect(models.map(({ id }: { id: string }) => id)).not.toContain(name);
   });
 
-  it('under an alias stay', async () => {
+  it('cannot be removed while an alias points to them', async () => {
     await put('production', { version: 1 });
     const { status, body } = await remove(`/models/${name}@1`);
     expect([status, body.code]).toEqual([409, 'version_in_use']);
     expect(body.detail).toContain('production');
   });
 
-  it('must be named by their number', async () => {
+  it('must be given by their number', async () => {
     for (const id of [name, `${name}@production`, `${name}@1@2`, `${name}@0`]) {
       const { status, body } = await remove(`/models/${id}`);
       expect([status, body.code]).toEqual([400, 'invalid_request']);
@@ -109,7 +109,7 @@ describe('versions', () => {
     }
   });
 
-  it('of the zoo stay, and those that are not there are not found', async () => {
+  it('of the zoo cannot be removed, and unknown ones are not found', async () => {
     const zoo = await remove(`/models/${BACKBONE}@1`);
     expect([zoo.status, zoo.body.code]).toEqual([409, 'model_read_only']);
     expect((await remove(`/models/${name}@9`)).body.code).toBe('version_not_found');
@@ -128,7 +128,7 @@ it.each(['@1@2', '@1@junk', '@', '@@1', '@01', '@production@2', '@1%20', '%40%40
 );
 
 describe('the card of a fine-tuned model', () => {
-  it('has its report in short, where it comes from and when it is unsure', async () => {
+  it('has a summary of the report, the provenance and the threshold', async () => {
     expect(await card(name)).toMatchObject({
       unknown_threshold: 0.4,
       provenance: { backbone: `${BACKBONE}@1` },
@@ -149,7 +149,7 @@ describe('the report', () => {
   it.each([
     ['a browser', '', 'text/html,application/xhtml+xml,*/*;q=0.8'],
     ['who asks by query', '?format=html', 'application/json'],
-  ])('is a page for %s, whose own style may work and nothing else', async (_, query, Accept) => {
+  ])('is a page for %s, with a policy that allows only its own style', async (_, query, Accept) => {
     const response = await fetch(bench.url + path() + query, { headers: { Accept } });
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     const policy = response.headers.get('content-security-policy');
@@ -158,7 +158,7 @@ describe('the report', () => {
     expect(await response.text()).toContain('<title>Report</title>');
   });
 
-  it('comes with small pictures of the images that it names', async () => {
+  it('has thumbnails of the images that it names', async () => {
     expect((await ask(bench, `${path()}/pictures`)).body).toEqual({
       'rose/1.jpg': expect.stringMatching(/^data:image/),
     });
@@ -166,7 +166,7 @@ describe('the report', () => {
     expect([zoo.status, zoo.body.code]).toEqual([404, 'report_not_found']);
   });
 
-  it('is there for what was trained here, in the formats there are', async () => {
+  it('exists only for fine-tuned models, as JSON and HTML', async () => {
     const zoo = await ask(bench, `/models/${BACKBONE}/report`);
     expect([zoo.status, zoo.body.code]).toEqual([404, 'report_not_found']);
     const odd = await ask(bench, `${path()}?format=pdf`);
@@ -183,7 +183,7 @@ describe('an export', () => {
     return { name: response.headers.get('content-disposition'), files };
   }
 
-  it('is a zip of the model, its classes, its card and how to run it', async () => {
+  it('is a zip of the model, its classes, its card and instructions', async () => {
     const { name: disposition, files } = await download(`${name}@1`, 'onnx');
     expect(disposition).toBe(`attachment; filename="${name}-1-onnx.zip"`);
     expect([...files.keys()]).toEqual(['README.txt', 'card.json', 'labels.json', 'labels.txt', 'model.onnx']);
@@ -195,7 +195,7 @@ describe('an export', () => {
     await session.release();
   });
 
-  it('is there in three formats, of models of the zoo too', async () => {
+  it('has three formats, also for models of the zoo', async () => {
     const tfjs = await download(BACKBONE, 'tfjs');
     expect(tfjs.name).toBe(`attachment; filename="${BACKBONE}-1-tfjs.zip"`);
     expect(tfjs.files.has('model.json')).toBe(true);
@@ -204,7 +204,7 @@ describe('an export', () => {
     expect(JSON.parse(String(files.get('architecture.json')))).toMatchObject({ num_classes: 200 });
   });
 
-  it('is refused in other formats, and of models that are not there', async () => {
+  it('is refused for other formats and unknown models', async () => {
     const odd = await ask(bench, `/models/${name}/export?format=pickle`);
     expect([odd.status, odd.body.code]).toEqual([400, 'invalid_request']);
     expect((await ask(bench, '/models/nobody/export')).body.code).toBe('model_not_found');

@@ -52,7 +52,7 @@ describe('a request that changes or computes something', () => {
     expect(await requestAs(headers)).toEqual([403, 'cross_origin', expect.stringContaining('ALLOWED_HOSTS')]);
   });
 
-  it('is taken from the pages of this server and from programs', async () => {
+  it('is accepted from the pages of this server and from programs', async () => {
     const own = `http://127.0.0.1:${server.port}`;
     const sources = [
       { 'Sec-Fetch-Site': 'same-origin', Origin: own },
@@ -63,7 +63,7 @@ describe('a request that changes or computes something', () => {
     for (const headers of sources) expect(await statusOf(headers)).toBe(200);
   });
 
-  it('and reading is open to all', async () => {
+  it('but reading is allowed from every origin', async () => {
     const response = await fetch(`${server.url}/models`, { headers: { Origin: 'https://evil.example' } });
     expect(response.status).toBe(200);
   });
@@ -83,7 +83,7 @@ describe('the host name of a request', () => {
     '127.0.0.1.evil.example',
     '[::2]',
     '@',
-  ])('is refused when another name was made to lead here: %s', async (Host) => {
+  ])('is refused when it is not a name of this machine: %s', async (Host) => {
     const own = { Host, Origin: `http://${Host}`, 'X-Forwarded-Host': 'localhost' };
     for (const [method, path] of [
       ['POST', '/classify'],
@@ -94,16 +94,16 @@ describe('the host name of a request', () => {
     }
   });
 
-  it('is named by the error, with the setting that would allow it', async () => {
+  it('is in the error, with the setting that would allow it', async () => {
     const [, , detail] = await requestAs({ Host: 'lab.example:8080' });
     expect(detail).toContain('ALLOWED_HOSTS=lab.example');
   });
 
-  it('does not count for health checks, which a container gets under the name of its service', async () => {
+  it('is not checked for health checks, which containers get under the name of their service', async () => {
     expect(await statusOf({ Host: 'menagerie' }, { method: 'GET', path: '/v2/health/live' })).toBe(200);
   });
 
-  it('may be that of the settings', async () => {
+  it('may be listed in ALLOWED_HOSTS', async () => {
     const config = { ...CONFIG, host: '127.0.0.1', allowedHosts: 'lab.example, other.example' };
     const named = await startServer({ config });
     expect(await statusOf({ Host: 'lab.example:80' }, { to: named })).toBe(200);
@@ -111,7 +111,7 @@ describe('the host name of a request', () => {
     await named.close();
   });
 
-  it('is free on a network, unless the settings list names; addresses need none', async () => {
+  it('is not checked on a network address unless ALLOWED_HOSTS is set; IP addresses are always accepted', async () => {
     const open = await startServer({ config: { ...CONFIG, host: '0.0.0.0' } });
     expect(await statusOf({ Host: 'gpu-box' }, { to: open })).toBe(200);
     await open.close();
@@ -131,7 +131,7 @@ describe('the host name of a request', () => {
 describe('behind a proxy that changes Host', () => {
   const Host = '127.0.0.1:8080';
 
-  it('the page is known by X-Forwarded-Host and X-Forwarded-Proto where they are trusted', async () => {
+  it('the page is recognized by X-Forwarded-Host and X-Forwarded-Proto if they are trusted', async () => {
     const trusting = await startServer({ config: { ...CONFIG, trustProxy: true } });
     const page = {
       Host,
@@ -146,7 +146,7 @@ describe('behind a proxy that changes Host', () => {
     await trusting.close();
   });
 
-  it('the page is known by ALLOWED_HOSTS where the proxy forwards nothing', async () => {
+  it('the page is recognized by ALLOWED_HOSTS if the proxy forwards no names', async () => {
     const named = await startServer({ config: { ...CONFIG, allowedHosts: 'lab.example' } });
     expect(await statusOf({ Host, Origin: 'https://lab.example' }, { to: named })).toBe(200);
     expect(await statusOf({ Host, Origin: 'https://lab.example:8443' }, { to: named })).toBe(403);

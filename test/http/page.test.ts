@@ -24,7 +24,7 @@ afterAll(async () => {
 const open = () => fetch(server.url, { headers: { accept: 'text/html' } });
 
 describe('the page', () => {
-  test('is what a browser gets, under a policy that lets nothing inline run and nothing outside load', async () => {
+  test('is sent to browsers, with a policy that forbids inline scripts and foreign sources', async () => {
     const response = await open();
     expect(await response.text()).toContain('<title>Menagerie</title>');
     const policy = response.headers.get('content-security-policy') ?? '';
@@ -33,7 +33,7 @@ describe('the page', () => {
     expect(policy).not.toMatch(/https?:/);
   });
 
-  test('is asked for again each time, and sent again only when it changed', async () => {
+  test('is revalidated by browsers, and sent again only when it has changed', async () => {
     const first = await open();
     expect(first.headers.get('cache-control')).toBe('no-cache');
     // By hand: fetch would ask around every cache.
@@ -44,7 +44,7 @@ describe('the page', () => {
     response.resume();
   });
 
-  test('has files that a browser may keep for ever: their names tell what is in them', async () => {
+  test('has files that browsers may cache for ever: their names contain their digests', async () => {
     const response = await fetch(`${server.url}/assets/index-a1b2c3.js`);
     expect(response.headers.get('content-type')).toContain('javascript');
     expect(response.headers.get('cache-control')).toContain('immutable');

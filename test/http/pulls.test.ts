@@ -68,7 +68,7 @@ async function follow(
 }
 
 describe('a pull by request', () => {
-  test('is told where to look, says how far it is, and makes the model known when it is there', async () => {
+  test('answers with a URL, reports progress, and publishes the model at the end', async () => {
     const answer = await begin('?backbone_only=true');
     expect(answer.status).toBe(202);
     expect(answer.headers.get('location')).toBe(`/models/${NAME}/pull`);
@@ -127,7 +127,7 @@ describe('a pull by request', () => {
     expect((await follow()).events.at(-1)).toMatchObject({ state: 'done' });
   });
 
-  test('that is started while another is being cancelled begins anew', async () => {
+  test('that is started while another is being cancelled starts again', async () => {
     slowToStop = true;
     await begin();
     await vi.waitUntil(() => asked.length === 1);
@@ -170,7 +170,7 @@ describe('a pull by request', () => {
     expect(await state()).toMatchObject({ state: 'cancelled' });
   });
 
-  test('is of a model of the zoo, and of nothing else', async () => {
+  test('is refused for names that are no model of the zoo', async () => {
     const other = await ask(server, '/models/anything/pull', { method: 'POST' });
     expect(other).toMatchObject({ status: 404, body: { code: 'model_not_found' } });
     expect(await ask(server, `/models/${NAME}/pull`)).toMatchObject({ status: 404, body: { code: 'pull_not_found' } });

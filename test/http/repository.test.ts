@@ -41,7 +41,7 @@ const index = async (body?: object): Promise<unknown[]> =>
   );
 
 describe('the index', () => {
-  it('lists every version, and what cannot be loaded with the reason', async () => {
+  it('lists every version, and the reason for those that cannot be loaded', async () => {
     expect(JSON.parse((await post('/index')).text)).toEqual([
       { name: 'flowers', version: '1', ...unused },
       { name: 'flowers', version: '2', ...unused },
@@ -49,14 +49,14 @@ describe('the index', () => {
     ]);
   });
 
-  it('lists on request what is loaded alone', async () => {
+  it('lists only loaded versions on request', async () => {
     await post('/models/flowers/load');
     expect(await index({ ready: true })).toEqual(['flowers@2 READY']);
   });
 });
 
 describe('loading', () => {
-  it('takes the version that serves, or the one that is named', async () => {
+  it('loads the version in service, or the given one', async () => {
     expect(JSON.parse((await post('/models/flowers/load', {})).text)).toEqual({
       name: 'flowers',
       version: '2',
@@ -67,19 +67,19 @@ describe('loading', () => {
     expect((await index()).slice(0, 2)).toEqual(['flowers@1 READY', 'flowers@2 READY']);
   });
 
-  it('by a bare name lets all versions be served again', async () => {
+  it('by the bare name makes all versions usable again', async () => {
     await post('/models/flowers/unload', { parameters: { unload_dependents: false } });
     expect([states.get(1), states.get(2)]).toEqual([unloaded, unloaded]);
     await post('/models/flowers/load');
     expect([states.get(1), states.get(2)?.state]).toEqual([unused, 'READY']);
   });
 
-  it('of one version leaves the others alone', async () => {
+  it('of one version does not affect the others', async () => {
     await post('/models/flowers@1/unload');
     expect([states.get(1), states.get(2)]).toEqual([unloaded, undefined]);
   });
 
-  it('is refused of what is not there, and where more is asked for than is done', async () => {
+  it('is refused for unknown models and for parameters that are not supported', async () => {
     expect((await post('/models/nobody/load')).status).toBe(404);
     const { status, body } = await post('/models/flowers/load', { parameters: { config: '{}' } });
     expect([status, body.code]).toEqual([400, 'invalid_request']);
@@ -90,7 +90,7 @@ describe('loading', () => {
 });
 
 describe('readiness', () => {
-  it('is that of the version', async () => {
+  it('is reported for each version', async () => {
     await post('/models/flowers@1/load');
     expect(JSON.parse((await ask(server, '/v2/models/flowers/versions/1/ready')).text)).toEqual({
       name: 'flowers',
