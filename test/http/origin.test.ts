@@ -146,6 +146,19 @@ describe('behind a proxy that changes Host', () => {
     await trusting.close();
   });
 
+  it('the name that the proxy was asked for must be one of ALLOWED_HOSTS, where they list any', async () => {
+    const trusting = await startServer({ config: { ...CONFIG, trustProxy: true, allowedHosts: 'lab.example' } });
+    const asked = (name: string) => ({ Host, Origin: `https://${name}`, 'X-Forwarded-Host': name });
+    expect(await statusOf(asked('lab.example'), { to: trusting })).toBe(200);
+    expect((await requestAs(asked('evil.example'), { to: trusting })).slice(0, 2)).toEqual([421, 'host_not_allowed']);
+    await trusting.close();
+  });
+
+  it('the error says which setting would allow the page, with its port', async () => {
+    const [, , detail] = await requestAs({ Host, Origin: 'http://lab.example:8090' });
+    expect(detail).toContain('ALLOWED_HOSTS=lab.example:8090');
+  });
+
   it('the page is recognized by ALLOWED_HOSTS if the proxy forwards no names', async () => {
     const named = await startServer({ config: { ...CONFIG, allowedHosts: 'lab.example' } });
     expect(await statusOf({ Host, Origin: 'https://lab.example' }, { to: named })).toBe(200);

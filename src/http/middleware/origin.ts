@@ -19,19 +19,23 @@ type OriginSettings = Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
  * `HOST` and `ALLOWED_HOSTS`. One on the network answers to any name, unless `ALLOWED_HOSTS` lists names; IP
  * addresses are always answered there, since they need no DNS.
  *
- * `X-Forwarded-Host` does not count: the page of an attacker can set it, but not `Host`.
+ * `X-Forwarded-Host` does not replace `Host`: the page of an attacker can set it, but not `Host`. Where proxies are trusted
+ * and `ALLOWED_HOSTS` lists names, the name that the proxy was asked for must be one of them too.
  */
-export function checkHost({ host: listensOn, allowedHosts }: OriginSettings): RequestHandler {
+export function checkHost({ host: listensOn, allowedHosts, trustProxy }: OriginSettings): RequestHandler {
   const isLoopback = LOCAL_NAME.test(nameOf(listensOn));
   const allowed = new Set([listensOn, ...listOf(allowedHosts)].map(nameOf));
   const isAnswered = (name: string): boolean =>
     LOCAL_NAME.test(name) ||
     allowed.has(name) ||
     (!isLoopback && (listOf(allowedHosts).length === 0 || IP_ADDRESS.test(name)));
+  const checksForwarded = trustProxy && listOf(allowedHosts).length > 0;
   return (request, _response, next) => {
-    const { host } = request.headers;
-    if (host === undefined || isAnswered(nameOf(host)) || HEALTH.test(request.path)) return next();
-    const shown = host.slice(0, 100);
+    const { host, 'x-forwarded-host': forwarded } = request.headers;
+    const names = [host, checksForwarded ? firstOf(forwarded) : undefined];
+    const refused = names.find((name) => name !== undefined && !isAnswered(nameOf(name)));
+    if (refused === undefined || HEALTH.test(request.path)) return next();
+    const shown = refused.slice(0, 100);
     throw new AppError(
       'host_not_allowed',
       `This server does not answer to the host name "${shown}"; if the name is right, start it with ALLOWED_HOSTS=${nameOf(shown)}.`,
@@ -47,10 +51,13 @@ export function refuseCrossOrigin(settings: OriginSettings): RequestHandler {
   const isCrossOrigin = crossOriginCheck(settings);
   return (request, _response, next) => {
     if (SAFE_METHODS.has(request.method) || !isCrossOrigin(request)) return next();
+    const { origin = '' } = request.headers;
+    const suggested = URL.canParse(origin) ? new URL(origin).host.slice(0, 100) : '';
     throw new AppError(
       'cross_origin',
       `A page of another origin requested ${request.method} ${request.path}; use the page of this server, or a program. ` +
-        'Behind a proxy that changes Host, start the server with ALLOWED_HOSTS or TRUST_PROXY.',
+        'If it is the page of this server behind a proxy that changes Host, start the server with TRUST_PROXY=true or ' +
+        `ALLOWED_HOSTS${suggested && `=${suggested}`}.`,
     );
   };
 }
