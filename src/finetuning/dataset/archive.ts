@@ -1,9 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { type Entry, getFileNameLowLevel } from 'yauzl';
+import type { Entry } from 'yauzl';
 import { AppError, messageOf } from '../../common/errors.ts';
 import { fileBytes, openZip } from '../../common/open-zip.ts';
+import { decodeName, safeName, unicodeName } from './entry-name.ts';
 import {
   ARCHIVE_LIMITS,
   type ArchiveLimits,
@@ -13,13 +14,12 @@ import {
   overLimit,
   type SourceFile,
 } from './image-source.ts';
+import { detectNameEncoding, type NameEncoding } from './name-encoding.ts';
 
 const inflate = promisify(inflateRaw);
 
 const STORED = 0;
 const DEFLATED = 8;
-const UTF8_FLAG = 0x800;
-const UNICODE_PATH_FIELD = 0x7075;
 const LOCAL_HEADER_BYTES = 30;
 const LOCAL_HEADER_SIGNATURE = 0x04034b50;
 /**
@@ -56,10 +56,12 @@ export async function openArchive(path: string, limits: ArchiveLimits = ARCHIVE_
     const { size } = await handle.stat();
     if (size > limits.maxArchiveBytes) throw overLimit('maxArchiveBytes', size, limits);
     await refuseOtherFormats(handle);
-    const { files, ignored } = await readDirectory(handle, size, limits);
+    const encoding = await nameEncoding(handle, limits);
+    const { files, ignored } = await readDirectory(handle, size, limits, encoding);
     return {
       files: [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
       ignored,
+      ...(encoding === undefined ? {} : { nameEncoding: encoding }),
       read: async ({ name }) => {
         const file = files.get(name);
         if (file === undefined) throw new Error(`${name} is not a file of this archive`);
@@ -89,6 +91,7 @@ async function readDirectory(
   handle: FileHandle,
   archiveBytes: number,
   limits: ArchiveLimits,
+  encoding: NameEncoding | undefined,
 ): Promise<{ files: Map<string, ZippedFile>; ignored: IgnoredEntry[] }> {
   const files = new Map<string, ZippedFile>();
   const ignored: IgnoredEntry[] = [];
@@ -96,9 +99,10 @@ async function readDirectory(
   let totalCompressed = 0;
   for await (const entry of centralDirectory(handle, limits)) {
     if (entry.fileNameRaw.length > limits.maxNameBytes) {
-      throw overLimit('maxNameBytes', entry.fileNameRaw.length, limits, decodeName(entry));
+      throw overLimit('maxNameBytes', entry.fileNameRaw.length, limits, decodeName(entry, encoding));
     }
-    const name = safeName(decodeName(entry));
+    const decoded = decodeName(entry, encoding);
+    const name = safeName(decoded);
     checkDepth(name, limits);
     refuseUnreadable(entry, name, archiveBytes);
     const { compressedSize, uncompressedSize } = entry;
@@ -117,7 +121,7 @@ async function readDirectory(
       );
     }
 
-    const kind = kindOf(entry);
+    const kind = kindOf(entry, decoded);
     if (kind === 'folder') continue;
     if (kind !== 'file') {
       ignored.push({ name, reason: kind });
@@ -154,42 +158,14 @@ async function* centralDirectory(handle: FileHandle, limits: ArchiveLimits): Asy
   }
 }
 
-/**
- * Names in UTF-8 should be flagged as such. The flag is often missing, and bytes that are valid UTF-8 are hardly ever
- * anything else. Other names are in code page 437, as the format says.
- */
-function decodeName(entry: Entry): string {
-  const hasUnicodePath = entry.extraFields.some((field) => field.id === UNICODE_PATH_FIELD);
-  if (!hasUnicodePath) {
-    try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(entry.fileNameRaw);
-    } catch {
-      // It is not UTF-8, whatever the flag says.
-    }
+/** The encoding of the names that are not UTF-8; undefined when all are. */
+async function nameEncoding(handle: FileHandle, limits: ArchiveLimits): Promise<NameEncoding | undefined> {
+  const names: Buffer[] = [];
+  for await (const entry of centralDirectory(handle, limits)) {
+    const isLegacy = entry.fileNameRaw.length <= limits.maxNameBytes && unicodeName(entry) === undefined;
+    if (isLegacy) names.push(entry.fileNameRaw);
   }
-  return getFileNameLowLevel(entry.generalPurposeBitFlag & ~UTF8_FLAG, entry.fileNameRaw, entry.extraFields, true);
-}
-
-/**
- * Normalizes the name of an entry: NFC, `/` between segments, no empty or `.` segments.
- * @throws AppError `archive_unsafe` for a name that is absolute or contains `..` or NUL
- */
-function safeName(raw: string): string {
-  // Old tools on Windows write backslashes between segments.
-  const name = raw.normalize('NFC').replaceAll('\\', '/');
-  // The Finder shows a colon in the name of a folder as a slash: only before a slash it belongs to a drive.
-  const absolute = name.startsWith('/') || /^[a-z]:\//i.test(name);
-  const segments = name.split('/').filter((segment) => segment !== '' && segment !== '.');
-  if (absolute || segments.includes('..') || name.includes('\0')) {
-    const shown = raw.slice(0, 200);
-    throw new AppError(
-      'archive_unsafe',
-      `the entry ${JSON.stringify(shown)} leads out of the archive: ` +
-        'names must be relative and without "..", for example "cat/1.jpg"',
-      { context: { entry: shown } },
-    );
-  }
-  return segments.join('/');
+  return names.length === 0 ? undefined : detectNameEncoding(names);
 }
 
 function refuseUnreadable(entry: Entry, name: string, archiveBytes: number): void {
@@ -214,11 +190,10 @@ function encrypted(what: string): AppError {
 }
 
 /** Links and devices are marked by the Unix mode in the upper half of the attributes, which is 0 from other tools. */
-function kindOf(entry: Entry): 'file' | 'folder' | 'symbolic_link' | 'special_file' {
+function kindOf(entry: Entry, decodedName: string): 'file' | 'folder' | 'symbolic_link' | 'special_file' {
   const type = (entry.externalFileAttributes >>> 16) & FILE_TYPE_MASK;
   if (type === SYMBOLIC_LINK) return 'symbolic_link';
-  const last = entry.fileNameRaw.at(-1);
-  if (type === FOLDER || last === 0x2f || last === 0x5c) return 'folder';
+  if (type === FOLDER || /[/\\]$/.test(decodedName)) return 'folder';
   return type === 0 || type === REGULAR_FILE ? 'file' : 'special_file';
 }
 

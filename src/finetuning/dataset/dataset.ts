@@ -14,7 +14,7 @@ import { mainTable, matchedNothing, nothingMatched, otherTables, tableNotUsed } 
 import { openFolder } from './folder.ts';
 import type { ArchiveLimits, ImageSource, SourceFile } from './image-source.ts';
 import { labelByTables } from './label-by-tables.ts';
-import { unknownClasses } from './layout-warnings.ts';
+import { namesDecoded, unknownClasses } from './layout-warnings.ts';
 import { readLabelTable } from './read-label-table.ts';
 
 /** The labelled images of a source, before any image is read. */
@@ -73,7 +73,7 @@ export async function readDataset(source: ImageSource): Promise<Dataset> {
     classes,
     unused,
     missing: labelled.missing,
-    warnings: [...labelled.warnings, ...unknownClasses(classes)],
+    warnings: [...labelled.warnings, ...unknownClasses(classes), ...namesDecoded(source)],
   };
 }
 

@@ -1,4 +1,5 @@
 import { AppError } from '../../common/errors.ts';
+import type { NameEncoding } from './name-encoding.ts';
 
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
@@ -65,6 +66,8 @@ export interface ImageSource {
   /** Every regular file, sorted by name. Names are unique and do not lead out of the root. */
   readonly files: readonly SourceFile[];
   readonly ignored: readonly IgnoredEntry[];
+  /** The encoding that names without any mark of theirs were read in, unless they are UTF-8. */
+  readonly nameEncoding?: NameEncoding;
   /**
    * Reads a file of `files`. Calls may overlap and repeat.
    * @throws AppError `archive_corrupt` when the file is damaged or has changed; this does not affect other files

@@ -1,4 +1,5 @@
 import { type DatasetWarning, meansUnknown } from './dataset-layout.ts';
+import type { ImageSource } from './image-source.ts';
 import { splitsAmong } from './split-names.ts';
 
 /** Folders to name in a message. */
@@ -23,6 +24,21 @@ export function unlabelledFolders(folders: readonly string[], images: number): D
     message: `the ${images} images in ${listed(folders)} are not used, since the name says that they have no label`,
     context: { folders: folders.slice(0, MAX_NAMED), images },
   };
+}
+
+/** Says in which encoding the names of an archive were read, where the archive does not say it. */
+export function namesDecoded({ nameEncoding, files }: Pick<ImageSource, 'nameEncoding' | 'files'>): DatasetWarning[] {
+  if (nameEncoding === undefined) return [];
+  const named = files.flatMap(({ name }) => (/[^ -~]/.test(name) ? [name] : [])).slice(0, MAX_NAMED);
+  return [
+    {
+      code: 'name_encoding',
+      message:
+        `the archive does not say how its names are encoded, and ${nameEncoding} fits: ${listed(named.slice(0, 3))}; ` +
+        'if that is wrong, create the archive with names in UTF-8',
+      context: { encoding: nameEncoding, files: named },
+    },
+  ];
 }
 
 /** Warns of classes that stand for anything else. */
