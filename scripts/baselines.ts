@@ -34,7 +34,8 @@ try {
   const config = readConfig(process.env);
   const { tf, backend } = await loadTensorFlow({ threads: config.engineThreads });
   if (backend === 'wasm') registerConvolutionGradients(tf);
-  const preprocessing = { inputSize: [INPUT_SIZE, INPUT_SIZE], cropPct: 1, interpolation: 'bilinear' } as const;
+  const inputSize = [INPUT_SIZE, INPUT_SIZE] as const;
+  const preprocessing = { inputSize, resizeMode: 'crop', cropPct: 1, interpolation: 'bilinear' } as const;
   const options = { preprocessing, maxPixels: config.maxImagePixels, seed };
   const { classes, images } = await readLabelledImages(path, options, (pixels) => pixels);
   const select = (split: string): PixelSet => {

@@ -16,6 +16,8 @@ const OPTIONS = {
   title: { type: 'string' },
   license: { type: 'string' },
   'input-size': { type: 'string' },
+  'resize-mode': { type: 'string' },
+  'pad-color': { type: 'string' },
   'crop-pct': { type: 'string' },
   interpolation: { type: 'string' },
   mean: { type: 'string' },
@@ -42,6 +44,9 @@ export const importModel: Command = {
   --labels <name or file>        imagenet-1k; a .txt file with a label per line; a .csv table; or a
                                  .json file: a list, labels by index, indices by label
   --input-size <n or n,n>        side, or height and width, of the input in pixels
+  --resize-mode crop|stretch|pad how photos of another shape are fitted: the middle is cropped, both
+                                 sides are stretched, or the rest is filled with
+  --pad-color <n,n,n>            this colour: red, green and blue, 0 to 255
   --crop-pct <n>                 share of the resized image that is cropped, such as 0.875
   --interpolation <name>         such as bilinear or bicubic
   --mean <n or n,n,n>            mean and standard deviation that pixels (0 to 1) are
@@ -105,6 +110,8 @@ function preprocessingOf(values: Values) {
   const sides = side === undefined ? undefined : numbers(side, 'input-size', [1, 2, 3]);
   const given = {
     input_size: sides && ([3, sides.at(-2) ?? sides[0], sides.at(-1)] as [3, number, number]),
+    resize_mode: values['resize-mode'] as ManifestDocument['resize_mode'] | undefined,
+    pad_color: values['pad-color'] === undefined ? undefined : perChannel(values['pad-color'], 'pad-color'),
     crop_pct: values['crop-pct'] === undefined ? undefined : numbers(values['crop-pct'], 'crop-pct', [1])[0],
     interpolation: values.interpolation as ManifestDocument['interpolation'] | undefined,
     mean: values.mean === undefined ? undefined : perChannel(values.mean, 'mean'),
@@ -170,6 +177,8 @@ function described(manifest: ManifestDocument, guessed: ReadonlySet<string>): st
     ],
     ...onnxRows(architecture),
     ['input_size', manifest.input_size.slice(1).join(' x ')],
+    ['resize_mode', manifest.resize_mode],
+    ...(manifest.pad_color === undefined ? [] : [['pad_color', manifest.pad_color.join(', ')] as [string, string]]),
     ['crop_pct', `${manifest.crop_pct}`],
     ['interpolation', manifest.interpolation],
     ['mean', manifest.mean.join(', ')],

@@ -1,7 +1,7 @@
 import { AppError } from '../common/errors.ts';
+import { modelCrop } from '../image/crop.ts';
 import type { DecodeTurn } from '../image/decode.ts';
 import type { HeatLayer, Heatmap } from '../image/heat-overlay.ts';
-import { modelCrop } from '../image/preprocess.ts';
 import type { Window } from '../image/resample.ts';
 import type { ImageTimings } from '../metrics/metrics.ts';
 import type { Label } from '../registry/manifest.ts';
@@ -31,7 +31,7 @@ export interface Explanation {
   readonly prediction: Prediction;
   /** Size of the upright original in pixels. */
   readonly image: { readonly width: number; readonly height: number };
-  /** The part of the original that the model saw and the heatmap covers, in pixels. */
+  /** The part of the original that the model saw and the heatmap covers, in pixels; beyond it, what was padded. */
   readonly crop: Window;
   /** 1 in the cell with the most evidence for the class; 0 in cells with none, or with evidence against it. */
   readonly heatmap: Heatmap;

@@ -84,6 +84,8 @@ export class ModelCatalogue {
       architecture: file.architecture as JsonValue,
       input: { height, width, channels: 3, layout: 'NHWC', dtype: 'uint8', range: [0, 255], colour: 'RGB' },
       preprocessing: {
+        resize_mode: file.resize_mode,
+        pad_color: file.pad_color,
         crop_pct: file.crop_pct,
         interpolation: file.interpolation,
         mean: file.mean,

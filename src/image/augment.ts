@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { z } from 'zod';
+import type { ResizeRecipe } from './crop.ts';
 import type { RgbImage } from './resample.ts';
 
 /**
@@ -52,21 +53,28 @@ export interface CopyKey {
  */
 const REDUCED_SCALE = 1.25;
 const REDUCING_KERNEL = 'cubic';
-/** Longer images are cut to this many times their shorter side. */
+/** Longer images are cut to this many times their shorter side, if the model crops. */
 const MAX_ASPECT = 2;
+
+/** How copies are fitted to the model's input. They are made of the whole image, whatever `cropPct` is. */
+type Fit = Pick<ResizeRecipe, 'inputSize' | 'resizeMode' | 'padColor'>;
 
 /**
  * Prepares a decoded image for any number of copies: about 1.25 times the input size, and at most twice as long as
- * wide. Smaller images are returned as they are.
+ * wide if the model crops. Smaller images are returned as they are.
  */
-export async function reduceForAugmentation(
-  image: RgbImage,
-  [inputHeight, inputWidth]: readonly [height: number, width: number],
-): Promise<RgbImage> {
-  const width = Math.min(image.width, image.height * MAX_ASPECT);
-  const height = Math.min(image.height, image.width * MAX_ASPECT);
-  const scale = Math.min(1, Math.max((REDUCED_SCALE * inputWidth) / width, (REDUCED_SCALE * inputHeight) / height));
-  if (scale === 1 && width === image.width && height === image.height) return image;
+export async function reduceForAugmentation(image: RgbImage, { inputSize, resizeMode }: Fit): Promise<RgbImage> {
+  const [inputHeight, inputWidth] = inputSize;
+  const aspect = resizeMode === 'crop' ? MAX_ASPECT : Number.POSITIVE_INFINITY;
+  const width = Math.min(image.width, image.height * aspect);
+  const height = Math.min(image.height, image.width * aspect);
+  const [across, down] = scales(
+    resizeMode,
+    (REDUCED_SCALE * inputWidth) / width,
+    (REDUCED_SCALE * inputHeight) / height,
+  );
+  const reduced = { width: reducedSide(width, across), height: reducedSide(height, down) };
+  if (reduced.width === image.width && reduced.height === image.height) return image;
   const window = {
     left: Math.floor((image.width - width) / 2),
     top: Math.floor((image.height - height) / 2),
@@ -75,22 +83,28 @@ export async function reduceForAugmentation(
   };
   const { data, info } = await sharp(image.pixels, { raw: { width: image.width, height: image.height, channels: 3 } })
     .extract(window)
-    .resize(Math.round(width * scale), Math.round(height * scale), { fit: 'fill', kernel: REDUCING_KERNEL })
+    .resize(reduced.width, reduced.height, { fit: 'fill', kernel: REDUCING_KERNEL })
     .raw()
     .toBuffer({ resolveWithObject: true });
   return { pixels: data, width: info.width, height: info.height };
+}
+
+function reducedSide(side: number, scale: number): number {
+  return scale >= 1 ? side : Math.max(1, Math.round(side * scale));
+}
+
+/** Scales of both sides that make an image fill the input (`crop`), have its size (`stretch`) or fit into it (`pad`). */
+function scales(mode: ResizeRecipe['resizeMode'], across: number, down: number): [across: number, down: number] {
+  if (mode === 'stretch') return [across, down];
+  const scale = mode === 'pad' ? Math.min(across, down) : Math.max(across, down);
+  return [scale, scale];
 }
 
 /**
  * Makes a varied copy of a reduced image, as pixels for the model: `height * width * 3` bytes of RGB. Crop, rotation
  * and mirroring are one affine map, so the image is resampled once.
  */
-export function augment(
-  image: RgbImage,
-  inputSize: readonly [height: number, width: number],
-  options: Augmentation,
-  key: CopyKey,
-): Uint8Array {
+export function augment(image: RgbImage, fit: Fit, options: Augmentation, key: CopyKey): Uint8Array {
   const random = mulberry32(seedOf(key));
   const between = (low: number, high: number): number => low + (high - low) * random();
   // Every value is drawn, used or not, so that switching one variation off does not change the others.
@@ -105,7 +119,7 @@ export function augment(
   const brightness = 1 + between(-options.brightness, options.brightness);
   const contrast = 1 + between(-options.contrast, options.contrast);
 
-  const pixels = resampleAffine(image, inputSize, map);
+  const pixels = resampleAffine(image, fit, map);
   if (brightness !== 1 || contrast !== 1) adjustTones(pixels, brightness, contrast);
   if (options.noise > 0) addSaltAndPepper(pixels, options.noise, random);
   return pixels;
@@ -122,20 +136,27 @@ interface AffineMap {
   readonly upsideDown: boolean;
 }
 
-/** Samples bilinearly. Beyond its border, the image is mirrored. */
+/**
+ * Samples bilinearly. Beyond its border, the image is mirrored, or has the colour of the padding. What is turned is the
+ * image as the model sees it: stretched, if it is.
+ */
 function resampleAffine(
   { pixels, width, height }: RgbImage,
-  [outputHeight, outputWidth]: readonly [height: number, width: number],
+  { inputSize: [outputHeight, outputWidth], resizeMode, padColor = [0, 0, 0] }: Fit,
   { share, across, down, radians, mirror, upsideDown }: AffineMap,
 ): Uint8Array {
-  const step = Math.min(width / outputWidth, height / outputHeight) * Math.sqrt(share);
-  const centerX = width / 2 + (across - 0.5) * (width - step * outputWidth);
-  const centerY = height / 2 + (down - 0.5) * (height - step * outputHeight);
+  const [scaleX, scaleY] = scales(resizeMode, outputWidth / width, outputHeight / height);
+  const zoom = Math.sqrt(share);
+  // The window lies within the image, or within what padding makes of it.
+  const roomX = Math.max(width, outputWidth / scaleX) - (outputWidth / scaleX) * zoom;
+  const roomY = Math.max(height, outputHeight / scaleY) - (outputHeight / scaleY) * zoom;
+  const centerX = width / 2 + (across - 0.5) * roomX;
+  const centerY = height / 2 + (down - 0.5) * roomY;
   // Source coordinates of the output pixel at (x, y) from the middle: center + x * (ax, ay) + y * (bx, by).
-  const stepX = mirror ? -step : step;
-  const stepY = upsideDown ? -step : step;
-  const [ax, ay] = [stepX * Math.cos(radians), stepX * Math.sin(radians)];
-  const [bx, by] = [-stepY * Math.sin(radians), stepY * Math.cos(radians)];
+  const [cos, sin] = [Math.cos(radians) * zoom, Math.sin(radians) * zoom];
+  const [signX, signY] = [mirror ? -1 : 1, upsideDown ? -1 : 1];
+  const [ax, ay] = [(signX * cos) / scaleX, (signX * sin) / scaleY];
+  const [bx, by] = [(-signY * sin) / scaleX, (signY * cos) / scaleY];
 
   const output = new Uint8Array(outputWidth * outputHeight * 3);
   let target = 0;
@@ -152,6 +173,11 @@ function resampleAffine(
       const upperLine = mirrored(top, height) * width * 3;
       const lowerLine = mirrored(top + 1, height) * width * 3;
       const near = mirrored(left, width) * 3;
+      if (resizeMode === 'pad' && (x < -0.5 || y < -0.5 || x >= width - 0.5 || y >= height - 0.5)) {
+        output.set(padColor, target);
+        target += 3;
+        continue;
+      }
       const toRight = x - left;
       const toBottom = y - top;
       for (let channel = 0; channel < 3; channel++) {

@@ -1,15 +1,23 @@
-import type { Kernel, Window } from './resample.ts';
+import type { Kernel, RgbImage, Window } from './resample.ts';
 
-/** Which part of a photo a model sees, and how large. The page does the same arithmetic. */
-export interface CropRecipe {
+/** Which part of a photo a model sees, in which shape and how large. The page does the same arithmetic. */
+export interface ResizeRecipe {
   /** Height and width in pixels. */
   readonly inputSize: readonly [height: number, width: number];
-  /** The crop's share of the resized image's shorter side, in (0, 1]. */
+  /**
+   * How a photo of another shape is fitted. `crop` keeps its proportions: the shorter side is resized, and the middle
+   * is cropped. `stretch` resizes both sides, whatever the proportions. `pad` keeps the proportions: the longer side is
+   * resized, and the rest of the input is filled with `padColor`.
+   */
+  readonly resizeMode: 'crop' | 'stretch' | 'pad';
+  /** Red, green and blue, 0..255, of what `pad` adds; black when absent. */
+  readonly padColor?: readonly [red: number, green: number, blue: number] | undefined;
+  /** The input is the middle of an image that is resized to the input size divided by this, in (0, 1]. */
   readonly cropPct: number;
 }
 
 /** How a photo becomes a model's pixels, in timm's terms. Mean and std are not part of it: the graph applies them. */
-export interface Preprocessing extends CropRecipe {
+export interface Preprocessing extends ResizeRecipe {
   readonly interpolation: Kernel | 'nearest';
 }
 
@@ -18,14 +26,17 @@ interface Size {
   readonly height: number;
 }
 
-/** Longer images are first cut to this many times their shorter side; the rest never reaches the crop. */
+/** Longer images are first cut to this many times their shorter side in mode `crop`, which shows nothing of the rest. */
 export const MAX_ASPECT = 8;
 
-/** The size that an image is resized to, and the crop of it that is the model's input. */
+/** How a photo is resized for a model. */
 export interface Resized {
-  readonly scale: number;
+  /** The part of the upright photo that is resized. */
+  readonly seen: Window;
+  /** The size that it is resized to. */
   readonly width: number;
   readonly height: number;
+  /** The model's input in the resized image. In mode `pad` it extends beyond the image. */
   readonly crop: Window;
 }
 
@@ -34,23 +45,66 @@ export interface Resized {
  * (torchvision rounds the longer side down and the corner to the nearest even number, which moves a photo by less than
  * a pixel.)
  */
-export function resizedTo(image: Size, { inputSize, cropPct }: CropRecipe): Resized {
+export function resizedTo(image: Size, { inputSize, resizeMode, cropPct }: ResizeRecipe): Resized {
   const [height, width] = inputSize;
-  const toWidth = Math.round(width / cropPct);
-  const toHeight = Math.round(height / cropPct);
-  const byWidth = toWidth * image.height >= toHeight * image.width;
-  const size = byWidth
-    ? { width: toWidth, height: Math.round((toWidth * image.height) / image.width) }
-    : { width: Math.round((toHeight * image.width) / image.height), height: toHeight };
+  const seen = middle(image, resizeMode === 'crop' ? MAX_ASPECT : Number.POSITIVE_INFINITY);
+  const size = fitted(seen, { width: Math.round(width / cropPct), height: Math.round(height / cropPct) }, resizeMode);
+  const corner = (side: number, input: number): number => Math.trunc((side - input) / 2);
+  return { seen, ...size, crop: { left: corner(size.width, width), top: corner(size.height, height), width, height } };
+}
+
+/** The size of an image that fills `target` (`crop`), has its size (`stretch`) or fits into it (`pad`). */
+function fitted(image: Size, target: Size, mode: ResizeRecipe['resizeMode']): Size {
+  if (mode === 'stretch') return target;
+  const isWider = image.width * target.height > target.width * image.height;
+  const atLeastOne = (side: number): number => Math.max(1, Math.round(side));
+  return isWider === (mode === 'pad')
+    ? { width: target.width, height: atLeastOne((target.width * image.height) / image.width) }
+    : { width: atLeastOne((target.height * image.width) / image.height), height: target.height };
+}
+
+/** The part of the resized image that the model sees: the crop, without what is padded. */
+export function croppedPart({ width, height, crop }: Resized): Window {
+  const left = Math.max(0, crop.left);
+  const top = Math.max(0, crop.top);
   return {
-    ...size,
-    scale: byWidth ? toWidth / image.width : toHeight / image.height,
-    crop: { left: (size.width - width) >> 1, top: (size.height - height) >> 1, width, height },
+    left,
+    top,
+    width: Math.min(width, crop.left + crop.width) - left,
+    height: Math.min(height, crop.top + crop.height) - top,
+  };
+}
+
+/** The model's input: `part`, which is the `croppedPart`, with `color` around it where the crop extends beyond it. */
+export function padded(part: RgbImage, { crop }: Resized, color: ResizeRecipe['padColor'] = [0, 0, 0]): Uint8Array {
+  if (part.width === crop.width && part.height === crop.height) return part.pixels;
+  const pixels = new Uint8Array(crop.height * crop.width * 3);
+  for (let at = 0; at < pixels.length; at += 3) pixels.set(color, at);
+  const [left, top] = [Math.max(0, -crop.left), Math.max(0, -crop.top)];
+  for (let row = 0; row < part.height; row += 1) {
+    const line = part.pixels.subarray(row * part.width * 3, (row + 1) * part.width * 3);
+    pixels.set(line, ((top + row) * crop.width + left) * 3);
+  }
+  return pixels;
+}
+
+/**
+ * The part of an upright photo of this size that the model's input shows, in pixels of the photo; not rounded. In mode
+ * `pad` it extends beyond the photo.
+ */
+export function modelCrop(photo: Size, recipe: ResizeRecipe): Window {
+  const { seen, width, height, crop } = resizedTo(photo, recipe);
+  const [across, down] = [seen.width / width, seen.height / height];
+  return {
+    left: seen.left + crop.left * across,
+    top: seen.top + crop.top * down,
+    width: crop.width * across,
+    height: crop.height * down,
   };
 }
 
 /** The middle part of an upright image, no longer than `aspect` times its shorter side. */
-export function middle({ width, height }: Size, aspect: number): Window {
+function middle({ width, height }: Size, aspect: number): Window {
   const keep = (side: number, other: number): number => {
     const excess = side - other * aspect;
     // As many pixels are cut off at one end as at the other.

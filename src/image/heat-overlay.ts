@@ -13,7 +13,7 @@ export interface Heatmap {
 /** A heatmap and how to draw it over a photo. */
 export interface HeatLayer {
   readonly heatmap: Heatmap;
-  /** The part of the upright photo that the grid covers, in pixels of the photo. */
+  /** What the grid covers, in pixels of the upright photo. It may extend beyond the photo. */
   readonly crop: Window;
   /** Opacity of the hottest cell, 0..1. */
   readonly opacity: number;
@@ -44,16 +44,17 @@ export async function drawHeat(
 async function draw(photo: Uint8Array, header: ImageHeader, layer: HeatLayer): Promise<Buffer> {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(header.width, header.height));
   const [width, height] = [atLeastOne(header.width * scale), atLeastOne(header.height * scale)];
-  const area = wholePixels(layer.crop, scale, { width, height });
+  const { grid, part } = wholePixels(layer.crop, scale, { width, height });
   const heat = await colouredHeat(layer)
-    .resize(area.width, area.height, { fit: 'fill', kernel: 'cubic' })
+    .resize(grid.width, grid.height, { fit: 'fill', kernel: 'cubic' })
+    .extract({ ...part, left: part.left - grid.left, top: part.top - grid.top })
     .png({ compressionLevel: 0 })
     .toBuffer();
   // The photo becomes RGB first: libvips composes in the photo's colour space, and a grey one would show no heat.
   const resized = openImage(photo, header).autoOrient().resize(width, height, { fit: 'fill' });
   const { pixels, ...size } = await toPixels(resized);
   return await sharp(pixels, { raw: { ...size, channels: 3 } })
-    .composite([{ input: heat, left: area.left, top: area.top }])
+    .composite([{ input: heat, left: part.left, top: part.top }])
     .removeAlpha()
     .png()
     .toBuffer();
@@ -76,15 +77,23 @@ function colouredHeat({ heatmap, opacity }: HeatLayer) {
   return sharp(coloured, { raw: { width: columns, height: rows, channels: 4 } });
 }
 
-/** A window of the photo in whole pixels of the drawing, cut at its edges. */
-function wholePixels({ left, top, width, height }: Window, scale: number, drawing: { width: number; height: number }) {
-  const x = Math.min(Math.round(left * scale), drawing.width - 1);
-  const y = Math.min(Math.round(top * scale), drawing.height - 1);
+/** A window of the photo in whole pixels of the drawing: the grid, and the part of it that lies on the photo. */
+function wholePixels(
+  window: Window,
+  scale: number,
+  drawing: { readonly width: number; readonly height: number },
+): { readonly grid: Window; readonly part: Window } {
+  const along = (start: number, length: number, side: number) => {
+    const from = Math.min(Math.round(start * scale), side - 1);
+    const size = atLeastOne(length * scale);
+    const first = Math.max(0, from);
+    return { from, size, first, shown: atLeastOne(Math.min(from + size, side) - first) };
+  };
+  const across = along(window.left, window.width, drawing.width);
+  const down = along(window.top, window.height, drawing.height);
   return {
-    left: x,
-    top: y,
-    width: Math.min(atLeastOne(width * scale), drawing.width - x),
-    height: Math.min(atLeastOne(height * scale), drawing.height - y),
+    grid: { left: across.from, top: down.from, width: across.size, height: down.size },
+    part: { left: across.first, top: down.first, width: across.shown, height: down.shown },
   };
 }
 

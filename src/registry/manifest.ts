@@ -6,6 +6,7 @@ export const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})
 
 const count = z.number().int().positive();
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+const colour = z.number().int().min(0).max(255);
 const percent = z.number().min(0).max(100);
 
 /** A WordNet 3.0 noun by its offset. */
@@ -30,6 +31,10 @@ export const manifestSchema = z.strictObject({
   input_size: z.tuple([z.literal(3), count, count]),
   mean: perChannel,
   std: perChannel,
+  /** How a photo of another shape is fitted: the middle is cropped, both sides are stretched, or the rest is padded. */
+  resize_mode: z.enum(['crop', 'stretch', 'pad']).default('crop'),
+  /** Red, green and blue, 0..255, of what `pad` adds; black when absent. */
+  pad_color: z.tuple([colour, colour, colour]).optional(),
   crop_pct: z.number().positive().max(1),
   interpolation: z.enum(['nearest', 'bilinear', 'bicubic', 'lanczos']),
   /** 0 for a backbone without a classifier, which can only be fine-tuned. */

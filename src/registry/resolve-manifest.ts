@@ -38,7 +38,13 @@ export function resolveManifest(
   const [, height, width] = document.input_size;
   return {
     name: document.name,
-    preprocessing: { inputSize: [height, width], cropPct: document.crop_pct, interpolation: document.interpolation },
+    preprocessing: {
+      inputSize: [height, width],
+      resizeMode: document.resize_mode,
+      padColor: document.pad_color,
+      cropPct: document.crop_pct,
+      interpolation: document.interpolation,
+    },
     labels,
     file: { ...document, weights: { ...document.weights, ...(lock?.sha256 === sha256 && lock), sha256 } },
   };

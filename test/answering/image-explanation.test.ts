@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ExplainerParts, ImageExplainer } from '../../src/answering/image-explanation.ts';
-import { modelCrop } from '../../src/image/preprocess.ts';
+import { modelCrop } from '../../src/image/crop.ts';
 import type { Label } from '../../src/registry/manifest.ts';
 import { type FakePipeline, fakePipeline, model } from './fake-pipeline.ts';
 

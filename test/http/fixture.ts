@@ -30,7 +30,7 @@ export const colourClassifier: Pick<ImageClassifier, 'classify'> = {
     if (model !== MODEL) throw new AppError('model_not_found', `there is no model "${model}"; there are ${MODEL}`);
     const results = images.map(async ({ filename, bytes }): Promise<ImageResult> => {
       try {
-        const recipe = { inputSize: [32, 32], cropPct: 1, interpolation: 'bilinear' } as const;
+        const recipe = { inputSize: [32, 32], resizeMode: 'crop', cropPct: 1, interpolation: 'bilinear' } as const;
         const { pixels } = await preprocessImage(bytes, recipe, 50_000_000);
         const sums = [0, 0, 0];
         pixels.forEach((value, i) => {
@@ -69,7 +69,13 @@ export const CARD = {
   ...SUMMARY,
   architecture: { family: 'resnet' },
   input: { height: 32, width: 32, channels: 3, layout: 'NHWC', dtype: 'uint8', range: [0, 255], colour: 'RGB' },
-  preprocessing: { crop_pct: 1, interpolation: 'bilinear', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+  preprocessing: {
+    resize_mode: 'crop',
+    crop_pct: 1,
+    interpolation: 'bilinear',
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
+  },
   classes: LABELS.map((label, index) => ({ index, label })),
   accuracy: [{ dataset: 'three colours', images: 3, top1: 100 }],
   weights: { sha256: 'a'.repeat(64), size_bytes: 4000 },

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { type Augmentation, augment, augmentationSchema, reduceForAugmentation } from '../../src/image/augment.ts';
 import { decodeImage } from '../../src/image/decode.ts';
-import { preprocessImage } from '../../src/image/preprocess.ts';
+import { preprocessDecoded, preprocessImage } from '../../src/image/preprocess.ts';
 import type { RgbImage } from '../../src/image/resample.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 
@@ -18,7 +18,7 @@ const OFF: Augmentation = {
   contrast: 0,
   noise: 0,
 };
-const SIZE = [32, 32] as const;
+const FIT = { inputSize: [32, 32] as const, resizeMode: 'crop' as const };
 const DEFAULTS = augmentationSchema.parse({});
 
 /** An image whose grey at (x, y) is given. */
@@ -42,7 +42,7 @@ const picture: RgbImage = {
 
 function copies(image: RgbImage, options: Partial<Augmentation>, count = 40, seed = 1): Uint8Array[] {
   return Array.from({ length: count }, (_, copy) =>
-    augment(image, SIZE, { ...OFF, ...options }, { seed, digest: 'a', copy }),
+    augment(image, FIT, { ...OFF, ...options }, { seed, digest: 'a', copy }),
   );
 }
 
@@ -61,7 +61,7 @@ function differenceOf(a: Uint8Array, b: Uint8Array): number {
 
 describe('the same key', () => {
   const copyOf = (key: { seed?: number; digest?: string; copy?: number }) =>
-    augment(picture, SIZE, { ...DEFAULTS, noise: 0.1 }, { seed: 1, digest: 'a', copy: 0, ...key });
+    augment(picture, FIT, { ...DEFAULTS, noise: 0.1 }, { seed: 1, digest: 'a', copy: 0, ...key });
 
   test('gives the same pixels', () => {
     expect(copyOf({})).toEqual(copyOf({}));
@@ -97,7 +97,7 @@ test('an oblong image gives square crops at any place in it', () => {
 test('an input that is not square is filled without distortion', () => {
   const pixels = augment(
     grey(96, 48, (x) => x * 2),
-    [24, 48],
+    { ...FIT, inputSize: [24, 48] },
     OFF,
     { seed: 1, digest: 'a', copy: 0 },
   );
@@ -229,11 +229,39 @@ describe('reducing', () => {
   ])('$of pixels become $to for an input of 32', async ({ of: [width = 0, height = 0], to }) => {
     const reduced = await reduceForAugmentation(
       grey(width, height, () => 7),
-      SIZE,
+      FIT,
     );
     expect([reduced.width, reduced.height]).toEqual(to);
     expect(new Set(reduced.pixels)).toEqual(new Set([7]));
-    expect(augment(reduced, SIZE, DEFAULTS, { seed: 1, digest: 'a', copy: 0 })).toHaveLength(32 * 32 * 3);
+    expect(augment(reduced, FIT, DEFAULTS, { seed: 1, digest: 'a', copy: 0 })).toHaveLength(32 * 32 * 3);
+  });
+});
+
+describe('a copy is fitted as serving fits the image', () => {
+  test.each([
+    ['stretch', 300, 100],
+    ['stretch', 100, 300],
+    ['stretch', 300, 20],
+    ['stretch', 20, 10],
+    ['pad', 300, 100],
+    ['pad', 100, 300],
+    ['pad', 20, 10],
+  ] as const)('%s, %i x %i', async (resizeMode, width, height) => {
+    const image = grey(width, height, (x, y) => 40 + Math.round((100 * x) / width + (100 * y) / height));
+    const fit = { ...FIT, resizeMode, padColor: [255, 0, 0] as const };
+    const copy = augment(await reduceForAugmentation(image, fit), fit, OFF, { seed: 1, digest: 'a', copy: 0 });
+    const served = await preprocessDecoded(image, { ...fit, cropPct: 1, interpolation: 'bilinear' });
+    expect(differenceOf(copy, served)).toBeLessThan(6);
+  });
+
+  test('what a copy turns out of a padded image has the colour of the padding', async () => {
+    const fit = { ...FIT, resizeMode: 'pad' as const, padColor: [10, 20, 30] as const };
+    const options = { ...OFF, rotation: 45 };
+    const white = grey(32, 32, () => 255);
+    const corners = Array.from({ length: 10 }, (_, copy) => [
+      ...augment(white, fit, options, { seed: 1, digest: 'a', copy }).subarray(0, 3),
+    ]);
+    expect(corners).toContainEqual([10, 20, 30]);
   });
 });
 
@@ -271,10 +299,10 @@ test.skipIf(photos === undefined)(
       const { width = 0, height = 0 } = await sharp(bytes).metadata();
       const side = Math.min(width, height);
       const square = await sharp(bytes).extract({ left: 0, top: 0, width: side, height: side }).png().toBuffer();
-      const reduced = await reduceForAugmentation(await decodeImage(square, 10_000_000), [64, 64]);
-      const copy = augment(reduced, [64, 64], OFF, { seed: 1, digest: name, copy: 0 });
-      const recipe = { inputSize: [64, 64] as const, cropPct: 1, interpolation: 'bilinear' as const };
-      const served = await preprocessImage(square, recipe, 10_000_000);
+      const fit = { ...FIT, inputSize: [64, 64] as const };
+      const reduced = await reduceForAugmentation(await decodeImage(square, 10_000_000), fit);
+      const copy = augment(reduced, fit, OFF, { seed: 1, digest: name, copy: 0 });
+      const served = await preprocessImage(square, { ...fit, cropPct: 1, interpolation: 'bilinear' }, 10_000_000);
       expect(differenceOf(copy, served.pixels), name).toBeLessThan(2.5);
     }
   },

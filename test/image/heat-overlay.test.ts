@@ -42,6 +42,16 @@ describe('heat over a photo', () => {
     expect(at(10, 5)).toEqual([...GREY]);
   });
 
+  it('leaves out what lies beyond the photo, where the model pads', async () => {
+    const padded = { ...layer(90, 30), crop: { left: 0, top: -30, width: 90, height: 90 } };
+    const { width, height, at } = await draw(await plain(90, 30).png().toBuffer(), padded);
+    expect([width, height]).toEqual([90, 30]);
+    // The hot quarter ends at the middle of the photo; most of it lies in the padding.
+    expect(at(66, 1)[0]).toBeGreaterThan(200);
+    expect(at(66, 29)[0]).toBeLessThan(at(66, 1)[0] ?? 0);
+    expect(at(5, 28)).toEqual([...GREY]);
+  });
+
   it('shows more of the photo at a lower opacity', async () => {
     const photo = await plain(60, 60).png().toBuffer();
     const reds = [];

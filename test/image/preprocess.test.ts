@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { Preprocessing } from '../../src/image/crop.ts';
+import { modelCrop, type Preprocessing } from '../../src/image/crop.ts';
 import { decodeImage } from '../../src/image/decode.ts';
-import { modelCrop, preprocessDecoded, preprocessImage } from '../../src/image/preprocess.ts';
+import { preprocessDecoded, preprocessImage } from '../../src/image/preprocess.ts';
 import { resample } from '../../src/image/resample.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 import { picture, redOverBlue, waves } from './pictures.ts';
@@ -12,6 +12,7 @@ import { picture, redOverBlue, waves } from './pictures.ts';
 const MAX_PIXELS = 50_000_000;
 const recipe = (size: number, cropPct = 1, interpolation: Preprocessing['interpolation'] = 'bilinear') => ({
   inputSize: [size, size] as const,
+  resizeMode: 'crop' as const,
   cropPct,
   interpolation,
 });
@@ -39,7 +40,7 @@ async function byPillow(bytes: Uint8Array, size: number, cropPct: number, kernel
 describe('preprocessImage', () => {
   it('gives height x width x 3 bytes, and the size and format of the upright original', async () => {
     const file = await picture(120, 80, waves).jpeg().toBuffer();
-    const image = await prepare(file, { inputSize: [48, 64], cropPct: 0.9, interpolation: 'bicubic' });
+    const image = await prepare(file, { ...recipe(64, 0.9, 'bicubic'), inputSize: [48, 64] });
     expect(image.pixels).toBeInstanceOf(Uint8Array);
     expect(image.pixels).toHaveLength(48 * 64 * 3);
     expect(image).toMatchObject({ width: 120, height: 80, format: 'jpeg' });
@@ -53,6 +54,60 @@ describe('preprocessImage', () => {
     const { pixels } = await prepare(file, recipe(50));
     const middle = pixels.subarray((25 * 50 + 3) * 3, (25 * 50 + 47) * 3);
     expect(middle.every((value, i) => value === (i % 3 === 1 ? 255 : 0))).toBe(true);
+  });
+
+  it.each([
+    ['much wider than the input', 300, 100],
+    ['wider, and shrunk on one side only', 300, 20],
+    ['smaller than the input', 30, 10],
+    ['a strip', 2000, 2],
+  ])('stretches a picture %s, so that all of it is seen', async (_, width, height) => {
+    // Red, green and blue bands from left to right.
+    const band = (x: number, index: number) => (Math.floor((3 * x) / width) === index ? 255 : 0);
+    const file = await picture(width, height, (x) => [band(x, 0), band(x, 1), band(x, 2)])
+      .png()
+      .toBuffer();
+    const { pixels } = await prepare(file, { ...recipe(48), resizeMode: 'stretch' });
+    for (const [column, colour] of [
+      [8, [255, 0, 0]],
+      [24, [0, 255, 0]],
+      [40, [0, 0, 255]],
+    ] as const) {
+      for (const row of [0, 24, 47]) {
+        const at = (row * 48 + column) * 3;
+        expect([...pixels.subarray(at, at + 3)]).toEqual(colour);
+      }
+    }
+  });
+
+  it.each([
+    ['wide', 200, 100, [12, 24]],
+    ['tall', 100, 200, [24, 12]],
+    ['small and wide', 20, 10, [12, 24]],
+    ['a strip', 2000, 2, [23, 24]],
+  ] as const)('pads a picture (%s) with its colour, so that all of it is seen', async (_, width, height, first) => {
+    const file = await picture(width, height, () => [0, 255, 0])
+      .png()
+      .toBuffer();
+    const grey = [114, 114, 114] as const;
+    const { pixels } = await prepare(file, { ...recipe(48), resizeMode: 'pad', padColor: grey });
+    const at = (row: number, column: number) => [...pixels.subarray((row * 48 + column) * 3).subarray(0, 3)];
+    const [row, column] = first;
+    expect(at(0, 0)).toEqual(grey);
+    expect(at(47, 47)).toEqual(grey);
+    expect(at(row, column)).toEqual([0, 255, 0]);
+    expect(at(row > column ? row : row - 1, row > column ? column - 1 : column)).toEqual(grey);
+  });
+
+  it('pads with black if no colour is given, and crops the padded picture by crop_pct', async () => {
+    const file = await picture(200, 100, () => [0, 255, 0])
+      .png()
+      .toBuffer();
+    // Resized to 80 x 40; the input is the middle 40 x 40.
+    const { pixels } = await prepare(file, { ...recipe(40, 0.5), resizeMode: 'pad' });
+    expect(pixels.every((value, index) => value === (index % 3 === 1 ? 255 : 0))).toBe(true);
+    const whole = await prepare(file, { ...recipe(40), resizeMode: 'pad' });
+    expect([...whole.pixels.subarray(0, 3)]).toEqual([0, 0, 0]);
   });
 
   it('shows less of the picture the smaller crop_pct is', async () => {
@@ -85,6 +140,20 @@ describe('preprocessImage', () => {
     const stored = await store(sharp(upright)).withMetadata({ orientation }).png().toBuffer();
     const [expected, righted] = await Promise.all([prepare(upright, recipe(32)), prepare(stored, recipe(32))]);
     expect(distance(righted.pixels, expected.pixels)).toBeLessThan(0.5);
+  });
+
+  it.each(['stretch', 'pad'] as const)('gives a rotated photo the same pixels in mode %s', async (resizeMode) => {
+    for (const [width, height] of [
+      [200, 90],
+      [200, 20],
+      [30, 12],
+    ] as const) {
+      const upright = await picture(width, height, redOverBlue(height)).png().toBuffer();
+      const lying = await sharp(upright).rotate(270).withMetadata({ orientation: 6 }).png().toBuffer();
+      const how = { ...recipe(64), inputSize: [32, 64] as const, resizeMode };
+      const [expected, turned] = await Promise.all([prepare(upright, how), prepare(lying, how)]);
+      expect(distance(turned.pixels, expected.pixels)).toBeLessThan(0.5);
+    }
   });
 
   it('gives a large photo the same pixels in every orientation', async () => {
@@ -189,6 +258,8 @@ describe('an image that is decoded already', () => {
     ['cropped', 300, 200, recipe(64, 0.875, 'bicubic')],
     ['enlarged', 40, 60, recipe(64)],
     ['very long', 1200, 40, recipe(32)],
+    ['stretched', 300, 20, { ...recipe(64), resizeMode: 'stretch' }],
+    ['padded', 300, 200, { ...recipe(64), resizeMode: 'pad' }],
   ] as const)('becomes the pixels that serving makes of its file, bit for bit (%s)', async (_, width, height, how) => {
     const file = await picture(width, height, (x, y) => waves(x / 9, y / 7))
       .jpeg({ quality: 90 })
@@ -205,6 +276,18 @@ describe('modelCrop', () => {
     ['a margin', { width: 400, height: 400 }, recipe(80, 0.8), { left: 40, top: 40, width: 320, height: 320 }],
     ['a photo that is enlarged', { width: 20, height: 10 }, recipe(40), { left: 5, top: 0, width: 10, height: 10 }],
     ['a strip', { width: 2000, height: 10 }, recipe(40), { left: 995, top: 0, width: 10, height: 10 }],
+    [
+      'a stretched strip',
+      { width: 2000, height: 10 },
+      { ...recipe(40), resizeMode: 'stretch' as const },
+      { left: 0, top: 0, width: 2000, height: 10 },
+    ],
+    [
+      'a padded photo, with the padding',
+      { width: 300, height: 100 },
+      { ...recipe(60), resizeMode: 'pad' as const },
+      { left: 0, top: -100, width: 300, height: 300 },
+    ],
   ])('%s', (_, size, how, crop) => {
     expect(modelCrop(size, how)).toEqual(crop);
   });

@@ -20,7 +20,12 @@ describe('manifest', () => {
 
   test('becomes a recipe for pixels and a list of labels with synsets', () => {
     const manifest = parseManifest(resnet, tiny200);
-    expect(manifest.preprocessing).toEqual({ inputSize: [64, 64], cropPct: 1, interpolation: 'bilinear' });
+    expect(manifest.preprocessing).toEqual({
+      inputSize: [64, 64],
+      resizeMode: 'crop',
+      cropPct: 1,
+      interpolation: 'bilinear',
+    });
     expect(manifest.labels[0]).toEqual({ label: 'goldfish', synset: 'n01443537' });
   });
 
@@ -32,6 +37,8 @@ describe('manifest', () => {
   test.each([
     [{ name: '../etc' }, /^name: /],
     [{ crop_pct: 0 }, /^crop_pct: /],
+    [{ resize_mode: 'squash' }, /^resize_mode: /],
+    [{ resize_mode: 'pad', pad_color: [0, 0, 256] }, /^pad_color\.2: /],
     [{ interpolation: 'magic' }, /^interpolation: /],
     [{ weights: { file: '../../weights', sha256: 'x', size_bytes: 1 } }, /weights\.file: .*weights\.sha256: /],
     [{ unheard_of: 1 }, /unheard_of/],

@@ -155,11 +155,11 @@ async function renameNew(from: string, to: string): Promise<void> {
   }
 }
 
-const { architecture, input_size, mean, std, crop_pct, interpolation } = manifestSchema.shape;
+const { architecture, input_size, mean, std, resize_mode, pad_color, crop_pct, interpolation } = manifestSchema.shape;
 /** Beside the weights in a safetensors export of this project. */
 const architectureFile = z.object({ architecture, input_size, mean, std });
-/** Beside the model in every export of this project. */
-const cardFile = z.object({ preprocessing: z.object({ crop_pct, interpolation }) });
+/** Beside the model in every export of this project; older ones, without `resize_mode`, crop. */
+const cardFile = z.object({ preprocessing: z.object({ resize_mode, pad_color, crop_pct, interpolation }) });
 
 /** What the files of an export of this project say about the model in the same folder. */
 async function exportedFacts(folder: string): Promise<GivenFacts> {

@@ -29,20 +29,36 @@ card.json describes the training and the accuracy of the model.
 }
 
 function networkInterface(file: ManifestFile, image: string): string {
-  return `Input       "pixels": RGB, 0 to 255, [n, ${image}, upright. Resize the photo (${file.interpolation}) so that its
-            shorter side is the side of the input divided by ${file.crop_pct}, and crop the centre. Do not scale the
-            values: the network does that itself.
+  return `Input       "pixels": RGB, 0 to 255, [n, ${image}, upright.
+            ${howToResize(file)}
+            Do not scale the values: the network does that itself.
 Outputs     "probabilities" [n, ${file.num_classes}], "logits", "features" [n, ${file.num_features}] (the input of the last
             dense layer) and "activations" (the map of the last convolution).
 `;
 }
 
 function layerInterface(file: ManifestFile, image: string): string {
-  return `Input       RGB, [n, ${image}, upright. Resize the photo (${file.interpolation}) so that its shorter side is the side
-            of the input divided by ${file.crop_pct}, and crop the centre. Divide the values by 255, subtract the mean
-            [${file.mean.join(', ')}] and divide by the standard deviation [${file.std.join(', ')}].
+  return `Input       RGB, [n, ${image}, upright.
+            ${howToResize(file)}
+            Divide the values by 255, subtract the mean [${file.mean.join(', ')}] and divide by the
+            standard deviation [${file.std.join(', ')}].
 Output      The last layer gives ${file.num_classes} logits; their softmax gives the probabilities.
 `;
+}
+
+/** How a photo becomes the input, in lines of the text. */
+function howToResize({ resize_mode, pad_color = [0, 0, 0], crop_pct, interpolation }: ManifestFile): string {
+  const input = crop_pct === 1 ? 'that of the input' : `that of the input divided by ${crop_pct}`;
+  const next = '\n            ';
+  const crop = crop_pct === 1 ? '' : `${next}Then crop the centre.`;
+  switch (resize_mode) {
+    case 'crop':
+      return `Resize the photo (${interpolation}) so that its shorter side is ${input},${next}and crop the centre.`;
+    case 'stretch':
+      return `Resize the photo (${interpolation}) so that each side is ${input},${next}whatever its proportions.${crop}`;
+    case 'pad':
+      return `Resize the photo (${interpolation}) so that its longer side is ${input},${next}and fill the rest around it with RGB ${pad_color.join(', ')}.${crop}`;
+  }
 }
 
 function quantizationNote({ weights, pictures, max_probability_difference, tolerance }: QuantizationParity): string {

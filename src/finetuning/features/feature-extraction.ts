@@ -151,14 +151,14 @@ export class FeatureExtraction {
     this.#dropHeld(digest);
     if (cached.every((features) => features !== undefined)) return cached;
     const { network, augmentation, seed, maxPixels } = this.#options;
-    const { inputSize } = network.preprocessing;
+    const { preprocessing } = network;
     const whole = held?.image ?? (await decodeImage(await read(), maxPixels));
-    const image = held?.reduced ? held.image : await reduceForAugmentation(whole, inputSize);
+    const image = held?.reduced ? held.image : await reduceForAugmentation(whole, preprocessing);
     return Promise.all(
       this.#copies.map(async (cache, copy) => {
         const known = cached[copy];
         if (known !== undefined) return known;
-        const features = await network.compute(augment(image, inputSize, augmentation, { seed, digest, copy }));
+        const features = await network.compute(augment(image, preprocessing, augmentation, { seed, digest, copy }));
         this.#kept += Number(cache.put(digest, features));
         return features;
       }),
@@ -173,9 +173,10 @@ export class FeatureExtraction {
   /** Holds an image for its copies, as long as there is room and they are not cached. */
   async #hold(digest: string, image: DecodedImage): Promise<void> {
     if (this.#heldBytes > HELD_BYTES || this.#copies.every((cache) => cache.get(digest) !== undefined)) return;
-    const { inputSize } = this.#options.network.preprocessing;
-    const reduced = image.width * image.height > HELD_WHOLE * inputSize[0] * inputSize[1];
-    const held = { image: reduced ? await reduceForAugmentation(image, inputSize) : image, reduced };
+    const { preprocessing } = this.#options.network;
+    const [height, width] = preprocessing.inputSize;
+    const reduced = image.width * image.height > HELD_WHOLE * height * width;
+    const held = { image: reduced ? await reduceForAugmentation(image, preprocessing) : image, reduced };
     this.#held.set(digest, held);
     this.#heldBytes += held.image.pixels.length;
   }

@@ -72,7 +72,7 @@ export type Explanation = {
     readonly width: number;
     readonly height: number;
   };
-  /** The part of the photo that the model saw and the heatmap covers, in pixels, which may be fractions. */
+  /** The part of the photo that the model saw and the heatmap covers, in pixels, which may be fractions. It extends beyond the photo where the model pads (`resize_mode`). */
   readonly crop: {
     readonly left: number;
     readonly top: number;
@@ -168,8 +168,12 @@ export type ModelCard = ModelSummary & {
     readonly range: [0,255];
     readonly colour: "RGB";
   };
-  /** How a photo becomes the input: the shorter side is resized to `input / crop_pct`, and the centre is cropped. The network itself scales by `mean` and `std`, of values in 0..1. */
+  /** How a photo becomes the input: it is resized to `input / crop_pct`, and the centre is cropped. The network itself scales by `mean` and `std`, of values in 0..1. */
   readonly preprocessing: {
+    /** How a photo of another shape is fitted. `crop`: its shorter side is resized. `stretch`: both sides are resized, whatever its proportions. `pad`: its longer side is resized, and the rest of the input is filled with `pad_color`. */
+    readonly resize_mode: "crop" | "stretch" | "pad";
+    /** Red, green and blue; black when absent. */
+    readonly pad_color?: readonly number[] | undefined;
     readonly crop_pct: number;
     readonly interpolation: "nearest" | "bilinear" | "bicubic" | "lanczos";
     readonly mean: PerChannel;

@@ -56,6 +56,8 @@ function browserModel(id: string, size: number, card: ModelCard, network: Browse
   const { input, preprocessing, classes } = card;
   const recipe: PixelRecipe = {
     inputSize: [input.height, input.width],
+    resizeMode: preprocessing.resize_mode,
+    padColor: preprocessing.pad_color,
     cropPct: preprocessing.crop_pct,
     // The page cannot resample with nearest neighbours.
     kernel: preprocessing.interpolation === 'nearest' ? 'bilinear' : preprocessing.interpolation,

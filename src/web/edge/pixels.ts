@@ -1,9 +1,9 @@
-import { type CropRecipe, MAX_ASPECT, middle, resizedTo } from '../../image/crop.ts';
+import { croppedPart, padded, type ResizeRecipe, resizedTo } from '../../image/crop.ts';
 import { type Kernel, resample } from '../../image/resample.ts';
 import { h } from '../dom.ts';
 
 /** How an image becomes the input of a model. */
-export interface PixelRecipe extends CropRecipe {
+export interface PixelRecipe extends ResizeRecipe {
   readonly kernel: Kernel;
 }
 
@@ -12,7 +12,8 @@ const canvas = h('canvas');
 /** The input pixels of an image, equal to those of the server except for rounding. */
 export function pixelsOf(picture: ImageBitmap | HTMLVideoElement, recipe: PixelRecipe): Uint8Array {
   const size = picture instanceof ImageBitmap ? picture : { width: picture.videoWidth, height: picture.videoHeight };
-  const seen = middle(size, MAX_ASPECT);
+  const resized = resizedTo(size, recipe);
+  const { seen, width, height } = resized;
   canvas.width = seen.width;
   canvas.height = seen.height;
   const context = canvas.getContext('2d', { willReadFrequently: true });
@@ -22,8 +23,10 @@ export function pixelsOf(picture: ImageBitmap | HTMLVideoElement, recipe: PixelR
   context.fillRect(0, 0, seen.width, seen.height);
   context.drawImage(picture, -seen.left, -seen.top);
   const { data } = context.getImageData(0, 0, seen.width, seen.height);
-  const { width, height, crop } = resizedTo(seen, recipe);
-  return resample({ pixels: rgbOf(data), width: seen.width, height: seen.height }, width, height, crop, recipe.kernel);
+  const part = croppedPart(resized);
+  const photo = { pixels: rgbOf(data), width: seen.width, height: seen.height };
+  const pixels = resample(photo, width, height, part, recipe.kernel);
+  return padded({ ...part, pixels }, resized, recipe.padColor);
 }
 
 function rgbOf(rgba: Uint8ClampedArray): Uint8Array {

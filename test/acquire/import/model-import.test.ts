@@ -110,7 +110,14 @@ describe('an imported model gives the outputs of the original', () => {
       labels: 'tiny200',
       license: 'not stated',
     });
-    expect([...prepared.guessed].sort()).toEqual(['crop_pct', 'input_size', 'interpolation', 'mean', 'std']);
+    expect([...prepared.guessed].sort()).toEqual([
+      'crop_pct',
+      'input_size',
+      'interpolation',
+      'mean',
+      'resize_mode',
+      'std',
+    ]);
     expect(await readdir(pulledDir)).not.toContain('mine');
     await prepared.commit();
     expect(await readdir(pulledDir)).toEqual([STAGING_DIR, 'mine']);
@@ -172,6 +179,7 @@ describe('an imported model gives the outputs of the original', () => {
     expect(prepared.manifest).toMatchObject({
       architecture: { family: 'graph' },
       mean: [0, 0, 0],
+      resize_mode: 'stretch',
       num_classes: 200,
       parameters: 2_846_440 + 6,
     });
@@ -193,11 +201,20 @@ test('a fine-tuned model comes back from its export, with its head', async () =>
   await writeFile(join(own, 'architecture.json'), JSON.stringify(facts));
   await writeFile(
     join(own, 'card.json'),
-    JSON.stringify({ preprocessing: { crop_pct: 0.9, interpolation: 'bicubic' } }),
+    JSON.stringify({
+      preprocessing: { resize_mode: 'pad', pad_color: [114, 114, 114], crop_pct: 0.9, interpolation: 'bicubic' },
+    }),
   );
   await writeFile(join(own, 'labels.json'), JSON.stringify(['a', 'b', 'c'].map((label, index) => ({ index, label }))));
   const prepared = await prepare({ path: own });
-  expect(prepared.manifest).toMatchObject({ mean: [0, 0, 0], crop_pct: 0.9, interpolation: 'bicubic', num_classes: 3 });
+  expect(prepared.manifest).toMatchObject({
+    mean: [0, 0, 0],
+    resize_mode: 'pad',
+    pad_color: [114, 114, 114],
+    crop_pct: 0.9,
+    interpolation: 'bicubic',
+    num_classes: 3,
+  });
   expect(prepared.manifest.labels).toEqual([{ label: 'a' }, { label: 'b' }, { label: 'c' }]);
   await prepared.commit();
   const { logits, features } = await answers('mine');
@@ -234,11 +251,12 @@ test('given options take precedence over guesses', async () => {
   const { manifest, guessed } = await prepare({
     title: 'Mine',
     license: 'MIT',
-    given: { crop_pct: 0.5, interpolation: 'lanczos', std: [1, 2, 3], input_size: [3, 96, 96] },
+    given: { resize_mode: 'stretch', crop_pct: 0.5, interpolation: 'lanczos', std: [1, 2, 3], input_size: [3, 96, 96] },
   });
   expect(manifest).toMatchObject({
     title: 'Mine',
     license: 'MIT',
+    resize_mode: 'stretch',
     crop_pct: 0.5,
     std: [1, 2, 3],
     input_size: [3, 96, 96],

@@ -11,7 +11,12 @@ import { augmentationSchema } from '../../../src/image/augment.ts';
 import { preprocessImage } from '../../../src/image/preprocess.ts';
 import { picture, waves } from '../../image/pictures.ts';
 
-const preprocessing = { inputSize: [16, 16] as const, cropPct: 1, interpolation: 'bilinear' as const };
+const preprocessing = {
+  inputSize: [16, 16] as const,
+  resizeMode: 'crop' as const,
+  cropPct: 1,
+  interpolation: 'bilinear' as const,
+};
 const augmentation = augmentationSchema.parse({ copies: 2 });
 
 let folder: string;
@@ -111,6 +116,8 @@ describe('features of images', () => {
 
   test.each([
     ['crop', { cropPct: 0.35 }],
+    ['resize mode', { resizeMode: 'stretch' as const }],
+    ['colour of the padding', { resizeMode: 'pad' as const, padColor: [114, 114, 114] as const }],
     ['interpolation', { interpolation: 'bicubic' as const }],
   ])('depend on the %s', async (_what, change) => {
     const { content, digest } = await photo();

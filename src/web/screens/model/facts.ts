@@ -11,16 +11,21 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
     { class: 'facts wide' },
     fact('Architecture', architectureOf(card)),
     fact('Parameters', large(card.parameters)),
-    fact(
-      'Input',
-      `${input.height} × ${input.width}, ${preprocessing.interpolation}, ${Math.round(preprocessing.crop_pct * 100)}% crop`,
-    ),
+    fact('Input', `${input.height} × ${input.width}, ${preprocessing.interpolation}, ${fitOf(preprocessing)}`),
     fact('Features', count(card.num_features)),
     fact('Weights', bytes(weights.size_bytes)),
     fact('ONNX file', formats.onnx ? bytes(formats.onnx.size_bytes) : 'converted on first use'),
     fact('Licence', card.license),
     fact('Speed on this server', speed),
   );
+}
+
+/** How photos of another shape are fitted. */
+function fitOf({ resize_mode, crop_pct }: ModelCard['preprocessing']): string {
+  const share = `${Math.round(crop_pct * 100)}% crop`;
+  if (resize_mode === 'crop') return share;
+  const mode = { stretch: 'stretched', pad: 'padded' }[resize_mode];
+  return crop_pct === 1 ? mode : `${mode}, ${share}`;
 }
 
 /** The accuracy on each data set. */
