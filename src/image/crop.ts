@@ -11,7 +11,7 @@ export interface ResizeRecipe {
    */
   readonly resizeMode: 'crop' | 'stretch' | 'pad';
   /** Red, green and blue, 0..255, of what `pad` adds; black when absent. */
-  readonly padColor?: readonly [red: number, green: number, blue: number] | undefined;
+  readonly padColor?: readonly number[] | undefined;
   /** The input is the middle of an image that is resized to the input size divided by this, in (0, 1]. */
   readonly cropPct: number;
 }
@@ -27,7 +27,7 @@ interface Size {
 }
 
 /** Longer images are first cut to this many times their shorter side in mode `crop`, which shows nothing of the rest. */
-export const MAX_ASPECT = 8;
+const MAX_ASPECT = 8;
 
 /** How a photo is resized for a model. */
 export interface Resized {
