@@ -8,6 +8,7 @@ import {
   batchNorm,
   concat,
   conv2d,
+  crop,
   dense,
   flatten,
   globalAveragePool,
@@ -15,6 +16,7 @@ import {
   leakyRelu,
   type MapNode,
   maxPool,
+  multiply,
   type Node,
   rescale,
   type VectorNode,
@@ -93,6 +95,8 @@ const layerSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('global_average_pool'), name, inputs: one }),
   z.strictObject({ kind: z.literal('zero_pad'), name, inputs: one, padding: paddingSchema }),
+  z.strictObject({ kind: z.literal('crop'), name, inputs: one, removed: paddingSchema }),
+  z.strictObject({ kind: z.literal('multiply'), name, inputs: z.tuple([name, name]) }),
   z.strictObject({ kind: z.literal('add'), name, inputs: z.tuple([name, name]) }),
   z.strictObject({ kind: z.literal('concat'), name, inputs: several }),
   z.strictObject({ kind: z.literal('flatten'), name, inputs: one }),
@@ -166,7 +170,7 @@ function buildLayer(layer: GraphLayer, checkpoint: Checkpoint, built: ReadonlyMa
   const optional = (tensor: string | undefined) => (tensor === undefined ? undefined : checkpoint.stored(tensor));
   switch (layer.kind) {
     case 'normalize':
-      return rescale(layer.name, asMap(x, layer.name), layer.scale, layer.shift);
+      return rescale(layer.name, x, layer.scale, layer.shift);
     case 'conv2d':
       return conv2d(layer.name, asMap(x, layer.name), {
         ...layer,
@@ -193,9 +197,12 @@ function buildLayer(layer: GraphLayer, checkpoint: Checkpoint, built: ReadonlyMa
       return globalAveragePool(layer.name, asMap(x, layer.name));
     case 'zero_pad':
       return zeroPad(layer.name, asMap(x, layer.name), layer.padding);
+    case 'crop':
+      return crop(layer.name, asMap(x, layer.name), layer.removed);
     case 'add':
-      if (second === undefined) throw new ConversionError(`layer "${layer.name}" adds two inputs, but has only one`);
-      return add(layer.name, x, second);
+    case 'multiply':
+      if (second === undefined) throw new ConversionError(`layer "${layer.name}" needs two inputs, but has only one`);
+      return layer.kind === 'add' ? add(layer.name, x, second) : multiply(layer.name, x, second);
     case 'concat':
       return x.shape.kind === 'map'
         ? concat(

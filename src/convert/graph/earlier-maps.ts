@@ -2,7 +2,7 @@ import { nodesUpTo } from './graph.ts';
 import { type MapNode, mapInput, type Node, type VectorNode } from './ir.ts';
 
 /** Layers that compute nothing new. */
-const TRIVIAL_LAYERS: ReadonlySet<string> = new Set(['pixels', 'normalize', 'zero_pad']);
+const TRIVIAL_LAYERS: ReadonlySet<string> = new Set(['pixels', 'normalize', 'zero_pad', 'crop']);
 
 /**
  * The maps that summarise the network so far, from the pixels to the activations: at each scale (each has half the

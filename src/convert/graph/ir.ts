@@ -47,7 +47,11 @@ export type Operation =
   | { readonly kind: 'average_pool'; readonly window: SlidingWindow; readonly countPadding: boolean }
   | { readonly kind: 'global_average_pool' }
   | { readonly kind: 'zero_pad'; readonly padding: Padding }
+  /** Removes rows and columns at the borders of a map. */
+  | { readonly kind: 'crop'; readonly removed: Padding }
   | { readonly kind: 'add' }
+  /** Values are multiplied one by one; a vector multiplies each channel of a map by one value. */
+  | { readonly kind: 'multiply' }
   /** Concatenates the channels of maps, or vectors. */
   | { readonly kind: 'concat' }
   | { readonly kind: 'flatten' }
@@ -57,7 +61,10 @@ export type Operation =
 /** The operation of one kind. */
 export type OperationOf<K extends Operation['kind']> = Extract<Operation, { readonly kind: K }>;
 
-/** `swish` is `x * sigmoid(x)`; `hard_sigmoid` is `0.2 x + 0.5` clipped to 0..1, as in Keras. */
+/**
+ * `swish` is `x * sigmoid(x)`. Clipped to 0..1, `hard_sigmoid` is `0.2 x + 0.5`, as in Keras 2 and TF.js, and
+ * `keras3_hard_sigmoid` is `x / 6 + 0.5`, as in Keras 3 and PyTorch. `hard_swish` is `x * keras3_hard_sigmoid(x)`.
+ */
 export const ACTIVATION_FUNCTIONS = [
   'relu',
   'relu6',
@@ -65,9 +72,11 @@ export const ACTIVATION_FUNCTIONS = [
   'selu',
   'sigmoid',
   'hard_sigmoid',
+  'keras3_hard_sigmoid',
   'tanh',
   'softplus',
   'swish',
+  'hard_swish',
 ] as const;
 export type ActivationFunction = (typeof ACTIVATION_FUNCTIONS)[number];
 
@@ -118,8 +127,13 @@ export function normalize(name: string, x: MapNode, mean: readonly number[], std
 }
 
 /** `x * scale + shift`; all scales must be positive. */
-export function rescale(name: string, x: MapNode, scale: readonly number[], shift: readonly number[]): MapNode {
-  const { channels } = x.shape;
+export function rescale<S extends Shape>(
+  name: string,
+  x: Node<S>,
+  scale: readonly number[],
+  shift: readonly number[],
+): Node<S> {
+  const channels = channelsOf(x.shape);
   if (scale.length !== channels || shift.length !== channels || scale.some((value) => !(value > 0))) {
     fail(name, `needs ${channels} positive scales and ${channels} shifts, not [${scale}] and [${shift}]`);
   }
@@ -219,9 +233,26 @@ export function zeroPad(name: string, x: MapNode, padding: Padding): MapNode {
   return { name, operation: { kind: 'zero_pad', padding }, inputs: [x], shape };
 }
 
+export function crop(name: string, x: MapNode, removed: Padding): MapNode {
+  const { channels } = x.shape;
+  const height = x.shape.height - removed.top - removed.bottom;
+  const width = x.shape.width - removed.left - removed.right;
+  if (height < 1 || width < 1) fail(name, `nothing of ${describe(x.shape)} is left`);
+  return { name, operation: { kind: 'crop', removed }, inputs: [x], shape: map(height, width, channels) };
+}
+
 export function add<S extends Shape>(name: string, a: Node<S>, b: Node<S>): Node<S> {
   if (!sameShape(a.shape, b.shape)) fail(name, `cannot add ${describe(a.shape)} and ${describe(b.shape)}`);
   return { name, operation: { kind: 'add' }, inputs: [a, b], shape: a.shape };
+}
+
+/** `b` has the shape of `a`, or is a vector with one value for each channel of the map `a`. */
+export function multiply<S extends Shape>(name: string, a: Node<S>, b: Node): Node<S> {
+  const byChannel = b.shape.kind === 'vector' && b.shape.length === channelsOf(a.shape);
+  if (!byChannel && !sameShape(a.shape, b.shape)) {
+    fail(name, `cannot multiply ${describe(a.shape)} by ${describe(b.shape)}`);
+  }
+  return { name, operation: { kind: 'multiply' }, inputs: [a, b], shape: a.shape };
 }
 
 export function concat(name: string, parts: readonly MapNode[]): MapNode {

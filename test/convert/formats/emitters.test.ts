@@ -16,10 +16,14 @@ import {
   batchNorm,
   concat,
   conv2d,
+  crop,
+  globalAveragePool,
   leakyRelu,
   type MapNode,
   maxPool,
+  multiply,
   normalize,
+  rescale,
   zeroPad,
 } from '../../../src/convert/graph/ir.ts';
 import { type Padding, samePadding } from '../../../src/convert/graph/windows.ts';
@@ -99,6 +103,19 @@ describe('ONNX and TF.js agree on', () => {
       (x) => maxPool('pool', zeroPad('pad', x, asymmetric), { kernel: 3, stride: 2 }),
     ],
     ['a sum', (x) => add('add', conv('a', x, [2, 3, 1, 1]), conv('b', x, [2, 3, 1, 1]))],
+    ['a crop', (x) => crop('crop', x, asymmetric)],
+    ['a product of two maps', (x) => multiply('mul', conv('a', x, [2, 3, 1, 1]), conv('b', x, [2, 3, 1, 1]))],
+    [
+      'squeeze-and-excitation',
+      (x) => {
+        const gate = activation(
+          'gate',
+          rescale('scale', globalAveragePool('squeeze', x), [1, 2, 3], [3, 2, 1]),
+          'sigmoid',
+        );
+        return multiply('excite', x, gate);
+      },
+    ],
     ['a concatenation', (x) => concat('cat', [x, conv('a', x, [2, 3, 1, 1]), x])],
     ['a layer whose name begins with an underscore', (x) => conv('_conv', x, [4, 3, 1, 1])],
   ])('%s', async (_, body) => {

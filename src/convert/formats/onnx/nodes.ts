@@ -48,7 +48,7 @@ export function emitNode(node: Node, values: ValueNames, pixelType: 'uint8' | 'f
     case 'pixels':
       return emitPixels(name, values.output, pixelType);
     case 'normalize':
-      return emitNormalize(name, values, operation);
+      return emitNormalize(node, values, operation);
     case 'conv2d': {
       const { weight, bias, window, groups } = operation;
       return single('Conv', { ...windowAttributes(window), group: groups }, present(weight, bias));
@@ -77,6 +77,10 @@ export function emitNode(node: Node, values: ValueNames, pixelType: 'uint8' | 'f
       };
     case 'zero_pad':
       return emitZeroPad(name, values, operation.padding);
+    case 'crop':
+      return emitCrop(node, values, operation.removed);
+    case 'multiply':
+      return emitMultiply(node, values);
     case 'add':
       return single('Add');
     case 'concat':
@@ -108,11 +112,11 @@ function emitPixels(name: string, output: string, pixelType: 'uint8' | 'float32'
 }
 
 function emitNormalize(
-  name: string,
+  { name, shape: { kind } }: Node,
   { inputs, output }: ValueNames,
   { scale, shift }: OperationOf<'normalize'>,
 ): Emission {
-  const shape = [scale.length, 1, 1];
+  const shape = kind === 'map' ? [scale.length, 1, 1] : [scale.length];
   return {
     nodes: [
       nodeProto(`${name}:scale`, 'Mul', [...inputs, `${name}.scale`], `${name}:scaled`),
@@ -132,6 +136,7 @@ const ACTIVATION_OPERATORS = {
   selu: 'Selu',
   sigmoid: 'Sigmoid',
   hard_sigmoid: 'HardSigmoid',
+  hard_swish: 'HardSwish',
   tanh: 'Tanh',
   softplus: 'Softplus',
 } as const satisfies Partial<Record<ActivationFunction, string>>;
@@ -147,6 +152,9 @@ function emitActivation(name: string, { inputs, output }: ValueNames, apply: Act
   if (apply === 'swish') {
     const gate = `${name}:gate`;
     return { nodes: [nodeProto(gate, 'Sigmoid', inputs, gate), nodeProto(name, 'Mul', [...inputs, gate], output)] };
+  }
+  if (apply === 'keras3_hard_sigmoid') {
+    return { nodes: [nodeProto(name, 'HardSigmoid', inputs, output, { alpha: { float: 1 / 6 } })] };
   }
   return { nodes: [nodeProto(name, ACTIVATION_OPERATORS[apply], inputs, output)] };
 }
@@ -166,6 +174,30 @@ function emitZeroPad(name: string, { inputs, output }: ValueNames, padding: Padd
       { name: `${name}.pads`, shape: [8], values: pads },
       { name: `${name}.value`, shape: [], values: Float32Array.of(ALMOST_ZERO) },
     ],
+  };
+}
+
+function emitCrop({ name, shape }: Node, { inputs, output }: ValueNames, { top, left }: Padding): Emission {
+  const [height, width] = shape.kind === 'map' ? [shape.height, shape.width] : [1, 1];
+  const bounds = { starts: [top, left], ends: [top + height, left + width], axes: [2, 3] };
+  const constants = Object.entries(bounds).map(([bound, values]) => ({
+    name: `${name}.${bound}`,
+    shape: [2],
+    values: BigInt64Array.from(values, BigInt),
+  }));
+  return { nodes: [nodeProto(name, 'Slice', [...inputs, ...constants.map((each) => each.name)], output)], constants };
+}
+
+/** A vector becomes a map of one cell, so that it is broadcast over the cells of the other map. */
+function emitMultiply({ name, shape, inputs: [, by] }: Node, { inputs, output }: ValueNames): Emission {
+  if (by?.shape.kind === shape.kind) return { nodes: [nodeProto(name, 'Mul', inputs, output)] };
+  const [map = '', vector = ''] = inputs;
+  return {
+    nodes: [
+      nodeProto(`${name}:channels`, 'Unsqueeze', [vector, `${name}.axes`], `${name}:channels`),
+      nodeProto(name, 'Mul', [map, `${name}:channels`], output),
+    ],
+    constants: [{ name: `${name}.axes`, shape: [2], values: BigInt64Array.of(2n, 3n) }],
   };
 }
 

@@ -13,7 +13,13 @@ import { type MapValue, mapValue, type Value, type VectorValue } from './values.
 type Activatable = MapValue | VectorValue;
 
 /** Names that differ from those of the layer graph. */
-const OTHER_NAMES: Readonly<Record<string, ActivationFunction>> = { silu: 'swish', hardSigmoid: 'hard_sigmoid' };
+const OTHER_NAMES: Readonly<Record<string, ActivationFunction>> = {
+  silu: 'swish',
+  hardSigmoid: 'hard_sigmoid',
+  hard_silu: 'hard_swish',
+};
+/** The slope of Keras's `leaky_relu` activation; that of the layer `LeakyReLU` is 0.3. */
+const LEAKY_SLOPE = 0.2;
 
 /** Applies the activation function of a Keras layer, as a separate layer. */
 export function activated(layer: LayerReading, name: string, value: Activatable, functionName: string): Activatable {
@@ -26,6 +32,8 @@ export function activated(layer: LayerReading, name: string, value: Activatable,
     }
     return { ...value, node: softmax(name, value.node) };
   }
+  if (functionName === 'leaky_relu') return leakyRelued(name, value, LEAKY_SLOPE);
+  if (functionName === 'hard_sigmoid' && layer.isKeras3) return activated(layer, name, value, 'keras3_hard_sigmoid');
   const known = OTHER_NAMES[functionName] ?? ACTIVATION_FUNCTIONS.find((candidate) => candidate === functionName);
   if (known === undefined) return layer.fail(`the activation "${functionName}" is not supported`);
   return value.kind === 'map'
@@ -53,7 +61,8 @@ export function readRelu(layer: LayerReading): Value {
 }
 
 export function readLeakyRelu(layer: LayerReading): Value {
-  return leaky(layer, layer.options(z.object({ alpha: z.number().default(0.3) })).alpha);
+  const options = layer.options(z.object({ alpha: z.number().nullish(), negative_slope: z.number().nullish() }));
+  return leaky(layer, options.negative_slope ?? options.alpha ?? 0.3);
 }
 
 export function readElu(layer: LayerReading): Value {
@@ -70,8 +79,11 @@ export function readSoftmax(layer: LayerReading): Value {
 }
 
 function leaky(layer: LayerReading, slope: number): Value {
-  const value = layer.mapOrVector();
+  return leakyRelued(layer.name, layer.mapOrVector(), slope);
+}
+
+function leakyRelued(name: string, value: Activatable, slope: number): Activatable {
   return value.kind === 'map'
-    ? mapValue(leakyRelu(layer.name, value.node, slope))
-    : { ...value, node: leakyRelu(layer.name, value.node, slope) };
+    ? mapValue(leakyRelu(name, value.node, slope))
+    : { ...value, node: leakyRelu(name, value.node, slope) };
 }

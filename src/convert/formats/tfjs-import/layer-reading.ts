@@ -3,6 +3,7 @@ import { ConversionError } from '../../conversion-error.ts';
 import type { MapNode } from '../../graph/ir.ts';
 import type { TensorSource, Weight } from '../../graph/tensors.ts';
 import type { Pair } from '../../graph/windows.ts';
+import { type Constant, isConstant } from './calls.ts';
 import type { KerasDescription } from './model-json.ts';
 import type { MapValue, Value, VectorValue } from './values.ts';
 
@@ -16,25 +17,47 @@ export const paddingOption = z.enum(['valid', 'same'], 'only "valid" and "same" 
 export const channelsLastOption = z
   .literal('channels_last', 'only "channels_last" is supported')
   .default('channels_last');
-/** The name of a function; null is the identity. */
+/** The name of a function, which Keras 3 may wrap in an object; null is the identity. */
 export const activationOption = z
-  .string('activation functions that are classes are not supported')
+  .union(
+    [z.string(), z.object({ class_name: z.literal('function'), config: z.string() }).transform(({ config }) => config)],
+    'activation functions that are classes are not supported',
+  )
   .nullish()
   .transform((name) => name ?? 'linear');
+
+/** What all layers of a model share. */
+export interface KerasSource {
+  readonly weights: TensorSource;
+  readonly isKeras3: boolean;
+}
 
 /** One call of a Keras layer: its options, weights and inputs. Errors name the layer and its class. */
 export class LayerReading {
   /** Unique in the layer graph. */
   readonly name: string;
-  readonly inputs: readonly Value[];
+  /** The inputs and constants, in the order of the call. */
+  readonly operands: readonly (Value | Constant)[];
+  /** Whether Keras 3 wrote the model. */
+  readonly isKeras3: boolean;
   readonly #description: KerasDescription;
   readonly #weights: TensorSource;
 
-  constructor(name: string, description: KerasDescription, inputs: readonly Value[], weights: TensorSource) {
+  constructor(
+    name: string,
+    description: KerasDescription,
+    operands: readonly (Value | Constant)[],
+    { weights, isKeras3 }: KerasSource,
+  ) {
     this.name = name;
-    this.inputs = inputs;
+    this.operands = operands;
+    this.isKeras3 = isKeras3;
     this.#description = description;
     this.#weights = weights;
+  }
+
+  get inputs(): readonly Value[] {
+    return this.operands.flatMap((operand) => (isConstant(operand) ? [] : operand));
   }
 
   get className(): string {

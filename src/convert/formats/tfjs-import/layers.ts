@@ -1,25 +1,17 @@
 import { z } from 'zod';
-import {
-  add,
-  averagePool,
-  batchNorm,
-  concat,
-  dense,
-  flatten,
-  globalAveragePool,
-  join,
-  maxPool,
-  rescale,
-} from '../../graph/ir.ts';
+import { averagePool, batchNorm, concat, dense, flatten, globalAveragePool, join, maxPool } from '../../graph/ir.ts';
 import { activated, readActivation, readElu, readLeakyRelu, readRelu, readSoftmax } from './activations.ts';
+import { readAdd, readDivide, readFunction, readMultiply, readSubtract } from './arithmetic.ts';
 import { poolWindow, readConvolution, readDepthwise, readSeparable } from './convolutions.ts';
 import { constantWeight, denseWeight, vectorWeight } from './kernels.ts';
 import { activationOption, channelsLastOption, type LayerReading } from './layer-reading.ts';
+import { readCenterCrop, readCropping, readNormalization, readRescaling, readResizing } from './preprocessing.ts';
 import { readFlatten, readPermute, readReshape, readZeroPadding } from './shapes.ts';
 import { mapValue, type Value } from './values.ts';
 
 /** Reads one call of a layer into the layer graph. @throws ConversionError that names the layer and its class */
 export function readLayer(layer: LayerReading): Value {
+  if (isTrainingOnly(layer.className)) return layer.input();
   const read = READERS.get(layer.className);
   if (read !== undefined) return read(layer);
   return layer.fail(`layers of this class are not supported; the supported ones are ${[...READERS.keys()].join(', ')}`);
@@ -27,8 +19,46 @@ export function readLayer(layer: LayerReading): Value {
 
 type LayerReader = (layer: LayerReading) => Value;
 
-/** For layers that only act during training. */
-const passing: LayerReader = (layer) => layer.input();
+/** Layers that pass their input on, except during training. */
+const TRAINING_ONLY: ReadonlySet<string> = new Set([
+  'Dropout',
+  'SpatialDropout2D',
+  'AlphaDropout',
+  'GaussianDropout',
+  'GaussianNoise',
+  'ActivityRegularization',
+  'RandomFlip',
+  'RandomRotation',
+  'RandomZoom',
+  'RandomTranslation',
+  'RandomContrast',
+  'RandomBrightness',
+  'RandomHeight',
+  'RandomWidth',
+  'RandomShear',
+  'RandomPerspective',
+  'RandomElasticTransform',
+  'RandomGaussianBlur',
+  'RandomInvert',
+  'RandomErasing',
+  'RandomColorJitter',
+  'RandomColorDegeneration',
+  'RandomGrayscale',
+  'RandomHue',
+  'RandomSaturation',
+  'RandomSharpness',
+  'RandomPosterization',
+  'RandomApply',
+  'RandAugment',
+  'AugMix',
+  'CutMix',
+  'MixUp',
+]);
+
+/** Whether a layer of this class passes its input on, except during training: dropout and augmentation. */
+export function isTrainingOnly(className: string): boolean {
+  return TRAINING_ONLY.has(className);
+}
 
 /** Readers by Keras class. */
 const READERS: ReadonlyMap<string, LayerReader> = new Map<string, LayerReader>([
@@ -54,12 +84,17 @@ const READERS: ReadonlyMap<string, LayerReader> = new Map<string, LayerReader>([
   ['Permute', readPermute],
   ['Dense', readDense],
   ['Add', readAdd],
+  ['Subtract', readSubtract],
+  ['Multiply', readMultiply],
+  ['Divide', readDivide],
+  ['TrueDivide', readDivide],
   ['Concatenate', readConcatenate],
   ['Rescaling', readRescaling],
-  ['Dropout', passing],
-  ['SpatialDropout2D', passing],
-  ['GaussianDropout', passing],
-  ['GaussianNoise', passing],
+  ['Normalization', readNormalization],
+  ['CenterCrop', readCenterCrop],
+  ['Cropping2D', readCropping],
+  ['Resizing', readResizing],
+  ['TFOpLambda', readFunction],
 ]);
 
 function readBatchNorm(layer: LayerReading): Value {
@@ -117,21 +152,6 @@ function readDense(layer: LayerReading): Value {
   return activated(layer, `${layer.name}.${options.activation}`, made, options.activation);
 }
 
-/** Adds two or more inputs, one after the other. */
-function readAdd(layer: LayerReading): Value {
-  const [first, ...others] = layer.inputs;
-  if (first === undefined || others.length === 0) return layer.fail('it needs at least two inputs');
-  return others.reduce((sum, value, index): Value => {
-    const name = index === others.length - 1 ? layer.name : `${layer.name}.${index}`;
-    if (sum.kind === 'map' && value.kind === 'map') return mapValue(add(name, sum.node, value.node));
-    if (sum.kind === 'vector' && value.kind === 'vector' && alike(sum.flattened, value.flattened)) {
-      const { flattened, pixel } = sum;
-      return { kind: 'vector', node: add(name, sum.node, value.node), flattened, pixel };
-    }
-    return layer.fail('its inputs have different shapes');
-  }, first);
-}
-
 function readConcatenate(layer: LayerReading): Value {
   const { axis } = layer.options(z.object({ axis: z.int().default(-1) }));
   const values = layer.inputs;
@@ -150,15 +170,4 @@ function readConcatenate(layer: LayerReading): Value {
     vectors.map((vector) => vector.node),
   );
   return { kind: 'vector', node, pixel };
-}
-
-function readRescaling(layer: LayerReading): Value {
-  const one = z.number().transform((value) => [value, value, value]);
-  const perChannel = z.union([one, z.array(z.number()).length(3)]);
-  const { scale, offset } = layer.options(z.object({ scale: perChannel, offset: perChannel.default([0, 0, 0]) }));
-  return mapValue(rescale(layer.name, layer.map(), scale, offset));
-}
-
-function alike(a: object | undefined, b: object | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

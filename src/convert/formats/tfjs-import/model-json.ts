@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ConversionError } from '../../conversion-error.ts';
+import { type Argument, parseCall, type Reference, referencesSchema, toReference } from './calls.ts';
 
 /** The deepest classifiers have about a thousand layers, and two or three levels of nested models. */
 const MAX_LAYERS = 5000;
@@ -10,16 +11,10 @@ export interface KerasDescription {
   readonly name: string;
   readonly className: string;
   readonly config: Readonly<Record<string, unknown>>;
-  /** The inputs of each call of the layer. Most layers are called once. */
-  readonly calls: readonly (readonly Reference[])[];
+  /** The arguments of each call of the layer. Most layers are called once. */
+  readonly calls: readonly (readonly Argument[])[];
   /** Present when the layer is a model itself. */
   readonly model: KerasModel | undefined;
-}
-
-/** The output of a call of a layer. */
-export interface Reference {
-  readonly layer: string;
-  readonly call: number;
 }
 
 export interface KerasModel {
@@ -32,22 +27,24 @@ export interface KerasModel {
 
 const layerSchema = z.object({
   class_name: z.string(),
-  name: z.string().optional(),
+  name: z.string().nullish(),
   config: z.unknown(),
-  inbound_nodes: z.array(z.unknown()).default([]),
+  inbound_nodes: z
+    .array(z.unknown())
+    .nullish()
+    .transform((nodes) => nodes ?? []),
 });
 type RawLayer = z.output<typeof layerSchema>;
 
 const modelSchema = z.object({ class_name: z.string(), config: z.unknown() });
 const topologySchema = z.union([z.object({ model_config: modelSchema }), modelSchema]);
-const referenceSchema = z.tuple([z.string(), z.int().nonnegative(), z.int().nonnegative()], z.unknown());
+const versionSchema = z.object({ keras_version: z.string() });
 const layersSchema = z.array(layerSchema).min(1).max(MAX_LAYERS);
 const functionalSchema = z.object({
   name: z.string().optional(),
   layers: layersSchema,
-  // One reference, or a list of them.
-  input_layers: z.union([z.array(referenceSchema), referenceSchema.transform((one) => [one])]),
-  output_layers: z.union([z.array(referenceSchema), referenceSchema.transform((one) => [one])]),
+  input_layers: referencesSchema,
+  output_layers: referencesSchema,
 });
 const sequentialSchema = z.union([
   layersSchema.transform((layers) => ({ name: undefined, layers })),
@@ -60,7 +57,7 @@ const FUNCTIONAL = ['Model', 'Functional'];
 /**
  * Parses `modelTopology` of a TF.js layers model, as written by `model.save()` or by TensorFlow's converter.
  *
- * @throws ConversionError when it is not a Keras 2 model
+ * @throws ConversionError when it is not a model of Keras 2 or 3
  */
 export function parseTopology(topology: unknown): KerasModel {
   const parsed = parse(topologySchema, topology, 'modelTopology');
@@ -70,6 +67,12 @@ export function parseTopology(topology: unknown): KerasModel {
     throw new ConversionError(`the model is a ${class_name}; only Sequential and Functional models are supported`);
   }
   return model;
+}
+
+/** Whether Keras 3 wrote the topology: some functions of the same name differ between versions. */
+export function isKeras3(topology: unknown): boolean {
+  const parsed = versionSchema.safeParse(topology);
+  return parsed.success && parsed.data.keras_version.startsWith('3.');
 }
 
 function parseModel(className: string, config: unknown, name: string, nesting: number): KerasModel | undefined {
@@ -129,20 +132,6 @@ function parseLayer(raw: RawLayer, nesting: number): KerasDescription {
     calls: inbound_nodes.map((node) => parseCall(node, name)),
     model,
   };
-}
-
-function parseCall(node: unknown, layer: string): Reference[] {
-  const references = z.array(referenceSchema).safeParse(node);
-  if (references.success) return references.data.map(toReference);
-  throw new ConversionError(`layer "${layer}": inbound_nodes must be [[name, call, output]], as in Keras 2`);
-}
-
-function toReference([layer, call, output]: z.output<typeof referenceSchema>): Reference {
-  if (output !== 0)
-    throw new ConversionError(
-      `output ${output} of layer "${layer}" is read; only layers with one output are supported`,
-    );
-  return { layer, call };
 }
 
 function parse<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {

@@ -1,8 +1,8 @@
 import { ConversionError } from '../../conversion-error.ts';
-import type { TensorSource } from '../../graph/tensors.ts';
-import { LayerReading } from './layer-reading.ts';
+import { type Argument, type Constant, isConstant, type Reference } from './calls.ts';
+import { type KerasSource, LayerReading } from './layer-reading.ts';
 import { readLayer } from './layers.ts';
-import type { KerasDescription, KerasModel, Reference } from './model-json.ts';
+import type { KerasDescription, KerasModel } from './model-json.ts';
 import type { Value } from './values.ts';
 
 /** Names that are reserved for layers that we add. */
@@ -13,11 +13,11 @@ const MAX_NAME_LENGTH = 150;
 
 /** Reads models layer by layer into the layer graph. */
 export class NetworkReader {
-  readonly #weights: TensorSource;
+  readonly #source: KerasSource;
   readonly #names = new Set<string>();
 
-  constructor(weights: TensorSource) {
-    this.#weights = weights;
+  constructor(source: KerasSource) {
+    this.#source = source;
   }
 
   /** The outputs of a model for the given inputs. Each layer is read as soon as all its inputs are known. */
@@ -29,12 +29,13 @@ export class NetworkReader {
       const value = inputs[index];
       if (value !== undefined) values.set(name, value);
     }
+    const operandOf = (argument: Argument) => (isConstant(argument) ? argument : values.get(keyOf(argument)));
     let waiting = model.layers
       .filter(({ name }) => !values.has(name))
       .flatMap((layer) => layer.calls.map((reads, call) => ({ layer, reads, call })));
     while (waiting.length > 0) {
       const left = waiting.filter(({ layer, reads, call }) => {
-        const ready = reads.flatMap((reference) => values.get(keyOf(reference)) ?? []);
+        const ready = reads.flatMap((argument) => operandOf(argument) ?? []);
         if (ready.length < reads.length) return true;
         values.set(keyOf({ layer: layer.name, call }), this.#call(layer, ready));
         return false;
@@ -52,10 +53,11 @@ export class NetworkReader {
     });
   }
 
-  #call(layer: KerasDescription, inputs: readonly Value[]): Value {
+  #call(layer: KerasDescription, operands: readonly (Value | Constant)[]): Value {
     if (layer.model === undefined) {
-      return readLayer(new LayerReading(this.#uniqueName(layer.name), layer, inputs, this.#weights));
+      return readLayer(new LayerReading(this.#uniqueName(layer.name), layer, operands, this.#source));
     }
+    const inputs = operands.flatMap((operand) => (isConstant(operand) ? [] : operand));
     const [output, ...others] = this.read(layer.model, inputs);
     if (output === undefined || others.length > 0 || !isCalledOnce(layer)) {
       throw new ConversionError(

@@ -5,7 +5,8 @@ import type { Pair } from '../../graph/windows.ts';
 import { type DescribedNetwork, describeNetwork } from '../../import/graph-table.ts';
 import { splitClassifier } from './classifier.ts';
 import type { TfjsFiles } from './files.ts';
-import { type KerasModel, parseTopology } from './model-json.ts';
+import { sizeOf } from './input-size.ts';
+import { isKeras3, parseTopology } from './model-json.ts';
 import { NetworkReader } from './network-reader.ts';
 import { mapValue, type Value } from './values.ts';
 import { TfjsWeights } from './weights.ts';
@@ -34,37 +35,9 @@ export async function importTfjs(files: TfjsFiles, inputSize?: Pair): Promise<De
   const model = parseTopology(modelTopology);
   const weights = await TfjsWeights.open(weightsManifest, files.openShard);
   const input = pixels(sizeOf(model, inputSize));
-  const outputs = new NetworkReader(weights).read(model, [mapValue(input)]);
+  const outputs = new NetworkReader({ weights, isKeras3: isKeras3(modelTopology) }).read(model, [mapValue(input)]);
   const { body, classifier } = splitClassifier(classesOf(outputs));
   return describeNetwork(input, body, classifier);
-}
-
-const shapeSchema = z.object({
-  batch_input_shape: z.tuple([z.null(), z.int().nullable(), z.int().nullable(), z.int().nullable()]),
-});
-
-/** Height and width of the input layer. */
-function sizeOf({ layers, inputs }: KerasModel, wanted: Pair | undefined): Pair {
-  const [name, ...others] = inputs;
-  const layer = layers.find((candidate) => candidate.name === name);
-  const shape = shapeSchema.safeParse(layer?.config);
-  if (layer === undefined || others.length > 0 || !shape.success) {
-    throw new ConversionError(
-      `the model needs one input of shape [null, height, width, 3]; layer "${name}" has ` +
-        JSON.stringify(layer?.config['batch_input_shape']),
-    );
-  }
-  const [, rows, columns, channels] = shape.data.batch_input_shape;
-  if (channels !== 3)
-    throw new ConversionError(`layer "${name}" takes images of ${channels} channels; only RGB is supported`);
-  const [height, width] = [rows ?? wanted?.[0], columns ?? wanted?.[1]];
-  if (height === undefined || width === undefined) {
-    throw new ConversionError(`layer "${name}" takes images of any size: give one, such as --input-size 224`);
-  }
-  if (wanted !== undefined && (wanted[0] !== height || wanted[1] !== width)) {
-    throw new ConversionError(`layer "${name}" takes images of ${height}x${width}, not of ${wanted.join('x')}`);
-  }
-  return [height, width];
 }
 
 /** The only output, or the only one that ends in a softmax. */

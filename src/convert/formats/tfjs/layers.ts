@@ -1,5 +1,6 @@
 import { mapInput, type Node, type OperationOf, type Shape } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
+import { activationLayers, batchNormalization, multiplication, normalization } from './elementwise.ts';
 import type { KerasLayer, LayerPosition } from './keras-layer.ts';
 import { convolutionKernel, depthwiseKernel, transpose } from './kernels.ts';
 import { averagePooling, CHANNELS_LAST, inputSize, maxPooling, paddedInput, zeroPadding } from './windows.ts';
@@ -19,13 +20,13 @@ export function emitLayers(node: Node, position: LayerPosition): KerasLayer[] {
     case 'pixels':
       return layer('InputLayer', { batch_input_shape: [null, ...sizes(node.shape)], sparse: false });
     case 'normalize':
-      return [normalization(position, operation)];
+      return [normalization(node, position, operation)];
     case 'conv2d':
       return convolution(node, position, operation);
     case 'batch_norm':
       return [batchNormalization(node, position, operation)];
     case 'activation':
-      return layer('Activation', { activation: operation.function });
+      return activationLayers(node, position, operation.function);
     case 'leaky_relu':
       return layer('LeakyReLU', { alpha: operation.slope });
     case 'max_pool':
@@ -36,8 +37,18 @@ export function emitLayers(node: Node, position: LayerPosition): KerasLayer[] {
       return layer('GlobalAveragePooling2D', CHANNELS_LAST);
     case 'zero_pad':
       return [zeroPadding(position.name, position.inputs, operation.padding)];
+    case 'crop': {
+      const { top, bottom, left, right } = operation.removed;
+      const cropping = [
+        [top, bottom],
+        [left, right],
+      ];
+      return layer('Cropping2D', { cropping, ...CHANNELS_LAST });
+    }
     case 'add':
       return layer('Add');
+    case 'multiply':
+      return multiplication(node, position);
     case 'concat':
       return layer('Concatenate', { axis: -1 });
     case 'flatten':
@@ -53,33 +64,6 @@ export function emitLayers(node: Node, position: LayerPosition): KerasLayer[] {
 export function absorbsRelu(node: Node): boolean {
   const { operation } = node;
   return operation.kind === 'dense' || (operation.kind === 'conv2d' && !isDepthwise(node, operation));
-}
-
-/** Scaling by channel is a batch norm without scale and shift: `(x - mean) / sqrt(variance)`. */
-function normalization(position: LayerPosition, { scale, shift }: OperationOf<'normalize'>): KerasLayer {
-  const mean = scale.map((factor, channel) => -(shift[channel] ?? 0) / factor);
-  const variance = scale.map((factor) => 1 / factor ** 2);
-  return {
-    ...position,
-    className: 'BatchNormalization',
-    config: { axis: 3, epsilon: 0, center: false, scale: false },
-    weights: [constant(`${position.name}/moving_mean`, mean), constant(`${position.name}/moving_variance`, variance)],
-  };
-}
-
-function batchNormalization(node: Node, position: LayerPosition, operation: OperationOf<'batch_norm'>): KerasLayer {
-  const { scale, shift, mean, variance, epsilon } = operation;
-  return {
-    ...position,
-    className: 'BatchNormalization',
-    config: { axis: node.shape.kind === 'map' ? 3 : 1, epsilon, center: true, scale: true },
-    weights: [
-      { ...scale, name: `${position.name}/gamma` },
-      { ...shift, name: `${position.name}/beta` },
-      { ...mean, name: `${position.name}/moving_mean` },
-      { ...variance, name: `${position.name}/moving_variance` },
-    ],
-  };
 }
 
 function convolution(node: Node, position: LayerPosition, operation: OperationOf<'conv2d'>): KerasLayer[] {
@@ -161,10 +145,6 @@ function flattening(node: Node, position: LayerPosition): KerasLayer[] {
 
 function withBias(layer: string, kernel: Weight, bias: Weight | undefined): Weight[] {
   return bias === undefined ? [kernel] : [kernel, { ...bias, name: `${layer}/bias` }];
-}
-
-function constant(name: string, values: readonly number[]): Weight {
-  return { name, shape: [values.length], read: async () => Float32Array.from(values) };
 }
 
 function sizes(shape: Shape): number[] {

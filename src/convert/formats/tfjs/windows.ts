@@ -93,7 +93,14 @@ function paddingMode(size: Pair, { kernel, stride, padding }: SlidingWindow): 'v
   return paddingEquals(padding, samePadding(size, kernel, stride)) ? 'same' : undefined;
 }
 
-const NON_NEGATIVE: readonly ActivationFunction[] = ['relu', 'relu6', 'sigmoid', 'hard_sigmoid', 'softplus'];
+const NON_NEGATIVE: readonly ActivationFunction[] = [
+  'relu',
+  'relu6',
+  'sigmoid',
+  'hard_sigmoid',
+  'keras3_hard_sigmoid',
+  'softplus',
+];
 
 /** Whether the layers guarantee that no value is negative. */
 function isNonNegative({ operation, inputs }: Node): boolean {
@@ -106,7 +113,9 @@ function isNonNegative({ operation, inputs }: Node): boolean {
     case 'average_pool':
     case 'zero_pad':
     case 'concat':
+    case 'crop':
     case 'add':
+    case 'multiply':
       return inputs.every(isNonNegative);
     default:
       return false;

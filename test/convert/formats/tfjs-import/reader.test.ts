@@ -289,7 +289,7 @@ describe('unsupported models are refused', () => {
     ],
     [
       'inbound_nodes in another form',
-      (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [{ args: [] }] }),
+      (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [{ call: [] }] }),
       'as in Keras 2',
     ],
     ['a graph model', (model) => Object.assign(model, { format: 'graph-model' }), 'graph model'],
