@@ -1,5 +1,5 @@
 import { watch } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
 import { asStorageError } from '../../src/common/storage-error.ts';
@@ -15,6 +15,7 @@ it.each([
   ['EACCES', 'storage_unavailable', 503],
   ['EPERM', 'storage_unavailable', 503],
   ['EIO', 'storage_unavailable', 503],
+  ['ENOTDIR', 'storage_unavailable', 503],
 ])('%s is reported as %s', (errno, code, status) => {
   const error = asStorageError(systemError(errno, 'write'));
   expect(error).toMatchObject({ code, status, retryAfter: 60 });
@@ -36,6 +37,11 @@ it('an error of the disk is found among the causes of another', () => {
 it('a storage error stays as it is', () => {
   const error = new AppError('storage_full', 'full');
   expect(asStorageError(error)).toBe(error);
+});
+
+it('a folder that cannot be made because its parent was removed is reported, unlike a missing file', async () => {
+  const thrown = await mkdir('/nowhere/a').catch((error: unknown) => error);
+  expect(asStorageError(thrown)).toMatchObject({ code: 'storage_unavailable', cause: thrown });
 });
 
 it('a missing file, a plain error and an error that only mentions a full disk are not storage errors', async () => {

@@ -93,6 +93,14 @@ describe('the cache of converted models', () => {
     expect(existsSync(onnx.path)).toBe(false);
   });
 
+  test('uses a temporary folder where a file is in the place of its own', async () => {
+    const file = join(folder, 'converted');
+    writeFileSync(file, '');
+    const cache = new ConversionCache(file, logger);
+    expect(dirname(dirname(dirname((await cache.get(inception)).onnx.path)))).toBe(tmpdir());
+    await cache.close();
+  });
+
   test('refuses weights with another digest, names both digests, and converts them once they are right', async () => {
     const weightsPath = join(folder, 'weights.safetensors');
     const good = readFileSync(inception.weightsPath);
