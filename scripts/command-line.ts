@@ -58,14 +58,14 @@ export function expectEnd(rest: readonly string[]): void {
   if (rest.length > 0) throw new UsageError(`unexpected argument: ${rest.join(' ')}`);
 }
 
-/** A whole number of at least `minimum`. @throws UsageError when it is none */
+/** A whole number of at least `minimum`. @throws UsageError when the text is no such number */
 export function wholeNumber(option: string, text: string, minimum: number): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (Number.isSafeInteger(value) && value >= minimum) return value;
   throw new UsageError(`${option}: "${text}" is not a whole number of at least ${minimum}`);
 }
 
-/** @throws UsageError when the text is none of the choices */
+/** @throws UsageError when the text is not one of the choices */
 export function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((each) => each === text);
   if (choice === undefined) throw new UsageError(`${option}: "${text}" is not one of ${choices.join(', ')}`);

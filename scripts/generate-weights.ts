@@ -21,7 +21,7 @@ import { GeneratedTensors, tensorShapes } from './generated-tensors.ts';
 
 /** Names of tensors are seeds with this prefix, as in the reference outputs of the tests. */
 const PREFIX = 'golden/v1/';
-/** Where the zoo has no model of an architecture: preprocessing and classes of most ImageNet models. */
+/** Model whose preprocessing and classes are used when the zoo has no model of the architecture. */
 const USUAL_MODEL = 'resnet50.tv_in1k';
 
 const USAGE = `usage: npm run generate-weights -- <architecture> ...

@@ -3,7 +3,7 @@ import { createLogger, type Logger } from '../src/common/logger.ts';
 import { type Config, readConfig } from '../src/config.ts';
 import { createServices, type Services } from '../src/services.ts';
 
-/** What a script runs with. */
+/** Services and settings of a script. */
 export interface ScriptContext {
   readonly services: Services;
   readonly config: Config;

@@ -80,8 +80,8 @@ type Settings = z.output<typeof settingsSchema>;
 
 /**
  * Configuration of the server. Each setting is here under its own name in camel case (`MAX_BATCH_SIZE` as
- * `maxBatchSize`), which is also the name of the option that takes it: whoever consumes settings declares the options
- * and is given the whole configuration. So a new setting is one entry above and one option of its consumer.
+ * `maxBatchSize`). Consumers declare options of the same names and are given the whole configuration, so a new setting
+ * is one entry above and one option of its consumer.
  */
 export type Config = { readonly [Name in keyof Settings as CamelCase<Name>]: Settings[Name] } & {
   /** Read-only seed of the zoo: manifests, embedded weights, labels. */

@@ -11,7 +11,7 @@ export const ALIAS = 'canary';
 const MAX_VERSIONS = 2;
 const WEIGHTS = 'zoo/resnet18_slim.tiny200/weights.safetensors';
 
-/** What actions need. `signal` is aborted when the server is killed. */
+/** Dependencies of actions. `signal` is aborted when the server is killed. */
 export interface Storm {
   readonly url: string;
   readonly dataDir: string;

@@ -6,7 +6,7 @@ import type { RuntimeName } from '../runtime/session.ts';
 import { type ImagePipeline, outputOf, type PipelineSteps, type UploadedImage } from './image-pipeline.ts';
 import { type RankedClass, topK } from './postprocess.ts';
 
-/** What a client asks for. */
+/** A request to classify images. */
 export interface ClassificationRequest {
   /** `name`, `name@version` or `name@alias`; the default model when absent. */
   readonly model?: string;
@@ -23,7 +23,7 @@ export interface ClassificationRequest {
 /** A class and its probability. */
 export interface Prediction extends Label, RankedClass {}
 
-/** What was found in one image, or why it could not be classified. */
+/** Predictions for one image, or the error that it caused. */
 export type ImageResult =
   | {
       readonly filename: string;

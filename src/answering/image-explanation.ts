@@ -11,7 +11,7 @@ import { type Prediction, predictionOf } from './image-classification.ts';
 import { type ImagePipeline, outputOf, type PipelineSteps, type UploadedImage } from './image-pipeline.ts';
 import { topK } from './postprocess.ts';
 
-/** What a client asks for. */
+/** A request to explain a prediction. */
 export interface ExplanationRequest {
   /** `name`, `name@version` or `name@alias`; the default model when absent. */
   readonly model?: string | undefined;
@@ -22,7 +22,7 @@ export interface ExplanationRequest {
   readonly signal: AbortSignal;
 }
 
-/** Where an image shows a class. */
+/** The evidence for a class in an image. */
 export interface Explanation {
   readonly model: string;
   readonly version: number;
@@ -55,7 +55,7 @@ interface ExplainedModel {
   readonly converted: Pick<ConvertedModel, 'explanation' | 'activationShape'>;
 }
 
-/** Tells where an image shows a class. The engine traces the class back to the cells of the last convolution. */
+/** Computes where an image shows a class. The engine traces the class back to the cells of the last convolution. */
 export class ImageExplainer {
   readonly #parts: ExplainerParts;
   /** The conversion of a version never changes, and looking it up reads the disk. */

@@ -42,7 +42,7 @@ export interface PipelineRequest<Image> {
   readonly signal: AbortSignal;
 }
 
-/** What to compute of an image. */
+/** The outputs to compute for an image. */
 export interface Wanted {
   readonly outputs: readonly AnswerName[];
   /** The class that the output `explanation` is about; the most probable one when absent. */
@@ -61,7 +61,7 @@ export interface PipelineSteps {
   preprocess(bytes: Uint8Array): Promise<PreprocessedImage & { readonly decodeMs: number }>;
   /** Computes outputs of prepared pixels. */
   compute(pixels: Uint8Array, decodeMs: number, wanted: Wanted): Promise<ComputedImage>;
-  /** For other decoding of the same request. */
+  /** Queues other decoding of the same request. */
   readonly turn: DecodeTurn;
 }
 
@@ -112,7 +112,7 @@ export class ImagePipeline {
     }
   }
 
-  /** As `use`; but a request that is aborted while the model is being loaded does not wait for it. */
+  /** Like `use`, but a request that is aborted while the model is being loaded does not wait for it. */
   #whenLoaded<T>(
     model: ModelVersion,
     runtime: RuntimeName,

@@ -9,7 +9,7 @@ import { type ComputedImage, type ImagePipeline, outputOf, type PipelineSteps } 
 /** The outputs of a classifier's head; a backbone alone does not have them. */
 const CLASS_OUTPUTS: readonly OutputName[] = ['probabilities', 'logits'];
 
-/** What a client wants computed. */
+/** A request for outputs of a model. */
 export interface InferenceRequest {
   /** `name`, `name@version` or `name@alias`. */
   readonly model: string;

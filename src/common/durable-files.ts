@@ -32,7 +32,7 @@ export async function writeFileDurably(path: string, content: string): Promise<v
     await rename(unfinished, path);
   } catch (thrown) {
     await rm(unfinished, { force: true }).catch(() => undefined);
-    // What a full disk throws when it is written to does not name the file.
+    // The error of a full disk does not name the file.
     throw thrown instanceof Error ? Object.assign(thrown, { path }) : thrown;
   }
   await syncToDisk(dirname(path));

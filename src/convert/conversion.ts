@@ -87,7 +87,7 @@ export async function readConversion(outDir: string): Promise<Conversion | undef
   };
 }
 
-/** As `readConversion`; undefined also when a file has another digest than the record says. */
+/** Like `readConversion`, but undefined also when a file does not have the digest in the record. */
 export async function verifyConversion(outDir: string): Promise<Conversion | undefined> {
   const conversion = await readConversion(outDir);
   if (conversion === undefined) return undefined;

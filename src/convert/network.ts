@@ -87,7 +87,7 @@ export function buildNetwork(architecture: Architecture, tensors: TensorSource, 
   return assembleNetwork(architecture, new Checkpoint(tensors), options);
 }
 
-/** As `buildNetwork`, from a checkpoint, which then tells which tensors were used. */
+/** Like `buildNetwork`, from a checkpoint, which records the tensors that were used. */
 export function assembleNetwork(architecture: Architecture, checkpoint: Checkpoint, options: NetworkOptions): Graph {
   const input = pixels(options.inputSize);
   const normalized = normalize('normalize', input, options.mean, options.std);

@@ -42,12 +42,12 @@ export async function measureAccuracy(
 ): Promise<Accuracy> {
   const source = await openImageSource(path);
   try {
-    const { files, unknownClasses } = labelledFiles(await readDataset(source), model.manifest.labels);
+    const { files, unknownClasses } = indexedFiles(await readDataset(source), model.manifest.labels);
     const unreadable: { name: string; reason: string }[] = [];
     let done = 0;
     let top1 = 0;
     let top5 = 0;
-    const evaluate = async ({ file, index }: LabelledFile): Promise<void> => {
+    const evaluate = async ({ file, index }: IndexedFile): Promise<void> => {
       try {
         const predicted = await topFive(await source.read(file), file.name);
         top1 += predicted[0] === index ? 1 : 0;
@@ -77,16 +77,13 @@ export async function measureAccuracy(
   }
 }
 
-interface LabelledFile {
+interface IndexedFile {
   readonly file: Dataset['files'][number]['file'];
   /** Index of its class in the model. */
   readonly index: number;
 }
 
-function labelledFiles(
-  dataset: Dataset,
-  labels: readonly Label[],
-): { files: LabelledFile[]; unknownClasses: string[] } {
+function indexedFiles(dataset: Dataset, labels: readonly Label[]): { files: IndexedFile[]; unknownClasses: string[] } {
   const indices = new Map(
     labels.flatMap(({ label, synset }, index) => [
       [label, index],

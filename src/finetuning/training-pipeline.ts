@@ -88,7 +88,7 @@ export async function inspectDataset(task: InspectionTask, onProgress: OnProgres
   }
 }
 
-/** What the training of a head needs to know of the images. */
+/** The images of a data set, and their features for the training of a head. */
 interface ExtractedDataset {
   readonly preflight: Preflight;
   readonly features: DatasetFeatures;

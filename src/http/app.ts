@@ -36,7 +36,7 @@ const ROUTES = [
   docsRoutes,
 ];
 
-/** What all routes together need: the intersection of their parameters. */
+/** Dependencies of all routes: the intersection of their parameters. */
 type RouteDependencies = (typeof ROUTES)[number] extends (dependencies: infer All) => Route[] ? All : never;
 
 /** Dependencies of the HTTP interface. */

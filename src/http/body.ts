@@ -77,7 +77,7 @@ export function watchBody(request: Request, limits: BodyLimits, fail: (error: Er
   const stall = setInterval(() => {
     const progress = received - receivedBefore;
     receivedBefore = received;
-    // Where bytes wait to be read, the disk is slow, not the client.
+    // When bytes wait to be read, the disk is slow, not the client.
     if (progress >= MIN_PROGRESS_BYTES || request.readableLength > 0) return;
     failWith(tooSlow(`${progress} bytes of the body arrived in the last ${stallTimeoutMs} ms`, stallTimeoutMs));
   }, stallTimeoutMs);

@@ -75,7 +75,7 @@ export function createHttpServer(
   }
   const refused = new WeakSet<Duplex>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // What a refused client sends on is no valid HTTP either. Closing the connection at once would reset it, and the client
+    // What a refused client continues to send is not valid HTTP either. Closing the connection at once would reset it, and the client
     // would see that instead of the answer.
     if (refused.has(socket) && error.code !== 'ECONNRESET') return;
     refused.add(socket);

@@ -77,8 +77,8 @@ export type JobReport =
       readonly type: 'progress';
       readonly progress: JobProgress;
       /**
-       * How much of the job's work is on disk, so that the next worker need not do it again; in any unit of which more
-       * is better. An attempt during which it reached a new maximum does not count.
+       * How much of the job's work is on disk and need not be done again by the next worker, in any unit that grows
+       * with the work. An attempt during which it reached a new maximum does not count.
        */
       readonly kept?: number;
     }

@@ -15,7 +15,7 @@ const SMALL_PIXELS_AT_ONCE = 3 * MAX_SMALL_PIXELS;
 /** Large images at once: one of libuv's four threads stays free for small images, headers and files. */
 const LARGE_AT_ONCE = 3;
 
-/** Whose turn it is and how long its client waits. */
+/** Priority of an image, and the signal of its client. */
 export interface DecodeRequest {
   readonly priority: Priority;
   /** Aborted when the client is gone: what waits is dropped, what runs ends by itself. */
@@ -126,7 +126,7 @@ class Lane {
     }
   }
 
-  /** Of the most urgent images the oldest, or the smallest when it is the smallest's turn. */
+  /** The oldest of the most urgent images; every other time, the smallest of them. */
   #next(): Waiting | undefined {
     const urgent = PRIORITIES.map((priority) => this.#waiting[priority]).find(({ size }) => size > 0);
     if (urgent === undefined) return undefined;

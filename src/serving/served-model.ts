@@ -41,7 +41,7 @@ export class ServedModel {
         this.ready = true;
         this.depth = () => batcher.queued;
       },
-      // Whoever uses the model gets the error.
+      // `use` rejects with the error.
       () => undefined,
     );
   }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DescribedNetwork } from '../../convert/import/graph-table.ts';
+import type { DescribedNetwork } from '../../convert/formats/tfjs-import/graph-table.ts';
 import { DownloadError } from '../../download/download-error.ts';
 import { fetchNpmFolder } from '../../download/npm-package.ts';
 import type { WeightsSource } from '../../registry/weights-schema.ts';

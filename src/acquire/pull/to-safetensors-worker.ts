@@ -2,8 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { pytorchToSafetensors } from '../../convert/formats/pytorch/checkpoint.ts';
 import { openTfjsFiles } from '../../convert/formats/tfjs-import/files.ts';
+import { writeNetworkTensors } from '../../convert/formats/tfjs-import/graph-table.ts';
 import { importTfjs } from '../../convert/formats/tfjs-import/reader.ts';
-import { writeNetworkTensors } from '../../convert/import/graph-table.ts';
 import { writeBackbone } from '../../convert/transfer/backbone.ts';
 import type { SafetensorsResults, SafetensorsTask } from './to-safetensors.ts';
 

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../../common/compiled.ts';
-import type { DescribedNetwork } from '../../convert/import/graph-table.ts';
+import type { DescribedNetwork } from '../../convert/formats/tfjs-import/graph-table.ts';
 import type { BackboneFacts } from '../../convert/transfer/backbone.ts';
 
 /** Time for any file, in milliseconds. */

@@ -83,7 +83,7 @@ export interface ExportOptions {
   readonly quantize: WeightStorage;
 }
 
-/** In the given order: the file that refers to the others comes first, so that a reader of the stream knows them. */
+/** Keeps the order: the first file refers to the others, and readers of a stream need it first. */
 function diskFiles(files: readonly { readonly path: string }[]): Promise<ExportedFile[]> {
   return Promise.all(files.map(({ path }) => diskFile(basename(path), path)));
 }

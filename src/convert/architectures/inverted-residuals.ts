@@ -25,7 +25,7 @@ interface InvertedResidualNetwork {
   readonly stem: number;
   /** Width of the last convolution. */
   readonly last: number;
-  /** Of the batch norms. */
+  /** Epsilon of the batch norms. */
   readonly epsilon: number;
   /** `symmetric` is PyTorch's padding by half the kernel, `same` is TensorFlow's. */
   readonly padding: 'symmetric' | 'same';

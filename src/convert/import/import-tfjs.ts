@@ -1,10 +1,10 @@
 import { GRAPH_INPUT, type GraphTable } from '../architectures/graph.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { openTfjsFiles } from '../formats/tfjs-import/files.ts';
+import { writeNetworkTensors } from '../formats/tfjs-import/graph-table.ts';
 import { importTfjs } from '../formats/tfjs-import/reader.ts';
 import type { Pair } from '../graph/windows.ts';
 import { buildNetwork } from '../network.ts';
-import { writeNetworkTensors } from './graph-table.ts';
 import { factsOf, type ImportedNetwork } from './import-checkpoint.ts';
 
 /** A TF.js model, and whether it scales pixels itself. */

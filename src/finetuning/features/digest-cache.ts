@@ -55,7 +55,7 @@ export class DigestCache {
     return undefined;
   }
 
-  /** Appends a record, for whoever opens the file next. @returns whether it is in the file */
+  /** Appends a record, which is found when the file is opened again. @returns whether it is in the file */
   put(digest: string, payload: Uint8Array): boolean {
     if (payload.length !== this.#payloadBytes) {
       throw new Error(`a payload of ${payload.length} bytes in a cache of ${this.#payloadBytes}`);

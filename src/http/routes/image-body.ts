@@ -28,7 +28,7 @@ export interface ImageBody {
   readonly images: readonly UploadedImage[];
 }
 
-/** What routes that take images need. */
+/** Dependencies of routes that take images. */
 export interface ImageBodyDependencies {
   readonly config: Pick<Config, 'maxBodyBytes' | 'maxImageBytes' | 'maxImages' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
   readonly bodyBudget: ByteBudget;

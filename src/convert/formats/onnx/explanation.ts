@@ -73,7 +73,7 @@ class Emitted {
     return name;
   }
 
-  /** In `sizes`, 0 keeps the size of the input and -1 takes what is left. */
+  /** In `sizes`, 0 keeps the size of the input and -1 takes the remaining values. */
   reshape(name: string, input: string, sizes: readonly number[]): string {
     const shape = this.constant(`${name}.shape`, [sizes.length], BigInt64Array.from(sizes, BigInt));
     return this.add(name, 'Reshape', [input, shape]);

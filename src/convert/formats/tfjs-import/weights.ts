@@ -35,7 +35,7 @@ const manifestSchema = z.array(
   }),
 );
 
-interface WeightEntry {
+interface StoredWeight {
   readonly shape: readonly number[];
   readonly dtype: string;
   readonly quantization: WeightQuantization | undefined;
@@ -49,9 +49,9 @@ interface WeightEntry {
  * The weights of a TF.js model, which may be quantized. They follow each other in the concatenated shards of a group.
  */
 export class TfjsWeights implements TensorSource {
-  readonly #entries: ReadonlyMap<string, WeightEntry>;
+  readonly #entries: ReadonlyMap<string, StoredWeight>;
 
-  private constructor(entries: ReadonlyMap<string, WeightEntry>) {
+  private constructor(entries: ReadonlyMap<string, StoredWeight>) {
     this.#entries = entries;
   }
 
@@ -65,7 +65,7 @@ export class TfjsWeights implements TensorSource {
     if (!parsed.success) {
       throw new ConversionError(`weightsManifest of the model.json is not valid:\n${z.prettifyError(parsed.error)}`);
     }
-    const entries = new Map<string, WeightEntry>();
+    const entries = new Map<string, StoredWeight>();
     for (const { paths, weights } of parsed.data) {
       const shards: ByteSource[] = [];
       for (const path of paths) shards.push(await openShard(path));

@@ -1,11 +1,11 @@
-import { GRAPH_CLASSIFIER, GRAPH_INPUT, type GraphTable, graphSchema } from '../architectures/graph.ts';
-import type { DenseWeights, FeatureExtractor } from '../architectures/head.ts';
-import { ConversionError } from '../conversion-error.ts';
-import { bytesOf } from '../formats/file-sink.ts';
-import { writeSafetensors } from '../formats/safetensors/writer.ts';
-import { nodesUpTo, weightsOf } from '../graph/graph.ts';
-import type { MapNode, Node } from '../graph/ir.ts';
-import type { Weight } from '../graph/tensors.ts';
+import { GRAPH_CLASSIFIER, GRAPH_INPUT, type GraphTable, graphSchema } from '../../architectures/graph.ts';
+import type { DenseWeights, FeatureExtractor } from '../../architectures/head.ts';
+import { ConversionError } from '../../conversion-error.ts';
+import { nodesUpTo, weightsOf } from '../../graph/graph.ts';
+import type { MapNode, Node } from '../../graph/ir.ts';
+import type { Weight } from '../../graph/tensors.ts';
+import { bytesOf } from '../file-sink.ts';
+import { writeSafetensors } from '../safetensors/writer.ts';
 
 /** A network as a table for a manifest, and the tensors for its weights file; those of the classifier come last. */
 export interface DescribedNetwork {
