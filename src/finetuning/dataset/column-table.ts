@@ -4,8 +4,10 @@ import type { FileIndex } from './file-index.ts';
 import { isSplitCell, type LabelTable, type LineError, splitInCell } from './label-table.ts';
 import { splitOf } from './split-names.ts';
 
-const FILE_COLUMNS =
-  /^(?:(?:image|img|file|photo|picture)?_?(?:file_?name|file_?path|path|name|id|file|uri|url)|file|image|images|img|photo|picture|id_code|gcs_file_path)$/;
+const FILE_COLUMNS = new RegExp(
+  '^(?:(?:(?:image|img|file|photo|picture)_?)?(?:file_?name|file_?path|path|name|id|file|uri|url)|' +
+    'image|images|img|photo|picture|id_code|gcs_file_path)$',
+);
 /** Names of classes before their numbers. */
 const LABEL_COLUMNS = [
   ...['class_name', 'label_name', 'category_name', 'labels_name', 'label', 'labels', 'class', 'classes'],
@@ -26,8 +28,8 @@ interface Columns {
 }
 
 /**
- * Reads a table whose header names the column of labels. The column of files is the one whose cells name the most files;
- * without any, the one that the header calls so.
+ * Reads a table whose header names the column of labels. The column of files is the one whose cells name the most
+ * files; without any, the one that the header calls so.
  * @returns undefined when the table is not of this kind
  */
 export function readNamedColumns(all: readonly CsvRow[], index: FileIndex, wrong: LineError): LabelTable | undefined {

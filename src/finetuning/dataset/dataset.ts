@@ -13,13 +13,14 @@ import {
 import { mainTable, matchedNothing, nothingMatched, otherTables, tableNotUsed } from './find-tables.ts';
 import { openFolder } from './folder.ts';
 import type { ArchiveLimits, ImageSource, SourceFile } from './image-source.ts';
+import { labelByFileNames } from './label-by-file-names.ts';
 import { labelByTables } from './label-by-tables.ts';
 import { namesDecoded, unknownClasses } from './layout-warnings.ts';
 import { readLabelTable } from './read-label-table.ts';
 
 /** The labelled images of a source, before any image is read. */
 export interface Dataset {
-  readonly layout: 'folders' | 'split_folders' | 'table';
+  readonly layout: 'folders' | 'split_folders' | 'table' | 'file_names';
   /** Sorted by name. */
   readonly files: readonly LabelledFile[];
   /** Display names of the classes, sorted; a class's index is its position. */
@@ -41,9 +42,9 @@ export async function openImageSource(path: string, limits?: ArchiveLimits): Pro
 }
 
 /**
- * Determines label and split of every image of a source. Tried in this order: tables; `train`,
- * `val` and `test` folders, in any usual spelling, with a folder per class in each; a folder per class. Folders that only
- * wrap the others are stripped. Images deeper in the folder of a class belong to the class.
+ * Determines label and split of every image of a source. Tried in this order: tables of labels; `train`, `val` and
+ * `test` folders, in any usual spelling, with a folder per class in each; a folder per class; the names of the files.
+ * Folders that only wrap the others are stripped. Images deeper in the folder of a class belong to the class.
  * @throws AppError `dataset_layout` when no image gets a label or the table cannot be read; it says what would be right
  */
 export async function readDataset(source: ImageSource): Promise<Dataset> {
@@ -89,7 +90,7 @@ type Labels = Pick<Dataset, 'layout' | 'files' | 'unused' | 'missing' | 'warning
 
 /**
  * Labels by a `labels.csv` above all images; else by other tables, if they label half of the images or the folders are
- * no classes; else by folders.
+ * no classes; else by folders; else by the names of the files.
  */
 async function labelledFiles(source: ImageSource, candidates: readonly SourceFile[]): Promise<Labels> {
   const main = mainTable(candidates);
@@ -110,7 +111,8 @@ async function labelledFiles(source: ImageSource, candidates: readonly SourceFil
   if (matching.length === 0) {
     const [warning] = warnings;
     if (doubtful && warning !== undefined) throw refusal(warning);
-    return { ...byFolders, warnings: [...byFolders.warnings, ...warnings] };
+    const byNames = doubtful ? labelByFileNames(candidates) : undefined;
+    return byNames ?? { ...byFolders, warnings: [...byFolders.warnings, ...warnings] };
   }
   try {
     const byTables = labelByTables(candidates, matching);

@@ -60,9 +60,9 @@ export function nothingMatched(table: FoundTable, files: readonly SourceFile[]):
   return {
     code: 'table_matched_nothing',
     message:
-      `${table.file.name} matches no file: the files were taken from column ${JSON.stringify(columns.file)}, the labels ` +
-      `from ${JSON.stringify(columns.label)}, and none of its ${rows.length} rows names an image of the data set, for ` +
-      `example ${listed(names)}; the images are called ${listed(images.map(({ name }) => name))}`,
+      `${table.file.name} matches no file: the files were taken from column ${JSON.stringify(columns.file)}, the ` +
+      `labels from ${JSON.stringify(columns.label)}, and none of its ${rows.length} rows names an image of the data ` +
+      `set, for example ${listed(names)}; the images are called ${listed(images.map(({ name }) => name))}`,
     context: { table: table.file.name, columns, rows: rows.length, matched: 0, unmatched: names },
   };
 }

@@ -2,7 +2,7 @@ import { type DatasetWarning, isImageName, type LabelledFile, labelText, type Un
 import type { SourceFile } from './image-source.ts';
 import { lineErrors, type TableRow } from './label-table.ts';
 import { baseName, type FoundTable } from './read-label-table.ts';
-import { type Split, splitOf } from './split-names.ts';
+import { type Split, splitOf, splitOfFolders } from './split-names.ts';
 
 interface TableLabels {
   readonly layout: 'table';
@@ -45,7 +45,7 @@ export function labelByTables(candidates: readonly SourceFile[], tables: readonl
       }
       const label = labelText(row.label);
       if (label === '') continue;
-      const split = tableSplit ?? splitOfFolders(file);
+      const split = tableSplit ?? splitOfFolders(file.name);
       const before = labels.get(file);
       if (before !== undefined && (before.label !== label || before.split !== split)) {
         throw wrong(
@@ -76,19 +76,13 @@ export function labelByTables(candidates: readonly SourceFile[], tables: readonl
 /** Of several files, those in the folders of the split: `train/1.jpg` for the row `1` of `train.csv`. */
 function narrowed(files: readonly SourceFile[], split: Split | undefined): readonly SourceFile[] {
   if (files.length < 2 || split === undefined) return files;
-  const inSplit = files.filter((file) => splitOfFolders(file) === split);
+  const inSplit = files.filter((file) => splitOfFolders(file.name) === split);
   return inSplit.length === 0 ? files : inSplit;
 }
 
 /** The split that a table is named after, or else its folder: `train.csv`, `valid/_classes.csv`. */
 function splitOfTable(table: SourceFile): Split | undefined {
-  return splitOf(baseName(table).replace(/\.[^.]*$/, '')) ?? splitOfFolders(table);
-}
-
-/** The split that one of the folders around a file means, the innermost first. */
-function splitOfFolders({ name }: SourceFile): Split | undefined {
-  const folders = name.split('/').slice(0, -1).reverse();
-  return folders.map(splitOf).find((split) => split !== undefined);
+  return splitOf(baseName(table).replace(/\.[^.]*$/, '')) ?? splitOfFolders(table.name);
 }
 
 function originOf({ line }: TableRow, table: SourceFile, tables: readonly FoundTable[]): string {

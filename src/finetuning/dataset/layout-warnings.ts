@@ -1,6 +1,6 @@
 import { type DatasetWarning, meansUnknown } from './dataset-layout.ts';
 import type { ImageSource } from './image-source.ts';
-import { splitsAmong } from './split-names.ts';
+import { isGenericName, splitOf, splitsAmong } from './split-names.ts';
 
 /** Folders to name in a message. */
 const MAX_NAMED = 6;
@@ -58,7 +58,8 @@ export function unknownClasses(classes: readonly string[]): DatasetWarning[] {
 
 /**
  * Warns of folders that are taken for classes although they look like splits: their names, or those of the folders
- * within them, mean different splits, or all of them hold folders of the same names.
+ * within them, mean different splits; their names say no more than split or images; or all of them hold folders of the
+ * same names.
  * @param paths the folders around each image, outermost first
  */
 export function looksLikeSplits(paths: readonly (readonly string[])[]): DatasetWarning[] {
@@ -71,6 +72,8 @@ export function looksLikeSplits(paths: readonly (readonly string[])[]): DatasetW
   const innerNames = [...new Set([...inner.values()].flatMap((names) => [...names]))];
   const named = [outerNames, innerNames].map(splitsAmong).find((splits) => new Set(splits.values()).size > 1);
   if (named !== undefined) return [warning('are named like splits', [...named.keys()])];
+  const splitsAndImages = outerNames.every((name) => splitOf(name) !== undefined || isGenericName(name));
+  if (inner.size > 1 && splitsAndImages) return [warning('are named like splits or for their images', outerNames)];
 
   const shared = innerNames.filter((name) => [...inner.values()].every((names) => names.has(name)));
   if (inner.size < 2 || shared.length < 2) return [];

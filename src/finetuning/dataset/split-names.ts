@@ -40,6 +40,12 @@ export function splitOf(name: string): Split | undefined {
   return mentioned?.rest === '' ? mentioned.split : undefined;
 }
 
+/** The split that one of the folders around a file means, the innermost first. @param name its path */
+export function splitOfFolders(name: string): Split | undefined {
+  const folders = name.split('/').slice(0, -1).reverse();
+  return folders.map(splitOf).find((split) => split !== undefined);
+}
+
 /**
  * The splits that neighbouring folders mean, by their names. Names with other words count too if the same words are in
  * the name of another split: `birds_train` beside `birds_test`, but not `bullet_train` beside `blood_test`.

@@ -309,7 +309,7 @@ export type JobProgressEvent = {
 
 /** Report on a data set. Lists of examples are truncated, counts are complete. */
 export type PreflightReport = {
-  readonly layout: "folders" | "split_folders" | "table";
+  readonly layout: "folders" | "split_folders" | "table" | "file_names";
   /** What would be trained, in one sentence. */
   readonly will_train: string;
   readonly classes: readonly {

@@ -90,6 +90,41 @@ test('files of operating systems are ignored, with the reason', async () => {
   });
 });
 
+describe('names of files', () => {
+  const numbered = (template: (index: number) => string) => Array.from({ length: 6 }, (_, index) => template(index));
+
+  test.each([
+    ['at the top', ''],
+    ['in one folder', 'images/'],
+    ['in the training folder', 'train/'],
+  ])('give the class where nothing else does: %s', async (_, folder) => {
+    const dataset = await datasetOf(
+      ...numbered((index) => `${folder}cat.${index}.jpg`),
+      ...numbered((index) => `${folder}golden_retriever_${index}.jpg`),
+      'test1/test1/1.jpg',
+    );
+    expect(dataset).toMatchObject({ layout: 'file_names', classes: ['cat', 'golden_retriever'] });
+    expect(unusedFor(dataset)).toEqual({ 'test1/test1/1.jpg': 'no_label' });
+    expect(dataset.warnings).toMatchObject([{ code: 'labels_from_file_names', context: { images: 12 } }]);
+  });
+
+  test('have splits by their folders', async () => {
+    const dataset = await datasetOf(
+      ...['train', 'val'].flatMap((split) =>
+        ['cat', 'dog'].flatMap((name) => numbered((i) => `${split}/${name}${i}.jpg`)),
+      ),
+    );
+    expect(lines(dataset)).toHaveLength(24);
+    expect(lines(dataset)[0]).toBe('train/cat0.jpg: cat train');
+    expect(lines(dataset).at(-1)).toBe('val/dog5.jpg: dog validation');
+  });
+
+  test('by cameras are no classes', async () => {
+    const names = [...numbered((index) => `all/IMG_${index}.jpg`), ...numbered((index) => `all/DSC_${index}.jpg`)];
+    expect(await datasetOf(...names)).toMatchObject({ layout: 'folders', classes: ['all'] });
+  });
+});
+
 describe('images without a label', () => {
   test.each(['unlabelled', 'Unlabeled', 'no_label', 'train/unlabeled_images'])(
     'those in %s are not used',
@@ -168,6 +203,7 @@ describe('splits', () => {
 
   test.each([
     ['splits without classes', ['train/1.jpg', 'test/2.jpg']],
+    ['a split beside a folder of images', ['images/1.jpg', 'test/2.jpg']],
     ['some classes have splits', ['cat/train/1.jpg', 'cat/test/2.jpg', 'dog/3.jpg']],
     ['splits beside another folder', ['all/train/cat/1.jpg', 'all/test/cat/2.jpg', 'samples/3.jpg']],
     ['splits in another language', ['lernen/cat/1.jpg', 'lernen/dog/1.jpg', 'prüfen/cat/1.jpg', 'prüfen/dog/1.jpg']],
