@@ -19,6 +19,8 @@ import { defaultsFor, onnxDefaults, type PreprocessingFields, tfjsDefaults } fro
 export interface GivenFacts extends Partial<PreprocessingFields> {
   /** A name or a table. For an ONNX model: the names of its input and outputs, as far as they are known. */
   readonly architecture?: unknown;
+  /** The input size that a file beside the model names: used when the model takes images of any size. */
+  readonly suggestedSize?: Pair;
   /** The number of labels. */
   readonly numClasses?: number;
   /** Which weights of a PyTorch checkpoint to take. */
@@ -55,10 +57,11 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
       try {
         const known = given.architecture ?? recognizeArchitecture(checkpoint.tensors);
         const defaults = defaultsFor(known, seeds);
-        const inputSize = sizeOf(given) ?? sizeOf(defaults) ?? [224, 224];
+        const inputSize = sizeOf(given) ?? given.suggestedSize ?? sizeOf(defaults) ?? [224, 224];
         const fitted = fitArchitecture(known, checkpoint, inputSize);
         const network = await importCheckpoint(path, fitted.checkpoint, fitted.architecture, inputSize, target);
-        return { network, defaults, guessed: ['input_size'], notes: [...originNotes(checkpoint), ...fitted.notes] };
+        const guessed = given.suggestedSize === undefined ? ['input_size'] : [];
+        return { network, defaults, guessed, notes: [...originNotes(checkpoint), ...fitted.notes] };
       } finally {
         await checkpoint.close();
       }
@@ -71,7 +74,7 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
       if (given.architecture !== undefined) {
         throw new Error('--arch applies only to files of weights; a TF.js model describes its own layers');
       }
-      const { scalesPixels, ...network } = await importTfjsModel(path, sizeOf(given), target);
+      const { scalesPixels, ...network } = await importTfjsModel(path, sizeOf(given) ?? given.suggestedSize, target);
       return { network, defaults: tfjsDefaults(scalesPixels), guessed: [] };
     },
   },
@@ -83,15 +86,15 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
       const hints = parseOnnxArchitecture(given.architecture ?? { family: 'onnx' });
       if (hints === undefined)
         throw new Error('--arch applies only to files of weights; an ONNX model describes its own layers');
-      const { mean, std, numClasses } = given;
+      const { mean, std, numClasses, suggestedSize } = given;
       const inputSize = sizeOf(given);
-      const found = await importOnnx(path, { hints, inputSize, mean, std, numClasses }, target);
+      const found = await importOnnx(path, { hints, inputSize, suggestedSize, mean, std, numClasses }, target);
       const { takesBytes, isSizeOpen, ...network } = found;
       return {
         network,
         defaults: onnxDefaults(takesBytes),
         guessed: [
-          ...(isSizeOpen ? ['input_size'] : []),
+          ...(isSizeOpen && suggestedSize === undefined ? ['input_size'] : []),
           ...Object.keys(found.architecture).filter((field) => !hasOwn(given.architecture, field)),
         ],
       };

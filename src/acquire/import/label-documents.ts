@@ -70,9 +70,14 @@ function labelsIn(document: unknown): Label[] | undefined {
   if (direct.success && direct.data.length > 1) return direct.data;
   const object = objectSchema.safeParse(document);
   if (!object.success) return undefined;
+  const { pretrained_cfg: timm, label_names: names, label_descriptions: descriptions } = object.data;
+  const described = z.object({ names: z.array(z.string()).min(2), descriptions: z.record(z.string(), z.string()) });
+  const both = described.safeParse({ names, descriptions });
+  if (both.success) return both.data.names.map((name) => ({ label: both.data.descriptions[name] ?? name }));
   for (const key of KEYS) {
     const labels = labelsSchema.safeParse(object.data[key]);
     if (labels.success && labels.data.length > 1) return labels.data;
   }
-  return undefined;
+  // timm's configuration on the hub of Hugging Face.
+  return timm === undefined ? undefined : labelsIn(timm);
 }

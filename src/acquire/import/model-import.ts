@@ -1,17 +1,17 @@
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { z } from 'zod';
 import { errnoOf, syncToDisk, writeFileDurably } from '../../common/durable-files.ts';
 import { messageOf } from '../../common/errors.ts';
 import { digestFile } from '../../common/file-digest.ts';
 import { createStagingFolder, removeAbandonedStaging, STAGING_DIR } from '../../common/staging-folder.ts';
-import { type ManifestDocument, MODEL_NAME, manifestSchema } from '../../registry/manifest.ts';
+import { type ManifestDocument, MODEL_NAME } from '../../registry/manifest.ts';
 import type { RepositoryListing } from '../../registry/repository.ts';
 import { parseManifest } from '../../registry/resolve-manifest.ts';
 import { MANIFEST_FILE, type NamedLabels } from '../../registry/zoo.ts';
 import { findModel } from './find-model.ts';
 import { type GivenFacts, IMPORTERS } from './importers.ts';
 import { labelsFor, readLabels } from './read-labels.ts';
+import { readSidecars } from './sidecar-files.ts';
 
 /** A model to import, and what is known about it. */
 export interface ImportRequest {
@@ -96,7 +96,8 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
   const { name, title = name, license = 'not stated' } = request;
   await mkdir(work);
   const model = await findModel(request.path, request.inside, work);
-  const given = { ...(await exportedFacts(dirname(model.path))), ...request.given };
+  const sidecars = await readSidecars(dirname(model.path));
+  const given = { ...sidecars.facts, ...request.given };
   const { file, format, run } = IMPORTERS[model.kind];
   const seeds = [
     ...target.listing.models.flatMap(({ versions }) => versions.map(({ manifest }) => manifest.file)),
@@ -118,7 +119,7 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
   const { architecture, inputSize, numClasses, featureSize, parameters } = network;
   const labels = await labelsFor(numClasses, request.labels, dirname(model.path), target.namedLabels);
   const { sha256, size } = await digestFile(weights);
-  const { architecture: _, weights: _choice, ...preprocessing } = given;
+  const { architecture: _, weights: _choice, suggestedSize: _size, ...preprocessing } = given;
   const document = {
     schema: 1,
     name,
@@ -141,7 +142,7 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
   return {
     manifest,
     guessed: new Set(open.filter((field) => !(field in preprocessing))),
-    notes: [...notes, ...labels.notes],
+    notes: [...notes, ...sidecars.notes, ...labels.notes],
   };
 }
 
@@ -152,27 +153,5 @@ async function renameNew(from: string, to: string): Promise<void> {
   } catch (thrown) {
     if (errnoOf(thrown) !== 'ENOTEMPTY' && errnoOf(thrown) !== 'EEXIST') throw thrown;
     throw new Error(`name: ${to} exists already; choose another name`, { cause: thrown });
-  }
-}
-
-const { architecture, input_size, mean, std, resize_mode, pad_color, crop_pct, interpolation } = manifestSchema.shape;
-/** Beside the weights in a safetensors export of this project. */
-const architectureFile = z.object({ architecture, input_size, mean, std });
-/** Beside the model in every export of this project; older ones, without `resize_mode`, crop. */
-const cardFile = z.object({ preprocessing: z.object({ resize_mode, pad_color, crop_pct, interpolation }) });
-
-/** What the files of an export of this project say about the model in the same folder. */
-async function exportedFacts(folder: string): Promise<GivenFacts> {
-  const network = await readAs(architectureFile, join(folder, 'architecture.json'));
-  const card = await readAs(cardFile, join(folder, 'card.json'));
-  return { ...network, ...card?.preprocessing };
-}
-
-/** Undefined when the file does not exist, or when it is another file of the same name. */
-async function readAs<T extends z.ZodType>(schema: T, path: string): Promise<z.output<T> | undefined> {
-  try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return undefined;
   }
 }

@@ -20,6 +20,8 @@ const MAX_BYTES = 1.9e9;
 export interface OnnxImport {
   readonly hints: OnnxHints;
   readonly inputSize?: Pair | undefined;
+  /** Used for a model that takes images of any size, when `inputSize` is absent. */
+  readonly suggestedSize?: Pair | undefined;
   /** Used only for trial runs. */
   readonly mean?: readonly number[] | undefined;
   readonly std?: readonly number[] | undefined;
@@ -51,8 +53,9 @@ export async function importOnnx(path: string, given: OnnxImport, target: string
   const input = findInput(new GraphView(file), given.hints);
   const takesBytes = input.elementType === DATA_TYPE.uint8;
   const unit = takesBytes ? 1 / 255 : 1;
+  const [height, width] = given.suggestedSize ?? [USUAL_SIZE, USUAL_SIZE];
   const options = {
-    inputSize: given.inputSize ?? ([input.height ?? USUAL_SIZE, input.width ?? USUAL_SIZE] as const),
+    inputSize: given.inputSize ?? ([input.height ?? height, input.width ?? width] as const),
     mean: given.mean ?? [0, 0, 0],
     std: given.std ?? [unit, unit, unit],
     numClasses: given.numClasses,

@@ -327,6 +327,28 @@ test('an ONNX model is imported unchanged, and its features and activations are 
   await expectSameAnswers('mine', 1e-5);
 });
 
+test('a folder of Hugging Face gives labels, mean and std; the graph gives the size', async () => {
+  const own = join(folder, 'hub');
+  await mkdir(own);
+  const path = await writeForeign(join(own, 'model.onnx'), smallClassifier());
+  const { manifest: plain } = await prepare({ path });
+  const id2label = Object.fromEntries(Array.from({ length: plain.num_classes }, (_, index) => [index, `pet ${index}`]));
+  const half = [0.5, 0.5, 0.5];
+  await writeFile(join(own, 'config.json'), JSON.stringify({ id2label }));
+  await writeFile(
+    join(own, 'preprocessor_config.json'),
+    JSON.stringify({ image_mean: half, image_std: half, size: { height: 224, width: 224 } }),
+  );
+  const { manifest, guessed, notes } = await prepare({ path: own });
+  expect(manifest).toMatchObject({ mean: half, std: half, input_size: plain.input_size });
+  expect(manifest.labels).toContainEqual({ label: 'pet 1' });
+  expect(guessed).not.toContain('mean');
+  expect(notes).toEqual([
+    expect.stringContaining('preprocessor_config.json gives mean'),
+    'The labels are those of config.json.',
+  ]);
+});
+
 test('labels that are not as many as the outputs of an ONNX model are refused', async () => {
   const path = await writeForeign(join(folder, 'theirs.onnx'), smallClassifier());
   await expect(prepare({ path, labels: 'tiny200' })).rejects.toThrow('no output is a vector of 200 classes');

@@ -27,6 +27,7 @@ test.each([
   ['labels.json', '{"classes": ["cat", {"label": "dog"}]}'],
   ['config.json', '{"model_type": "resnet", "id2label": {"0": "cat", "1": "dog"}}'],
   ['config.json', '{"architecture": "resnet18", "label_names": ["cat", "dog"]}'],
+  ['config.json', '{"pretrained_cfg": {"label_names": ["c", "d"], "label_descriptions": {"c": "cat", "d": "dog"}}}'],
   ['class_indices.json', '{"dog": 1, "cat": 0}'],
   ['meta.json', '{"class_to_idx": {"dog": 1, "cat": 0}}'],
   ['metadata.json', '{"tmVersion": "2.4.5", "labels": ["cat", "dog"], "imageSize": 224}'],

@@ -1,0 +1,121 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readSidecars } from '../../../src/acquire/import/sidecar-files.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'menagerie-sidecars-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const factsOf = async (file: string, document: unknown) => {
+  await writeFile(join(folder, file), JSON.stringify(document));
+  return await readSidecars(folder);
+};
+
+/** Of ImageNet, as most files have them. */
+const MEAN = [0.485, 0.456, 0.406];
+const STD = [0.229, 0.224, 0.225];
+
+test.each<[string, string, object, object]>([
+  [
+    'Hugging Face, resized to a size',
+    'preprocessor_config.json',
+    {
+      image_mean: [0.5, 0.5, 0.5],
+      image_std: [0.5, 0.5, 0.5],
+      rescale_factor: 0.00392156862745098,
+      resample: 3,
+      size: { height: 224, width: 192 },
+    },
+    {
+      mean: [0.5, 0.5, 0.5],
+      std: [0.5, 0.5, 0.5],
+      resize_mode: 'stretch',
+      crop_pct: 1,
+      interpolation: 'bicubic',
+      suggestedSize: [224, 192],
+    },
+  ],
+  [
+    'Hugging Face, cropped from the middle',
+    'preprocessor_config.json',
+    {
+      image_mean: MEAN,
+      image_std: STD,
+      do_center_crop: true,
+      crop_size: { height: 224, width: 224 },
+      size: { shortest_edge: 256 },
+      resample: 2,
+    },
+    {
+      mean: MEAN,
+      std: STD,
+      resize_mode: 'crop',
+      crop_pct: 0.875,
+      interpolation: 'bilinear',
+      suggestedSize: [224, 224],
+    },
+  ],
+  [
+    'Hugging Face, ConvNeXt',
+    'preprocessor_config.json',
+    { image_mean: MEAN, image_std: STD, crop_pct: 0.9, size: 224 },
+    { mean: MEAN, std: STD, resize_mode: 'crop', crop_pct: 0.9, suggestedSize: [224, 224] },
+  ],
+  [
+    'Hugging Face, pixels of 0 to 255',
+    'preprocessor_config.json',
+    { do_rescale: false, do_normalize: false },
+    { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255], resize_mode: 'crop', crop_pct: 1 },
+  ],
+  [
+    'timm',
+    'config.json',
+    {
+      architecture: 'resnet18',
+      pretrained_cfg: {
+        input_size: [3, 288, 288],
+        mean: MEAN,
+        std: STD,
+        crop_pct: 0.95,
+        interpolation: 'bicubic',
+        crop_mode: 'squash',
+      },
+    },
+    {
+      mean: MEAN,
+      std: STD,
+      resize_mode: 'stretch',
+      crop_pct: 0.95,
+      interpolation: 'bicubic',
+      suggestedSize: [288, 288],
+    },
+  ],
+  [
+    'older timm',
+    'config.json',
+    { architecture: 'resnet18', input_size: [3, 224, 224], mean: MEAN, std: STD, crop_pct: 0.875, interpolation: 'x' },
+    { mean: MEAN, std: STD, resize_mode: 'crop', crop_pct: 0.875, suggestedSize: [224, 224] },
+  ],
+  [
+    'Teachable Machine',
+    'metadata.json',
+    { tmVersion: '2.4.5', labels: ['Cup', 'Pen'], imageSize: 96 },
+    { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], resize_mode: 'crop', crop_pct: 1, suggestedSize: [96, 96] },
+  ],
+])('%s', async (_, file, document, facts) => {
+  const found = await factsOf(file, document);
+  expect(found.facts).toEqual(facts);
+  expect(found.notes).toEqual([expect.stringMatching(`^${file} gives mean, std`)]);
+});
+
+test('another file of the same name says nothing', async () => {
+  await writeFile(join(folder, 'metadata.json'), 'no JSON');
+  expect(await factsOf('config.json', { model_type: 'resnet', id2label: { 0: 'a', 1: 'b' } })).toEqual({
+    facts: {},
+    notes: [],
+  });
+});
