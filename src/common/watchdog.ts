@@ -1,6 +1,6 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from './compiled.ts';
+import { compiledEntry } from './compiled-entry.ts';
 
 /** The pipe among a watched process's `stdio` that carries its heartbeat. */
 const HEARTBEAT_FD = 4;

@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { compiledEntry } from '../common/compiled.ts';
+import { compiledEntry } from '../common/compiled-entry.ts';
 import { AppError, type ErrorCode } from '../common/errors.ts';
 
 /** Message from the process: null when the data set can be trained on as far as names and labels show. */

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { compiledEntry } from '../common/compiled.ts';
+import { compiledEntry } from '../common/compiled-entry.ts';
 import { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { WATCHED_STDIO, Watchdog } from '../common/watchdog.ts';

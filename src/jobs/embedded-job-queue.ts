@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
+import { ChangeNotifier } from './change-notifier.ts';
 import type { JobJournal } from './job-journal.ts';
 import {
   type Claim,
@@ -15,7 +16,6 @@ import {
   type JobRequest,
 } from './job-queue.ts';
 import { type JobRecord, JobRecords, now, type RecordLimits } from './job-records.ts';
-import { Pulse } from './pulse.ts';
 
 /** Limits of an embedded queue. */
 export interface JobQueueLimits extends RecordLimits {
@@ -60,7 +60,7 @@ export class EmbeddedJobQueue implements JobQueue {
   /** Changes of jobs run one at a time. */
   readonly #mutex = new Mutex();
   /** Fires when there may be a job to claim, and when the queue closes. */
-  readonly #claimable = new Pulse();
+  readonly #claimable = new ChangeNotifier();
   readonly #storing: NodeJS.Timeout;
   #closed = false;
 

@@ -1,12 +1,12 @@
+import { ChangeNotifier } from './change-notifier.ts';
 import type { JobEvent } from './job-queue.ts';
 import { isFinished } from './job-queue.ts';
-import { Pulse } from './pulse.ts';
 
 /** The newest events of one job, in memory. */
 export class EventLog {
   #events: readonly JobEvent[];
   /** Fires for every new event, and when there will be no more. */
-  readonly changed = new Pulse();
+  readonly changed = new ChangeNotifier();
 
   constructor(events: readonly JobEvent[]) {
     this.#events = events;

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../common/compiled.ts';
+import { compiledEntry } from '../common/compiled-entry.ts';
 import type { Conversion } from '../convert/conversion.ts';
 import type { ConversionProgress, ConversionSource } from '../convert/convert-model.ts';
 

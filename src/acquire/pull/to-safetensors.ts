@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../../common/compiled.ts';
+import { compiledEntry } from '../../common/compiled-entry.ts';
 import type { DescribedNetwork } from '../../convert/formats/tfjs-import/graph-table.ts';
 import type { BackboneFacts } from '../../convert/transfer/backbone.ts';
 

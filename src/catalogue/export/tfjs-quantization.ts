@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { readCheckedJson, writeCheckedJson } from '../../common/checked-json.ts';
-import { compiledEntry } from '../../common/compiled.ts';
+import { compiledEntry } from '../../common/compiled-entry.ts';
 import { syncToDisk } from '../../common/durable-files.ts';
 import { areIntact, digestFile, type FileDigest } from '../../common/file-digest.ts';
 import { withStagingFolder } from '../../common/staging-folder.ts';

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../../common/compiled.ts';
+import { compiledEntry } from '../../common/compiled-entry.ts';
 import type { PixelTensor } from '../../common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs, Session, SessionSource } from '../../runtime/session.ts';
 

@@ -1,4 +1,4 @@
-import { percent } from './format.ts';
+import { percent } from './percent.ts';
 import { type Facts, isImprecise, weakClasses } from './verdict.ts';
 
 /** A training accuracy this far above the validation accuracy means overfitting. */

@@ -1,4 +1,4 @@
-import { percent } from './format.ts';
+import { percent } from './percent.ts';
 import type { TestReport, TrainingReport } from './report-schema.ts';
 
 /** A report without its verdict and next steps. */

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../../common/compiled.ts';
+import { compiledEntry } from '../../common/compiled-entry.ts';
 import { AppError, type ErrorCode } from '../../common/errors.ts';
 import { Mutex } from '../../common/mutex.ts';
 import { jsonLengthOf, type ProtocolLimits, type ProtocolRequest, parseInferenceRequest } from './inference-request.ts';

@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type * as compiled from '../../../src/common/compiled.ts';
+import type * as compiled from '../../../src/common/compiled-entry.ts';
 import { openSessionThread } from '../../../src/finetuning/features/session-thread.ts';
 import { describeSession } from '../../contract/session.ts';
 
 const entry = vi.hoisted(() => ({ path: undefined as string | undefined }));
 
-vi.mock('../../../src/common/compiled.ts', async (original) => {
+vi.mock('../../../src/common/compiled-entry.ts', async (original) => {
   const { compiledEntry } = await original<typeof compiled>();
   return { compiledEntry: (from: string, name: string) => entry.path ?? compiledEntry(from, name) };
 });

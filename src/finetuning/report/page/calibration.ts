@@ -1,4 +1,4 @@
-import { percent } from '../format.ts';
+import { percent } from '../percent.ts';
 import type { TestReport } from '../report-schema.ts';
 import { html, type Markup } from './markup.ts';
 import { linePlot, reliabilityDiagram, type Series, SHARE } from './plots.ts';

@@ -1,4 +1,4 @@
-import { percent } from '../format.ts';
+import { percent } from '../percent.ts';
 import type { TestReport } from '../report-schema.ts';
 import { type Content, html, type Markup } from './markup.ts';
 

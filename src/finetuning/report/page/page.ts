@@ -1,4 +1,4 @@
-import { percent } from '../format.ts';
+import { percent } from '../percent.ts';
 import type { TestReport, TrainingReport } from '../report-schema.ts';
 import { calibrationSection } from './calibration.ts';
 import { datasetSection } from './dataset.ts';

@@ -1,4 +1,4 @@
-import { percent } from '../format.ts';
+import { percent } from '../percent.ts';
 import type { TrainingReport } from '../report-schema.ts';
 import { html, type Markup } from './markup.ts';
 import { type Axis, linePlot, type Series, SHARE } from './plots.ts';

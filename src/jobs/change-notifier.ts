@@ -1,8 +1,8 @@
 /**
- * Tells waiters that something changed. Read `count`, look at the state, then wait with `after(count)`: so no change is
+ * Wakes waiters after a change. Read `count`, then the state, and wait with `after(count)`: no change in between is
  * missed.
  */
-export class Pulse {
+export class ChangeNotifier {
   #count = 0;
   readonly #waiters = new Set<() => void>();
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { compiledEntry } from '../../src/common/compiled.ts';
+import { compiledEntry } from '../../src/common/compiled-entry.ts';
 
 test('from a TypeScript file, the entry is the compiled one', () => {
   const from = new URL('../../src/serving/engine-pool.ts', import.meta.url).href;
