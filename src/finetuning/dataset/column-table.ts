@@ -5,13 +5,13 @@ import { isSplitCell, type LabelTable, type LineError, splitInCell } from './lab
 import { splitOf } from './split-names.ts';
 
 const FILE_COLUMNS = new RegExp(
-  '^(?:(?:(?:image|img|file|photo|picture)_?)?(?:file_?name|file_?path|path|name|id|file|uri|url)|' +
+  '^(?:(?:(?:image|img|file|photo|picture)_?)?(?:file_?name|file_?path|path|name|id|file|uri|url)s?|' +
     'image|images|img|photo|picture|id_code|gcs_file_path)$',
 );
 /** Names of classes before their numbers. */
 const LABEL_COLUMNS = [
   ...['class_name', 'label_name', 'category_name', 'labels_name', 'label', 'labels', 'class', 'classes'],
-  ...['category', 'categories', 'breed', 'species', 'target', 'tag', 'tags', 'choice', 'annotation', 'diagnosis'],
+  ...['category', 'categories', 'breed', 'species', 'target', 'tag', 'tags', 'choice', 'annotation', 'diagnosis', 'dx'],
   ...['variety', 'type', 'emotion', 'class_label', 'image_label', 'label_id', 'class_id', 'category_id', 'y'],
 ];
 const SPLIT_COLUMNS = ['split', 'set', 'subset'];
@@ -60,7 +60,8 @@ export function readNamedColumns(all: readonly CsvRow[], index: FileIndex, wrong
  * Reads a table by the content of its columns: one names files, one may give splits, and the label is beside the file.
  * With a header there must be one other column, apart from the numbers of rows that pandas writes. Google AutoML's
  * tables without header are of this kind: `TRAIN,gs://bucket/1.jpg,cat`.
- * @returns undefined when no column names files, or when several columns may be the label
+ * @returns undefined when no column names files, or none is left for the label
+ * @throws AppError when several columns may be the label
  */
 export function readUnnamedColumns(all: readonly CsvRow[], index: FileIndex, wrong: LineError): LabelTable | undefined {
   const columns = Array.from({ length: Math.max(0, ...all.map(({ cells }) => cells.length)) }, (_, column) => column);
@@ -82,9 +83,14 @@ export function readUnnamedColumns(all: readonly CsvRow[], index: FileIndex, wro
     return tableOf(rows, { file, label, split: split < 0 ? next : split }, undefined, wrong);
   }
   const [label, ...more] = rest;
-  return label === undefined || more.length > 0
-    ? undefined
-    : tableOf(rows, { file, label, split }, first?.cells, wrong);
+  if (more.length > 0) {
+    const names = rest.map((column) => JSON.stringify(first?.cells[column] ?? '')).join(', ');
+    throw wrong(
+      first?.line ?? 1,
+      `column ${JSON.stringify(name)} names images, but any of ${names.slice(0, 200)} may be the label: call it "label"`,
+    );
+  }
+  return label === undefined ? undefined : tableOf(rows, { file, label, split }, first?.cells, wrong);
 }
 
 /** Reads a table as file, label and split, in this order and without header. */
@@ -114,11 +120,11 @@ function tableOf(
   };
 }
 
-/** How many of the first rows name a file in a column. */
+/** How many of the first rows name a file in a column. A name that fits several files counts for less. */
 function matches(rows: readonly CsvRow[], column: number, index: FileIndex): number {
   const names = rows.slice(0, ROWS_TO_TRY).map(({ cells }) => cells[column] ?? '');
   const find = index.finder(names);
-  return names.filter((name) => find(name).length > 0).length;
+  return names.reduce((sum, name) => sum + 1 / (find(name).length || Number.POSITIVE_INFINITY), 0);
 }
 
 function onlySplits(rows: readonly CsvRow[], column: number): boolean {

@@ -154,11 +154,32 @@ describe('which table is taken', () => {
     expect(labelled(dataset)).toEqual({ 'train/1.jpg': 'pug', 'train/2.jpg': 'beagle' });
   });
 
+  test('one that may have the label in several columns is refused, unless folders give classes', async () => {
+    const rows = ['a1,50,nv', 'b2,71,mel', 'c3,44,nv'];
+    await expect(
+      datasetOf(IMAGES, { 'patients.csv': ['image_id,age,finding', ...rows].join('\n') }),
+    ).rejects.toMatchObject({
+      code: 'dataset_layout',
+      message: expect.stringContaining('any of "age", "finding" may be the label: call it "label"'),
+    });
+  });
+
+  test('a column whose numbers fit several files is not the one of the files', async () => {
+    const images = ['cat/0.jpg', 'cat/1.jpg', 'dog/0.jpg', 'dog/1.jpg'];
+    const rows = images.map((name, index) => `${index % 2},${name},${name.slice(0, 3)}`);
+    const dataset = await datasetOf(images, { 'pets.csv': ['class id,filepaths,labels', ...rows].join('\n') });
+    expect(dataset).toMatchObject({ layout: 'table', classes: ['cat', 'dog'], warnings: [] });
+  });
+
   test('folders of classes are taken where a table has no labels', async () => {
     const dataset = await datasetOf(['cat/1.jpg', 'dog/2.jpg'], {
       'sizes.csv': 'file,width,height\ncat/1.jpg,3,4\ndog/2.jpg,5,6',
     });
-    expect(dataset).toMatchObject({ layout: 'folders', classes: ['cat', 'dog'], warnings: [] });
+    expect(dataset).toMatchObject({
+      layout: 'folders',
+      classes: ['cat', 'dog'],
+      warnings: [{ code: 'table_not_used' }],
+    });
   });
 });
 
