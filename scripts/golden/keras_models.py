@@ -34,6 +34,7 @@ def small_functional():
     gate = layers.ReLU(6.0)(gate + 3.0) * (1.0 / 6.0)
     x = layers.Multiply()([x, gate])
     x = layers.SeparableConv2D(12, 3, activation='swish', name='separable')(x)
+    x = layers.DepthwiseConv2D(3, name='depthwise')(x)
     gate = layers.Reshape((1, 1, 12))(layers.GlobalAveragePooling2D()(x))
     x = x * layers.Conv2D(12, 1, activation='hard_sigmoid', name='second_gate')(gate)
     x = layers.Add()([x, layers.Activation('relu6')(x)])

@@ -1,6 +1,6 @@
 import { ConversionError } from '../conversion-error.ts';
 import { type Graph, nodesUpTo } from './graph.ts';
-import type { Node, Operation, OperationOf } from './ir.ts';
+import type { ActivationFunction, Node, Operation, OperationOf } from './ir.ts';
 
 /**
  * How a class is traced back to the image. `cam` (class activation map): each logit is a sum over the cells of a map,
@@ -57,10 +57,20 @@ export function explainableHead({ outputs: { activations, features, logits } }: 
   if (!is(node, 'global_average_pool') && !is(node, 'flatten')) return fail(node);
   const hidden = vectors.map(hiddenLayer);
   const joined = hidden.findIndex((layer) => is(layer.node, 'concat'));
-  const unknown = hidden.slice(joined).find((layer) => is(layer.node, 'activation') && layer.node !== features);
+  const unknown = hidden.slice(joined).find(({ node }) => isUnknown(node, features));
   if (joined >= 0 && unknown !== undefined) return fail(unknown.node);
   const linear = pools.length === 0 && hidden.length === 0 && is(node, 'global_average_pool');
   return { kind: 'dense', method: linear ? 'cam' : 'grad_cam', pools, vectorization: node, hidden, classifier };
+}
+
+/** Whether the derivative of an activation function depends on its input, since its output alone does not give it. */
+export function slopeReadsInput(apply: ActivationFunction): boolean {
+  return apply === 'swish' || apply === 'hard_swish';
+}
+
+/** Whether tracing back through an activation function needs values that are not given: only the features are. */
+function isUnknown(node: Node, features: Node): boolean {
+  return is(node, 'activation') && (node !== features || slopeReadsInput(node.operation.function));
 }
 
 function convolutionHead(links: readonly Link[]): ConvolutionHead {

@@ -11,6 +11,8 @@ import { writeOnnxExplanation } from '../../../src/convert/formats/onnx/explanat
 import { explainableHead } from '../../../src/convert/graph/explanation.ts';
 import type { Graph } from '../../../src/convert/graph/graph.ts';
 import {
+  ACTIVATION_FUNCTIONS,
+  type ActivationFunction,
   activation,
   averagePool,
   conv2d,
@@ -151,8 +153,13 @@ describe('a 1x1 convolution, a relu and the mean of each channel, as in SqueezeN
 /** Heads that are not linear, by their layers. */
 const HEADS: Record<string, (map: MapNode) => VectorNode> = {
   'a flattened map': (map) => flatten('flat', map),
-  'a hidden layer with relu': (map) => hidden(globalAveragePool('pool', map), 'relu'),
-  'a hidden layer with relu6': (map) => hidden(globalAveragePool('pool', map), 'relu6'),
+  ...Object.fromEntries(
+    ACTIVATION_FUNCTIONS.map((apply) => [
+      `a hidden layer with ${apply}`,
+      (map: MapNode) => hidden(globalAveragePool('pool', map), apply),
+    ]),
+  ),
+  'two hidden layers with hard_swish': (map) => hidden(flatten('flat', map), 'hard_swish', 'hard_swish'),
   'a max pool, as in VGG': (map) =>
     hidden(flatten('flat', maxPool('max', map, { kernel: 2, stride: 2 })), 'relu', 'relu'),
   'a max pool with overlapping windows, as in AlexNet': (map) =>
@@ -181,7 +188,7 @@ function earlier(map: MapNode): VectorNode {
   return globalAveragePool('early.mean', early);
 }
 
-function hidden(x: VectorNode, ...functions: readonly ('relu' | 'relu6')[]): VectorNode {
+function hidden(x: VectorNode, ...functions: readonly ActivationFunction[]): VectorNode {
   return functions.reduce((below, apply, index) => {
     const name = `hidden.${index}`;
     return activation(`${name}.act`, dense(name, below, layer(name, below.shape.length, 8)), apply);

@@ -1,11 +1,19 @@
-import type { ConvolutionHead, DenseHead, ExplainableHead, HiddenLayer } from '../../graph/explanation.ts';
+import {
+  type ConvolutionHead,
+  type DenseHead,
+  type ExplainableHead,
+  type HiddenLayer,
+  slopeReadsInput,
+} from '../../graph/explanation.ts';
 import type { Graph } from '../../graph/graph.ts';
-import type { ActivationFunction, Node } from '../../graph/ir.ts';
+import type { Node } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
 import { type WrittenFile, writeFileThrough } from '../file-sink.ts';
+import { emitSlope } from './activation-slope.ts';
+import { Emitted, type NameOf } from './emitted.ts';
 import { MODEL_FIELDS, weightTensor } from './emitter.ts';
-import { type Constant, constantTensor, emitNode, nodeProto, TO_CHANNELS_FIRST, valueInfo } from './nodes.ts';
-import { DATA_TYPE, encode, modelProto, type NodeProto } from './proto.ts';
+import { constantTensor, TO_CHANNELS_FIRST, valueInfo } from './nodes.ts';
+import { DATA_TYPE, encode, modelProto } from './proto.ts';
 import { externalTensor, type TensorLocation } from './writer.ts';
 
 /** Name of the activations with their channels first, as the layers of a head read them. */
@@ -56,48 +64,6 @@ export async function writeOnnxExplanation(
   return await writeFileThrough(path, (sink) => sink.write(bytes));
 }
 
-/** The parts of a model while it is being built. */
-class Emitted {
-  readonly nodes: NodeProto[] = [];
-  readonly weights = new Map<string, Weight>();
-  readonly constants: Constant[] = [];
-
-  /** Adds a node whose only output has the same name. */
-  add(name: string, operator: string, inputs: readonly string[], attributes?: Parameters<typeof nodeProto>[4]): string {
-    this.nodes.push(nodeProto(name, operator, inputs, name, attributes));
-    return name;
-  }
-
-  constant(name: string, shape: readonly number[], values: Constant['values']): string {
-    this.constants.push({ name, shape, values });
-    return name;
-  }
-
-  /** In `sizes`, 0 keeps the size of the input and -1 takes the remaining values. */
-  reshape(name: string, input: string, sizes: readonly number[]): string {
-    const shape = this.constant(`${name}.shape`, [sizes.length], BigInt64Array.from(sizes, BigInt));
-    return this.add(name, 'Reshape', [input, shape]);
-  }
-
-  weight(weight: Weight): string {
-    this.weights.set(weight.name, weight);
-    return weight.name;
-  }
-
-  /** Adds layers of the classifier. */
-  layers(nodes: readonly Node[], nameOf: NameOf): void {
-    for (const node of nodes) {
-      const values = { inputs: node.inputs.map(nameOf), output: nameOf(node) };
-      const { nodes: emitted, weights = [], constants = [] } = emitNode(node, values, 'uint8');
-      this.nodes.push(...emitted);
-      this.constants.push(...constants);
-      for (const weight of weights) this.weight(weight);
-    }
-  }
-}
-
-type NameOf = (node: Node) => string;
-
 /** The logit is the mean of the channel of its class, so each cell of that channel is its share, but for the mean. */
 function emitClassMap({ layers }: ConvolutionHead, nameOf: NameOf, cells: number, emitted: Emitted): void {
   emitted.add(MAP, 'Transpose', ['activations'], { perm: TO_CHANNELS_FIRST });
@@ -109,14 +75,18 @@ function emitClassMap({ layers }: ConvolutionHead, nameOf: NameOf, cells: number
   emitted.add('explanation', 'Mul', [classMap, share]);
 }
 
-/** Repeats the layers of the head up to the last activation function whose output is not an input already. */
+/** Repeats the layers of the head whose outputs the slopes of activation functions need and the inputs lack. */
 function emitForward({ pools, vectorization, hidden }: DenseHead, nameOf: NameOf, emitted: Emitted): void {
-  const unknown = hidden.findLastIndex(
-    ({ node }) => node.operation.kind === 'activation' && nameOf(node) !== 'features',
-  );
-  if (unknown < 0) return;
+  const needed = hidden.map(({ node }, index) => {
+    const { operation } = node;
+    if (operation.kind !== 'activation') return -1;
+    if (slopeReadsInput(operation.function)) return index;
+    return nameOf(node) === 'features' ? -1 : index + 1;
+  });
+  const count = Math.max(-1, ...needed);
+  if (count < 0) return;
   emitted.add(MAP, 'Transpose', ['activations'], { perm: TO_CHANNELS_FIRST });
-  emitted.layers([...pools, vectorization, ...hidden.slice(0, unknown + 1).map(({ node }) => node)], nameOf);
+  emitted.layers([...pools, vectorization, ...hidden.slice(0, count).map(({ node }) => node)], nameOf);
 }
 
 /** Emits the sum of the gradient over each channel of the map, `[n, channels]`. */
@@ -148,17 +118,6 @@ function emitGradient({ node, input }: HiddenLayer, gradient: string, nameOf: Na
       return emitted.add(`${name}:gradient`, 'Slice', [gradient, ...bounds]);
     }
   }
-}
-
-/** Emits the derivative of relu or relu6, computed from the output of the function: 1 within its bounds, else 0. */
-function emitSlope(node: Node, apply: ActivationFunction, nameOf: NameOf, emitted: Emitted): string {
-  const { name } = node;
-  const positive = emitted.add(`${name}:above`, 'Sign', [nameOf(node)]);
-  if (apply === 'relu') return positive;
-  const six = emitted.constant(`${name}.six`, [], Float32Array.of(6));
-  const room = emitted.add(`${name}:room`, 'Sub', [six, nameOf(node)]);
-  const below = emitted.add(`${name}:below`, 'Sign', [room]);
-  return emitted.add(`${name}:slope`, 'Mul', [positive, below]);
 }
 
 /** Emits the mean gradient of each channel times its activations, summed over the channels. */

@@ -40,7 +40,8 @@ export function readConvolution(layer: LayerReading): Value {
 export function readDepthwise(layer: LayerReading): Value {
   const options = layer.options(optionsSchema);
   const x = layer.map();
-  const weight = depthwiseWeight(`${layer.name}.weight`, layer.weight('depthwise_kernel', 4));
+  const kernel = layer.weight(layer.isKeras3 ? 'kernel' : 'depthwise_kernel', 4);
+  const weight = depthwiseWeight(`${layer.name}.weight`, kernel);
   return finished(layer, options, convolved(layer.name, x, options, weight, biasOf(layer, options), x.shape.channels));
 }
 
