@@ -118,8 +118,13 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Bu
   const length = request.headers['content-length'];
   if (length !== undefined) return readInto(request, limits, () => Buffer.allocUnsafeSlow(Number(length)));
   const body = new GrowingBuffer(limits.maxBytes);
-  await receiveBody(request, limits, (chunk) => body.append(chunk));
-  return body.bytes();
+  try {
+    await receiveBody(request, limits, (chunk) => body.append(chunk));
+    return body.bytes();
+  } catch (thrown) {
+    body.discard();
+    throw thrown;
+  }
 }
 
 /** Like `readBody`, into memory of the pool where the length is announced and small enough. The caller releases it. */
