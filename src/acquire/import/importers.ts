@@ -89,10 +89,10 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
       const { mean, std, numClasses, suggestedSize } = given;
       const inputSize = sizeOf(given);
       const found = await importOnnx(path, { hints, inputSize, suggestedSize, mean, std, numClasses }, target);
-      const { takesBytes, isSizeOpen, ...network } = found;
+      const { pixelMaximum, isSizeOpen, ...network } = found;
       return {
         network,
-        defaults: onnxDefaults(takesBytes),
+        defaults: onnxDefaults(pixelMaximum),
         guessed: [
           ...(isSizeOpen && suggestedSize === undefined ? ['input_size'] : []),
           ...Object.keys(found.architecture).filter((field) => !hasOwn(given.architecture, field)),

@@ -30,16 +30,18 @@ export function defaultsFor(architecture: unknown, seeds: readonly ManifestDocum
 
 /**
  * An ONNX file does not say how its pixels are made.
- * @param takesBytes whether the input is `uint8`; the model then scales it
+ * @param pixelMaximum the largest value of a pixel, if the model scales its input itself
  */
-export function onnxDefaults(takesBytes: boolean): Omit<PreprocessingFields, 'input_size'> {
+export function onnxDefaults(pixelMaximum: 255 | 1 | undefined): Omit<PreprocessingFields, 'input_size'> {
   const { input_size: _, ...usual } = IMAGENET;
-  return takesBytes ? { ...usual, mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] } : usual;
+  if (pixelMaximum === undefined) return usual;
+  const unit = 1 / pixelMaximum;
+  return { ...usual, mean: [0, 0, 0], std: [unit, unit, unit] };
 }
 
 /**
- * Keras and programs in a browser stretch the whole image to the input size. Models expect values of 0..1, or of 0..255 if they
- * scale them.
+ * Keras and programs in a browser stretch the whole image to the input size. Models expect values of 0..1, or of 0..255
+ * if they scale them.
  * @param scalesPixels whether the first layer of the model scales its input
  */
 export function tfjsDefaults(scalesPixels: boolean): Omit<PreprocessingFields, 'input_size'> {

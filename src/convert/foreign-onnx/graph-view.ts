@@ -1,3 +1,4 @@
+import { type Dtype, decodeFloats } from '../formats/element-types.ts';
 import {
   DATA_TYPE,
   type GraphProto,
@@ -6,6 +7,12 @@ import {
   type ValueInfoProto,
 } from '../formats/onnx/proto.ts';
 import { type OnnxFile, subgraphs } from '../formats/onnx/reader.ts';
+
+const FLOATS: ReadonlyMap<number, Dtype> = new Map([
+  [DATA_TYPE.float, 'F32'],
+  [DATA_TYPE.double, 'F64'],
+  [DATA_TYPE.float16, 'F16'],
+]);
 
 /** Operators that pass each number on unchanged, or cast it. */
 export const MOVES = ['Identity', 'Cast', 'Dropout', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose'];
@@ -79,6 +86,18 @@ export class GraphView {
     return this.nodes.filter((node) => needed.has(node));
   }
 
+  /** The numbers of a small constant, as float32; undefined for any other value. */
+  numbers(value: string): number[] | undefined {
+    const node = this.#producers.get(value);
+    if (node === undefined) return numbersOf(this.#tensors.get(value));
+    const { operator = '', inputs: [input = ''] = [], attributes: [attribute] = [] } = node;
+    if (MOVES.includes(operator)) return this.numbers(input);
+    if (operator !== 'Constant' || attribute === undefined) return undefined;
+    const { tensor, floats, float, integers } = attribute;
+    if (tensor !== undefined) return numbersOf(tensor);
+    return floats?.slice() ?? integers?.map(Number) ?? (float === undefined ? undefined : [float]);
+  }
+
   /** The numbers of an integer constant in memory; undefined for any other value. */
   integers(value: string): number[] | undefined {
     const node = this.#producers.get(value);
@@ -89,6 +108,17 @@ export class GraphView {
     const [attribute] = node.attributes ?? [];
     return attribute?.integers?.map(Number) ?? integersOf(attribute?.tensor);
   }
+}
+
+/** The numbers of a small float or integer tensor; undefined when they are not in memory. */
+function numbersOf(tensor: TensorProto | undefined): number[] | undefined {
+  const { dataType, floatData, doubleData, rawData, name = '' } = tensor ?? {};
+  if (dataType === DATA_TYPE.int64) return integersOf(tensor);
+  const dtype = FLOATS.get(dataType ?? 0);
+  if (dtype === undefined) return undefined;
+  const given = floatData ?? doubleData;
+  if (given !== undefined) return [...given];
+  return rawData && Array.from(decodeFloats(name, dtype, rawData));
 }
 
 /** The value of an attribute that is an integer or a list of integers. */

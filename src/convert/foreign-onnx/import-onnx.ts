@@ -10,6 +10,7 @@ import { classCount, featureSize, type OnnxArchitecture, type OnnxHints } from '
 import { completed } from './convert-onnx.ts';
 import { GraphView } from './graph-view.ts';
 import { findInput } from './input.ts';
+import { pixelMaximum } from './pixel-range.ts';
 
 /** Input size of most classifiers, for models with a dynamic size when none is given. */
 const USUAL_SIZE = 224;
@@ -36,8 +37,8 @@ export interface ImportedOnnx {
   readonly featureSize: number;
   /** Number of values in its weights. */
   readonly parameters: number;
-  /** Whether its input is of bytes, which it scales itself. */
-  readonly takesBytes: boolean;
+  /** The largest value of a pixel, if the model scales its input itself. */
+  readonly pixelMaximum: 255 | 1 | undefined;
   /** Whether its input size is dynamic. */
   readonly isSizeOpen: boolean;
 }
@@ -50,9 +51,10 @@ export interface ImportedOnnx {
  */
 export async function importOnnx(path: string, given: OnnxImport, target: string): Promise<ImportedOnnx> {
   const file = await readOnnxFile(path);
-  const input = findInput(new GraphView(file), given.hints);
-  const takesBytes = input.elementType === DATA_TYPE.uint8;
-  const unit = takesBytes ? 1 / 255 : 1;
+  const view = new GraphView(file);
+  const input = findInput(view, given.hints);
+  const maximum = input.elementType === DATA_TYPE.uint8 ? 255 : pixelMaximum(view, input.name);
+  const unit = 1 / (maximum ?? 1);
   const [height, width] = given.suggestedSize ?? [USUAL_SIZE, USUAL_SIZE];
   const options = {
     inputSize: given.inputSize ?? ([input.height ?? height, input.width ?? width] as const),
@@ -68,7 +70,7 @@ export async function importOnnx(path: string, given: OnnxImport, target: string
     numClasses: classCount(architecture),
     featureSize: featureSize(architecture),
     parameters: parametersOf(file),
-    takesBytes,
+    pixelMaximum: maximum,
     isSizeOpen: input.height === undefined || input.width === undefined,
   };
 }

@@ -70,6 +70,10 @@ export function weights(name: string, dims: readonly number[]): TensorProto {
   return { name, dims, dataType: 1, rawData: bytes(values) };
 }
 
+export function floats(name: string, dims: readonly number[], values: readonly number[]): TensorProto {
+  return { name, dims, dataType: 1, floatData: values };
+}
+
 export function integers(name: string, values: readonly number[]): TensorProto {
   return { name, dims: [values.length], dataType: 7, int64Data: values };
 }

@@ -1,14 +1,14 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import { convertModel } from '../../../src/convert/convert-model.ts';
 import { importOnnx } from '../../../src/convert/foreign-onnx/import-onnx.ts';
 import { readOnnxFile } from '../../../src/convert/formats/onnx/reader.ts';
 import { writeOnnxFile } from '../../../src/convert/formats/onnx/writer.ts';
 import { runOnnx } from '../runtimes.ts';
-import { smallClassifier, value, weights, writeForeign } from './foreign-model.ts';
+import { floats, node, smallClassifier, value, weights, writeForeign } from './foreign-model.ts';
 
 let folder: string;
 let path: string;
@@ -25,7 +25,7 @@ test('options that are not given are found', async () => {
   const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
   expect(imported).toMatchObject({
     inputSize: [8, 8],
-    takesBytes: false,
+    pixelMaximum: undefined,
     isSizeOpen: false,
     numClasses: 3,
     featureSize: 4,
@@ -34,6 +34,58 @@ test('options that are not given are found', async () => {
   });
   expect(await readFile(join(folder, 'model.onnx'))).toEqual(await readFile(path));
   expect((await readdir(folder)).sort()).toEqual(['model.onnx', 'theirs.onnx']);
+});
+
+describe('the first operations tell which pixels the model takes', () => {
+  const perChannel = (name: string, values: readonly number[]) => floats(name, [1, 3, 1, 1], values);
+  test.each([
+    ['a factor of 1 / 255', 255, [node('Mul', ['image', 'a'], 'x')], [floats('a', [], [1 / 255])]],
+    ['a factor on the left', 255, [node('Mul', ['a', 'image'], 'x')], [floats('a', [], [1 / 255])]],
+    [
+      'a division, then mean and deviation',
+      255,
+      [node('Div', ['image', 'a'], 'y'), node('Sub', ['y', 'b'], 'z'), node('Div', ['z', 'c'], 'x')],
+      [floats('a', [], [255]), perChannel('b', [0.485, 0.456, 0.406]), perChannel('c', [0.229, 0.224, 0.225])],
+    ],
+    [
+      'mean and deviation of 0..1',
+      1,
+      [node('Sub', ['image', 'b'], 'z'), node('Div', ['z', 'c'], 'x')],
+      [perChannel('b', [0.485, 0.456, 0.406]), perChannel('c', [0.229, 0.224, 0.225])],
+    ],
+    [
+      'a factor of 2, less 1',
+      1,
+      [node('Mul', ['image', 'a'], 'y'), node('Add', ['y', 'b'], 'x')],
+      [floats('a', [], [2]), floats('b', [], [-1])],
+    ],
+    ["Caffe's mean", 255, [node('Sub', ['image', 'b'], 'x')], [perChannel('b', [123.68, 116.78, 103.94])]],
+    [
+      'a batch norm over bytes',
+      255,
+      [node('BatchNormalization', ['image', 'one', 'zero', 'mean', 'variance'], 'x')],
+      [
+        floats('one', [3], [1, 1, 1]),
+        floats('zero', [3], [0, 0, 0]),
+        floats('mean', [3], [120, 115, 100]),
+        floats('variance', [3], [3300, 3200, 3400]),
+      ],
+    ],
+    [
+      'a batch norm over what is normalised already, which tells nothing',
+      undefined,
+      [node('BatchNormalization', ['image', 'one', 'zero', 'zero', 'one'], 'x')],
+      [floats('one', [3], [1, 1, 1]), floats('zero', [3], [0, 0, 0])],
+    ],
+  ] as const)('%s', async (_, pixelMaximum, first, constants) => {
+    const { nodes, tensors = [], outputs } = smallClassifier();
+    const [convolution, ...others] = nodes;
+    const inputs = ['x', ...(convolution?.inputs ?? []).slice(1)];
+    const all = [...first, { ...convolution, inputs }, ...others];
+    await writeForeign(path, { nodes: all, tensors: [...tensors, ...constants], outputs });
+    const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
+    expect(imported.pixelMaximum).toBe(pixelMaximum);
+  });
 });
 
 test('given options are used', async () => {
