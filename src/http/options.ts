@@ -12,6 +12,11 @@ export const share = z
   .regex(/^(0(\.\d*)?|1(\.0*)?|\.\d+)$/, 'must be a number from 0 to 1')
   .transform(Number);
 
+/** Schema of one of several names. */
+export function oneOf<const Name extends string>(names: readonly Name[]) {
+  return z.enum(names, `must be ${names.join(' or ')}`);
+}
+
 /** A wrong option. */
 export interface OptionFault {
   readonly field: string;

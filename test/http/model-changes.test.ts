@@ -210,6 +210,12 @@ describe('an export', () => {
     expect((await ask(bench, '/models/nobody/export')).body.code).toBe('model_not_found');
   });
 
+  it('is refused with an option that does not exist', async () => {
+    const { status, body } = await ask(bench, `/models/${name}/export?quantise=uint8`);
+    expect([status, body.code]).toEqual([400, 'invalid_request']);
+    expect(body.detail).toBe('quantise is not an option; the options are format, quantize.');
+  });
+
   it.each([
     ['format=tfjs&quantize=int4', 'float32 or float16 or uint8'],
     ['format=onnx&quantize=uint8', 'only tfjs stores'],

@@ -4,7 +4,7 @@ import type { Classification, ImageClassifier, ImageResult } from '../../answeri
 import { AppError } from '../../common/errors.ts';
 import { RUNTIME_NAMES } from '../../runtime/session.ts';
 import { clientSignal } from '../client-gone.ts';
-import { parseOptions, share } from '../options.ts';
+import { oneOf, parseOptions, share } from '../options.ts';
 import { problemOf } from '../problem.ts';
 import { hundredths, send } from '../respond.ts';
 import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
@@ -21,7 +21,7 @@ const optionsSchema = z.strictObject({
     .regex(/^0*[1-9]\d{0,8}$/, 'must be a whole number of at least 1')
     .transform(Number)
     .default(DEFAULT_TOP_K),
-  runtime: z.enum(RUNTIME_NAMES, `must be ${RUNTIME_NAMES.join(' or ')}`).default('onnx'),
+  runtime: oneOf(RUNTIME_NAMES).default('onnx'),
   threshold: share.default(0),
 });
 

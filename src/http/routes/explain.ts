@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Explanation, ImageExplainer } from '../../answering/image-explanation.ts';
 import { AppError } from '../../common/errors.ts';
 import { clientSignal } from '../client-gone.ts';
-import { parseOptions, share } from '../options.ts';
+import { oneOf, parseOptions, share } from '../options.ts';
 import { hundredths, send, sendJson } from '../respond.ts';
 import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
 import type { Route } from './route.ts';
@@ -15,7 +15,7 @@ const DEFAULT_OPACITY = 0.65;
 const optionsSchema = z.strictObject({
   model: z.string().min(1, 'must name a model').optional(),
   class: z.string().min(1, 'must be an index, a label or a synset of the model').optional(),
-  format: z.enum(FORMATS, `must be ${FORMATS.join(' or ')}`).default('json'),
+  format: oneOf(FORMATS).default('json'),
   opacity: share.default(DEFAULT_OPACITY),
 });
 

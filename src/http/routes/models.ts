@@ -1,14 +1,24 @@
 import { pipeline } from 'node:stream/promises';
 import type { Request } from 'express';
+import { z } from 'zod';
 import { EXPORT_FORMATS, type ExportOptions } from '../../catalogue/export/export-format.ts';
 import type { ModelCatalogue, ReportFormat } from '../../catalogue/model-catalogue.ts';
 import { WEIGHT_STORAGES } from '../../convert/formats/tfjs/weights.ts';
 import { REPORT_POLICY } from '../middleware/security-headers.ts';
-import { invalidOptions } from '../options.ts';
+import { invalidOptions, oneOf, parseOptions } from '../options.ts';
 import { send, sendJson } from '../respond.ts';
 import { pathParameter, type Route } from './route.ts';
 
 const REPORT_TYPES = { json: 'application/json; charset=utf-8', html: 'text/html; charset=utf-8' } as const;
+
+const REPORT_FORMATS = ['json', 'html'] as const satisfies readonly ReportFormat[];
+
+const reportSchema = z.strictObject({ format: oneOf(REPORT_FORMATS).optional() });
+
+const exportSchema = z.strictObject({
+  format: oneOf(EXPORT_FORMATS).default('onnx'),
+  quantize: oneOf(WEIGHT_STORAGES).default('float32'),
+});
 
 interface ModelDependencies {
   readonly catalogue: Pick<ModelCatalogue, 'list' | 'describe' | 'report' | 'reportPictures' | 'export'>;
@@ -65,24 +75,15 @@ export function modelRoutes({ catalogue }: ModelDependencies): Route[] {
   ];
 }
 
+/** The format that is asked for by name, else by the `Accept` header. */
 function reportFormat(request: Request): ReportFormat {
-  const { format } = request.query;
-  if (format === 'json' || format === 'html') return format;
-  if (format !== undefined) throw wrongOption('format', format, ['json', 'html']);
-  return request.accepts(['json', 'html']) === 'html' ? 'html' : 'json';
+  const { format } = parseOptions(reportSchema, request.query, {});
+  return format ?? (request.accepts([...REPORT_FORMATS]) === 'html' ? 'html' : 'json');
 }
 
 function exportOptions(request: Request): ExportOptions {
-  const { format: givenFormat = 'onnx', quantize: givenWeights = 'float32' } = request.query;
-  const format = EXPORT_FORMATS.find((each) => each === givenFormat);
-  if (format === undefined) throw wrongOption('format', givenFormat, EXPORT_FORMATS);
-  const quantize = WEIGHT_STORAGES.find((each) => each === givenWeights);
-  if (quantize === undefined) throw wrongOption('quantize', givenWeights, WEIGHT_STORAGES);
-  if (quantize === 'float32' || format === 'tfjs') return { format, quantize };
-  const message = `must be float32 with format=${format}: only tfjs stores weights in other types`;
+  const options = parseOptions(exportSchema, request.query, {});
+  if (options.quantize === 'float32' || options.format === 'tfjs') return options;
+  const message = `must be float32 with format=${options.format}: only tfjs stores weights in other types`;
   throw invalidOptions([{ field: 'quantize', message }]);
-}
-
-function wrongOption(field: string, given: unknown, known: readonly string[]): Error {
-  return invalidOptions([{ field, message: `must be ${known.join(' or ')}, not "${given}"` }]);
 }
