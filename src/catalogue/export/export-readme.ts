@@ -1,8 +1,7 @@
+import type { ManifestFile } from '../../registry/manifest.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
 import { type ExportFormat, exportDefinition } from './export-format.ts';
 import type { QuantizationParity } from './tfjs-quantization.ts';
-
-type ManifestFile = ModelVersion['manifest']['file'];
 
 /** The text of `README.txt`: how to run an exported model, its input and its outputs. */
 export function exportReadme(

@@ -1,4 +1,4 @@
-import type { Constant } from '../formats/onnx/nodes.ts';
+import type { OnnxConstant } from '../formats/onnx/nodes.ts';
 import type { NodeProto } from '../formats/onnx/proto.ts';
 import type { Addition } from './chain.ts';
 import { attributeIntegers, type GraphView } from './graph-view.ts';
@@ -16,7 +16,7 @@ export function withoutFixedBatch(
   batch: number | undefined,
   prefix: string,
 ): Addition {
-  const constants: Constant[] = [];
+  const constants: OnnxConstant[] = [];
   const free = (node: NodeProto): NodeProto => {
     const [data = '', target = ''] = node.inputs ?? [];
     if (node.operator !== 'Reshape' || !view.isFed(data) || attributeIntegers(node, 'allowzero')?.[0] === 1)

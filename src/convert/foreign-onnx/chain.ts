@@ -1,10 +1,10 @@
-import { type Constant, type NodeAttributes, nodeProto } from '../formats/onnx/nodes.ts';
+import { type NodeAttributes, nodeProto, type OnnxConstant } from '../formats/onnx/nodes.ts';
 import type { NodeProto } from '../formats/onnx/proto.ts';
 
 /** Nodes that are added to a model, and the constants that they read. */
 export interface Addition {
   readonly nodes: readonly NodeProto[];
-  readonly constants: readonly Constant[];
+  readonly constants: readonly OnnxConstant[];
 }
 
 /** Builds a sequence of nodes, each of which reads the output of the one before. */
@@ -12,7 +12,7 @@ export class Chain {
   readonly #prefix: string;
   readonly #start: string;
   readonly #nodes: NodeProto[] = [];
-  readonly #constants: Constant[] = [];
+  readonly #constants: OnnxConstant[] = [];
 
   /**
    * @param prefix prefix of the names of nodes and values
@@ -28,7 +28,7 @@ export class Chain {
   }
 
   /** Adds a node whose other inputs are constants. */
-  addWith(operator: string, constants: readonly Omit<Constant, 'name'>[], attributes?: NodeAttributes): this {
+  addWith(operator: string, constants: readonly Omit<OnnxConstant, 'name'>[], attributes?: NodeAttributes): this {
     const named = constants.map((constant, index) => ({ ...constant, name: `${this.#nextName(operator)}.${index}` }));
     this.#constants.push(...named);
     return this.#push(

@@ -66,7 +66,7 @@ describe.each(EMBEDDED)('%s', (name) => {
     expect(lines[7]).toBe(model.manifest.labels[7]?.label);
     const readme = String(files.get('README.txt'));
     expect(readme).toContain('model.safetensors');
-    expect(readme).toContain(`subtract the mean\n            [${model.manifest.file.mean.join(', ')}]`);
+    expect(readme).toContain(`[${model.manifest.file.mean.join(', ')}]`);
     expect(readme).not.toContain('Do not scale');
     expect(readme).toContain(model.manifest.file.license);
     expect(files.get('model.safetensors')).toHaveLength(model.manifest.file.weights.size_bytes);

@@ -1,6 +1,6 @@
 import type { Node } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
-import { type Constant, emitNode, nodeProto } from './nodes.ts';
+import { emitNode, nodeProto, type OnnxConstant } from './nodes.ts';
 import type { NodeProto } from './proto.ts';
 
 /** Gives the name of the output of a layer. */
@@ -10,7 +10,7 @@ export type NameOf = (node: Node) => string;
 export class Emitted {
   readonly nodes: NodeProto[] = [];
   readonly weights = new Map<string, Weight>();
-  readonly constants: Constant[] = [];
+  readonly constants: OnnxConstant[] = [];
 
   /** Adds a node whose only output has the same name. */
   add(name: string, operator: string, inputs: readonly string[], attributes?: Parameters<typeof nodeProto>[4]): string {
@@ -18,7 +18,7 @@ export class Emitted {
     return name;
   }
 
-  constant(name: string, shape: readonly number[], values: Constant['values']): string {
+  constant(name: string, shape: readonly number[], values: OnnxConstant['values']): string {
     this.constants.push({ name, shape, values });
     return name;
   }

@@ -2,7 +2,7 @@ import type { Graph, GraphOutputs } from '../../graph/graph.ts';
 import type { Node, Shape } from '../../graph/ir.ts';
 import { byteLength, type Weight } from '../../graph/tensors.ts';
 import { bytesOf, type WrittenFile } from '../file-sink.ts';
-import { type Constant, constantTensor, emitChannelsLast, emitNode, valueInfo } from './nodes.ts';
+import { constantTensor, emitChannelsLast, emitNode, type OnnxConstant, valueInfo } from './nodes.ts';
 import { DATA_TYPE, type GraphProto, type NodeProto } from './proto.ts';
 import {
   type OnnxWriteOptions,
@@ -53,7 +53,7 @@ function describe(graph: Graph, pixelType: 'uint8' | 'float32'): { proto: GraphP
   const nameOf = valueNames(graph.outputs);
   const nodes: NodeProto[] = [];
   const weights = new Map<string, Weight>();
-  const constants: Constant[] = [];
+  const constants: OnnxConstant[] = [];
   for (const node of graph.nodes) {
     const values = { inputs: node.inputs.map(nameOf), output: nameOf(node) };
     const emission = emitNode(node, values, pixelType);

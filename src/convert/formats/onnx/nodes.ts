@@ -12,7 +12,7 @@ import {
 } from './proto.ts';
 
 /** A constant that is computed here, not read from a weights file. */
-export interface Constant {
+export interface OnnxConstant {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Float32Array | BigInt64Array;
@@ -22,7 +22,7 @@ export interface Constant {
 export interface Emission {
   readonly nodes: readonly NodeProto[];
   readonly weights?: readonly Weight[];
-  readonly constants?: readonly Constant[];
+  readonly constants?: readonly OnnxConstant[];
 }
 
 /** Names of the inputs and of the output of a layer. */
@@ -202,7 +202,7 @@ function emitMultiply({ name, shape, inputs: [, by] }: Node, { inputs, output }:
 }
 
 /** A constant as an initializer. */
-export function constantTensor({ name, shape, values }: Constant): TensorProto {
+export function constantTensor({ name, shape, values }: OnnxConstant): TensorProto {
   const dataType = values instanceof Float32Array ? DATA_TYPE.float : DATA_TYPE.int64;
   return { name, dims: shape, dataType, rawData: bytesOf(values) };
 }
