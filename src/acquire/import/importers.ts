@@ -1,4 +1,5 @@
 import { parseOnnxArchitecture } from '../../convert/foreign-onnx/architecture.ts';
+import type { EmbeddedLabels } from '../../convert/foreign-onnx/embedded-labels.ts';
 import { importOnnx } from '../../convert/foreign-onnx/import-onnx.ts';
 import type { WeightsChoice } from '../../convert/formats/pytorch/state-dict.ts';
 import type { Pair } from '../../convert/graph/windows.ts';
@@ -34,6 +35,8 @@ interface Imported {
   readonly defaults: Omit<PreprocessingFields, 'input_size'>;
   /** Other fields that neither the user nor the file determines, those of an ONNX architecture included. */
   readonly guessed: readonly string[];
+  /** The names of the classes, when the file contains them. */
+  readonly embedded?: EmbeddedLabels | undefined;
   /** What the user should know about how the file was read, as sentences. */
   readonly notes?: readonly string[];
 }
@@ -89,9 +92,10 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
       const { mean, std, numClasses, suggestedSize } = given;
       const inputSize = sizeOf(given);
       const found = await importOnnx(path, { hints, inputSize, suggestedSize, mean, std, numClasses }, target);
-      const { pixelMaximum, isSizeOpen, ...network } = found;
+      const { pixelMaximum, isSizeOpen, embedded, ...network } = found;
       return {
         network,
+        embedded,
         defaults: onnxDefaults(pixelMaximum),
         guessed: [
           ...(isSizeOpen && suggestedSize === undefined ? ['input_size'] : []),

@@ -113,11 +113,12 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
     defaults,
     guessed,
     notes = [],
+    embedded,
   } = await run(model.path, known, seeds, weights).catch((cause: unknown) => {
     throw new Error(`${basename(model.path)}: ${messageOf(cause)}`, { cause });
   });
   const { architecture, inputSize, numClasses, featureSize, parameters } = network;
-  const labels = await labelsFor(numClasses, request.labels, dirname(model.path), target.namedLabels);
+  const labels = await labelsFor(numClasses, request.labels, embedded, dirname(model.path), target.namedLabels);
   const { sha256, size } = await digestFile(weights);
   const { architecture: _, weights: _choice, suggestedSize: _size, ...preprocessing } = given;
   const document = {

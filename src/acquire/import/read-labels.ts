@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { errnoOf } from '../../common/durable-files.ts';
 import { messageOf } from '../../common/errors.ts';
+import type { EmbeddedLabels } from '../../convert/foreign-onnx/embedded-labels.ts';
 import type { Label } from '../../registry/manifest.ts';
 import type { NamedLabels } from '../../registry/zoo.ts';
 import { labelsFromDocument } from './label-documents.ts';
@@ -49,16 +50,18 @@ const LABEL_FILES = [
 ];
 
 /**
- * The labels of a model with so many classes: those given; else those in a file beside the model; else those of
+ * The labels of a model with so many classes: those given; else those in the model; else those in a file beside the model; else those of
  * ImageNet for a thousand classes; else "class 0", "class 1" and so on.
  *
  * @param given the name of a list of the zoo, or a file
+ * @param embedded the labels that the model contains
  * @param folder the folder of the model
  * @throws Error when the given labels cannot be read or have another number
  */
 export async function labelsFor(
   classes: number,
   given: string | undefined,
+  embedded: EmbeddedLabels | undefined,
   folder: string,
   named: NamedLabels,
 ): Promise<FoundLabels> {
@@ -66,6 +69,10 @@ export async function labelsFor(
     const { labels, count } = await readLabels(given, named);
     if (count === classes) return { labels, guessed: false, notes: [] };
     throw new Error(`labels: ${given} has ${count} labels, but the model has ${classes} classes`);
+  }
+  if (embedded?.labels.length === classes) {
+    const labels = embedded.labels.map((label) => ({ label }));
+    return { labels, guessed: false, notes: [`The labels are those of ${embedded.source}.`] };
   }
   const notes: string[] = [];
   for (const file of LABEL_FILES) {

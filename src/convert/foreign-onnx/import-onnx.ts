@@ -8,6 +8,7 @@ import { writeOnnxFile } from '../formats/onnx/writer.ts';
 import type { Pair } from '../graph/windows.ts';
 import { classCount, featureSize, type OnnxArchitecture, type OnnxHints } from './architecture.ts';
 import { completed } from './convert-onnx.ts';
+import { type EmbeddedLabels, embeddedLabels } from './embedded-labels.ts';
 import { GraphView } from './graph-view.ts';
 import { findInput } from './input.ts';
 import { pixelMaximum } from './pixel-range.ts';
@@ -41,6 +42,8 @@ export interface ImportedOnnx {
   readonly pixelMaximum: 255 | 1 | undefined;
   /** Whether its input size is dynamic. */
   readonly isSizeOpen: boolean;
+  /** The names of its classes, when it contains them. */
+  readonly embedded?: EmbeddedLabels | undefined;
 }
 
 /**
@@ -71,6 +74,7 @@ export async function importOnnx(path: string, given: OnnxImport, target: string
     featureSize: featureSize(architecture),
     parameters: parametersOf(file),
     pixelMaximum: maximum,
+    embedded: embeddedLabels(file),
     isSizeOpen: input.height === undefined || input.width === undefined,
   };
 }

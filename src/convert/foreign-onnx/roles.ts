@@ -1,5 +1,5 @@
 import { ConversionError } from '../conversion-error.ts';
-import { DATA_TYPE } from '../formats/onnx/proto.ts';
+import { DATA_TYPE, type NodeProto } from '../formats/onnx/proto.ts';
 import type { OnnxHints } from './architecture.ts';
 import { ARITHMETIC, type GraphView, MOVES, POINTWISE, POOLS, QUANTIZATION } from './graph-view.ts';
 import type { Probe } from './probe.ts';
@@ -17,11 +17,18 @@ export function outputCandidates(view: GraphView, hints: Pick<OnnxHints, 'output
     throw new ConversionError(`the model has no value "${hints.output}"`);
   }
   const floats: readonly (number | undefined)[] = [DATA_TYPE.float, DATA_TYPE.float16, DATA_TYPE.double, undefined];
-  const candidates = view.outputs
+  const tensors = view.outputs
     .filter(({ name = '', type }) => view.isFed(name) && floats.includes(type?.tensor?.elementType))
-    .map(({ name = '' }) => name);
+    // A ZipMap gives a dict by label for each image; the tensor that it reads has the scores.
+    .map(({ name = '' }) => producedByZipMap(view, name)?.inputs?.[0] ?? name);
+  const candidates = [...new Set(tensors)];
   if (candidates.length > 0) return candidates;
   throw new ConversionError('the model has no floating-point output, so there are no scores of classes');
+}
+
+function producedByZipMap(view: GraphView, value: string): NodeProto | undefined {
+  const node = view.producer(value);
+  return node?.operator === 'ZipMap' ? node : undefined;
 }
 
 /**

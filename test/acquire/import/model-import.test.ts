@@ -14,7 +14,7 @@ import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts'
 import { Repository } from '../../../src/registry/repository.ts';
 import { readNamedLabels } from '../../../src/registry/zoo.ts';
 import { ConversionCache } from '../../../src/serving/conversion-cache.ts';
-import { smallClassifier, writeForeign } from '../../convert/foreign-onnx/foreign-model.ts';
+import { node, smallClassifier, writeForeign } from '../../convert/foreign-onnx/foreign-model.ts';
 import {
   type StorageFixture,
   storage,
@@ -347,6 +347,34 @@ test('a folder of Hugging Face gives labels, mean and std; the graph gives the s
     expect.stringContaining('preprocessor_config.json gives mean'),
     'The labels are those of config.json.',
   ]);
+});
+
+const pets = [{ label: 'ant' }, { label: "bee's" }, { label: 'cat' }];
+
+test('labels in the metadata of an ONNX model are read, as Ultralytics writes them', async () => {
+  const metadata = { imgsz: '[8, 8]', names: `{0: 'ant', 1: "bee's", 2: 'cat'}` };
+  const path = await writeForeign(join(folder, 'best.onnx'), { ...smallClassifier(), metadata });
+  const { manifest, notes } = await prepare({ path });
+  expect(manifest.labels).toEqual(pets);
+  expect(notes).toEqual(['The labels are those of the metadata of the model.']);
+});
+
+test('a ZipMap gives the labels, and the tensor that it reads the scores', async () => {
+  const { nodes, ...rest } = smallClassifier({ softmax: true });
+  const strings = pets.map(({ label }) => Buffer.from(label));
+  const zipMap = {
+    ...node('ZipMap', ['scores'], 'loss'),
+    domain: 'ai.onnx.ml',
+    attributes: [{ name: 'classlabels_strings', type: 8, strings }],
+  };
+  const path = await writeForeign(join(folder, 'vision.onnx'), {
+    ...rest,
+    nodes: [...nodes, zipMap],
+    outputs: ['scores', 'loss'],
+  });
+  const { manifest } = await prepare({ path });
+  expect(manifest.labels).toEqual(pets);
+  expect(manifest.architecture).toMatchObject({ output: 'logits', output_kind: 'logits' });
 });
 
 test('labels that are not as many as the outputs of an ONNX model are refused', async () => {

@@ -17,12 +17,21 @@ export interface ForeignModel {
   readonly inputs?: readonly ValueInfoProto[];
   /** Names of the outputs. */
   readonly outputs: readonly string[];
+  readonly metadata?: Readonly<Record<string, string>>;
   readonly opset?: number;
   readonly irVersion?: number;
 }
 
 export async function writeForeign(path: string, model: ForeignModel): Promise<string> {
-  const { nodes, tensors = [], inputs = [value('image', [1, 3, 8, 8])], outputs, opset = 13, irVersion = 7 } = model;
+  const {
+    nodes,
+    tensors = [],
+    inputs = [value('image', [1, 3, 8, 8])],
+    outputs,
+    metadata = {},
+    opset = 13,
+    irVersion = 7,
+  } = model;
   const graph = {
     name: 'theirs',
     nodes,
@@ -32,7 +41,13 @@ export async function writeForeign(path: string, model: ForeignModel): Promise<s
   };
   await writeFile(
     path,
-    encode(modelProto, { irVersion, producer: 'another', operatorSets: [{ version: opset }], graph }),
+    encode(modelProto, {
+      irVersion,
+      producer: 'another',
+      operatorSets: [{ version: opset }, { domain: 'ai.onnx.ml', version: 2 }],
+      metadata: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+      graph,
+    }),
   );
   return path;
 }

@@ -120,6 +120,7 @@ const attribute = message({
   graph: one(6, bytes),
   floats: many(7, float),
   integers: many(8, wideInteger),
+  strings: many(9, bytes),
   tensors: many(10, tensorProto),
   graphs: many(11, bytes),
   type: one(20, integer),
@@ -154,6 +155,7 @@ export const modelProto = message({
   producer: one(2, text),
   graph: one(7, graphProto),
   operatorSets: many(8, operatorSet),
+  metadata: many(14, stringStringEntry),
   training: many(20, bytes),
   functions: many(25, functionProto),
 });
