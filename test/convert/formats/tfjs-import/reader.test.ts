@@ -226,6 +226,34 @@ describe('a model that TF.js saved gives the same outputs after its import', () 
   });
 });
 
+describe("TensorFlow's functions, which Keras 2 saved as layers", () => {
+  const functions = (name: string, kwargs: object, from = 'input') => ({
+    class_name: 'TFOpLambda',
+    name: `tf.${name}.${from}`,
+    config: { name: `tf.${name}.${from}`, function: name },
+    inbound_nodes: [[from, 0, 0, { ...kwargs, name: null }]],
+  });
+
+  test('a division and a subtraction before the first layer scale the pixels', async () => {
+    const scaling = layers.rescaling({ scale: 1 / 2, offset: -1, name: 'scaling' });
+    const model = functional((x) => pooled(conv({ name: 'first' }).apply(scaling.apply(x)) as Symbolic));
+    fillWeights(model);
+    const [expected] = predict(model, picture);
+    const files = filesOf(await save(model));
+    const changed = JSON.parse(JSON.stringify(files.model));
+    const { config } = changed.modelTopology;
+    const [entering] = config.input_layers[0];
+    const division = functions('math.truediv', { y: 2 }, entering);
+    const subtraction = functions('math.subtract', { y: 1 }, division.name);
+    const at = config.layers.findIndex((layer: Json) => layer.name === 'scaling');
+    config.layers.splice(at, 1, division, subtraction);
+    const first = config.layers.find((layer: Json) => layer.name === 'first');
+    first.inbound_nodes = [[[subtraction.name, 0, 0, {}]]];
+    const { probabilities } = await runBoth(await imported({ ...files, model: changed }));
+    expect(maxDifference(probabilities, expected ?? picture)).toBeLessThan(2e-5);
+  });
+});
+
 describe('an exported model can be imported again', () => {
   test.each(EMBEDDED)('%s', async (id) => {
     const { architecture, mean, std, input_size } = JSON.parse(await readFile(`zoo/${id}/manifest.json`, 'utf8'));
@@ -291,6 +319,11 @@ describe('unsupported models are refused', () => {
       'inbound_nodes in another form',
       (model) => Object.assign(layer(model, 'first'), { inbound_nodes: [{ call: [] }] }),
       'as in Keras 2',
+    ],
+    [
+      'a function of TensorFlow',
+      (model) => Object.assign(layer(model, 'first'), { class_name: 'TFOpLambda', config: { function: 'math.erf' } }),
+      'the function "math.erf" is not supported',
     ],
     ['a graph model', (model) => Object.assign(model, { format: 'graph-model' }), 'graph model'],
     [
