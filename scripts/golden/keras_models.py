@@ -126,21 +126,35 @@ def generated(name, shape):
     return stream(name, int(np.prod(shape)), low, high).reshape(shape)
 
 
+def soften(model, picture):
+    """Scales the last kernel so that the logits differ by 3: a softmax of 0s and 1s would hide differences."""
+    last = next((layer for layer in model.layers if layer.name in ('predictions', 'logits') and layer.weights), None)
+    if last is not None:
+        features = np.asarray(keras.Model(model.input, last.input).predict(picture, verbose=0))
+        kernel = last.kernel.numpy()
+        logits = features.reshape(len(picture), -1) @ kernel.reshape(-1, CLASSES)
+        last.kernel.assign(kernel * (3 / np.ptp(logits)))
+
+
 def save(name, folder):
     keras.utils.clear_session()
     model = build(name)
-    entries, parts = [], []
     for weight in model.weights:
-        values = weight.numpy()
-        if values.dtype == np.float32:
-            values = generated(weight_name(weight), values.shape)
-            weight.assign(values)
-        values = values.astype('int32') if values.dtype != np.float32 else values
-        entries.append({'name': weight_name(weight), 'shape': list(values.shape), 'dtype': str(values.dtype)})
-        parts.append(values.tobytes())
+        if weight.dtype == 'float32':
+            weight.assign(generated(weight_name(weight), weight.shape))
     for layer in model.layers:
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()  # It computes with copies of its weights.
+    shape = [2, *model.input_shape[1:]]
+    low, high = (-1, 1) if name in UNSCALED else (0, 255)
+    picture = stream('picture', int(np.prod(shape)), low, high).reshape(shape)
+    soften(model, picture)
+    entries, parts = [], []
+    for weight in model.weights:
+        values = weight.numpy()
+        values = values.astype('int32') if values.dtype != np.float32 else values
+        entries.append({'name': weight_name(weight), 'shape': list(values.shape), 'dtype': str(values.dtype)})
+        parts.append(values.tobytes())
     topology = {'keras_version': keras.__version__, 'backend': 'tensorflow', 'model_config': json.loads(model.to_json())}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'model.json').write_text(
@@ -154,9 +168,6 @@ def save(name, folder):
         )
     )
     (folder / 'weights.bin').write_bytes(b''.join(parts))
-    shape = [2, *model.input_shape[1:]]
-    low, high = (-1, 1) if name in UNSCALED else (0, 255)
-    picture = stream('picture', int(np.prod(shape)), low, high).reshape(shape)
     outputs = np.asarray(model.predict(picture, verbose=0))
     if name in ('flowers', 'transfer'):
         outputs = np.asarray(keras.ops.softmax(outputs))
