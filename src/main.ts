@@ -3,7 +3,7 @@
 import { messageOf } from './common/errors.ts';
 import { createLogger } from './common/logger.ts';
 import { readConfig } from './config.ts';
-import { createServer, type MenagerieServer } from './server.ts';
+import type { MenagerieServer } from './server.ts';
 import { putEventLoopFirst } from './serving/niceness.ts';
 
 /** Exit codes by convention: 128 plus the number of the signal. */
@@ -40,6 +40,9 @@ try {
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
 
+  // Loaded once signals are handled: its modules take a second, and as PID 1 of a container a process ignores signals that
+  // it does not handle.
+  const { createServer } = await import('./server.ts');
   server = await createServer(config, logger);
   putEventLoopFirst();
   await server.start();
