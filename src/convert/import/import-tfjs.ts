@@ -30,7 +30,9 @@ export async function importTfjsModel(
   const network = await importTfjs(await openTfjsFiles(path), inputSize);
   await writeNetworkTensors(network, target);
   const { table } = network;
-  const first = table.layers.find((layer) => layer.inputs.some((input) => input === GRAPH_INPUT));
+  const readerOf = (name: string) => table.layers.find((layer) => layer.inputs.some((input) => input === name));
+  let first = readerOf(GRAPH_INPUT);
+  while (first?.kind === 'crop') first = readerOf(first.name);
   const scalesPixels = first?.kind === 'normalize' || first?.kind === 'batch_norm';
   const weights = await SafetensorsFile.open(target);
   try {
