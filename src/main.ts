@@ -40,8 +40,8 @@ try {
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
 
-  // Loaded once signals are handled: its modules take a second, and as PID 1 of a container a process ignores signals that
-  // it does not handle.
+  // Loaded once signals are handled: its modules take a second, and as PID 1 of a container a process ignores signals
+  // that it does not handle.
   const { createServer } = await import('./server.ts');
   server = await createServer(config, logger);
   putEventLoopFirst();

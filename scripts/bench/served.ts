@@ -29,8 +29,8 @@ export async function startPlain(model: BenchModel, ...args: readonly 'resting'[
 /** Starts our server and waits until it has compared the formats of every converted model, so that it is idle. */
 export async function startOurs(dataDir: string): Promise<OurServer> {
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as { scripts: { start: string } };
-  // node, its flags, the script
-  const [, ...words] = scripts.start.split(' ');
+  // The last alternative: node, its flags, the script.
+  const [, ...words] = (scripts.start.split(' || ').at(-1) ?? '').split(' ');
   const child = fork(words.at(-1) ?? '', {
     execArgv: words.slice(0, -1),
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

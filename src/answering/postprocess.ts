@@ -9,9 +9,9 @@ export interface RankedClass {
 const MAX_INSERTED = 32;
 
 /**
- * The `k` most probable classes, most probable first; among equals, the lower index first. Classes below `threshold` are
- * left out, so there may be fewer than `k`, or none. A few are kept in order in one pass. Many are sorted: to insert each
- * of 21,841 classes takes twelve seconds.
+ * The `k` most probable classes, most probable first; among equals, the lower index first. Classes below `threshold`
+ * are left out, so there may be fewer than `k`, or none. A few are kept in order in one pass. Many are sorted: to
+ * insert each of 21,841 classes takes twelve seconds.
  * @param probabilities finite: the batcher lets nothing else through
  */
 export function topK(probabilities: Float32Array, k: number, threshold = 0): RankedClass[] {

@@ -37,9 +37,9 @@ interface Bound {
 }
 
 /**
- * Kills a forked process that is hung: one that does not start, that sends no heartbeat any more, or that takes longer for
- * a piece of work than its bound. Heartbeats are expected from the first heartbeat or message on. SIGKILL ends stopped
- * processes too. The process's owner learns of the end by `exit`, and of the reason by `verdict`.
+ * Kills a forked process that is hung: one that does not start, that sends no heartbeat any more, or that takes
+ * longer for a piece of work than its bound. Heartbeats are expected from the first heartbeat or message on. SIGKILL
+ * ends stopped processes too. The process's owner learns of the end by `exit`, and of the reason by `verdict`.
  *
  * Time counts only while this process runs: if it was stopped itself (Ctrl+Z), or the machine slept, or its event
  * loop was blocked, its children get the whole time again that they had left.

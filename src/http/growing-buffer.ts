@@ -4,9 +4,9 @@ const SMALL_BYTES = 1024 * 1024;
 const STEP_BYTES = 4 * 1024 * 1024;
 
 /**
- * Collects the bytes of a body whose length is not known. Many bytes are copied into one block that grows in place: thousands
- * of chunks that live together leave a fragmented heap, which is never given back to the system (1.4 GB after six bodies of
- * 95 MB), and joining them takes as much memory again.
+ * Collects the bytes of a body whose length is not known. Many bytes are copied into one block that grows in place:
+ * thousands of chunks that live together leave a fragmented heap, which is never given back to the system (1.4 GB
+ * after six bodies of 95 MB), and joining them takes as much memory again.
  */
 export class GrowingBuffer {
   readonly #maxBytes: number;

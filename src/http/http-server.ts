@@ -69,14 +69,15 @@ export function createHttpServer(
     response.once('finish', () => closeUnlessComplete(request, requestTimeoutMs));
     closeWhenUnread(response, socket, stallTimeoutMs);
   });
-  // The reader of the body sends `100 Continue`, once the request is known to be welcome. Other expectations are ignored.
+  // The reader of the body sends `100 Continue`, once the request is known to be welcome. Other expectations are
+  // ignored.
   for (const event of ['checkContinue', 'checkExpectation'] as const) {
     server.on(event, (request, response) => void server.emit('request', request, response));
   }
   const refused = new WeakSet<Duplex>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // What a refused client continues to send is not valid HTTP either. Closing the connection at once would reset it, and the client
-    // would see that instead of the answer.
+    // What a refused client continues to send is not valid HTTP either. Closing the connection at once would reset
+    // it, and the client would see that instead of the answer.
     if (refused.has(socket) && error.code !== 'ECONNRESET') return;
     refused.add(socket);
     // A second answer after the beginning of the first would only confuse.
@@ -95,8 +96,8 @@ function closeUnlessComplete(request: IncomingMessage, timeoutMs: number): void 
 }
 
 /**
- * Closes the connection of a client that does not read its answer: none of what waits to be sent was taken for `timeoutMs`.
- * It would hold the answer, and what is reserved for the request, for ever.
+ * Closes the connection of a client that does not read its answer: none of what waits to be sent was taken for
+ * `timeoutMs`. It would hold the answer, and what is reserved for the request, for ever.
  */
 function closeWhenUnread(response: ServerResponse, socket: Socket, timeoutMs: number): void {
   response.setTimeout(timeoutMs, () => {

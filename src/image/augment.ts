@@ -93,7 +93,9 @@ function reducedSide(side: number, scale: number): number {
   return scale >= 1 ? side : Math.max(1, Math.round(side * scale));
 }
 
-/** Scales of both sides that make an image fill the input (`crop`), have its size (`stretch`) or fit into it (`pad`). */
+/**
+ * Scales of both sides that make an image fill the input (`crop`), have its size (`stretch`) or fit into it (`pad`).
+ */
 function scales(mode: ResizeRecipe['resizeMode'], across: number, down: number): [across: number, down: number] {
   if (mode === 'stretch') return [across, down];
   const scale = mode === 'pad' ? Math.min(across, down) : Math.max(across, down);

@@ -26,7 +26,9 @@ interface Size {
   readonly height: number;
 }
 
-/** Longer images are first cut to this many times their shorter side in mode `crop`, which shows nothing of the rest. */
+/**
+ * Longer images are first cut to this many times their shorter side in mode `crop`, which shows nothing of the rest.
+ */
 const MAX_ASPECT = 8;
 
 /** How a photo is resized for a model. */

@@ -42,8 +42,8 @@ export class EngineMemory {
   }
 
   /**
-   * Unloads a model that is not in use from the engines, unless another one shares its sessions. Settles when its memory
-   * is free.
+   * Unloads a model that is not in use from the engines, unless another one shares its sessions. Settles when its
+   * memory is free.
    */
   async free(served: ServedModel): Promise<void> {
     if (!this.#resident.has(served)) return;

@@ -10,7 +10,9 @@ import { createLogger } from '../../src/common/logger.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 
-/** Mounts are seen by the server alone. The tests may run as root, for whom permissions mean nothing: so disks do it. */
+/**
+ * Mounts are seen by the server alone. The tests may run as root, for whom permissions mean nothing: so disks do it.
+ */
 const UNSHARE = ['--user', '--map-root-user', '--mount'];
 const canMount = spawnSync('unshare', [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 

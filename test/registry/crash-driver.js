@@ -1,5 +1,5 @@
-// Puts versions and moves an alias until it is killed, and says on standard output, a JSON line each, what the store has
-// acknowledged. Run by file-artifact-store.test.ts; plain JavaScript, since it is forked.
+// Puts versions and moves an alias until it is killed, and says on standard output, a JSON line each, what the store
+// has acknowledged. Run by file-artifact-store.test.ts; plain JavaScript, since it is forked.
 import { mkdirSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '../../dist/src/common/logger.js';

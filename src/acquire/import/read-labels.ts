@@ -50,8 +50,8 @@ const LABEL_FILES = [
 ];
 
 /**
- * The labels of a model with so many classes: those given; else those in the model; else those in a file beside the model; else those of
- * ImageNet for a thousand classes; else "class 0", "class 1" and so on.
+ * The labels of a model with so many classes: those given; else those in the model; else those in a file beside the
+ * model; else those of ImageNet for a thousand classes; else "class 0", "class 1" and so on.
  *
  * @param given the name of a list of the zoo, or a file
  * @param embedded the labels that the model contains

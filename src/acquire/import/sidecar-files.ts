@@ -139,7 +139,9 @@ const teachableMachineFile = reader(
 
 const READERS = [architectureFile, cardFile, preprocessorFile, timmFile, teachableMachineFile];
 
-/** Reads the files beside a model that say how its pixels are made. What a later file says goes before an earlier one. */
+/**
+ * Reads the files beside a model that say how its pixels are made. What a later file says goes before an earlier one.
+ */
 export async function readSidecars(folder: string): Promise<SidecarFacts> {
   let facts: GivenFacts = {};
   const notes: string[] = [];

@@ -19,8 +19,8 @@ type OriginSettings = Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
  * `HOST` and `ALLOWED_HOSTS`. One on the network answers to any name, unless `ALLOWED_HOSTS` lists names; IP
  * addresses are always answered there, since they need no DNS.
  *
- * `X-Forwarded-Host` does not replace `Host`: the page of an attacker can set it, but not `Host`. Where proxies are trusted
- * and `ALLOWED_HOSTS` lists names, the name that the proxy was asked for must be one of them too.
+ * `X-Forwarded-Host` does not replace `Host`: the page of an attacker can set it, but not `Host`. Where proxies are
+ * trusted and `ALLOWED_HOSTS` lists names, the name that the proxy was asked for must be one of them too.
  */
 export function checkHost({ host: listensOn, allowedHosts, trustProxy }: OriginSettings): RequestHandler {
   const isLoopback = LOCAL_NAME.test(nameOf(listensOn));
