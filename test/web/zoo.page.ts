@@ -37,6 +37,18 @@ describe('the zoo', () => {
     expect((await exported).url()).toContain(url);
   });
 
+  test('names the damaged versions and aliases of a model', async () => {
+    const { page, url } = opened;
+    await page.route(`**/models/${MODEL}`, async (route) => {
+      const response = await route.fetch();
+      const damaged = [{ reference: `${MODEL}@stable`, reason: 'stable.json cannot be read' }];
+      await route.fulfill({ response, json: { ...(await response.json()), damaged } });
+    });
+    await page.goto(`${url}/#/zoo/${MODEL}`);
+    await page.getByText(`${MODEL}@stable: stable.json cannot be read.`, { exact: true }).waitFor();
+    await page.unroute(`**/models/${MODEL}`);
+  });
+
   test('says when there is no such model', async () => {
     const { page } = opened;
     await page.goto(`${opened.url}/#/zoo/unicorn`);

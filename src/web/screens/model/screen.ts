@@ -1,8 +1,8 @@
 import { RequestError } from '../../api/problem.ts';
-import type { ModelCard } from '../../api/schema.ts';
+import type { DamagedReferences, ModelCard } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { downloads } from '../../components/downloads.ts';
-import { errorNotice, sentence } from '../../components/notice.ts';
+import { errorNotice, notice, sentence } from '../../components/notice.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { isClassifier, isFineTuned } from '../../model-kinds.ts';
 import { go, hrefOf } from '../../router.ts';
@@ -35,6 +35,7 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
     );
     fill(
       body,
+      card.damaged !== undefined && notice('caution', 'Not everything of this model can be used', damage(card.damaged)),
       h(
         'div',
         { class: 'row' },
@@ -102,4 +103,9 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
     ),
     close: () => ended.abort(),
   };
+}
+
+/** One sentence on the versions and aliases that cannot be used. */
+function damage(references: DamagedReferences): string {
+  return `${references.map(({ reference, reason }) => `${reference}: ${reason}`).join('; ')}.`;
 }
