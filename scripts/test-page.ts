@@ -24,7 +24,8 @@ if (found() === undefined) install();
 const chromium = found();
 if (chromium === undefined) {
   console.log(
-    'The page was not tested: Chromium is missing (apt-get install chromium, or set CHROMIUM to the path of a browser).',
+    'The page was not tested: Chromium is missing (apt-get install chromium, or set CHROMIUM to the path of ' +
+      'a browser).',
   );
 } else {
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/page.config.ts', ...process.argv.slice(2)];

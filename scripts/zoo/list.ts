@@ -20,7 +20,8 @@ export const listModels: Command = {
     const toPull = absent.map(({ file }) => row(file, '-'));
     console.log(formatTable(['model', 'here', 'top-1', 'params', 'MB', 'px', 'licence'], [...here, ...toPull]));
     console.log(
-      '\n-      can be pulled: npm run zoo -- pull <model>\ntop-1  accuracy in percent on the data set that the card of the model names',
+      '\n-      can be pulled: npm run zoo -- pull <model>\ntop-1  accuracy in percent on the data set that ' +
+        'the card of the model names',
     );
     for (const { where, reason } of problems) console.log(`broken: ${where}: ${reason}`);
   },

@@ -26,7 +26,8 @@ export const verifyModels: Command = {
       for (const { where, reason } of zoo.listing.problems) console.log(`wrong  ${where}: ${reason}`);
     if (wrong > 0)
       throw new Error(
-        `${wrong} ${wrong === 1 ? 'model is' : 'models are'} damaged; npm run zoo -- pull <model> downloads the weights again`,
+        `${wrong} ${wrong === 1 ? 'model is' : 'models are'} damaged; npm run zoo -- pull <model> downloads ` +
+          'the weights again',
       );
   },
 };

@@ -194,7 +194,8 @@ export class ModelServing {
 function notLoaded({ name, version }: ModelVersion): AppError {
   return new AppError(
     'model_not_loaded',
-    `version ${version} of model "${name}" was unloaded by request; POST /v2/repository/models/${name}@${version}/load loads it again`,
+    `version ${version} of model "${name}" was unloaded by request; POST ` +
+      `/v2/repository/models/${name}@${version}/load loads it again`,
   );
 }
 

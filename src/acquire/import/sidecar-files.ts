@@ -150,7 +150,8 @@ export async function readSidecars(folder: string): Promise<SidecarFacts> {
     if (found === undefined) continue;
     facts = { ...facts, ...found };
     notes.push(
-      `${name} gives ${Object.keys(found).join(', ').replace('suggestedSize', 'and input_size unless the model has its own')}.`,
+      `${name} gives ` +
+        `${Object.keys(found).join(', ').replace('suggestedSize', 'and input_size unless the model has its own')}.`,
     );
   }
   return { facts, notes };

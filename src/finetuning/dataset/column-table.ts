@@ -87,7 +87,8 @@ export function readUnnamedColumns(all: readonly CsvRow[], index: FileIndex, wro
     const names = rest.map((column) => JSON.stringify(first?.cells[column] ?? '')).join(', ');
     throw wrong(
       first?.line ?? 1,
-      `column ${JSON.stringify(name)} names images, but any of ${names.slice(0, 200)} may be the label: call it "label"`,
+      `column ${JSON.stringify(name)} names images, but any of ${names.slice(0, 200)} may be the label: call ` +
+        'it "label"',
     );
   }
   return label === undefined ? undefined : tableOf(rows, { file, label, split }, first?.cells, wrong);

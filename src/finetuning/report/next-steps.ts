@@ -10,13 +10,15 @@ export function nextSteps({ test, training, dataset }: Facts): string[] {
   const steps: string[] = [];
   if (test.interval[1] < test.baselines.nearest_neighbours.accuracy) {
     steps.push(
-      'Search for better settings (option search) or try another backbone: with the same features, a method without training does better.',
+      'Search for better settings (option search) or try another backbone: with the same features, a method ' +
+        'without training does better.',
     );
   }
   const [pair] = test.confused_pairs;
   if (pair && pair.count > 1) {
     steps.push(
-      `Look at the images of “${pair.label}” that were classified as “${pair.predicted}”. Correct wrong labels. If the labels are right, add more images of both classes.`,
+      `Look at the images of “${pair.label}” that were classified as “${pair.predicted}”. Correct wrong ` +
+        'labels. If the labels are right, add more images of both classes.',
     );
   }
   const weak = weakClasses(test);
@@ -32,7 +34,8 @@ export function nextSteps({ test, training, dataset }: Facts): string[] {
   const best = training.history.find(({ epoch }) => epoch === training.best_epoch);
   if (best?.val_accuracy !== undefined && best.accuracy - best.val_accuracy > OVERFIT) {
     steps.push(
-      'The model does much better on its training images than on new ones. Add training images, or use more augmented copies (option augmentation).',
+      'The model does much better on its training images than on new ones. Add training images, or use more ' +
+        'augmented copies (option augmentation).',
     );
   }
   if (training.history.length > 0 && training.best_epoch === training.settings.epochs) {
@@ -43,7 +46,8 @@ export function nextSteps({ test, training, dataset }: Facts): string[] {
   }
   if (test.unknown.reached && test.unknown.threshold > 0 && test.unknown.accuracy > test.accuracy) {
     steps.push(
-      `If a wrong answer costs more than no answer, use the threshold of ${percent(test.unknown.threshold)} for “unknown”.`,
+      `If a wrong answer costs more than no answer, use the threshold of ${percent(test.unknown.threshold)} ` +
+        'for “unknown”.',
     );
   }
   return steps;

@@ -40,7 +40,8 @@ function accuracyFinding({ accuracy, interval, images, baselines }: TestReport):
     level:
       low > baselines.majority_class.accuracy && high >= baselines.nearest_neighbours.accuracy ? 'good' : 'caution',
     text:
-      `The model classifies ${percent(accuracy)} of ${images} test images correctly; none of them was used for training. ` +
+      `The model classifies ${percent(accuracy)} of ${images} test images correctly; none of them was used ` +
+      'for training. ' +
       `On similar images, expect an accuracy between ${percent(low)} and ${percent(high)} (95% confidence).`,
   };
 }
@@ -66,7 +67,9 @@ function neighboursFinding({ accuracy, interval, baselines: { nearest_neighbours
 
 function currentFinding({ accuracy, current }: TestReport): Finding[] {
   if (!current) return [];
-  const rival = `version ${current.version} of ${current.model}, which classifies ${percent(current.accuracy)} of the same images correctly`;
+  const rival =
+    `version ${current.version} of ${current.model}, which classifies ` +
+    `${percent(current.accuracy)} of the same images correctly`;
   if (accuracy > current.accuracy) return [{ level: 'good', text: `It is better than ${rival}.` }];
   return [
     accuracy === current.accuracy
@@ -86,7 +89,9 @@ function precisionFinding(test: TestReport): Finding[] {
   return [
     {
       level: 'caution',
-      text: `The accuracy is imprecise: with ${test.images} test images, the confidence interval spans ${points} percentage points.`,
+      text:
+        `The accuracy is imprecise: with ${test.images} test images, the confidence interval spans ` +
+        `${points} percentage points.`,
     },
   ];
 }
@@ -116,7 +121,9 @@ function confusionFindings(test: TestReport): Finding[] {
         : ` ${others.length} other ${others.length === 1 ? 'class is' : 'classes are'} weak as well.`;
     findings.push({
       level: 'caution',
-      text: `It recognises only ${Math.round(worst.recall * worst.support)} of the ${worst.support} test images of “${worst.class}”.${more}`,
+      text:
+        `It recognises only ${Math.round(worst.recall * worst.support)} of the ${worst.support} test ` +
+        `images of “${worst.class}”.${more}`,
     });
   }
   return findings;
@@ -127,7 +134,9 @@ function thresholdFinding({ unknown, accuracy }: TestReport): Finding[] {
     return [
       {
         level: 'caution',
-        text: 'There is no threshold for “unknown”: on images held out from training, even the most confident predictions are not right often enough.',
+        text:
+          'There is no threshold for “unknown”: on images held out from training, even the most ' +
+          'confident predictions are not right often enough.',
       },
     ];
   }
@@ -137,7 +146,9 @@ function thresholdFinding({ unknown, accuracy }: TestReport): Finding[] {
   return [
     {
       level: unknown.accuracy < accuracy ? 'caution' : 'good',
-      text: `If it answers “unknown” below ${percent(unknown.threshold)} confidence, it classifies ${percent(unknown.coverage)} of the images, ${percent(unknown.accuracy)} of them correctly.`,
+      text:
+        `If it answers “unknown” below ${percent(unknown.threshold)} confidence, it classifies ` +
+        `${percent(unknown.coverage)} of the images, ${percent(unknown.accuracy)} of them correctly.`,
     },
   ];
 }
@@ -147,7 +158,9 @@ function calibrationFinding({ calibration: { after } }: TestReport): Finding[] {
   return [
     {
       level: 'caution',
-      text: `Its confidences differ from its accuracy by ${percent(after.error)} on average. Do not show them to users as probabilities.`,
+      text:
+        `Its confidences differ from its accuracy by ${percent(after.error)} on average. Do not show ` +
+        'them to users as probabilities.',
     },
   ];
 }

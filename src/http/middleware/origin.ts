@@ -38,7 +38,8 @@ export function checkHost({ host: listensOn, allowedHosts, trustProxy }: OriginS
     const shown = refused.slice(0, 100);
     throw new AppError(
       'host_not_allowed',
-      `This server does not answer to the host name "${shown}"; if the name is right, start it with ALLOWED_HOSTS=${nameOf(shown)}.`,
+      `This server does not answer to the host name "${shown}"; if the name is right, start it with ` +
+        `ALLOWED_HOSTS=${nameOf(shown)}.`,
     );
   };
 }
@@ -55,8 +56,10 @@ export function refuseCrossOrigin(settings: OriginSettings): RequestHandler {
     const suggested = URL.canParse(origin) ? new URL(origin).host.slice(0, 100) : '';
     throw new AppError(
       'cross_origin',
-      `A page of another origin requested ${request.method} ${request.path}; use the page of this server, or a program. ` +
-        'If it is the page of this server behind a proxy that changes Host, start the server with TRUST_PROXY=true or ' +
+      `A page of another origin requested ${request.method} ${request.path}; use the page of this server, or ` +
+        'a program. ' +
+        'If it is the page of this server behind a proxy that changes Host, start the server with ' +
+        'TRUST_PROXY=true or ' +
         `ALLOWED_HOSTS${suggested && `=${suggested}`}.`,
     );
   };

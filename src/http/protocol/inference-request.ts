@@ -110,7 +110,8 @@ function parseJson(bytes: Buffer): RequestJson {
     json = JSON.parse(bytes.toString());
   } catch {
     throw invalid(
-      'The body is not valid JSON; where binary data follow, Inference-Header-Content-Length is the length of the JSON.',
+      'The body is not valid JSON; where binary data follow, Inference-Header-Content-Length is the length ' +
+        'of the JSON.',
     );
   }
   const parsed = requestSchema.safeParse(json);

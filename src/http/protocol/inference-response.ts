@@ -29,7 +29,8 @@ export async function inferenceResponse(
   if (values > MAX_JSON_VALUES) {
     throw new AppError(
       'invalid_request',
-      `The outputs have ${values} values, and the limit in JSON is ${MAX_JSON_VALUES}: request fewer outputs or binary ` +
+      `The outputs have ${values} values, and the limit in JSON is ${MAX_JSON_VALUES}: request fewer outputs ` +
+        'or binary ' +
         'data (binary_data_output).',
       { context: { max_values: MAX_JSON_VALUES } },
     );

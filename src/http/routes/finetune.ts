@@ -27,7 +27,8 @@ export function finetuneRoutes({ finetuning, uploadDir, config }: FinetuneDepend
         if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '')) {
           throw unsupportedMediaType(
             request,
-            `a multipart/form-data form with a zip in the part "${DATASET_FIELD}", as "curl -F ${DATASET_FIELD}=@photos.zip" does`,
+            `a multipart/form-data form with a zip in the part "${DATASET_FIELD}", as "curl -F ` +
+              `${DATASET_FIELD}=@photos.zip" does`,
           );
         }
         const signal = clientSignal(response);
