@@ -246,19 +246,23 @@ it('keeps a model unloaded that is unloaded while its engine is being replaced',
 });
 
 it('reports lost engines, and says so while none is running', async () => {
-  const losses: string[] = [];
-  const pool = new EnginePool({ size: 1, threads: 1, niceness: 5, logger, onLost: (loss) => losses.push(loss) });
+  const losses: unknown[] = [];
+  // The state is taken at the loss itself: the next engine may be up a moment later.
+  const onLost = (loss: string): void => {
+    losses.push({ loss, obstacle: pool.obstacle, warnings: pool.warnings });
+  };
+  const pool: EnginePool = new EnginePool({ size: 1, threads: 1, niceness: 5, logger, onLost });
   pools.push(pool);
-  expect(pool.obstacle).toBe('no engine is running; they are being started');
+  const obstacle = 'no engine is running; they are being started';
+  expect(pool.obstacle).toBe(obstacle);
   await redLogits(pool);
   expect(pool.obstacle).toBeUndefined();
+  const warnings = ['Engines that were lost and are being started again: 1 of 1.'];
   process.kill(pool.report()[0]?.pid ?? 0, 'SIGKILL');
-  await vi.waitFor(() => expect(losses).toEqual(['exited']));
-  expect(pool.obstacle).toBeDefined();
-  expect(pool.warnings).toEqual(['Engines that were lost and are being started again: 1 of 1.']);
+  await vi.waitFor(() => expect(losses).toEqual([{ loss: 'exited', obstacle, warnings }]));
   await redLogits(pool);
   process.kill(pool.report()[0]?.pid ?? 0, 'SIGSTOP');
-  await vi.waitFor(() => expect(losses).toEqual(['exited', 'hung']), 15_000);
+  await vi.waitFor(() => expect(losses[1]).toEqual({ loss: 'hung', obstacle, warnings }), 15_000);
 });
 
 describe('a model that few engines may hold', () => {
