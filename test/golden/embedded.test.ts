@@ -8,6 +8,7 @@ import { convertModel } from '../../src/convert/convert-model.ts';
 import { openSession } from '../../src/runtime/open-session.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { EMBEDDED } from './pictures.ts';
+import { floatTensor } from './reference-outputs.ts';
 
 /** The three embedded models compared with the framework that trained them, on four real images. */
 describe.each(EMBEDDED)('%s', (id) => {
@@ -90,10 +91,6 @@ interface Golden {
 
 async function readGolden(path: string): Promise<Golden> {
   const json = JSON.parse(await readFile(path, 'utf8'));
-  const floats = (name: string) => {
-    const bytes = Uint8Array.from(Buffer.from(json[`${name}_f32_base64`], 'base64'));
-    return { data: new Float32Array(bytes.buffer), shape: json[`${name}_shape`] };
-  };
   const pixels = { data: Uint8Array.from(Buffer.from(json.pixels_u8_base64, 'base64')), shape: json.pixels_shape_nhwc };
-  return { pixels, logits: floats('logits'), features: floats('features') };
+  return { pixels, logits: floatTensor(json, 'logits'), features: floatTensor(json, 'features') };
 }

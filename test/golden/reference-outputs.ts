@@ -67,12 +67,15 @@ interface Golden {
   readonly features: Tensor;
 }
 
+/** The tensor of a reference file: `<name>_f32_base64`, little-endian floats, and `<name>_shape`. */
+export function floatTensor(json: Readonly<Record<string, unknown>>, name: string): Tensor {
+  const bytes = Uint8Array.from(Buffer.from(String(json[`${name}_f32_base64`]), 'base64'));
+  return { data: new Float32Array(bytes.buffer), shape: json[`${name}_shape`] as number[] };
+}
+
 async function readGolden(path: string): Promise<Golden> {
   const json = JSON.parse(await readFile(path, 'utf8'));
-  const floats = (name: string) => {
-    const bytes = Uint8Array.from(Buffer.from(json[`${name}_f32_base64`], 'base64'));
-    return { data: new Float32Array(bytes.buffer), shape: json[`${name}_shape`] };
-  };
+  const floats = (name: string) => floatTensor(json, name);
   const [images, channels, height, width] = json.input_shape_nchw;
   return {
     tensors: new GeneratedTensors(json.prefix, json.tensors),
