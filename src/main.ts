@@ -1,3 +1,4 @@
+#!/usr/bin/env -S node --initial-old-space-size=128
 /** The process: reads the environment, handles signals and exits. No other module does. */
 
 import { messageOf } from './common/errors.ts';
