@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { LOG_LEVELS } from './common/logger.ts';
 import { type DownloadSettings, readDownloadSettings } from './download/settings.ts';
+import type { SettingsFile } from './settings/settings-file.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -13,7 +14,7 @@ const integer = (min: number, max: number) => z.coerce.number().int().min(min).m
  * Every setting of the server: its name in the environment, range, default and description. A test compares README's
  * table with this one.
  */
-export const settingsSchema = z.object({
+const settingsSchema = z.object({
   PORT: integer(0, 65_535).default(8080).describe('TCP port; 0 picks a free one'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 opens the server to the network'),
   ALLOWED_HOSTS: z
@@ -107,17 +108,43 @@ function packageRoot(): string {
   return folder;
 }
 
+/** A setting as people read it. */
+interface DescribedSetting {
+  readonly name: string;
+  readonly defaultValue: string;
+  /** `1 to 256`; empty where any text is taken. */
+  readonly range: string;
+  readonly description: string;
+}
+
+/** Every setting, in the order in which they are shown. */
+export function describeSettings(): DescribedSetting[] {
+  return Object.entries<z.ZodDefault<z.ZodType>>(settingsSchema.shape).map(([name, schema]) => {
+    const type = schema.unwrap();
+    const range = type instanceof z.ZodNumber ? `${type.minValue} to ${type.maxValue}` : '';
+    return { name, defaultValue: String(schema.parse(undefined)), range, description: schema.description ?? '' };
+  });
+}
+
+/** Names of all settings. */
+export const SETTING_NAMES: readonly string[] = Object.keys(settingsSchema.shape);
+
 /**
- * Reads the settings from an environment. An empty value counts as unset.
- * @throws Error that names every wrong setting, its value and what would be right
+ * Reads the settings from an environment, and those that it does not have from a file. An empty value counts as unset.
+ * @throws Error that names every wrong setting, where it is, its value and what would be right
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+export function readConfig(environment: Readonly<Record<string, string | undefined>>, file?: SettingsFile): Config {
+  const filed = Object.entries(file?.settings ?? {}).map(([name, { text }]) => [name, text] as const);
+  const set = Object.entries(environment).filter(([, value]) => value !== '' && value !== undefined);
+  const given: Readonly<Record<string, string | undefined>> = Object.fromEntries([...filed, ...set]);
   const parsed = settingsSchema.safeParse(given);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(
-      ({ path: [name], message }) => `${String(name)}=${given[String(name)]}: ${message}`,
-    );
+    const inEnvironment = new Set(set.map(([name]) => name));
+    const problems = parsed.error.issues.map(({ path: [key], message }) => {
+      const name = String(key);
+      const line = inEnvironment.has(name) ? undefined : file?.settings[name]?.line;
+      return `${line === undefined ? '' : `${file?.path}:${line}: `}${name}=${given[name]}: ${message}`;
+    });
     throw new Error(`settings are wrong:\n  ${problems.join('\n  ')}`);
   }
   const settings = Object.fromEntries(

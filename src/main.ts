@@ -1,11 +1,13 @@
 #!/usr/bin/env -S node --initial-old-space-size=128
-/** The process: reads the environment, handles signals and exits. No other module does. */
+/** The process: reads the environment and the arguments, handles signals and exits. No other module does. */
 
+import { parseArgs } from 'node:util';
 import { messageOf } from './common/errors.ts';
 import { createLogger } from './common/logger.ts';
-import { readConfig } from './config.ts';
 import type { MenagerieServer } from './server.ts';
 import { putEventLoopFirst } from './serving/niceness.ts';
+import { loadConfig, warnOfUnknownSettings } from './settings/load-config.ts';
+import { settingsHelp } from './settings/settings-help.ts';
 
 /** Exit codes by convention: 128 plus the number of the signal. */
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -17,8 +19,14 @@ const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 const SIGNAL_GRACE_MS = 1_000;
 
 try {
-  const config = readConfig(process.env);
+  const { values: options } = parseArgs({ options: { config: { type: 'string' }, help: { type: 'boolean' } } });
+  if (options.help) {
+    console.log(`Starts the server.\n\n  --config FILE         Settings in a YAML file\n\n${settingsHelp()}`);
+    process.exit(0);
+  }
+  const config = await loadConfig(process.env, options.config);
   const logger = createLogger(config.logLevel);
+  warnOfUnknownSettings(process.env, logger);
   let server: MenagerieServer | undefined;
   let stoppingSince: number | undefined;
 

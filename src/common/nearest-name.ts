@@ -1,0 +1,52 @@
+/**
+ * The name that a mistyped one most probably means: the same letters in other spelling, one or two mistakes in a name
+ * of at least `LONG` letters, or two words in common. Upper and lower case, `_` and `-` do not count.
+ * @returns undefined when none is near
+ */
+export function nearestName(typed: string, names: readonly string[]): string | undefined {
+  const near = names
+    .map((name) => ({ name, distance: distanceBetween(typed, name) }))
+    .filter(({ distance }) => distance !== undefined)
+    .sort((a, b) => (a.distance ?? 0) - (b.distance ?? 0));
+  return near[0]?.name;
+}
+
+/** Letters of a name from which on mistakes are looked for: too many short names are one letter apart. */
+const LONG = 6;
+/** Letters of a word that says something. */
+const WORD = 3;
+
+/** 0 to 2: mistakes; from 3 on: how many words differ, then mistakes. Undefined: the names have nothing in common. */
+function distanceBetween(typed: string, name: string): number | undefined {
+  const [a, b] = [typed, name].map((each) => each.toLowerCase().replaceAll(/[^a-z0-9]/g, ''));
+  if (a === undefined || b === undefined) return undefined;
+  if (a === b) return 0;
+  const mistakes = editDistance(a, b);
+  if (b.length >= LONG && mistakes <= (b.length < 2 * LONG ? 1 : 2)) return mistakes;
+  const [typedWords, words] = [wordsOf(typed), wordsOf(name)];
+  const common = [...words].filter((word) => typedWords.has(word)).length;
+  return common >= 2 ? 3 + typedWords.size + words.size - 2 * common + mistakes / 100 : undefined;
+}
+
+function wordsOf(name: string): ReadonlySet<string> {
+  return new Set(
+    name
+      .toLowerCase()
+      .split(/[^a-z0-9]+/)
+      .filter(({ length }) => length >= WORD),
+  );
+}
+
+/** Levenshtein distance: letters to insert, remove or replace. Both texts are short. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (const [index, letter] of [...a].entries()) {
+    const next = [index + 1];
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (row[column - 1] ?? 0) + (b[column - 1] === letter ? 0 : 1);
+      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
