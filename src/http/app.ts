@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import type { Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { compress } from './middleware/compress.ts';
 import { errorHandler, routeNotFound } from './middleware/errors.ts';
 import { checkHost, refuseCrossOrigin } from './middleware/origin.ts';
 import { requestState } from './middleware/request-state.ts';
@@ -57,7 +58,7 @@ export function createApp(dependencies: HttpDependencies): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(requestState(logger, metrics), securityHeaders, checkHost(config), refuseCrossOrigin(config));
+  app.use(requestState(logger, metrics), securityHeaders, checkHost(config), refuseCrossOrigin(config), compress);
   mountRoutes(app, createRoutes(dependencies), isShuttingDown);
   app.use('/assets', pageAssets(webDir));
   app.use(docsAssets.path, docsHeaders, ...docsAssets.handlers);

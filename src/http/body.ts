@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Request } from 'express';
 import type { z } from 'zod';
 import { AppError } from '../common/errors.ts';
@@ -6,6 +7,7 @@ import { describeIssues } from '../registry/manifest.ts';
 import { type BufferPool, LARGEST_POOLED_BYTES, type LentBuffer } from './buffer-pool.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
 import { ClientGone } from './client-gone.ts';
+import { announcedLength, bodyDecoder, undecodable } from './content-encoding.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
 
 /** Bytes that must arrive within a stall timeout. Slower clients hold memory or places in a queue for nothing. */
@@ -13,6 +15,7 @@ const MIN_PROGRESS_BYTES = 16 * 1024;
 
 /** Limits of one request body. */
 export interface BodyLimits {
+  /** Bytes after decoding. */
   readonly maxBytes: number;
   /** Milliseconds in which the body must arrive. */
   readonly timeoutMs: number;
@@ -22,13 +25,6 @@ export interface BodyLimits {
   readonly budget?: ByteBudget;
 }
 
-/** @throws AppError `unsupported_media_type` when the body is compressed */
-export function refuseEncoded({ headers }: IncomingMessage): void {
-  const encoding = headers['content-encoding'] ?? 'identity';
-  if (encoding === 'identity') return;
-  throw new AppError('unsupported_media_type', `The body is encoded as ${encoding}; send it without Content-Encoding.`);
-}
-
 /** The error of a body whose media type is not taken. @param expected what to send instead, as it follows "send" */
 export function unsupportedMediaType({ headers }: IncomingMessage, expected: string): AppError {
   const type = headers['content-type'] ?? '';
@@ -36,33 +32,51 @@ export function unsupportedMediaType({ headers }: IncomingMessage, expected: str
   return new AppError('unsupported_media_type', `${given}; send ${expected}.`);
 }
 
+/** A body that is being watched. */
+export interface WatchedBody {
+  /** The request, or what decodes its `Content-Encoding`. */
+  readonly body: Readable;
+  /** Stops the watch; call it when the body has been read. */
+  stop(): void;
+}
+
 /**
- * Admits a body before any of it is read, and watches it while another consumer reads it. A client that waits for
- * `100 Continue` gets it here, so that bodies of refused requests are not sent at all.
- * @param fail called once, with `ClientGone`, or with an AppError when the body exceeds a limit
- * @returns stops the watch; call it when the body has been read
- * @throws AppError `body_too_large` when the announced length is over the limit, `queue_full` when the budget is spent
+ * Admits a body before any of it is read, decodes its `Content-Encoding`, and watches it while another consumer reads
+ * it. A client that waits for `100 Continue` gets it here, so that bodies of refused requests are not sent at all.
+ * @param fail called once, with `ClientGone`, or with an AppError when the body exceeds a limit or cannot be decoded
+ * @throws AppError `unsupported_media_type` for an unknown encoding, `body_too_large` when the announced length is over
+ * the limit, `queue_full` when the budget is spent
  */
-export function watchBody(request: Request, limits: BodyLimits, fail: (error: Error) => void): () => void {
+export function watchBody(request: Request, limits: BodyLimits, fail: (error: Error) => void): WatchedBody {
   const { maxBytes, timeoutMs, stallTimeoutMs } = limits;
+  const decoder = bodyDecoder(request);
   const { reservation, grows } = admit(request, limits);
-  let received = 0;
-  let receivedBefore = 0;
+  let arrived = 0;
+  let arrivedBefore = 0;
+  let decoded = 0;
   const stop = (): void => {
     clearTimeout(deadline);
     clearInterval(stall);
-    request.off('data', count);
+    request.off('data', countArrived);
     request.off('close', onClose);
+    body.off('data', countDecoded);
   };
   const failWith = (error: Error): void => {
     stop();
     reservation?.release();
+    if (decoder !== undefined) {
+      request.unpipe(decoder);
+      decoder.destroy();
+    }
     fail(error);
   };
-  const count = (chunk: Buffer): void => {
-    received += chunk.length;
+  const countArrived = (chunk: Buffer): void => {
+    arrived += chunk.length;
+  };
+  const countDecoded = (chunk: Buffer): void => {
+    decoded += chunk.length;
     try {
-      if (received > maxBytes) throw tooLarge(`more than ${maxBytes}`, maxBytes);
+      if (decoded > maxBytes) throw tooLarge(`more than ${maxBytes}`, maxBytes);
       if (grows) reservation?.add(chunk.length);
     } catch (thrown) {
       failWith(thrown as AppError);
@@ -72,28 +86,33 @@ export function watchBody(request: Request, limits: BodyLimits, fail: (error: Er
     if (!request.readableEnded) failWith(new ClientGone());
   };
   const deadline = setTimeout(() => {
-    failWith(tooSlow(`${received} bytes of the body arrived in ${timeoutMs} ms and it is not complete`, timeoutMs));
+    failWith(tooSlow(`${arrived} bytes of the body arrived in ${timeoutMs} ms and it is not complete`, timeoutMs));
   }, timeoutMs);
   const stall = setInterval(() => {
-    const progress = received - receivedBefore;
-    receivedBefore = received;
+    const progress = arrived - arrivedBefore;
+    arrivedBefore = arrived;
     // When bytes wait to be read, the disk is slow, not the client.
     if (progress >= MIN_PROGRESS_BYTES || request.readableLength > 0) return;
     failWith(tooSlow(`${progress} bytes of the body arrived in the last ${stallTimeoutMs} ms`, stallTimeoutMs));
   }, stallTimeoutMs);
-  request.on('data', count);
+  request.on('data', countArrived);
   request.on('close', onClose);
-  return stop;
+  decoder?.once('error', (error) => failWith(undecodable(request, error)));
+  const body = decoder === undefined ? request : request.pipe(decoder);
+  body.on('data', countDecoded);
+  return { body, stop };
 }
 
-/** @returns the memory of the body, and whether it grows as the body arrives, since its length is not announced */
+/** @returns the memory of the body, and whether it grows as the body arrives, since its length is not known */
 function admit(
   request: Request,
   { maxBytes, budget }: BodyLimits,
 ): { readonly reservation: Reservation | undefined; readonly grows: boolean } {
-  const { 'content-length': length, expect } = request.headers;
-  if (Number(length ?? 0) > maxBytes) throw tooLarge(String(length), maxBytes);
-  const reservation = budget?.reserve(Number(length ?? 0));
+  const { 'content-length': sent, expect } = request.headers;
+  // What is too large when it is compressed is no smaller afterwards.
+  if (Number(sent ?? 0) > maxBytes) throw tooLarge(String(sent), maxBytes);
+  const length = announcedLength(request);
+  const reservation = budget?.reserve(length ?? 0);
   const { res: response } = request;
   if (reservation !== undefined) response?.once('close', reservation.release);
   if (expect !== undefined) response?.writeContinue();
@@ -112,11 +131,11 @@ function tooSlow(what: string, timeoutMs: number): AppError {
 
 /**
  * Reads a body into memory of its own.
- * @throws AppError `body_too_large`, `request_timeout`, `queue_full`; ClientGone
+ * @throws AppError as `watchBody`, and `request_timeout`; ClientGone
  */
 export async function readBody(request: Request, limits: BodyLimits): Promise<Buffer> {
-  const length = request.headers['content-length'];
-  if (length !== undefined) return readInto(request, limits, () => Buffer.allocUnsafeSlow(Number(length)));
+  const length = announcedLength(request);
+  if (length !== undefined) return readInto(request, limits, () => Buffer.allocUnsafeSlow(length));
   const body = new GrowingBuffer(limits.maxBytes);
   try {
     await receiveBody(request, limits, (chunk) => body.append(chunk));
@@ -127,9 +146,9 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Bu
   }
 }
 
-/** Like `readBody`, into memory of the pool where the length is announced and small enough. The caller releases it. */
+/** Like `readBody`, into memory of the pool where the length is known and small enough. The caller releases it. */
 export async function readPooledBody(request: Request, pool: BufferPool, limits: BodyLimits): Promise<LentBuffer> {
-  const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  const length = announcedLength(request) ?? Number.POSITIVE_INFINITY;
   if (length > LARGEST_POOLED_BYTES) return { bytes: await readBody(request, limits), release: () => undefined };
   const lent = pool.take(length);
   try {
@@ -161,7 +180,6 @@ export async function readJson<T>(
   limits: BodyLimits,
   { schema, example }: { readonly schema: z.ZodType<T>; readonly example: string },
 ): Promise<T> {
-  refuseEncoded(request);
   const text = (await readBody(request, limits)).toString();
   const parsed = schema.safeParse(text === '' ? {} : parseJson(text));
   if (parsed.success) return parsed.data;
@@ -178,16 +196,16 @@ function parseJson(text: string): unknown {
 
 function receiveBody(request: Request, limits: BodyLimits, take: (chunk: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
+    const { body, stop } = watchBody(request, limits, (error) => {
+      body.off('data', take);
+      body.off('end', done);
+      reject(error);
+    });
     const done = (): void => {
       stop();
       resolve();
     };
-    const stop = watchBody(request, limits, (error) => {
-      request.off('data', take);
-      request.off('end', done);
-      reject(error);
-    });
-    request.on('data', take);
-    request.once('end', done);
+    body.on('data', take);
+    body.once('end', done);
   });
 }

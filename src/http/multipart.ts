@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { Request, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { AppError, messageOf } from '../common/errors.ts';
@@ -21,6 +22,11 @@ export interface FormOptions {
   readonly body: BodyLimits;
 }
 
+/** The option of multer that says what is parsed in place of the request; its types lack it. */
+interface FormSource {
+  readonly streamHandler: (request: Request, parser: Writable) => void;
+}
+
 /** A form that has arrived. Fields that were repeated are arrays. */
 export interface ReceivedForm {
   readonly fields: Readonly<Record<string, unknown>>;
@@ -33,17 +39,18 @@ export interface ReceivedForm {
  * `malformed_multipart`, and those of `watchBody`; ClientGone; errors of the storage
  */
 export function readForm(request: Request, response: Response, options: FormOptions): Promise<ReceivedForm> {
-  const { storage, fileField, maxFiles, maxFileBytes, maxFields, maxFieldBytes, body } = options;
+  const { storage, fileField, maxFiles, maxFileBytes, maxFields, maxFieldBytes } = options;
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
       stop();
       // The parser gets no more of the body.
-      request.unpipe();
+      body.unpipe();
       reject(asFormError(error));
     };
-    const stop = watchBody(request, body, fail);
-    const parse = multer({
+    const { body, stop } = watchBody(request, options.body, fail);
+    const parserOptions: multer.Options & FormSource = {
       storage,
+      streamHandler: (_request, parser) => void body.pipe(parser),
       // Browsers and curl send file names in UTF-8; the parser's default is latin1.
       defParamCharset: 'utf8',
       limits: {
@@ -60,7 +67,8 @@ export function readForm(request: Request, response: Response, options: FormOpti
         // Passed on to `accept`, the error would be answered after the whole body had been read.
         else fail(wrongFileField(fieldname, fileField));
       },
-    }).any();
+    };
+    const parse = multer(parserOptions).any();
     void parse(request, response, (thrown: unknown) => {
       if (thrown !== undefined && thrown !== null) return fail(thrown);
       stop();

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startServer, type TestServer } from './fixture.ts';
 
@@ -13,6 +14,7 @@ beforeAll(async () => {
   mkdirSync(join(webDir, 'assets'));
   writeFileSync(join(webDir, 'index.html'), '<!doctype html><title>Menagerie</title>');
   writeFileSync(join(webDir, 'assets', 'index-a1b2c3.js'), 'export {};');
+  writeFileSync(join(webDir, 'assets', 'index-a1b2c3.js.br'), brotliCompressSync('export {};'));
   server = await startServer({ webDir });
 });
 
@@ -51,10 +53,29 @@ describe('the page', () => {
     expect(response.headers.get('etag')).not.toBeNull();
   });
 
+  test('has files that the build has compressed, for browsers that accept that', async () => {
+    const asked = (encoding: string) =>
+      fetch(`${server.url}/assets/index-a1b2c3.js`, { headers: { 'accept-encoding': encoding } });
+    const [plain, compressed] = await Promise.all([asked('identity'), asked('gzip, br')]);
+    expect(plain.headers.get('content-encoding')).toBeNull();
+    expect(compressed.headers.get('content-encoding')).toBe('br');
+    expect(compressed.headers.get('content-type')).toContain('javascript');
+    expect(await compressed.text()).toBe(await plain.text());
+    // A cache keeps the two apart.
+    for (const { headers } of [plain, compressed]) expect(headers.get('vary')).toContain('Accept-Encoding');
+    expect(compressed.headers.get('etag')).not.toBe(plain.headers.get('etag'));
+  });
+
   test.each(['/assets/', '/assets/none.js', '/assets/../index.html', '/assets/%2e%2e/index.html'])(
     'gives nothing else away: %s',
     async (path) => {
       expect((await fetch(server.url + path)).status).toBe(404);
     },
   );
+
+  test('and says what is wrong with a broken address', async () => {
+    const response = await fetch(`${server.url}/assets/%E0%A4%A`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'invalid_request' });
+  });
 });

@@ -1,6 +1,6 @@
 import { AppError } from '../../common/errors.ts';
 import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
-import { refuseEncoded, unsupportedMediaType } from '../body.ts';
+import { unsupportedMediaType } from '../body.ts';
 import { clientSignal } from '../client-gone.ts';
 import { sendJson } from '../respond.ts';
 import { DATASET_FIELD, DatasetReceiver, type DatasetUpload, type UploadLimits } from './dataset-upload.ts';
@@ -23,7 +23,6 @@ export function finetuneRoutes({ finetuning, uploadDir, config }: FinetuneDepend
       method: 'post',
       path: '/finetune',
       handle: async (request, response) => {
-        refuseEncoded(request);
         if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '')) {
           throw unsupportedMediaType(
             request,

@@ -3,7 +3,7 @@ import { MulterError, type StorageEngine } from 'multer';
 import type { UploadedImage } from '../../answering/image-pipeline.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
-import { type BodyLimits, readPooledBody, refuseEncoded, unsupportedMediaType } from '../body.ts';
+import { type BodyLimits, readPooledBody, unsupportedMediaType } from '../body.ts';
 import { BufferPool } from '../buffer-pool.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import { GrowingBuffer } from '../growing-buffer.ts';
@@ -47,7 +47,6 @@ export function createImageReader({
   const limits = { maxBytes: maxBodyBytes, timeoutMs, stallTimeoutMs, budget: bodyBudget };
   const pool = new BufferPool();
   return async (request, response) => {
-    refuseEncoded(request);
     const type = request.headers['content-type'] ?? '';
     if (/^multipart\/form-data\b/i.test(type)) {
       const form = await readImageForm(request, response, config, limits);

@@ -4,7 +4,7 @@ import type { ModelControl } from '../../catalogue/model-control.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import { OUTPUT_NAMES } from '../../runtime/session.ts';
-import { readBody, refuseEncoded } from '../body.ts';
+import { readBody } from '../body.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
 import { INPUT_NAME, JSON_LENGTH_HEADER } from '../protocol/inference-request.ts';
@@ -35,7 +35,6 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
   const parser = new InferenceRequestParser(config);
   const infer = async (request: Request, response: Response): Promise<void> => {
     // Any media type is taken: clients of the protocol send none, or that of JSON although binary data follow it.
-    refuseEncoded(request);
     const body = await readBody(request, { maxBytes, timeoutMs, stallTimeoutMs, budget });
     const signal = clientSignal(response);
     const parsed = await parser.parse(body, request.headers[JSON_LENGTH_HEADER]?.toString(), signal);

@@ -45,7 +45,7 @@ export function modelRoutes({ catalogue }: ModelDependencies): Route[] {
       handle: async (request, response) => {
         const format = reportFormat(request);
         const text = await catalogue.report(pathParameter(request, 'id'), format);
-        response.setHeader('Vary', 'Accept');
+        response.vary('Accept');
         if (format === 'html') response.setHeader('Content-Security-Policy', REPORT_POLICY);
         send(response, REPORT_TYPES[format], text);
       },

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import express, { type RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
+import expressStaticGzip from 'express-static-gzip';
 import { PAGE_POLICY } from '../middleware/security-headers.ts';
 import { sendJson } from '../respond.ts';
 import { DOCS, OPENAPI } from './docs.ts';
@@ -28,7 +29,7 @@ export function pageRoutes({ webDir, version }: PageDependencies): Route[] {
       method: 'get',
       path: '/',
       handle: (request, response) => {
-        response.setHeader('Vary', 'Accept');
+        response.vary('Accept');
         if (request.accepts(['json', 'html']) !== 'html') {
           sendJson(response, 200, { name: 'menagerie', version, links });
         } else if (!existsSync(join(webDir, 'index.html'))) response.redirect(302, DOCS);
@@ -44,11 +45,23 @@ export function pageRoutes({ webDir, version }: PageDependencies): Route[] {
   ];
 }
 
-/** Scripts and styles of the page. Their names contain their digests, so that browsers may cache them for ever. */
+/**
+ * Scripts and styles of the page, as `scripts/build-page.mjs` has compressed them where the client accepts that. Their
+ * names contain their digests, so that browsers may cache them for ever.
+ */
 export function pageAssets(webDir: string): RequestHandler {
-  return express.static(join(webDir, 'assets'), {
+  const files = expressStaticGzip(join(webDir, 'assets'), {
+    enableBrotli: true,
+    orderPreference: ['br', 'gzip'],
     index: false,
-    redirect: false,
-    setHeaders: (response) => response.setHeader('Cache-Control', 'public, max-age=31536000, immutable'),
+    serveStatic: {
+      redirect: false,
+      setHeaders: (response) => response.setHeader('Cache-Control', 'public, max-age=31536000, immutable'),
+    },
   });
+  return (request, response, next) => {
+    // Otherwise a broken escape is answered in plain text. @throws URIError
+    decodeURIComponent(request.path);
+    files(request, response, next);
+  };
 }
