@@ -1,11 +1,12 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { expectEnd, parseWholeNumber, required } from '../src/command/options.ts';
+import { UsageError } from '../src/command/usage-error.ts';
 import { messageOf } from '../src/common/errors.ts';
+
+export { expectEnd, required, UsageError };
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allowPositionals: true }>>;
-
-/** Wrong arguments. The message and the usage are printed, and the process exits with 2. */
-export class UsageError extends Error {}
 
 /**
  * Reads the arguments of the process. With `--help` it prints the usage and exits with 0; with wrong arguments it
@@ -47,22 +48,13 @@ export function parseArguments<const T extends Options>(args: readonly string[],
   }
 }
 
-/** @throws UsageError when the argument is missing */
-export function required(name: string, value: string | undefined): string {
-  if (value === undefined) throw new UsageError(`${name} is missing`);
-  return value;
-}
-
-/** @throws UsageError when there are more arguments */
-export function expectEnd(rest: readonly string[]): void {
-  if (rest.length > 0) throw new UsageError(`unexpected argument: ${rest.join(' ')}`);
-}
-
 /** A whole number of at least `minimum`. @throws UsageError when the text is no such number */
 export function wholeNumber(option: string, text: string, minimum: number): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (Number.isSafeInteger(value) && value >= minimum) return value;
-  throw new UsageError(`${option}: "${text}" is not a whole number of at least ${minimum}`);
+  try {
+    return parseWholeNumber(text, minimum);
+  } catch (thrown) {
+    throw new UsageError(`${option}: ${messageOf(thrown)}`);
+  }
 }
 
 /** @throws UsageError when the text is not one of the choices */

@@ -1,7 +1,8 @@
 /** Sends damaged images and tensors to the server, and fails when it does anything but answer them. */
+
+import { ProgressBar } from '../src/command/progress-bar.ts';
 import { readCommandLine, wholeNumber } from './command-line.ts';
 import { runFuzz } from './fuzz/run-fuzz.ts';
-import { ProgressBar } from './progress-bar.ts';
 import { startServer, temporaryDataDir, untilReady } from './server-process.ts';
 
 const USAGE = `usage: npm run fuzz -- [options]

@@ -1,5 +1,6 @@
 /** Kills the server again and again while it works, and checks what it holds after each restart. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { ProgressBar } from '../src/command/progress-bar.ts';
 import { messageOf } from '../src/common/errors.ts';
 import { seededRandom } from '../src/common/random.ts';
 import { readCommandLine, wholeNumber } from './command-line.ts';
@@ -7,7 +8,6 @@ import { type Action, changeAlias, fineTune, importOrRemove, removeVersion, watc
 import { faultsAfterRestart, jobFaults, leftovers } from './kill-storm/checks.ts';
 import { isFinished, Ledger } from './kill-storm/ledger.ts';
 import { colouredPicture, colourZip } from './labelled-zip.ts';
-import { ProgressBar } from './progress-bar.ts';
 import { childrenOf, type ServerProcess, startServer, temporaryDataDir, until, untilReady } from './server-process.ts';
 
 const USAGE = `usage: npm run kill-storm -- [options]

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
+import { ProgressBar } from '../src/command/progress-bar.ts';
 import { openImageSource, readDataset } from '../src/finetuning/dataset/dataset.ts';
 import { assignSplits, SPLIT_DEFAULTS } from '../src/finetuning/dataset/dataset-split.ts';
 import type { Split } from '../src/finetuning/dataset/split-names.ts';
 import { wilsonInterval } from '../src/finetuning/head/confidence-interval.ts';
 import type { Preprocessing } from '../src/image/crop.ts';
 import { preprocessImage } from '../src/image/preprocess.ts';
-import { ProgressBar } from './progress-bar.ts';
 
 /** Images of a data set with the split that a fine-tune uses. */
 export interface LabelledImages<T> {

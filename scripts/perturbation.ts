@@ -1,8 +1,9 @@
 /** Tests the explanations of models by blanking the pixels that they point at. */
+
+import { ProgressBar } from '../src/command/progress-bar.ts';
 import { type Mean, testPerturbation } from '../src/evaluation/perturbation.ts';
 import { preprocessImage } from '../src/image/preprocess.ts';
 import { readCommandLine, required, wholeNumber } from './command-line.ts';
-import { ProgressBar } from './progress-bar.ts';
 import { withServices } from './with-services.ts';
 
 const USAGE = `usage: npm run perturbation -- <folder or zip> [<model> ...] [options]

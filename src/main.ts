@@ -1,16 +1,10 @@
 #!/usr/bin/env -S node --initial-old-space-size=128
 /** The process: reads the environment and the arguments, handles signals and exits. No other module does. */
 
-import { parseArgs } from 'node:util';
-import { messageOf } from './common/errors.ts';
-import { createLogger } from './common/logger.ts';
-import type { MenagerieServer } from './server.ts';
-import { putEventLoopFirst } from './serving/niceness.ts';
-import { loadConfig, warnOfUnknownSettings } from './settings/load-config.ts';
-import { settingsHelp } from './settings/settings-help.ts';
-
 /** Exit codes by convention: 128 plus the number of the signal. */
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+/** The same for a reader of standard output that has gone, as `head` does: SIGPIPE. */
+const PIPE_EXIT_CODE = 141;
 
 /**
  * Milliseconds in which further signals count as the first one. A signal to the process group arrives directly, and a
@@ -18,44 +12,33 @@ const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
  */
 const SIGNAL_GRACE_MS = 1_000;
 
-try {
-  const { values: options } = parseArgs({ options: { config: { type: 'string' }, help: { type: 'boolean' } } });
-  if (options.help) {
-    console.log(`Starts the server.\n\n  --config FILE         Settings in a YAML file\n\n${settingsHelp()}`);
-    process.exit(0);
-  }
-  const config = await loadConfig(process.env, options.config);
-  const logger = createLogger(config.logLevel);
-  warnOfUnknownSettings(process.env, logger);
-  let server: MenagerieServer | undefined;
-  let stoppingSince: number | undefined;
+const stopping = new AbortController();
+let stoppedBy: keyof typeof SIGNAL_EXIT_CODES | undefined;
+let stoppingSince = 0;
 
-  const stop = async (signal: keyof typeof SIGNAL_EXIT_CODES): Promise<void> => {
-    if (stoppingSince !== undefined) {
-      if (performance.now() - stoppingSince < SIGNAL_GRACE_MS) return;
-      logger.warn({ signal }, 'stopped at once: requests in flight are lost');
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (stoppedBy === undefined) {
+      stoppedBy = signal;
+      stoppingSince = performance.now();
+      stopping.abort(new Error(`stopped by ${signal}`));
+    } else if (performance.now() - stoppingSince >= SIGNAL_GRACE_MS) {
+      console.error(`stopped at once by a second ${signal}: what was running is lost`);
       process.exit(SIGNAL_EXIT_CODES[signal]);
     }
-    stoppingSince = performance.now();
-    logger.info({ signal }, 'stopping: no new requests are accepted, those in flight are finished');
-    try {
-      await server?.close();
-      logger.info('stopped');
-      process.exit(0);
-    } catch (thrown) {
-      logger.error({ err: thrown }, 'the server did not stop cleanly');
-      process.exit(1);
-    }
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
-
-  // Loaded once signals are handled: its modules take a second, and as PID 1 of a container a process ignores signals
-  // that it does not handle.
-  const { createServer } = await import('./server.ts');
-  server = await createServer(config, logger);
-  putEventLoopFirst();
-  await server.start();
-} catch (thrown) {
-  console.error(`menagerie cannot start: ${messageOf(thrown)}`);
-  process.exit(1);
+  });
 }
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(PIPE_EXIT_CODE);
+  throw error;
+});
+
+// Loaded once signals are handled: as PID 1 of a container a process ignores signals that it does not handle.
+const { runCommand } = await import('./command/run-command.ts');
+const code = await runCommand({
+  args: process.argv.slice(2),
+  environment: process.env,
+  signal: stopping.signal,
+});
+// Only after everything is written: an exit cuts what waits for a slow reader.
+process.stdout.write('', () => process.exit(code ?? SIGNAL_EXIT_CODES[stoppedBy ?? 'SIGINT']));

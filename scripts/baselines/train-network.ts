@@ -1,8 +1,8 @@
+import { ProgressBar } from '../../src/command/progress-bar.ts';
 import { seededRandom } from '../../src/common/random.ts';
 import { crossEntropy } from '../../src/finetuning/head/cross-entropy.ts';
 import { argmaxRows } from '../../src/finetuning/head/softmax.ts';
 import type { TensorFlow } from '../../src/runtime/tensorflow.ts';
-import { ProgressBar } from '../progress-bar.ts';
 import { INPUT_SIZE } from './networks.ts';
 
 type LayersModel = ReturnType<TensorFlow['sequential']>;

@@ -78,9 +78,9 @@ export const importOrRemove: Action = async ({ dataDir, ledger, random, signal }
   const there = [...ledger.imports].filter(([, expected]) => expected === 'present').map(([name]) => name);
   const removes = there.length > 1 || (there.length > 0 && random.next() < 0.4);
   const name = removes ? pick(there, random) : `import-${ledger.imports.size}`;
-  const args = removes ? ['remove', name] : ['import', WEIGHTS, '--name', name, '--labels', 'tiny200', '--yes'];
+  const args = removes ? ['rm', name, '--yes'] : ['import', WEIGHTS, '--name', name, '--labels', 'tiny200', '--yes'];
   ledger.imports.set(name, 'either');
-  const child = spawn(process.execPath, ['dist/scripts/zoo.js', ...args], {
+  const child = spawn(process.execPath, ['dist/src/main.js', ...args], {
     env: { ...process.env, DATA_DIR: dataDir },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -89,5 +89,5 @@ export const importOrRemove: Action = async ({ dataDir, ledger, random, signal }
   const [code] = await once(child, 'exit');
   signal.removeEventListener('abort', kill);
   if (code === 0) ledger.imports.set(name, removes ? 'absent' : 'present');
-  else if (!signal.aborted) throw new Error(`zoo ${args.join(' ')} ended with ${code}`);
+  else if (!signal.aborted) throw new Error(`menagerie ${args.join(' ')} ended with ${code}`);
 };

@@ -118,7 +118,7 @@ function noClasses({ name }: ModelVersion, offered: readonly OutputName[], missi
   return new AppError(
     'no_classifier',
     `"${name}" is a backbone without a classifier and has no ${missing}: ask for ${offered.join(' and ')}, ` +
-      `or get the classifier with "npm run zoo -- pull ${name}"`,
+      `or get the classifier with "npx menagerie pull ${name}"`,
   );
 }
 

@@ -29,7 +29,7 @@ export class ModelControl {
   index(ready: boolean): JsonObject[] {
     const { registry, unloadable } = this.#parts;
     const known = registry.list().flatMap(({ versions }) => versions.map((version) => this.#entry(version)));
-    const absent = registry.absent().map(({ name }) => ({ name, reason: `not pulled: npm run zoo -- pull ${name}` }));
+    const absent = registry.absent().map(({ name }) => ({ name, reason: `not pulled: npx menagerie pull ${name}` }));
     const others = [...absent, ...unloadable()].map((entry) => ({ ...entry, state: 'UNAVAILABLE' }));
     return [...known, ...others].filter(({ state }) => !ready || state === 'READY');
   }

@@ -1,28 +1,28 @@
 /**
  * The name that a mistyped one most probably means: the same letters in other spelling, one or two mistakes in a name
  * of at least `LONG` letters, or two words in common. Upper and lower case, `_` and `-` do not count.
+ * @param long letters of a name from which on mistakes are looked for: too many short names are one letter apart
  * @returns undefined when none is near
  */
-export function nearestName(typed: string, names: readonly string[]): string | undefined {
+export function nearestName(typed: string, names: readonly string[], long = LONG): string | undefined {
   const near = names
-    .map((name) => ({ name, distance: distanceBetween(typed, name) }))
+    .map((name) => ({ name, distance: distanceBetween(typed, name, long) }))
     .filter(({ distance }) => distance !== undefined)
     .sort((a, b) => (a.distance ?? 0) - (b.distance ?? 0));
   return near[0]?.name;
 }
 
-/** Letters of a name from which on mistakes are looked for: too many short names are one letter apart. */
 const LONG = 6;
 /** Letters of a word that says something. */
 const WORD = 3;
 
 /** 0 to 2: mistakes; from 3 on: how many words differ, then mistakes. Undefined: the names have nothing in common. */
-function distanceBetween(typed: string, name: string): number | undefined {
+function distanceBetween(typed: string, name: string, long: number): number | undefined {
   const [a, b] = [typed, name].map((each) => each.toLowerCase().replaceAll(/[^a-z0-9]/g, ''));
   if (a === undefined || b === undefined) return undefined;
   if (a === b) return 0;
   const mistakes = editDistance(a, b);
-  if (b.length >= LONG && mistakes <= (b.length < 2 * LONG ? 1 : 2)) return mistakes;
+  if (b.length >= long && mistakes <= (b.length < 2 * LONG ? 1 : 2)) return mistakes;
   const [typedWords, words] = [wordsOf(typed), wordsOf(name)];
   const common = [...words].filter((word) => typedWords.has(word)).length;
   return common >= 2 ? 3 + typedWords.size + words.size - 2 * common + mistakes / 100 : undefined;

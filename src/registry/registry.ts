@@ -115,7 +115,7 @@ export class Registry {
     throw new AppError(
       'no_classifier',
       `"${model.name}" is a backbone without classes: fine-tune it, or pull the whole model with ` +
-        `"npm run zoo -- pull ${model.name}"`,
+        `"npx menagerie pull ${model.name}"`,
     );
   }
 }
@@ -150,6 +150,6 @@ function notPulled({ name, file }: AbsentModel): AppError {
   const megabytes = Math.ceil(file.weights.size_bytes / 1e6);
   return new AppError(
     'model_not_pulled',
-    `the weights of "${name}" have not been pulled: get them with "npm run zoo -- pull ${name}" (${megabytes} MB)`,
+    `the weights of "${name}" have not been pulled: get them with "npx menagerie pull ${name}" (${megabytes} MB)`,
   );
 }

@@ -17,7 +17,7 @@ export async function loadConfig(
 /** Logs variables of the environment that look like settings and are none. */
 export function warnOfUnknownSettings(environment: Readonly<Record<string, string | undefined>>, logger: Logger): void {
   for (const { name, nearest } of unknownSettings(environment, SETTING_NAMES)) {
-    const hint = nearest === undefined ? '--help lists all settings' : `is it ${nearest}?`;
+    const hint = nearest === undefined ? 'menagerie serve --help lists all settings' : `is it ${nearest}?`;
     logger.warn({ name, nearest }, `there is no setting ${name}, and it is not used; ${hint}`);
   }
 }

@@ -114,7 +114,7 @@ describe('a registry', () => {
     const registry = registryOf({});
     registry.setAbsent({ name: 'resnet50.tv_in1k', file: manifest.file });
     expect(() => registry.resolve('resnet50.tv_in1k')).toThrow(
-      'get them with "npm run zoo -- pull resnet50.tv_in1k" (6 MB)',
+      'get them with "npx menagerie pull resnet50.tv_in1k" (6 MB)',
     );
     expect(() => registry.resolve('resnet50.tv_in1k')).toThrow(expect.objectContaining({ code: 'model_not_pulled' }));
     registry.set({

@@ -14,7 +14,7 @@ describe('the zoo', () => {
   });
 
   test('says how to pull models that are not downloaded', async () => {
-    await opened.page.getByText('npm run zoo -- pull resnet50.tv_in1k').waitFor();
+    await opened.page.getByText('npx menagerie pull resnet50.tv_in1k').waitFor();
     await opened.page.getByRole('button', { name: 'Pull resnet50.tv_in1k' }).waitFor();
   });
 

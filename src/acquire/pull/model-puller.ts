@@ -86,7 +86,7 @@ export class ModelPuller {
     try {
       return await readZooManifest(name, this.#parts.seedDir);
     } catch (thrown) {
-      const detail = `The zoo has no model "${name}". See POST /v2/repository/index or npm run zoo -- list.`;
+      const detail = `The zoo has no model "${name}". See POST /v2/repository/index or npx menagerie list.`;
       throw new AppError('model_not_found', detail, { cause: thrown });
     }
   }

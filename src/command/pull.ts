@@ -1,30 +1,23 @@
-import { ModelPuller } from '../../src/acquire/pull/model-puller.ts';
-import type { PullProgress } from '../../src/acquire/pull/pull-options.ts';
-import { parseArguments, UsageError } from '../command-line.ts';
-import { ProgressBar } from '../progress-bar.ts';
-import type { Command } from './command.ts';
-import { openZoo } from './open-zoo.ts';
+import { join } from 'node:path';
+import type { PullProgress } from '../acquire/pull/pull-options.ts';
+import { defineCommand } from './command.ts';
+import { flag, text } from './options.ts';
+import { ProgressBar } from './progress-bar.ts';
+import { UsageError } from './usage-error.ts';
 
 /** Downloads the weights of models. */
-export const pullModels: Command = {
-  usage: 'pull <model> ... [options]',
-  summary: 'Downloads the weights of models and verifies them. An interrupted pull resumes.',
-  help: `  --mirror <folder or URL>   folder or server to take the files from
-  --backbone-only            only the tensors that a fine-tune needs`,
-  run: async (args) => {
-    const { values, positionals } = parseArguments(args, {
-      mirror: { type: 'string' },
-      'backbone-only': { type: 'boolean', default: false },
-    });
-    if (positionals.length === 0) throw new UsageError('the model is missing; npm run zoo -- list shows all models');
-    const { config, pulledDir } = await openZoo();
-    const puller = new ModelPuller({
-      seedDir: config.zooDir,
-      pulledDir,
-      settings: config.downloads,
-    });
-    const interrupted = new AbortController();
-    process.once('SIGINT', () => interrupted.abort(new Error('the pull was interrupted; the next one resumes here')));
+export const pull = defineCommand({
+  usage: '<model> ...',
+  options: {
+    mirror: text('<folder or URL>', 'folder or server to take the files from'),
+    'backbone-only': flag('only the tensors that a fine-tune needs'),
+  },
+  run: async ({ values, positionals }, { terminal, config: readConfig, signal }) => {
+    if (positionals.length === 0) throw new UsageError('the model is missing; menagerie list shows all models');
+    const { zooDir, dataDir, downloads } = await readConfig();
+    const { ModelPuller } = await import('../acquire/pull/model-puller.ts');
+    const puller = new ModelPuller({ seedDir: zooDir, pulledDir: join(dataDir, 'zoo'), settings: downloads });
+    const pulled: object[] = [];
     for (const name of positionals) {
       const start = performance.now();
       const show = new PullDisplay(name);
@@ -33,18 +26,24 @@ export const pullModels: Command = {
           mirror: values.mirror,
           backboneOnly: values['backbone-only'],
           onProgress: (progress) => show.update(progress),
-          signal: interrupted.signal,
+          signal,
         });
         show.end();
-        const seconds = ((performance.now() - start) / 1000).toFixed(1);
-        const size = megabytes(model.manifest.file.weights.size_bytes).toFixed(1);
-        console.log(fetched ? `${name}: pulled ${size} MB in ${seconds} s` : `${name}: already here, verified`);
+        const seconds = (performance.now() - start) / 1000;
+        const { size_bytes: bytes } = model.manifest.file.weights;
+        const size = megabytes(bytes).toFixed(1);
+        terminal.line(
+          fetched ? `${name}: pulled ${size} MB in ${seconds.toFixed(1)} s` : `${name}: already here, verified`,
+        );
+        pulled.push({ model: name, fetched, bytes });
       } finally {
         show.end();
       }
     }
+    terminal.document({ pulled });
+    return undefined;
   },
-};
+});
 
 /** Shows a progress bar for each phase, with the speed over the last seconds. */
 class PullDisplay {

@@ -1,29 +1,21 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { menagerie } from './run.ts';
 
-/** `npm run zoo -- import` without a terminal. */
 let dataDir: string;
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'menagerie-zoo-import-'));
 });
 afterEach(() => rm(dataDir, { recursive: true }));
 
-const zooImport = async (...args: string[]) => {
-  const env = { ...process.env, DATA_DIR: dataDir };
-  const command = ['dist/scripts/zoo.js', 'import', 'zoo/vgg11_bn_slim.tiny200/weights.safetensors', ...args];
-  return await promisify(execFile)(process.execPath, command, { env }).then(
-    ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
-    ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
-  );
-};
+const zooImport = (...args: string[]) =>
+  menagerie(['import', 'zoo/vgg11_bn_slim.tiny200/weights.safetensors', ...args], { DATA_DIR: dataDir });
 
 test('shows what it would import, and imports it only with --yes', async () => {
   const asked = await zooImport('--name', 'mine', '--labels', 'tiny200', '--std', '0.25');
-  expect(asked.code).toBe(1);
+  expect(asked.code).toBe(2);
   expect(asked.stderr).toContain('add --yes');
   expect(asked.stdout).toMatch(/architecture +vgg11_bn_slim\n/);
   expect(asked.stdout).toMatch(/mean +0.485, 0.456, 0.406 +\(guessed\)/);
@@ -44,5 +36,5 @@ test.each([
   const { code, stderr } = await zooImport(...args);
   expect(code).toBe(2);
   expect(stderr).toContain(reason);
-  expect(stderr).toContain('usage: npm run zoo -- import');
+  expect(stderr).toContain('usage: menagerie import');
 });

@@ -1,0 +1,41 @@
+import { RUNTIME_NAMES } from '../runtime/session.ts';
+import { defineCommand } from './command.ts';
+import { choice, expectEnd, required } from './options.ts';
+import { ProgressBar } from './progress-bar.ts';
+import { withServices } from './with-services.ts';
+
+/** Measures the accuracy of a model on labelled images, with the code that serves requests. */
+export const evaluate = defineCommand({
+  usage: '<model> <folder or zip>',
+  details:
+    'Measures the top-1 and top-5 accuracy. The folder or zip has one folder per class, named by the synset or\n' +
+    'label of a class of the model.',
+  options: { runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx') },
+  run: ({ values: { runtime }, positionals: [model, data, ...rest] }, context) => {
+    expectEnd(rest);
+    const name = required('the model', model);
+    const path = required('the folder or zip', data);
+    return withServices(context, async ({ registry, classifier }) => {
+      const { terminal, signal } = context;
+      const { measureAccuracy } = await import('../evaluation/accuracy.ts');
+      const bar = new ProgressBar('images');
+      const { images, top1, top5, unknownClasses, unreadable } = await measureAccuracy(
+        (request) => classifier.classify({ ...request, signal }),
+        { model: registry.resolve(name), runtime, path, onProgress: (done, total) => bar.update(done, total) },
+      ).finally(() => bar.end());
+      terminal.line(
+        `${name} (${runtime}) on ${images} images of ${path}: top-1 ${percent(top1)}, top-5 ${percent(top5)}`,
+      );
+      if (unknownClasses.length > 0) {
+        terminal.line(`not counted, because the model does not have these classes: ${unknownClasses.join(', ')}`);
+      }
+      for (const { name: file, reason } of unreadable) terminal.line(`not counted: ${file}: ${reason}`);
+      terminal.document({ model: name, runtime, images, top1, top5, unknown_classes: unknownClasses, unreadable });
+      return undefined;
+    });
+  },
+});
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}

@@ -1,0 +1,64 @@
+import { createInterface } from 'node:readline/promises';
+import { messageOf } from '../common/errors.ts';
+import { UsageError } from './usage-error.ts';
+
+/**
+ * What a command prints: results on standard output, everything else on standard error. With `--json`, standard output
+ * gets one JSON document and nothing else.
+ */
+export class Terminal {
+  /** Whether `--json` was given. */
+  readonly json: boolean;
+
+  constructor(json: boolean) {
+    this.json = json;
+  }
+
+  /** A line for people on standard output; nothing with `--json`. */
+  line(text = ''): void {
+    if (!this.json) this.print(text);
+  }
+
+  /** The result for programs; nothing without `--json`. */
+  document(value: unknown): void {
+    if (this.json) this.print(JSON.stringify(value, null, 2));
+  }
+
+  /** A line on standard output in any case, such as the help. */
+  print(text: string): void {
+    process.stdout.write(`${text}\n`);
+  }
+
+  /** A line on standard error. */
+  note(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  /** Says why a command failed. The document has the stable code of the error, if it has one. */
+  fail(thrown: unknown): void {
+    const message = messageOf(thrown);
+    this.note(message);
+    if (thrown instanceof UsageError && thrown.help !== undefined) this.note(`\n${thrown.help}`);
+    const code = thrown instanceof UsageError ? 'usage' : codeOf(thrown);
+    this.document({ error: { code, message } });
+  }
+
+  /**
+   * Asks a question that is answered with yes or no.
+   * @throws UsageError when nobody can be asked
+   */
+  async confirm(question: string, signal: AbortSignal): Promise<boolean> {
+    if (!process.stdin.isTTY) throw new UsageError('there is no terminal to ask on: add --yes');
+    const asking = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `, { signal })).trim());
+    } finally {
+      asking.close();
+    }
+  }
+}
+
+function codeOf(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  return typeof code === 'string' ? code : 'failed';
+}
