@@ -18,6 +18,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Names what images show.',
     load: async () => (await import('./classify.ts')).classify,
   },
+  explain: {
+    summary: 'Shows which parts of an image speak for a class.',
+    load: async () => (await import('./explain.ts')).explain,
+  },
   finetune: {
     summary: 'Teaches a model your own classes, from a folder or zip of labelled images.',
     load: async () => (await import('./finetune.ts')).finetune,
