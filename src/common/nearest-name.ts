@@ -37,16 +37,19 @@ function wordsOf(name: string): ReadonlySet<string> {
   );
 }
 
-/** Levenshtein distance: letters to insert, remove or replace. Both texts are short. */
+/** Letters to insert, remove, replace or swap with their neighbour (optimal string alignment). Both texts are short. */
 function editDistance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (const [index, letter] of [...a].entries()) {
+  for (let index = 0; index < a.length; index++) {
     const next = [index + 1];
     for (let column = 1; column <= b.length; column++) {
-      const replaced = (row[column - 1] ?? 0) + (b[column - 1] === letter ? 0 : 1);
-      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+      const replaced = (row[column - 1] ?? 0) + (b[column - 1] === a[index] ? 0 : 1);
+      const isSwapped = index > 0 && b[column - 1] === a[index - 1] && b[column - 2] === a[index];
+      const swapped = isSwapped ? (before[column - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
+      next.push(Math.min(replaced, swapped, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[b.length] ?? 0;
 }

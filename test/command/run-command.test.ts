@@ -30,6 +30,7 @@ test('menagerie --help lists the commands and the exit codes', async () => {
 });
 
 test('an unknown command names the nearest', async () => {
+  expect((await menagerie(['lsit'])).stderr).toMatch(/^there is no command lsit; did you mean list\?/);
   const { code, stdout, stderr } = await menagerie(['clasify', 'photo.jpg']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toBe('there is no command clasify; did you mean classify?\n\nmenagerie --help lists the commands\n');
