@@ -20,7 +20,7 @@ describe('arguments', () => {
     });
   });
 
-  it.each([
+  it.each<[readonly string[], string]>([
     [['--topk', '3'], 'there is no option --topk; did you mean --top-k?'],
     [['--frobnicate'], 'there is no option --frobnicate'],
     [['-m', 'x'], 'there is no option -m'],
@@ -30,7 +30,8 @@ describe('arguments', () => {
     [['--runtime', 'tf'], '--runtime: "tf" is not one of onnx, tfjs'],
     [['--opacity', '2'], '--opacity: "2" is not a number from 0 to 1'],
     ...['', '1.5', '-1', '0', 'x', '1e99'].map(
-      (typed) => [[`--top-k=${typed}`], `--top-k: "${typed}" is not a whole number of at least 1`] as const,
+      (typed) =>
+        [[`--top-k=${typed}`], `--top-k: "${typed}" is not a whole number of at least 1`] satisfies [string[], string],
     ),
   ])('%j are refused', (args, message) => {
     expect(() => readArguments(args, OPTIONS)).toThrow(new UsageError(message));
