@@ -2,16 +2,18 @@
 import { AppError } from '../common/errors.ts';
 import { openImageSource, readDataset } from './dataset/dataset.ts';
 import { refuseTooFewFiles } from './dataset/dataset-size.ts';
+import { encodingCalled } from './dataset/text-encoding.ts';
 import type { DatasetFault } from './dataset-check.ts';
 
 process.on('disconnect', () => process.exit());
-process.send?.(await faultOf(process.argv[2] ?? ''), () => process.disconnect());
+process.send?.(await faultOf(process.argv[2] ?? '', process.argv[3] ?? ''), () => process.disconnect());
 
-async function faultOf(path: string): Promise<DatasetFault> {
+async function faultOf(path: string, encodingName: string): Promise<DatasetFault> {
+  const encoding = encodingCalled(encodingName);
   try {
-    const source = await openImageSource(path);
+    const source = await openImageSource(path, encoding);
     try {
-      refuseTooFewFiles(await readDataset(source));
+      refuseTooFewFiles(await readDataset(source, encoding));
     } finally {
       await source.close();
     }

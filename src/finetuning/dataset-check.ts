@@ -19,11 +19,12 @@ const MAX_SECONDS = 120;
  * Checks the names and labels of a data set in a process of its own: a hundred thousand names, or a table that was made
  * to be slow, would delay other requests or take the server's memory. A thread is not enough, since one that exceeds
  * its memory can end the whole process.
+ * @param encoding of its names and tables, by any of its names; detected when it is not given
  * @throws AppError when the data set cannot be trained on whatever its images show
  */
-export async function checkDataset(path: string): Promise<void> {
+export async function checkDataset(path: string, encoding = ''): Promise<void> {
   const fault = await new Promise<DatasetFault>((resolve, reject) => {
-    const child = fork(compiledEntry(import.meta.url, 'dataset-check-child.js'), [path], {
+    const child = fork(compiledEntry(import.meta.url, 'dataset-check-child.js'), [path, encoding], {
       execArgv: [`--max-old-space-size=${MAX_MEMORY_MB}`],
       // V8 writes pages about the heap when it is full.
       stdio: 'ignore',

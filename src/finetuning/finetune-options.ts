@@ -3,6 +3,7 @@ import { AppError } from '../common/errors.ts';
 import { augmentationSchema } from '../image/augment.ts';
 import { describeIssues, MODEL_NAME } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
+import { ENCODINGS, encodingCalled } from './dataset/text-encoding.ts';
 import { SEARCH_LEVELS } from './head/search-candidates.ts';
 
 /** How hyperparameters are searched; with `none` the defaults are used. */
@@ -26,6 +27,11 @@ export const finetuneOptionsSchema = z.strictObject({
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
   augmentation: augmentationSchema.prefault({}),
   validation_share: share.default(SPLIT_DEFAULTS.validationShare),
+  /** Of names in the zip that are not marked as UTF-8, and of tables that are not Unicode; detected when absent. */
+  encoding: z
+    .string()
+    .refine((name) => encodingCalled(name) !== undefined, `must be ${ENCODINGS.join(', ')}, or absent to detect it`)
+    .optional(),
   test_share: share.default(SPLIT_DEFAULTS.testShare),
   hidden_units: z.array(z.number().int().min(1).max(4096)).max(3).optional(),
   dropout: z.number().min(0).max(0.9).optional(),

@@ -7,6 +7,7 @@ import { openImageSource, readDataset } from './dataset/dataset.ts';
 import type { ImageSource } from './dataset/image-source.ts';
 import { type Preflight, runPreflight } from './dataset/preflight.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
+import { encodingCalled, type TextEncoding } from './dataset/text-encoding.ts';
 import { trimCache } from './features/cache-folder.ts';
 import { type DatasetFeatures, extractFeatures } from './features/dataset-features.ts';
 import { FeatureExtraction } from './features/feature-extraction.ts';
@@ -42,7 +43,7 @@ export async function trainModel(
     report(progress);
   };
   onProgress({ phase: 'reading' });
-  const source = await openImageSource(task.datasetPath);
+  const source = await openImageSource(task.datasetPath, encodingOf(task));
   try {
     // TensorFlow.js loads while the backbone computes: the other core has little to do then.
     const [{ preflight, features, onnxRuntimeVersion }, { tf, backend }] = await Promise.all([
@@ -59,7 +60,7 @@ export async function trainModel(
       trained,
       backend: {
         name: backend,
-        libraries: { 'onnxruntime-node': onnxRuntimeVersion, '@tensorflow/tfjs-core': tf.version_core },
+        libraries: { 'onnxruntime-node': onnxRuntimeVersion, '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown' },
       },
       durations: clock.seconds(),
       currentAccuracy,
@@ -77,7 +78,7 @@ export async function trainModel(
  */
 export async function inspectDataset(task: InspectionTask, onProgress: OnProgress): Promise<PreflightReport> {
   onProgress({ phase: 'reading' });
-  const source = await openImageSource(task.datasetPath);
+  const source = await openImageSource(task.datasetPath, encodingOf(task));
   try {
     return await withExtraction(task, async (extraction) => {
       const { report } = await inspect(task, source, extraction, onProgress);
@@ -136,13 +137,17 @@ async function withExtraction<T>(
   }
 }
 
+function encodingOf({ options }: Pick<InspectionTask, 'options'>): TextEncoding | undefined {
+  return options.encoding === undefined ? undefined : encodingCalled(options.encoding);
+}
+
 async function inspect(
   { options, backbone }: InspectionTask,
   source: ImageSource,
   extraction: FeatureExtraction,
   onProgress: OnProgress,
 ): Promise<Preflight> {
-  const dataset = await readDataset(source);
+  const dataset = await readDataset(source, encodingOf({ options }));
   const timer = phaseTimer();
   return runPreflight(dataset, source, {
     split: { seed: options.seed, validationShare: options.validation_share, testShare: options.test_share },

@@ -17,6 +17,8 @@ export interface DraftClass {
 export interface Draft {
   classes: DraftClass[];
   zip: File | undefined;
+  /** The encoding of the names in the zip; empty to detect it. */
+  encoding: string;
   /** The name of the model to train. */
   modelName: string;
 }
@@ -40,7 +42,7 @@ export const MIN_PICTURES = 5;
 const MIN_CLASSES = 2;
 
 export function emptyDraft(): Draft {
-  return { classes: [emptyClass(), emptyClass()], zip: undefined, modelName: '' };
+  return { classes: [emptyClass(), emptyClass()], zip: undefined, encoding: '', modelName: '' };
 }
 
 export function emptyClass(): DraftClass {
@@ -56,9 +58,8 @@ export function whatIsMissing({ classes, zip }: Draft): string | undefined {
   if (zip !== undefined) return undefined;
   const used = classes.filter(({ pictures }) => pictures.length > 0);
   if (used.length < MIN_CLASSES) return 'Add images of at least two classes, or a zip with one folder per class.';
-  const unnamed = used.filter(({ name }) => folderName(name) === '').length;
-  if (unnamed > 0) return 'Name every class.';
-  const names = used.map(({ name }) => folderName(name));
+  const names = used.map(({ name }) => className(name));
+  if (names.includes('')) return 'Name every class.';
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) return `Two classes are named “${twice}”. Rename one of them.`;
   const short = used.find(({ pictures }) => pictures.length < MIN_PICTURES);
@@ -67,25 +68,37 @@ export function whatIsMissing({ classes, zip }: Draft): string | undefined {
   return undefined;
 }
 
-/** Packs the draft as a zip with one folder per class. @param onProgress called with the packed share, 0..1 */
-export async function packDraft({ classes, zip }: Draft, onProgress: (share: number) => void): Promise<PackedDataset> {
+/**
+ * Packs the draft as a zip: a folder for each class, and a table with their names, which may be none for folders, such
+ * as `B/W` or `test`.
+ * @param onProgress called with the packed share, 0..1
+ */
+export async function packDraft(
+  { classes, zip }: Pick<Draft, 'classes' | 'zip'>,
+  onProgress: (share: number) => void,
+): Promise<PackedDataset> {
   if (zip !== undefined) return packedZip(zip);
   const images = new Map<string, Blob>();
-  for (const { name, pictures } of classes) {
-    pictures.forEach(({ file }, index) => {
-      // Numbered, since files from different folders may have the same name.
-      images.set(
-        `${folderName(name)}/${String(index + 1).padStart(4, '0')}-${file.name.replaceAll(/[/\\]/g, '-')}`,
-        file,
-      );
+  const samples = new Map<string, readonly string[]>();
+  const rows: string[] = ['file,label'];
+  classes.forEach(({ name, pictures }, index) => {
+    if (pictures.length === 0) return;
+    const files = pictures.map(({ file }, number) => {
+      // Numbered, since names of folders and files may be alike.
+      const path = `${index + 1}-${plain(name.trim())}/${String(number + 1).padStart(4, '0')}-${plain(file.name)}`;
+      images.set(path, file);
+      rows.push([path, className(name)].map(quoted).join(','));
+      return path;
     });
-  }
+    samples.set(className(name), files.slice(0, SAMPLES));
+  });
   const entries = [...images].map(([name, content]) => ({ name, content }));
-  const packed = await writeZip(entries, (done) => onProgress(done / entries.length));
+  const table = { name: 'labels.csv', content: new Blob([rows.join('\n')]) };
+  const packed = await writeZip([...entries, table], (done) => onProgress(done / entries.length));
   return {
     file: new File([packed], 'dataset.zip', { type: 'application/zip' }),
     imageOf: async (name) => images.get(name),
-    samples: async () => samplesOf(images.keys()),
+    samples: async () => samples,
   };
 }
 
@@ -115,7 +128,17 @@ function samplesOf(names: Iterable<string>): ReadonlyMap<string, readonly string
   return samples;
 }
 
-/** The folder of a class in the zip. */
-function folderName(name: string): string {
-  return name.trim().replaceAll(/[/\\]/g, '-').replace(/^\.+/, '');
+/** The name of a class as the server has it. */
+function className(name: string): string {
+  return name.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
+}
+
+/** A name that is one segment of a path. */
+function plain(name: string): string {
+  return name.replaceAll(/[/\\]/g, '-');
+}
+
+/** A cell of a CSV table. */
+function quoted(text: string): string {
+  return `"${text.replaceAll('"', '""')}"`;
 }

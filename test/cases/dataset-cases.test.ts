@@ -1,30 +1,45 @@
+import { mkdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { openImageSource, readDataset } from '../../src/finetuning/dataset/dataset.ts';
-import { temporaryFolder } from '../finetuning/dataset/zip-fixtures.ts';
-import { IMAGES, makeDatasetCases } from './dataset-cases.ts';
+import { openArchive } from '../../src/finetuning/dataset/archive.ts';
+import { type Dataset, readDataset } from '../../src/finetuning/dataset/dataset.ts';
+import { fileOf, zipOf } from '../finetuning/dataset/zip-fixtures.ts';
+import { ENCODED, encodedZip, entriesOf, writeDatasetCases } from './dataset-cases.ts';
+import { SHAPES } from './dataset-shapes.ts';
 
-const SPLITS = ['cat test', 'cat train', 'dog test', 'dog train'];
+/** What is read before any image is: the content does not matter. */
+const draw = () => Buffer.from('x');
 
-/** The classes of each case, with their splits where the data set gives them. */
-const RIGHT: Readonly<Record<string, readonly string[]>> = {
-  kaggle_sets: SPLITS,
-  roboflow: SPLITS,
-  label_first: ['cat', 'dog'],
-  ids_without_extension: ['cat', 'dog'],
-  colon: ['b:w', 'cat'],
-  shift_jis: ['ソウル', 'ソース'],
-  names_of_files: ['cat', 'dog'],
-};
-
-test('every case has the right classes and splits, and uses every labelled image', async () => {
-  const paths = await makeDatasetCases(temporaryFolder());
-  expect(Object.keys(paths).sort()).toEqual(Object.keys(RIGHT).sort());
-  for (const [name, path] of Object.entries(paths)) {
-    const source = await openImageSource(path);
-    const { files } = await readDataset(source);
+async function datasetIn(zip: Buffer): Promise<Dataset> {
+  const source = await openArchive(fileOf(zip));
+  try {
+    return await readDataset(source);
+  } finally {
     await source.close();
-    const groups = files.map(({ label, split }) => (split === undefined ? label : `${label} ${split}`));
-    expect([...new Set(groups)].sort(), name).toEqual(RIGHT[name]);
-    expect(files, name).toHaveLength(IMAGES * (RIGHT[name]?.length ?? 0));
   }
+}
+
+/** The classes with their splits, where the data set gives them. */
+function groupsOf({ files }: Dataset): string[] {
+  return [...new Set(files.map(({ label, split }) => (split === undefined ? label : `${label} ${split}`)))].sort();
+}
+
+test.each(Object.entries(SHAPES))('a data set in the shape of %s', async (_, shape) => {
+  const { right, warnings = [] } = shape;
+  const dataset = datasetIn(await zipOf(await entriesOf(shape, draw)));
+  if (right instanceof RegExp) {
+    await expect(dataset).rejects.toMatchObject({ code: 'dataset_layout', message: expect.stringMatching(right) });
+  } else {
+    expect(groupsOf(await dataset)).toEqual(right);
+    expect((await dataset).warnings.map(({ code }) => code).sort()).toEqual([...warnings].sort());
+  }
+});
+
+test.each(Object.entries(ENCODED))('names in %s', async (_, encoded) => {
+  expect((await datasetIn(await encodedZip(encoded, draw))).classes).toEqual([...encoded.right].sort());
+});
+
+const { CASES } = process.env;
+test.runIf(CASES)('the cases are written as files', async () => {
+  mkdirSync(CASES ?? '', { recursive: true });
+  await writeDatasetCases(CASES ?? '');
 });

@@ -1,92 +1,81 @@
+/**
+ * The project's own data sets in the shapes that people share. The images are drawn here, and nothing is taken from
+ * elsewhere: each shape is a list of names in `dataset-shapes.ts`. To have the zips as files, for a look or a server:
+ *
+ *     CASES=/tmp/cases npx vitest run --config test/vitest.config.ts test/cases
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { swapped, type ZipEntry, zipOf } from '../finetuning/dataset/zip-fixtures.ts';
+import { patched, swapped, type ZipEntry, zipOf } from '../finetuning/dataset/zip-fixtures.ts';
+import { type DatasetShape, IMAGES, SHAPES } from './dataset-shapes.ts';
 
-/** Images of each class in each split. */
-export const IMAGES = 6;
-
-/** A drawing that differs for each name, so that no two images are copies. */
+/** A drawing of coloured squares that differs for each name, so that no two images look alike. */
 async function drawing(name: string): Promise<Buffer> {
-  const hash = [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 7);
-  const background = { r: hash & 255, g: (hash >>> 8) & 255, b: (hash >>> 16) & 255 };
-  return await sharp({ create: { width: 32, height: 32, channels: 3, background } })
+  const side = 4;
+  let state = 7;
+  for (const letter of name) state = (state * 31 + letter.charCodeAt(0)) >>> 0;
+  const pixels = Uint8Array.from({ length: side * side * 3 }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 24;
+  });
+  return await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+    .resize(64, 64, { kernel: 'nearest' })
     .jpeg()
     .toBuffer();
 }
 
-async function imagesNamed(nameOf: (index: number) => string): Promise<ZipEntry[]> {
-  const names = Array.from({ length: IMAGES }, (_, index) => nameOf(index));
-  return await Promise.all(names.map(async (name) => ({ name, content: await drawing(name) })));
+/** The entries of a shape. @param draw gives the content of an image by its name */
+export async function entriesOf(
+  { images, others = [], folders = [] }: Pick<DatasetShape, 'images' | 'others' | 'folders'>,
+  draw: (name: string) => Promise<Buffer> | Buffer,
+): Promise<readonly ZipEntry[]> {
+  const drawn = await Promise.all(images.map(async (name) => ({ name, content: await draw(name) })));
+  return [...drawn, ...others, ...folders.map((name) => ({ name, content: '' }))];
 }
 
-async function zipOfAll(images: readonly Promise<ZipEntry[]>[], ...tables: readonly ZipEntry[]): Promise<Buffer> {
-  return await zipOf([...(await Promise.all(images)).flat(), ...tables]);
+/** A data set whose names are in an encoding without any mark: classes by their bytes, as Latin-1. */
+export interface EncodedCase {
+  readonly names: readonly string[];
+  readonly right: readonly string[];
 }
 
-const table = (name: string, header: string, rowOf: (label: string, index: number) => string): ZipEntry => ({
-  name,
-  content: [
-    header,
-    ...['cat', 'dog'].flatMap((label) => Array.from({ length: IMAGES }, (_, i) => rowOf(label, i))),
-  ].join('\n'),
-});
-
-const CASES: Readonly<Record<string, () => Promise<Buffer>>> = {
-  kaggle_sets: () =>
-    zipOfAll(
-      ['training_set', 'test_set'].flatMap((split) =>
-        ['cat', 'dog'].map((label) => imagesNamed((index) => `${split}/${split}/${label}/${index}.jpg`)),
-      ),
-    ),
-  roboflow: () =>
-    zipOfAll(
-      ['train', 'test'].flatMap((split) =>
-        ['cat', 'dog'].map((label) => imagesNamed((index) => `${split}/${label}${index}.jpg`)),
-      ),
-      ...['train', 'test'].map((split) =>
-        table(
-          `${split}/_classes.csv`,
-          'filename, cat, dog',
-          (label, index) => `${label}${index}.jpg, ${label === 'cat' ? '1, 0' : '0, 1'}`,
-        ),
-      ),
-    ),
-  label_first: () =>
-    zipOfAll(
-      ['cat', 'dog'].map((label) => imagesNamed((index) => `images/x${label}${index}.jpg`)),
-      table('labels.csv', 'label,image_id', (label, index) => `${label},images/x${label}${index}.jpg`),
-    ),
-  ids_without_extension: () =>
-    zipOfAll(
-      [
-        ...['cat', 'dog'].map((label) => imagesNamed((index) => `train/${label}${index}.jpg`)),
-        imagesNamed((i) => `test/${i}.jpg`),
-      ],
-      table('train.csv', 'id,breed', (label, index) => `${label}${index},${label}`),
-      { name: 'sample_submission.csv', content: 'id,breed\n0,cat' },
-    ),
-  colon: async () =>
-    swapped(
-      await zipOfAll(['b-w', 'cat'].map((label) => imagesNamed((index) => `${label}/${index}.jpg`))),
-      'b-w/',
-      'b:w/',
-    ),
+/** Classes of names in encodings without a mark. */
+export const ENCODED: Readonly<Record<string, EncodedCase>> = {
   // ソース and ソウル: the second byte of the first letter is a backslash.
-  shift_jis: async () =>
-    ['\x83\\\x81[\x83X', '\x83\\\x83E\x83\x8b'].reduce(
-      (zip, name, index) => swapped(zip, `xxxxx${index}/`, Buffer.from(`${name}/`, 'latin1')),
-      await zipOfAll([0, 1].map((stand) => imagesNamed((index) => `xxxxx${stand}/${index}.jpg`))),
-    ),
-  names_of_files: () => zipOfAll(['cat', 'dog'].map((label) => imagesNamed((index) => `all/${label}.${index}.jpg`))),
+  shift_jis: { names: ['\x83\\\x81[\x83X', '\x83\\\x83E\x83\x8b'], right: ['ソース', 'ソウル'] },
+  gbk: { names: ['\xc3\xa8', '\xb9\xb7'], right: ['猫', '狗'] },
+  big5: { names: ['\xc4\xab\xaaG', '\xad\xbb\xbf\xbc'], right: ['蘋果', '香蕉'] },
+  euc_kr: { names: ['\xb0\xed\xbe\xe7\xc0\xcc', '\xb0\xad\xbe\xc6\xc1\xf6'], right: ['고양이', '강아지'] },
+  windows_1251: { names: ['\xca\xee\xf8\xea\xe8', '\xd1\xee\xe1\xe0\xea\xe8'], right: ['Кошки', 'Собаки'] },
+  koi8_r: { names: ['\xeb\xcf\xdb\xcb\xc9', '\xf3\xcf\xc2\xc1\xcb\xc9'], right: ['Кошки', 'Собаки'] },
+  cp866: { names: ['\x8a\xae\xe8\xaa\xa8', '\x91\xae\xa1\xa0\xaa\xa8'], right: ['Кошки', 'Собаки'] },
+  windows_1252: { names: ['K\xf6ter', '\xc4pfel'], right: ['Köter', 'Äpfel'] },
+  cp437: { names: ['K\x94ter', '\x8epfel'], right: ['Köter', 'Äpfel'] },
+  cp850: { names: ['ma\x87\xc6', 'lim\xc6o'], right: ['maçã', 'limão'] },
+  colon: { names: ['b:w', 'cat'], right: ['b:w', 'cat'] },
 };
 
-/** Writes a zip for each layout that data sets are shared in. @returns the path of each */
-export async function makeDatasetCases(folder: string): Promise<Readonly<Record<string, string>>> {
-  const made = Object.entries(CASES).map(async ([name, make]) => {
-    const path = join(folder, `${name}.zip`);
-    writeFileSync(path, await make());
-    return [name, path] as const;
-  });
-  return Object.fromEntries(await Promise.all(made));
+/** The zip of an encoded case. */
+export async function encodedZip(
+  { names }: EncodedCase,
+  draw: (name: string) => Promise<Buffer> | Buffer,
+): Promise<Buffer> {
+  const stands = names.map((name, index) => `${String(index).padStart(name.length, 'x')}/`);
+  const images = stands.flatMap((stand) => Array.from({ length: IMAGES }, (_, index) => `${stand}${index}.jpg`));
+  const marked = names.reduce(
+    (zip, name, index) => swapped(zip, stands[index] ?? '', Buffer.from(`${name}/`, 'latin1')),
+    await zipOf(await entriesOf({ images }, draw)),
+  );
+  return images.reduce((zip, _, index) => patched(zip, index, 'flags', 0), marked);
+}
+
+/** Writes a zip with drawn images for each case. */
+export async function writeDatasetCases(folder: string): Promise<void> {
+  for (const [name, shape] of Object.entries(SHAPES)) {
+    writeFileSync(join(folder, `${name}.zip`), await zipOf(await entriesOf(shape, drawing)));
+  }
+  for (const [name, encoded] of Object.entries(ENCODED)) {
+    writeFileSync(join(folder, `${name}.zip`), await encodedZip(encoded, drawing));
+  }
 }

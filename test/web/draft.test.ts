@@ -8,6 +8,7 @@ const pictures = (count: number) =>
 const draft = (...classes: [name: string, count: number][]): Draft => ({
   classes: classes.map(([name, count]) => ({ name, pictures: pictures(count) })),
   zip: undefined,
+  encoding: '',
   modelName: '',
 });
 
@@ -27,10 +28,25 @@ describe('what is missing from a draft', () => {
   });
 });
 
-test('a data set is packed with one folder per class, whatever the names of its images', async () => {
-  const { file, imageOf } = await packDraft(draft(['a/b', 2], ['..c', 1]), () => {});
-  const names = (await readZip(file)).map(({ name }) => name);
-  expect(names).toEqual(['a-b/0001-photo.jpg', 'a-b/0002-photo.jpg', 'c/0001-photo.jpg']);
-  expect(await imageOf('c/0001-photo.jpg')).toBeInstanceOf(Blob);
+test('a data set is packed with a folder per class, and a table with names that are none for folders', async () => {
+  const { file, imageOf, samples } = await packDraft(draft(['B/W', 2], ['say "cat"', 1]), () => {});
+  const entries = await readZip(file);
+  const [first = '', second = '', third = '', table] = entries.map(({ name }) => name);
+  expect([first, second, third, table]).toEqual([
+    '1-B-W/0001-photo.jpg',
+    '1-B-W/0002-photo.jpg',
+    '2-say "cat"/0001-photo.jpg',
+    'labels.csv',
+  ]);
+  expect(await (await entries.at(-1)?.read())?.text()).toBe(
+    `file,label\n"${first}","B/W"\n"${second}","B/W"\n"2-say ""cat""/0001-photo.jpg","say ""cat"""`,
+  );
+  expect(await samples()).toEqual(
+    new Map([
+      ['B/W', [first, second]],
+      ['say "cat"', [third]],
+    ]),
+  );
+  expect(await imageOf(first)).toBeInstanceOf(Blob);
   expect(await imageOf('d/0001-photo.jpg')).toBeUndefined();
 });

@@ -4,7 +4,8 @@ import { crc32, inflateRaw } from 'node:zlib';
 import type { Entry } from 'yauzl';
 import { AppError, messageOf } from '../../common/errors.ts';
 import { fileBytes, openZip } from '../../common/open-zip.ts';
-import { decodeName, safeName, unicodeName } from './entry-name.ts';
+import { detectEncoding } from './detect-encoding.ts';
+import { decodeName, isMarked, type NameReading, safeName, unicodeName } from './entry-name.ts';
 import {
   ARCHIVE_LIMITS,
   type ArchiveLimits,
@@ -13,8 +14,9 @@ import {
   type ImageSource,
   overLimit,
   type SourceFile,
+  withoutFiles,
 } from './image-source.ts';
-import { detectNameEncoding, type NameEncoding } from './name-encoding.ts';
+import type { TextEncoding } from './text-encoding.ts';
 
 const inflate = promisify(inflateRaw);
 
@@ -26,6 +28,9 @@ const LOCAL_HEADER_SIGNATURE = 0x04034b50;
  * The limit on the ratio does not apply to smaller entries: they cannot fill memory, and blank drawings compress well.
  */
 const RATIO_FREE_BYTES = 1024 * 1024;
+
+/** In these, valid UTF-8 is an accident. */
+const MULTI_BYTE: readonly TextEncoding[] = ['shift_jis', 'gbk', 'big5', 'euc-kr'];
 
 const FILE_TYPE_MASK = 0o170000;
 const REGULAR_FILE = 0o100000;
@@ -47,21 +52,28 @@ interface ZippedFile extends SourceFile {
  * The limits are checked against the sizes in the central directory before anything is inflated. `read` inflates no
  * more than these sizes, and refuses content whose size or CRC-32 differs.
  *
+ * @param encoding that of names that are not marked as UTF-8; detected when it is not given
  * @throws AppError `archive_too_large`, `archive_bomb`, `archive_unsafe`, `archive_encrypted`, `archive_corrupt`,
- * `unsupported_archive`
+ * `unsupported_archive`; `invalid_request` when a name is no text in `encoding`
  */
-export async function openArchive(path: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<ImageSource> {
+export async function openArchive(
+  path: string,
+  limits: ArchiveLimits = ARCHIVE_LIMITS,
+  encoding?: TextEncoding,
+): Promise<ImageSource> {
   const handle = await open(path, 'r');
   try {
     const { size } = await handle.stat();
     if (size > limits.maxArchiveBytes) throw overLimit('maxArchiveBytes', size, limits);
     await refuseOtherFormats(handle);
-    const encoding = await nameEncoding(handle, limits);
-    const { files, ignored } = await readDirectory(handle, size, limits, encoding);
+    const detected = encoding === undefined ? await detectReading(handle, limits) : undefined;
+    const reading = detected ?? { encoding: encoding ?? 'cp437', overUnmarked: encoding !== undefined };
+    const { files, ignored, folders } = await readDirectory(handle, size, limits, reading);
     return {
       files: [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
       ignored,
-      ...(encoding === undefined ? {} : { nameEncoding: encoding }),
+      emptyFolders: withoutFiles(folders, files.keys()),
+      ...(detected === undefined ? {} : { nameEncoding: detected.encoding }),
       read: async ({ name }) => {
         const file = files.get(name);
         if (file === undefined) throw new Error(`${name} is not a file of this archive`);
@@ -91,17 +103,18 @@ async function readDirectory(
   handle: FileHandle,
   archiveBytes: number,
   limits: ArchiveLimits,
-  encoding: NameEncoding | undefined,
-): Promise<{ files: Map<string, ZippedFile>; ignored: IgnoredEntry[] }> {
+  reading: NameReading,
+): Promise<{ files: Map<string, ZippedFile>; ignored: IgnoredEntry[]; folders: Set<string> }> {
   const files = new Map<string, ZippedFile>();
+  const folders = new Set<string>();
   const ignored: IgnoredEntry[] = [];
   let totalBytes = 0;
   let totalCompressed = 0;
   for await (const entry of centralDirectory(handle, limits)) {
     if (entry.fileNameRaw.length > limits.maxNameBytes) {
-      throw overLimit('maxNameBytes', entry.fileNameRaw.length, limits, decodeName(entry, encoding));
+      throw overLimit('maxNameBytes', entry.fileNameRaw.length, limits, entry.fileNameRaw.toString('latin1'));
     }
-    const decoded = decodeName(entry, encoding);
+    const decoded = decodeName(entry, reading);
     const name = safeName(decoded);
     checkDepth(name, limits);
     refuseUnreadable(entry, name, archiveBytes);
@@ -122,7 +135,10 @@ async function readDirectory(
     }
 
     const kind = kindOf(entry, decoded);
-    if (kind === 'folder') continue;
+    if (kind === 'folder') {
+      folders.add(name);
+      continue;
+    }
     if (kind !== 'file') {
       ignored.push({ name, reason: kind });
       continue;
@@ -138,7 +154,7 @@ async function readDirectory(
       crc: entry.crc32,
     });
   }
-  return { files, ignored };
+  return { files, ignored, folders };
 }
 
 /** The entries of the central directory. Errors of the parser become `archive_corrupt`. */
@@ -158,14 +174,23 @@ async function* centralDirectory(handle: FileHandle, limits: ArchiveLimits): Asy
   }
 }
 
-/** The encoding of the names that are not UTF-8; undefined when all are. */
-async function nameEncoding(handle: FileHandle, limits: ArchiveLimits): Promise<NameEncoding | undefined> {
-  const names: Buffer[] = [];
+/**
+ * How the names that are not UTF-8 are read; undefined when all are UTF-8. One tool writes all names in one encoding,
+ * so unmarked names that happen to be valid UTF-8, as some of two bytes are, are read in that of the others if they
+ * make sense in it.
+ */
+async function detectReading(handle: FileHandle, limits: ArchiveLimits): Promise<NameReading | undefined> {
+  const legacy: Buffer[] = [];
+  const unmarked: Buffer[] = [];
   for await (const entry of centralDirectory(handle, limits)) {
-    const isLegacy = entry.fileNameRaw.length <= limits.maxNameBytes && unicodeName(entry) === undefined;
-    if (isLegacy) names.push(entry.fileNameRaw);
+    if (entry.fileNameRaw.length > limits.maxNameBytes) continue;
+    if (!isMarked(entry)) unmarked.push(entry.fileNameRaw);
+    if (unicodeName(entry) === undefined) legacy.push(entry.fileNameRaw);
   }
-  return names.length === 0 ? undefined : detectNameEncoding(names);
+  if (legacy.length === 0) return undefined;
+  const encoding = detectEncoding(legacy, 'cp437');
+  const overUnmarked = MULTI_BYTE.includes(encoding) && detectEncoding([...legacy, ...unmarked], 'cp437') === encoding;
+  return { encoding, overUnmarked };
 }
 
 function refuseUnreadable(entry: Entry, name: string, archiveBytes: number): void {

@@ -1,6 +1,7 @@
 import type { CsvRow } from './csv.ts';
 import { isImageName } from './dataset-layout.ts';
 import type { FileIndex } from './file-index.ts';
+import { labelsInCells } from './label-cell.ts';
 import { isSplitCell, type LabelTable, type LineError, splitInCell } from './label-table.ts';
 import { splitOf } from './split-names.ts';
 
@@ -12,8 +13,24 @@ const FILE_COLUMNS = new RegExp(
 const LABEL_COLUMNS = [
   ...['class_name', 'label_name', 'category_name', 'labels_name', 'label', 'labels', 'class', 'classes'],
   ...['category', 'categories', 'breed', 'species', 'target', 'tag', 'tags', 'choice', 'annotation', 'diagnosis', 'dx'],
-  ...['variety', 'type', 'emotion', 'class_label', 'image_label', 'label_id', 'class_id', 'category_id', 'y'],
+  ...[
+    'choices',
+    'variety',
+    'type',
+    'emotion',
+    'class_label',
+    'image_label',
+    'label_id',
+    'class_id',
+    'category_id',
+    'y',
+  ],
 ];
+/** Other names that end so are labels too: `Finding Labels`. Names of files may end so as well: these go first. */
+const LABEL_ENDING = /_(?:labels?|class|category|species|breed|choices)$/;
+/** Columns that may name several classes, separated by spaces. */
+const PLURAL = /(?:labels|tags|classes|categories|choices)$/;
+const BOX_COLUMNS = /^(?:bbox|boxes|bounding_box(?:es)?|(?:\w+_)?[xy]_?(?:min|max|1|2)|(?:left|top|right|bottom))$/;
 const SPLIT_COLUMNS = ['split', 'set', 'subset'];
 /** These count only if every cell means a split. */
 const MAYBE_SPLIT_COLUMNS = ['data_set', 'dataset', 'partition', 'usage', 'phase', 'ml_use', 'fold', 'mode'];
@@ -25,6 +42,8 @@ interface Columns {
   readonly file: number;
   readonly label: number;
   readonly split: number;
+  /** Columns of further labels. */
+  readonly others?: readonly number[];
 }
 
 /**
@@ -34,14 +53,10 @@ interface Columns {
  */
 export function readNamedColumns(all: readonly CsvRow[], index: FileIndex, wrong: LineError): LabelTable | undefined {
   const [first, ...rows] = all;
-  const header =
-    first?.cells.map((cell) =>
-      cell
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9]+/g, '_')
-        .replace(/^_|_$/g, ''),
-    ) ?? [];
-  const labelName = LABEL_COLUMNS.find((name) => header.includes(name));
+  const header = first?.cells.map(plainHeader) ?? [];
+  const labelName =
+    LABEL_COLUMNS.find((name) => header.includes(name)) ??
+    header.find((name) => LABEL_ENDING.test(name) && !FILE_COLUMNS.test(name));
   if (labelName === undefined) return undefined;
   const label = header.indexOf(labelName);
   const split = header.findIndex(
@@ -54,6 +69,15 @@ export function readNamedColumns(all: readonly CsvRow[], index: FileIndex, wrong
   const file = best >= 0 ? best : most > 0 ? hits.indexOf(most) : header.findIndex((_, column) => named(column));
   if (file < 0 || file === label) return undefined;
   return tableOf(rows, { file, label, split }, first?.cells, wrong);
+}
+
+/** `Image ID` and `imageId` as `image_id`. */
+function plainHeader(cell: string): string {
+  return cell
+    .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '_')
+    .replace(/^_|_$/g, '');
 }
 
 /**
@@ -80,7 +104,11 @@ export function readUnnamedColumns(all: readonly CsvRow[], index: FileIndex, wro
     const label = rest.find((column) => column > file) ?? rest[0];
     if (label === undefined) return undefined;
     const next = file === 0 && label === 1 ? 2 : -1;
-    return tableOf(rows, { file, label, split: split < 0 ? next : split }, undefined, wrong);
+    // Google AutoML writes further labels, or the corners of a box, behind the first one.
+    const others = split === 0 && file === 1 ? rest.filter((column) => column > label) : [];
+    const corners = others.filter((column) => onlyNumbers(rows, column));
+    const table = tableOf(rows, { file, label, split: split < 0 ? next : split, others }, undefined, wrong);
+    return corners.length < 2 ? table : { ...table, boxes: corners.map((column) => String(column + 1)) };
   }
   const [label, ...more] = rest;
   if (more.length > 0) {
@@ -105,17 +133,22 @@ export function readFixedColumns(rows: readonly CsvRow[], wrong: LineError): Lab
 
 function tableOf(
   rows: readonly CsvRow[],
-  { file, label, split }: Columns,
+  { file, label, split, others = [] }: Columns,
   header: readonly string[] | undefined,
   wrong: LineError,
 ): LabelTable {
   const nameOf = (column: number) => header?.[column] ?? String(column + 1);
+  const labels = labelsInCells(
+    rows.map(({ cells }) => cells[label] ?? ''),
+    PLURAL.test(plainHeader(nameOf(label))),
+  );
   return {
     columns: { file: nameOf(file), label: nameOf(label) },
-    rows: rows.map(({ line, cells }) => ({
+    boxes: (header ?? []).filter((name) => BOX_COLUMNS.test(plainHeader(name))),
+    rows: rows.map(({ line, cells }, index) => ({
       line,
       name: cells[file] ?? '',
-      label: cells[label] ?? '',
+      labels: [...(labels[index] ?? []), ...others.map((column) => cells[column] ?? '').filter(isText)],
       split: splitInCell(cells[split] ?? '', line, wrong),
     })),
   };
@@ -126,6 +159,16 @@ function matches(rows: readonly CsvRow[], column: number, index: FileIndex): num
   const names = rows.slice(0, ROWS_TO_TRY).map(({ cells }) => cells[column] ?? '');
   const find = index.finder(names);
   return names.reduce((sum, name) => sum + 1 / (find(name).length || Number.POSITIVE_INFINITY), 0);
+}
+
+function isText(cell: string): boolean {
+  return cell !== '' && Number.isNaN(Number(cell));
+}
+
+function onlyNumbers(rows: readonly CsvRow[], column: number): boolean {
+  return (
+    rows.every(({ cells }) => !isText(cells[column] ?? '')) && rows.some(({ cells }) => (cells[column] ?? '') !== '')
+  );
 }
 
 function onlySplits(rows: readonly CsvRow[], column: number): boolean {

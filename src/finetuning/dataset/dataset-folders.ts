@@ -2,6 +2,7 @@ import {
   type DatasetWarning,
   isImageName,
   type LabelledFile,
+  type LabelledImages,
   labelText,
   meansUnknown,
   meansUnlabelled,
@@ -9,8 +10,8 @@ import {
   type UnusedReason,
 } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
-import { looksLikeSplits, splitWithoutLabels, unlabelledFolders } from './layout-warnings.ts';
-import { isGenericName, type Split, splitOf, splitsAmong } from './split-names.ts';
+import { looksLikeSplits, nestedCopies, splitWithoutLabels, unlabelledFolders } from './layout-warnings.ts';
+import { classSplitsAmong, isGenericName, type Split, splitOf, splitsAmong } from './split-names.ts';
 
 /** An image and the folders of its path whose meaning is still to be determined, outermost first. */
 interface FiledImage {
@@ -18,16 +19,11 @@ interface FiledImage {
   readonly folders: readonly string[];
 }
 
-interface FolderLabels {
-  readonly layout: 'folders' | 'split_folders';
-  readonly files: readonly LabelledFile[];
-  readonly unused: readonly UnusedFile[];
-  readonly missing: readonly string[];
-  readonly warnings: readonly DatasetWarning[];
-}
+/** Share of the images of a copy that must have a twin. */
+const MIN_COPIED = 0.9;
 
 /** Labels images by their folders; see `readDataset` for the rules. */
-export function labelByFolders(candidates: readonly SourceFile[]): FolderLabels {
+export function labelByFolders(candidates: readonly SourceFile[]): LabelledImages {
   const unused: UnusedFile[] = [];
   const drop = (reason: UnusedReason, images: readonly { readonly file: SourceFile }[]): void => {
     for (const { file } of images) unused.push({ name: file.name, reason });
@@ -38,12 +34,24 @@ export function labelByFolders(candidates: readonly SourceFile[]): FolderLabels 
     if (isImageName(file.name)) all.push({ file, folders: file.name.split('/').slice(0, -1) });
     else unused.push({ name: file.name, reason: 'not_an_image' });
   }
-  const { images, unlabelled, warnings } = withoutUnlabelled(all);
-  drop('no_label', unlabelled);
-  const { inside, outside } = stripWrappers(images);
+  const labelled = withoutUnlabelled(all);
+  drop('no_label', labelled.unlabelled);
+  const { inside: wrapped, outside } = stripWrappers(labelled.images);
   drop('no_label', outside);
+  const { inside, copies, copied } = withoutCopies(wrapped);
+  drop('nested_copy', copies);
+  const warnings = [...labelled.warnings, ...nestedCopies(copied, copies.length)];
 
   const folders = byFirstFolder(inside);
+  const single = classSplitsAmong([...folders.keys()]);
+  if (single !== undefined && inside.filter(isDirect).length * 2 > inside.length) {
+    for (const [folder, members] of folders) if (!single.has(folder)) drop('outside_splits', members);
+    const files = inside.flatMap(({ file, folders: [first = ''] }) => {
+      const found = single.get(first);
+      return found === undefined ? [] : [{ file, label: labelText(found.label), split: found.split }];
+    });
+    return { layout: 'split_folders', files: sorted(files), unused, missing: [], warnings };
+  }
   const splits = splitFolders(folders);
   if (splits !== undefined) {
     for (const [folder, members] of folders) if (!splits.has(folder)) drop('outside_splits', members);
@@ -62,6 +70,61 @@ export function labelByFolders(candidates: readonly SourceFile[]): FolderLabels 
   if (splitWithinClass) return { layout: 'split_folders', files, unused, missing: [], warnings };
   const suspicious = looksLikeSplits(inside.map((image) => image.folders));
   return { layout: 'folders', files, unused, missing: [], warnings: [...warnings, ...suspicious] };
+}
+
+function isDirect({ folders }: FiledImage): boolean {
+  return folders.length === 1;
+}
+
+/**
+ * Leaves out folders that hold a copy of the folders beside them: `flowers/flowers/rose` beside `flowers/rose`, and
+ * `plants/Plants/fern` beside `Plants/fern`. A copy has the same files, by folder, name and size.
+ */
+function withoutCopies(images: readonly FiledImage[]): {
+  inside: readonly FiledImage[];
+  copies: readonly FiledImage[];
+  copied: readonly string[];
+} {
+  const folders = byFirstFolder(images);
+  if (folders.size < 2) return { inside: images, copies: [], copied: [] };
+  const key = ({ file, folders: path }: FiledImage) =>
+    `${path.at(-1)}/${file.name.slice(file.name.lastIndexOf('/') + 1)}/${file.bytes}`;
+  const namesOf = new Map<string, string[]>();
+  for (const name of folders.keys()) {
+    const lower = name.toLowerCase();
+    namesOf.set(lower, [...(namesOf.get(lower) ?? []), name]);
+  }
+  const isCopy = (name: string): boolean => {
+    const members = folders.get(name) ?? [];
+    const { inside, wrappers } = unwrapped(members);
+    const shared = [...byFirstFolder(inside).keys()].filter((each) => each !== name && folders.has(each));
+    const twin = wrappers
+      .flatMap((wrapper) => namesOf.get(wrapper.toLowerCase()) ?? [])
+      .find((other) => other !== name);
+    if (shared.length < 2 && twin === undefined) return false;
+    const beside = twin === undefined ? shared : [twin];
+    const keys = new Set(beside.flatMap((other) => folders.get(other)?.map(key) ?? []));
+    return members.filter((member) => keys.has(key(member))).length >= members.length * MIN_COPIED;
+  };
+  const copied = [...folders.keys()].filter(isCopy);
+  if (copied.length === 0) return { inside: images, copies: [], copied };
+  return {
+    inside: stripWrappers(images.filter(({ folders: [first = ''] }) => !copied.includes(first))).inside,
+    copies: images.filter(({ folders: [first = ''] }) => copied.includes(first)),
+    copied,
+  };
+}
+
+/** The images of one folder without the folders that hold all of them, and these folders within it. */
+function unwrapped(members: readonly FiledImage[]): { inside: readonly FiledImage[]; wrappers: readonly string[] } {
+  const wrappers: string[] = [];
+  let inside = members.map(withoutFirstFolder);
+  for (;;) {
+    const [only, ...others] = byFirstFolder(inside).keys();
+    if (only === undefined || only === '' || others.length > 0) return { inside, wrappers };
+    wrappers.push(only);
+    inside = inside.map(withoutFirstFolder);
+  }
 }
 
 /** Images below a folder called `unlabelled` have no label, whatever other folders are around them. */

@@ -17,6 +17,9 @@ export type UnusedReason =
   | 'not_an_image'
   | 'no_label'
   | 'outside_splits'
+  | 'nested_copy'
+  | 'mask'
+  | 'several_labels'
   | 'not_in_table';
 
 export interface UnusedFile {
@@ -29,6 +32,23 @@ export interface DatasetWarning {
   readonly code: string;
   readonly message: string;
   readonly context: Readonly<Record<string, unknown>>;
+}
+
+/** What is known about the images of a data set once they are labelled. */
+export interface LabelledImages {
+  readonly layout: 'folders' | 'split_folders' | 'table' | 'file_names';
+  /** Sorted by name. */
+  readonly files: readonly LabelledFile[];
+  readonly unused: readonly UnusedFile[];
+  /** Files that tables name but that do not exist. */
+  readonly missing: readonly string[];
+  /** Findings about the layout. */
+  readonly warnings: readonly DatasetWarning[];
+}
+
+/** The error for a finding that prevents the training; `finding` of its context is the code. */
+export function refusal({ code, message, context }: DatasetWarning): AppError {
+  return new AppError('dataset_layout', message, { context: { finding: code, ...context } });
 }
 
 /** Ends every error about the layout. */
@@ -52,7 +72,9 @@ export function meansUnlabelled(name: string): boolean {
 
 /** Whether the name of a class says that its images show something else, or that their class is not known. */
 export function meansUnknown(name: string): boolean {
-  return /^[\W_]*(?:unknowns?|unclassified|dummy|undefined)[\W_]*$/i.test(name);
+  return /^[\W_]*(?:unknowns?|unclassified|unsorted|uncategori[sz]ed|dummy|undefined|background|background_google|others?|misc)[\W_]*$/i.test(
+    name,
+  );
 }
 
 /** Includes formats that may not be decoded: an image that is not used is reported with the reason. */
@@ -67,6 +89,9 @@ export function withoutImageExtension(name: string): string {
 export function isImageName(name: string): boolean {
   return IMAGE_NAME.test(name);
 }
+
+/** Names of archives; a `.tm` is a project of Teachable Machine. */
+export const ARCHIVE_NAME = /\.(?:zip|tar|tgz|gz|bz2|xz|7z|rar|tm)$/i;
 
 const MAX_LABEL_LENGTH = 100;
 

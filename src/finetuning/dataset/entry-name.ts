@@ -1,35 +1,54 @@
 import { type Entry, getFileNameLowLevel } from 'yauzl';
 import { AppError } from '../../common/errors.ts';
-import type { NameEncoding } from './name-encoding.ts';
+import { decodeText, type TextEncoding } from './text-encoding.ts';
 
 const UTF8_FLAG = 0x800;
 const UNICODE_PATH_FIELD = 0x7075;
 
+/** How the names of an archive are read. */
+export interface NameReading {
+  /** The encoding of names that are not UTF-8. */
+  readonly encoding: TextEncoding;
+  /** Whether names that are not marked as UTF-8 are in `encoding` even if their bytes are valid UTF-8. */
+  readonly overUnmarked: boolean;
+}
+
+/** Whether an entry says that its name is Unicode. */
+export function isMarked({ generalPurposeBitFlag, extraFields }: Entry): boolean {
+  return (generalPurposeBitFlag & UTF8_FLAG) !== 0 || extraFields.some((field) => field.id === UNICODE_PATH_FIELD);
+}
+
 /**
- * The name of an entry in UTF-8, else undefined. It should be flagged as such, but the flag is often missing, and bytes
+ * The name of an entry in UTF-8, else undefined. It should be marked as such, but the mark is often missing, and bytes
  * that are valid UTF-8 are hardly ever anything else.
  */
 export function unicodeName(entry: Entry): string | undefined {
-  if (entry.extraFields.some((field) => field.id === UNICODE_PATH_FIELD)) return lowLevelName(entry);
+  if (entry.extraFields.some((field) => field.id === UNICODE_PATH_FIELD)) {
+    const flags = entry.generalPurposeBitFlag & ~UTF8_FLAG;
+    return getFileNameLowLevel(flags, entry.fileNameRaw, entry.extraFields, true);
+  }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(entry.fileNameRaw);
+    return decodeText(entry.fileNameRaw, 'utf-8');
   } catch {
-    return undefined; // It is not UTF-8, whatever the flag says.
+    return undefined; // It is not UTF-8, whatever the mark says.
   }
 }
 
-/** The name of an entry by its Unicode field, else in code page 437. */
-function lowLevelName(entry: Entry): string {
-  return getFileNameLowLevel(entry.generalPurposeBitFlag & ~UTF8_FLAG, entry.fileNameRaw, entry.extraFields, true);
-}
-
-/** The name of an entry. @param encoding that of names that are not UTF-8 */
-export function decodeName(entry: Entry, encoding: NameEncoding | undefined): string {
-  const name = unicodeName(entry);
-  if (name !== undefined) return name;
-  return encoding === undefined || encoding === 'cp437'
-    ? lowLevelName(entry)
-    : new TextDecoder(encoding).decode(entry.fileNameRaw);
+/** @throws AppError `invalid_request` when the name is not text in the encoding */
+export function decodeName(entry: Entry, { encoding, overUnmarked }: NameReading): string {
+  const unicode = overUnmarked && !isMarked(entry) ? undefined : unicodeName(entry);
+  if (unicode !== undefined) return unicode;
+  try {
+    return decodeText(entry.fileNameRaw, encoding);
+  } catch (thrown) {
+    const shown = JSON.stringify(entry.fileNameRaw.toString('latin1').slice(0, 200));
+    throw new AppError(
+      'invalid_request',
+      `encoding is ${encoding}, but the name ${shown} (its bytes as Latin-1) is no text in it: give another encoding, ` +
+        'or none, so that it is detected',
+      { context: { field: 'encoding' }, cause: thrown },
+    );
+  }
 }
 
 /**

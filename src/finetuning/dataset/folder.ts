@@ -10,6 +10,7 @@ import {
   type ImageSource,
   overLimit,
   type SourceFile,
+  withoutFiles,
 } from './image-source.ts';
 
 interface FolderFile extends SourceFile {
@@ -26,6 +27,7 @@ export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_L
   const root = await realpath(path);
   const files = new Map<string, FolderFile>();
   const ignored: IgnoredEntry[] = [];
+  const folders = new Set<string>();
   let entries = 0;
   let totalBytes = 0;
 
@@ -36,8 +38,10 @@ export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_L
       const name = `${prefix}${entry.name.normalize('NFC')}`;
       const entryPath = join(folder, entry.name);
       checkDepth(name, limits);
-      if (entry.isDirectory()) await walk(entryPath, `${name}/`);
-      else if (entry.isSymbolicLink()) ignored.push({ name, reason: 'symbolic_link' });
+      if (entry.isDirectory()) {
+        folders.add(name);
+        await walk(entryPath, `${name}/`);
+      } else if (entry.isSymbolicLink()) ignored.push({ name, reason: 'symbolic_link' });
       else if (!entry.isFile()) ignored.push({ name, reason: 'special_file' });
       else if (files.has(name)) ignored.push({ name, reason: 'duplicate_name' });
       else files.set(name, { name, path: entryPath, bytes: await measure(entryPath, name) });
@@ -56,6 +60,7 @@ export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_L
   return {
     files: [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
     ignored,
+    emptyFolders: withoutFiles(folders, files.keys()),
     read: async ({ name }) => {
       const file = files.get(name);
       if (file === undefined) throw new Error(`${name} is not a file of this folder`);

@@ -1,5 +1,5 @@
 import { AppError } from '../../common/errors.ts';
-import type { NameEncoding } from './name-encoding.ts';
+import type { TextEncoding } from './text-encoding.ts';
 
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
@@ -61,13 +61,25 @@ export function checkDepth(name: string, limits: ArchiveLimits): void {
   if (depth > limits.maxDepth) throw overLimit('maxDepth', depth, limits, name);
 }
 
+/** The folders without any file below them. @param files the paths of all files */
+export function withoutFiles(folders: ReadonlySet<string>, files: Iterable<string>): string[] {
+  const empty = new Set(folders);
+  for (const name of files) {
+    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
+      empty.delete(name.slice(0, end));
+  }
+  return [...empty].sort();
+}
+
 /** A zip file or a folder with labelled images. Opening it reads the names, `read` reads the content. */
 export interface ImageSource {
   /** Every regular file, sorted by name. Names are unique and do not lead out of the root. */
   readonly files: readonly SourceFile[];
   readonly ignored: readonly IgnoredEntry[];
+  /** Folders without any file below them, by their paths; none when it is absent. */
+  readonly emptyFolders?: readonly string[];
   /** The encoding that names without any mark of theirs were read in, unless they are UTF-8. */
-  readonly nameEncoding?: NameEncoding;
+  readonly nameEncoding?: TextEncoding;
   /**
    * Reads a file of `files`. Calls may overlap and repeat.
    * @throws AppError `archive_corrupt` when the file is damaged or has changed; this does not affect other files

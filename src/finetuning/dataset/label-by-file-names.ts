@@ -1,9 +1,8 @@
 import {
   type DatasetWarning,
   isImageName,
-  type LabelledFile,
+  type LabelledImages,
   labelText,
-  type UnusedFile,
   withoutImageExtension,
 } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
@@ -16,22 +15,17 @@ const MAX_NAMED = 10;
 
 /** What cameras, phones and programs begin names with. */
 const CAMERA_NAME =
-  /^(?:img|dsc[nf]?|dscn|pxl|mvi|vid|p|gopr|dji|scan|screen ?shot|whatsapp image|frame|untitled|download)$/i;
-
-interface FileNameLabels {
-  readonly layout: 'file_names';
-  readonly files: readonly LabelledFile[];
-  readonly unused: readonly UnusedFile[];
-  readonly missing: readonly string[];
-  readonly warnings: readonly DatasetWarning[];
-}
+  /^(?:img|image|pic|photo|dsc[nf]?|dscn|pxl|mvi|vid|p|gopr|dji|scan|screen ?shot|whatsapp image|frame|untitled|download)$/i;
+/** Before the class: `IMG_cat_1`. */
+const CAMERA_PREFIX = /^(?:img|image|pic|photo|dsc[nf]?|frame|scan)[\W_]+(?=\p{L})/iu;
 
 /**
- * Labels images by what their names have before a number: `cat.0.jpg`, `golden_retriever_12.jpg`. The folders are
+ * Labels images by what their names have before or after a number: `cat.0.jpg`, `golden_retriever_12.jpg`, `cat (1).jpg`,
+ * `0_cat.jpg`, and `IMG_cat_1.jpg` as well. The folders are
  * splits if their names mean different ones.
  * @returns undefined unless half of the images fall into classes of several images
  */
-export function labelByFileNames(candidates: readonly SourceFile[]): FileNameLabels | undefined {
+export function labelByFileNames(candidates: readonly SourceFile[]): LabelledImages | undefined {
   const images = candidates.filter(({ name }) => isImageName(name));
   const byLabel = new Map<string, SourceFile[]>();
   for (const file of images) {
@@ -58,12 +52,14 @@ export function labelByFileNames(candidates: readonly SourceFile[]): FileNameLab
   return { layout: 'file_names', files, unused, missing: [], warnings: [takenFromNames(names, files.length)] };
 }
 
-/** The text before the number at the end of a file's name. */
+/** The text before the number at the end of a file's name, else that behind the number at its beginning. */
 function labelInName(name: string): string | undefined {
   const stem = withoutImageExtension(name.slice(name.lastIndexOf('/') + 1));
-  const before = /^(.*?\p{L}.*?)[\s._-]*\(?\d+\)?$/u.exec(stem)?.[1];
-  if (before === undefined) return undefined;
-  const label = labelText(before);
+  const text =
+    /^(.*?\p{L}.*?)[\s._!-]*(?:\(\d+\)|\d+)$/u.exec(stem)?.[1] ??
+    /^\d+[\s._-]+(\p{L}[\p{L}\p{M}\s_-]*)$/u.exec(stem)?.[1];
+  if (text === undefined) return undefined;
+  const label = labelText(text.replace(CAMERA_PREFIX, ''));
   const isClass = label !== '' && !CAMERA_NAME.test(label) && !isGenericName(label) && splitOf(label) === undefined;
   return isClass ? label : undefined;
 }
@@ -74,7 +70,7 @@ function takenFromNames(classes: readonly string[], images: number): DatasetWarn
   return {
     code: 'labels_from_file_names',
     message:
-      `no folder and no table gives classes, so they are what the names of ${images} images begin with: ` +
+      `no folder and no table gives classes, so they are taken from the names of ${images} images: ` +
       `${shown.join(', ')}${more}; if that is wrong, put the images into one folder per class`,
     context: { classes: classes.slice(0, MAX_NAMED), images },
   };

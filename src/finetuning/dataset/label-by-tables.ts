@@ -1,19 +1,12 @@
-import { type DatasetWarning, isImageName, type LabelledFile, labelText, type UnusedFile } from './dataset-layout.ts';
+import { isImageName, type LabelledImages, labelText, refusal, type UnusedFile } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
 import { lineErrors, type TableRow } from './label-table.ts';
 import { baseName, type FoundTable } from './read-label-table.ts';
 import { type Split, splitOf, splitOfFolders } from './split-names.ts';
-
-interface TableLabels {
-  readonly layout: 'table';
-  readonly files: readonly LabelledFile[];
-  readonly unused: readonly UnusedFile[];
-  readonly missing: readonly string[];
-  readonly warnings: readonly DatasetWarning[];
-}
+import { boxesNotUsed, detectionTable, onlySeveralLabels, severalLabels, tablesDecoded } from './table-warnings.ts';
 
 interface Labelled {
-  readonly label: string;
+  readonly labels: Set<string>;
   readonly split: Split | undefined;
   /** The line and table that say so. */
   readonly origin: string;
@@ -21,10 +14,12 @@ interface Labelled {
 
 /**
  * Labels images by tables. A row's split is the one in its column; else the one that the table or its folder is named
- * after; else that of the image's folders. Rows without one are for training, and one split alone is none.
- * @throws AppError `dataset_layout`, which names the line, when tables contradict each other or a name is ambiguous
+ * after; else that of the image's folders. Rows without one are for training, and one split alone is none. Images with
+ * several labels, in one row or in several, are not used.
+ * @throws AppError `dataset_layout`, which names the line, when tables contradict each other about a split, a name is
+ * ambiguous, or all images have several labels
  */
-export function labelByTables(candidates: readonly SourceFile[], tables: readonly FoundTable[]): TableLabels {
+export function labelByTables(candidates: readonly SourceFile[], tables: readonly FoundTable[]): LabelledImages {
   const labels = new Map<SourceFile, Labelled>();
   const missing: string[] = [];
   for (const table of tables) {
@@ -43,34 +38,45 @@ export function labelByTables(candidates: readonly SourceFile[], tables: readonl
             `give its path from the folder of ${baseName(table.file)}`,
         );
       }
-      const label = labelText(row.label);
-      if (label === '') continue;
+      const found = row.labels.map(labelText).filter((label) => label !== '');
+      if (found.length === 0) continue;
       const split = tableSplit ?? splitOfFolders(file.name);
       const before = labels.get(file);
-      if (before !== undefined && (before.label !== label || before.split !== split)) {
-        throw wrong(
-          row.line,
-          `${JSON.stringify(row.name)} has another label or split on ${before.origin}: give each image one of each`,
-        );
+      if (before !== undefined && before.split !== split) {
+        throw wrong(row.line, `${JSON.stringify(row.name)} has another split on ${before.origin}: give each image one`);
       }
-      labels.set(file, { label, split, origin: originOf(row, table.file, tables) });
+      if (before === undefined)
+        labels.set(file, { labels: new Set(found), split, origin: originOf(row, table, tables) });
+      else for (const label of found) before.labels.add(label);
     }
   }
 
+  const several = [...labels].filter(([, { labels: all }]) => all.size > 1);
+  const examples = several.map(([{ name }, { labels: all }]) => ({ file: name, labels: [...all] }));
+  const detection = detectionTable(tables, several.length, labels.size);
+  if (detection !== undefined) throw refusal(detection);
+  if (several.length > 0 && several.length === labels.size) throw refusal(onlySeveralLabels(examples));
+
+  const single = (file: SourceFile) => {
+    const found = labels.get(file);
+    const [label, ...others] = found?.labels ?? [];
+    return found === undefined || label === undefined || others.length > 0 ? undefined : { label, split: found.split };
+  };
   const someSplit = new Set([...labels.values()].map(({ split }) => split ?? 'train')).size > 1;
   const files = candidates.flatMap((file) => {
-    const found = labels.get(file);
+    const found = single(file);
     if (found === undefined) return [];
     return [{ file, label: found.label, split: someSplit ? (found.split ?? ('train' as const)) : undefined }];
   });
   const isTable = new Set(tables.map(({ file }) => file));
   const unused = candidates
-    .filter((file) => !labels.has(file) && !isTable.has(file))
-    .map(({ name }) => ({
-      name,
-      reason: isImageName(name) ? ('not_in_table' as const) : ('not_an_image' as const),
-    }));
-  return { layout: 'table', files, unused, missing, warnings: [] };
+    .filter((file) => single(file) === undefined && !isTable.has(file))
+    .map((file): UnusedFile => {
+      if (labels.has(file)) return { name: file.name, reason: 'several_labels' };
+      return { name: file.name, reason: isImageName(file.name) ? 'not_in_table' : 'not_an_image' };
+    });
+  const warnings = [...severalLabels(examples, files.length), ...boxesNotUsed(tables), ...tablesDecoded(tables)];
+  return { layout: 'table', files, unused, missing, warnings };
 }
 
 /** Of several files, those in the folders of the split: `train/1.jpg` for the row `1` of `train.csv`. */
@@ -85,6 +91,6 @@ function splitOfTable(table: SourceFile): Split | undefined {
   return splitOf(baseName(table).replace(/\.[^.]*$/, '')) ?? splitOfFolders(table.name);
 }
 
-function originOf({ line }: TableRow, table: SourceFile, tables: readonly FoundTable[]): string {
-  return tables.length === 1 ? `line ${line}` : `line ${line} of ${table.name}`;
+function originOf({ line }: TableRow, { file }: FoundTable, tables: readonly FoundTable[]): string {
+  return tables.length === 1 ? `line ${line}` : `line ${line} of ${file.name}`;
 }

@@ -7,8 +7,8 @@ export interface TableRow {
   readonly line: number;
   /** The file as the table gives it. */
   readonly name: string;
-  /** Empty where the row gives none. */
-  readonly label: string;
+  /** None where the row gives none, and several where it names several classes. */
+  readonly labels: readonly string[];
   /** Undefined where the row gives none. */
   readonly split: Split | undefined;
 }
@@ -17,6 +17,8 @@ export interface TableRow {
 export interface LabelTable {
   /** Names of the columns that were taken: those of the header, else numbers. */
   readonly columns: { readonly file: string; readonly label: string };
+  /** Names of columns with the edges of boxes; none in most tables. */
+  readonly boxes: readonly string[];
   readonly rows: readonly TableRow[];
 }
 

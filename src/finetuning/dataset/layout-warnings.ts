@@ -1,5 +1,13 @@
-import { type DatasetWarning, meansUnknown } from './dataset-layout.ts';
-import type { ImageSource } from './image-source.ts';
+import {
+  ARCHIVE_NAME,
+  type DatasetWarning,
+  isImageName,
+  type LabelledFile,
+  labelText,
+  meansUnknown,
+  systemFileReason,
+} from './dataset-layout.ts';
+import type { ImageSource, SourceFile } from './image-source.ts';
 import { isGenericName, splitOf, splitsAmong } from './split-names.ts';
 
 /** Folders to name in a message. */
@@ -26,6 +34,70 @@ export function unlabelledFolders(folders: readonly string[], images: number): D
   };
 }
 
+/** The warning for folders that hold a copy of those beside them. */
+export function nestedCopies(folders: readonly string[], images: number): DatasetWarning[] {
+  if (folders.length === 0) return [];
+  return [
+    {
+      code: 'nested_copy',
+      message: `the ${images} images in ${listed(folders)} are not used: they are a copy of those in the folders beside`,
+      context: { folders: folders.slice(0, MAX_NAMED), images },
+    },
+  ];
+}
+
+/** Warns of folders beside those of the classes that hold no image: they are no classes. */
+export function emptyClasses(
+  { files, emptyFolders = [] }: Pick<ImageSource, 'files' | 'emptyFolders'>,
+  labelled: readonly LabelledFile[],
+): DatasetWarning[] {
+  const parents = new Set<string>();
+  const classes = new Set<string>();
+  for (const { file, label } of labelled) {
+    const folders = file.name.split('/').slice(0, -1);
+    const at = folders.findIndex((folder) => labelText(folder) === label);
+    if (at < 0) continue;
+    classes.add(label);
+    parents.add(folders.slice(0, at).join('/'));
+  }
+  const withImages = new Set(files.filter(({ name }) => isImageName(name)).flatMap(({ name }) => foldersAround(name)));
+  const others = files.filter(({ name }) => !isImageName(name)).flatMap(({ name }) => foldersAround(name));
+  const empty = [...new Set([...emptyFolders, ...others])].filter((folder) => {
+    const parent = folder.slice(0, Math.max(0, folder.lastIndexOf('/')));
+    const name = folder.slice(folder.lastIndexOf('/') + 1);
+    return (
+      parents.has(parent) && !withImages.has(folder) && !classes.has(name) && systemFileReason(folder) === undefined
+    );
+  });
+  if (empty.length === 0) return [];
+  return [
+    {
+      code: 'empty_folder',
+      message: `${listed(empty)} ${empty.length === 1 ? 'holds' : 'hold'} no image, so there is no such class`,
+      context: { folders: empty.slice(0, MAX_NAMED) },
+    },
+  ];
+}
+
+/** Warns of archives, which are not opened, since their parts could be anything. */
+export function archivesInside(files: readonly SourceFile[]): DatasetWarning[] {
+  const found = files.filter(({ name }) => ARCHIVE_NAME.test(name)).map(({ name }) => name);
+  if (found.length === 0) return [];
+  return [
+    {
+      code: 'archive_inside',
+      message: `${listed(found)} ${found.length === 1 ? 'is an archive' : 'are archives'} and not opened: unpack first`,
+      context: { files: found.slice(0, MAX_NAMED) },
+    },
+  ];
+}
+
+/** The paths of the folders around a file. */
+function foldersAround(name: string): string[] {
+  const folders = name.split('/').slice(0, -1);
+  return folders.map((_, index) => folders.slice(0, index + 1).join('/'));
+}
+
 /** Says in which encoding the names of an archive were read, where the archive does not say it. */
 export function namesDecoded({ nameEncoding, files }: Pick<ImageSource, 'nameEncoding' | 'files'>): DatasetWarning[] {
   if (nameEncoding === undefined) return [];
@@ -35,7 +107,7 @@ export function namesDecoded({ nameEncoding, files }: Pick<ImageSource, 'nameEnc
       code: 'name_encoding',
       message:
         `the archive does not say how its names are encoded, and ${nameEncoding} fits: ${listed(named.slice(0, 3))}; ` +
-        'if that is wrong, create the archive with names in UTF-8',
+        'if that is wrong, give the right one with encoding=, or create the archive with names in UTF-8',
       context: { encoding: nameEncoding, files: named },
     },
   ];

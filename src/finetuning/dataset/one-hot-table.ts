@@ -5,7 +5,6 @@ const NUMBER = /^[01](?:\.0*)?$/;
 
 /**
  * Reads a table with the file in its first column and a column of 0 and 1 for each class, as Roboflow's `_classes.csv`.
- * Rows with several classes, or none, give no label.
  * @returns undefined when the table is not of this kind
  */
 export function readOneHotTable([header, ...rows]: readonly CsvRow[]): LabelTable | undefined {
@@ -18,9 +17,10 @@ export function readOneHotTable([header, ...rows]: readonly CsvRow[]): LabelTabl
   if (!isOneHot) return undefined;
   return {
     columns: { file, label: classes.join(', ') },
+    boxes: [],
     rows: rows.map(({ line, cells: [name = '', ...marks] }) => {
-      const marked = classes.filter((_, index) => marks[index]?.startsWith('1'));
-      return { line, name, label: marked.length === 1 ? (marked[0] ?? '') : '', split: undefined };
+      const labels = classes.filter((_, index) => marks[index]?.startsWith('1'));
+      return { line, name, labels, split: undefined };
     }),
   };
 }

@@ -61,6 +61,30 @@ export function splitsAmong(names: readonly string[]): ReadonlyMap<string, Split
   return new Map(splits.map(({ name, split }) => [name, split]));
 }
 
+const SPLIT_IN_NAME = new RegExp(
+  `(?:^|[\\W_]+)(?:${[...SPLIT_WORDS.keys()].join('|')})(?:[\\W_]*(?:${FILLERS}))?(?=$|[\\W_]+)`,
+  'gi',
+);
+
+/**
+ * The class and the split that neighbouring folders mean where each is one class of one split: `cats_train`,
+ * `dogs_train`, `cats_test`.
+ * @returns undefined unless there are several classes, and one of them is in several splits
+ */
+export function classSplitsAmong(
+  names: readonly string[],
+): ReadonlyMap<string, { readonly label: string; readonly split: Split }> | undefined {
+  const found = names.flatMap((name) => {
+    const mentioned = mentionedSplit(name);
+    const label = name.replaceAll(SPLIT_IN_NAME, '').replaceAll(/^[\W_]+|[\W_]+$/g, '');
+    return mentioned === undefined || mentioned.rest === '' || label === '' ? [] : [{ name, label, ...mentioned }];
+  });
+  const classes = new Set(found.map(({ rest }) => rest));
+  const hasSplits = found.some((a) => found.some((b) => b.rest === a.rest && b.split !== a.split));
+  if (classes.size < 2 || !hasSplits) return undefined;
+  return new Map(found.map(({ name, label, split }) => [name, { label, split }]));
+}
+
 /** Whether a folder's name says only that it holds pictures, for example `images` or `data`. */
 export function isGenericName(name: string): boolean {
   const words = wordsOf(name);

@@ -602,7 +602,7 @@ export type Problem = {
 };
 
 /** Stable. New codes may be added. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "host_not_allowed" | "job_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "tensorflow_missing" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "host_not_allowed" | "job_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
 
 /** Parameters, body and response of each operation, by its `operationId`. */
 export interface Operations {
@@ -643,6 +643,7 @@ export interface Operations {
       readonly seed?: number | undefined;
       readonly validation_share?: number | undefined;
       readonly test_share?: number | undefined;
+      readonly encoding?: string | undefined;
       readonly hidden_units?: string | undefined;
       readonly dropout?: number | undefined;
       readonly learning_rate?: number | undefined;

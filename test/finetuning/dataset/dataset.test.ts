@@ -320,11 +320,10 @@ describe('labels.csv', () => {
     ['text after a quote', '1.jpg,"cat" x\n', 'line 1: a quote'],
     ['an unknown split', '1.jpg,cat,train\n2.jpg,dog,later', 'line 2: the split is "later"'],
     [
-      'two labels for one file',
-      '1.jpg,cat\n2.jpg,dog\nimages/1.jpg,dog',
-      'line 3: "images/1.jpg" has another label or split on line 1',
+      'two splits for one file',
+      '1.jpg,cat,train\n2.jpg,dog,test\nimages/1.jpg,cat,test',
+      'line 3: "images/1.jpg" has another split on line 1',
     ],
-    ['text in another encoding', Buffer.from('1.jpg,K\xf6ter', 'latin1'), 'it is not text in UTF-8 or UTF-16'],
   ])('%s is refused, with the line', async (_, table, message) => {
     await expect(datasetOf(...images, ['labels.csv', table])).rejects.toMatchObject({
       code: 'dataset_layout',

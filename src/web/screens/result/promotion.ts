@@ -1,4 +1,3 @@
-import { SERVER_PATH } from '../../api/address.ts';
 import type { Client } from '../../api/client.ts';
 import type { ModelCard } from '../../api/schema.ts';
 import { downloads } from '../../components/downloads.ts';
@@ -60,10 +59,7 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
       { class: 'small' },
       h(
         'a',
-        {
-          href: `${SERVER_PATH}/models/${encodeURIComponent(`${name}@${version}`)}/report?format=html`,
-          target: '_blank',
-        },
+        { href: `/models/${encodeURIComponent(`${name}@${version}`)}/report?format=html`, target: '_blank' },
         'Report as one HTML file',
       ),
     ),

@@ -9,6 +9,7 @@ import { bytes, duration, percent } from '../../format.ts';
 import { go } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { classCard, isImage, isZip } from './class-card.ts';
+import { encodingChoice } from './encoding-choice.ts';
 import { jobList } from './job-list.ts';
 import { preflightView } from './preflight.ts';
 import { type TrainingForm, trainingForm } from './training-form.ts';
@@ -49,6 +50,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
 
   const takeZip = (file: File): void => {
     draft.zip = file;
+    draft.encoding = '';
     onChange();
     drawDataset();
     void inspect();
@@ -64,6 +66,11 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
       'div',
       { class: 'panel row spread' },
       h('p', {}, h('strong', {}, zip.name), h('span', { class: 'muted' }, ` ${bytes(zip.size)}`)),
+      encodingChoice(draft.encoding, (encoding) => {
+        draft.encoding = encoding;
+        onChange();
+        void inspect();
+      }),
       h(
         'button',
         {
@@ -138,6 +145,8 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
     drawDataset();
   };
 
+  const encoding = (): { encoding?: string } => (draft.encoding === '' ? {} : { encoding: draft.encoding });
+
   const pack = async (): Promise<PackedDataset> => {
     packed ??= await packDraft(draft, (share) => fill(checked, working(`Packing the images: ${percent(share, 0)}`)));
     return packed;
@@ -151,7 +160,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
       const dataset = await pack();
       fill(checked, working('The server is checking every image …'));
       const form = [{ name: 'dataset', value: dataset.file }];
-      const request = () => watched.call('finetune', { query: { dry_run: true }, form, signal });
+      const request = () => watched.call('finetune', { query: { dry_run: true, ...encoding() }, form, signal });
       const report = await patiently(request, signal, (seconds, { title }) =>
         fill(checked, working(`${title}. Trying again in ${duration(seconds)} …`)),
       );
@@ -172,7 +181,12 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
     try {
       const { file } = await pack();
       fill(trouble, working(`Uploading ${bytes(file.size)} …`));
-      const request = () => watched.call('finetune', { query, form: [{ name: 'dataset', value: file }], signal });
+      const request = () =>
+        watched.call('finetune', {
+          query: { ...query, ...encoding() },
+          form: [{ name: 'dataset', value: file }],
+          signal,
+        });
       const job = await patiently(request, signal, (seconds, { title }) =>
         fill(trouble, working(`${title}. Trying again in ${duration(seconds)} …`)),
       );

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openArchive } from '../../../src/finetuning/dataset/archive.ts';
 import { type Dataset, readDataset } from '../../../src/finetuning/dataset/dataset.ts';
-import { detectNameEncoding } from '../../../src/finetuning/dataset/name-encoding.ts';
+import { detectEncoding } from '../../../src/finetuning/dataset/detect-encoding.ts';
 import { fileOf, swapped, zipOf } from './zip-fixtures.ts';
 
 const bytes = (latin1: string) => Buffer.from(latin1, 'latin1');
@@ -20,7 +20,7 @@ describe('the encoding of names', () => {
     ['cp437', ['K\x94ter/1.jpg', '\x8epfel/1.jpg', '\x82t\x82/1.jpg']],
     ['cp437', ['\xb0\xb1/1.jpg', '\xff/2.jpg']],
   ])('%s is detected', (encoding, names) => {
-    expect(detectNameEncoding(names.map(bytes))).toBe(encoding);
+    expect(detectEncoding(names.map(bytes), 'cp437')).toBe(encoding);
   });
 });
 
