@@ -17,6 +17,7 @@ import { FinetuneJobs } from './finetuning/finetune-jobs.ts';
 import { createApp } from './http/app.ts';
 import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
+import { BodyParser } from './http/parsing/body-parser.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { createModelTrainer, createServices, ENGINE_GRACE_MS, packageVersion } from './services.ts';
 
@@ -56,6 +57,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     ...services,
     config,
     bodyBudget: new ByteBudget(config.maxBytesInFlight),
+    parser: new BodyParser(config),
     catalogue: new ModelCatalogue({ ...config, registry, store, conversions, quantizer: new TfjsQuantizer(engines) }),
     administration: new ModelAdministration({
       registry,

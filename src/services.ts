@@ -13,6 +13,7 @@ import type { Config } from './config.ts';
 import { ModelTrainer } from './finetuning/model-trainer.ts';
 import { drawHeat } from './image/heat-overlay.ts';
 import { preprocessImage } from './image/preprocess.ts';
+import { InferenceStatistics } from './metrics/inference-statistics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
@@ -42,6 +43,7 @@ export interface Services {
   readonly control: ModelControl;
   readonly watch: RepositoryWatch;
   readonly metrics: Metrics;
+  readonly statistics: InferenceStatistics;
   /** What is wrong although requests are answered, for health checks. */
   readonly warnings: () => string[];
   /** Lets images in flight finish, then ends the engines. */
@@ -78,6 +80,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     imagesInFlight: () => admission.inFlight,
     runtimes: () => engines.report().flatMap((engine) => engine.models),
   });
+  const statistics = new InferenceStatistics();
   const serving = new ModelServing({
     ...config,
     conversions,
@@ -85,7 +88,10 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     threads: config.engineThreads,
     memoryBytes: config.modelMemoryBytes || Math.floor(config.memory / 2),
     isPinned: ({ name }) => name === config.defaultModel.split('@')[0],
-    onBatch: (model, runtime, images) => metrics.observeBatch(model.name, runtime, images),
+    onBatch: (model, runtime, images, inferenceMs) => {
+      metrics.observeBatch(model.name, runtime, images);
+      statistics.countBatch(model, images, inferenceMs);
+    },
     onEviction: (model, runtime) => {
       logger.info({ model: model.name, version: model.version, runtime }, 'unloaded to make room');
       metrics.observeEviction(model.name, runtime);
@@ -98,7 +104,11 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     preprocess: (bytes, recipe, turn) => preprocessImage(bytes, recipe, maxImagePixels, turn),
     admission,
     decoding: new DecodeQueue(maxImagePixels),
-    onImage: (model, runtime, timings) => metrics.observeImage(model.name, runtime, timings),
+    onImage: (model, runtime, timings) => {
+      metrics.observeImage(model.name, runtime, timings);
+      statistics.countImage(model, timings);
+    },
+    onFailure: (model, ms) => statistics.countFailure(model, ms),
   });
   const classifier = new ImageClassifier({ registry, defaultModel, pipeline });
   const inference = new TensorInference({ registry, conversions, pipeline });
@@ -126,6 +136,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     control,
     watch,
     metrics,
+    statistics,
     warnings: () => [...engines.warnings, ...conversions.warnings],
     close: async () => {
       await watch.close();

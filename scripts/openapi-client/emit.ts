@@ -142,7 +142,7 @@ function member(name: string, schema: Schema, required: boolean, indent: string)
 }
 
 function parenthesized(type: string): string {
-  return /^[\w<>, ]+$/.test(type) || type.startsWith('{') ? type : `(${type})`;
+  return /^[\w<>, ]+$/.test(type) || (type.startsWith('{') && !type.includes('} | ')) ? type : `(${type})`;
 }
 
 function docblock(text: string | undefined, indent: string): string {

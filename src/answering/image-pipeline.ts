@@ -31,6 +31,8 @@ export interface ImagePipelineParts {
   readonly decoding: Pick<DecodeQueue, 'turn'>;
   /** Called after each image that was computed, for metrics. */
   readonly onImage: (model: ModelVersion, runtime: RuntimeName, timings: ImageTimings) => void;
+  /** Called after each image that could not be computed although its client waited, with the milliseconds it took. */
+  readonly onFailure?: (model: ModelVersion, ms: number) => void;
 }
 
 /** A request for images to be computed by one model. */
@@ -154,7 +156,11 @@ export class ImagePipeline {
       },
       compute: async (pixels, decodeMs, { outputs: names, explainedClass }) => {
         const item = { priority, signal, outputs: names, explainedClass } as const;
-        const { outputs, queueMs, inferenceMs, batchSize } = await queue.submit(pixels, item);
+        const submittedAt = performance.now();
+        const { outputs, queueMs, inferenceMs, batchSize } = await queue.submit(pixels, item).catch((thrown) => {
+          if (!signal.aborted) this.#parts.onFailure?.(model, decodeMs + performance.now() - submittedAt);
+          throw thrown;
+        });
         const timings = { decodeMs, queueMs, inferenceMs, batchSize };
         this.#parts.onImage(model, runtime, timings);
         return { outputs, timings };

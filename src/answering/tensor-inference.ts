@@ -32,6 +32,8 @@ export interface Inference {
 /** The tensors of a model. -1 is a size that is not fixed, or not known until the model is converted. */
 export interface TensorSpecification {
   readonly model: string;
+  /** The version that is described. */
+  readonly version: number;
   readonly versions: readonly number[];
   readonly input: readonly number[];
   /** Without `probabilities` and `logits` for a backbone alone. */
@@ -40,7 +42,7 @@ export interface TensorSpecification {
 
 /** Dependencies of `TensorInference`. */
 export interface InferenceParts {
-  readonly registry: Pick<Registry, 'resolve' | 'get'>;
+  readonly registry: Pick<Registry, 'resolve' | 'get' | 'list'>;
   readonly conversions: Pick<ConversionCache, 'peek'>;
   readonly pipeline: Pick<ImagePipeline, 'run'>;
 }
@@ -53,6 +55,11 @@ export class TensorInference {
     this.#parts = parts;
   }
 
+  /** Names of all models whose weights are here. */
+  names(): string[] {
+    return this.#parts.registry.list().map(({ name }) => name);
+  }
+
   /** @throws AppError `model_not_found` */
   async describe(reference: string): Promise<TensorSpecification> {
     const model = this.#parts.registry.resolve(reference);
@@ -60,6 +67,7 @@ export class TensorInference {
     const shapes = await this.#outputShapes(model);
     return {
       model: model.name,
+      version: model.version,
       versions: this.#parts.registry.get(model.name).versions.map(({ version }) => version),
       input: [-1, height, width, 3],
       outputs: Object.fromEntries(offeredOutputs(model).map((name) => [name, [-1, ...shapes[name]]])),

@@ -17,6 +17,7 @@ import { modelChangeRoutes } from './routes/model-changes.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { pageAssets, pageRoutes } from './routes/page.ts';
+import { predictionRoutes } from './routes/prediction.ts';
 import { pullRoutes } from './routes/pulls.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import { mountRoutes, type Route } from './routes/route.ts';
@@ -30,6 +31,7 @@ const ROUTES = [
   modelRoutes,
   modelChangeRoutes,
   inferenceRoutes,
+  predictionRoutes,
   repositoryRoutes,
   pullRoutes,
   operationsRoutes,

@@ -37,7 +37,7 @@ export function hundredths(milliseconds: number): number {
 export function sendProblem(request: IncomingMessage, response: ServerResponse, error: AppError, id: string): void {
   const problem = problemOf(error, id);
   // Clients of the Open Inference Protocol read the member `error` alone.
-  const text = JSON.stringify(request.url?.startsWith('/v2') ? { ...problem, error: problem.detail } : problem);
+  const text = JSON.stringify(/^\/v[12]\//.test(request.url ?? '') ? { ...problem, error: problem.detail } : problem);
   response.statusCode = error.status;
   if (error.status === 429 || error.status === 503) {
     response.setHeader('Retry-After', error.retryAfter ?? DEFAULT_RETRY_AFTER_S);

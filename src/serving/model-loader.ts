@@ -22,7 +22,7 @@ export interface ModelLoaderOptions {
   /** Images that may wait for one model. */
   readonly queueLimit: number;
   /** Called after each batch that was answered, for metrics. */
-  readonly onBatch: (model: ModelVersion, runtime: RuntimeName, images: number) => void;
+  readonly onBatch: (model: ModelVersion, runtime: RuntimeName, images: number, inferenceMs: number) => void;
 }
 
 /** Makes a model ready for images: it is converted, gets memory of the engines, and is loaded and warmed up. */
@@ -93,7 +93,7 @@ export class ModelLoader {
       maxBatchSize: Math.min(maxBatchSize, converted.maxBatch ?? maxBatchSize),
       maxDelayMs,
       queueLimit,
-      onBatch: ({ batchSize }) => onBatch(model, runtime, batchSize),
+      onBatch: ({ batchSize, inferenceMs }) => onBatch(model, runtime, batchSize, inferenceMs),
     });
     return batcher;
   }

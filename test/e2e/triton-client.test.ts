@@ -22,7 +22,7 @@ test.skipIf(!isThere)("Triton's client is served (skipped without Python's trito
     const args = ['test/e2e/triton_client.py', server.url.replace('http://', ''), model, photo];
     const { stdout } = await promisify(execFile)(python, args);
     expect(JSON.parse(stdout)).toMatchObject({
-      extensions: ['binary_tensor_data', 'classification', 'model_repository'],
+      extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'model_repository', 'statistics'],
       states: { [model]: 'READY' },
       spread: expect.closeTo(0, 5),
       top1: picture?.top1,

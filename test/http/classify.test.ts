@@ -60,6 +60,43 @@ describe('POST /classify', () => {
     },
   );
 
+  it('answers the bytes of an image sent without a type', async () => {
+    const response = await fetch(`${server.url}/classify`, { method: 'POST', body: Uint8Array.from(blue) });
+    expect(await response.json()).toMatchObject({ results: [{ predictions: [{ label: 'blue' }, {}, {}] }] });
+  });
+
+  describe('takes JSON', () => {
+    const send = (body: unknown) => classifyRaw(server, JSON.stringify(body), 'application/json; charset=utf-8');
+
+    it('with images as base64, and options beside them', async () => {
+      const [first, second] = [blue, reddish].map((image) => image.toString('base64'));
+      const wrapped = first?.replaceAll(/.{76}/g, '$&\n');
+      const { body } = await send({ images: [{ b64: wrapped, filename: 'b.png' }, { b64: second }], top_k: 1 });
+      expect(
+        body.results.map(({ filename, predictions }) => [filename, predictions.map(({ label }) => label)]),
+      ).toEqual([
+        ['b.png', ['blue']],
+        ['image 1', ['red']],
+      ]);
+    });
+
+    it.each<[string, unknown, number, string, string]>([
+      ['no images', {}, 400, 'invalid_request', '"images"'],
+      ['an empty list', { images: [] }, 400, 'no_image', 'empty'],
+      ['text instead of base64', { images: [{ b64: 'a photo!' }] }, 400, 'invalid_request', 'image 0 is not base64'],
+      ['a data URL', { images: [{ b64: 'data:image/png;base64,AAAA' }] }, 400, 'invalid_request', 'without "data:'],
+      ['another member', { images: [{ url: 'http://x' }] }, 400, 'invalid_request', 'b64'],
+      ['an unknown option', { images: [{ b64: 'AAAA' }], topk: 3 }, 400, 'invalid_request', 'topk is not an option'],
+      ['too many images', { images: new Array(65).fill({ b64: 'AAAA' }) }, 413, 'too_many_images', '65'],
+      ['a large image', { images: [{ b64: 'AAAA'.repeat(70_000) }] }, 413, 'body_too_large', '210000 bytes'],
+      ['an image that is none', { images: [{ b64: 'AAAA' }] }, 415, 'unsupported_image', 'not an image'],
+    ])('but not with %s', async (_, json, status, code, reason) => {
+      const { status: given, body } = await send(json);
+      expect([given, body.code]).toEqual([status, code]);
+      expect(body.detail).toContain(reason);
+    });
+  });
+
   it('returns top_k classes, or all when there are fewer', async () => {
     for (const [topK, count] of [
       [1, 1],

@@ -94,13 +94,12 @@ export function readContract(text: string): Contract {
       return { method, path, status: Number(status), type, codes };
     }),
   );
-  const templateOf = (path: string): string | undefined => {
-    const asked = (path.split('?')[0] ?? '').split('/');
-    return Object.keys(document.paths).find((template) => {
-      const parts = template.split('/');
-      return parts.length === asked.length && parts.every((part, i) => part.startsWith('{') || part === asked[i]);
-    });
-  };
+  const templates = Object.keys(document.paths).map((template) => {
+    const pattern = template.replaceAll(/[.*+?^$()|[\]\\]/g, '\\$&').replaceAll(/\{\w+\}/g, '[^/]+?');
+    return { template, pattern: new RegExp(`^${pattern}$`) };
+  });
+  const templateOf = (path: string): string | undefined =>
+    templates.find(({ pattern }) => pattern.test(path.split('?')[0] ?? ''))?.template;
 
   return {
     operations,

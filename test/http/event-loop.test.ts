@@ -77,11 +77,38 @@ it('an error names a limited number of wrong options, and cuts long values', asy
   }
 });
 
+it('base64 of 12 MB does not hold up others', async () => {
+  const lengths: number[] = [];
+  const counting = await startServer({
+    config: { ...CONFIG, maxBodyBytes: 40 * MEBIBYTE, maxImageBytes: 40 * MEBIBYTE },
+    classifier: {
+      classify: async ({ images, runtime }) => {
+        lengths.push(...images.map(({ bytes }) => bytes.length));
+        return { model: 'tiny.test', version: 1, runtime, results: [], timings: { totalMs: 0 } };
+      },
+    },
+  });
+  const body = `{"images":[{"b64":"${repeated('AAAA', 12 * MEBIBYTE)}"},{"b64":"AAAA"}]}`;
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  const { status } = await fetch(`${counting.url}/classify`, {
+    method: 'POST',
+    body,
+    headers: { 'Content-Type': 'application/json' },
+  });
+  delay.disable();
+  expect([status, lengths]).toEqual([200, [9 * MEBIBYTE, 3]]);
+  // The test's own client sends from this thread too.
+  expect(delay.max / 1e6).toBeLessThan(1_000);
+  await counting.close();
+});
+
 it('the parser thread returns a long tensor unchanged', async () => {
   const seen: InferenceRequest[] = [];
   const echo = await startServer({
     config: { ...CONFIG, maxBodyBytes: 40 * MEBIBYTE },
     inference: {
+      names: () => [],
       describe: () => Promise.reject(new Error('not described')),
       infer: async (request) => {
         seen.push(request);

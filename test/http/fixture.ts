@@ -13,6 +13,7 @@ import { type Config, readConfig } from '../../src/config.ts';
 import { createApp, type HttpDependencies } from '../../src/http/app.ts';
 import { ByteBudget } from '../../src/http/byte-budget.ts';
 import { createHttpServer, type HttpServer } from '../../src/http/http-server.ts';
+import { BodyParser } from '../../src/http/parsing/body-parser.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts';
 import { readContract } from './contract.ts';
@@ -142,6 +143,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
     metrics,
     config: CONFIG,
     bodyBudget: new ByteBudget(CONFIG.maxBytesInFlight),
+    parser: new BodyParser({ ...CONFIG, ...overrides.config }),
     logger: pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
     openapi: OPENAPI,
     uploadDir: '/nowhere',

@@ -2,13 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ImagePipeline } from '../../src/answering/image-pipeline.ts';
 import { TensorInference } from '../../src/answering/tensor-inference.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
+import { InferenceStatistics } from '../../src/metrics/inference-statistics.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import type { OutputName } from '../../src/runtime/session.ts';
 import { Admission } from '../../src/serving/admission.ts';
 import { DecodeQueue } from '../../src/serving/decode-queue.ts';
 import { picture } from '../image/pictures.ts';
-import { ask, OPENAPI, startServer, type TestServer } from './fixture.ts';
+import { ask, CONFIG, OPENAPI, startServer, type TestServer } from './fixture.ts';
 
 /**
  * The Open Inference Protocol over a queue that answers with what it was given: each output of an image is its first
@@ -47,9 +48,16 @@ const pipeline = new ImagePipeline({
 });
 const inference = new TensorInference({ registry, conversions: { peek: async () => undefined }, pipeline });
 
+const statistics = new InferenceStatistics();
+const unasked = () => {
+  throw new Error('no test asks this');
+};
+
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ inference, openapi: OPENAPI });
+  const state = () => ({ state: 'READY', reason: '' }) as const;
+  const control = { state, index: unasked, load: unasked, unload: unasked };
+  server = await startServer({ inference, statistics, control, openapi: OPENAPI });
 });
 afterAll(() => server.close());
 
@@ -98,7 +106,7 @@ describe('metadata', () => {
     expect(body).toEqual({
       name: 'menagerie',
       version: '0.0.0',
-      extensions: ['binary_tensor_data', 'classification', 'model_repository'],
+      extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'model_repository', 'statistics'],
     });
   });
 
@@ -280,5 +288,97 @@ describe('outputs', () => {
     await infer(given([{ name: 'logits' }]));
     await infer(given([{ name: 'logits' }], { runtime: 'tfjs' }));
     expect(runtimes).toEqual(['onnx', 'tfjs']);
+  });
+});
+
+describe("Triton's extensions", () => {
+  it.each(['', '/versions/1'])('the configuration has the tensors of one image (%s)', async (version) => {
+    const { text } = await ask(server, `/v2/models/${MODEL}${version}/config`);
+    expect(JSON.parse(text)).toMatchObject({
+      name: MODEL,
+      max_batch_size: CONFIG.maxImages,
+      input: [{ name: 'pixels', data_type: 'TYPE_UINT8', dims: [64, 64, 3] }],
+      output: [{ name: 'probabilities', dims: [200] }, { name: 'logits' }, { name: 'features' }, {}],
+      dynamic_batching: { preferred_batch_size: [CONFIG.maxBatchSize] },
+    });
+  });
+
+  it('the statistics count images, batches and failures of each version', async () => {
+    const version = { name: MODEL, version: 1 };
+    statistics.countImage(version, { decodeMs: 4, queueMs: 1, inferenceMs: 10, batchSize: 2 });
+    statistics.countImage(version, { decodeMs: 2, queueMs: 3, inferenceMs: 10, batchSize: 2 });
+    statistics.countBatch(version, 2, 10);
+    statistics.countFailure(version, 7);
+    const { text } = await ask(server, `/v2/models/${MODEL}/stats`);
+    const [stats] = JSON.parse(text).model_stats;
+    expect(stats).toMatchObject({
+      name: MODEL,
+      version: '1',
+      inference_count: 2,
+      execution_count: 1,
+      inference_stats: {
+        success: { count: 2, ns: 30e6 },
+        fail: { count: 1, ns: 7e6 },
+        queue: { count: 2, ns: 4e6 },
+        compute_input: { count: 2, ns: 6e6 },
+        compute_infer: { count: 2, ns: 20e6 },
+      },
+      batch_stats: [{ batch_size: 2, compute_infer: { count: 1, ns: 10e6 } }],
+    });
+    expect(Date.now() - stats.last_inference).toBeLessThan(60_000);
+  });
+
+  it('a version that has computed nothing has zeros; an unknown one is an error', async () => {
+    const { text } = await ask(server, '/v2/models/backbone_only/versions/1/stats');
+    expect(JSON.parse(text).model_stats[0]).toMatchObject({ inference_count: 0, batch_stats: [] });
+    for (const what of ['stats', 'config']) {
+      const { status, body } = await ask(server, `/v2/models/nobody/${what}`);
+      expect([status, body.code]).toEqual([404, 'model_not_found']);
+    }
+  });
+});
+
+describe("version 1 of KServe's protocol", () => {
+  const predict = (instances: unknown, model = MODEL) =>
+    ask(server, `/v1/models/${model}:predict`, { method: 'POST', body: JSON.stringify({ instances }) });
+
+  it('lists models and their states', async () => {
+    expect(JSON.parse((await ask(server, '/v1/models')).text).models).toContain(MODEL);
+    expect((await ask(server, `/v1/models/${MODEL}`)).body).toEqual({ name: MODEL, ready: true });
+  });
+
+  it('predicts files', async () => {
+    const png = await picture(64, 64, () => [1, 0, 34])
+      .png()
+      .toBuffer();
+    const { text } = await predict([{ b64: png.toString('base64') }, { b64: png.toString('base64') }]);
+    expect(JSON.parse(text).predictions).toEqual([
+      [1, 0, 1],
+      [1, 0, 1],
+    ]);
+  });
+
+  it('predicts pixels', async () => {
+    const image = Array.from({ length: 64 }, () => Array.from({ length: 64 }, () => [0, 1, 9]));
+    expect(JSON.parse((await predict([image])).text).predictions).toEqual([[0, 1, 1]]);
+  });
+
+  it.each<[string, unknown, number, string]>([
+    ['no instances', undefined, 400, 'instances'],
+    ['none at all', [], 400, 'instances'],
+    ['a text', ['x'], 400, 'instance 0'],
+    ['no base64', [{ b64: '!' }], 400, 'instance 0'],
+    ['pixels of another size', [[[[1, 2, 3]]]], 400, '[n, 64, 64, 3]'],
+    ['scaled pixels', [[[[0.5, 0.5, 0.5]]]], 400, '0 to 1'],
+    ['too many', Array.from({ length: 65 }, () => [1]), 413, '65'],
+  ])('refuses %s', async (_, instances, status, reason) => {
+    const answer = await predict(instances);
+    expect([answer.status, JSON.parse(answer.text).error]).toEqual([status, expect.stringContaining(reason)]);
+  });
+
+  it('knows no other verb, and no unknown model', async () => {
+    expect((await predict([{ b64: '' }], 'nobody')).status).toBe(404);
+    const { status } = await fetch(`${server.url}/v1/models/${MODEL}:explain`, { method: 'POST' });
+    expect(status).toBe(405);
   });
 });

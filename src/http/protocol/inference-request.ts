@@ -1,18 +1,16 @@
 import { z } from 'zod';
 import type { InferenceRequest } from '../../answering/tensor-inference.ts';
 import { AppError } from '../../common/errors.ts';
-import type { Config } from '../../config.ts';
 import { describeIssues } from '../../registry/manifest.ts';
 import { OUTPUT_NAMES, type OutputName, RUNTIME_NAMES, type RuntimeName } from '../../runtime/session.ts';
-import { checkJsonStructure } from './json-structure.ts';
+import { checkImageBytes, checkImageCount, type ParserLimits } from '../parsing/limits.ts';
+import { checkJsonLength, checkJsonStructure } from './json-structure.ts';
 import { filesFromBinary, filesFromJson, readPixels } from './tensor-data.ts';
 
 /** The one input of every model. */
 export const INPUT_NAME = 'pixels';
 /** Header with the length of the JSON before binary data, in lower case as Node has it. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
-/** More numbers than that are sent as binary data, in a third of the bytes. */
-const MAX_JSON_BYTES = 32 * 1024 * 1024;
 /** Characters of the request's `id`, which the answer repeats. */
 const MAX_ID_LENGTH = 1024;
 /** Images have four dimensions. */
@@ -63,9 +61,6 @@ export interface ProtocolRequest {
   readonly outputs: readonly RequestedOutput[];
 }
 
-/** The settings that limit a request. */
-export type ProtocolLimits = Pick<Config, 'maxImages' | 'maxImageBytes'>;
-
 /**
  * Length of the JSON in a body. @param header value of `Inference-Header-Content-Length` @throws AppError
  * `invalid_request`
@@ -80,7 +75,7 @@ export function jsonLengthOf(bodyLength: number, header: string | undefined): nu
  * Parses the body of an inference request: JSON, followed by the binary data of tensors.
  * @throws AppError `invalid_request`, `too_many_images`, `body_too_large`
  */
-export function parseInferenceRequest(body: Buffer, jsonLength: number, limits: ProtocolLimits): ProtocolRequest {
+export function parseInferenceRequest(body: Buffer, jsonLength: number, limits: ParserLimits): ProtocolRequest {
   const { id, parameters, inputs, outputs = [] } = parseJson(body.subarray(0, jsonLength));
   const binaryByDefault = parameters?.binary_data_output ?? false;
   const requested = outputs.map(({ name, parameters: own }): RequestedOutput => {
@@ -97,13 +92,7 @@ export function parseInferenceRequest(body: Buffer, jsonLength: number, limits: 
 }
 
 function parseJson(bytes: Buffer): RequestJson {
-  if (bytes.length > MAX_JSON_BYTES) {
-    throw new AppError(
-      'body_too_large',
-      `The JSON has ${bytes.length} bytes; the limit is ${MAX_JSON_BYTES}: send the tensor as binary data.`,
-      { context: { max_bytes: MAX_JSON_BYTES } },
-    );
-  }
+  checkJsonLength(bytes);
   checkJsonStructure(bytes);
   let json: unknown;
   try {
@@ -122,14 +111,10 @@ function parseJson(bytes: Buffer): RequestJson {
 function readInput(
   { datatype, shape, parameters, data }: RequestJson['inputs'][0],
   binary: Buffer,
-  { maxImages, maxImageBytes }: ProtocolLimits,
+  limits: ParserLimits,
 ): InferenceRequest['input'] {
   const [images = 0, ...others] = shape;
-  if (images > maxImages) {
-    throw new AppError('too_many_images', `The input has ${images} images; the limit is ${maxImages}.`, {
-      context: { max_images: maxImages },
-    });
-  }
+  checkImageCount(images, limits);
   const announced = parameters?.binary_data_size;
   if ((announced ?? 0) !== binary.length || (announced !== undefined && data !== undefined)) {
     throw invalid(
@@ -144,11 +129,8 @@ function readInput(
     throw invalid(`The BYTES input has shape [${shape.join(', ')}]; it takes one file per image: [n] or [n, 1].`);
   }
   const files = announced === undefined ? filesFromJson(data, images) : filesFromBinary(binary, images);
-  const large = files.find(({ length }) => length > maxImageBytes);
-  if (large === undefined) return { images: files };
-  throw new AppError('body_too_large', `An image has ${large.length} bytes; the limit is ${maxImageBytes}.`, {
-    context: { max_bytes: maxImageBytes },
-  });
+  checkImageBytes(files, limits);
+  return { images: files };
 }
 
 function invalid(detail: string): AppError {

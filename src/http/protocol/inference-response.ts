@@ -25,16 +25,7 @@ export async function inferenceResponse(
   inference: Inference,
   { id, outputs: requested }: ProtocolRequest,
 ): Promise<ProtocolResponse> {
-  const values = requested.reduce((sum, output) => sum + jsonValues(inference, output), 0);
-  if (values > MAX_JSON_VALUES) {
-    throw new AppError(
-      'invalid_request',
-      `The outputs have ${values} values, and the limit in JSON is ${MAX_JSON_VALUES}: request fewer outputs ` +
-        'or binary ' +
-        'data (binary_data_output).',
-      { context: { max_values: MAX_JSON_VALUES } },
-    );
-  }
+  checkJsonValues(requested.reduce((sum, output) => sum + jsonValues(inference, output), 0));
   const head = {
     model_name: inference.model,
     model_version: String(inference.version),
@@ -48,6 +39,17 @@ export async function inferenceResponse(
     if (bytes !== undefined) binary.push(bytes);
   }
   return { json: Buffer.from(`${JSON.stringify(head).slice(0, -1)},"outputs":[${outputs.join(',')}]}`), binary };
+}
+
+/** @throws AppError `invalid_request` when an answer would have too many values for JSON */
+export function checkJsonValues(values: number): void {
+  if (values <= MAX_JSON_VALUES) return;
+  throw new AppError(
+    'invalid_request',
+    `The outputs have ${values} values, and the limit in JSON is ${MAX_JSON_VALUES}: request fewer outputs or binary ` +
+      'data (binary_data_output).',
+    { context: { max_values: MAX_JSON_VALUES } },
+  );
 }
 
 function tensorOf({ outputs }: Inference, name: RequestedOutput['name']): Tensor {
@@ -86,7 +88,8 @@ function withBinary(head: object, bytes: Buffer): { readonly text: string; reado
   return { text: JSON.stringify({ ...head, parameters: { binary_data_size: bytes.length } }), bytes };
 }
 
-async function writeValues(values: Float32Array): Promise<string> {
+/** Numbers of a JSON array, written in turns with other requests. */
+export async function writeValues(values: Float32Array): Promise<string> {
   const texts: string[] = [];
   for (let start = 0; start < values.length; start += VALUES_PER_TURN) {
     if (start > 0) await setImmediate();

@@ -13,7 +13,20 @@ const LIMITS = {
   nesting: 16,
 };
 
+/** More numbers than that are sent as binary data, in a third of the bytes. */
+const MAX_JSON_BYTES = 32 * 1024 * 1024;
+
 const [QUOTE, BACKSLASH, OPEN_ARRAY, OPEN_OBJECT, CLOSE_ARRAY, CLOSE_OBJECT] = Buffer.from('"\\[{]}');
+
+/** Checks the length of JSON that may hold tensors. @throws AppError `body_too_large` */
+export function checkJsonLength(json: Buffer): void {
+  if (json.length <= MAX_JSON_BYTES) return;
+  throw new AppError(
+    'body_too_large',
+    `The JSON has ${json.length} bytes; the limit is ${MAX_JSON_BYTES}: send the tensor as binary data.`,
+    { context: { max_bytes: MAX_JSON_BYTES } },
+  );
+}
 
 /**
  * Checks JSON before it is parsed, in one pass over its bytes.

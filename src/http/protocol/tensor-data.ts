@@ -1,9 +1,9 @@
 import { AppError } from '../../common/errors.ts';
 import { elementCount, type Tensor } from '../../common/tensor.ts';
+import { decodeBase64 } from '../parsing/base64.ts';
 
 /** Bytes before each element of a BYTES tensor in binary data: its length, little-endian. */
 const LENGTH_BYTES = 4;
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** Characters of a wrong value that an error shows. */
 const MAX_SHOWN_CHARACTERS = 40;
 
@@ -92,10 +92,9 @@ export function filesFromJson(json: unknown, count: number): Buffer[] {
   const texts = elements.length > count ? elements : elements.flat(1);
   if (texts.length !== count) throw invalid(`The input has ${texts.length} files; its shape needs ${count}.`);
   return texts.map((text) => {
-    if (typeof text !== 'string' || text.length % 4 !== 0 || !BASE64.test(text)) {
-      throw invalid('A file in the data of a BYTES input must be base64 text; other files are sent as binary data.');
-    }
-    return Buffer.from(text, 'base64');
+    const bytes = typeof text === 'string' ? decodeBase64(text) : undefined;
+    if (bytes !== undefined) return bytes;
+    throw invalid('A file in the data of a BYTES input must be base64 text; other files are sent as binary data.');
   });
 }
 

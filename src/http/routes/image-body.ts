@@ -3,11 +3,13 @@ import { MulterError, type StorageEngine } from 'multer';
 import type { UploadedImage } from '../../answering/image-pipeline.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
-import { type BodyLimits, readPooledBody, unsupportedMediaType } from '../body.ts';
+import { type BodyLimits, readBody, readPooledBody, unsupportedMediaType } from '../body.ts';
 import { BufferPool } from '../buffer-pool.ts';
 import type { ByteBudget } from '../byte-budget.ts';
+import { clientSignal } from '../client-gone.ts';
 import { GrowingBuffer } from '../growing-buffer.ts';
 import { readForm } from '../multipart.ts';
+import type { BodyParser } from '../parsing/body-parser.ts';
 
 /** The part that holds an image; it may be repeated. */
 const IMAGE_FIELD = 'image';
@@ -32,16 +34,19 @@ export interface ImageBody {
 export interface ImageBodyDependencies {
   readonly config: Pick<Config, 'maxBodyBytes' | 'maxImageBytes' | 'maxImages' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
   readonly bodyBudget: ByteBudget;
+  readonly parser: Pick<BodyParser, 'parse'>;
 }
 
 /**
- * Creates a function that reads bodies: a form with at least one image, or the bytes of one image.
+ * Creates a function that reads bodies: a form with at least one image, JSON with images as base64, or the bytes of one
+ * image. A body without a type is the bytes of an image.
  * @throws AppError `unsupported_media_type`, `no_image`, `too_many_images`, `body_too_large`, `invalid_request` for
  * other faults of a form, `malformed_multipart`, `request_timeout`, `queue_full`; ClientGone
  */
 export function createImageReader({
   config,
   bodyBudget,
+  parser,
 }: ImageBodyDependencies): (request: Request, response: Response) => Promise<ImageBody> {
   const { maxBodyBytes, maxImageBytes, requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;
   const limits = { maxBytes: maxBodyBytes, timeoutMs, stallTimeoutMs, budget: bodyBudget };
@@ -54,7 +59,10 @@ export function createImageReader({
       const hint = IMAGE_FIELD in form.fields ? ', but as text: send it as a file, with a file name' : '';
       throw new AppError('no_image', `The form needs at least one file in the part "${IMAGE_FIELD}"${hint}.`);
     }
-    if (/^(image\/|application\/octet-stream\b)/i.test(type)) {
+    if (/^application\/json\b/i.test(type)) {
+      return parser.parse('images', await readBody(request, limits), clientSignal(response));
+    }
+    if (/^(?:$|image\/|application\/octet-stream\b)/i.test(type)) {
       const maxBytes = Math.min(maxImageBytes, maxBodyBytes);
       const body = await readPooledBody(request, pool, { ...limits, maxBytes });
       if (body.bytes.length > 0) return { fields: {}, images: [{ filename: RAW_FILENAME, ...body }] };
@@ -62,8 +70,8 @@ export function createImageReader({
     }
     throw unsupportedMediaType(
       request,
-      `a multipart/form-data form with the image in the part "${IMAGE_FIELD}", or the bytes of an image with their ` +
-        'type, such as "Content-Type: image/jpeg"',
+      `a multipart/form-data form with the image in the part "${IMAGE_FIELD}", the bytes of an image with their type, ` +
+        'such as "Content-Type: image/jpeg", or JSON such as {"images": [{"b64": "..."}]}',
     );
   };
 }

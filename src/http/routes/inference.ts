@@ -3,26 +3,30 @@ import type { TensorInference } from '../../answering/tensor-inference.ts';
 import type { ModelControl } from '../../catalogue/model-control.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
+import type { InferenceStatistics } from '../../metrics/inference-statistics.ts';
 import { OUTPUT_NAMES } from '../../runtime/session.ts';
 import { readBody } from '../body.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
-import { INPUT_NAME, JSON_LENGTH_HEADER } from '../protocol/inference-request.ts';
+import type { BodyParser } from '../parsing/body-parser.ts';
+import { INPUT_NAME, JSON_LENGTH_HEADER, jsonLengthOf } from '../protocol/inference-request.ts';
 import { inferenceResponse } from '../protocol/inference-response.ts';
-import { InferenceRequestParser } from '../protocol/request-parser.ts';
+import { type BatchSettings, configurationDocument, PLATFORM, statisticsDocument } from '../protocol/triton.ts';
 import { sendJson } from '../respond.ts';
 import { pathParameter, type Route } from './route.ts';
 
 /** Supported extensions of the protocol, by Triton's names. */
-const EXTENSIONS = ['binary_tensor_data', 'classification', 'model_repository'];
-/** The platform of every model, by Triton's name. */
-const PLATFORM = 'onnxruntime_onnx';
+const EXTENSIONS = ['binary_tensor_data', 'classification', 'model_configuration', 'model_repository', 'statistics'];
+/** Types that the input takes, the first one by default. */
+const INPUT_TYPES = ['UINT8', 'FP32', 'BYTES'];
 
 interface InferenceDependencies {
   readonly inference: Pick<TensorInference, 'describe' | 'infer'>;
   readonly control: Pick<ModelControl, 'state'>;
-  readonly config: Pick<Config, 'maxBodyBytes' | 'maxImageBytes' | 'maxImages' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
+  readonly statistics: Pick<InferenceStatistics, 'of'>;
+  readonly config: BatchSettings & Pick<Config, 'maxBodyBytes' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
   readonly bodyBudget: ByteBudget;
+  readonly parser: Pick<BodyParser, 'parse'>;
   readonly version: string;
 }
 
@@ -30,14 +34,14 @@ interface InferenceDependencies {
  * The Open Inference Protocol, version 2: metadata, readiness and inference, with and without a version in the path.
  */
 export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
-  const { inference, control, config, bodyBudget: budget, version } = dependencies;
+  const { inference, control, statistics, config, bodyBudget: budget, parser, version } = dependencies;
   const { maxBodyBytes: maxBytes, requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;
-  const parser = new InferenceRequestParser(config);
   const infer = async (request: Request, response: Response): Promise<void> => {
     // Any media type is taken: clients of the protocol send none, or that of JSON although binary data follow it.
     const body = await readBody(request, { maxBytes, timeoutMs, stallTimeoutMs, budget });
     const signal = clientSignal(response);
-    const parsed = await parser.parse(body, request.headers[JSON_LENGTH_HEADER]?.toString(), signal);
+    const jsonLength = jsonLengthOf(body.length, request.headers[JSON_LENGTH_HEADER]?.toString());
+    const parsed = await parser.parse('infer', body, signal, jsonLength);
     const answer = await inference.infer({
       model: referenceOf(request),
       runtime: parsed.runtime,
@@ -59,12 +63,25 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
       name: model,
       versions: versions.map(String),
       platform: PLATFORM,
-      inputs: [{ name: INPUT_NAME, datatype: 'UINT8', shape: input }],
+      inputs: [{ name: INPUT_NAME, datatype: 'UINT8', shape: input, parameters: { datatypes: INPUT_TYPES } }],
       outputs: OUTPUT_NAMES.filter((name) => outputs[name] !== undefined).map((name) => ({
         name,
         datatype: 'FP32',
         shape: outputs[name],
       })),
+    });
+  };
+  const configuration = async (request: Request, response: Response): Promise<void> => {
+    sendJson(response, 200, configurationDocument(await inference.describe(referenceOf(request)), config));
+  };
+  const measured = async (request: Request, response: Response): Promise<void> => {
+    const { model, version: described, versions } = await inference.describe(referenceOf(request));
+    // A bare name means all versions.
+    const isOne = request.params['version'] !== undefined || pathParameter(request, 'id').includes('@');
+    sendJson(response, 200, {
+      model_stats: (isOne ? [described] : versions).map((each) =>
+        statisticsDocument(model, each, statistics.of({ name: model, version: each })),
+      ),
     });
   };
   const ready = (request: Request, response: Response): void => {
@@ -85,6 +102,8 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
     ...['/v2/models/{id}', '/v2/models/{id}/versions/{version}'].flatMap((path): Route[] => [
       { method: 'get', path, handle: describe },
       { method: 'get', path: `${path}/ready`, handle: ready },
+      { method: 'get', path: `${path}/config`, handle: configuration },
+      { method: 'get', path: `${path}/stats`, handle: measured },
       { method: 'post', path: `${path}/infer`, handle: infer },
     ]),
   ];

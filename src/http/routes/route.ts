@@ -26,7 +26,7 @@ export function mountRoutes(app: Express, routes: readonly Route[], isShuttingDo
   const paths = new Map<string, Route[]>();
   for (const route of routes) paths.set(route.path, [...(paths.get(route.path) ?? []), route]);
   for (const [path, operations] of paths) {
-    const mounted = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
+    const mounted = app.route(path.replaceAll(':', '\\:').replaceAll(/\{(\w+)\}/g, ':$1'));
     mounted.all((_request, response, next) => {
       response.locals['route'] = path;
       next();

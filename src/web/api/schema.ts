@@ -133,7 +133,7 @@ export type ModelSummary = {
   readonly default: boolean;
   /** 0 for a backbone without a head, which can only be fine-tuned. */
   readonly num_classes: number;
-  /** Length of the feature vector */
+  /** Length of the feature vector, which a head reads. */
   readonly num_features: number;
   readonly parameters: number;
   /** Channels, height, width. */
@@ -156,7 +156,7 @@ export type Pull = {
 export type ModelCard = ModelSummary & {
   /** Name of a known architecture, or parameters of a family. */
   readonly architecture: string | {
-    readonly family?: string | undefined;
+    readonly family: string;
   };
   /** Input of the network. */
   readonly input: {
@@ -165,7 +165,8 @@ export type ModelCard = ModelSummary & {
     readonly channels: 3;
     readonly layout: "NHWC";
     readonly dtype: "uint8";
-    readonly range: [0,255];
+    /** The smallest and the largest value of a pixel: 0 and 255. */
+    readonly range: readonly number[];
     readonly colour: "RGB";
   };
   /** How a photo becomes the input: it is resized to `input / crop_pct`, and the centre is cropped. The network itself scales by `mean` and `std`, of values in 0..1. */
@@ -514,6 +515,91 @@ export type TensorSpecification = {
   readonly name: "pixels" | "probabilities" | "logits" | "features" | "activations";
   readonly datatype: "UINT8" | "FP32";
   readonly shape: readonly number[];
+  /** Of the input. */
+  readonly parameters?: {
+    /** All types that the input takes. `BYTES`, of shape `[n]`, are files such as JPEG. */
+    readonly datatypes: readonly ("UINT8" | "FP32" | "BYTES")[];
+  } | undefined;
+};
+
+/** As in Triton's extension "model configuration". Dimensions are those of one image. */
+export type ModelConfiguration = {
+  readonly name: string;
+  readonly platform: "onnxruntime_onnx";
+  readonly backend: "onnxruntime";
+  /** Images that a request may have. */
+  readonly max_batch_size: number;
+  readonly input: readonly {
+    readonly name: "pixels";
+    readonly data_type: "TYPE_UINT8";
+    readonly format: "FORMAT_NHWC";
+    readonly dims: readonly number[];
+    readonly optional: false;
+  }[];
+  readonly output: readonly {
+    readonly name: "probabilities" | "logits" | "features" | "activations";
+    readonly data_type: "TYPE_FP32";
+    readonly dims: readonly number[];
+  }[];
+  readonly dynamic_batching: {
+    readonly preferred_batch_size: readonly number[];
+    readonly max_queue_delay_microseconds: number;
+  };
+};
+
+/** As in Triton's extension "statistics". */
+export type ModelStatistics = {
+  readonly model_stats: readonly {
+    readonly name: string;
+    readonly version: string;
+    /** Milliseconds since 1970; 0 when there was none. */
+    readonly last_inference: number;
+    /** Images. */
+    readonly inference_count: number;
+    /** Batches. */
+    readonly execution_count: number;
+    readonly inference_stats: {
+      readonly success: CountAndTime;
+      readonly fail: CountAndTime;
+      readonly queue: CountAndTime;
+      readonly compute_input: CountAndTime;
+      readonly compute_infer: CountAndTime;
+      readonly compute_output: CountAndTime;
+      readonly cache_hit: CountAndTime;
+      readonly cache_miss: CountAndTime;
+    };
+    readonly batch_stats: readonly {
+      readonly batch_size: number;
+      readonly compute_input: CountAndTime;
+      readonly compute_infer: CountAndTime;
+      readonly compute_output: CountAndTime;
+    }[];
+  }[];
+};
+
+export type CountAndTime = {
+  readonly count: number;
+  /** Nanoseconds in all. */
+  readonly ns: number;
+};
+
+export type ModelState = {
+  readonly name: string;
+  readonly ready: boolean;
+};
+
+/** As in version 1 of KServe's protocol. */
+export type PredictionRequest = {
+  /** Files, or pixels as nested arrays; not both. */
+  readonly instances: readonly ({
+    /** A file, such as a JPEG, as base64. */
+    readonly b64: string;
+  } | readonly (readonly (readonly number[])[])[])[];
+};
+
+export type PredictionResponse = {
+  /** The probabilities of the classes, for each instance. */
+  readonly predictions: readonly (readonly number[])[];
 };
 
 /** As in the Open Inference Protocol. */
@@ -524,7 +610,7 @@ export type InferenceRequest = {
     readonly binary_data_output?: boolean | undefined;
     readonly runtime?: Runtime | undefined;
   } | undefined;
-  readonly inputs: readonly {
+  readonly inputs: readonly ({
     readonly name: "pixels";
     readonly datatype: "UINT8" | "FP32" | "BYTES";
     readonly shape: readonly number[];
@@ -533,14 +619,14 @@ export type InferenceRequest = {
     } | undefined;
     /** Numbers, or files as base64. */
     readonly data?: readonly unknown[] | undefined;
-  }[];
-  readonly outputs?: readonly {
+  })[];
+  readonly outputs?: readonly ({
     readonly name: "probabilities" | "logits" | "features" | "activations";
     readonly parameters?: {
       readonly binary_data?: boolean | undefined;
       readonly classification?: number | undefined;
     } | undefined;
-  }[] | undefined;
+  })[] | undefined;
 };
 
 /** As in the Open Inference Protocol. */
@@ -548,7 +634,7 @@ export type InferenceResponse = {
   readonly model_name: string;
   readonly model_version: string;
   readonly id?: string | undefined;
-  readonly outputs: readonly {
+  readonly outputs: readonly ({
     readonly name: "probabilities" | "logits" | "features" | "activations";
     readonly datatype: "FP32" | "BYTES";
     readonly shape: readonly number[];
@@ -556,7 +642,7 @@ export type InferenceResponse = {
       readonly binary_data_size?: number | undefined;
     } | undefined;
     readonly data?: readonly (number | string)[] | undefined;
-  }[];
+  })[];
 };
 
 /** As in the model repository extension of the Open Inference Protocol. */
@@ -595,7 +681,7 @@ export type Problem = {
   /** The request as a URI. */
   readonly instance: string;
   readonly request_id: string;
-  /** Under `/v2` only: the same as `detail`, for clients of the Open Inference Protocol. */
+  /** Under `/v1` and `/v2` only: the same as `detail`, for clients of the Open Inference Protocol. */
   readonly error?: string | undefined;
   /** Facts for programs, such as the limit that was exceeded. */
   readonly context?: Readonly<Record<string, unknown>> | undefined;
@@ -821,6 +907,33 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Response;
   };
+  /** List the names of models */
+  readonly listModelNames: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: {
+      readonly models: readonly string[];
+    };
+  };
+  /** Compute the probabilities of all classes */
+  readonly predict: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: PredictionRequest;
+    readonly answer: PredictionResponse;
+  };
+  /** Get the state of a model */
+  readonly modelState: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelState;
+  };
   /** Get metadata of the server */
   readonly serverMetadata: {
     readonly path: Record<never, never>;
@@ -829,7 +942,7 @@ export interface Operations {
     readonly answer: {
       readonly name: "menagerie";
       readonly version: string;
-      readonly extensions: readonly ("binary_tensor_data" | "classification" | "model_repository")[];
+      readonly extensions: readonly ("binary_tensor_data" | "classification" | "model_configuration" | "model_repository" | "statistics")[];
     };
   };
   /** Get metadata of a model */
@@ -852,6 +965,24 @@ export interface Operations {
       readonly name: string;
       readonly ready: true;
     };
+  };
+  /** Get the configuration of a model */
+  readonly modelConfig: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelConfiguration;
+  };
+  /** Get counts and times of a model */
+  readonly modelStats: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelStatistics;
   };
   /** Compute the outputs of a model */
   readonly infer: {
@@ -884,6 +1015,26 @@ export interface Operations {
       readonly name: string;
       readonly ready: true;
     };
+  };
+  /** Get the configuration of a version */
+  readonly versionConfig: {
+    readonly path: {
+      readonly id: ModelReference;
+      readonly version: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelConfiguration;
+  };
+  /** Get counts and times of a version */
+  readonly versionStats: {
+    readonly path: {
+      readonly id: ModelReference;
+      readonly version: string;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelStatistics;
   };
   /** Compute the outputs of a version */
   readonly inferVersion: {
@@ -1006,12 +1157,19 @@ export const OPERATIONS = {
   readReport: { method: 'GET', path: '/models/{id}/report' },
   readReportPictures: { method: 'GET', path: '/models/{id}/report/pictures' },
   exportModel: { method: 'GET', path: '/models/{id}/export' },
+  listModelNames: { method: 'GET', path: '/v1/models' },
+  predict: { method: 'POST', path: '/v1/models/{id}:predict' },
+  modelState: { method: 'GET', path: '/v1/models/{id}' },
   serverMetadata: { method: 'GET', path: '/v2' },
   tensorMetadata: { method: 'GET', path: '/v2/models/{id}' },
   modelReady: { method: 'GET', path: '/v2/models/{id}/ready' },
+  modelConfig: { method: 'GET', path: '/v2/models/{id}/config' },
+  modelStats: { method: 'GET', path: '/v2/models/{id}/stats' },
   infer: { method: 'POST', path: '/v2/models/{id}/infer' },
   versionTensorMetadata: { method: 'GET', path: '/v2/models/{id}/versions/{version}' },
   versionReady: { method: 'GET', path: '/v2/models/{id}/versions/{version}/ready' },
+  versionConfig: { method: 'GET', path: '/v2/models/{id}/versions/{version}/config' },
+  versionStats: { method: 'GET', path: '/v2/models/{id}/versions/{version}/stats' },
   inferVersion: { method: 'POST', path: '/v2/models/{id}/versions/{version}/infer' },
   repositoryIndex: { method: 'POST', path: '/v2/repository/index' },
   loadModel: { method: 'POST', path: '/v2/repository/models/{id}/load' },

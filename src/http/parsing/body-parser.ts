@@ -2,7 +2,8 @@ import { Worker } from 'node:worker_threads';
 import { compiledEntry } from '../../common/compiled-entry.ts';
 import { AppError, type ErrorCode } from '../../common/errors.ts';
 import { Mutex } from '../../common/mutex.ts';
-import { jsonLengthOf, type ProtocolLimits, type ProtocolRequest, parseInferenceRequest } from './inference-request.ts';
+import type { ParserLimits } from './limits.ts';
+import { PARSERS, type ParsedBodies } from './parsers.ts';
 
 /**
  * Longer JSON and longer bodies are parsed in a worker thread. Up to here the event loop is held up for 10 ms at most.
@@ -14,44 +15,47 @@ const IDLE_MS = 10_000;
 
 /** A body for the worker. */
 export interface ParseTask {
+  readonly kind: keyof ParsedBodies;
   readonly body: Uint8Array;
   readonly jsonLength: number;
-  readonly limits: ProtocolLimits;
+  readonly limits: ParserLimits;
 }
 
 /** The reply of the worker. */
 export type ParseReply =
-  | { readonly request: ProtocolRequest }
+  | { readonly parsed: ParsedBodies[keyof ParsedBodies] }
   | { readonly code: ErrorCode; readonly message: string; readonly context: Readonly<Record<string, unknown>> };
 
-/**
- * Parses bodies of inference requests without holding up the event loop: long ones in a worker thread, one at a time.
- */
-export class InferenceRequestParser {
-  readonly #limits: ProtocolLimits;
+/** Parses bodies with JSON without holding up the event loop: long ones in a worker thread, one at a time. */
+export class BodyParser {
+  readonly #limits: ParserLimits;
   readonly #turns = new Mutex();
   #worker: Worker | undefined;
   #pending: { resolve(reply: ParseReply): void; reject(error: Error): void } | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor({ maxImages, maxImageBytes }: ProtocolLimits) {
+  constructor({ maxImages, maxImageBytes }: ParserLimits) {
     this.#limits = { maxImages, maxImageBytes };
   }
 
   /**
-   * @param jsonLength value of `Inference-Header-Content-Length`
+   * @param jsonLength bytes of JSON at the start of the body
    * @param signal aborted when the client is gone: a body that still waits for the worker is dropped
-   * @throws AppError `invalid_request`, `too_many_images`, `body_too_large`; the reason of `signal`
+   * @throws AppError `invalid_request`, `no_image`, `too_many_images`, `body_too_large`; the reason of `signal`
    */
-  async parse(body: Buffer, jsonLength: string | undefined, signal: AbortSignal): Promise<ProtocolRequest> {
-    const length = jsonLengthOf(body.length, jsonLength);
-    if (length <= MAX_INLINE_JSON_BYTES && body.length <= MAX_INLINE_BYTES) {
-      return parseInferenceRequest(body, length, this.#limits);
+  async parse<Kind extends keyof ParsedBodies>(
+    kind: Kind,
+    body: Buffer,
+    signal: AbortSignal,
+    jsonLength = body.length,
+  ): Promise<ParsedBodies[Kind]> {
+    if (jsonLength <= MAX_INLINE_JSON_BYTES && body.length <= MAX_INLINE_BYTES) {
+      return PARSERS[kind](body, jsonLength, this.#limits);
     }
     return this.#turns.run(async () => {
       signal.throwIfAborted();
-      const reply = await this.#parseInWorker({ body, jsonLength: length, limits: this.#limits });
-      if ('request' in reply) return reply.request;
+      const reply = await this.#parseInWorker({ kind, body, jsonLength, limits: this.#limits });
+      if ('parsed' in reply) return reply.parsed as ParsedBodies[Kind];
       throw new AppError(reply.code, reply.message, { context: reply.context });
     });
   }
@@ -77,7 +81,7 @@ export class InferenceRequestParser {
 
   #startWorker(): Worker {
     // Without `resourceLimits`: a thread that exceeds its memory can end the process. `checkJsonStructure` bounds it.
-    const worker = new Worker(compiledEntry(import.meta.url, 'request-parser-worker.js'));
+    const worker = new Worker(compiledEntry(import.meta.url, 'body-parser-worker.js'));
     const end = (error: Error): void => {
       if (this.#worker !== worker) return;
       this.#worker = undefined;
@@ -85,7 +89,7 @@ export class InferenceRequestParser {
     };
     worker.on('message', (reply: ParseReply) => this.#pending?.resolve(reply));
     worker.on('error', end);
-    worker.on('exit', (code) => end(new Error(`the parser of inference requests ended with code ${code}`)));
+    worker.on('exit', (code) => end(new Error(`the parser of bodies ended with code ${code}`)));
     worker.unref();
     return worker;
   }

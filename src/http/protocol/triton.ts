@@ -1,0 +1,68 @@
+/** Documents of Triton's extensions "model configuration" and "statistics", which its clients read. */
+import type { TensorSpecification } from '../../answering/tensor-inference.ts';
+import type { Config } from '../../config.ts';
+import type { CountAndTime, ModelStatistics } from '../../metrics/inference-statistics.ts';
+import { OUTPUT_NAMES } from '../../runtime/session.ts';
+import { INPUT_NAME } from './inference-request.ts';
+
+/** The platform of every model, by Triton's name. */
+export const PLATFORM = 'onnxruntime_onnx';
+
+/** The settings that a model's configuration shows. */
+export type BatchSettings = Pick<Config, 'maxImages' | 'maxBatchSize' | 'maxDelayMs'>;
+
+/** `ModelConfiguration` of `openapi.yaml`. Dimensions are those of one image. */
+export function configurationDocument(
+  { model, input, outputs }: TensorSpecification,
+  { maxImages, maxBatchSize, maxDelayMs }: BatchSettings,
+) {
+  const [, ...dims] = input;
+  return {
+    name: model,
+    platform: PLATFORM,
+    backend: 'onnxruntime',
+    max_batch_size: maxImages,
+    input: [{ name: INPUT_NAME, data_type: 'TYPE_UINT8', format: 'FORMAT_NHWC', dims, optional: false }],
+    output: OUTPUT_NAMES.flatMap((name) => {
+      const shape = outputs[name];
+      return shape === undefined ? [] : [{ name, data_type: 'TYPE_FP32', dims: shape.slice(1) }];
+    }),
+    dynamic_batching: {
+      preferred_batch_size: [maxBatchSize],
+      max_queue_delay_microseconds: maxDelayMs * 1_000,
+    },
+  };
+}
+
+/** An entry of `ModelStatistics` of `openapi.yaml`. Triton counts requests; here each image counts as one. */
+export function statisticsDocument(name: string, version: number, statistics: ModelStatistics) {
+  const { lastImageAt, succeeded, failed, queued, decoded, computed, batches } = statistics;
+  const none = { count: succeeded.count, ms: 0 };
+  return {
+    name,
+    version: String(version),
+    last_inference: lastImageAt,
+    inference_count: succeeded.count,
+    execution_count: batches.reduce((sum, { batches: { count } }) => sum + count, 0),
+    inference_stats: {
+      success: duration(succeeded),
+      fail: duration(failed),
+      queue: duration(queued),
+      compute_input: duration(decoded),
+      compute_infer: duration(computed),
+      compute_output: duration(none),
+      cache_hit: duration({ count: 0, ms: 0 }),
+      cache_miss: duration({ count: 0, ms: 0 }),
+    },
+    batch_stats: batches.map(({ images, batches: each }) => ({
+      batch_size: images,
+      compute_input: duration({ count: each.count, ms: 0 }),
+      compute_infer: duration(each),
+      compute_output: duration({ count: each.count, ms: 0 }),
+    })),
+  };
+}
+
+function duration({ count, ms }: CountAndTime): { readonly count: number; readonly ns: number } {
+  return { count, ns: Math.round(ms * 1e6) };
+}

@@ -1,0 +1,59 @@
+import type { TensorInference } from '../../answering/tensor-inference.ts';
+import type { ModelControl } from '../../catalogue/model-control.ts';
+import type { Config } from '../../config.ts';
+import { readBody } from '../body.ts';
+import type { ByteBudget } from '../byte-budget.ts';
+import { clientSignal } from '../client-gone.ts';
+import type { BodyParser } from '../parsing/body-parser.ts';
+import { checkJsonValues, writeValues } from '../protocol/inference-response.ts';
+import { send, sendJson } from '../respond.ts';
+import { pathParameter, type Route } from './route.ts';
+
+interface PredictionDependencies {
+  readonly inference: Pick<TensorInference, 'infer' | 'names'>;
+  readonly control: Pick<ModelControl, 'state'>;
+  readonly config: Pick<Config, 'maxBodyBytes' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
+  readonly bodyBudget: ByteBudget;
+  readonly parser: Pick<BodyParser, 'parse'>;
+}
+
+/** Version 1 of KServe's protocol, which TensorFlow Serving has too: the probabilities of all classes. */
+export function predictionRoutes(dependencies: PredictionDependencies): Route[] {
+  const { inference, control, config, bodyBudget: budget, parser } = dependencies;
+  const { maxBodyBytes: maxBytes, requestTimeoutMs: timeoutMs, stallTimeoutMs } = config;
+  return [
+    {
+      method: 'get',
+      path: '/v1/models',
+      handle: (_request, response) => sendJson(response, 200, { models: inference.names() }),
+    },
+    // Before the next one, whose `{id}` would match it as well.
+    {
+      method: 'post',
+      path: '/v1/models/{id}:predict',
+      handle: async (request, response) => {
+        const body = await readBody(request, { maxBytes, timeoutMs, stallTimeoutMs, budget });
+        const signal = clientSignal(response);
+        const { input } = await parser.parse('predict', body, signal);
+        const model = pathParameter(request, 'id');
+        const answer = await inference.infer({ model, runtime: 'onnx', input, outputs: ['probabilities'], signal });
+        const { data = new Float32Array(), shape: [images = 1] = [] } = answer.outputs.probabilities ?? {};
+        checkJsonValues(data.length);
+        const classes = data.length / images;
+        const rows: string[] = [];
+        for (let row = 0; row < images; row++) {
+          rows.push(`[${await writeValues(data.subarray(row * classes, (row + 1) * classes))}]`);
+        }
+        send(response, 'application/json; charset=utf-8', `{"predictions":[${rows.join(',')}]}`);
+      },
+    },
+    {
+      method: 'get',
+      path: '/v1/models/{id}',
+      handle: (request, response) => {
+        const id = pathParameter(request, 'id');
+        sendJson(response, 200, { name: id, ready: control.state(id).state === 'READY' });
+      },
+    },
+  ];
+}
