@@ -1,10 +1,10 @@
-"""Keras 3 networks as TF.js layers models with reference outputs, for test/golden.
+"""Keras 3 networks with reference outputs, as TF.js layers models and in Keras's own files, for test/golden.
 
     python scripts/golden/keras_models.py MobileNetV2 flowers --out FOLDER
     python scripts/golden/keras_models.py small_functional small_sequential --out test/golden/keras
 
 Needs keras with a backend, such as jax. Each model is a folder: model.json and weights.bin, laid out as
-TensorFlow.js's converter does, and expected.json with the input's shape and the probabilities. The values of a weight
+TensorFlow.js's converter does, model.keras, model.h5, and expected.json with the input's shape and the probabilities. The values of a weight
 follow from its name and shape, and those of the input from its shape, by the rules of scripts/generated-tensors.ts.
 """
 
@@ -97,7 +97,20 @@ def transfer():
     return keras.Model(pixels, layers.Dense(CLASSES, name='outputs')(layers.Dropout(0.2)(x)))
 
 
-BUILDERS = {build.__name__: build for build in (small_functional, small_sequential, flowers, transfer)}
+def vgg_like():
+    """Stacked convolutions and dense layers, as in VGG-16."""
+    model = keras.Sequential([keras.Input((32, 32, 3)), layers.Rescaling(1.0 / 255)])
+    for width, count in ((16, 2), (24, 2), (32, 3)):
+        for _ in range(count):
+            model.add(layers.Conv2D(width, 3, padding='same', activation='relu'))
+        model.add(layers.MaxPooling2D(2, strides=2))
+    for each in (layers.Flatten(), layers.Dense(48, activation='relu'), layers.Dense(32, activation='relu')):
+        model.add(each)
+    model.add(layers.Dense(CLASSES, activation='softmax', name='predictions'))
+    return model
+
+
+BUILDERS = {build.__name__: build for build in (small_functional, small_sequential, flowers, transfer, vgg_like)}
 SIZES = {'InceptionV3': 96, 'Xception': 96}
 # Networks that do not scale pixels themselves.
 UNSCALED = ('MobileNetV2', 'ResNet50V2', 'InceptionV3', 'Xception')
@@ -168,6 +181,8 @@ def save(name, folder):
         )
     )
     (folder / 'weights.bin').write_bytes(b''.join(parts))
+    for ending in ('keras', 'h5'):
+        model.save(folder / f'model.{ending}')
     outputs = np.asarray(model.predict(picture, verbose=0))
     if name in ('flowers', 'transfer'):
         outputs = np.asarray(keras.ops.softmax(outputs))

@@ -8,6 +8,7 @@ import { writeOnnx } from '../../src/convert/formats/onnx/emitter.ts';
 import { SafetensorsFile } from '../../src/convert/formats/safetensors/reader.ts';
 import { writeTfjs } from '../../src/convert/formats/tfjs/emitter.ts';
 import { foldBatchNorm } from '../../src/convert/graph/fold-batch-norm.ts';
+import { importKerasModel } from '../../src/convert/import/import-keras.ts';
 import { importTfjsModel } from '../../src/convert/import/import-tfjs.ts';
 import { buildNetwork } from '../../src/convert/network.ts';
 import { maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
@@ -15,15 +16,19 @@ import { maxDifference, runOnnx, runTfjs } from '../convert/runtimes.ts';
 /** Small networks of Keras 3 with their outputs, made by scripts/golden/keras_models.py. */
 export const KERAS_FOLDER = 'test/golden/keras';
 
-/** Imports a TF.js model and compares both formats with the outputs of Keras in `expected.json` beside it. */
-export async function expectKerasOutputs(folder: string): Promise<void> {
+/** The files that scripts/golden/keras_models.py writes of each model. */
+export const MODEL_FILES = ['model.json', 'model.keras', 'model.h5'];
+
+/** Imports a model and compares both formats with the outputs of Keras in `expected.json` beside it. */
+export async function expectKerasOutputs(folder: string, file: string): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'menagerie-keras-'));
   try {
     const expected = JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8'));
     const range: [number, number] = expected.range;
     const picture: Tensor = { data: stream('picture', elementCount(expected.shape), ...range), shape: expected.shape };
+    const importer = file === 'model.json' ? importTfjsModel : importKerasModel;
     const weightsPath = join(directory, 'weights.safetensors');
-    const { architecture, inputSize } = await importTfjsModel(join(folder, 'model.json'), undefined, weightsPath);
+    const { architecture, inputSize } = await importer(join(folder, file), undefined, weightsPath);
     const weights = await SafetensorsFile.open(weightsPath);
     try {
       const unscaled = { inputSize, mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
-import { expectKerasOutputs } from './keras-models.ts';
+import { expectKerasOutputs, MODEL_FILES } from './keras-models.ts';
 
 /** Networks of Keras on random weights, imported and compared with the Keras that is installed for `PYTHON`. */
 const python = process.env['PYTHON'] ?? 'python3';
@@ -21,6 +21,7 @@ if (!isInstalled)
 const NETWORKS = [
   'flowers',
   'transfer',
+  'vgg_like',
   'MobileNetV2',
   'MobileNetV3Small',
   'MobileNetV3Large',
@@ -35,7 +36,7 @@ describe.skipIf(!isInstalled)('Keras', () => {
     const folder = await mkdtemp(join(tmpdir(), 'menagerie-keras-'));
     try {
       await run(python, ['scripts/golden/keras_models.py', name, '--out', folder]);
-      await expectKerasOutputs(join(folder, name));
+      for (const file of MODEL_FILES) await expectKerasOutputs(join(folder, name), file);
     } finally {
       await rm(folder, { recursive: true });
     }

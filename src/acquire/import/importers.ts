@@ -13,6 +13,7 @@ import {
 } from '../../convert/import/import-checkpoint.ts';
 import { importTfjsModel } from '../../convert/import/import-tfjs.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
+import { toSafetensors } from '../to-safetensors.ts';
 import type { ModelKind } from './find-model.ts';
 import { defaultsFor, onnxDefaults, type PreprocessingFields, tfjsDefaults } from './preprocessing-defaults.ts';
 
@@ -73,11 +74,18 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
   tfjs: {
     ...SAFETENSORS,
     run: async (path, given, _seeds, target) => {
-      expectNoChoice(given);
-      if (given.architecture !== undefined) {
-        throw new Error('--arch applies only to files of weights; a TF.js model describes its own layers');
-      }
+      expectOwnLayers(given, 'a TF.js model');
       const { scalesPixels, ...network } = await importTfjsModel(path, sizeOf(given) ?? given.suggestedSize, target);
+      return { network, defaults: tfjsDefaults(scalesPixels), guessed: [] };
+    },
+  },
+  keras: {
+    ...SAFETENSORS,
+    run: async (path, given, _seeds, target) => {
+      expectOwnLayers(given, 'a Keras model');
+      const inputSize = sizeOf(given) ?? given.suggestedSize;
+      // In a thread: the HDF5 library may hang or break on a damaged file.
+      const { scalesPixels, ...network } = await toSafetensors({ type: 'keras', from: path, to: target, inputSize });
       return { network, defaults: tfjsDefaults(scalesPixels), guessed: [] };
     },
   },
@@ -105,6 +113,14 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
     },
   },
 };
+
+/** @param what the kind of the model, for errors */
+function expectOwnLayers(given: GivenFacts, what: string): void {
+  expectNoChoice(given);
+  if (given.architecture !== undefined) {
+    throw new Error(`--arch applies only to files of weights; ${what} describes its own layers`);
+  }
+}
 
 function expectNoChoice({ weights }: GivenFacts): void {
   if (weights !== undefined) throw new Error('--weights applies only to PyTorch checkpoints');

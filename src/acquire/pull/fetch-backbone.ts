@@ -4,10 +4,10 @@ import { AppError } from '../../common/errors.ts';
 import { digestFile } from '../../common/file-digest.ts';
 import { PartFile } from '../../download/part-file.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
+import { toSafetensors } from '../to-safetensors.ts';
 import { type DownloadContext, fetchWeights } from './fetch-weights.ts';
 import { BACKBONE_FILE } from './place-model.ts';
 import type { PullOptions } from './pull-options.ts';
-import { toSafetensors } from './to-safetensors.ts';
 
 /** The first bytes of the weights, in which the backbone ends. */
 const beginningIn = (work: string) => join(work, 'beginning');

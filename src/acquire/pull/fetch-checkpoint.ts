@@ -4,9 +4,9 @@ import { digestFile } from '../../common/file-digest.ts';
 import type { Downloaded } from '../../download/download-request.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import type { WeightsSource } from '../../registry/weights-schema.ts';
+import { toSafetensors } from '../to-safetensors.ts';
 import { type DownloadContext, fetchWeights } from './fetch-weights.ts';
 import type { PullOptions } from './pull-options.ts';
-import { toSafetensors } from './to-safetensors.ts';
 
 /**
  * Downloads a PyTorch checkpoint and converts it to safetensors.

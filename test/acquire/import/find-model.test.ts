@@ -98,7 +98,7 @@ describe('an archive is unpacked', () => {
 
 test('a file that is no model or does not exist is refused', async () => {
   await expect(findModel(join(folder, 'none.pth'), undefined, work)).rejects.toThrow('none.pth does not exist');
-  await expect(findModel(await put('a.h5'), undefined, work)).rejects.toThrow('cannot be imported: it must be');
+  await expect(findModel(await put('a.mat'), undefined, work)).rejects.toThrow('cannot be imported: it must be');
   await put('empty/readme.md');
   await expect(findModel(join(folder, 'empty'), undefined, work)).rejects.toThrow('empty holds no model');
 });

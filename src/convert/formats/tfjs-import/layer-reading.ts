@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { ConversionError } from '../../conversion-error.ts';
 import type { MapNode } from '../../graph/ir.ts';
-import type { TensorSource, Weight } from '../../graph/tensors.ts';
+import type { Weight } from '../../graph/tensors.ts';
 import type { Pair } from '../../graph/windows.ts';
 import { type Constant, isConstant } from './calls.ts';
+import type { KerasWeights } from './keras-weights.ts';
 import type { KerasDescription } from './model-json.ts';
 import type { MapValue, Value, VectorValue } from './values.ts';
 
@@ -28,7 +29,7 @@ export const activationOption = z
 
 /** What all layers of a model share. */
 export interface KerasSource {
-  readonly weights: TensorSource;
+  readonly weights: KerasWeights;
   readonly isKeras3: boolean;
 }
 
@@ -41,7 +42,7 @@ export class LayerReading {
   /** Whether Keras 3 wrote the model. */
   readonly isKeras3: boolean;
   readonly #description: KerasDescription;
-  readonly #weights: TensorSource;
+  readonly #weights: KerasWeights;
 
   constructor(
     name: string,
@@ -93,31 +94,20 @@ export class LayerReading {
   }
 
   /**
-   * A weight by its Keras name, such as `kernel`. Converters may add scopes before or after the name of the layer.
+   * A weight by its Keras name, such as `kernel`.
    *
    * @param rank expected number of dimensions
    */
   weight(kind: string, rank: number): Weight {
-    const name = this.#weightName(kind);
-    const shape = this.#weights.shape(name) ?? [];
-    if (shape.length !== rank) this.fail(`weight "${name}" has shape [${shape}], not ${rank} dimensions`);
-    return { name, shape, read: () => this.#weights.read(name) };
+    const weight = this.#weights(this.#description, kind);
+    if (typeof weight === 'string') return this.fail(weight);
+    if (weight.shape.length !== rank) {
+      this.fail(`weight "${weight.name}" has shape [${weight.shape}], not ${rank} dimensions`);
+    }
+    return weight;
   }
 
   fail(problem: string): never {
     throw new ConversionError(`layer "${this.#description.name}" (${this.className}): ${problem}`);
-  }
-
-  #weightName(kind: string): string {
-    const layer = this.#description.name;
-    const exact = `${layer}/${kind}`;
-    if (this.#weights.shape(exact) !== undefined) return exact;
-    const scoped = [...this.#weights.names()].filter(
-      (name) => `/${name}`.includes(`/${layer}/`) && name.endsWith(`/${kind}`),
-    );
-    const [only] = scoped;
-    if (only === undefined) return this.fail(`weight "${exact}" is missing`);
-    if (scoped.length > 1) return this.fail(`weight "${exact}" could be any of "${scoped.slice(0, 3).join('", "')}"`);
-    return only;
   }
 }

@@ -55,12 +55,13 @@ const configSchema = z.record(z.string(), z.unknown());
 const FUNCTIONAL = ['Model', 'Functional'];
 
 /**
- * Parses `modelTopology` of a TF.js layers model, as written by `model.save()` or by TensorFlow's converter.
+ * Parses the layers of a model: `modelTopology` of a TF.js layers model, as written by `model.save()` or by
+ * TensorFlow's converter, or the configuration in a file of Keras.
  *
  * @throws ConversionError when it is not a model of Keras 2 or 3
  */
 export function parseTopology(topology: unknown): KerasModel {
-  const parsed = parse(topologySchema, topology, 'modelTopology');
+  const parsed = parse(topologySchema, topology, 'the description of the layers');
   const { class_name, config } = 'model_config' in parsed ? parsed.model_config : parsed;
   const model = parseModel(class_name, config, 'model', 0);
   if (model === undefined) {
@@ -137,5 +138,5 @@ function parseLayer(raw: RawLayer, nesting: number): KerasDescription {
 function parse<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new ConversionError(`${what} of the model.json is not valid:\n${z.prettifyError(parsed.error)}`);
+  throw new ConversionError(`${what} is not valid:\n${z.prettifyError(parsed.error)}`);
 }

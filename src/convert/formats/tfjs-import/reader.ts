@@ -6,7 +6,9 @@ import { splitClassifier } from './classifier.ts';
 import type { TfjsFiles } from './files.ts';
 import { type DescribedNetwork, describeNetwork } from './graph-table.ts';
 import { sizeOf } from './input-size.ts';
-import { isKeras3, parseTopology } from './model-json.ts';
+import { scopedWeights } from './keras-weights.ts';
+import type { KerasSource } from './layer-reading.ts';
+import { isKeras3, type KerasModel, parseTopology } from './model-json.ts';
 import { NetworkReader } from './network-reader.ts';
 import { mapValue, type Value } from './values.ts';
 import { TfjsWeights } from './weights.ts';
@@ -33,9 +35,19 @@ export async function importTfjs(files: TfjsFiles, inputSize?: Pair): Promise<De
     );
   }
   const model = parseTopology(modelTopology);
-  const weights = await TfjsWeights.open(weightsManifest, files.openShard);
+  const weights = scopedWeights(await TfjsWeights.open(weightsManifest, files.openShard));
+  return readNetwork(model, { weights, isKeras3: isKeras3(modelTopology) }, inputSize);
+}
+
+/**
+ * Reads a Keras model as a layer graph.
+ *
+ * @param inputSize used when the model takes images of any size
+ * @throws ConversionError that names the layer and its class, or the weight, that is not supported
+ */
+export function readNetwork(model: KerasModel, source: KerasSource, inputSize?: Pair): DescribedNetwork {
   const input = pixels(sizeOf(model, inputSize));
-  const outputs = new NetworkReader({ weights, isKeras3: isKeras3(modelTopology) }).read(model, [mapValue(input)]);
+  const outputs = new NetworkReader(source).read(model, [mapValue(input)]);
   const { body, classifier } = splitClassifier(classesOf(outputs));
   return describeNetwork(input, body, classifier);
 }

@@ -4,7 +4,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { toSafetensors } from '../../../src/acquire/pull/to-safetensors.ts';
+import { toSafetensors } from '../../src/acquire/to-safetensors.ts';
 
 let folder: string;
 let to: string;

@@ -2,9 +2,10 @@ import { rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../../common/compiled-entry.ts';
-import type { DescribedNetwork } from '../../convert/formats/tfjs-import/graph-table.ts';
-import type { BackboneFacts } from '../../convert/transfer/backbone.ts';
+import { compiledEntry } from '../common/compiled-entry.ts';
+import type { DescribedNetwork } from '../convert/formats/tfjs-import/graph-table.ts';
+import type { ImportedLayers } from '../convert/import/import-tfjs.ts';
+import type { BackboneFacts } from '../convert/transfer/backbone.ts';
 
 /** Time for any file, in milliseconds. */
 const BASE_LIMIT_MS = 300_000;
@@ -23,6 +24,8 @@ interface Paths {
 export type SafetensorsTask =
   | ({ readonly type: 'pytorch' } & Paths)
   | ({ readonly type: 'tfjs'; readonly inputSize: readonly [number, number] } & Paths)
+  /** A `.keras` or `.h5` file. The size is used when the model takes images of any size. */
+  | ({ readonly type: 'keras'; readonly inputSize: readonly [number, number] | undefined } & Paths)
   | ({
       readonly type: 'backbone';
       readonly architecture: unknown;
@@ -35,6 +38,7 @@ export type SafetensorsTask =
 export interface SafetensorsResults {
   readonly pytorch: undefined;
   readonly tfjs: DescribedNetwork['table'];
+  readonly keras: ImportedLayers;
   readonly backbone: BackboneFacts;
 }
 
@@ -46,7 +50,7 @@ export interface SafetensorsResults {
  */
 export async function toSafetensors<Type extends SafetensorsTask['type']>(
   task: Extract<SafetensorsTask, { type: Type }>,
-  signal: AbortSignal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<SafetensorsResults[Type]> {
   const limitMs = BASE_LIMIT_MS + (await stat(task.from)).size / BYTES_PER_MS;
   signal.throwIfAborted();
