@@ -143,7 +143,7 @@ def soften(model, picture):
     """Scales the last kernel so that the logits differ by 3: a softmax of 0s and 1s would hide differences."""
     last = next((layer for layer in model.layers if layer.name in ('predictions', 'logits') and layer.weights), None)
     if last is not None:
-        features = np.asarray(keras.Model(model.input, last.input).predict(picture, verbose=0))
+        features = np.asarray(keras.Model(model.inputs, last.input).predict(picture, verbose=0))
         kernel = last.kernel.numpy()
         logits = features.reshape(len(picture), -1) @ kernel.reshape(-1, CLASSES)
         last.kernel.assign(kernel * (3 / np.ptp(logits)))

@@ -331,7 +331,11 @@ describe('unsupported models are refused', () => {
       (model) => Object.assign(model.modelTopology, { class_name: 'Bidirectional' }),
       'is a Bidirectional',
     ],
-    ['no topology', (model) => Object.assign(model, { modelTopology: undefined }), 'the description of the layers is not valid'],
+    [
+      'no topology',
+      (model) => Object.assign(model, { modelTopology: undefined }),
+      'the description of the layers is not valid',
+    ],
     ['a missing weight', (model) => model.weightsManifest[0].weights.shift(), 'weight "first/kernel" is missing'],
     [
       'a weight of another shape',
