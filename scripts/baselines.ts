@@ -2,10 +2,10 @@
 import { messageOf } from '../src/common/errors.ts';
 import { readConfig } from '../src/config.ts';
 import { countCorrect } from '../src/finetuning/head/softmax.ts';
-import { loadTensorFlow, type TensorFlow } from '../src/runtime/tensorflow.ts';
 import { INPUT_SIZE, NETWORKS } from './baselines/networks.ts';
 import { type PixelSet, predictLabels, trainNetwork } from './baselines/train-network.ts';
 import { registerConvolutionGradients } from './baselines/wasm-convolution.ts';
+import { loadWholeTensorFlow, type WholeTensorFlow } from './baselines/whole-tensorflow.ts';
 import { expectEnd, readCommandLine, required, wholeNumber } from './command-line.ts';
 import { readLabelledImages, scoreLine } from './labelled-images.ts';
 
@@ -32,7 +32,7 @@ const { path, seed, epochs } = readCommandLine(
 
 try {
   const config = readConfig(process.env);
-  const { tf, backend } = await loadTensorFlow({ threads: config.engineThreads });
+  const { tf, backend } = await loadWholeTensorFlow(config.engineThreads);
   if (backend === 'wasm') registerConvolutionGradients(tf);
   const inputSize = [INPUT_SIZE, INPUT_SIZE] as const;
   const preprocessing = { inputSize, resizeMode: 'crop', cropPct: 1, interpolation: 'bilinear' } as const;
@@ -52,9 +52,9 @@ try {
 }
 
 async function measure(
-  tf: TensorFlow,
+  tf: WholeTensorFlow,
   name: string,
-  network: ReturnType<TensorFlow['sequential']>,
+  network: ReturnType<WholeTensorFlow['sequential']>,
   train: PixelSet,
   validation: PixelSet,
   test: PixelSet,

@@ -16,7 +16,7 @@ try {
   const { tf, backend } = await loadTensorFlow({ threads: 1, backend: 'tensorflow' });
   const [product] = await tf.tidy(() => tf.matMul(tf.tensor2d([[2, 3]]), tf.tensor2d([[4], [5]]))).data();
   if (product !== 23) throw new Error(`the native library computes 2 x 4 + 3 x 5 = ${product}`);
-  console.log(`native TensorFlow.js ${tf.version['tfjs-core']}: ${how}; it works (backend ${backend})`);
+  console.log(`native TensorFlow.js ${tf.version_core}: ${how}; it works (backend ${backend})`);
 } catch (error) {
   console.error(`native TensorFlow.js could not be installed: ${messageOf(error)}`);
   console.error('Without it TensorFlow.js computes in WebAssembly, which is slower. Everything else works the same.');

@@ -10,21 +10,45 @@ const MEBIBYTE = 1024 * 1024;
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
+/** A scheme, a host, and a port where it is not the scheme's. */
+const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+
 /**
  * Every setting of the server: its name in the environment, range, default and description. A test compares README's
  * table with this one.
  */
 const settingsSchema = z.object({
   PORT: integer(0, 65_535).default(8080).describe('TCP port; 0 picks a free one'),
-  HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 opens the server to the network'),
+  HOST: z
+    .string()
+    .transform((host) => host.replace(/^\[(.*)\]$/, '$1'))
+    .default('127.0.0.1')
+    .describe('Address to listen on; 0.0.0.0 or :: opens the server to the network'),
   ALLOWED_HOSTS: z
     .string()
     .default('')
     .describe('Host names, separated by commas, that requests may use in addition to those of this machine'),
+  ALLOWED_ORIGINS: z
+    .string()
+    .refine((text) => text.split(/[\s,]+/).every((each) => each === '' || ORIGIN.test(each)), {
+      error: 'must be origins without a path, such as https://app.example:8443, separated by commas; * is not taken',
+    })
+    .default('')
+    .describe('Origins, separated by commas, whose pages may use this server as its own page may'),
+  BASE_PATH: z
+    .string()
+    .regex(/^\/(?:[\w.~-]+\/?)*$/, 'must be a path such as /zoo, of letters, digits, ".", "_", "~" and "-"')
+    .transform((path) => path.replace(/\/$/, ''))
+    .default('')
+    .describe('Path under which a proxy serves this server, such as /zoo; the proxy may take it off or leave it'),
   TRUST_PROXY: z
-    .stringbool()
-    .default(false)
-    .describe('Whether X-Forwarded-Host and X-Forwarded-Proto are trusted; only behind a proxy that sets them'),
+    .union([z.stringbool().transform(Number), integer(0, 10)], {
+      error: 'must be true, false, or the number of proxies, 0 to 10',
+    })
+    .default(0)
+    .describe(
+      'Proxies in front whose X-Forwarded-For, -Host and -Proto are trusted; true is one. Only where they set all three',
+    ),
   DATA_DIR: z.string().default('./data').describe('Folder for jobs, trained models, conversions and features'),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model for requests that name none'),
   DEFAULT_BACKBONE: z.string().default('resnet18_slim.tiny200').describe('Backbone for fine-tunes that name none'),

@@ -85,7 +85,10 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       server.listen({ port: config.port, host, backlog: MAX_PENDING_CONNECTIONS });
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
-      logger.info({ host, port }, `listening on http://${host}:${port}`);
+      logger.info(
+        { host, port },
+        `listening on http://${host.includes(':') ? `[${host}]` : host}:${port}${config.basePath}`,
+      );
       await defaultModel.load();
       if (isShuttingDown) return;
       finetuning.start();

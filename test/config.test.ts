@@ -21,6 +21,28 @@ describe('settings from the environment', () => {
     expect(() => readConfig({ PORT: 'abc', MAX_BATCH_SIZE: '0' })).toThrow(/PORT=abc[\s\S]*MAX_BATCH_SIZE=0/);
   });
 
+  test.each([
+    ['TRUST_PROXY', 'true', 'trustProxy', 1],
+    ['TRUST_PROXY', 'false', 'trustProxy', 0],
+    ['TRUST_PROXY', '2', 'trustProxy', 2],
+    ['BASE_PATH', '/zoo/', 'basePath', '/zoo'],
+    ['BASE_PATH', '/', 'basePath', ''],
+    ['HOST', '[::1]', 'host', '::1'],
+  ] as const)('%s may be %s', (name, text, key, value) => {
+    expect(readConfig({ [name]: text })[key]).toBe(value);
+  });
+
+  test.each([
+    ['TRUST_PROXY', 'maybe', 'number of proxies'],
+    ['BASE_PATH', 'zoo', '/zoo'],
+    ['BASE_PATH', '//evil.example', '/zoo'],
+    ['ALLOWED_ORIGINS', '*', 'https://app.example'],
+    ['ALLOWED_ORIGINS', 'https://app.example/path', 'without a path'],
+    ['ALLOWED_ORIGINS', 'app.example', 'https://app.example'],
+  ])('%s must not be %s', (name, text, hint) => {
+    expect(() => readConfig({ [name]: text })).toThrow(hint);
+  });
+
   test('README lists each with its default, range and description', () => {
     const rows = readFileSync('README.md', 'utf8').match(/^\| `[A-Z_]+` \|.*$/gm);
     const expected = describeSettings().map(

@@ -1,6 +1,6 @@
-import type { TensorFlow } from '../../src/runtime/tensorflow.ts';
+import type { WholeTensorFlow } from './whole-tensorflow.ts';
 
-type LayersModel = ReturnType<TensorFlow['sequential']>;
+type LayersModel = ReturnType<WholeTensorFlow['sequential']>;
 
 /** Height and width of the networks' input in pixels, those of CIFAR-10. */
 export const INPUT_SIZE = 32;
@@ -8,7 +8,7 @@ export const INPUT_SIZE = 32;
 /** A network that is trained from random weights. */
 export interface Network {
   readonly name: string;
-  readonly create: (tf: TensorFlow, classes: number, seed: number) => LayersModel;
+  readonly create: (tf: WholeTensorFlow, classes: number, seed: number) => LayersModel;
 }
 
 /** Two small networks from tutorials on CIFAR-10. */
@@ -17,7 +17,7 @@ export const NETWORKS: readonly Network[] = [
   { name: 'four convolutions 32-64-128-128 with batch norm, dense 1024', create: normalizedNetwork },
 ];
 
-function plainNetwork(tf: TensorFlow, classes: number, seed: number): LayersModel {
+function plainNetwork(tf: WholeTensorFlow, classes: number, seed: number): LayersModel {
   const kernel = (stream: number) => tf.initializers.heNormal({ seed: seed + stream });
   const convolution = (filters: number, stream: number) =>
     tf.layers.conv2d({ filters, kernelSize: 3, activation: 'relu', kernelInitializer: kernel(stream) });
@@ -34,7 +34,7 @@ function plainNetwork(tf: TensorFlow, classes: number, seed: number): LayersMode
   return model;
 }
 
-function normalizedNetwork(tf: TensorFlow, classes: number, seed: number): LayersModel {
+function normalizedNetwork(tf: WholeTensorFlow, classes: number, seed: number): LayersModel {
   const kernel = (stream: number) => tf.initializers.heNormal({ seed: seed + stream });
   const model = tf.sequential();
   model.add(tf.layers.inputLayer({ inputShape: [INPUT_SIZE, INPUT_SIZE, 3] }));

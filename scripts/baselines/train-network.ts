@@ -2,10 +2,10 @@ import { ProgressBar } from '../../src/command/progress-bar.ts';
 import { seededRandom } from '../../src/common/random.ts';
 import { crossEntropy } from '../../src/finetuning/head/cross-entropy.ts';
 import { argmaxRows } from '../../src/finetuning/head/softmax.ts';
-import type { TensorFlow } from '../../src/runtime/tensorflow.ts';
 import { INPUT_SIZE } from './networks.ts';
+import type { WholeTensorFlow } from './whole-tensorflow.ts';
 
-type LayersModel = ReturnType<TensorFlow['sequential']>;
+type LayersModel = ReturnType<WholeTensorFlow['sequential']>;
 
 /** Labelled images in the networks' input size. */
 export interface PixelSet {
@@ -30,7 +30,7 @@ const PATIENCE = 8;
 
 /** Trains with Adam, as the tutorials do, and restores the weights of the epoch with the lowest validation loss. */
 export async function trainNetwork(
-  tf: TensorFlow,
+  tf: WholeTensorFlow,
   network: LayersModel,
   { train, validation, epochs, seed }: TrainNetworkOptions,
 ): Promise<{ bestEpoch: number }> {
@@ -64,18 +64,18 @@ export async function trainNetwork(
 }
 
 /** The predicted class of each image. */
-export function predictLabels(tf: TensorFlow, network: LayersModel, pixels: readonly Uint8Array[]): Int32Array {
+export function predictLabels(tf: WholeTensorFlow, network: LayersModel, pixels: readonly Uint8Array[]): Int32Array {
   const { probabilities, classes } = predict(tf, network, pixels);
   return argmaxRows(probabilities, classes);
 }
 
-function lossOf(tf: TensorFlow, network: LayersModel, { pixels, labels }: PixelSet): number {
+function lossOf(tf: WholeTensorFlow, network: LayersModel, { pixels, labels }: PixelSet): number {
   const { probabilities, classes } = predict(tf, network, pixels);
   const logits = probabilities.map((probability) => Math.log(Math.max(probability, 1e-12)));
   return crossEntropy(logits, classes, labels, new Float32Array(labels.length).fill(1)).loss;
 }
 
-function predict(tf: TensorFlow, network: LayersModel, pixels: readonly Uint8Array[]) {
+function predict(tf: WholeTensorFlow, network: LayersModel, pixels: readonly Uint8Array[]) {
   return tf.tidy(() => {
     const output = network.predict(toTensor(tf, pixels), { batchSize: BATCH_SIZE });
     const tensor = Array.isArray(output) ? output[0] : output;
@@ -84,7 +84,7 @@ function predict(tf: TensorFlow, network: LayersModel, pixels: readonly Uint8Arr
   });
 }
 
-function toTensor(tf: TensorFlow, pixels: readonly Uint8Array[]) {
+function toTensor(tf: WholeTensorFlow, pixels: readonly Uint8Array[]) {
   const size = INPUT_SIZE * INPUT_SIZE * 3;
   const values = new Float32Array(pixels.length * size);
   for (const [row, image] of pixels.entries()) {

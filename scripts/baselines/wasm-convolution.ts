@@ -1,15 +1,15 @@
-import type { TensorFlow } from '../../src/runtime/tensorflow.ts';
+import type { WholeTensorFlow } from './whole-tensorflow.ts';
 
-type Tensor4D = ReturnType<TensorFlow['tensor4d']>;
+type Tensor4D = ReturnType<WholeTensorFlow['tensor4d']>;
 type Padding = 'same' | 'valid';
 
 /**
- * Registers kernels for the gradients of convolutions on the WebAssembly backend of TensorFlow.js, for strides of 1.
+ * Registers kernels for the gradients of convolutions on the WebAssembly backend of WholeTensorFlow.js, for strides of 1.
  * The backend has no kernel for the gradient with respect to the filter, so it cannot train a convolution, and its
  * kernel for the gradient with respect to the input is ten times slower than the convolution. Both gradients can be
  * written as convolutions or matrix products, which are fast.
  */
-export function registerConvolutionGradients(tf: TensorFlow): void {
+export function registerConvolutionGradients(tf: WholeTensorFlow): void {
   const backendName = 'wasm';
   tf.unregisterKernel('Conv2DBackpropInput', backendName);
   tf.registerKernel({
@@ -29,7 +29,7 @@ export function registerConvolutionGradients(tf: TensorFlow): void {
 }
 
 /** The convolution of the output gradient with the filter rotated by 180 degrees. */
-function gradientByInput(tf: TensorFlow, dy: Tensor4D, filter: Tensor4D, padding: Padding): Tensor4D {
+function gradientByInput(tf: WholeTensorFlow, dy: Tensor4D, filter: Tensor4D, padding: Padding): Tensor4D {
   const [size] = filter.shape;
   const border = padding === 'same' ? (size - 1) / 2 : size - 1;
   const turned = filter.reverse([0, 1]).transpose<Tensor4D>([0, 1, 3, 2]);
@@ -37,7 +37,7 @@ function gradientByInput(tf: TensorFlow, dy: Tensor4D, filter: Tensor4D, padding
 }
 
 /** One matrix product of the output gradient with the inputs, shifted by the offset of each weight of the filter. */
-function gradientByFilter(tf: TensorFlow, x: Tensor4D, dy: Tensor4D, size: number, padding: Padding): Tensor4D {
+function gradientByFilter(tf: WholeTensorFlow, x: Tensor4D, dy: Tensor4D, size: number, padding: Padding): Tensor4D {
   const [images, height, width, outputs] = dy.shape;
   const inputs = x.shape[3];
   const padded = x.pad<Tensor4D>(around(padding === 'same' ? (size - 1) / 2 : 0));
@@ -60,7 +60,7 @@ function around(border: number): [number, number][] {
   ];
 }
 
-function tensorOf(tf: TensorFlow, info: unknown): Tensor4D {
+function tensorOf(tf: WholeTensorFlow, info: unknown): Tensor4D {
   if (!(info instanceof tf.Tensor)) throw new Error('the input of a kernel is not a tensor');
   return info.as4D(...fourOf(info.shape));
 }

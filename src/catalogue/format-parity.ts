@@ -6,6 +6,7 @@ import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts';
 import type { OutputName, RuntimeName } from '../runtime/session.ts';
+import { hasTensorFlow } from '../runtime/tensorflow-packages.ts';
 import type { ConvertedModel } from '../serving/conversion-cache.ts';
 import { EngineProcess, isDamage } from '../serving/engine-process.ts';
 import { argmaxRows, syntheticImages } from './synthetic-images.ts';
@@ -74,12 +75,12 @@ export class FormatParity {
   }
 
   /**
-   * Queues a comparison of a model's formats, unless it has been compared or has one format only. Failures are
-   * logged.
+   * Queues a comparison of a model's formats, unless it has been compared, has one format only, or TensorFlow.js is not
+   * installed. Failures are logged.
    */
   compare(name: string, converted: ConvertedModel): void {
     const { key, tfjs } = converted;
-    if (tfjs === undefined || this.#planned.has(key)) return;
+    if (tfjs === undefined || this.#planned.has(key) || !hasTensorFlow()) return;
     this.#planned.add(key);
     this.#oneAtATime
       .run(() => this.#compare(name, { ...converted, tfjs }))

@@ -62,6 +62,7 @@ export const ERRORS = {
   queue_full: { status: 429, title: 'The server is busy' },
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'The server failed' },
+  tensorflow_missing: { status: 501, title: 'TensorFlow.js is not installed on the server' },
   training_lost: { status: 503, title: 'The training process stopped before it was done' },
   engine_lost: {
     status: 503,

@@ -10,6 +10,7 @@ import {
   type JobQueue,
   type JobReport,
 } from '../jobs/job-queue.ts';
+import { requireTensorFlow } from '../runtime/tensorflow-packages.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import { checkDataset } from './dataset-check.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
@@ -71,9 +72,10 @@ export class FinetuneJobs {
    * Queues a fine-tune and moves its archive into the queue. Names and labels are checked now, images when the job
    * runs.
    * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`,
-   * `job_queue_full`
+   * `tensorflow_missing`, `job_queue_full`
    */
   async submit(request: FinetuneRequest, archivePath: string): Promise<Job> {
+    requireTensorFlow();
     const payload = this.#trainer.pinBackbone(request);
     await checkDataset(archivePath, request.encoding);
     return this.#queue.enqueue({ payload, archivePath });

@@ -60,7 +60,7 @@ export async function trainModel(
       trained,
       backend: {
         name: backend,
-        libraries: { 'onnxruntime-node': onnxRuntimeVersion, '@tensorflow/tfjs': tf.version['tfjs'] ?? 'unknown' },
+        libraries: { 'onnxruntime-node': onnxRuntimeVersion, '@tensorflow/tfjs-core': tf.version_core },
       },
       durations: clock.seconds(),
       currentAccuracy,

@@ -2,9 +2,11 @@ import express, { type Express, type RequestHandler } from 'express';
 import type { Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { stripBasePath } from './middleware/base-path.ts';
 import { compress } from './middleware/compress.ts';
+import { crossOrigin } from './middleware/cross-origin.ts';
 import { errorHandler, routeNotFound } from './middleware/errors.ts';
-import { checkHost, refuseCrossOrigin } from './middleware/origin.ts';
+import { checkHost } from './middleware/host.ts';
 import { requestState } from './middleware/request-state.ts';
 import { DOCUMENT_POLICY, securityHeaders } from './middleware/security-headers.ts';
 import { classifyRoutes } from './routes/classify.ts';
@@ -44,7 +46,7 @@ type RouteDependencies = (typeof ROUTES)[number] extends (dependencies: infer Al
 
 /** Dependencies of the HTTP interface. */
 export type HttpDependencies = RouteDependencies & {
-  readonly config: Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
+  readonly config: Pick<Config, 'host' | 'allowedHosts' | 'allowedOrigins' | 'basePath' | 'trustProxy'>;
   readonly metrics: Metrics;
   readonly logger: Logger;
 };
@@ -60,7 +62,10 @@ export function createApp(dependencies: HttpDependencies): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(requestState(logger, metrics), securityHeaders, checkHost(config), refuseCrossOrigin(config), compress);
+  // Express then takes the address of the client from as many entries of X-Forwarded-For.
+  app.set('trust proxy', config.trustProxy);
+  app.use(stripBasePath(config.basePath), requestState(logger, metrics), securityHeaders);
+  app.use(checkHost(config), crossOrigin(config), compress);
   mountRoutes(app, createRoutes(dependencies), isShuttingDown);
   app.use('/assets', pageAssets(webDir));
   app.use(docsAssets.path, docsHeaders, ...docsAssets.handlers);

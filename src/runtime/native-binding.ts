@@ -52,7 +52,7 @@ function packageFolder(): string {
   try {
     return dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node/package.json'));
   } catch {
-    throw new Error('@tensorflow/tfjs-node is not installed: run npm ci --include=optional first');
+    throw new Error('@tensorflow/tfjs-node is not installed: run npm install @tensorflow/tfjs-node@4.22 first');
   }
 }
 

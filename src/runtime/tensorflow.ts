@@ -2,8 +2,16 @@ import { createRequire } from 'node:module';
 import util from 'node:util';
 import { messageOf } from '../common/errors.ts';
 import { type RejectedBackend, TENSORFLOW_BACKENDS, type TensorFlowBackend } from './session.ts';
+import { requireTensorFlow } from './tensorflow-packages.ts';
 
-export type TensorFlow = typeof import('@tensorflow/tfjs');
+type Core = typeof import('@tensorflow/tfjs-core');
+type Layers = typeof import('@tensorflow/tfjs-layers');
+
+/**
+ * The parts of TensorFlow.js that are used, without the package `@tensorflow/tfjs`, which would take another 150 MB for
+ * browsers and other formats. Tensors have no methods for operations, and there are no gradients.
+ */
+export type TensorFlow = Core & Pick<Layers, 'loadLayersModel'>;
 
 /** TensorFlow.js, its backend, and the faster backends that do not work here. */
 export interface LoadedTensorFlow {
@@ -27,9 +35,11 @@ let loading: Promise<LoadedTensorFlow> | undefined;
 
 /**
  * Loads TensorFlow.js on the fastest backend that works here. The first call decides for the whole process.
- * @throws Error with the reasons when no backend works, or when `backend` is not the one in use
+ * @throws AppError `tensorflow_missing`; Error with the reasons when no backend works, or when `backend` is not the one
+ * in use
  */
 export async function loadTensorFlow({ threads, backend }: TensorFlowOptions): Promise<LoadedTensorFlow> {
+  requireTensorFlow();
   loading ??= load(backend === undefined ? TENSORFLOW_BACKENDS : [backend], threads);
   // After a failure another backend may be tried.
   loading.catch(() => {
@@ -56,11 +66,13 @@ async function load(candidates: readonly TensorFlowBackend[], threads: number): 
 }
 
 async function activate(backend: TensorFlowBackend, threads: number): Promise<TensorFlow> {
-  const tf: TensorFlow = require('@tensorflow/tfjs');
+  const core: Core = require('@tensorflow/tfjs-core');
+  const { loadLayersModel }: Layers = require('@tensorflow/tfjs-layers');
+  const tf: TensorFlow = { ...core, loadLayersModel };
   // Keeps the advertisement for faster backends off the console.
   tf.enableProdMode();
   if (backend === 'tensorflow') requireNative(threads);
-  if (backend === 'wasm') require('@tensorflow/tfjs-backend-wasm');
+  else require(`@tensorflow/tfjs-backend-${backend}`);
   // TensorFlow.js passes over a backend that fails to start without an error.
   await tf.setBackend(backend);
   await tf.ready();

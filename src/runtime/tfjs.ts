@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { io, LayersModel, Tensor as TfTensor } from '@tensorflow/tfjs';
+import type { io, Tensor as TfTensor } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { z } from 'zod';
 import type { PixelTensor, Tensor } from '../common/tensor.ts';
 import {
@@ -24,7 +25,7 @@ export async function openTfjsSession({ path, threads, backend: wanted }: Sessio
   return {
     runtime: 'tfjs',
     backend,
-    version: tf.version['tfjs-core'] ?? 'unknown',
+    version: tf.version_core,
     rejected,
     run: async (pixels, outputs) => {
       requireFittingPixels(pixels, inputShape);

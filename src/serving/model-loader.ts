@@ -1,5 +1,6 @@
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
+import { requireTensorFlow } from '../runtime/tensorflow-packages.ts';
 import { Batcher } from './batcher.ts';
 import type { ConversionCache, ConvertedModel } from './conversion-cache.ts';
 import type { EngineMemory } from './engine-memory.ts';
@@ -42,7 +43,7 @@ export class ModelLoader {
     this.#discard = discard;
   }
 
-  /** @throws AppError `model_unavailable` with the reason, `format_unavailable`, `engine_lost` */
+  /** @throws AppError `model_unavailable` with the reason, `format_unavailable`, `tensorflow_missing`, `engine_lost` */
   async load(served: ServedModel): Promise<Batcher> {
     try {
       return await this.#load(served);
@@ -55,6 +56,7 @@ export class ModelLoader {
 
   async #load(served: ServedModel): Promise<Batcher> {
     const { model, runtime } = served;
+    if (runtime === 'tfjs') requireTensorFlow();
     const { conversions, engines, queueLimit } = this.#options;
     const converted = await conversions.get(model);
     const models = engineModels(model, converted, runtime, {

@@ -1,3 +1,4 @@
+import { SERVER_PATH } from './api/address.ts';
 import { fill, h } from './dom.ts';
 import iconUrl from './icon.svg?url';
 import { themeButton } from './theme.ts';
@@ -39,7 +40,12 @@ export function createShell(): Shell {
           'Menagerie',
         ),
         h('nav', { 'aria-label': 'Screens' }, links),
-        h('div', { class: 'tools' }, h('a', { href: '/docs', class: 'button quiet compact' }, 'API'), themeButton()),
+        h(
+          'div',
+          { class: 'tools' },
+          h('a', { href: `${SERVER_PATH}/docs`, class: 'button quiet compact' }, 'API'),
+          themeButton(),
+        ),
       ),
     ),
     main,
@@ -50,9 +56,9 @@ export function createShell(): Shell {
         'div',
         {},
         h('span', {}, 'This page uses only the public API of this server.'),
-        h('a', { href: '/docs' }, 'API reference'),
-        h('a', { href: '/openapi.yaml' }, 'openapi.yaml'),
-        h('a', { href: '/metrics' }, 'Metrics'),
+        h('a', { href: `${SERVER_PATH}/docs` }, 'API reference'),
+        h('a', { href: `${SERVER_PATH}/openapi.yaml` }, 'openapi.yaml'),
+        h('a', { href: `${SERVER_PATH}/metrics` }, 'Metrics'),
       ),
     ),
   );

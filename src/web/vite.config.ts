@@ -4,6 +4,8 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   root: import.meta.dirname,
   publicDir: false,
+  // Relative addresses: a proxy may serve the page under a prefix.
+  base: './',
   build: {
     outDir: '../../dist/web',
     emptyOutDir: true,

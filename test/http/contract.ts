@@ -32,6 +32,7 @@ const ANYWHERE: ReadonlySet<string> = new Set([
   'headers_too_large',
   'request_timeout',
   'host_not_allowed',
+  'cross_origin',
   'storage_full',
   'storage_unavailable',
 ]);

@@ -10,6 +10,7 @@ import { areIntact, digestFile, type FileDigest } from '../../common/file-digest
 import { withStagingFolder } from '../../common/staging-folder.ts';
 import type { PixelTensor, Tensor } from '../../common/tensor.ts';
 import type { WeightStorage } from '../../convert/formats/tfjs/weights.ts';
+import { requireTensorFlow } from '../../runtime/tensorflow-packages.ts';
 import type { EngineModel } from '../../serving/engine-messages.ts';
 import type { EnginePool } from '../../serving/engine-pool.ts';
 import { argmaxRows, syntheticImages } from '../synthetic-images.ts';
@@ -75,7 +76,7 @@ export class TfjsQuantizer {
     this.#engines = engines;
   }
 
-  /** The quantized model. Concurrent calls share the work. */
+  /** The quantized model. Concurrent calls share the work. @throws AppError `tensorflow_missing` */
   async get(model: QuantizableModel, storage: QuantizedStorage): Promise<QuantizedModel> {
     const folder = join(dirname(model.onnx.path), `tfjs-${storage}`);
     const pending = this.#pending.get(folder) ?? this.#make(model, storage, folder);
@@ -90,6 +91,7 @@ export class TfjsQuantizer {
   async #make(model: QuantizableModel, storage: QuantizedStorage, folder: string): Promise<QuantizedModel> {
     const known = await readQuantized(folder);
     if (known !== undefined) return known;
+    requireTensorFlow();
     // In the folder of conversions, where a start of the server removes what a crash has left.
     return await withStagingFolder(dirname(dirname(folder)), async (staging) => {
       const made = join(staging, 'tfjs');

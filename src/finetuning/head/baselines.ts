@@ -39,7 +39,7 @@ export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Floa
   const queries = features.length / dimension;
   // Transposed once, because `matMul` with a transposed operand is slow; there are fewer queries than training
   // samples.
-  const transposed = tf.tidy(() => tf.tensor2d(unitRows(features, dimension), [queries, dimension]).transpose());
+  const transposed = tf.tidy(() => tf.transpose(tf.tensor2d(unitRows(features, dimension), [queries, dimension])));
   const nearest = Array.from({ length: queries }, (): Neighbour[] => []);
   for (let start = 0; start < train.labels.length; start += CHUNK_ROWS) {
     const labels = train.labels.subarray(start, start + CHUNK_ROWS);

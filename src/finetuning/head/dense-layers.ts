@@ -101,11 +101,11 @@ export function backward(
     const { inputs, outputs } = layer;
     const transposed = transpose(delta, pass.rows, outputs);
     gradients[index] = {
-      weight: product(tf.tensor2d(transposed, [outputs, pass.rows]), trace.tensor),
+      weight: product(tf, tf.tensor2d(transposed, [outputs, pass.rows]), trace.tensor),
       bias: rowSums(transposed, outputs, pass.rows),
     };
     if (index > 0) {
-      delta = product(tf.tensor2d(delta, [pass.rows, outputs]), tf.tensor2d(layer.weight, [outputs, inputs]));
+      delta = product(tf, tf.tensor2d(delta, [pass.rows, outputs]), tf.tensor2d(layer.weight, [outputs, inputs]));
       throughRelu(delta, trace);
     }
   }
@@ -134,13 +134,13 @@ export function copyLayer(layer: DenseLayer): DenseLayer {
 }
 
 function affine(tf: TensorFlow, { inputs, outputs, weight, bias }: DenseLayer, input: Tensor2D): Float32Array {
-  const result = product(input, tf.tensor2d(transpose(weight, outputs, inputs), [inputs, outputs]));
+  const result = product(tf, input, tf.tensor2d(transpose(weight, outputs, inputs), [inputs, outputs]));
   for (let i = 0; i < result.length; i++) result[i] = (result[i] ?? 0) + (bias[i % outputs] ?? 0);
   return result;
 }
 
-function product(left: Tensor2D, right: Tensor2D): Float32Array {
-  return left.matMul(right).dataSync<'float32'>();
+function product(tf: TensorFlow, left: Tensor2D, right: Tensor2D): Float32Array {
+  return tf.matMul(left, right).dataSync<'float32'>();
 }
 
 function multiply(values: Float32Array, factors: Float32Array): void {

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import swaggerUi from 'swagger-ui-express';
+import type { Config } from '../../config.ts';
 import { DOCUMENT_POLICY } from '../middleware/security-headers.ts';
 import { send } from '../respond.ts';
 import type { Route } from './route.ts';
@@ -7,27 +8,32 @@ import type { Route } from './route.ts';
 export const DOCS = '/docs';
 export const OPENAPI = '/openapi.yaml';
 
+/** The server in `openapi.yaml`. */
+const SERVER_URL = /^( *- url: )\/$/m;
+
 interface DocsDependencies {
   /** Text of `openapi.yaml`. */
   readonly openapi: string;
+  readonly config: Pick<Config, 'basePath'>;
 }
 
 /** `openapi.yaml`, and Swagger UI that shows it. */
-export function docsRoutes({ openapi }: DocsDependencies): Route[] {
+export function docsRoutes({ openapi, config: { basePath } }: DocsDependencies): Route[] {
+  const description = basePath === '' ? openapi : openapi.replace(SERVER_URL, `$1${basePath}`);
   const page = swaggerUi
     .generateHTML(undefined, {
-      swaggerUrl: OPENAPI,
+      swaggerUrl: basePath + OPENAPI,
       customSiteTitle: 'Menagerie',
       // Without `validatorUrl: null` the page asks an outside server to validate the document.
       swaggerOptions: { validatorUrl: null, displayRequestDuration: true, tryItOutEnabled: true },
     })
     // Absolute, so that the files are found with and without a slash at the end of the page's address.
-    .replaceAll('"./', `"${DOCS}/`);
+    .replaceAll('"./', `"${basePath}${DOCS}/`);
   return [
     {
       method: 'get',
       path: OPENAPI,
-      handle: (_request, response) => send(response, 'application/yaml; charset=utf-8', openapi),
+      handle: (_request, response) => send(response, 'application/yaml; charset=utf-8', description),
     },
     {
       method: 'get',

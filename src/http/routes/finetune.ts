@@ -1,4 +1,5 @@
 import { AppError } from '../../common/errors.ts';
+import type { Config } from '../../config.ts';
 import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
 import { unsupportedMediaType } from '../body.ts';
 import { clientSignal } from '../client-gone.ts';
@@ -12,7 +13,7 @@ interface FinetuneDependencies {
   readonly finetuning: Pick<FinetuneJobs, 'submit' | 'inspect'>;
   /** Folder for data sets that are arriving, on the disk of the jobs. */
   readonly uploadDir: string;
-  readonly config: UploadLimits;
+  readonly config: UploadLimits & Pick<Config, 'basePath'>;
 }
 
 /** `POST /finetune`: queues a fine-tune on a labelled zip, or with `dry_run` reports on the zip. */
@@ -42,7 +43,7 @@ export function finetuneRoutes({ finetuning, uploadDir, config }: FinetuneDepend
           sendJson(response, 200, outcome.report);
           return;
         }
-        response.setHeader('Location', `/jobs/${outcome.job.id}`);
+        response.setHeader('Location', `${config.basePath}/jobs/${outcome.job.id}`);
         sendJson(response, 202, jobDocument(outcome.job));
       },
     },

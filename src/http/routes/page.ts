@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RequestHandler } from 'express';
 import expressStaticGzip from 'express-static-gzip';
+import type { Config } from '../../config.ts';
 import { PAGE_POLICY } from '../middleware/security-headers.ts';
 import { sendJson } from '../respond.ts';
 import { DOCS, OPENAPI } from './docs.ts';
@@ -11,18 +12,19 @@ interface PageDependencies {
   /** Folder of the built page; it is missing where the page was not built. */
   readonly webDir: string;
   readonly version: string;
+  readonly config: Pick<Config, 'basePath'>;
 }
 
 /** `/`: the page for browsers, or the documentation where the page is not built; links for programs. */
-export function pageRoutes({ webDir, version }: PageDependencies): Route[] {
+export function pageRoutes({ webDir, version, config: { basePath } }: PageDependencies): Route[] {
   const links = {
-    docs: DOCS,
-    openapi: OPENAPI,
-    classify: '/classify',
-    finetune: '/finetune',
-    jobs: '/jobs',
-    models: '/models',
-    metrics: '/metrics',
+    docs: basePath + DOCS,
+    openapi: basePath + OPENAPI,
+    classify: `${basePath}/classify`,
+    finetune: `${basePath}/finetune`,
+    jobs: `${basePath}/jobs`,
+    models: `${basePath}/models`,
+    metrics: `${basePath}/metrics`,
   };
   return [
     {
@@ -32,7 +34,7 @@ export function pageRoutes({ webDir, version }: PageDependencies): Route[] {
         response.vary('Accept');
         if (request.accepts(['json', 'html']) !== 'html') {
           sendJson(response, 200, { name: 'menagerie', version, links });
-        } else if (!existsSync(join(webDir, 'index.html'))) response.redirect(302, DOCS);
+        } else if (!existsSync(join(webDir, 'index.html'))) response.redirect(302, basePath + DOCS);
         else {
           response.setHeader('Content-Security-Policy', PAGE_POLICY);
           response.setHeader('Permissions-Policy', 'camera=(self), microphone=(), geolocation=()');

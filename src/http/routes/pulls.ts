@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import type { ModelPulls, PullState } from '../../acquire/pull/model-pulls.ts';
 import type { JsonObject } from '../../common/json.ts';
+import type { Config } from '../../config.ts';
 import { clientSignal } from '../client-gone.ts';
 import { type StreamedEvent, sendEvents } from '../event-stream.ts';
 import { invalidOptions } from '../options.ts';
@@ -9,10 +10,11 @@ import { pathParameter, type Route } from './route.ts';
 
 interface PullDependencies {
   readonly pulls: Pick<ModelPulls, 'start' | 'get' | 'cancel' | 'events'>;
+  readonly config: Pick<Config, 'basePath'>;
 }
 
 /** `/models/{id}/pull`: downloads weights of models in the zoo. */
-export function pullRoutes({ pulls }: PullDependencies): Route[] {
+export function pullRoutes({ pulls, config: { basePath } }: PullDependencies): Route[] {
   const path = '/models/{id}/pull';
   return [
     {
@@ -21,7 +23,7 @@ export function pullRoutes({ pulls }: PullDependencies): Route[] {
       handle: async (request, response) => {
         const id = pathParameter(request, 'id');
         const state = await pulls.start(id, backboneOnly(request));
-        response.setHeader('Location', `/models/${id}/pull`);
+        response.setHeader('Location', `${basePath}/models/${id}/pull`);
         sendJson(response, 202, pullDocument(state));
       },
     },

@@ -1,3 +1,4 @@
+import { SERVER_PATH } from './address.ts';
 import { errorOf, unreachable } from './problem.ts';
 import type { FormPart, SentRequest } from './request.ts';
 import { OPERATIONS, type Operations } from './schema.ts';
@@ -70,7 +71,7 @@ export function addressOf<N extends Name>(name: N, { path, query }: Address<N>):
 async function send(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { ...init, headers: { accept: 'application/json', ...init.headers } });
+    response = await fetch(SERVER_PATH + path, { ...init, headers: { accept: 'application/json', ...init.headers } });
   } catch (thrown) {
     throw unreachable(thrown);
   }

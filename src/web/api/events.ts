@@ -1,3 +1,5 @@
+import { SERVER_PATH } from './address.ts';
+
 /** Milliseconds until a stream that the server refused is requested again. */
 const REOPEN_MS = 3_000;
 
@@ -18,7 +20,7 @@ export function followEvents(
 ): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const open = (): EventSource => {
-    const source = new EventSource(path);
+    const source = new EventSource(SERVER_PATH + path);
     for (const [name, listener] of Object.entries(listeners)) {
       source.addEventListener(name, ({ data }) => listener(JSON.parse(data)));
     }

@@ -1,3 +1,4 @@
+import { SERVER_PATH, SERVER_URL } from '../api/address.ts';
 import type { OnRequest } from '../api/client.ts';
 import { type SentRequest, toCurl, toTypeScript } from '../api/request.ts';
 import { fill, h, icon } from '../dom.ts';
@@ -29,7 +30,13 @@ export function apiPanel(): ApiPanel {
     { class: 'body', hidden: true },
     h('div', { class: 'row spread' }, bar, copy),
     panels,
-    h('p', { class: 'small muted' }, 'All operations are in the ', h('a', { href: '/docs' }, 'API reference'), '.'),
+    h(
+      'p',
+      { class: 'small muted' },
+      'All operations are in the ',
+      h('a', { href: `${SERVER_PATH}/docs` }, 'API reference'),
+      '.',
+    ),
   );
   const element = h('details', { class: 'api' }, h('summary', {}, icon('code'), 'Last request:', name), body);
   return {
@@ -39,7 +46,7 @@ export function apiPanel(): ApiPanel {
       fill(name, `${request.method} ${request.path}`);
       LANGUAGES.forEach(([, render], index) => {
         const code = codes[index];
-        if (code) fill(code, render(request, location.origin));
+        if (code) fill(code, render(request, SERVER_URL));
       });
     },
   };

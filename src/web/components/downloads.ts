@@ -1,3 +1,4 @@
+import { SERVER_PATH } from '../api/address.ts';
 import { addressOf } from '../api/client.ts';
 import type { Operations } from '../api/schema.ts';
 import { h, icon } from '../dom.ts';
@@ -17,7 +18,7 @@ export function downloads(id: string): HTMLElement {
         'a',
         {
           class: 'button compact',
-          href: addressOf('exportModel', { path: { id }, query: { format } }),
+          href: SERVER_PATH + addressOf('exportModel', { path: { id }, query: { format } }),
           download: true,
         },
         icon('down'),

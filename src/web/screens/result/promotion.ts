@@ -1,3 +1,4 @@
+import { SERVER_PATH } from '../../api/address.ts';
 import type { Client } from '../../api/client.ts';
 import type { ModelCard } from '../../api/schema.ts';
 import { downloads } from '../../components/downloads.ts';
@@ -59,7 +60,10 @@ export function promotion({ client, serving, version, signal }: PromotionOptions
       { class: 'small' },
       h(
         'a',
-        { href: `/models/${encodeURIComponent(`${name}@${version}`)}/report?format=html`, target: '_blank' },
+        {
+          href: `${SERVER_PATH}/models/${encodeURIComponent(`${name}@${version}`)}/report?format=html`,
+          target: '_blank',
+        },
         'Report as one HTML file',
       ),
     ),

@@ -63,17 +63,104 @@ describe('a request that changes or computes something', () => {
     for (const headers of sources) expect(await statusOf(headers)).toBe(200);
   });
 
-  it('but reading is allowed from every origin', async () => {
-    const response = await fetch(`${server.url}/models`, { headers: { Origin: 'https://evil.example' } });
-    expect(response.status).toBe(200);
+  it('can be read as a refusal by the script that sent it, with the setting that would allow it', async () => {
+    const headers = { Origin: 'https://app.example', 'Content-Type': 'image/jpeg' };
+    const refused = await fetch(`${server.url}/classify`, { method: 'POST', body: Uint8Array.from(photo), headers });
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([403, 'https://app.example']);
+    expect(await refused.text()).toContain('ALLOWED_ORIGINS=https://app.example');
+  });
+});
+
+describe('a request that reads', () => {
+  const read = (headers: Record<string, string>) => requestAs(headers, { method: 'GET', path: '/models' });
+
+  it('is refused to a script of another origin', async () => {
+    expect((await read({ Origin: 'https://evil.example' })).slice(0, 2)).toEqual([403, 'cross_origin']);
+  });
+
+  it('is answered to a link and a picture on another page, which cannot read the answer', async () => {
+    expect((await read({ 'Sec-Fetch-Site': 'cross-site' }))[0]).toBe(200);
+  });
+});
+
+describe('pages of ALLOWED_ORIGINS', () => {
+  const app = 'https://app.example';
+  let open: TestServer;
+  beforeAll(async () => {
+    const allowedOrigins = 'https://app.example, http://localhost:5173';
+    open = await startServer({ config: { ...CONFIG, allowedOrigins, maxImageBytes: photo.length } });
+  });
+  afterAll(() => open.close());
+
+  const preflight = (origin: string, method = 'POST', headers = 'authorization,content-type') =>
+    fetch(`${open.url}/classify`, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: origin,
+        'Access-Control-Request-Method': method,
+        'Access-Control-Request-Headers': headers,
+      },
+    });
+  const post = (origin: string, body: Buffer) =>
+    fetch(`${open.url}/classify`, {
+      method: 'POST',
+      body: Uint8Array.from(body),
+      headers: { Origin: origin, 'Content-Type': 'image/jpeg', 'Sec-Fetch-Site': 'cross-site' },
+    });
+
+  it('may ask first which methods and headers they may send', async () => {
+    const { status, headers } = await preflight(app, 'DELETE');
+    expect(status).toBe(204);
+    expect(headers.get('access-control-allow-origin')).toBe(app);
+    expect(headers.get('access-control-allow-methods')).toContain('DELETE');
+    expect(headers.get('access-control-allow-headers')?.toLowerCase().split(', ')).toEqual(
+      expect.arrayContaining(['authorization', 'x-api-key', 'content-type', 'content-encoding', 'last-event-id']),
+    );
+    expect(Number(headers.get('access-control-max-age'))).toBeGreaterThan(600);
+    expect(headers.get('vary')).toContain('Origin');
+  });
+
+  it('get answers and errors that they can read, without cookies', async () => {
+    for (const [body, status] of [
+      [photo, 200],
+      [Buffer.concat([photo, photo]), 413],
+    ] as const) {
+      const answer = await post(app, body);
+      expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([status, app]);
+      expect(answer.headers.get('access-control-expose-headers')).toMatch(/Location.*Retry-After/);
+      expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
+      expect(answer.headers.get('vary')).toContain('Origin');
+    }
+  });
+
+  it.each(['https://evil.example', 'https://app.example.evil.example', 'http://app.example', 'null'])(
+    'are not pages of %s',
+    async (origin) => {
+      const asked = await preflight(origin);
+      expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+      expect((await post(origin, photo)).status).toBe(403);
+    },
+  );
+
+  it('and the answer to a program says that it depends on the origin', async () => {
+    const { headers } = await fetch(`${open.url}/models`);
+    expect([headers.get('vary'), headers.get('access-control-allow-origin')]).toEqual([
+      expect.stringContaining('Origin'),
+      null,
+    ]);
   });
 });
 
 describe('the host name of a request', () => {
-  it.each(['localhost', 'LOCALHOST:8080', 'menagerie.localhost', '127.0.0.1', '127.1.2.3:80', '[::1]:8080'])(
-    'is answered when it is a name of this machine: %s',
-    async (Host) => expect(await statusOf({ Host })).toBe(200),
-  );
+  it.each([
+    'localhost',
+    'LOCALHOST:8080',
+    'menagerie.localhost',
+    '127.0.0.1',
+    '127.1.2.3:80',
+    '[::1]:8080',
+    '[::ffff:127.0.0.1]:80',
+  ])('is answered when it is a name of this machine: %s', async (Host) => expect(await statusOf({ Host })).toBe(200));
 
   it.each([
     'evil.example',
@@ -132,7 +219,7 @@ describe('behind a proxy that changes Host', () => {
   const Host = '127.0.0.1:8080';
 
   it('the page is recognized by X-Forwarded-Host and X-Forwarded-Proto if they are trusted', async () => {
-    const trusting = await startServer({ config: { ...CONFIG, trustProxy: true } });
+    const trusting = await startServer({ config: { ...CONFIG, trustProxy: 1 } });
     const page = {
       Host,
       Origin: 'https://lab.example',
@@ -147,7 +234,7 @@ describe('behind a proxy that changes Host', () => {
   });
 
   it('the name that the proxy was asked for must be one of ALLOWED_HOSTS, where they list any', async () => {
-    const trusting = await startServer({ config: { ...CONFIG, trustProxy: true, allowedHosts: 'lab.example' } });
+    const trusting = await startServer({ config: { ...CONFIG, trustProxy: 1, allowedHosts: 'lab.example' } });
     const asked = (name: string) => ({ Host, Origin: `https://${name}`, 'X-Forwarded-Host': name });
     expect(await statusOf(asked('lab.example'), { to: trusting })).toBe(200);
     expect((await requestAs(asked('evil.example'), { to: trusting })).slice(0, 2)).toEqual([421, 'host_not_allowed']);
