@@ -37,7 +37,7 @@ export const IMPORT_OPTIONS = {
   'output-kind': choice(['logits', 'probabilities'], 'of an ONNX model: what this output holds'),
   features: text('<name>', 'of an ONNX model: name of the value that a fine-tune uses as features'),
   activations: text('<name>', 'of an ONNX model: name of the value that explanations use'),
-  yes: flag('do not ask'),
+  yes: flag('do not ask; warnings are still printed, to standard error'),
 } as const;
 
 /** What was given, by option. */

@@ -29,15 +29,16 @@ export const importModel = defineCommand({
     );
     try {
       terminal.line([described(prepared.manifest, prepared.guessed), ...prepared.notes].join('\n'));
+      for (const warning of prepared.warnings) terminal.note(`warning: ${warning}`);
       const imported = values.yes || (await terminal.confirm('Import this model?', signal));
       if (imported) await prepared.commit();
       terminal.line(
         imported
-          ? `${name}: imported. Try it: npx menagerie classify photo.jpg --model ${name}`
+          ? `${name}: imported${prepared.warnings.length === 0 ? '' : ', in spite of the warning'}. Try it: npx menagerie classify photo.jpg --model ${name}`
           : 'Nothing was imported.',
       );
-      const { manifest, guessed, notes } = prepared;
-      terminal.document({ imported, manifest, guessed: [...guessed], notes });
+      const { manifest, guessed, notes, warnings } = prepared;
+      terminal.document({ imported, manifest, guessed: [...guessed], notes, warnings });
     } finally {
       await prepared.discard();
     }

@@ -1,6 +1,6 @@
 import { parseOnnxArchitecture } from '../../convert/foreign-onnx/architecture.ts';
-import type { EmbeddedLabels } from '../../convert/foreign-onnx/embedded-labels.ts';
 import { importOnnx } from '../../convert/foreign-onnx/import-onnx.ts';
+import { readOnnxMetadata } from '../../convert/foreign-onnx/onnx-metadata.ts';
 import type { WeightsChoice } from '../../convert/formats/pytorch/state-dict.ts';
 import type { Pair } from '../../convert/graph/windows.ts';
 import {
@@ -14,15 +14,16 @@ import {
 import { importTfjsModel } from '../../convert/import/import-tfjs.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import { toSafetensors } from '../to-safetensors.ts';
+import { type EmbeddedLabels, embeddedFacts } from './embedded-facts.ts';
 import type { ModelKind } from './find-model.ts';
-import { defaultsFor, onnxDefaults, type PreprocessingFields, tfjsDefaults } from './preprocessing-defaults.ts';
+import type { FoundFacts } from './found-facts.ts';
+import { defaultsFor, type PreprocessingFields, tfjsDefaults, usualDefaults } from './preprocessing-defaults.ts';
+import type { ShownScaling } from './settle-preprocessing.ts';
 
 /** What the user says about a model to import. The rest is read from the file or guessed. */
 export interface GivenFacts extends Partial<PreprocessingFields> {
   /** A name or a table. For an ONNX model: the names of its input and outputs, as far as they are known. */
   readonly architecture?: unknown;
-  /** The input size that a file beside the model names: used when the model takes images of any size. */
-  readonly suggestedSize?: Pair;
   /** The number of labels. */
   readonly numClasses?: number;
   /** Which weights of a PyTorch checkpoint to take. */
@@ -32,8 +33,12 @@ export interface GivenFacts extends Partial<PreprocessingFields> {
 /** A converted model, for its manifest. */
 interface Imported {
   readonly network: ImportedNetwork;
-  /** The preprocessing, as far as it can be inferred. */
+  /** The preprocessing, as far as it can be guessed. */
   readonly defaults: Omit<PreprocessingFields, 'input_size'>;
+  /** What the metadata in the file says. */
+  readonly inside?: FoundFacts;
+  /** What the network itself shows. */
+  readonly shown?: ShownScaling | undefined;
   /** Other fields that neither the user nor the file determines, those of an ONNX architecture included. */
   readonly guessed: readonly string[];
   /** The names of the classes, when the file contains them. */
@@ -47,8 +52,14 @@ interface Importer {
   /** The name of the weights file that is written. */
   readonly file: string;
   readonly format: ManifestDocument['weights']['format'];
-  /** Writes the weights to `target`. @throws Error that names what cannot be read */
-  run(path: string, given: GivenFacts, seeds: readonly ManifestDocument[], target: string): Promise<Imported>;
+  /** Writes the weights to `target`. @param beside what files beside the model say @throws Error that names what cannot be read */
+  run(
+    path: string,
+    given: GivenFacts,
+    beside: FoundFacts,
+    seeds: readonly ManifestDocument[],
+    target: string,
+  ): Promise<Imported>;
 }
 
 const SAFETENSORS = { file: 'model.safetensors', format: 'safetensors' } as const;
@@ -56,15 +67,16 @@ const SAFETENSORS = { file: 'model.safetensors', format: 'safetensors' } as cons
 export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
   checkpoint: {
     ...SAFETENSORS,
-    run: async (path, given, seeds, target) => {
+    run: async (path, given, beside, seeds, target) => {
       const checkpoint = await openCheckpoint(path, given.weights);
       try {
-        const known = given.architecture ?? recognizeArchitecture(checkpoint.tensors);
+        const known = given.architecture ?? beside.architecture ?? recognizeArchitecture(checkpoint.tensors);
         const defaults = defaultsFor(known, seeds);
-        const inputSize = sizeOf(given) ?? given.suggestedSize ?? sizeOf(defaults) ?? [224, 224];
+        const suggested = sizeOf(given) ?? sizeOf(beside) ?? beside.suggestedSize;
+        const inputSize = suggested ?? sizeOf(defaults) ?? [224, 224];
         const fitted = fitArchitecture(known, checkpoint, inputSize);
         const network = await importCheckpoint(path, fitted.checkpoint, fitted.architecture, inputSize, target);
-        const guessed = given.suggestedSize === undefined ? ['input_size'] : [];
+        const guessed = suggested === undefined ? ['input_size'] : [];
         return { network, defaults, guessed, notes: [...originNotes(checkpoint), ...fitted.notes] };
       } finally {
         await checkpoint.close();
@@ -73,41 +85,67 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
   },
   tfjs: {
     ...SAFETENSORS,
-    run: async (path, given, _seeds, target) => {
+    run: async (path, given, beside, _seeds, target) => {
       expectOwnLayers(given, 'a TF.js model');
-      const { scalesPixels, ...network } = await importTfjsModel(path, sizeOf(given) ?? given.suggestedSize, target);
-      return { network, defaults: tfjsDefaults(scalesPixels), guessed: [] };
+      const size = sizeOf(given) ?? beside.suggestedSize;
+      const { scalesPixels, ...network } = await importTfjsModel(path, size, target);
+      return { network, ...ofKeras(scalesPixels), guessed: [] };
     },
   },
   keras: {
     ...SAFETENSORS,
-    run: async (path, given, _seeds, target) => {
+    run: async (path, given, beside, _seeds, target) => {
       expectOwnLayers(given, 'a Keras model');
-      const inputSize = sizeOf(given) ?? given.suggestedSize;
+      const inputSize = sizeOf(given) ?? beside.suggestedSize;
       // In a thread: the HDF5 library may hang or break on a damaged file.
       const { scalesPixels, ...network } = await toSafetensors({ type: 'keras', from: path, to: target, inputSize });
-      return { network, defaults: tfjsDefaults(scalesPixels), guessed: [] };
+      return { network, ...ofKeras(scalesPixels), guessed: [] };
     },
   },
   onnx: {
     file: 'model.onnx',
     format: 'onnx',
-    run: async (path, given, _seeds, target) => {
+    run: async (path, given, beside, _seeds, target) => {
       expectNoChoice(given);
       const hints = parseOnnxArchitecture(given.architecture ?? { family: 'onnx' });
       if (hints === undefined)
         throw new Error('--arch applies only to files of weights; an ONNX model describes its own layers');
-      const { mean, std, numClasses, suggestedSize } = given;
-      const inputSize = sizeOf(given);
-      const found = await importOnnx(path, { hints, inputSize, suggestedSize, mean, std, numClasses }, target);
-      const { pixelMaximum, isSizeOpen, embedded, ...network } = found;
+      const { facts, labels, notes } = embeddedFacts(await readOnnxMetadata(path));
+      const orderGiven = hasOwn(given.architecture, 'channel_order');
+      const [suggestedSize, suggestedOrder] = [
+        facts.suggestedSize ?? beside.suggestedSize,
+        facts.suggestedOrder ?? beside.suggestedOrder,
+      ];
+      const { mean, std, numClasses } = given;
+      const options = {
+        hints,
+        inputSize: sizeOf(given),
+        suggestedSize,
+        orderGiven,
+        suggestedOrder,
+        mean,
+        std,
+        numClasses,
+      };
+      const { evidence, isSizeOpen, resizes, ...network } = await importOnnx(path, options, target);
+      const isOrderKnown = orderGiven || (evidence.channelOrder ?? suggestedOrder) !== undefined;
+      const [height, width] = network.inputSize;
       return {
         network,
-        embedded,
-        defaults: onnxDefaults(pixelMaximum),
+        embedded: labels,
+        defaults: usualDefaults(),
+        // A model that makes any image its own size stretches it.
+        inside: { ...(resizes && { resize_mode: 'stretch', crop_pct: 1 }), ...facts },
+        shown: evidence.scaling,
         guessed: [
-          ...(isSizeOpen && suggestedSize === undefined ? ['input_size'] : []),
-          ...Object.keys(found.architecture).filter((field) => !hasOwn(given.architecture, field)),
+          ...(isSizeOpen && !resizes && suggestedSize === undefined ? ['input_size'] : []),
+          ...(isOrderKnown ? [] : ['channel_order']),
+        ],
+        notes: [
+          ...notes,
+          ...(resizes
+            ? [`The model resizes images of any size to ${height} x ${width}: photos are stretched, as it does.`]
+            : []),
         ],
       };
     },
@@ -120,6 +158,14 @@ function expectOwnLayers(given: GivenFacts, what: string): void {
   if (given.architecture !== undefined) {
     throw new Error(`--arch applies only to files of weights; ${what} describes its own layers`);
   }
+}
+
+/** The pixels of a model of Keras or TF.js. */
+function ofKeras(scalesPixels: boolean): Pick<Imported, 'defaults' | 'shown'> {
+  const defaults = tfjsDefaults(scalesPixels);
+  if (!scalesPixels) return { defaults };
+  const { mean, std } = defaults;
+  return { defaults, shown: { mean, std, reason: 'the first layers of the model scale pixels of 0 to 255' } };
 }
 
 function expectNoChoice({ weights }: GivenFacts): void {
@@ -138,6 +184,6 @@ function hasOwn(table: unknown, field: string): boolean {
   return typeof table === 'object' && table !== null && Object.hasOwn(table, field);
 }
 
-function sizeOf({ input_size }: Partial<PreprocessingFields>): Pair | undefined {
+function sizeOf({ input_size }: Pick<FoundFacts, 'input_size'>): Pair | undefined {
   return input_size && [input_size[1], input_size[2]];
 }

@@ -9,8 +9,11 @@ import type { RepositoryListing } from '../../registry/repository.ts';
 import { parseManifest } from '../../registry/resolve-manifest.ts';
 import { MANIFEST_FILE, type NamedLabels } from '../../registry/zoo.ts';
 import { findModel } from './find-model.ts';
+import { preprocessingOf } from './found-facts.ts';
 import { type GivenFacts, IMPORTERS } from './importers.ts';
+import { pictureWarnings } from './picture-warnings.ts';
 import { labelsFor, readLabels } from './read-labels.ts';
+import { settlePreprocessing } from './settle-preprocessing.ts';
 import { readSidecars } from './sidecar-files.ts';
 
 /** A model to import, and what is known about it. */
@@ -42,6 +45,8 @@ export interface PreparedImport {
   readonly guessed: ReadonlySet<string>;
   /** What the user should know about how the file was read, as sentences. */
   readonly notes: readonly string[];
+  /** What is probably wrong, as sentences. */
+  readonly warnings: readonly string[];
   /**
    * Adds the model: its folder appears whole.
    * @throws Error when the name has been taken meanwhile
@@ -66,14 +71,19 @@ export async function prepareImport(request: ImportRequest, target: ImportTarget
   try {
     const folder = join(staging, request.name);
     await mkdir(folder);
-    const { manifest, guessed, notes } = await convertInto(folder, join(staging, 'unpacked'), request, target);
+    const { manifest, guessed, notes, warnings } = await convertInto(
+      folder,
+      join(staging, 'unpacked'),
+      request,
+      target,
+    );
     await writeFileDurably(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);
     const commit = async () => {
       await renameNew(folder, join(pulledDir, request.name));
       await syncToDisk(pulledDir);
       await discard();
     };
-    return { manifest, guessed, notes, commit, discard };
+    return { manifest, guessed, notes, warnings, commit, discard };
   } catch (error) {
     await discard();
     throw error;
@@ -93,11 +103,10 @@ function expectFree(name: string, { models, absent, problems }: RepositoryListin
 }
 
 async function convertInto(folder: string, work: string, request: ImportRequest, target: ImportTarget) {
-  const { name, title = name, license = 'not stated' } = request;
+  const { name, given } = request;
   await mkdir(work);
   const model = await findModel(request.path, request.inside, work);
-  const sidecars = await readSidecars(dirname(model.path));
-  const given = { ...sidecars.facts, ...request.given };
+  const beside = await readSidecars(dirname(model.path));
   const { file, format, run } = IMPORTERS[model.kind];
   const seeds = [
     ...target.listing.models.flatMap(({ versions }) => versions.map(({ manifest }) => manifest.file)),
@@ -108,42 +117,46 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
   const wanted =
     request.labels === undefined ? undefined : (await readLabels(request.labels, target.namedLabels)).count;
   const known = wanted === undefined ? given : { ...given, numClasses: wanted };
-  const {
-    network,
-    defaults,
-    guessed,
-    notes = [],
-    embedded,
-  } = await run(model.path, known, seeds, weights).catch((cause: unknown) => {
+  const imported = await run(model.path, known, beside.facts, seeds, weights).catch((cause: unknown) => {
     throw new Error(`${basename(model.path)}: ${messageOf(cause)}`, { cause });
   });
+  const { network, inside = {}, shown, embedded } = imported;
   const { architecture, inputSize, numClasses, featureSize, parameters } = network;
   const labels = await labelsFor(numClasses, request.labels, embedded, dirname(model.path), target.namedLabels);
   const { sha256, size } = await digestFile(weights);
-  const { architecture: _, weights: _choice, suggestedSize: _size, ...preprocessing } = given;
+  const { fields, ...settled } = settlePreprocessing({
+    defaults: imported.defaults,
+    beside: beside.facts,
+    inside,
+    shown,
+    given: preprocessingOf(given),
+  });
+  const told = { ...beside.facts, ...inside };
   const document = {
     schema: 1,
     name,
-    title,
+    title: request.title ?? told.title ?? name,
     architecture,
     weights: { file, format, sha256, size_bytes: size },
-    ...defaults,
-    ...preprocessing,
+    ...fields,
     input_size: [3, ...inputSize],
     num_classes: numClasses,
     num_features: featureSize,
     parameters,
     labels: labels.labels,
-    license,
+    license: request.license ?? told.license ?? 'not stated',
+    ...(told.unknown_threshold !== undefined && { unknown_threshold: told.unknown_threshold }),
     provenance: { imported_from: basename(request.path), source_sha256: (await digestFile(model.path)).sha256 },
   };
   // Read as a server reads it, so that nothing is imported that a server refuses.
-  const { file: manifest } = parseManifest(JSON.stringify(document), target.namedLabels);
-  const open = [...Object.keys(defaults), ...guessed, ...(labels.guessed ? ['labels'] : [])];
+  const resolved = parseManifest(JSON.stringify(document), target.namedLabels);
+  const guessed = [...settled.guessed, ...imported.guessed, ...(labels.guessed ? ['labels'] : [])];
+  const isScalingOpen = model.kind === 'onnx' || guessed.includes('mean') || guessed.includes('std');
   return {
-    manifest,
-    guessed: new Set(open.filter((field) => !(field in preprocessing))),
-    notes: [...notes, ...sidecars.notes, ...labels.notes],
+    manifest: resolved.file,
+    guessed: new Set(guessed.filter((field) => field !== 'input_size' || given.input_size === undefined)),
+    notes: [...beside.notes, ...(imported.notes ?? []), ...settled.notes, ...labels.notes],
+    warnings: [...settled.warnings, ...(isScalingOpen ? await pictureWarnings(resolved, weights, work) : [])],
   };
 }
 

@@ -28,15 +28,10 @@ export function defaultsFor(architecture: unknown, seeds: readonly ManifestDocum
   return { input_size, mean, std, resize_mode, ...padding, crop_pct, interpolation };
 }
 
-/**
- * An ONNX file does not say how its pixels are made.
- * @param pixelMaximum the largest value of a pixel, if the model scales its input itself
- */
-export function onnxDefaults(pixelMaximum: 255 | 1 | undefined): Omit<PreprocessingFields, 'input_size'> {
+/** The preprocessing of most ONNX models: a file does not say how its pixels are made. */
+export function usualDefaults(): Omit<PreprocessingFields, 'input_size'> {
   const { input_size: _, ...usual } = IMAGENET;
-  if (pixelMaximum === undefined) return usual;
-  const unit = 1 / pixelMaximum;
-  return { ...usual, mean: [0, 0, 0], std: [unit, unit, unit] };
+  return usual;
 }
 
 /**

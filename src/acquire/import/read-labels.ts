@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { errnoOf } from '../../common/durable-files.ts';
 import { messageOf } from '../../common/errors.ts';
-import type { EmbeddedLabels } from '../../convert/foreign-onnx/embedded-labels.ts';
 import type { Label } from '../../registry/manifest.ts';
 import type { NamedLabels } from '../../registry/zoo.ts';
+import type { EmbeddedLabels } from './embedded-facts.ts';
 import { labelsFromDocument } from './label-documents.ts';
 import { decodeText, labelsFromLines, labelsFromTable } from './label-texts.ts';
 
@@ -71,14 +71,13 @@ export async function labelsFor(
     throw new Error(`labels: ${given} has ${count} labels, but the model has ${classes} classes`);
   }
   if (embedded?.labels.length === classes) {
-    const labels = embedded.labels.map((label) => ({ label }));
-    return { labels, guessed: false, notes: [`The labels are those of ${embedded.source}.`] };
+    return { labels: [...embedded.labels], guessed: false, notes: [`The labels are those of ${embedded.source}.`] };
   }
   const notes: string[] = [];
   for (const file of LABEL_FILES) {
     const labels = await labelsBeside(join(folder, file));
     if (labels === undefined) continue;
-    if (labels.length === classes) return { labels, guessed: true, notes: [`The labels are those of ${file}.`] };
+    if (labels.length === classes) return { labels, guessed: false, notes: [`The labels are those of ${file}.`] };
     notes.push(`${file} has ${labels.length} labels and was not used: the model has ${classes} classes.`);
   }
   if (classes === 1000) return { labels: 'imagenet-1k', guessed: true, notes };

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Pair } from '../../convert/graph/windows.ts';
 import { manifestSchema } from '../../registry/manifest.ts';
-import type { GivenFacts } from './importers.ts';
+import { type FoundFacts, listedFacts } from './found-facts.ts';
+import { imageProperties } from './image-properties.ts';
 import type { PreprocessingFields } from './preprocessing-defaults.ts';
 
 /** What the files beside a model say about it. */
 interface SidecarFacts {
-  readonly facts: GivenFacts;
+  readonly facts: FoundFacts;
   /** Which file says what, as sentences. */
   readonly notes: readonly string[];
 }
@@ -16,15 +17,16 @@ interface SidecarFacts {
 /** Reads one kind of file. `name` may be shared with other files: then the schema does not fit. */
 interface SidecarReader {
   readonly name: string;
-  read(document: unknown): GivenFacts | undefined;
+  read(document: unknown): FoundFacts | undefined;
 }
 
-const { architecture, input_size, mean, std, resize_mode, pad_color, crop_pct, interpolation } = manifestSchema.shape;
+const { architecture, input_size, mean, std, resize_mode, pad_color, crop_pct, interpolation, unknown_threshold } =
+  manifestSchema.shape;
 
 function reader<S extends z.ZodType>(
   name: string,
   schema: S,
-  facts: (found: z.output<S>) => GivenFacts,
+  facts: (found: z.output<S>) => FoundFacts,
 ): SidecarReader {
   return {
     name,
@@ -45,8 +47,13 @@ const architectureFile = reader(
 /** Beside the model in every export of this project; older ones, without `resize_mode`, crop. */
 const cardFile = reader(
   'card.json',
-  z.object({ preprocessing: z.object({ resize_mode, pad_color, crop_pct, interpolation }) }),
-  ({ preprocessing }) => preprocessing,
+  z.object({
+    preprocessing: z.object({ resize_mode, pad_color, crop_pct, interpolation }),
+    title: z.string().min(1).optional(),
+    license: z.string().min(1).optional(),
+    unknown_threshold,
+  }),
+  ({ preprocessing, ...others }) => ({ ...preprocessing, ...others }),
 );
 
 /** Pillow's numbers of resampling filters. */
@@ -112,13 +119,17 @@ const timmSchema = z.object({
 });
 const TIMM_MODES = { center: 'crop', squash: 'stretch', border: 'pad' } as const;
 
-/** timm's models on the hub of Hugging Face, whose older files have the fields at the top. */
+/**
+ * timm's models on the hub of Hugging Face, whose older files have the fields at the top. What timm pads has the colour
+ * of the mean.
+ */
 const timmFile = reader(
   'config.json',
   z.union([z.object({ pretrained_cfg: timmSchema }).transform((found) => found.pretrained_cfg), timmSchema]),
   ({ input_size: [, height, width], interpolation: filter, crop_mode: mode, ...found }) => ({
     ...found,
     resize_mode: TIMM_MODES[mode],
+    ...(mode === 'border' && { pad_color: bytesOf(found.mean) }),
     suggestedSize: [height, width],
     ...(filter !== undefined && { interpolation: filter }),
   }),
@@ -137,22 +148,55 @@ const teachableMachineFile = reader(
   }),
 );
 
-const READERS = [architectureFile, cardFile, preprocessorFile, timmFile, teachableMachineFile];
+/** The name of the network, in the files of Hugging Face (`architectures`) and of timm (`architecture`). */
+const namesFile = reader(
+  'config.json',
+  z
+    .object({
+      _name_or_path: z.string().optional().catch(undefined),
+      architectures: z.array(z.string()).optional().catch(undefined),
+      architecture: z.string().optional().catch(undefined),
+    })
+    .transform(({ _name_or_path: path, architectures = [], architecture: timm }) => {
+      // A path of the maker's machine says less than the class of the network.
+      const known = path !== undefined && /^[\w.-]+(\/[\w.-]+)?$/.test(path) ? path : undefined;
+      return known ?? architectures[0] ?? timm;
+    })
+    .pipe(z.string().min(1)),
+  (title) => ({ title }),
+);
+
+/** Custom Vision's exports. */
+const customVisionFile = reader(
+  'metadata_properties.json',
+  z
+    .record(z.string(), z.unknown())
+    .transform((found) => imageProperties(Object.entries(found)))
+    .pipe(z.custom<FoundFacts>((found) => found !== undefined)),
+  (found) => found,
+);
+
+const READERS = [
+  architectureFile,
+  cardFile,
+  namesFile,
+  preprocessorFile,
+  timmFile,
+  teachableMachineFile,
+  customVisionFile,
+];
 
 /**
  * Reads the files beside a model that say how its pixels are made. What a later file says goes before an earlier one.
  */
 export async function readSidecars(folder: string): Promise<SidecarFacts> {
-  let facts: GivenFacts = {};
+  let facts: FoundFacts = {};
   const notes: string[] = [];
   for (const { name, read } of READERS) {
     const found = read(await jsonOf(join(folder, name)));
     if (found === undefined) continue;
     facts = { ...facts, ...found };
-    notes.push(
-      `${name} gives ` +
-        `${Object.keys(found).join(', ').replace('suggestedSize', 'and input_size unless the model has its own')}.`,
-    );
+    notes.push(`${name} gives ${listedFacts(found)}.`);
   }
   return { facts, notes };
 }
@@ -170,6 +214,11 @@ function pairOf(size: z.output<typeof sides> | undefined): Pair | undefined {
   if (size === undefined) return undefined;
   if (typeof size === 'number') return [size, size];
   return 'height' in size ? [size.height, size.width] : [size.shortest_edge, size.shortest_edge];
+}
+
+/** Parts of 255 as whole numbers. */
+function bytesOf([r, g, b]: readonly [number, number, number]): [number, number, number] {
+  return [Math.round(255 * r), Math.round(255 * g), Math.round(255 * b)];
 }
 
 function isBox(size: z.output<typeof sides> | undefined): boolean {

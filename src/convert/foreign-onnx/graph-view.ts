@@ -98,6 +98,14 @@ export class GraphView {
     return floats?.slice() ?? integers?.map(Number) ?? (float === undefined ? undefined : [float]);
   }
 
+  /** The number of a constant of one byte, and the least number of its type; undefined for any other value. */
+  byte(value: string): { value: number; least: number } | undefined {
+    const node = this.#producers.get(value);
+    const [attribute] = node?.attributes ?? [];
+    if (node === undefined) return byteOf(this.#tensors.get(value));
+    return node.operator === 'Constant' ? byteOf(attribute?.tensor) : undefined;
+  }
+
   /** The numbers of an integer constant in memory; undefined for any other value. */
   integers(value: string): number[] | undefined {
     const node = this.#producers.get(value);
@@ -108,6 +116,16 @@ export class GraphView {
     const [attribute] = node.attributes ?? [];
     return attribute?.integers?.map(Number) ?? integersOf(attribute?.tensor);
   }
+}
+
+/** The number in a tensor of one byte, and the least number of its type. */
+function byteOf(tensor: TensorProto | undefined): { value: number; least: number } | undefined {
+  const { dataType, int32Data, rawData } = tensor ?? {};
+  const least = dataType === DATA_TYPE.uint8 ? 0 : dataType === DATA_TYPE.int8 ? -128 : undefined;
+  const [first] = int32Data ?? rawData ?? [];
+  if (least === undefined || first === undefined) return undefined;
+  // As a byte of raw data, a negative number is 256 more.
+  return { value: first > least + 255 ? first - 256 : first, least };
 }
 
 /** The numbers of a small float or integer tensor; undefined when they are not in memory. */

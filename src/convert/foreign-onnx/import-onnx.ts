@@ -8,23 +8,27 @@ import { writeOnnxFile } from '../formats/onnx/writer.ts';
 import type { Pair } from '../graph/windows.ts';
 import { classCount, featureSize, type OnnxArchitecture, type OnnxHints } from './architecture.ts';
 import { completed } from './convert-onnx.ts';
-import { type EmbeddedLabels, embeddedLabels } from './embedded-labels.ts';
+import { type FirstScaling, measureFirstScaling } from './first-scaling.ts';
 import { GraphView } from './graph-view.ts';
 import { findInput } from './input.ts';
-import { pixelMaximum } from './pixel-range.ts';
+import { BYTES, type PixelEvidence, pixelEvidence } from './pixel-evidence.ts';
 
 /** Input size of most classifiers, for models with a dynamic size when none is given. */
 const USUAL_SIZE = 224;
 /** The model must fit into one protobuf message of 2 GiB. */
 const MAX_BYTES = 1.9e9;
 
-/** What the user says about a model to import. */
+/** What is known about a model to import before its graph is analysed. */
 export interface OnnxImport {
+  /** What the user says. */
   readonly hints: OnnxHints;
   readonly inputSize?: Pair | undefined;
   /** Used for a model that takes images of any size, when `inputSize` is absent. */
   readonly suggestedSize?: Pair | undefined;
-  /** Used only for trial runs. */
+  /** Whether the user says the order of the colours. Else the graph may show it, or something suggest it. */
+  readonly orderGiven?: boolean;
+  readonly suggestedOrder?: OnnxHints['channel_order'] | undefined;
+  /** What the user says. Used only for trial runs. */
   readonly mean?: readonly number[] | undefined;
   readonly std?: readonly number[] | undefined;
   readonly numClasses?: number | undefined;
@@ -38,12 +42,12 @@ export interface ImportedOnnx {
   readonly featureSize: number;
   /** Number of values in its weights. */
   readonly parameters: number;
-  /** The largest value of a pixel, if the model scales its input itself. */
-  readonly pixelMaximum: 255 | 1 | undefined;
+  /** The pixels that its first operations show to be right. */
+  readonly evidence: PixelEvidence;
   /** Whether its input size is dynamic. */
   readonly isSizeOpen: boolean;
-  /** The names of its classes, when it contains them. */
-  readonly embedded?: EmbeddedLabels | undefined;
+  /** Whether it resizes images of any size to its input size. */
+  readonly resizes: boolean;
 }
 
 /**
@@ -56,16 +60,18 @@ export async function importOnnx(path: string, given: OnnxImport, target: string
   const file = await readOnnxFile(path);
   const view = new GraphView(file);
   const input = findInput(view, given.hints);
-  const maximum = input.elementType === DATA_TYPE.uint8 ? 255 : pixelMaximum(view, input.name);
-  const unit = 1 / (maximum ?? 1);
-  const [height, width] = given.suggestedSize ?? [USUAL_SIZE, USUAL_SIZE];
+  const first = await measureFirstScaling(file, view, input, dirname(target));
+  const evidence = evidenceOf(input.elementType, first);
+  const [height, width] = first?.resizedTo ?? given.suggestedSize ?? [USUAL_SIZE, USUAL_SIZE];
   const options = {
     inputSize: given.inputSize ?? ([input.height ?? height, input.width ?? width] as const),
-    mean: given.mean ?? [0, 0, 0],
-    std: given.std ?? [unit, unit, unit],
+    mean: given.mean ?? evidence.scaling?.mean ?? [0, 0, 0],
+    std: given.std ?? evidence.scaling?.std ?? [1, 1, 1],
     numClasses: given.numClasses,
   };
-  const architecture = await completed(file, given.hints, options, dirname(target));
+  const order = evidence.channelOrder ?? given.suggestedOrder;
+  const hints = given.orderGiven || order === undefined ? given.hints : { ...given.hints, channel_order: order };
+  const architecture = await completed(file, hints, options, dirname(target));
   await store(file, path, target);
   return {
     architecture,
@@ -73,10 +79,15 @@ export async function importOnnx(path: string, given: OnnxImport, target: string
     numClasses: classCount(architecture),
     featureSize: featureSize(architecture),
     parameters: parametersOf(file),
-    pixelMaximum: maximum,
-    embedded: embeddedLabels(file),
+    evidence,
     isSizeOpen: input.height === undefined || input.width === undefined,
+    resizes: first?.resizedTo !== undefined,
   };
+}
+
+function evidenceOf(elementType: number, first: FirstScaling | undefined): PixelEvidence {
+  const evidence = first === undefined ? {} : pixelEvidence(first);
+  return elementType === DATA_TYPE.uint8 ? { ...evidence, scaling: BYTES } : evidence;
 }
 
 async function store(file: OnnxFile, path: string, target: string): Promise<void> {

@@ -2,6 +2,7 @@ import { ConversionError } from '../conversion-error.ts';
 import { DATA_TYPE, type ValueInfoProto } from '../formats/onnx/proto.ts';
 import type { Pair } from '../graph/windows.ts';
 import type { Layout, OnnxHints } from './architecture.ts';
+import { firstOperations } from './first-operations.ts';
 import { attributeIntegers, type GraphView } from './graph-view.ts';
 
 /** Element types of image inputs (`TensorProto.DataType`). */
@@ -75,12 +76,13 @@ function guessLayout(view: GraphView, input: string, [, second, , fourth]: reado
     if (second === channels && fourth !== channels) return 'nchw';
     if (fourth === channels && second !== channels) return 'nhwc';
   }
-  const readers = view.nodes.filter(({ inputs = [] }) => inputs.includes(input));
-  if (readers.some(({ operator }) => operator === 'Conv')) return 'nchw';
-  const toChannelsFirst = readers.some(
+  const { nodes, ends } = firstOperations(view, input);
+  const isMoved = nodes.some(
     (node) => node.operator === 'Transpose' && attributeIntegers(node, 'perm')?.join() === '0,3,1,2',
   );
-  if (toChannelsFirst) return 'nhwc';
+  if (isMoved) return 'nhwc';
+  if (view.nodes.some(({ operator, inputs: [data = ''] = [] }) => operator === 'Conv' && ends.includes(data)))
+    return 'nchw';
   throw new ConversionError(
     `the graph does not tell whether the channels of input "${input}" are first or last: give its layout`,
   );

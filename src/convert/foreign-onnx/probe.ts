@@ -4,12 +4,12 @@ import type { PixelTensor } from '../../common/tensor.ts';
 import { evaluateOnnx, type OnnxValue } from '../../runtime/onnx-evaluation.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { constantTensor, nodeProto, valueInfo } from '../formats/onnx/nodes.ts';
-import { DATA_TYPE, type NodeProto } from '../formats/onnx/proto.ts';
+import { DATA_TYPE } from '../formats/onnx/proto.ts';
 import type { OnnxFile } from '../formats/onnx/reader.ts';
 import { writeOnnxFile } from '../formats/onnx/writer.ts';
 import type { Pair } from '../graph/windows.ts';
 import type { OnnxHints } from './architecture.ts';
-import type { GraphView } from './graph-view.ts';
+import { type GraphView, valuesRead } from './graph-view.ts';
 import type { ImageInput } from './input.ts';
 import { renamesOf, renameValues, unusedPrefix } from './naming.ts';
 import { fromPixels } from './pixels.ts';
@@ -60,55 +60,97 @@ export async function probeOnnx(
   view: GraphView,
   input: ImageInput,
   outputs: readonly string[],
-  options: WrapOptions & Pick<OnnxHints, 'channel_order'>,
+  options: ProbeOptions,
   folder: string,
 ): Promise<Probe> {
+  const values = view
+    .upTo(outputs)
+    .filter(({ operator = '' }) => !WITHOUT_SHAPE.test(operator))
+    .flatMap((node) => (node.outputs ?? []).filter((value) => value !== '' && view.isFed(value)));
+  const images = [noise(input.batch ?? 1, options.inputSize, 0)];
+  const asked = [
+    ...values.map((value) => ({ value, operator: 'Shape' as const })),
+    ...outputs.map((value) => ({ value, operator: 'Cast' as const })),
+  ];
+  const [answers = []] = await evaluate(file, view, input, asked, images, options, folder);
+  return {
+    shapes: new Map(values.map((value, index) => [value, Array.from(answers[index]?.numbers ?? [])])),
+    outputs: namedValues(outputs, answers.slice(values.length)),
+  };
+}
+
+/**
+ * Computes values inside a model, as float32, for each of some images.
+ *
+ * @param values names of the input or of values that depend on it
+ * @throws as `probeOnnx`
+ */
+export async function evaluateValues(
+  file: OnnxFile,
+  view: GraphView,
+  input: ImageInput,
+  values: readonly string[],
+  images: readonly PixelTensor[],
+  options: ProbeOptions,
+  folder: string,
+): Promise<OutputValues[]> {
+  const asked = values.map((value) => ({ value, operator: 'Cast' as const }));
+  const answers = await evaluate(file, view, input, asked, images, options, folder);
+  return answers.map((each) => namedValues(values, each));
+}
+
+type ProbeOptions = WrapOptions & Pick<OnnxHints, 'channel_order'>;
+
+function namedValues(names: readonly string[], values: readonly OnnxValue[]): OutputValues {
+  return new Map(names.flatMap((name, index) => (values[index] === undefined ? [] : [[name, values[index]] as const])));
+}
+
+/** Computes the shape of values (`Shape`) or the values (`Cast`), and no node that they do not depend on. */
+async function evaluate(
+  file: OnnxFile,
+  view: GraphView,
+  input: ImageInput,
+  asked: readonly { readonly value: string; readonly operator: 'Shape' | 'Cast' }[],
+  images: readonly PixelTensor[],
+  options: ProbeOptions,
+  folder: string,
+): Promise<OnnxValue[][]> {
   const names = view.names();
   const prefix = unusedPrefix(names);
   const renames = renamesOf(names, prefix, new Map());
   const rename = (value: string): string => renames.get(value) ?? value;
   const before = fromPixels(input, options.channel_order, options, prefix, rename(input.name));
-  const nodes = view.upTo(outputs);
-  const values = nodes
-    .filter(({ operator = '' }) => !WITHOUT_SHAPE.test(operator))
-    .flatMap((node) => (node.outputs ?? []).filter((value) => value !== '' && view.isFed(value)));
-  const shapeName = (index: number): string => `${prefix}shape:${index}`;
-  const answerName = (index: number): string => `${prefix}answer:${index}`;
-  const measuring: NodeProto[] = [
-    ...values.map((value, index) => nodeProto(shapeName(index), 'Shape', [rename(value)], shapeName(index))),
-    ...outputs.map((value, index) => {
-      const to = { to: DATA_TYPE.float };
-      return nodeProto(answerName(index), 'Cast', [rename(value)], answerName(index), to);
-    }),
-  ];
+  const needed = view.upTo(asked.map(({ value }) => value)).map((node) => renameValues(node, renames));
+  const answers = asked.map(({ value, operator }, index) => {
+    const name = `${prefix}answer:${index}`;
+    return nodeProto(name, operator, [rename(value)], name, operator === 'Cast' ? { to: DATA_TYPE.float } : {});
+  });
+  const nodes = [...before.nodes, ...needed, ...answers];
+  const read = new Set(nodes.flatMap(valuesRead));
+  const tensors = file.tensors.map((tensor) => ({
+    ...tensor,
+    proto: { ...tensor.proto, name: rename(tensor.proto.name ?? '') },
+  }));
   const parts: OnnxParts = {
     model: modelFields(file),
     graph: {
       name: 'probe',
-      nodes: [...before.nodes, ...nodes.map((node) => renameValues(node, renames)), ...measuring],
+      nodes,
       initializers: before.constants.map(constantTensor),
       inputs: [valueInfo('pixels', [...options.inputSize, 3], DATA_TYPE.uint8, input.batch)],
-      outputs: [
-        ...values.map((_, index) => ({ name: shapeName(index) })),
-        ...outputs.map((_, index) => ({ name: answerName(index) })),
-      ],
+      outputs: answers.map(({ name = '' }) => ({ name })),
     },
-    tensors: file.tensors.map((tensor) => ({
-      ...tensor,
-      proto: { ...tensor.proto, name: rename(tensor.proto.name ?? '') },
-    })),
+    tensors: tensors.filter(({ proto }) => read.has(proto.name)),
   };
-  const measured = measuring.map(({ name = '' }) => name);
-  const [answers] = await evaluateParts(parts, [noise(input.batch ?? 1, options.inputSize, 0)], measured, folder);
-  const found = (name: string): OnnxValue => {
-    const value = answers?.get(name);
-    if (value === undefined) throw new Error(`the probe has no output "${name}"`);
-    return value;
-  };
-  return {
-    shapes: new Map(values.map((value, index) => [value, Array.from(found(shapeName(index)).numbers)])),
-    outputs: new Map(outputs.map((value, index) => [value, found(answerName(index))])),
-  };
+  const measured = answers.map(({ name = '' }) => name);
+  const evaluated = await evaluateParts(parts, images, measured, folder);
+  return evaluated.map((values) =>
+    measured.map((name) => {
+      const value = values.get(name);
+      if (value === undefined) throw new Error(`the probe has no output "${name}"`);
+      return value;
+    }),
+  );
 }
 
 /** Writes a model, runs it and removes it. @throws ConversionError with the message of the runtime */

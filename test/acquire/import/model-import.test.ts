@@ -14,7 +14,7 @@ import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts'
 import { Repository } from '../../../src/registry/repository.ts';
 import { readNamedLabels } from '../../../src/registry/zoo.ts';
 import { ConversionCache } from '../../../src/serving/conversion-cache.ts';
-import { node, smallClassifier, writeForeign } from '../../convert/foreign-onnx/foreign-model.ts';
+import { floats, node, smallClassifier, writeForeign } from '../../convert/foreign-onnx/foreign-model.ts';
 import {
   type StorageFixture,
   storage,
@@ -322,7 +322,8 @@ test('an ONNX model is imported unchanged, and its features and activations are 
     mean: [0, 0, 0],
     num_features: 256,
   });
-  expect(guessed).toContain('channel_order');
+  // The mean of each channel, which the graph subtracts, tells their order.
+  expect(guessed).not.toContain('channel_order');
   await commit();
   await expectSameAnswers('mine', 1e-5);
 });
@@ -354,9 +355,77 @@ const pets = [{ label: 'ant' }, { label: "bee's" }, { label: 'cat' }];
 test('labels in the metadata of an ONNX model are read, as Ultralytics writes them', async () => {
   const metadata = { imgsz: '[8, 8]', names: `{0: 'ant', 1: "bee's", 2: 'cat'}` };
   const path = await writeForeign(join(folder, 'best.onnx'), { ...smallClassifier(), metadata });
-  const { manifest, notes } = await prepare({ path });
-  expect(manifest.labels).toEqual(pets);
-  expect(notes).toEqual(['The labels are those of the metadata of the model.']);
+  const { manifest, guessed, notes } = await prepare({ path });
+  expect(manifest).toMatchObject({ labels: pets, mean: [0, 0, 0], std: [1, 1, 1], resize_mode: 'crop', crop_pct: 1 });
+  expect([...guessed]).toEqual(['channel_order']);
+  expect(notes).toEqual([
+    expect.stringMatching('^The metadata of the model gives mean, std, resize_mode'),
+    'The labels are those of the metadata of the model.',
+  ]);
+});
+
+test('a file beside the model that would scale its pixels twice is not followed, and the user is told', async () => {
+  const { nodes, tensors = [], ...rest } = smallClassifier();
+  const [convolution, ...others] = nodes;
+  const moved = { ...convolution, inputs: ['x', ...(convolution?.inputs ?? []).slice(1)] };
+  const path = await writeForeign(join(folder, 'scaling.onnx'), {
+    ...rest,
+    nodes: [node('Div', ['image', 'a'], 'x'), moved, ...others],
+    tensors: [...tensors, floats('a', [], [255])],
+  });
+  const half = [0.5, 0.5, 0.5] as const;
+  await writeFile(
+    join(folder, 'preprocessor_config.json'),
+    JSON.stringify({ image_mean: half, image_std: half, size: 8 }),
+  );
+  const { manifest, notes, warnings } = await prepare({ path });
+  expect(manifest).toMatchObject({ mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] });
+  expect(notes).toContain(
+    'A file beside the model gives another mean and std, which are not applied: ' +
+      'the first operations of the model scale pixels of 0 to 255.',
+  );
+  expect(warnings.join()).not.toContain('scaled twice');
+  const insisting = await prepare({ path, given: { mean: [...half], std: [...half] } });
+  expect(insisting.manifest).toMatchObject({ mean: half });
+  expect(insisting.warnings).toContainEqual(expect.stringContaining('pixels are probably scaled twice'));
+});
+
+describe('a model is tried on pictures before it is taken:', () => {
+  /** Its logits are `first`, and the means of red and green times `gain`. */
+  const withGain = (gain: number, first: number) => {
+    const { nodes, tensors = [], outputs } = smallClassifier();
+    const own = [
+      floats('conv.weight', [4, 3, 1, 1], [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]),
+      floats('conv.bias', [4], [0, 0, 0, 0]),
+      floats('fc.weight', [3, 4], [0, 0, 0, 0, gain, 0, 0, 0, 0, gain, 0, 0]),
+      floats('fc.bias', [3], [first, 0, 0]),
+    ];
+    const names = own.map(({ name }) => name);
+    const [, ...others] = nodes;
+    return {
+      nodes: [node('Conv', ['image', 'conv.weight', 'conv.bias'], 'conv', { kernel_shape: [1, 1] }), ...others],
+      tensors: [...own, ...tensors.filter(({ name }) => !names.includes(name))],
+      outputs,
+    };
+  };
+
+  test('scores that hardly move are a warning, which says what would move them', async () => {
+    const path = await writeForeign(join(folder, 'bytes.onnx'), withGain(1 / 60, 2));
+    const { warnings } = await prepare({ path });
+    expect(warnings).toEqual([
+      expect.stringMatching(/hardly move over 8 test pictures.*They move with --mean 0 --std 0.00392157/),
+    ]);
+    const right = await prepare({ path, given: { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] } });
+    expect(right.warnings).toEqual([]);
+  });
+
+  test('one class for all is a warning', async () => {
+    const path = await writeForeign(join(folder, 'constant.onnx'), withGain(8, 6.5));
+    const { warnings } = await prepare({ path, given: { mean: [0, 0, 0], std: [1, 1, 1] } });
+    expect(warnings).toEqual([
+      expect.stringMatching('^All 8 test pictures, which differ much, get the class "class 0"'),
+    ]);
+  });
 });
 
 test('a ZipMap gives the labels, and the tensor that it reads the scores', async () => {

@@ -92,13 +92,68 @@ test.each<[string, string, object, object]>([
       crop_pct: 0.95,
       interpolation: 'bicubic',
       suggestedSize: [288, 288],
+      title: 'resnet18',
+    },
+  ],
+  [
+    'timm, which pads with the colour of the mean',
+    'config.json',
+    { input_size: [3, 224, 224], mean: MEAN, std: STD, crop_pct: 1, interpolation: 'bicubic', crop_mode: 'border' },
+    {
+      mean: MEAN,
+      std: STD,
+      resize_mode: 'pad',
+      pad_color: [124, 116, 104],
+      crop_pct: 1,
+      interpolation: 'bicubic',
+      suggestedSize: [224, 224],
+    },
+  ],
+  [
+    'Custom Vision, stretched',
+    'metadata_properties.json',
+    {
+      'CustomVision.Preprocess.CropHeight': '0',
+      'CustomVision.Preprocess.CropWidth': '0',
+      'CustomVision.Preprocess.TargetHeight': '224',
+      'CustomVision.Preprocess.TargetWidth': '224',
+      'Image.BitmapPixelFormat': 'Bgr8',
+      'Image.NominalPixelRange': 'NominalRange_0_255',
+    },
+    {
+      mean: [0, 0, 0],
+      std: [1 / 255, 1 / 255, 1 / 255],
+      resize_mode: 'stretch',
+      crop_pct: 1,
+      suggestedSize: [224, 224],
+      suggestedOrder: 'bgr',
+    },
+  ],
+  [
+    'Custom Vision, cropped',
+    'metadata_properties.json',
+    {
+      'CustomVision.Preprocess.CropHeight': '224',
+      'CustomVision.Preprocess.CropWidth': '224',
+      'CustomVision.Preprocess.TargetHeight': '256',
+      'CustomVision.Preprocess.TargetWidth': '256',
+      'Image.BitmapPixelFormat': 'Rgb8',
+      'Image.NominalPixelRange': 'Normalized_0_1',
+    },
+    {
+      mean: [0, 0, 0],
+      std: [1, 1, 1],
+      resize_mode: 'crop',
+      crop_pct: 0.875,
+      suggestedSize: [224, 224],
+      suggestedOrder: 'rgb',
     },
   ],
   [
     'older timm',
     'config.json',
     { architecture: 'resnet18', input_size: [3, 224, 224], mean: MEAN, std: STD, crop_pct: 0.875, interpolation: 'x' },
-    { mean: MEAN, std: STD, resize_mode: 'crop', crop_pct: 0.875, suggestedSize: [224, 224] },
+    { mean: MEAN, std: STD, resize_mode: 'crop', crop_pct: 0.875, suggestedSize: [224, 224], title: 'resnet18' },
   ],
   [
     'Teachable Machine',
@@ -109,7 +164,22 @@ test.each<[string, string, object, object]>([
 ])('%s', async (_, file, document, facts) => {
   const found = await factsOf(file, document);
   expect(found.facts).toEqual(facts);
-  expect(found.notes).toEqual([expect.stringMatching(`^${file} gives mean, std`)]);
+  expect(found.notes).toContainEqual(expect.stringMatching(`^${file} gives mean, std`));
+});
+
+test.each([
+  [
+    'a repository',
+    { _name_or_path: 'microsoft/resnet-18', architectures: ['ResNetForImageClassification'] },
+    'microsoft/resnet-18',
+  ],
+  [
+    'a folder of the maker',
+    { _name_or_path: '/home/me/out', architectures: ['ViTForImageClassification'] },
+    'ViTForImageClassification',
+  ],
+])('%s gives the name of the network, if it is one', async (_, document, title) => {
+  expect((await factsOf('config.json', document)).facts).toEqual({ title });
 });
 
 test('another file of the same name says nothing', async () => {

@@ -25,7 +25,7 @@ test('options that are not given are found', async () => {
   const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
   expect(imported).toMatchObject({
     inputSize: [8, 8],
-    pixelMaximum: undefined,
+    evidence: {},
     isSizeOpen: false,
     numClasses: 3,
     featureSize: 4,
@@ -84,7 +84,8 @@ describe('the first operations tell which pixels the model takes', () => {
     const all = [...first, { ...convolution, inputs }, ...others];
     await writeForeign(path, { nodes: all, tensors: [...tensors, ...constants], outputs });
     const imported = await importOnnx(path, { hints }, join(folder, 'model.onnx'));
-    expect(imported.pixelMaximum).toBe(pixelMaximum);
+    const { scaling } = imported.evidence;
+    expect(scaling && 1 / scaling.std[0]).toBe(pixelMaximum);
   });
 });
 
