@@ -53,12 +53,20 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   });
   const defaultModel = new DefaultModel({ ...config, registry, serving, logger });
   let isShuttingDown = false;
+  const version = await packageVersion(config);
   const app = createApp({
     ...services,
     config,
     bodyBudget: new ByteBudget(config.maxBytesInFlight),
     parser: new BodyParser(config),
-    catalogue: new ModelCatalogue({ ...config, registry, store, conversions, quantizer: new TfjsQuantizer(engines) }),
+    catalogue: new ModelCatalogue({
+      ...config,
+      version,
+      registry,
+      store,
+      conversions,
+      quantizer: new TfjsQuantizer(engines),
+    }),
     administration: new ModelAdministration({
       registry,
       store,
@@ -75,7 +83,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     logger,
     openapi: await readFile(join(zooDir, '..', 'openapi.yaml'), 'utf8'),
     webDir: join(zooDir, '..', 'dist', 'web'),
-    version: await packageVersion(config),
+    version,
   });
   const { server, drain } = createHttpServer(app, config);
 

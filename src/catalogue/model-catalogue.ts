@@ -26,6 +26,8 @@ export interface CatalogueParts {
   readonly conversions: Pick<ConversionCache, 'peek' | 'verified'>;
   readonly quantizer: Pick<TfjsQuantizer, 'get'>;
   readonly defaultModel: string;
+  /** Version of this project. */
+  readonly version: string;
 }
 
 /** Formats of a report: for programs and for people. */
@@ -142,7 +144,8 @@ export class ModelCatalogue {
       quantize === 'float32'
         ? undefined
         : await this.#parts.quantizer.get({ ...converted, tfjs: requireFormat(version, converted, 'tfjs') }, quantize);
-    return exportModel({ model: version, converted, quantized }, format, card);
+    const source = { model: version, converted, quantized, producerVersion: this.#parts.version };
+    return exportModel(source, format, card);
   }
 
   /** A damaged report is named instead: the model can be used without it. */

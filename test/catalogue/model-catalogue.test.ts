@@ -40,7 +40,14 @@ beforeEach(async () => {
     serving: { prepare: unused, release: async () => undefined },
     logger,
   });
-  catalogue = new ModelCatalogue({ registry, store, conversions, quantizer: { get: unused }, defaultModel: SEED });
+  catalogue = new ModelCatalogue({
+    registry,
+    store,
+    conversions,
+    quantizer: { get: unused },
+    defaultModel: SEED,
+    version: '0',
+  });
   administration = new ModelAdministration({
     registry,
     store,

@@ -64,6 +64,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
       conversions,
       quantizer: { get: () => Promise.reject(new Error('nobody should ask for this here')) },
       defaultModel: BACKBONE,
+      version: '0.0.0',
     }),
     administration: new ModelAdministration({
       registry,

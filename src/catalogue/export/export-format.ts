@@ -1,20 +1,26 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { modelTail } from '../../convert/formats/onnx/proto.ts';
 import type { WeightStorage } from '../../convert/formats/tfjs/weights.ts';
+import { toProperties } from '../../registry/model-properties.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
 import { type ConvertedModel, onnxOnly, requireFormat } from '../../serving/conversion-cache.ts';
 import type { QuantizedModel } from './tfjs-quantization.ts';
 
-/** A file of an export: a text, or a file of this machine. */
+/** A file of an export: a text, or a file of this machine of `size` bytes and what follows them. */
 export interface ExportedFile {
   readonly name: string;
-  readonly content: { readonly text: string } | { readonly path: string; readonly size: number };
+  readonly content:
+    | { readonly text: string }
+    | { readonly path: string; readonly size: number; readonly tail?: Uint8Array };
 }
 
 /** A version to export. */
 export interface ExportSource {
   readonly model: ModelVersion;
   readonly converted: ConvertedModel;
+  /** Version of this project, which ONNX models name. */
+  readonly producerVersion: string;
   /** The TF.js model with quantized weights, instead of the converted one. */
   readonly quantized?: QuantizedModel | undefined;
 }
@@ -39,7 +45,13 @@ const FORMATS = {
   const { probabilities } = await session.run({ pixels }, ['probabilities']);
 `,
     holds: 'network',
-    files: ({ model, converted }) => diskFiles(requireFormat(model, converted, 'onnx').files),
+    files: async ({ model, converted, producerVersion }) => {
+      const [file, ...data] = await diskFiles(requireFormat(model, converted, 'onnx').files);
+      if (file === undefined || 'text' in file.content) throw new Error(`model "${model.name}" has no ONNX file`);
+      const { file: manifest, labels } = model.manifest;
+      const tail = modelTail(producerVersion, toProperties(manifest, labels));
+      return [{ ...file, content: { ...file.content, tail } }, ...data];
+    },
   },
   tfjs: {
     howToRun: (batchShape) => `model.json and its shards are a layers model of TensorFlow.js:

@@ -1,5 +1,5 @@
 import { createReadStream, type ReadStream } from 'node:fs';
-import { PassThrough, pipeline, type Readable } from 'node:stream';
+import { PassThrough, pipeline, type Readable, Transform } from 'node:stream';
 import { ZipFile } from 'yazl';
 import { AppError } from '../../common/errors.ts';
 import type { JsonObject } from '../../common/json.ts';
@@ -53,6 +53,14 @@ async function modelFiles(source: ExportSource, format: ExportFormat): Promise<E
   }
 }
 
+/** Passes bytes through, and `tail` after them. */
+function followedBy(tail: Uint8Array): Transform {
+  return new Transform({
+    transform: (piece, _encoding, done) => done(null, piece),
+    flush: (done) => done(null, tail),
+  });
+}
+
 /** Stores without compression: weights hardly shrink, and the network is slower than the disk. */
 function zipOf(files: readonly ExportedFile[]): Readable {
   const zip = new ZipFile();
@@ -63,10 +71,11 @@ function zipOf(files: readonly ExportedFile[]): Readable {
       zip.addBuffer(Buffer.from(content.text), name, { compress: false });
       continue;
     }
-    zip.addReadStreamLazy(name, { compress: false, size: content.size }, (give) => {
-      open = createReadStream(content.path);
+    const { path, size, tail = new Uint8Array() } = content;
+    zip.addReadStreamLazy(name, { compress: false, size: size + tail.length }, (give) => {
+      open = createReadStream(path);
       open.once('error', (error) => output.destroy(error));
-      give(null, open);
+      give(null, tail.length === 0 ? open : open.pipe(followedBy(tail)));
     });
   }
   zip.on('error', (error: Error) => output.destroy(error));

@@ -86,9 +86,12 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
   };
 }
 
-/** The fields of a model besides its graph: versions, and operators that the model defines. */
+/**
+ * The fields of a model besides its graph: versions, and operators that the model defines. Its metadata is left out,
+ * since it describes another input and maybe other classes.
+ */
 export function modelFields({ model }: OnnxFile): ModelProto {
-  const { training: _, graph: __, ...rest } = model;
+  const { training: _, graph: __, metadata: ___, producerVersion: ____, ...rest } = model;
   return { ...rest, irVersion: Math.max(model.irVersion ?? 0, LEAST_IR_VERSION), producer: 'menagerie' };
 }
 

@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer as collect } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { prepareImport } from '../../../src/acquire/import/model-import.ts';
 import type { ExportFormat } from '../../../src/catalogue/export/export-format.ts';
 import { exportModel } from '../../../src/catalogue/export/model-export.ts';
 import { ModelCatalogue } from '../../../src/catalogue/model-catalogue.ts';
 import { createLogger } from '../../../src/common/logger.ts';
+import { convertModel } from '../../../src/convert/convert-model.ts';
+import { readOnnxFile } from '../../../src/convert/formats/onnx/reader.ts';
 import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts';
 import type { ModelVersion } from '../../../src/registry/registry.ts';
 import { Registry } from '../../../src/registry/registry.ts';
@@ -19,6 +22,7 @@ import { maxDifference, runOnnx, runTfjs } from '../../convert/runtimes.ts';
 import { EMBEDDED } from '../../golden/pictures.ts';
 import { readZip } from '../../zip-reader.ts';
 
+const producerVersion = '1.2.3';
 let folder: string;
 let models: readonly ModelVersion[];
 let conversions: ConversionCache;
@@ -33,7 +37,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function exported(name: string, format: ExportFormat) {
   const model = models.find((each) => each.name === name);
   if (model === undefined) throw new Error(`the zoo has no ${name}`);
-  return { model, ...(await exportModel({ model, converted: await conversions.get(model) }, format, { id: name })) };
+  const source = { model, converted: await conversions.get(model), producerVersion };
+  return { model, ...(await exportModel(source, format, { id: name })) };
 }
 
 /** Downloads and unpacks. */
@@ -73,6 +78,58 @@ describe.each(EMBEDDED)('%s', (name) => {
   });
 });
 
+describe('an ONNX file from an export is imported without options', () => {
+  const pets = ['ant', 'bee', 'cat'].map((label) => ({ label }));
+  const facts = {
+    title: 'Pets',
+    license: 'MIT',
+    resize_mode: 'pad',
+    pad_color: [114, 114, 114],
+    crop_pct: 0.9,
+    interpolation: 'bicubic',
+  } as const;
+
+  it.each(['onnx', 'safetensors'] as const)('as it was, if it was made of %s weights', async (made) => {
+    const original = made === 'safetensors' ? seed() : await foreignVersion(seed());
+    const labels = made === 'safetensors' ? original.manifest.labels : pets;
+    const file = {
+      ...original.manifest.file,
+      ...facts,
+      pad_color: [...facts.pad_color] as [114, 114, 114],
+      unknown_threshold: 0.37,
+    };
+    const model = { ...original, manifest: { ...original.manifest, labels, file } };
+    const converted = await conversions.get(original);
+    const { zip } = await exportModel({ model, converted, producerVersion }, 'onnx', {});
+    const own = await mkdtemp(join(folder, 'alone-'));
+    const path = join(own, 'model.onnx');
+    await writeFile(path, (await readZip(await collect(zip))).get('model.onnx') ?? '');
+    const { manifest, guessed, warnings } = await prepareImport(
+      { path, name: 'again', given: {} },
+      { pulledDir: own, listing: { models: [], absent: [], problems: [] }, namedLabels: () => [] },
+    );
+    const { input_size } = file;
+    expect(manifest).toMatchObject({ ...facts, input_size, labels, unknown_threshold: 0.37 });
+    expect([...guessed]).toEqual([]);
+    expect(warnings.join()).not.toContain('twice');
+
+    const { producerVersion: version } = (await readOnnxFile(path)).model;
+    expect(version).toBe(producerVersion);
+    const [, height, width] = input_size;
+    const pixels = {
+      data: Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * 37) % 256),
+      shape: [1, height, width, 3],
+    };
+    const { architecture, mean, std } = manifest;
+    const again = await convertModel(
+      { weightsPath: path, architecture, mean, std, inputSize: [height, width] },
+      join(own, 'converted'),
+    );
+    const [mine, before] = [await runOnnx(again.onnx.path, pixels), await runOnnx(converted.onnx.path, pixels)];
+    expect(maxDifference(mine.probabilities, before.probabilities)).toBeLessThan(1e-6);
+  });
+});
+
 /** Files that this process has open are looked up in `/proc`. */
 const onLinux = existsSync('/proc/self/fd');
 
@@ -99,18 +156,21 @@ describe('a download', () => {
   it('is refused before it begins when a file is missing', async () => {
     const { model } = await exported(EMBEDDED[0], 'onnx');
     const lost = { ...model, weightsPath: join(folder, 'nothing') };
-    const download = exportModel({ model: lost, converted: await conversions.get(model) }, 'safetensors', {});
+    const download = exportModel(
+      { model: lost, converted: await conversions.get(model), producerVersion },
+      'safetensors',
+      {},
+    );
     await expect(download).rejects.toMatchObject({ code: 'model_unavailable' });
   });
 });
 
 describe('a model that was imported as ONNX', () => {
-  const [like] = EMBEDDED;
-
   it('can be exported only as ONNX', async () => {
-    const model = await foreignVersion();
+    const model = await foreignVersion(seed());
     const converted = await conversions.get(model);
-    const download = (format: ExportFormat) => exportModel({ model, converted }, format, { id: model.name });
+    const download = (format: ExportFormat) =>
+      exportModel({ model, converted, producerVersion }, format, { id: model.name });
     const files = await readZip(await collect((await download('onnx')).zip));
     expect(files.has('model.onnx')).toBe(true);
     for (const format of ['tfjs', 'safetensors'] as const) {
@@ -122,7 +182,7 @@ describe('a model that was imported as ONNX', () => {
   });
 
   it('is exported with its separate weights file', async () => {
-    const model = await foreignVersion();
+    const model = await foreignVersion(seed());
     const converted = await conversions.get(model);
     const data = `${converted.onnx.path}.data`;
     await writeFile(data, 'weights');
@@ -130,38 +190,51 @@ describe('a model that was imported as ONNX', () => {
       ...converted,
       onnx: { ...converted.onnx, files: [...converted.onnx.files, { path: data, sha256: '' }] },
     };
-    const { zip } = await exportModel({ model, converted: apart }, 'onnx', {});
+    const { zip } = await exportModel({ model, converted: apart, producerVersion }, 'onnx', {});
     expect(String((await readZip(await collect(zip))).get('model.onnx.data'))).toBe('weights');
   });
 
   it('has a card, whatever its name is', async () => {
-    const model = await foreignVersion();
+    const model = await foreignVersion(seed());
     const registry = new Registry();
     registry.set({ name: model.name, origin: 'zoo', versions: [model], aliases: {}, damaged: {} });
     const store = await FileArtifactStore.open(join(folder, 'models'), createLogger('silent'));
     const quantizer = { get: () => Promise.reject(new Error('nobody asks')) };
-    const catalogue = new ModelCatalogue({ registry, store, conversions, quantizer, defaultModel: model.name });
+    const catalogue = new ModelCatalogue({
+      registry,
+      store,
+      conversions,
+      quantizer,
+      defaultModel: model.name,
+      version: '0',
+    });
     await conversions.get(model);
     expect(await catalogue.describe(model.name)).toMatchObject({ id: 'theirs', formats: { onnx: {} } });
   });
-
-  async function foreignVersion(): Promise<ModelVersion> {
-    const embedded = models.find(({ name }) => name === like);
-    if (embedded === undefined) throw new Error(`the zoo has no ${like}`);
-    const weightsPath = await writeForeign(join(folder, 'theirs.onnx'), smallClassifier());
-    const sha256 = createHash('sha256').update(readFileSync(weightsPath)).digest('hex');
-    const { file, preprocessing } = embedded.manifest;
-    const manifest = {
-      ...embedded.manifest,
-      name: 'theirs',
-      preprocessing: { ...preprocessing, inputSize: [8, 8] as const },
-      file: {
-        ...file,
-        architecture: { family: 'onnx' },
-        num_classes: 3,
-        weights: { ...file.weights, format: 'onnx' as const, sha256 },
-      },
-    };
-    return { ...embedded, name: 'theirs', weightsPath, manifest };
-  }
 });
+
+function seed(): ModelVersion {
+  const [first] = models;
+  if (first === undefined) throw new Error('the zoo is empty');
+  return first;
+}
+
+/** A version that is a foreign ONNX model of three classes. */
+async function foreignVersion(embedded: ModelVersion): Promise<ModelVersion> {
+  const weightsPath = await writeForeign(join(folder, 'theirs.onnx'), smallClassifier());
+  const sha256 = createHash('sha256').update(readFileSync(weightsPath)).digest('hex');
+  const { file, preprocessing } = embedded.manifest;
+  const manifest = {
+    ...embedded.manifest,
+    name: 'theirs',
+    preprocessing: { ...preprocessing, inputSize: [8, 8] as const },
+    file: {
+      ...file,
+      architecture: { family: 'onnx' },
+      input_size: [3, 8, 8] as [3, number, number],
+      num_classes: 3,
+      weights: { ...file.weights, format: 'onnx' as const, sha256 },
+    },
+  };
+  return { ...embedded, name: 'theirs', weightsPath, manifest };
+}

@@ -91,7 +91,9 @@ describe.each([
 
   it('is exported with its parity in the card and in README.txt', async () => {
     const quantized = await quantizer.get(source, storage);
-    const { zip, filename } = await exportModel({ model, converted, quantized }, 'tfjs', { id: 'x' });
+    const { zip, filename } = await exportModel({ model, converted, quantized, producerVersion: '0' }, 'tfjs', {
+      id: 'x',
+    });
     expect(filename).toBe(`${model.name}-1-tfjs-${storage}.zip`);
     const files = await readZip(await collect(zip));
     const into = await mkdtemp(join(folder, 'taken-'));

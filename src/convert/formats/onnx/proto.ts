@@ -153,6 +153,7 @@ const functionProto = message({ name: one(1, text), nodes: many(7, node), domain
 export const modelProto = message({
   irVersion: one(1, integer),
   producer: one(2, text),
+  producerVersion: one(3, text),
   graph: one(7, graphProto),
   operatorSets: many(8, operatorSet),
   metadata: many(14, stringStringEntry),
@@ -178,6 +179,15 @@ export function encode<F extends Fields>(type: MessageType<F>, value: Message<F>
   const writer = new BinaryWriter();
   writeFields(writer, type.fields, value);
   return writer.finish();
+}
+
+/**
+ * Fields of a model to write after its file: in protobuf, messages are joined by writing one after the other. The
+ * metadata is added to what the file has, the version replaces that of the file.
+ */
+export function modelTail(producerVersion: string, properties: ReadonlyMap<string, string>): Uint8Array {
+  const metadata = [...properties].map(([key, value]) => ({ key, value }));
+  return encode(modelProto, { producerVersion, metadata });
 }
 
 /** Byte fields of the result are views of `buffer`. @throws RangeError or Error when the bytes are not a message */
