@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { type Random, seededRandom } from '../../src/common/random.ts';
 import { type FuzzInput, pick } from './fuzz-input.ts';
@@ -6,8 +7,10 @@ import { mutateBytes } from './mutate-bytes.ts';
 
 const WIDTH = 80;
 const HEIGHT = 60;
+/** HEIC has no encoder here. */
+const HEIC_FILES = ['plain', 'alpha', 'ten-bit', 'second-is-primary'].map((name) => `test/cases/heic/${name}.heic`);
 /** Types that a client may send an image as, right or wrong. */
-const TYPES = ['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/tiff', 'image/avif'];
+const TYPES = ['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/tiff', 'image/avif', 'image/heic'];
 const MODELS = ['', 'resnet18_slim.tiny200', 'vgg11_bn_slim.tiny200', 'inception_v1_slim.tiny200'];
 const BOUNDARY = 'fuzz-boundary';
 
@@ -46,7 +49,8 @@ export async function seedImages(): Promise<Buffer[]> {
     rgb().avif({ effort: 0 }),
     transparent().avif({ effort: 0, lossless: true }),
   ];
-  return Promise.all(pictures.map((picture) => picture.toBuffer()));
+  const files = HEIC_FILES.map((path) => readFile(path));
+  return Promise.all([...pictures.map((picture) => picture.toBuffer()), ...files]);
 }
 
 /** The request of this number: one or a few damaged images for `/classify` or `/explain`. */

@@ -33,7 +33,7 @@ export function lieAboutSize(image: Buffer, random: Random): Buffer {
   } else if (/^(II\*\0|MM\0\*)/.test(bytes.toString('latin1', 0, 4))) {
     lieInTiff(bytes, random);
   } else {
-    // AVIF: the property `ispe` holds version, width and height.
+    // AVIF and HEIC: the property `ispe` holds version, width and height.
     const property = bytes.indexOf('ispe');
     if (property < 0) return bytes;
     bytes.writeUInt32BE(width, property + 8);

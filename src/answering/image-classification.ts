@@ -1,4 +1,5 @@
 import { AppError } from '../common/errors.ts';
+import type { ImageWarning } from '../image/read-image.ts';
 import type { ImageTimings } from '../metrics/metrics.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
@@ -30,6 +31,8 @@ export type ImageResult =
       readonly predictions: readonly Prediction[];
       /** Whether the best score is below the model's threshold; absent when the model has none. */
       readonly unknown?: boolean;
+      /** Findings about the file; mostly none. */
+      readonly warnings: readonly ImageWarning[];
       readonly timings: ImageTimings;
     }
   | { readonly filename: string; readonly error: AppError };
@@ -100,7 +103,7 @@ async function classifyImage(
   request: ClassificationRequest,
 ): Promise<ImageResult> {
   try {
-    const { pixels, decodeMs } = await steps.preprocess(bytes).finally(release);
+    const { pixels, decodeMs, warnings } = await steps.preprocess(bytes).finally(release);
     const computed = await steps.compute(pixels, decodeMs, { outputs: ['probabilities'] });
     const probabilities = outputOf(computed, 'probabilities');
     const { unknown_threshold: threshold } = manifest.file;
@@ -108,6 +111,7 @@ async function classifyImage(
       filename,
       predictions: predictionsOf(probabilities, manifest.labels, request),
       ...(threshold !== undefined && { unknown: probabilities.every((score) => score < threshold) }),
+      warnings,
       timings: computed.timings,
     };
   } catch (thrown) {

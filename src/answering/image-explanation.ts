@@ -2,6 +2,7 @@ import { AppError } from '../common/errors.ts';
 import { modelCrop } from '../image/crop.ts';
 import type { DecodeTurn } from '../image/decode.ts';
 import type { HeatLayer, Heatmap } from '../image/heat-overlay.ts';
+import type { ImageWarning } from '../image/read-image.ts';
 import type { Window } from '../image/resample.ts';
 import type { ImageTimings } from '../metrics/metrics.ts';
 import type { Label } from '../registry/manifest.ts';
@@ -35,6 +36,8 @@ export interface Explanation {
   readonly crop: Window;
   /** 1 in the cell with the most evidence for the class; 0 in cells with none, or with evidence against it. */
   readonly heatmap: Heatmap;
+  /** Findings about the file; mostly none. */
+  readonly warnings: readonly ImageWarning[];
   readonly timings: ImageTimings;
 }
 
@@ -123,7 +126,7 @@ async function explain(
   const { explanation, activationShape } = converted;
   if ('refused' in explanation) throw notExplainable(model, explanation.refused);
   const { labels, preprocessing } = model.manifest;
-  const { pixels, width, height, decodeMs } = await steps.preprocess(bytes);
+  const { pixels, width, height, decodeMs, warnings } = await steps.preprocess(bytes);
   const computed = await steps.compute(pixels, decodeMs, {
     outputs: ['probabilities', 'explanation'],
     explainedClass: classIndex,
@@ -139,6 +142,7 @@ async function explain(
     image: { width, height },
     crop: modelCrop({ width, height }, preprocessing),
     heatmap: { height: rows, width: columns, values: heatOf(outputOf(computed, 'explanation')) },
+    warnings,
     timings: computed.timings,
   };
 }

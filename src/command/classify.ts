@@ -39,6 +39,7 @@ export const classify = defineCommand({
           continue;
         }
         if (result.unknown) terminal.line('  unknown: the model is not confident enough in any class');
+        for (const { detail } of result.warnings) terminal.line(`  warning: ${detail}`);
         for (const { label, score } of result.predictions) {
           terminal.line(`  ${(100 * score).toFixed(1).padStart(5)} %  ${label}`);
         }

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
-import { type DecodeTurn, decodeNow, type ImageHeader, openImage, readHeader, toPixels } from './decode.ts';
+import { type DecodeTurn, decodeNow, openImage, toPixels } from './decode.ts';
+import { type ImageHeader, readHeader } from './header.ts';
 import { heatColours } from './heat-colours.ts';
 import { resample, type Window } from './resample.ts';
 
@@ -38,10 +39,15 @@ export async function drawHeat(
   turn: DecodeTurn = decodeNow,
 ): Promise<Buffer> {
   const header = await readHeader(photo, maxPixels);
-  return await turn(header.width * header.height, () => draw(photo, header, layer));
+  return await turn(header.width * header.height, (signal) => draw(photo, header, layer, signal));
 }
 
-async function draw(photo: Uint8Array, header: ImageHeader, layer: HeatLayer): Promise<Buffer> {
+async function draw(
+  photo: Uint8Array,
+  header: ImageHeader,
+  layer: HeatLayer,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(header.width, header.height));
   const [width, height] = [atLeastOne(header.width * scale), atLeastOne(header.height * scale)];
   const { grid, part } = wholePixels(layer.crop, scale, { width, height });
@@ -51,8 +57,13 @@ async function draw(photo: Uint8Array, header: ImageHeader, layer: HeatLayer): P
     .png({ compressionLevel: 0 })
     .toBuffer();
   // The photo becomes RGB first: libvips composes in the photo's colour space, and a grey one would show no heat.
-  const resized = openImage(photo, header).autoOrient().resize(width, height, { fit: 'fill' });
-  const { pixels, ...size } = await toPixels(resized);
+  const opened = await openImage(
+    photo,
+    header,
+    (image) => toPixels(image.autoOrient().resize(width, height, { fit: 'fill' })),
+    signal,
+  );
+  const { pixels, ...size } = opened.value;
   return await sharp(pixels, { raw: { ...size, channels: 3 } })
     .composite([{ input: heat, left: part.left, top: part.top }])
     .removeAlpha()

@@ -1,6 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { croppedPart, type Preprocessing, padded, type Resized, resizedTo } from './crop.ts';
-import { type DecodeTurn, decodeNow, type ImageHeader, openImage, readHeader, toPixels } from './decode.ts';
+import { type DecodeTurn, decodeNow, openImage, toPixels } from './decode.ts';
+import { type ImageHeader, readHeader } from './header.ts';
+import type { ImageWarning } from './read-image.ts';
 import { type RgbImage, resample, type Window } from './resample.ts';
 
 /** A photo as a model's input, and the size that it had. */
@@ -11,6 +13,7 @@ export interface PreprocessedImage {
   readonly width: number;
   readonly height: number;
   readonly format: string;
+  readonly warnings: readonly ImageWarning[];
 }
 
 const LIBVIPS_KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
@@ -39,21 +42,22 @@ export async function preprocessImage(
 ): Promise<PreprocessedImage> {
   const header = await readHeader(bytes, maxPixels);
   const { width, height, format } = header;
-  const pixels = await turn(width * height, () => preprocess(bytes, header, recipe));
-  return { pixels, width, height, format };
+  const { value: pixels, warnings } = await turn(width * height, (signal) =>
+    openImage(bytes, header, (image) => preprocess(image, header, recipe), signal),
+  );
+  return { pixels, width, height, format, warnings };
 }
 
-async function preprocess(bytes: Uint8Array, header: ImageHeader, recipe: Preprocessing): Promise<Uint8Array> {
+async function preprocess(opened: Sharp, header: ImageHeader, recipe: Preprocessing): Promise<Uint8Array> {
   const resized = resizedTo(header, recipe);
   const { seen } = resized;
-  const opened = openImage(bytes, header);
   // An image that is cut first is not shrunk while it is decoded.
   const whole = seen.width === header.width && seen.height === header.height;
   const isShrunk = resized.width <= seen.width && resized.height <= seen.height;
   const shrinkOnLoad = whole && isShrunk && header.width * header.height >= SHRINK_ON_LOAD_FROM_PIXELS;
   const image = shrinkOnLoad ? opened : cutTo(opened, seen, header);
   // sharp takes both sizes as those of the upright image. Named last, `autoOrient` turns the small image.
-  return resize(image, resized, recipe, (shrunk) => (header.upright ? shrunk : shrunk.autoOrient()));
+  return resize(image, resized, recipe, (shrunk) => (header.orientation === 1 ? shrunk : shrunk.autoOrient()));
 }
 
 /**

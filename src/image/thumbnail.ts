@@ -1,4 +1,5 @@
-import { openImage, readHeader } from './decode.ts';
+import { openImage } from './decode.ts';
+import { readHeader } from './header.ts';
 
 /** JPEG quality, 1..100. */
 const QUALITY = 70;
@@ -9,11 +10,13 @@ const QUALITY = 70;
  */
 export async function thumbnail(bytes: Uint8Array, side: number, maxPixels: number): Promise<string> {
   const header = await readHeader(bytes, maxPixels);
-  const jpeg = await openImage(bytes, header)
-    .autoOrient()
-    .resize(side, side, { fit: 'inside', withoutEnlargement: true })
-    .flatten({ background: '#ffffff' })
-    .jpeg({ quality: QUALITY })
-    .toBuffer();
+  const { value: jpeg } = await openImage(bytes, header, (image) =>
+    image
+      .autoOrient()
+      .resize(side, side, { fit: 'inside', withoutEnlargement: true })
+      .flatten({ background: '#ffffff' })
+      .jpeg({ quality: QUALITY })
+      .toBuffer(),
+  );
   return `data:image/jpeg;base64,${jpeg.toString('base64')}`;
 }

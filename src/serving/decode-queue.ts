@@ -18,7 +18,7 @@ const LARGE_AT_ONCE = 3;
 /** Priority of an image, and the signal of its client. */
 export interface DecodeRequest {
   readonly priority: Priority;
-  /** Aborted when the client is gone: what waits is dropped, what runs ends by itself. */
+  /** Aborted when the client is gone: what waits is dropped; what runs in this process ends by itself. */
   readonly signal: AbortSignal;
 }
 
@@ -82,10 +82,10 @@ class Lane {
     return PRIORITIES.reduce((sum, priority) => sum + this.#waiting[priority].size, 0);
   }
 
-  async run<T>(pixels: number, request: DecodeRequest, decode: () => Promise<T>): Promise<T> {
+  async run<T>(pixels: number, request: DecodeRequest, decode: (signal?: AbortSignal) => Promise<T>): Promise<T> {
     await this.#place(pixels, request);
     try {
-      return await decode();
+      return await decode(request.signal);
     } finally {
       this.#running -= 1;
       this.#runningPixels -= pixels;

@@ -35,7 +35,7 @@ export interface PackedDataset {
 const SAMPLES = 8;
 
 /** Names that the server treats as images in a zip. */
-export const IMAGE_NAME = /\.(avif|tiff?|webp|jpe?g|png|gif)$/i;
+export const IMAGE_NAME = /\.(avif|hei[cf]|tiff?|webp|jpe?g|jpe|jfif|png|gif)$/i;
 
 /** The server refuses classes with fewer images. */
 export const MIN_PICTURES = 5;

@@ -43,7 +43,7 @@ export function fakePipeline(outputs: OutputRows, parts: Partial<ImagePipelinePa
     preprocess: (bytes, _recipe, turn) =>
       turn(8_000, async () => {
         if (Buffer.from(bytes).toString() === 'broken') throw new AppError('corrupt_image', 'it is broken');
-        return { pixels: new Uint8Array(64 * 64 * 3), width: 100, height: 80, format: 'png' };
+        return { pixels: new Uint8Array(64 * 64 * 3), width: 100, height: 80, format: 'png', warnings: [] };
       }),
     admission,
     decoding: { turn: () => decodeNow },

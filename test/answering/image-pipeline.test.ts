@@ -5,7 +5,7 @@ import { DecodeQueue } from '../../src/serving/decode-queue.ts';
 import { fakePipeline, model } from './fake-pipeline.ts';
 
 const outputs = { probabilities: Float32Array.of(0.25, 0.75) };
-const prepared = { pixels: new Uint8Array(64 * 64 * 3), width: 1, height: 1, format: 'png' };
+const prepared = { pixels: new Uint8Array(64 * 64 * 3), width: 1, height: 1, format: 'png', warnings: [] };
 
 function request(images: number, signal = new AbortController().signal): PipelineRequest<Uint8Array> {
   return { model, runtime: 'onnx', images: Array.from({ length: images }, () => Buffer.from('photo')), signal };

@@ -45,7 +45,8 @@ describe('measureAccuracy', () => {
       }));
       const timings = { decodeMs: 0, queueMs: 0, inferenceMs: 0, batchSize: 1 };
       const error = new AppError('corrupt_image', 'not an image');
-      const results = rank < 0 ? [{ filename, error }] : [{ filename, predictions, unknown: false, timings }];
+      const results =
+        rank < 0 ? [{ filename, error }] : [{ filename, predictions, unknown: false, warnings: [], timings }];
       return { model: model.name, version: model.version, runtime: 'onnx', results, timings: { totalMs: 0 } };
     };
     return measureAccuracy(classify, { model, runtime: 'onnx', path });

@@ -61,7 +61,12 @@ describe('bodies without an image', () => {
     }
   });
 
-  it.each(['text/plain', 'application/x-www-form-urlencoded'])('a body of %s', async (type) => {
+  it('text that curl sends unless it is told a type', async () => {
+    const answer = refused(await classifyRaw(server, 'image=photo.jpg', 'application/x-www-form-urlencoded'));
+    expect(answer).toMatchObject({ status: 415, code: 'unsupported_media_type' });
+  });
+
+  it.each(['text/plain', 'application/xml'])('a body of %s', async (type) => {
     const answer = refused(await classifyRaw(server, photo, type));
     expect(answer).toMatchObject({ status: 415, code: 'unsupported_media_type' });
     expect(answer.detail).toContain('image/jpeg');

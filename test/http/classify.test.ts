@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClassificationRequest } from '../../src/answering/image-classification.ts';
 import { AppError } from '../../src/common/errors.ts';
+import { heicCase } from '../image/heif.ts';
 import { picture } from '../image/pictures.ts';
 import {
   classify,
@@ -112,6 +113,28 @@ describe('POST /classify', () => {
   it('returns no class below the threshold', async () => {
     const { body } = await classifyRaw(server, reddish, 'image/png', '?threshold=0.5');
     expect(body.results[0]?.predictions.map(({ label }) => label)).toEqual(['red']);
+  });
+
+  it.each(['', 'application/x-www-form-urlencoded', 'application/octet-stream', 'image/gif'])(
+    'sees the format from the bytes, whatever type is claimed: "%s"',
+    async (type) => {
+      const { status, body } = await classifyRaw(server, blue, type);
+      expect([status, body.results?.[0]?.predictions[0]?.label]).toEqual([200, 'blue']);
+    },
+  );
+
+  it('takes photos of phones, and says what is odd about a file', async () => {
+    const endless = (
+      await picture(60, 40, () => [250, 10, 10])
+        .jpeg()
+        .toBuffer()
+    ).subarray(0, -2);
+    const { status, body } = await classify(server, { 'IMG_0001.HEIC': heicCase('plain.heic'), 'cut.jpg': endless });
+    expect(status).toBe(200);
+    const [heic, jpeg] = body.results;
+    expect(heic?.predictions).toHaveLength(3);
+    expect(heic).not.toHaveProperty('warnings');
+    expect(jpeg).toMatchObject({ warnings: [{ code: 'jpeg_without_end' }] });
   });
 
   it('reads options from the form and from the query', async () => {

@@ -50,7 +50,7 @@ it('an answer with too many predictions is refused; the error says what would fi
         model: 'wide.test',
         version: 1,
         runtime,
-        results: images.map(({ filename }) => ({ filename, predictions, timings })),
+        results: images.map(({ filename }) => ({ filename, predictions, warnings: [], timings })),
         timings: { totalMs: 0 },
       }),
     },

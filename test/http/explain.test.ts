@@ -17,6 +17,7 @@ const explainer: Pick<ImageExplainer, 'explain' | 'draw'> = {
       image: { width: 40, height: 30 },
       crop: { left: 5, top: 0, width: 30, height: 30 },
       heatmap: { height: 2, width: 3, values: Float32Array.of(0, 0.25, 1, 0, 0, 1 / 3) },
+      warnings: [],
       timings: { decodeMs: 1.234, queueMs: 0, inferenceMs: 2, batchSize: 1 },
     };
   },

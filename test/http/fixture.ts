@@ -32,7 +32,7 @@ export const colourClassifier: Pick<ImageClassifier, 'classify'> = {
     const results = images.map(async ({ filename, bytes }): Promise<ImageResult> => {
       try {
         const recipe = { inputSize: [32, 32], resizeMode: 'crop', cropPct: 1, interpolation: 'bilinear' } as const;
-        const { pixels } = await preprocessImage(bytes, recipe, 50_000_000);
+        const { pixels, warnings } = await preprocessImage(bytes, recipe, 50_000_000);
         const sums = [0, 0, 0];
         pixels.forEach((value, i) => {
           sums[i % 3] = (sums[i % 3] ?? 0) + value + 1;
@@ -42,7 +42,8 @@ export const colourClassifier: Pick<ImageClassifier, 'classify'> = {
           .sort((a, b) => b.score - a.score)
           .filter(({ score }) => score >= threshold)
           .slice(0, topK);
-        return { filename, predictions, timings: { decodeMs: 1.234, queueMs: 0, inferenceMs: 2, batchSize: 1 } };
+        const timings = { decodeMs: 1.234, queueMs: 0, inferenceMs: 2, batchSize: 1 };
+        return { filename, predictions, warnings, timings };
       } catch (thrown) {
         if (thrown instanceof AppError) return { filename, error: thrown };
         throw thrown;

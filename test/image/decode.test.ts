@@ -1,10 +1,22 @@
+import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { AppError } from '../../src/common/errors.ts';
-import { decodeImage, readHeader } from '../../src/image/decode.ts';
-import { blackPng, picture, redOverBlue, waves } from './pictures.ts';
+import { decodeImage } from '../../src/image/decode.ts';
+import { readHeader } from '../../src/image/header.ts';
+import { blackPng, greyTiff, picture, redOverBlue, waves } from './pictures.ts';
 
 const MAX_PIXELS = 50_000_000;
+/** A grey JPEG of Pillow, 40 x 64 pixels, with a restart marker after each row of blocks. */
+const RESTARTS =
+  '/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABQODxIPDRQSEBIXFRQYHjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7gYKBTmCNl4x9' +
+  'lnN+gXz/wAALCABAACgBAREA/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEG' +
+  'E1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJ' +
+  'ipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/90ABAAF/9oACAEBAAA/AM+i' +
+  'rkN4IxCmeR2xV+C+H7zn9aJrxfKj571//9DPoqrNv+0rjOM1cthJ+8606YP5Uf1r/9FBpF0WA+TJ/wBqo206dASduB15p0djl4twGa1LawX95xRc' +
+  'WSiKPjvX/9K6t+PNXntVaa9Hlyc96iS9XzIua0re+UCTmo7m/Xyk571//9OnEknmr16VFLG/lSdetRKjiSLrV6EPiTrVe6EnlJ161//U04bJfNXj' +
+  'tTJrJRFJx3qr9kXfFxVqK1X97UVxaKY4+O9f/9XQhvh5i89qguNQAik571SOoDzIuatw34Pmc02a+Hlx896//9aOONxIvXpVS5R/Kk69ao+W/mRd' +
+  'av28T/vOtOmhfyo+vWv/2Q==';
 const decode = (bytes: Uint8Array) => decodeImage(bytes, MAX_PIXELS);
 const refusal = async (bytes: Uint8Array): Promise<AppError> =>
   decode(bytes).then(
@@ -103,7 +115,7 @@ describe('files that are refused', () => {
   it('text, with the supported formats in the message', async () => {
     const error = await refusal(Buffer.from('this is no photograph\n'));
     expect(error.code).toBe('unsupported_image');
-    expect(error.message).toBe('The file is text; send JPEG, PNG, WebP, GIF, TIFF or AVIF.');
+    expect(error.message).toBe('The file is text; send JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC.');
   });
 
   it('bytes of no format', async () => {
@@ -144,5 +156,95 @@ describe('files that are refused', () => {
     const file = await picture(10, 10, waves).png().toBuffer();
     await expect(readHeader(file, 100)).resolves.toMatchObject({ width: 10, height: 10 });
     await expect(readHeader(file, 99)).rejects.toMatchObject({ code: 'image_too_large' });
+  });
+});
+
+describe('a JPEG without its end marker', () => {
+  const photo = picture(90, 120, waves);
+  const variants = {
+    baseline: () => photo.clone().jpeg(),
+    'with colours of full size': () => photo.clone().jpeg({ chromaSubsampling: '4:4:4', quality: 95 }),
+    progressive: () => photo.clone().jpeg({ progressive: true }),
+    grey: () => photo.clone().greyscale().jpeg(),
+  };
+
+  it.each(Object.entries(variants))('is taken when all its rows are there, and said: %s', async (_, make) => {
+    const file = await make().toBuffer();
+    const whole = await decode(file);
+    expect(whole.warnings).toEqual([]);
+    for (const missing of [1, 2]) {
+      const image = await decode(file.subarray(0, -missing));
+      expect(image.warnings).toMatchObject([{ code: 'jpeg_without_end' }]);
+      expect(Buffer.compare(image.pixels, whole.pixels)).toBe(0);
+    }
+  });
+
+  it.each(Object.entries(variants))('is refused when the last of its rows are not: %s', async (_, make) => {
+    const file = await make().toBuffer();
+    const whole = await decode(file);
+    for (let missing = 3; missing < 300; missing += 9) {
+      const outcome = await decode(file.subarray(0, -missing)).then(
+        ({ pixels }) => Buffer.compare(pixels, whole.pixels) === 0,
+        ({ code }: AppError) => code === 'corrupt_image',
+      );
+      expect([missing, outcome]).toEqual([missing, true]);
+    }
+  });
+
+  it('is refused when restarts are missing, or whole scans', async () => {
+    // Pillow's encoder, since sharp's writes no restart markers.
+    const file = Buffer.from(RESTARTS, 'base64');
+    await expect(decode(file)).resolves.toMatchObject({ warnings: [] });
+    await expect(decode(file.subarray(0, -2))).resolves.toMatchObject({ warnings: [{ code: 'jpeg_without_end' }] });
+    for (let restart = 0; restart < 8; restart += 1) {
+      const at = file.indexOf(Buffer.of(0xff, 0xd0 + restart));
+      if (at < 0) continue;
+      expect(await refusal(file.subarray(0, at))).toMatchObject({ code: 'corrupt_image' });
+      expect(await refusal(file.subarray(0, at + 2))).toMatchObject({ code: 'corrupt_image' });
+    }
+    const progressive = await variants.progressive().toBuffer();
+    const lastScan = progressive.lastIndexOf(Buffer.of(0xff, 0xda));
+    expect(await refusal(progressive.subarray(0, lastScan))).toMatchObject({ code: 'corrupt_image' });
+  });
+});
+
+describe('CMYK without a profile', () => {
+  const readCase = (name: string) => readFile(new URL(`../cases/cmyk/${name}`, import.meta.url));
+
+  it.each(['adobe', 'ycck', 'not-adobe'])('has the colours that Pillow gives it: %s', async (name) => {
+    const file = await readCase(`${name}.jpg`);
+    const { space, hasProfile } = await sharp(file).metadata();
+    expect([space, hasProfile]).toEqual(['cmyk', false]);
+    const image = await decode(file);
+    const right = await decode(await readCase(`${name}.png`));
+    const off = image.pixels.map((value, at) => Math.abs(value - (right.pixels[at] ?? 0)));
+    expect(Math.max(...off)).toBeLessThanOrEqual(4);
+  });
+});
+
+describe('TIFF', () => {
+  // Numbers of the tag SampleFormat.
+  const [UNSIGNED, SIGNED, FLOAT] = [1, 2, 3];
+
+  it.each([
+    ['float', FLOAT, 32],
+    ['int', SIGNED, 32],
+    ['uint', UNSIGNED, 32],
+    ['short', SIGNED, 16],
+  ])('of %s samples is refused, since nothing says what is white', async (depth, format, bits) => {
+    const error = await refusal(greyTiff(format, bits));
+    expect(error.code).toBe('unsupported_image');
+    expect(error.message).toContain(`"${depth}"`);
+    expect(error.message).toContain('8 or 16 bits');
+  });
+
+  it('of samples that libvips does not know is refused with the same way out', async () => {
+    const error = await refusal(greyTiff(FLOAT, 64));
+    expect(error).toMatchObject({ code: 'unsupported_image', message: expect.stringContaining('8 or 16 bits') });
+  });
+
+  it.each([8, 16])('of %d bits is taken, from black to white', async (bits) => {
+    const [first, second] = (await decode(greyTiff(UNSIGNED, bits))).pixels.filter((_, at) => at % 3 === 0);
+    expect([first, second]).toEqual([0, 255]);
   });
 });

@@ -41,6 +41,36 @@ export function blackPng(width: number, height: number): Buffer {
   ]);
 }
 
+/** A grey TIFF of 2 x 1 samples: all bits 0, then all bits 1. @param sampleFormat 1 unsigned, 2 signed, 3 float */
+export function greyTiff(sampleFormat: number, bits: number): Buffer {
+  const samples = Buffer.concat([Buffer.alloc(bits / 8, 0), Buffer.alloc(bits / 8, 255)]);
+  const entries = [
+    [256, 2],
+    [257, 1],
+    [258, bits],
+    [259, 1],
+    [262, 1],
+    [273, 8],
+    [277, 1],
+    [278, 1],
+    [279, samples.length],
+    [339, sampleFormat],
+  ] as const;
+  const file = Buffer.alloc(8 + samples.length + 2 + entries.length * 12 + 4);
+  file.write('II*\0', 'latin1');
+  file.writeUInt32LE(8 + samples.length, 4);
+  samples.copy(file, 8);
+  let at = file.writeUInt16LE(entries.length, 8 + samples.length);
+  for (const [tag, value] of entries) {
+    at = file.writeUInt16LE(tag, at);
+    // The kind LONG, and one of it.
+    at = file.writeUInt16LE(4, at);
+    at = file.writeUInt32LE(1, at);
+    at = file.writeUInt32LE(value, at);
+  }
+  return file;
+}
+
 function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const frame = Buffer.alloc(body.length + 8);

@@ -1,5 +1,5 @@
 import type { Dataset } from './dataset.ts';
-import type { LabelledFile, UnusedReason } from './dataset-layout.ts';
+import type { DatasetWarning, LabelledFile, UnusedReason } from './dataset-layout.ts';
 import type { SplitOptions } from './dataset-split.ts';
 import type { Duplicates } from './duplicates.ts';
 import type { DatasetImage, InspectedImage, UnreadableImage } from './inspected-image.ts';
@@ -56,7 +56,17 @@ export function buildPreflightReport(findings: Findings): PreflightReport {
     near_duplicates: groupsOf(nearDuplicates(inspected, MAX_EXAMPLES)),
     small_images: smallImages(images, inputSize),
   };
-  return { ...report, warnings: [...dataset.warnings, ...preflightWarnings(report)] };
+  return { ...report, warnings: [...dataset.warnings, ...preflightWarnings(report), ...withoutEnd(inspected)] };
+}
+
+/** JPEGs that were not wholly written, or lost their last bytes, but have all their rows. */
+function withoutEnd(inspected: readonly InspectedImage[]): DatasetWarning[] {
+  const files = inspected.filter((image) => image.withoutEnd).map(({ file }) => file.name);
+  if (files.length === 0) return [];
+  const message =
+    `${files.length} JPEG ${files.length === 1 ? 'image lacks its' : 'images lack their'} end marker, but no rows: ` +
+    'they are used; check whether their copying was interrupted';
+  return [{ code: 'jpeg_without_end', message, context: { count: files.length, files: files.slice(0, 10) } }];
 }
 
 function countByClass(names: readonly string[], images: readonly DatasetImage[]) {

@@ -9,6 +9,8 @@ export interface ImageFacts {
   readonly pixelDigest: string;
   /** Difference hash of 128 bits in 32 hex digits: few bits differ between images that look alike. */
   readonly differenceHash: string;
+  /** Whether it is a JPEG that lacks its end marker only. */
+  readonly withoutEnd: boolean;
 }
 
 /** A labelled image that can be read. */

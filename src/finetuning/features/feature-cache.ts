@@ -24,9 +24,9 @@ export class FeatureCache {
   }
 }
 
-/** Facts in a `DigestCache`: width and height as 32-bit integers, then the two fingerprints. */
+/** Facts in a `DigestCache`: width and height as 32-bit integers, then the two fingerprints and whether the end lacks. */
 export class FactsCache {
-  static readonly #BYTES = 4 + 4 + 32 + 16;
+  static readonly #BYTES = 4 + 4 + 32 + 16 + 1;
   readonly #cache: DigestCache;
 
   constructor(path: string) {
@@ -41,15 +41,17 @@ export class FactsCache {
         height: payload.readUInt32LE(4),
         pixelDigest: payload.toString('hex', 8, 40),
         differenceHash: payload.toString('hex', 40, 56),
+        withoutEnd: payload[56] === 1,
       }
     );
   }
 
-  put(digest: string, { width, height, pixelDigest, differenceHash }: ImageFacts): boolean {
+  put(digest: string, { width, height, pixelDigest, differenceHash, withoutEnd }: ImageFacts): boolean {
     const sizes = Buffer.alloc(8);
     sizes.writeUInt32LE(width, 0);
     sizes.writeUInt32LE(height, 4);
-    return this.#cache.put(digest, Buffer.concat([sizes, Buffer.from(pixelDigest + differenceHash, 'hex')]));
+    const fingerprints = Buffer.from(pixelDigest + differenceHash, 'hex');
+    return this.#cache.put(digest, Buffer.concat([sizes, fingerprints, Uint8Array.of(Number(withoutEnd))]));
   }
 
   close(): void {

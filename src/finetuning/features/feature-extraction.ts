@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { codeDigest } from '../../common/code-digest.ts';
 import { type Augmentation, augment, reduceForAugmentation } from '../../image/augment.ts';
-import { DECODER_VERSIONS, type DecodedImage, decodeImage } from '../../image/decode.ts';
+import { type DecodedImage, decodeImage } from '../../image/decode.ts';
 import { fingerprint } from '../../image/fingerprint.ts';
+import { DECODER_VERSIONS } from '../../image/header.ts';
 import { preprocessDecoded } from '../../image/preprocess.ts';
 import type { RgbImage } from '../../image/resample.ts';
 import type { ImageFacts } from '../dataset/inspected-image.ts';
@@ -120,7 +121,8 @@ export class FeatureExtraction {
       return { facts: known, features: cached };
     }
     const image = await decodeImage(content, maxPixels);
-    const facts = { width: image.width, height: image.height, ...fingerprint(image) };
+    const withoutEnd = image.warnings.some(({ code }) => code === 'jpeg_without_end');
+    const facts = { width: image.width, height: image.height, ...fingerprint(image), withoutEnd };
     const pixels = await preprocessDecoded(image, network.preprocessing);
     const [features] = await Promise.all([network.compute(pixels), this.#hold(digest, image)]);
     this.#kept += Number(this.#originals.put(digest, features) && this.#facts.put(digest, facts));

@@ -98,6 +98,7 @@ function resultDocument(result: ImageResult, requestId: string) {
     filename,
     predictions: result.predictions.map(({ label, score, index, synset = null }) => ({ label, score, index, synset })),
     ...(result.unknown !== undefined && { unknown: result.unknown }),
+    ...(result.warnings.length > 0 && { warnings: result.warnings }),
     timings: {
       decode_ms: hundredths(decodeMs),
       queue_ms: hundredths(queueMs),

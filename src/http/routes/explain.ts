@@ -51,7 +51,7 @@ export function explainRoutes({ explainer, ...dependencies }: ExplainDependencie
 
 /** `Explanation` of `openapi.yaml`. */
 function explanationDocument(
-  { model, version, method, prediction, image, crop, heatmap, timings }: Explanation,
+  { model, version, method, prediction, image, crop, heatmap, warnings, timings }: Explanation,
   { startedAt, receivedAt }: { readonly startedAt: number; readonly receivedAt: number },
 ) {
   const { label, score, index, synset = null } = prediction;
@@ -70,6 +70,7 @@ function explanationDocument(
         Array.from(values.subarray(row * width, (row + 1) * width), (value) => Math.round(value * 1e6) / 1e6),
       ),
     },
+    ...(warnings.length > 0 && { warnings }),
     timings: {
       receive_ms: hundredths(receivedAt - startedAt),
       decode_ms: hundredths(timings.decodeMs),

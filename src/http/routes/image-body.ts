@@ -3,6 +3,7 @@ import { MulterError, type StorageEngine } from 'multer';
 import type { UploadedImage } from '../../answering/image-pipeline.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
+import { startsLikeImage } from '../../image/formats.ts';
 import { type BodyLimits, readBody, readPooledBody, unsupportedMediaType } from '../body.ts';
 import { BufferPool } from '../buffer-pool.ts';
 import type { ByteBudget } from '../byte-budget.ts';
@@ -19,6 +20,11 @@ const RAW_FILENAME = 'image';
 const MAX_FIELDS = 8;
 /** Bytes of a field's value: model names are the longest. */
 const MAX_FIELD_BYTES = 256;
+
+/** Types of bodies that are the bytes of an image. */
+const IMAGE_TYPES = /^(?:$|image\/|application\/octet-stream\b)/i;
+/** The type that `curl --data-binary` sends unless it is told another: the body is an image if it begins like one. */
+const UNTOLD_TYPE = /^application\/x-www-form-urlencoded\b/i;
 
 type ImageLimits = Pick<Config, 'maxImages' | 'maxImageBytes'>;
 
@@ -39,7 +45,7 @@ export interface ImageBodyDependencies {
 
 /**
  * Creates a function that reads bodies: a form with at least one image, JSON with images as base64, or the bytes of one
- * image. A body without a type is the bytes of an image.
+ * image. A body without a type is the bytes of an image; the format is seen from them.
  * @throws AppError `unsupported_media_type`, `no_image`, `too_many_images`, `body_too_large`, `invalid_request` for
  * other faults of a form, `malformed_multipart`, `request_timeout`, `queue_full`; ClientGone
  */
@@ -62,17 +68,22 @@ export function createImageReader({
     if (/^application\/json\b/i.test(type)) {
       return parser.parse('images', await readBody(request, limits), clientSignal(response));
     }
-    if (/^(?:$|image\/|application\/octet-stream\b)/i.test(type)) {
-      const maxBytes = Math.min(maxImageBytes, maxBodyBytes);
-      const body = await readPooledBody(request, pool, { ...limits, maxBytes });
-      if (body.bytes.length > 0) return { fields: {}, images: [{ filename: RAW_FILENAME, ...body }] };
-      throw new AppError('no_image', 'The body is empty; send the bytes of an image.');
-    }
-    throw unsupportedMediaType(
+    const refusal = unsupportedMediaType(
       request,
       `a multipart/form-data form with the image in the part "${IMAGE_FIELD}", the bytes of an image with their type, ` +
         'such as "Content-Type: image/jpeg", or JSON such as {"images": [{"b64": "..."}]}',
     );
+    if (!IMAGE_TYPES.test(type) && !UNTOLD_TYPE.test(type)) throw refusal;
+    const maxBytes = Math.min(maxImageBytes, maxBodyBytes);
+    const body = await readPooledBody(request, pool, { ...limits, maxBytes });
+    const image = { filename: RAW_FILENAME, ...body };
+    if (IMAGE_TYPES.test(type)) {
+      if (body.bytes.length > 0) return { fields: {}, images: [image] };
+      throw new AppError('no_image', 'The body is empty; send the bytes of an image.');
+    }
+    if (startsLikeImage(body.bytes)) return { fields: {}, images: [image] };
+    body.release();
+    throw refusal;
   };
 }
 

@@ -30,6 +30,7 @@ export type ImageClasses = {
   readonly predictions: readonly Prediction[];
   /** Fine-tuned models only: whether the best score is lower than `unknown_threshold` of the card, so that the image may show none of the classes. */
   readonly unknown?: boolean | undefined;
+  readonly warnings?: ImageWarnings | undefined;
   /** Durations of this image, in milliseconds. */
   readonly timings: {
     /** Decoding, resizing and cropping. */
@@ -42,6 +43,13 @@ export type ImageClasses = {
     readonly batch_size: number;
   };
 };
+
+/** Findings about the file, which was decoded all the same; absent when there are none. */
+export type ImageWarnings = readonly {
+  /** `jpeg_without_end`: a JPEG lacks its end marker, but no rows. New codes may be added. */
+  readonly code: string;
+  readonly detail: string;
+}[];
 
 export type ImageFailure = {
   readonly filename: Filename;
@@ -85,6 +93,7 @@ export type Explanation = {
     readonly width: number;
     readonly values: readonly (readonly number[])[];
   };
+  readonly warnings?: ImageWarnings | undefined;
   /** Durations in milliseconds, as in a classification. */
   readonly timings: {
     readonly receive_ms: number;

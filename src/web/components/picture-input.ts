@@ -5,7 +5,7 @@ import { openDialog } from './dialog.ts';
 import { errorNotice } from './notice.ts';
 
 /** File types to choose from. */
-const IMAGES = 'image/*,.avif,.tif,.tiff';
+const IMAGES = 'image/*,.avif,.heic,.heif,.tif,.tiff';
 const ZIPS = '.zip,application/zip';
 
 export interface PictureInputOptions {

@@ -15,7 +15,7 @@ const inspect: PreflightOptions['inspect'] = async (content) => {
   const [, look = pixelDigest] = picture.split(' looks ');
   const side = picture.startsWith('tiny') ? 10 : 300;
   const differenceHash = look === pixelDigest ? pixelDigest.slice(0, 32) : look.padStart(32, '0');
-  return { width: side, height: 300, pixelDigest, differenceHash };
+  return { width: side, height: 300, pixelDigest, differenceHash, withoutEnd: picture.startsWith('endless') };
 };
 
 const settings: PreflightOptions = {
@@ -171,6 +171,13 @@ test('images smaller than the input of the model are a warning', async () => {
     minimum: [64, 64],
     examples: [{ file: 'cat/tiny.jpg', width: 10, height: 300 }],
   });
+});
+
+test('JPEGs without their end marker are used, and named', async () => {
+  const result = await preflight(photos('cat', 60), photos('dog', 59), { name: 'dog/cut.jpg', content: 'endless' });
+  expect(codes(result)).toEqual(['jpeg_without_end']);
+  expect(result.report.warnings[0]?.context).toEqual({ count: 1, files: ['dog/cut.jpg'] });
+  expect(result.images.map(({ file }) => file.name)).toContain('dog/cut.jpg');
 });
 
 test('an image that cannot be read is reported with the reason, and not used', async () => {

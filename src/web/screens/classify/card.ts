@@ -20,7 +20,10 @@ export interface PictureCard {
 
 export function pictureCard(picture: SessionPicture, onExplain: () => void, onRemove: () => void): PictureCard {
   const image = h('img', { src: picture.url, alt: '', decoding: 'async', loading: 'lazy' });
-  image.addEventListener('error', () => image.replaceWith(h('span', { class: 'unseen' }, icon('pictures'))));
+  image.addEventListener('error', () => {
+    const words = h('span', { class: 'small' }, 'This browser cannot show the file');
+    image.replaceWith(h('span', { class: 'unseen' }, icon('pictures'), words));
+  });
   const answers = h('div', { class: 'answers' });
   const agreement = h('span', { class: 'agreement' });
   const explain = h('button', { type: 'button', class: 'compact', onclick: onExplain }, icon('eye'), 'Why?');
@@ -78,10 +81,11 @@ function answerContent(answer: PictureAnswer | undefined): Child {
     case undefined:
       return h('div', { class: 'waiting', 'aria-label': 'Waiting for the result' });
     case 'answered': {
-      const { predictions, unknown } = answer.result;
+      const { predictions, unknown, warnings = [] } = answer.result;
       return [
         unknown === true && h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)),
         bars(predictions.slice(0, SHOWN_CLASSES)),
+        warnings.map(({ detail }) => h('p', { class: 'small muted' }, detail)),
       ];
     }
     case 'refused':

@@ -180,7 +180,7 @@ function emptyState(onFiles: (files: readonly File[]) => void): HTMLElement {
     h(
       'p',
       { class: 'muted' },
-      'or paste them, choose files, or use the camera. Formats: JPEG, PNG, WebP, GIF, TIFF and AVIF.',
+      'or paste them, choose files, or use the camera. Formats: JPEG, PNG, WebP, GIF, TIFF, AVIF and HEIC.',
     ),
     h('div', { class: 'row' }, pickButton('Choose images', { onFiles }, true), cameraButton(onFiles)),
   );

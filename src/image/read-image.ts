@@ -1,0 +1,96 @@
+import { setImmediate } from 'node:timers/promises';
+import sharp, { type Sharp } from 'sharp';
+import type { ImageHeader } from './header.ts';
+import { decodeHeic } from './heic-decoder.ts';
+import { completedJpeg } from './jpeg-without-end.ts';
+
+/** A finding about a file that was decoded all the same. */
+export interface ImageWarning {
+  readonly code: 'jpeg_without_end';
+  readonly detail: string;
+}
+
+const WITHOUT_END: ImageWarning = {
+  code: 'jpeg_without_end',
+  detail: 'The JPEG lacks its end marker. All of its rows are there, but whatever followed them is lost.',
+};
+
+/** What came of an image, and what is to be said about its file. */
+export interface ReadImage<T> {
+  readonly value: T;
+  readonly warnings: readonly ImageWarning[];
+}
+
+/**
+ * Images of up to this many pixels are decoded into memory as a whole (24 MB); larger ones are streamed. libvips's
+ * streams wait for each other: two threads take twice as long to decode photos as streams as they do in memory.
+ */
+const STREAM_FROM_PIXELS = 8_000_000;
+
+/**
+ * Opens an image whose header has been read, and gives it to `read`, which may be called a second time. Damage fails
+ * (`failOn: 'error'`, which includes a file cut short); what decoders merely warn of does not. Embedded colour profiles
+ * are ignored, as by the loaders that the networks were trained with.
+ * @param read applies no operation before `autoOrient` that depends on the orientation
+ * @param signal ends the decoding of HEIC
+ * @throws HeicError, and errors of libvips and of `read`
+ */
+export async function readImage<T>(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  read: (image: Sharp) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<ReadImage<T>> {
+  if (header.format === 'heic') {
+    const { data, ...raw } = await decodeHeic({ bytes, width: header.width, height: header.height }, signal);
+    return { value: await read(sharp(data, { raw })), warnings: [] };
+  }
+  try {
+    return { value: await read(await opened(bytes, header)), warnings: [] };
+  } catch (thrown) {
+    const completed = header.format === 'jpeg' ? await completedJpeg(bytes, header, thrown) : undefined;
+    if (completed === undefined) throw thrown;
+    return { value: await read(await opened(completed, header)), warnings: [WITHOUT_END] };
+  }
+}
+
+async function opened(bytes: Uint8Array, header: ImageHeader): Promise<Sharp> {
+  const sequentialRead = header.width * header.height > STREAM_FROM_PIXELS;
+  const image = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: false, sequentialRead });
+  return header.plainCmyk ? await fromCmyk(image, header) : image;
+}
+
+/** Pixels that are converted in one turn of the event loop, in a few milliseconds. */
+const CMYK_PIXELS_AT_ONCE = 1 << 20;
+
+/**
+ * Ink as light, where no profile says how the inks look: what is left of the light after each ink and then after black,
+ * as Pillow does it. (JPEGs hold the light that is left rather than the ink; libvips, Pillow and browsers know.)
+ */
+async function fromCmyk(image: Sharp, { orientation }: ImageHeader): Promise<Sharp> {
+  const { data, info } = await image
+    .pipelineColourspace('cmyk')
+    .toColourspace('cmyk')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 4) throw new Error(`CMYK was decoded to ${info.channels} channels instead of 4`);
+  const count = info.width * info.height;
+  for (let done = 0; done < count; done += CMYK_PIXELS_AT_ONCE) {
+    const end = Math.min(count, done + CMYK_PIXELS_AT_ONCE);
+    // RGB is written over CMYK that has been read.
+    for (let pixel = done; pixel < end; pixel += 1) {
+      const [from, to] = [pixel * 4, pixel * 3];
+      const black = 255 - (data[from + 3] ?? 0);
+      const cyan = 255 - (data[from] ?? 0);
+      const magenta = 255 - (data[from + 1] ?? 0);
+      const yellow = 255 - (data[from + 2] ?? 0);
+      data[to] = Math.round((cyan * black) / 255);
+      data[to + 1] = Math.round((magenta * black) / 255);
+      data[to + 2] = Math.round((yellow * black) / 255);
+    }
+    await setImmediate();
+  }
+  const raw = { width: info.width, height: info.height, channels: 3 } as const;
+  const rgb = sharp(data.subarray(0, count * 3), { raw });
+  return orientation === 1 ? rgb : rgb.withMetadata({ orientation });
+}
