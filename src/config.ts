@@ -49,6 +49,13 @@ const settingsSchema = z.object({
     .describe(
       'Proxies in front whose X-Forwarded-For, -Host and -Proto are trusted; true is one. Only where they set all three',
     ),
+  ALLOW_ANONYMOUS: z
+    .enum(['none', 'classify', 'all'])
+    .default('none')
+    .describe('What needs no key: classify, all, or none; on loopback none is needed while no key has been made'),
+  REQUESTS_PER_MINUTE: integer(0, 1_000_000_000)
+    .default(6_000)
+    .describe('Requests per minute of one key, or one address that has none; more get 429; 0 is no limit'),
   DATA_DIR: z.string().default('./data').describe('Folder for jobs, trained models, conversions and features'),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model for requests that name none'),
   DEFAULT_BACKBONE: z.string().default('resnet18_slim.tiny200').describe('Backbone for fine-tunes that name none'),

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { KeyFile } from './access/key-file.ts';
+import { KeyRing } from './access/key-ring.ts';
 import { ModelPuller } from './acquire/pull/model-puller.ts';
 import { ModelPulls } from './acquire/pull/model-pulls.ts';
 import { convertZoo } from './catalogue/convert-zoo.ts';
@@ -14,6 +16,7 @@ import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import type { Config } from './config.ts';
 import { FinetuneJobs } from './finetuning/finetune-jobs.ts';
+import { createAccess } from './http/access/access.ts';
 import { createApp } from './http/app.ts';
 import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
@@ -36,6 +39,8 @@ export interface MenagerieServer {
 }
 
 export async function createServer(config: Config, logger: Logger): Promise<MenagerieServer> {
+  const keys = await KeyRing.open(new KeyFile(config.dataDir), logger);
+  const access = await createAccess(config, keys);
   const services = await createServices(config, logger);
   const { registry, repository, store, conversions, engines, serving, watch } = services;
   const { dataDir, zooDir } = config;
@@ -57,6 +62,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   const app = createApp({
     ...services,
     config,
+    access,
     bodyBudget: new ByteBudget(config.maxBytesInFlight),
     parser: new BodyParser(config),
     catalogue: new ModelCatalogue({
@@ -109,6 +115,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       const drained = drain(Math.max(0, config.shutdownTimeoutMs - ENGINE_GRACE_MS));
       await Promise.all([finetuning.close(), pulls.close()]);
       await drained;
+      keys.close();
       await services.close();
     },
   };

@@ -46,6 +46,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Removes models: pulled, imported or fine-tuned ones.',
     load: async () => (await import('./rm.ts')).rm,
   },
+  keys: {
+    summary: 'Creates, lists and revokes the keys of a server.',
+    load: async () => (await import('./keys.ts')).keys,
+  },
   verify: {
     summary: 'Compares the weights with the digests of their manifests.',
     load: async () => (await import('./verify.ts')).verify,

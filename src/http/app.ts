@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import type { Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { createAuthorization } from './access/authorize.ts';
 import { stripBasePath } from './middleware/base-path.ts';
 import { compress } from './middleware/compress.ts';
 import { crossOrigin } from './middleware/cross-origin.ts';
@@ -23,6 +24,7 @@ import { predictionRoutes } from './routes/prediction.ts';
 import { pullRoutes } from './routes/pulls.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import { mountRoutes, type Route } from './routes/route.ts';
+import { sessionRoutes } from './routes/session.ts';
 
 /** The routes of the interface. Each declares the dependencies that it needs as its parameter. */
 const ROUTES = [
@@ -37,6 +39,7 @@ const ROUTES = [
   repositoryRoutes,
   pullRoutes,
   operationsRoutes,
+  sessionRoutes,
   pageRoutes,
   docsRoutes,
 ];
@@ -46,7 +49,10 @@ type RouteDependencies = (typeof ROUTES)[number] extends (dependencies: infer Al
 
 /** Dependencies of the HTTP interface. */
 export type HttpDependencies = RouteDependencies & {
-  readonly config: Pick<Config, 'host' | 'allowedHosts' | 'allowedOrigins' | 'basePath' | 'trustProxy'>;
+  readonly config: Pick<
+    Config,
+    'host' | 'allowedHosts' | 'allowedOrigins' | 'basePath' | 'requestsPerMinute' | 'trustProxy'
+  >;
   readonly metrics: Metrics;
   readonly logger: Logger;
 };
@@ -66,7 +72,7 @@ export function createApp(dependencies: HttpDependencies): Express {
   app.set('trust proxy', config.trustProxy);
   app.use(stripBasePath(config.basePath), requestState(logger, metrics), securityHeaders);
   app.use(checkHost(config), crossOrigin(config), compress);
-  mountRoutes(app, createRoutes(dependencies), isShuttingDown);
+  mountRoutes(app, createRoutes(dependencies), { authorize: createAuthorization(dependencies), isShuttingDown });
   app.use('/assets', pageAssets(webDir));
   app.use(docsAssets.path, docsHeaders, ...docsAssets.handlers);
   app.use(routeNotFound, errorHandler(logger));

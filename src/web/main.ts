@@ -7,6 +7,8 @@ import './styles/teach.css';
 import './styles/zoo.css';
 import './styles/edge.css';
 import { createClient } from './api/client.ts';
+import { keyStatus } from './components/key-status.ts';
+import { KeyHolder } from './key-holder.ts';
 import { parseRoute } from './router.ts';
 import type { OpenScreen, Screen } from './screen.ts';
 import { classifyScreen } from './screens/classify/screen.ts';
@@ -35,9 +37,19 @@ const SCREENS: Readonly<Record<string, OpenScreen>> = {
 
 applyTheme();
 const shell = createShell();
-const client = createClient();
+const keys = new KeyHolder(createClient(), (user) =>
+  shell.showKey(
+    keyStatus(user, { ask: () => void changeKey(keys.ask()), forget: () => void changeKey(keys.forget()) }),
+  ),
+);
+const client = createClient(keys);
 const session = createSession();
 let shown: Screen | undefined;
+
+/** Opens the screen again when the user may do something else. */
+async function changeKey(change: Promise<unknown>): Promise<void> {
+  if ((await change) !== false) open();
+}
 
 function open(): void {
   const route = parseRoute(location.hash);
@@ -53,3 +65,5 @@ function open(): void {
 for (const type of ['dragover', 'drop'] as const) window.addEventListener(type, (event) => event.preventDefault());
 window.addEventListener('hashchange', open);
 open();
+// Where it fails, the screens say why.
+keys.read().catch(() => undefined);

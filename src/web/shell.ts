@@ -1,5 +1,5 @@
 import { SERVER_PATH } from './api/address.ts';
-import { fill, h } from './dom.ts';
+import { type Child, fill, h } from './dom.ts';
 import iconUrl from './icon.svg?url';
 import { themeButton } from './theme.ts';
 
@@ -14,12 +14,15 @@ const PLACES = [
 export interface Shell {
   /** Shows the content of a screen and marks its place in the navigation. */
   show(content: HTMLElement, place: string): void;
+  /** Shows in the footer which key is in use. */
+  showKey(status: Child): void;
 }
 
 /** Builds the frame of the page. */
 export function createShell(): Shell {
   const links = PLACES.map(([place, name]) => h('a', { href: `#/${place}`, 'data-place': place }, name));
   const main = h('main', { id: 'main' });
+  const key = h('div', { class: 'row' });
   const skip = h('a', { class: 'skip', href: '#main' }, 'Skip to content');
   skip.addEventListener('click', (event) => {
     event.preventDefault();
@@ -59,10 +62,12 @@ export function createShell(): Shell {
         h('a', { href: `${SERVER_PATH}/docs` }, 'API reference'),
         h('a', { href: `${SERVER_PATH}/openapi.yaml` }, 'openapi.yaml'),
         h('a', { href: `${SERVER_PATH}/metrics` }, 'Metrics'),
+        key,
       ),
     ),
   );
   return {
+    showKey: (status) => fill(key, status),
     show(content, place) {
       const moved = main.childElementCount > 0;
       fill(main, content);

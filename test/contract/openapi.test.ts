@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { EXPORT_FORMATS } from '../../src/catalogue/export/export-format.ts';
 import { ERRORS, type ErrorCode } from '../../src/common/errors.ts';
 import { WEIGHT_STORAGES } from '../../src/convert/formats/tfjs/weights.ts';
+import { SCOPED_OPERATIONS, scopeOf } from '../../src/http/access/route-scopes.ts';
 import { createRoutes } from '../../src/http/app.ts';
 import { type Contract, readContract } from '../http/contract.ts';
 import { CONFIG, completed, OPENAPI } from '../http/fixture.ts';
@@ -22,6 +23,31 @@ describe('openapi.yaml', () => {
     const routes = createRoutes(completed({ config: CONFIG, uploadDir: '/nowhere', openapi: OPENAPI }));
     const served = routes.map(({ method, path }) => `${method} ${path}`);
     expect(sorted(served)).toEqual(sorted(contract.operations.map(({ method, path }) => `${method} ${path}`)));
+  });
+
+  it('has the scope of every route, which the table of scopes has too', () => {
+    const routes = createRoutes(completed({ config: CONFIG, uploadDir: '/nowhere', openapi: OPENAPI }));
+    expect(sorted(SCOPED_OPERATIONS)).toEqual(
+      sorted(routes.map(({ method, path }) => `${method.toUpperCase()} ${path}`)),
+    );
+    for (const route of routes) {
+      const scope = scopeOf(route);
+      const ways = ['bearer', 'header', 'cookie'];
+      const expected = scope === 'open' ? [] : ways.map((way) => ({ [way]: [scope] }));
+      expect(contract.security(route.method, route.path), `${route.method} ${route.path}`).toEqual(expected);
+    }
+  });
+
+  it('shows what a request without the right key gets, wherever one is needed', () => {
+    for (const { method, path } of contract.operations) {
+      if (contract.security(method, path)?.length === 0) continue;
+      const codes = contract.documented
+        .filter((each) => each.method === method && each.path === path)
+        .flatMap((each) => each.codes);
+      expect(codes, `${method} ${path}`).toEqual(
+        expect.arrayContaining(['key_missing', 'key_invalid', 'scope_missing', 'rate_limited']),
+      );
+    }
   });
 
   it('has every code of the error table, and no other', () => {

@@ -16,6 +16,7 @@ interface ResponseObject {
 }
 interface Operation {
   operationId: string;
+  security?: Record<string, string[]>[];
   parameters?: { name: string; schema?: { enum?: string[] } }[];
   responses: Record<string, ResponseObject>;
 }
@@ -52,6 +53,8 @@ export interface Contract {
   readonly operations: readonly { method: string; path: string }[];
   readonly documented: readonly Documented[];
   readonly errorCodes: readonly string[];
+  /** What an operation says that it needs: a scope for each way to send a key; nothing where it is open. */
+  security(method: string, path: string): readonly Readonly<Record<string, readonly string[]>>[] | undefined;
   /** The values that a parameter may have; undefined where they are not listed. */
   choices(method: string, path: string, parameter: string): readonly string[] | undefined;
   /** Fails the test when an answer is not as documented. */
@@ -106,6 +109,7 @@ export function readContract(text: string): Contract {
     operations,
     documented,
     errorCodes: document.components.schemas.ErrorCode.enum,
+    security: (method, path) => document.paths[path]?.[method]?.security,
     choices: (method, path, parameter) =>
       document.paths[path]?.[method]?.parameters?.find(({ name }) => name === parameter)?.schema?.enum,
     unfitExamples: () =>

@@ -10,6 +10,7 @@ import type {
 import type { ModelCatalogue } from '../../src/catalogue/model-catalogue.ts';
 import { AppError } from '../../src/common/errors.ts';
 import { type Config, readConfig } from '../../src/config.ts';
+import { Access } from '../../src/http/access/access.ts';
 import { createApp, type HttpDependencies } from '../../src/http/app.ts';
 import { ByteBudget } from '../../src/http/byte-budget.ts';
 import { createHttpServer, type HttpServer } from '../../src/http/http-server.ts';
@@ -94,6 +95,12 @@ export const CONFIG: Config = {
   uploadTimeoutMs: 20_000,
 };
 
+/** Access without keys, as on loopback. */
+const LOCAL_ACCESS = new Access(
+  { everHadKeys: false, find: () => undefined },
+  { allowAnonymous: 'none', isLocal: true },
+);
+
 /** A running server and how to reach it. */
 export interface TestServer {
   readonly url: string;
@@ -143,6 +150,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
     isShuttingDown: () => false,
     metrics,
     config: CONFIG,
+    access: LOCAL_ACCESS,
     bodyBudget: new ByteBudget(CONFIG.maxBytesInFlight),
     parser: new BodyParser({ ...CONFIG, ...overrides.config }),
     logger: pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),

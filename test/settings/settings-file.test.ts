@@ -17,7 +17,7 @@ describe('settings in a file', () => {
   test('have the names of the environment, which comes first', async () => {
     const text = '# ours\nPORT: 9000\nTRUST_PROXY: true\nALLOWED_HOSTS: zoo.example\nMAX_IMAGES:\n';
     const config = await load(text, { PORT: '9001' });
-    expect(config).toMatchObject({ port: 9001, trustProxy: true, allowedHosts: 'zoo.example', maxImages: 64 });
+    expect(config).toMatchObject({ port: 9001, trustProxy: 1, allowedHosts: 'zoo.example', maxImages: 64 });
   });
 
   test('may be none', async () => {

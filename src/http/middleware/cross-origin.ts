@@ -66,7 +66,7 @@ function refusal(method: string, path: string, origin: string): AppError {
  * Creates a function that says whether a browser sends a request for a page of another origin, going by the headers
  * that pages cannot set.
  */
-function foreignCheck({
+export function foreignCheck({
   allowedHosts,
   trustProxy,
 }: Pick<Config, 'allowedHosts' | 'trustProxy'>): (request: IncomingMessage) => boolean {

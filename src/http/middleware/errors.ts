@@ -1,10 +1,17 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import { AppError } from '../../common/errors.ts';
+import { AppError, type ErrorCode } from '../../common/errors.ts';
 import type { Logger } from '../../common/logger.ts';
 import { ClientGone } from '../client-gone.ts';
 import { asAppError } from '../problem.ts';
 import { sendProblem } from '../respond.ts';
 import type { RequestState } from './request-state.ts';
+
+/** Values of `WWW-Authenticate` (RFC 6750, 3). */
+const CHALLENGES: Partial<Record<ErrorCode, string>> = {
+  key_missing: 'Bearer realm="menagerie"',
+  key_invalid: 'Bearer realm="menagerie", error="invalid_token"',
+  scope_missing: 'Bearer realm="menagerie", error="insufficient_scope"',
+};
 
 /** Answers errors as problem details. Those with status 500 and above are logged. */
 export function errorHandler(
@@ -18,8 +25,10 @@ export function errorHandler(
       const level = error.code === 'internal' ? 'error' : 'warn';
       logger[level]({ requestId, code: error.code, err: error.cause ?? error }, error.message);
     }
-    if (response.headersSent) response.destroy();
-    else sendProblem(request, response, error, requestId);
+    if (response.headersSent) return void response.destroy();
+    const challenge = CHALLENGES[error.code];
+    if (challenge !== undefined) response.setHeader('WWW-Authenticate', challenge);
+    sendProblem(request, response, error, requestId);
   };
 }
 

@@ -6,7 +6,7 @@ import type { Config } from '../../config.ts';
 const HEALTH = /^\/v2\/health\//;
 
 /** Names of this machine, which no DNS server can give to another one. */
-const LOCAL_NAME = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\]|\[::ffff:7f[\da-f]{2}:[\da-f]{1,4}\])$/;
+const LOCAL_NAMES = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\]|\[::ffff:7f[\da-f]{2}:[\da-f]{1,4}\])$/;
 const IP_ADDRESS = /^(?:\d+(?:\.\d+){3}|\[.*\])$/;
 
 type HostSettings = Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
@@ -21,10 +21,10 @@ type HostSettings = Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
  * trusted and `ALLOWED_HOSTS` lists names, the name that the proxy was asked for must be one of them too.
  */
 export function checkHost({ host: listensOn, allowedHosts, trustProxy }: HostSettings): RequestHandler {
-  const isLoopback = LOCAL_NAME.test(nameOf(listensOn));
+  const isLoopback = isLocalName(listensOn);
   const allowed = new Set([listensOn, ...listOf(allowedHosts)].map(nameOf));
   const isAnswered = (name: string): boolean =>
-    LOCAL_NAME.test(name) ||
+    LOCAL_NAMES.test(name) ||
     allowed.has(name) ||
     (!isLoopback && (listOf(allowedHosts).length === 0 || IP_ADDRESS.test(name)));
   const checksForwarded = trustProxy > 0 && listOf(allowedHosts).length > 0;
@@ -40,6 +40,11 @@ export function checkHost({ host: listensOn, allowedHosts, trustProxy }: HostSet
         `ALLOWED_HOSTS=${nameOf(shown)}.`,
     );
   };
+}
+
+/** Whether a host name, with or without a port, is one of this machine that no DNS server can give to another. */
+export function isLocalName(host: string): boolean {
+  return LOCAL_NAMES.test(nameOf(host));
 }
 
 /** The first of the values that proxies have added, which is the client's. */

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
+import type { JsonObject } from '../../common/json.ts';
 import type { Logger } from '../../common/logger.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
+import type { Client } from '../access/access.ts';
 
 /** State of one request, in `response.locals`. */
 export interface RequestState extends Record<string, unknown> {
@@ -10,6 +12,10 @@ export interface RequestState extends Record<string, unknown> {
   readonly startedAt: number;
   /** Path of the route as in `openapi.yaml`; unset for paths without a route. */
   route?: string;
+  /** Who sent it; unset for routes that are open to everybody. */
+  client?: Client;
+  /** What a change is about beyond its path, for the audit line. */
+  subject?: JsonObject;
 }
 
 /** Request ids that are taken from clients: safe in a header and in a log. */

@@ -35,6 +35,7 @@ export function finetuneRoutes({ finetuning, uploadDir, config }: FinetuneDepend
         const outcome = await receiver.receive(request, response, async (upload) => {
           const path = requireDataset(upload);
           const { request: finetune, options, dryRun } = parseFinetuneForm(request.query, upload.fields);
+          response.locals.subject = { name: finetune.name, dry_run: dryRun };
           if (dryRun) return { report: await finetuning.inspect(options, path, signal) };
           return { job: await finetuning.submit(finetune, path) };
         });
@@ -43,6 +44,7 @@ export function finetuneRoutes({ finetuning, uploadDir, config }: FinetuneDepend
           sendJson(response, 200, outcome.report);
           return;
         }
+        response.locals.subject = { ...response.locals.subject, job: outcome.job.id };
         response.setHeader('Location', `${config.basePath}/jobs/${outcome.job.id}`);
         sendJson(response, 202, jobDocument(outcome.job));
       },

@@ -30,6 +30,7 @@ export function modelChangeRoutes({ catalogue, administration, config }: ModelCh
           throw unsupportedMediaType(request, 'JSON, such as {"version": 1}, as "Content-Type: application/json"');
         }
         const { version } = await readJson(request, bodyLimits, { schema: aliasSchema, example: '{"version": 1}' });
+        response.locals.subject = { version };
         const id = pathParameter(request, 'id');
         await administration.setAlias(id, pathParameter(request, 'alias'), version);
         sendJson(response, 200, await catalogue.describeAny(id));

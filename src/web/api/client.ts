@@ -38,16 +38,23 @@ export interface Client {
   watched(onRequest: OnRequest): Client;
 }
 
-/** Creates a client of the server that this page came from. */
-export function createClient(onRequest: OnRequest = () => {}): Client {
+/** The key that requests are sent with. */
+interface Keys {
+  readonly inUse: boolean;
+  /** Asks the user for one. @returns whether there is one now */
+  ask(): Promise<boolean>;
+}
+
+/** Creates a client of the server that this page came from. @param keys none for a client that never asks for a key */
+export function createClient(keys?: Keys, onRequest: OnRequest = () => {}): Client {
   return {
-    watched: (watcher) => createClient(watcher),
+    watched: (watcher) => createClient(keys, watcher),
     async call<N extends Name>(name: N, request: Request<N>): Promise<Operations[N]['answer']> {
       const { form, json, signal } = request;
       const { method } = OPERATIONS[name];
       const path = addressOf(name, request);
-      onRequest({ method, path, form, json });
-      const response = await send(path, {
+      onRequest({ method, path, form, json, keyed: keys?.inUse });
+      const response = await send(path, keys, {
         method,
         ...(form && { body: formData(form) }),
         ...(json !== undefined && { body: JSON.stringify(json), headers: { 'content-type': 'application/json' } }),
@@ -68,13 +75,14 @@ export function addressOf<N extends Name>(name: N, { path, query }: Address<N>):
   return search.size === 0 ? filled : `${filled}?${search}`;
 }
 
-async function send(path: string, init: RequestInit): Promise<Response> {
+async function send(path: string, keys: Keys | undefined, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(SERVER_PATH + path, { ...init, headers: { accept: 'application/json', ...init.headers } });
   } catch (thrown) {
     throw unreachable(thrown);
   }
+  if (response.status === 401 && (await keys?.ask())) return send(path, keys, init);
   if (!response.ok) throw await errorOf(response);
   return response;
 }

@@ -11,13 +11,16 @@ export interface SentRequest {
   readonly path: string;
   readonly form?: readonly FormPart[] | undefined;
   readonly json?: unknown;
+  /** Whether it needs a key. */
+  readonly keyed?: boolean | undefined;
 }
 
 /** The request as a shell command. @param origin of the server, for example `http://127.0.0.1:8080` */
-export function toCurl({ method, path, form, json }: SentRequest, origin: string): string {
+export function toCurl({ method, path, form, json, keyed }: SentRequest, origin: string): string {
   const hasBody = form !== undefined || json !== undefined;
   const words = ['curl'];
   if (method !== (hasBody ? 'POST' : 'GET')) words.push('-X', method);
+  if (keyed) words.push('-H', '"Authorization: Bearer $MENAGERIE_KEY"');
   for (const { name, value } of form ?? []) {
     // `;`, `,` and quotes have a meaning in the argument of -F: a name with one of them is quoted.
     const content =
@@ -31,7 +34,7 @@ export function toCurl({ method, path, form, json }: SentRequest, origin: string
 }
 
 /** The request as a TypeScript module for Node. */
-export function toTypeScript({ method, path, form, json }: SentRequest, origin: string): string {
+export function toTypeScript({ method, path, form, json, keyed }: SentRequest, origin: string): string {
   const lines: string[] = [];
   const files = (form ?? []).filter((part): part is FormPart & { value: File } => typeof part.value !== 'string');
   if (files.length > 0) lines.push("import { openAsBlob } from 'node:fs';", '');
@@ -43,12 +46,14 @@ export function toTypeScript({ method, path, form, json }: SentRequest, origin: 
     }
     lines.push('');
   }
+  const headers: string[] = [];
+  if (keyed) headers.push("authorization: 'Bearer ' + process.env.MENAGERIE_KEY");
+  if (json !== undefined) headers.push("'content-type': 'application/json'");
   const options: string[] = [];
   if (method !== 'GET') options.push(`method: ${quoted(method)}`);
+  if (headers.length > 0) options.push(`headers: { ${headers.join(', ')} }`);
   if (form !== undefined) options.push('body: form');
-  if (json !== undefined) {
-    options.push("headers: { 'content-type': 'application/json' }", `body: JSON.stringify(${JSON.stringify(json)})`);
-  }
+  if (json !== undefined) options.push(`body: JSON.stringify(${JSON.stringify(json)})`);
   const second = options.length === 0 ? '' : `, { ${options.join(', ')} }`;
   lines.push(`const response = await fetch(${quoted(origin + path)}${second});`);
   lines.push('if (!response.ok) throw new Error((await response.json()).detail);');

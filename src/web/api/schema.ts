@@ -1,5 +1,17 @@
 // Generated from openapi.yaml by `npm run openapi-client`. Do not edit.
 
+export type Session = {
+  /** `key`: a key was sent. `local`: none is needed on this machine. `anonymous`: there is none. */
+  readonly client: "key" | "local" | "anonymous";
+  /** The key; null without one. */
+  readonly key: {
+    readonly id: string;
+    readonly name: string;
+  } | null;
+  /** What the sender may do; null for nothing. */
+  readonly scope: "classify" | "teach" | "admin" | null;
+};
+
 export type ModelReference = string;
 
 export type Runtime = "onnx" | "tfjs";
@@ -697,7 +709,7 @@ export type Problem = {
 };
 
 /** Stable. New codes may be added. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "cross_origin" | "host_not_allowed" | "job_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "tensorflow_missing" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "key_invalid" | "key_missing" | "scope_missing" | "rate_limited" | "cross_origin" | "host_not_allowed" | "job_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "tensorflow_missing" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
 
 /** Parameters, body and response of each operation, by its `operationId`. */
 export interface Operations {
@@ -1118,6 +1130,29 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Response;
   };
+  /** Get what the sender of this request may do */
+  readonly readSession: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: Session;
+  };
+  /** Exchange a key for a cookie */
+  readonly startSession: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: {
+      readonly key: string;
+    };
+    readonly answer: Session;
+  };
+  /** Remove the cookie */
+  readonly endSession: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: undefined;
+  };
   /** Open the page */
   readonly index: {
     readonly path: Record<never, never>;
@@ -1186,6 +1221,9 @@ export const OPERATIONS = {
   live: { method: 'GET', path: '/v2/health/live' },
   ready: { method: 'GET', path: '/v2/health/ready' },
   metrics: { method: 'GET', path: '/metrics' },
+  readSession: { method: 'GET', path: '/session' },
+  startSession: { method: 'POST', path: '/session' },
+  endSession: { method: 'DELETE', path: '/session' },
   index: { method: 'GET', path: '/' },
   docs: { method: 'GET', path: '/docs' },
   openapi: { method: 'GET', path: '/openapi.yaml' },

@@ -51,3 +51,9 @@ describe('a request as TypeScript', () => {
     expect(code).toContain(`body: JSON.stringify({"version":2})`);
   });
 });
+
+test('a request that needs a key has its place, and never the key', () => {
+  const request = { method: 'GET', path: '/models', keyed: true };
+  expect(toCurl(request, ORIGIN)).toContain('-H "Authorization: Bearer $MENAGERIE_KEY"');
+  expect(toTypeScript(request, ORIGIN)).toContain("authorization: 'Bearer ' + process.env.MENAGERIE_KEY");
+});

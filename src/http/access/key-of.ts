@@ -1,0 +1,31 @@
+import type { IncomingMessage } from 'node:http';
+
+/**
+ * The cookie of the page. A page cannot put a header on the links, pictures and event streams that it opens, and a
+ * script that an attacker smuggled in could read a key from the storage of the browser, but not from this cookie.
+ */
+export const KEY_COOKIE = 'menagerie_key';
+
+/** The keys that a request carries. */
+export interface PresentedKeys {
+  /** That of `Authorization: Bearer`, or else of `X-API-Key`. */
+  readonly header?: string | undefined;
+  readonly cookie?: string | undefined;
+}
+
+/** @param isForeign whether a page of another origin sent it: then its browser added the cookie without being asked */
+export function keysOf({ headers }: IncomingMessage, isForeign: boolean): PresentedKeys {
+  const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
+  return {
+    header: bearer ?? headers['x-api-key']?.toString(),
+    cookie: isForeign ? undefined : cookieOf(headers.cookie),
+  };
+}
+
+function cookieOf(header = ''): string | undefined {
+  for (const pair of header.split(';')) {
+    const [name = '', value] = pair.trim().split('=', 2);
+    if (name === KEY_COOKIE && value) return value;
+  }
+  return undefined;
+}

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../../src/config.ts';
+import { createAccess } from '../../../src/http/access/access.ts';
+
+const keys = (hasValidKey: boolean) => ({ everHadKeys: hasValidKey, hasValidKey, find: () => undefined });
+const start = (settings: Record<string, string>, hasValidKey = false) =>
+  createAccess(readConfig(settings), keys(hasValidKey));
+
+describe('a server without a key', () => {
+  it.each([
+    {},
+    { HOST: 'localhost' },
+    { HOST: '::1' },
+    { HOST: '127.3.2.1' },
+    { ALLOWED_HOSTS: 'menagerie.localhost' },
+  ])('starts where only its own machine can use it: %j', async (settings) => {
+    expect((await start(settings)).identify({})).toEqual({ kind: 'local', scope: 'admin' });
+  });
+
+  it.each([
+    [{ HOST: '0.0.0.0' }, 'HOST=0.0.0.0'],
+    [{ HOST: '::' }, 'HOST=::'],
+    [{ HOST: '192.0.2.7' }, 'HOST=192.0.2.7'],
+    // A proxy on the same machine connects from loopback for clients that are elsewhere.
+    [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY=1'],
+    [{ ALLOWED_HOSTS: 'localhost, lab.example' }, 'ALLOWED_HOSTS=lab.example'],
+  ])('does not start where others can: %j', async (settings, cause) => {
+    const refused = start(settings);
+    await expect(refused).rejects.toThrow(cause);
+    await expect(refused).rejects.toThrow(
+      /npx menagerie keys create my-laptop --scope admin[\s\S]*ALLOW_ANONYMOUS=classify/,
+    );
+  });
+
+  it('starts where ALLOW_ANONYMOUS says what is allowed', async () => {
+    const open = { HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'classify' };
+    expect((await start(open)).identify({})).toEqual({ kind: 'anonymous', scope: 'classify' });
+    expect((await start({ ...open, ALLOW_ANONYMOUS: 'all' })).identify({})).toEqual({
+      kind: 'anonymous',
+      scope: 'admin',
+    });
+  });
+
+  it('takes no notice of a header that is not meant for it', async () => {
+    expect((await start({})).identify({ header: 'anything' })).toEqual({ kind: 'local', scope: 'admin' });
+  });
+});
+
+describe('a server with a key', () => {
+  it('starts anywhere, and asks for the key, on loopback too', async () => {
+    expect((await start({ HOST: '0.0.0.0' }, true)).identify({})).toEqual({
+      kind: 'anonymous',
+      scope: undefined,
+    });
+    expect((await start({}, true)).identify({})).toEqual({ kind: 'anonymous', scope: undefined });
+  });
+});
