@@ -38,7 +38,7 @@ export async function unpackArchive(
 ): Promise<void> {
   try {
     let [files, bytes] = [0, 0];
-    for await (const { name, size, open } of /\.(zip|whl)$/.test(path) ? zipFiles(path) : tarFiles(path)) {
+    for await (const { name, size, open } of /\.(zip|whl)$/i.test(path) ? zipFiles(path) : tarFiles(path)) {
       files += 1;
       bytes += size;
       if (files > MAX_FILES || bytes > MAX_BYTES) {

@@ -1,23 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { ARCHIVE_ENDINGS, unpackArchive } from '../../download/unpack-archive.ts';
-
-/** The kinds of files that can be imported, by the ending of their name. */
-export const MODEL_KINDS = {
-  '.safetensors': 'checkpoint',
-  '.pth': 'checkpoint',
-  '.pt': 'checkpoint',
-  '.ckpt': 'checkpoint',
-  '.pth.tar': 'checkpoint',
-  'pytorch_model.bin': 'checkpoint',
-  '.keras': 'keras',
-  '.h5': 'keras',
-  '.hdf5': 'keras',
-  '.json': 'tfjs',
-  '.js': 'tfjs',
-  '.onnx': 'onnx',
-} as const;
-export type ModelKind = (typeof MODEL_KINDS)[keyof typeof MODEL_KINDS];
+import { kindByBytes, kindByName, MODEL_KINDS, type ModelKind } from './model-kinds.ts';
+import { describeFile, describeFolder } from './other-formats.ts';
 
 /** A file that can be imported. */
 export interface ModelFile {
@@ -25,6 +10,7 @@ export interface ModelFile {
   readonly kind: ModelKind;
 }
 
+const ARCHIVE_ENDING = new RegExp(`(?:${ARCHIVE_ENDINGS.join('|').replaceAll('.', '\\.')})$`, 'i');
 /** The name of a TF.js model in a folder, which may hold other scripts and JSON files. */
 const TFJS_MODEL = /^model(\.min)?\.(json|js)$/;
 /** How deep folders are searched. */
@@ -40,17 +26,24 @@ const MAX_DEPTH = 6;
 export async function findModel(path: string, inside: string | undefined, work: string): Promise<ModelFile> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw new Error(`${path} does not exist`);
-  if (found.isDirectory()) return await findInFolder(path, inside, path);
-  if (ARCHIVE_ENDINGS.some((ending) => path.endsWith(ending))) {
+  if (found.isDirectory()) return await importable(await findInFolder(path, inside, path));
+  if (ARCHIVE_ENDING.test(path)) {
     await unpackArchive(path, work);
-    return await findInFolder(work, inside, basename(path));
+    return await importable(await findInFolder(work, inside, basename(path)));
   }
-  const kind = kindOf(path);
-  if (kind === undefined) {
-    const endings = [...Object.keys(MODEL_KINDS), ...ARCHIVE_ENDINGS].join(', ');
-    throw new Error(`${path} cannot be imported: it must be a folder or end in one of ${endings}`);
-  }
-  return { path, kind };
+  const kind = kindByName(path) ?? (await kindByBytes(path));
+  if (kind !== undefined) return await importable({ path, kind });
+  const endings = [...Object.keys(MODEL_KINDS), ...ARCHIVE_ENDINGS].join(', ');
+  throw new Error(
+    (await describeFile(path)) ?? `${path} cannot be imported: it must be a folder or end in one of ${endings}`,
+  );
+}
+
+/** The same file, unless its bytes are those of something else, such as a pointer of Git LFS. */
+async function importable(file: ModelFile): Promise<ModelFile> {
+  const answer = await describeFile(file.path);
+  if (answer !== undefined) throw new Error(answer);
+  return file;
 }
 
 /** @param name how errors call the folder */
@@ -62,6 +55,8 @@ async function findInFolder(folder: string, inside: string | undefined, name: st
   const listed = (models.length === 0 ? all : models).map(({ path }) => relative(folder, path)).join(', ');
   const where = inside ?? name;
   if (models.length > 1) throw new Error(`${where} holds several models; choose one with --inside: ${listed}`);
+  const answer = all.length === 0 ? await describeFolder(folder) : undefined;
+  if (answer !== undefined) throw new Error(answer.replaceAll(folder, name.replace(ARCHIVE_ENDING, '')));
   throw new Error(`${where} holds no model${listed === '' ? '' : `; the models here are ${listed}`}`);
 }
 
@@ -82,14 +77,9 @@ async function modelsUnder(folder: string, depth: number): Promise<ModelFile[]> 
     entries.map(async (entry): Promise<ModelFile[]> => {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) return await modelsUnder(path, depth + 1);
-      const kind = entry.isFile() ? kindOf(path) : undefined;
+      const kind = entry.isFile() ? kindByName(path) : undefined;
       return kind === undefined || (kind === 'tfjs' && !TFJS_MODEL.test(entry.name)) ? [] : [{ path, kind }];
     }),
   );
   return found.flat().sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-function kindOf(path: string): ModelKind | undefined {
-  const name = basename(path).toLowerCase();
-  return Object.entries(MODEL_KINDS).find(([ending]) => name.endsWith(ending))?.[1];
 }

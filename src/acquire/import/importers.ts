@@ -15,8 +15,8 @@ import { importTfjsModel } from '../../convert/import/import-tfjs.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import { toSafetensors } from '../to-safetensors.ts';
 import { type EmbeddedLabels, embeddedFacts } from './embedded-facts.ts';
-import type { ModelKind } from './find-model.ts';
 import type { FoundFacts } from './found-facts.ts';
+import type { ModelKind } from './model-kinds.ts';
 import { defaultsFor, type PreprocessingFields, tfjsDefaults, usualDefaults } from './preprocessing-defaults.ts';
 import type { ShownScaling } from './settle-preprocessing.ts';
 

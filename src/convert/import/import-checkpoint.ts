@@ -1,4 +1,4 @@
-import { copyFile } from 'node:fs/promises';
+import { copyFile, open } from 'node:fs/promises';
 import { elementCount } from '../../common/tensor.ts';
 import { ConversionError } from '../conversion-error.ts';
 import { PytorchCheckpoint } from '../formats/pytorch/checkpoint.ts';
@@ -35,13 +35,13 @@ export interface OpenCheckpoint {
 }
 
 /**
- * Opens a file in the format that its name ends in.
+ * Opens a file in the format that its first bytes tell.
  *
  * @param choice which weights of a PyTorch checkpoint to take; see `findStateDict`
  * @throws ConversionError when it is damaged or has no such tensors
  */
 export async function openCheckpoint(path: string, choice?: WeightsChoice): Promise<OpenCheckpoint> {
-  const file = await (/\.safetensors$/i.test(path) ? SafetensorsFile.open(path) : PytorchCheckpoint.open(path, choice));
+  const file = await ((await isSafetensors(path)) ? SafetensorsFile.open(path) : PytorchCheckpoint.open(path, choice));
   try {
     const tensors = unwrapped(file);
     const close = () => file.close();
@@ -51,6 +51,20 @@ export async function openCheckpoint(path: string, choice?: WeightsChoice): Prom
   } catch (error) {
     await file.close();
     throw error;
+  }
+}
+
+/** By the first bytes; by the name when these are neither of safetensors nor of PyTorch, as in a damaged file. */
+async function isSafetensors(path: string): Promise<boolean> {
+  const handle = await open(path);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(9), 0, 9, 0);
+    const start = buffer.toString('latin1', 0, bytesRead);
+    return (
+      start.at(8) === '{' || (/\.safetensors$/i.test(path) && !start.startsWith('PK') && !start.startsWith('\x80'))
+    );
+  } finally {
+    await handle.close();
   }
 }
 

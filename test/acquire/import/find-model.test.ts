@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findModel } from '../../../src/acquire/import/find-model.ts';
@@ -101,4 +101,48 @@ test('a file that is no model or does not exist is refused', async () => {
   await expect(findModel(await put('a.mat'), undefined, work)).rejects.toThrow('cannot be imported: it must be');
   await put('empty/readme.md');
   await expect(findModel(join(folder, 'empty'), undefined, work)).rejects.toThrow('empty holds no model');
+});
+
+describe('what is no model of a supported kind is answered with the command that makes it importable', () => {
+  test.each<[string, Record<string, string>, string, string]>([
+    ['a SavedModel', { 'saved/saved_model.pb': 'graph' }, 'saved', 'tf2onnx.convert --saved-model'],
+    ['a SavedModel in a folder', { 'export/1/saved_model.pb': 'graph' }, 'export', 'export/1 --output model.onnx'],
+    ['a TensorFlow Lite model', { 'small.bin': '\x1c\0\0\0TFL3' }, 'small.bin', 'tf2onnx.convert --tflite'],
+    ['a frozen graph', { 'graph.pb': 'graph' }, 'graph.pb', '--graphdef'],
+    ['a Core ML package', { 'a.mlpackage/Manifest.json': '{}' }, 'a.mlpackage', 'torch.onnx.export'],
+    ['a Core ML model', { 'a.mlmodel': 'x' }, 'a.mlmodel', 'torch.onnx.export'],
+    [
+      'a pointer of Git LFS',
+      { 'a.safetensors': 'version https://git-lfs.github.com/spec/v1\noid' },
+      'a.safetensors',
+      'lfs pull --include a.safetensors',
+    ],
+    [
+      'a pointer of Git LFS in a folder',
+      { 'clone/a.onnx': 'version https://git-lfs.github.com/spec/v1\noid' },
+      'clone',
+      'lfs pull --include a.onnx',
+    ],
+    ['a web page', { 'a.pth': '<!DOCTYPE html>' }, 'a.pth', 'is a web page'],
+    ['a checkpoint of TensorFlow', { 'model.ckpt-9.index': 'x' }, 'model.ckpt-9.index', 'model.save("model.keras")'],
+  ])('%s', async (_, contents, path, reason) => {
+    for (const [name, text] of Object.entries(contents)) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFile(join(folder, name), text, 'latin1');
+    }
+    await expect(findModel(join(folder, path), undefined, work)).rejects.toThrow(reason);
+  });
+});
+
+test.each([
+  ['keras', '\x89HDF\r\n\x1a\n'],
+  ['keras', `PK\x03\x04${' '.repeat(26)}metadata.json`],
+  ['checkpoint', `PK\x03\x04${' '.repeat(26)}archive/data.pkl`],
+  ['checkpoint', '\x80\x02\x8a'],
+  ['checkpoint', '\x40\0\0\0\0\0\0\0{"a"'],
+  ['onnx', '\x08\x08\x12\x07pytorch'],
+])('a file with another ending is known by its bytes: %s', async (kind, start) => {
+  const path = join(folder, 'file.other');
+  await writeFile(path, start, 'latin1');
+  expect((await findModel(path, undefined, work)).kind).toBe(kind);
 });

@@ -31,7 +31,8 @@ export async function importTfjs(files: TfjsFiles, inputSize?: Pair): Promise<De
   const { format, modelTopology, weightsManifest } = parsed.data;
   if (format === 'graph-model') {
     throw new ConversionError(
-      'the file is a TF.js graph model; only layers models are supported: convert the original model',
+      'the file is a TF.js graph model; only layers models are supported. Run\n' +
+        '  python -m tf2onnx.convert --tfjs model.json --output model.onnx\nand import model.onnx',
     );
   }
   const model = parseTopology(modelTopology);
