@@ -8,23 +8,14 @@
 // `--initial-old-space-size=128` lets V8's old generation grow to 128 MB before the whole heap is marked. By default
 // that happens once or twice a second under load, as the bytes of photos count while the server's own 25 MB hardly
 // change: 7 % of all CPU. The price is 55 MB of memory.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { buildPage } from './build-page.mjs';
+import { build } from './build.mjs';
 
 // As PID 1 of a container a process ignores signals that it does not handle.
 const interrupt = (_signal, number) => process.exit(128 + number);
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, interrupt);
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const compiler = spawn(process.execPath, ['node_modules/typescript/bin/tsc', '--build'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-const [[status], built] = await Promise.all([once(compiler, 'exit'), buildPage(root)]);
-if (status !== 0) process.exit(status ?? 1);
-if (!built) console.error('The page could not be built: / leads to /docs instead.');
+const status = await build();
+if (status !== 0) process.exit(status);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, interrupt);
 await import('../dist/src/main.js');

@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LOG_LEVELS } from './common/logger.ts';
+import { packageFile } from './common/package-files.ts';
 import { type DownloadSettings, readDownloadSettings } from './download/settings.ts';
+import { defaultDataDir } from './settings/default-data-dir.ts';
 import type { SettingsFile } from './settings/settings-file.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -56,7 +57,13 @@ const settingsSchema = z.object({
   REQUESTS_PER_MINUTE: integer(0, 1_000_000_000)
     .default(6_000)
     .describe('Requests per minute of one key, or one address that has none; more get 429; 0 is no limit'),
-  DATA_DIR: z.string().default('./data').describe('Folder for jobs, trained models, conversions and features'),
+  DATA_DIR: z
+    .string()
+    .default('')
+    .describe(
+      'Folder for jobs, trained models, conversions and features. By default ./data in a checkout, and the folder for ' +
+        'data of programs where Menagerie is installed, such as ~/.local/share/menagerie',
+    ),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model for requests that name none'),
   DEFAULT_BACKBONE: z.string().default('resnet18_slim.tiny200').describe('Backbone for fine-tunes that name none'),
   ENGINE_THREADS: integer(1, 256)
@@ -128,17 +135,6 @@ export type Config = { readonly [Name in keyof Settings as CamelCase<Name>]: Set
   readonly downloads: () => DownloadSettings;
 };
 
-/** The folder of package.json, whether this file runs from `src` or from `dist/src`. */
-function packageRoot(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new Error(`no package.json above ${import.meta.dirname}`);
-    folder = parent;
-  }
-  return folder;
-}
-
 /** A setting as people read it. */
 interface DescribedSetting {
   readonly name: string;
@@ -185,8 +181,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
   return {
     ...settings,
-    dataDir: resolve(settings.dataDir),
-    zooDir: join(packageRoot(), 'zoo'),
+    dataDir: resolve(settings.dataDir || defaultDataDir(environment)),
+    zooDir: packageFile('zoo'),
     cores: availableParallelism(),
     memory,
     downloads: () => readDownloadSettings(environment),

@@ -14,6 +14,7 @@ import { ModelAdministration } from './catalogue/model-administration.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
+import { packageFile, packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
 import { FinetuneJobs } from './finetuning/finetune-jobs.ts';
 import { createAccess } from './http/access/access.ts';
@@ -22,7 +23,7 @@ import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { BodyParser } from './http/parsing/body-parser.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
-import { createModelTrainer, createServices, ENGINE_GRACE_MS, packageVersion } from './services.ts';
+import { createModelTrainer, createServices, ENGINE_GRACE_MS } from './services.ts';
 
 /**
  * Connections that wait to be accepted. Node's default of 511 is less than a burst of clients; the system may allow
@@ -58,7 +59,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   });
   const defaultModel = new DefaultModel({ ...config, registry, serving, logger });
   let isShuttingDown = false;
-  const version = await packageVersion(config);
+  const version = await packageVersion();
   const app = createApp({
     ...services,
     config,
@@ -87,8 +88,8 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     warnings: () => [...services.warnings(), ...finetuning.warnings],
     isShuttingDown: () => isShuttingDown,
     logger,
-    openapi: await readFile(join(zooDir, '..', 'openapi.yaml'), 'utf8'),
-    webDir: join(zooDir, '..', 'dist', 'web'),
+    openapi: await readFile(packageFile('openapi.yaml'), 'utf8'),
+    webDir: packageFile('dist', 'web'),
     version,
   });
   const { server, drain } = createHttpServer(app, config);
@@ -100,7 +101,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
       logger.info(
-        { host, port },
+        { host, port, dataDir },
         `listening on http://${host.includes(':') ? `[${host}]` : host}:${port}${config.basePath}`,
       );
       await defaultModel.load();

@@ -1,5 +1,4 @@
 /** Composition of everything but HTTP: the part that the server and the command lines share. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImageClassifier } from './answering/image-classification.ts';
 import { ImageExplainer } from './answering/image-explanation.ts';
@@ -9,6 +8,7 @@ import { FormatParity } from './catalogue/format-parity.ts';
 import { ModelControl } from './catalogue/model-control.ts';
 import { RepositoryWatch } from './catalogue/repository-watch.ts';
 import type { Logger } from './common/logger.ts';
+import { packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
 import { ModelTrainer } from './finetuning/model-trainer.ts';
 import { drawHeat } from './image/heat-overlay.ts';
@@ -70,7 +70,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     onLost: (loss) => metrics.observeEngineLoss(loss),
   });
   const metrics = createMetrics({
-    version: await packageVersion(config),
+    version: await packageVersion(),
     memory: () => [
       { process: 'server', rssBytes: process.memoryUsage.rss() },
       ...engines.report().map(({ index, rss }) => ({ process: `engine-${index}`, rssBytes: rss })),
@@ -162,10 +162,4 @@ export function createModelTrainer(services: Services, config: Config, logger: L
     featureDir: join(config.dataDir, 'features'),
     workDir,
   });
-}
-
-/** Version in package.json. */
-export async function packageVersion({ zooDir }: Config): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(zooDir, '..', 'package.json'), 'utf8')) as { version: string };
-  return version;
 }

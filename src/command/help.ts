@@ -26,7 +26,7 @@ export function overview(): string {
     'usage: menagerie [<command>] [<arguments>] [<options>]',
     'Classifies images, teaches models new classes, and serves them over HTTP.',
     rows.join('\n'),
-    'menagerie <command> --help shows the options of a command. Settings, such as DATA_DIR=./data, are in the\n' +
+    'menagerie <command> --help shows the options of a command. Settings, such as PORT=3000, are in the\n' +
       'environment or in the file of --config; menagerie serve --help lists them.',
     EXIT_CODE_WORDS,
   ].join('\n\n');

@@ -92,7 +92,6 @@ async function readSettings(environment: ProcessState['environment'], file?: str
 }
 
 async function version(): Promise<string> {
-  const { readConfig } = await import('../config.ts');
-  const { packageVersion } = await import('../services.ts');
-  return packageVersion(readConfig({}));
+  const { packageVersion } = await import('../common/package-files.ts');
+  return packageVersion();
 }

@@ -4,7 +4,7 @@ import { startServer, temporaryDataDir, untilReady } from '../../scripts/server-
 
 /** Builds the page as `npm start` does, and serves it. */
 export default async function servePage(project: TestProject): Promise<() => Promise<void>> {
-  const { status } = spawnSync(process.execPath, ['scripts/build-page.mjs'], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
   if (status !== 0) throw new Error('the page could not be built');
   const data = await temporaryDataDir();
   const server = await startServer(data.path);

@@ -48,7 +48,7 @@ export function pageRoutes({ webDir, version, config: { basePath } }: PageDepend
 }
 
 /**
- * Scripts and styles of the page, as `scripts/build-page.mjs` has compressed them where the client accepts that. Their
+ * Scripts and styles of the page, as `scripts/build.mjs` has compressed them where the client accepts that. Their
  * names contain their digests, so that browsers may cache them for ever.
  */
 export function pageAssets(webDir: string): RequestHandler {
