@@ -1,17 +1,14 @@
 /** Composition of the HTTP server, on top of `services.ts`. */
 import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { KeyFile } from './access/key-file.ts';
 import { KeyRing } from './access/key-ring.ts';
-import { ModelPuller } from './acquire/pull/model-puller.ts';
 import { ModelPulls } from './acquire/pull/model-pulls.ts';
 import { convertZoo } from './catalogue/convert-zoo.ts';
 import { DefaultModel } from './catalogue/default-model.ts';
-import { TfjsQuantizer } from './catalogue/export/tfjs-quantization.ts';
-import { ModelAdministration } from './catalogue/model-administration.ts';
-import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { packageFile, packageVersion } from './common/package-files.ts';
@@ -32,18 +29,22 @@ import { createModelTrainer, createServices, ENGINE_GRACE_MS } from './services.
 const MAX_PENDING_CONNECTIONS = 4_096;
 
 /** A server that is not listening yet. */
-export interface MenagerieServer {
-  /** Listens, then loads the default model, starts the jobs and converts the other models. */
-  start(): Promise<void>;
+export interface ServerParts {
+  /** Answers requests, also those of another HTTP server. */
+  readonly handler: RequestListener;
+  /** @returns the port @throws Error of the system, such as `EADDRINUSE` */
+  listen(): Promise<number>;
+  /** Loads the default model, starts the jobs and converts the other models. */
+  work(): Promise<void>;
   /** Stops accepting requests, lets those in flight finish and ends the children, within `SHUTDOWN_TIMEOUT_MS`. */
   close(): Promise<void>;
 }
 
-export async function createServer(config: Config, logger: Logger): Promise<MenagerieServer> {
+export async function createServer(config: Config, logger: Logger): Promise<ServerParts> {
   const keys = await KeyRing.open(new KeyFile(config.dataDir), logger);
   const access = await createAccess(config, keys);
   const services = await createServices(config, logger);
-  const { registry, repository, store, conversions, engines, serving, watch } = services;
+  const { registry, conversions, serving, watch, puller } = services;
   const { dataDir, zooDir } = config;
   const workDir = join(dataDir, 'work');
   const uploadDir = join(dataDir, 'uploads');
@@ -53,7 +54,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   const trainer = createModelTrainer(services, config, logger, workDir);
   const finetuning = new FinetuneJobs(trainer, queue, logger);
   const pulls = new ModelPulls({
-    puller: new ModelPuller({ seedDir: zooDir, pulledDir: join(dataDir, 'zoo'), settings: config.downloads }),
+    puller,
     publish: () => watch.scan(),
     logger,
   });
@@ -66,21 +67,6 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
     access,
     bodyBudget: new ByteBudget(config.maxBytesInFlight),
     parser: new BodyParser(config),
-    catalogue: new ModelCatalogue({
-      ...config,
-      version,
-      registry,
-      store,
-      conversions,
-      quantizer: new TfjsQuantizer(engines),
-    }),
-    administration: new ModelAdministration({
-      registry,
-      store,
-      conversions,
-      repository,
-      release: (model) => serving.release(model),
-    }),
     pulls,
     finetuning,
     uploadDir,
@@ -95,7 +81,8 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
   const { server, drain } = createHttpServer(app, config);
 
   return {
-    start: async () => {
+    handler: app,
+    listen: async () => {
       const { host } = config;
       server.listen({ port: config.port, host, backlog: MAX_PENDING_CONNECTIONS });
       await once(server, 'listening');
@@ -104,6 +91,9 @@ export async function createServer(config: Config, logger: Logger): Promise<Mena
         { host, port, dataDir },
         `listening on http://${host.includes(':') ? `[${host}]` : host}:${port}${config.basePath}`,
       );
+      return port;
+    },
+    work: async () => {
       await defaultModel.load();
       if (isShuttingDown) return;
       finetuning.start();

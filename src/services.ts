@@ -1,10 +1,14 @@
-/** Composition of everything but HTTP: the part that the server and the command lines share. */
+/** Composition of everything but HTTP: the part that the server and the library share. */
 import { join } from 'node:path';
+import { ModelPuller } from './acquire/pull/model-puller.ts';
 import { ImageClassifier } from './answering/image-classification.ts';
 import { ImageExplainer } from './answering/image-explanation.ts';
 import { ImagePipeline } from './answering/image-pipeline.ts';
 import { TensorInference } from './answering/tensor-inference.ts';
+import { TfjsQuantizer } from './catalogue/export/tfjs-quantization.ts';
 import { FormatParity } from './catalogue/format-parity.ts';
+import { ModelAdministration } from './catalogue/model-administration.ts';
+import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { ModelControl } from './catalogue/model-control.ts';
 import { RepositoryWatch } from './catalogue/repository-watch.ts';
 import type { Logger } from './common/logger.ts';
@@ -17,7 +21,7 @@ import { InferenceStatistics } from './metrics/inference-statistics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
-import { Registry } from './registry/registry.ts';
+import { type ModelVersion, Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
 import { Admission } from './serving/admission.ts';
 import { ConversionCache } from './serving/conversion-cache.ts';
@@ -29,7 +33,7 @@ import { ENGINE_NICENESS } from './serving/niceness.ts';
 /** Part of `SHUTDOWN_TIMEOUT_MS` that is left for the engines when the requests are answered. */
 export const ENGINE_GRACE_MS = 2_000;
 
-/** The objects that the server and the command lines share. */
+/** The objects that the server and the library share. */
 export interface Services {
   readonly registry: Registry;
   readonly repository: Repository;
@@ -41,6 +45,9 @@ export interface Services {
   readonly explainer: ImageExplainer;
   readonly inference: TensorInference;
   readonly control: ModelControl;
+  readonly catalogue: ModelCatalogue;
+  readonly administration: ModelAdministration;
+  readonly puller: ModelPuller;
   readonly watch: RepositoryWatch;
   readonly metrics: Metrics;
   readonly statistics: InferenceStatistics;
@@ -69,8 +76,9 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     logger,
     onLost: (loss) => metrics.observeEngineLoss(loss),
   });
+  const version = await packageVersion();
   const metrics = createMetrics({
-    version: await packageVersion(),
+    version,
     memory: () => [
       { process: 'server', rssBytes: process.memoryUsage.rss() },
       ...engines.report().map(({ index, rss }) => ({ process: `engine-${index}`, rssBytes: rss })),
@@ -123,6 +131,8 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   await watch.scan();
   const unloadable = () => watch.problems.map(({ where, reason }) => ({ name: where, reason }));
   const control = new ModelControl({ registry, serving, unloadable });
+  const quantizer = new TfjsQuantizer(engines);
+  const release = (model: ModelVersion) => serving.release(model);
   return {
     registry,
     repository,
@@ -134,6 +144,9 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     explainer,
     inference,
     control,
+    catalogue: new ModelCatalogue({ ...config, version, registry, store, conversions, quantizer }),
+    administration: new ModelAdministration({ registry, store, conversions, repository, release }),
+    puller: new ModelPuller({ seedDir: config.zooDir, pulledDir, settings: config.downloads }),
     watch,
     metrics,
     statistics,

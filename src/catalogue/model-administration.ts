@@ -65,6 +65,21 @@ export class ModelAdministration {
     await this.#parts.conversions.remove(served, staying);
   }
 
+  /**
+   * Removes a fine-tuned model: its aliases, then its versions. What could be removed stays removed after an error.
+   * @throws AppError as `removeVersion`
+   */
+  async removeModel(name: string): Promise<void> {
+    this.#requireStored(name);
+    const model = this.#parts.registry.get(name);
+    const isVersion = (key: string) => /^\d+$/.test(key);
+    const damaged = Object.keys(model.damaged);
+    const aliases = new Set([...Object.keys(model.aliases), ...damaged.filter((key) => !isVersion(key))]);
+    for (const alias of aliases) await this.removeAlias(name, alias);
+    const versions = [...model.versions.map(({ version }) => version), ...damaged.filter(isVersion).map(Number)];
+    for (const version of versions.sort((a, b) => a - b)) await this.removeVersion(`${name}@${version}`);
+  }
+
   #requireStored(name: string): void {
     const { registry } = this.#parts;
     if (registry.find(name)?.origin === 'store') return;

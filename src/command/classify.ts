@@ -1,56 +1,76 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf } from '../common/errors.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
-import { choice, text, wholeNumber } from './options.ts';
+import { inputImages } from './image-paths.ts';
+import { choice, share, text, wholeNumber } from './options.ts';
+import { ProgressBar } from './progress-bar.ts';
 import { UsageError } from './usage-error.ts';
-import { withServices } from './with-services.ts';
+import { withZoo } from './with-zoo.ts';
+
+/** Images whose answers are printed together. */
+const SLICE = 256;
 
 /** Classifies images. */
 export const classify = defineCommand({
-  usage: '<image> ...',
-  details: 'Prints the most probable classes of each image.',
+  usage: '<image, folder or -> ...',
+  details: 'Prints the most probable classes of each image; - reads one from standard input. No server is needed.',
   options: {
     model: text('<model>', 'name, name@version or name@alias (default: the default model)'),
     'top-k': wholeNumber('classes to print', 1, 5),
+    threshold: share('leave out classes with a lower probability', 0),
     runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
   },
-  run: ({ values: { model, 'top-k': topK, runtime }, positionals }, context) => {
+  run: async ({ values, positionals }, context) => {
+    const { terminal, signal } = context;
     if (positionals.length === 0) throw new UsageError('the image is missing');
-    return withServices(context, async ({ classifier }) => {
-      const { terminal, signal } = context;
-      const images = await Promise.all(
-        positionals.map(async (filename) => ({ filename, bytes: await read(filename) })),
-      );
-      const { results, ...answer } = await classifier.classify({
-        ...(model !== undefined && { model }),
-        runtime,
-        topK,
-        threshold: 0,
-        images,
-        signal,
-      });
-      terminal.line(`${answer.model}, version ${answer.version}`);
-      for (const result of results) {
-        terminal.line(`\n${result.filename}`);
-        if ('error' in result) {
-          terminal.line(`  ${result.error.message}`);
-          continue;
+    const { model, 'top-k': topK, threshold, runtime } = values;
+    const images = await inputImages(positionals);
+    return withZoo(context, async (zoo) => {
+      const bar = new ProgressBar('images');
+      const results: object[] = [];
+      let used = '';
+      let failures = 0;
+      try {
+        for (let start = 0; start < images.length; start += SLICE) {
+          const slice = images.slice(start, start + SLICE);
+          const answers = await zoo.classify(
+            slice.map(({ image }) => image),
+            { ...(model !== undefined && { model }), topK, threshold, runtime, signal },
+          );
+          bar.end();
+          for (const [index, answer] of answers.entries()) {
+            const name = slice[index]?.name ?? answer.image;
+            const { error, predictions, unknown, warnings } = answer;
+            const heading = `${answer.model}, version ${answer.version}`;
+            if (heading !== used) terminal.line(heading);
+            used = heading;
+            terminal.line(`\n${name}`);
+            if (error !== undefined) {
+              failures += 1;
+              terminal.line(`  ${error.message}`);
+            }
+            if (unknown) terminal.line('  unknown: the model is not confident enough in any class');
+            for (const { detail } of warnings) terminal.line(`  warning: ${detail}`);
+            for (const { label, score } of predictions) {
+              terminal.line(`  ${(100 * score).toFixed(1).padStart(5)} %  ${label}`);
+            }
+            results.push({
+              file: name,
+              model: answer.model,
+              version: answer.version,
+              ...(error === undefined
+                ? { predictions, warnings, ...(unknown !== undefined && { unknown }) }
+                : { error: { code: error.code, message: error.message } }),
+            });
+          }
+          bar.update(start + slice.length, images.length);
         }
-        if (result.unknown) terminal.line('  unknown: the model is not confident enough in any class');
-        for (const { detail } of result.warnings) terminal.line(`  warning: ${detail}`);
-        for (const { label, score } of result.predictions) {
-          terminal.line(`  ${(100 * score).toFixed(1).padStart(5)} %  ${label}`);
-        }
+      } finally {
+        bar.end();
       }
-      return results.some((result) => 'error' in result) ? EXIT_CODES.partial : EXIT_CODES.done;
+      terminal.document({ results });
+      if (failures === 0) return EXIT_CODES.done;
+      return failures < images.length ? EXIT_CODES.partial : EXIT_CODES.failed;
     });
   },
 });
-
-async function read(path: string): Promise<Buffer> {
-  return readFile(path).catch((thrown) => {
-    throw new Error(`${path} cannot be read: ${messageOf(thrown)}`);
-  });
-}

@@ -42,6 +42,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Imports a model from elsewhere: safetensors, .pth, .pt, TF.js, ONNX, or an archive of these.',
     load: async () => (await import('./import.ts')).importModel,
   },
+  export: {
+    summary: 'Writes a model as ONNX, TF.js or safetensors, in a zip.',
+    load: async () => (await import('./export.ts')).exportModel,
+  },
+  report: {
+    summary: 'Shows the report of a fine-tuned model.',
+    load: async () => (await import('./report.ts')).report,
+  },
   rm: {
     summary: 'Removes models: pulled, imported or fine-tuned ones.',
     load: async () => (await import('./rm.ts')).rm,

@@ -2,7 +2,7 @@ import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { choice, expectEnd, required } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
-import { withServices } from './with-services.ts';
+import { withZoo } from './with-zoo.ts';
 
 /** Measures the accuracy of a model on labelled images, with the code that serves requests. */
 export const evaluate = defineCommand({
@@ -15,22 +15,19 @@ export const evaluate = defineCommand({
     expectEnd(rest);
     const name = required('the model', model);
     const path = required('the folder or zip', data);
-    return withServices(context, async ({ registry, classifier }) => {
+    return withZoo(context, async (zoo) => {
       const { terminal, signal } = context;
-      const { measureAccuracy } = await import('../evaluation/accuracy.ts');
       const bar = new ProgressBar('images');
-      const { images, top1, top5, unknownClasses, unreadable } = await measureAccuracy(
-        (request) => classifier.classify({ ...request, signal }),
-        { model: registry.resolve(name), runtime, path, onProgress: (done, total) => bar.update(done, total) },
-      ).finally(() => bar.end());
-      terminal.line(
-        `${name} (${runtime}) on ${images} images of ${path}: top-1 ${percent(top1)}, top-5 ${percent(top5)}`,
-      );
+      const onProgress = (done: number, total: number) => bar.update(done, total);
+      const evaluation = await zoo.evaluate(name, path, { runtime, onProgress, signal }).finally(() => bar.end());
+      const { images, top1, top5, unknownClasses, unreadable } = evaluation;
+      const shares = `top-1 ${percent(top1)}, top-5 ${percent(top5)}`;
+      terminal.line(`${name} (${runtime}) on ${images} images of ${path}: ${shares}`);
       if (unknownClasses.length > 0) {
         terminal.line(`not counted, because the model does not have these classes: ${unknownClasses.join(', ')}`);
       }
       for (const { name: file, reason } of unreadable) terminal.line(`not counted: ${file}: ${reason}`);
-      terminal.document({ model: name, runtime, images, top1, top5, unknown_classes: unknownClasses, unreadable });
+      terminal.document({ ...evaluation, runtime });
       return undefined;
     });
   },

@@ -1,17 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { PreflightReport } from '../finetuning/dataset/preflight-report.ts';
-import type { PublishedVersion } from '../finetuning/model-trainer.ts';
-import type { TrainingReport } from '../finetuning/report/report-schema.ts';
-import type { TrainingProgress } from '../finetuning/training-progress.ts';
+import type { FinetuneOptions, FinetuneProgress } from '../library/finetune-job.ts';
 import { defineCommand } from './command.ts';
 import { choice, expectEnd, flag, required, text, texts } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
-import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
-import { withServices } from './with-services.ts';
+import { withZoo } from './with-zoo.ts';
 
 /** Trains a model on images of one's own classes. */
 export const finetune = defineCommand({
@@ -37,41 +29,32 @@ export const finetune = defineCommand({
       name: dryRun ? (name ?? 'dry-run') : required('--name', name),
       ...defined({ backbone, search, promote, encoding }),
       ...Object.fromEntries(set.map(parseSetting)),
-    };
-    return withServices(context, async (services, config, logger) => {
+    } as FinetuneOptions;
+    return withZoo(context, async (zoo) => {
       const { terminal, signal } = context;
-      const [{ parseFinetuneOptions }, { parseTrainingReport }, { REPORT_FILE, REPORT_PAGE }, { createModelTrainer }] =
-        await Promise.all([
-          import('../finetuning/finetune-options.ts'),
-          import('../finetuning/report/report-schema.ts'),
-          import('../finetuning/version-files.ts'),
-          import('../services.ts'),
-        ]);
-      const workDir = await mkdtemp(join(tmpdir(), 'menagerie-finetune-'));
+      const [{ parseTrainingReport }, { REPORT_PAGE }, { printFindings, printReport, printWarnings }] = await Promise.all([
+        import('../finetuning/report/report-schema.ts'),
+        import('../finetuning/version-files.ts'),
+        import('./print-report.ts'),
+      ]);
       const progress = progressDisplay();
-      try {
-        const options = parseFinetuneOptions(given);
-        const trainer = createModelTrainer(services, config, logger, workDir);
-        if (dryRun) {
-          const found = await trainer.inspect(options, path, { onProgress: progress.update, signal });
-          progress.end();
-          printFindings(terminal, found);
-          terminal.document(found);
-          return undefined;
-        }
-        const published = await trainer.train(options, path, randomUUID(), { onProgress: progress.update, signal });
-        progress.end();
-        const { model, version, promoted, summary } = published;
-        const report = await readFile(await services.store.localFile(model, version, REPORT_FILE), 'utf8');
-        const page = await services.store.localFile(model, version, REPORT_PAGE);
-        const parsed = parseTrainingReport(report);
-        printWarnings(terminal, parsed.dataset.preflight);
-        printSummary(terminal, parsed, published, page);
-        terminal.document({ model, version, promoted, summary, report: page });
-      } finally {
-        progress.end();
-        await rm(workDir, { recursive: true, force: true });
+      if (dryRun) {
+        const found = await zoo.inspect(path, { ...given, onProgress: progress.update, signal }).finally(progress.end);
+        printFindings(terminal, found);
+        terminal.document(found);
+        return undefined;
       }
+      const job = await zoo.finetune(path, { ...given, onProgress: progress.update, signal });
+      const result = await job.result.finally(progress.end);
+      const { model, version, promoted } = result;
+      const report = parseTrainingReport(await zoo.report(`${model}@${version}`));
+      const page = await zoo.services.store.localFile(model, version, REPORT_PAGE);
+      printWarnings(terminal, report.dataset.preflight);
+      printReport(terminal, report);
+      if (!promoted) terminal.line(`\n${model} still means the version before`);
+      const reference = promoted ? model : `${model}@${version}`;
+      terminal.line(`\nReport: ${page}\nTry it: npx menagerie classify photo.jpg --model ${reference}`);
+      terminal.document({ ...result, report: page });
       return undefined;
     });
   },
@@ -92,51 +75,8 @@ function parseSetting(pair: string): [option: string, value: unknown] {
   }
 }
 
-const MARKS = { good: '+', caution: '!', bad: '-' } as const;
-
-/** What a data set would be used for. */
-function printFindings(terminal: Terminal, report: PreflightReport): void {
-  terminal.line(`${report.will_train}\n`);
-  terminal.line(`${'class'.padEnd(24)}    train  validation     test`);
-  for (const { name, train, validation, test } of report.classes) {
-    const counts = [String(train).padStart(9), String(validation).padStart(12), String(test).padStart(9)];
-    terminal.line(`${name.slice(0, 24).padEnd(24)}${counts.join('')}`);
-  }
-  for (const { reason, count, examples } of report.ignored.reasons) {
-    terminal.line(`\nnot used, ${reason}: ${count}, for example ${examples.slice(0, 3).join(', ')}`);
-  }
-  terminal.line();
-  printWarnings(terminal, report);
-}
-
-function printWarnings(terminal: Terminal, { warnings }: Pick<PreflightReport, 'warnings'>): void {
-  for (const { message } of warnings) terminal.line(`! ${message}`);
-}
-
-function printSummary(
-  terminal: Terminal,
-  report: TrainingReport,
-  { model, version, promoted }: PublishedVersion,
-  page: string,
-): void {
-  terminal.line(`${model}, version ${version}${promoted ? '' : `; ${model} still points to the version before`}\n`);
-  for (const { level, text } of report.verdict) terminal.line(`${MARKS[level]} ${text}`);
-  if (report.test !== null) {
-    terminal.line(`\n${'class'.padEnd(24)} precision   recall       F1  images`);
-    for (const row of report.test.per_class) {
-      const shares = [row.precision, row.recall, row.f1].map((share) => share.toFixed(2).padStart(9)).join('');
-      terminal.line(`${row.class.slice(0, 24).padEnd(24)} ${shares}${String(row.support).padStart(8)}`);
-    }
-  }
-  if (report.next_steps.length > 0) {
-    terminal.line(`\nWhat to do next:\n${report.next_steps.map((step) => `- ${step}`).join('\n')}`);
-  }
-  const reference = promoted ? model : `${model}@${version}`;
-  terminal.line(`\nReport: ${page}\nTry it: npx menagerie classify photo.jpg --model ${reference}`);
-}
-
 /** What the progress bar counts in each phase; phases without a count are not drawn. */
-const UNITS: Readonly<Partial<Record<TrainingProgress['phase'], string>>> = {
+const UNITS: Readonly<Partial<Record<FinetuneProgress['phase'], string>>> = {
   inspecting: 'images inspected',
   augmenting: 'images augmented',
   searching: 'candidates tried',
@@ -148,7 +88,7 @@ function progressDisplay() {
   let bar: ProgressBar | undefined;
   let current = '';
   const end = (): void => bar?.end();
-  const update = ({ phase, done, total, val_accuracy }: TrainingProgress): void => {
+  const update = ({ phase, done, total, validationAccuracy }: FinetuneProgress): void => {
     const unit = UNITS[phase];
     if (phase !== current) {
       end();
@@ -156,7 +96,8 @@ function progressDisplay() {
       current = phase;
     }
     if (done === undefined || total === undefined) return;
-    const note = val_accuracy === undefined ? '' : `validation accuracy ${(100 * val_accuracy).toFixed(1)} %`;
+    const note =
+      validationAccuracy === undefined ? '' : `validation accuracy ${(100 * validationAccuracy).toFixed(1)} %`;
     bar?.update(done, total, note);
   };
   return { update, end };

@@ -16,7 +16,7 @@ export interface InstalledModels {
 
 /** Reads the models without the services that compute. */
 export async function readInstalledModels({ dataDir, zooDir }: Config): Promise<InstalledModels> {
-  const logger = createLogger('error', process.stderr);
+  const logger = createLogger('fatal', process.stderr);
   const pulledDir = join(dataDir, 'zoo');
   const store = await FileArtifactStore.open(join(dataDir, 'models'), logger);
   const listing = await new Repository(zooDir, store, pulledDir).list();

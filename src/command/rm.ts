@@ -1,27 +1,40 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { removePulled } from '../acquire/pull/removal.ts';
 import { defineCommand } from './command.ts';
 import { flag } from './options.ts';
 import { UsageError } from './usage-error.ts';
+import { withZoo } from './with-zoo.ts';
 
-/** Removes pulled and imported models. */
+/** Removes models. */
 export const rm = defineCommand({
-  usage: '<model> ...',
+  usage: '<model or model@version> ...',
+  details:
+    'Removes pulled and imported models, one version of a fine-tuned model (flowers@2), or all of it (flowers).\n' +
+    'It asks on a terminal, and needs --yes elsewhere. menagerie gc removes what was made of them.',
   options: { yes: flag('do not ask') },
-  run: async ({ positionals }, { terminal, config: readConfig }) => {
+  run: ({ values: { yes }, positionals }, context) => {
     if (positionals.length === 0) throw new UsageError('the model is missing; menagerie list shows all models');
-    const { zooDir, dataDir } = await readConfig();
-    for (const name of positionals) {
-      const bytes = await removePulled(join(dataDir, 'zoo'), name);
-      if (bytes === undefined) {
-        const embedded = existsSync(join(zooDir, name, 'manifest.json'));
-        throw new Error(
-          embedded ? `${name} is embedded and cannot be removed` : `there is no pulled or imported model ${name}`,
-        );
+    return withZoo(context, async (zoo) => {
+      const { terminal, signal } = context;
+      const models = await zoo.models();
+      const removed: string[] = [];
+      for (const reference of positionals) {
+        const model = models.find(({ name }) => name === reference);
+        const versions = model?.state === 'trained' ? ` with ${versionCount(model.versions.length)}` : '';
+        const known = model !== undefined || reference.includes('@');
+        // What is not there needs no question: the error says so.
+        if (!yes && known && !(await terminal.confirm(`Remove ${reference}${versions}?`, signal))) {
+          terminal.line(`${reference}: kept`);
+          continue;
+        }
+        await zoo.remove(reference);
+        terminal.line(`${reference}: removed`);
+        removed.push(reference);
       }
-      terminal.line(`${name}: removed, ${(bytes / 1e6).toFixed(1)} MB; npx menagerie gc removes its conversions`);
-    }
-    return undefined;
+      terminal.document({ removed });
+      return undefined;
+    });
   },
 });
+
+function versionCount(count: number): string {
+  return count === 1 ? 'its version' : `its ${count} versions`;
+}

@@ -18,8 +18,11 @@ export interface ProcessState {
   readonly signal: AbortSignal;
 }
 
-/** Runs what the arguments say, and prints what went wrong. @returns the exit code, unless the signal is aborted */
-export async function runCommand({ args, environment, signal }: ProcessState): Promise<ExitCode> {
+/**
+ * Runs what the arguments say, and prints what went wrong.
+ * @returns the exit code; undefined when the command was interrupted: the signal decides then
+ */
+export async function runCommand({ args, environment, signal }: ProcessState): Promise<ExitCode | undefined> {
   const terminal = new Terminal(args.includes('--json'));
   const [first, ...others] = args;
   try {
@@ -38,8 +41,8 @@ export async function runCommand({ args, environment, signal }: ProcessState): P
     return await runArguments(name, command, isNamed ? others : args, { terminal, signal, environment });
   } catch (thrown) {
     if (signal.aborted) {
-      terminal.note('interrupted');
-      return EXIT_CODES.failed;
+      terminal.interrupted();
+      return undefined;
     }
     terminal.fail(thrown);
     return thrown instanceof UsageError ? EXIT_CODES.usage : EXIT_CODES.failed;

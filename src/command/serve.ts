@@ -28,7 +28,8 @@ export const serve = defineCommand({
       const server = await createServer(config, logger);
       const closed = stopped.then(() => stop(server, logger));
       putEventLoopFirst();
-      await Promise.race([server.start(), closed]);
+      await server.listen();
+      await Promise.race([server.work(), closed]);
       return await closed;
     } catch (thrown) {
       throw new Error(`menagerie cannot start: ${messageOf(thrown)}`, { cause: thrown });

@@ -43,6 +43,12 @@ export class Terminal {
     this.document({ error: { code, message } });
   }
 
+  /** Says that a signal ended the command. */
+  interrupted(): void {
+    this.note('interrupted');
+    this.document({ error: { code: 'interrupted', message: 'interrupted' } });
+  }
+
   /**
    * Asks a question that is answered with yes or no.
    * @throws UsageError when nobody can be asked

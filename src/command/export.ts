@@ -1,0 +1,42 @@
+import { createWriteStream } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { EXPORT_FORMATS } from '../catalogue/export/export-format.ts';
+import { WEIGHT_STORAGES } from '../convert/formats/tfjs/weights.ts';
+import { defineCommand } from './command.ts';
+import { choice, expectEnd, required, text } from './options.ts';
+import { withZoo } from './with-zoo.ts';
+
+/** Writes a model as a zip. */
+export const exportModel = defineCommand({
+  usage: '<model>',
+  details: 'The zip has the model, its classes, its card and how to run it.',
+  options: {
+    format: choice(EXPORT_FORMATS, 'format of the model', 'onnx'),
+    quantize: choice(WEIGHT_STORAGES, 'how the weights of tfjs are stored', 'float32'),
+    out: text('<file or folder>', 'where to write the zip (default: <model>-<version>-<format>.zip here)'),
+  },
+  run: ({ values: { format, quantize, out }, positionals: [model, ...rest] }, context) => {
+    expectEnd(rest);
+    const name = required('the model', model);
+    return withZoo(context, async (zoo) => {
+      const { terminal, signal } = context;
+      const { filename, zip } = await zoo.export(name, { format, quantize });
+      const isFolder = out !== undefined && (await stat(out).catch(() => undefined))?.isDirectory();
+      const path = out === undefined ? filename : isFolder ? join(out, filename) : out;
+      // Under another name until it is whole.
+      const unfinished = `${path}.partial`;
+      try {
+        await pipeline(zip, createWriteStream(unfinished), { signal });
+        await rename(unfinished, path);
+      } finally {
+        await rm(unfinished, { force: true });
+      }
+      const { size } = await stat(path);
+      terminal.line(`${path}: ${name} as ${format}, ${(size / 1e6).toFixed(1)} MB`);
+      terminal.document({ model: name, format, file: path, bytes: size });
+      return undefined;
+    });
+  },
+});

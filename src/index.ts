@@ -1,0 +1,31 @@
+/**
+ * Menagerie as a library: image classification in one's own program, and its HTTP server to start or to mount.
+ * @packageDocumentation
+ */
+
+export { AppError as MenagerieError, type ErrorCode } from './common/errors.ts';
+export type {
+  ClassifyOptions,
+  DrawOptions,
+  ExplainOptions,
+  Explanation,
+  ImageAnswer,
+  ImageInput,
+  Prediction,
+  Runtime,
+} from './library/answers.ts';
+export { createServer, type MenagerieServer } from './library/create-server.ts';
+export type { FinetuneJob, FinetuneOptions, FinetuneProgress, FinetuneResult } from './library/finetune-job.ts';
+export type { AugmentationOptions, TrainingOptions } from './library/finetune-options.ts';
+export type { ModelInfo, ModelState } from './library/model-info.ts';
+export { openZoo } from './library/open-zoo.ts';
+export type { DownloadOptions, ServerOptions, ZooOptions } from './library/settings.ts';
+export type {
+  EvaluateOptions,
+  Evaluation,
+  ExportOptions,
+  ModelExport,
+  PullOptions,
+  PullProgress,
+  Zoo,
+} from './library/zoo.ts';

@@ -1,0 +1,122 @@
+import { EventEmitter, once } from 'node:events';
+import type { TrainingProgress } from '../finetuning/training-progress.ts';
+import type { TrainingOptions } from './finetune-options.ts';
+
+/** Options of `finetune`. */
+export interface FinetuneOptions extends TrainingOptions {
+  /** Name of the model: lower-case letters, digits, `_` and `-`. A new version is added when it is there already. */
+  readonly name: string;
+  /** Called with every step. */
+  readonly onProgress?: (progress: FinetuneProgress) => void;
+  /** Cancels the training; `result` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far a fine-tune is. Numbers that a phase does not have are absent. */
+export interface FinetuneProgress {
+  readonly phase: 'reading' | 'inspecting' | 'augmenting' | 'searching' | 'training' | 'evaluating' | 'exporting';
+  /** Images, copies, candidates or epochs of this phase that are done, and in all. */
+  readonly done?: number;
+  readonly total?: number;
+  /** Estimate for this phase, in seconds. */
+  readonly secondsLeft?: number;
+  /** Cross-entropy in nats, and accuracy from 0 to 1, on the training images. */
+  readonly loss?: number;
+  readonly accuracy?: number;
+  /** The same on the validation images. */
+  readonly validationLoss?: number;
+  readonly validationAccuracy?: number;
+}
+
+/** A version that was trained and can be used at once. */
+export interface FinetuneResult {
+  readonly model: string;
+  readonly version: number;
+  /** Whether the bare name of the model now means this version. */
+  readonly promoted: boolean;
+  /** Accuracy on held-out images, 0 to 1; absent when there are none. */
+  readonly accuracy?: number;
+  /** Accuracy of the version that the bare name meant before, on the same images. */
+  readonly previousAccuracy?: number;
+  /** What the results mean, the most important finding first. */
+  readonly verdict: readonly { readonly level: 'good' | 'caution' | 'bad'; readonly text: string }[];
+  /** What to do to improve the model. */
+  readonly nextSteps: readonly string[];
+}
+
+/** A fine-tune that runs. Iterating over it gives its progress until it ends, however it ends. */
+export interface FinetuneJob extends AsyncIterable<FinetuneProgress> {
+  /** The new version. Rejects with a `MenagerieError`, or when the job was cancelled. */
+  readonly result: Promise<FinetuneResult>;
+  /** Stops the training and waits until nothing is left of it. `result` rejects with an `AbortError`. */
+  cancel(): Promise<void>;
+}
+
+/** Runs a training and tells those who iterate over it how far it is. */
+export class RunningFinetune implements FinetuneJob {
+  readonly result: Promise<FinetuneResult>;
+  readonly #cancelled = new AbortController();
+  readonly #changes = new EventEmitter<{ change: [] }>();
+  #latest: FinetuneProgress = { phase: 'reading' };
+  #steps = 1;
+  #ended = false;
+
+  /** @param train begins at once; rejects with the reason of its signal when that is aborted */
+  constructor(
+    { onProgress, signal }: Pick<FinetuneOptions, 'onProgress' | 'signal'>,
+    train: (control: {
+      onProgress: (progress: TrainingProgress) => void;
+      signal: AbortSignal;
+    }) => Promise<FinetuneResult>,
+  ) {
+    this.#changes.setMaxListeners(0);
+    const { signal: cancelled } = this.#cancelled;
+    const training = train({
+      signal: signal === undefined ? cancelled : AbortSignal.any([signal, cancelled]),
+      onProgress: (progress) => {
+        this.#latest = progressOf(progress);
+        this.#steps += 1;
+        this.#changes.emit('change');
+        onProgress?.(this.#latest);
+      },
+    });
+    this.result = training.finally(() => {
+      this.#ended = true;
+      this.#changes.emit('change');
+    });
+    // Whoever only iterates shall not end the process; whoever asks for the result gets the error.
+    this.result.catch(() => undefined);
+  }
+
+  async cancel(): Promise<void> {
+    this.#cancelled.abort(new DOMException('the fine-tune was cancelled', 'AbortError'));
+    await this.result.catch(() => undefined);
+  }
+
+  /** Yields the latest step; a reader that is slower than the training misses some. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<FinetuneProgress> {
+    let seen = 0;
+    while (!this.#ended || seen < this.#steps) {
+      if (seen === this.#steps) {
+        await once(this.#changes, 'change');
+        continue;
+      }
+      seen = this.#steps;
+      yield this.#latest;
+    }
+  }
+}
+
+/** A step of a training in the words of the library. */
+export function progressOf({ phase, done, total, seconds_left, loss, accuracy, ...more }: TrainingProgress): FinetuneProgress {
+  const all = {
+    done,
+    total,
+    secondsLeft: seconds_left,
+    loss,
+    accuracy,
+    validationLoss: more.val_loss,
+    validationAccuracy: more.val_accuracy,
+  };
+  return { phase, ...Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) };
+}

@@ -1,0 +1,274 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { removePulled } from '../acquire/pull/removal.ts';
+import type { ImageResult } from '../answering/image-classification.ts';
+import { forEachConcurrently } from '../common/concurrency.ts';
+import { AppError } from '../common/errors.ts';
+import { createLogger, type Logger } from '../common/logger.ts';
+import type { Config } from '../config.ts';
+import { measureAccuracy } from '../evaluation/accuracy.ts';
+import type { PreflightReport } from '../finetuning/dataset/preflight-report.ts';
+import { type FinetuneOptions as ParsedOptions, parseFinetuneOptions } from '../finetuning/finetune-options.ts';
+import type { ModelTrainer } from '../finetuning/model-trainer.ts';
+import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
+import type { TrainingProgress } from '../finetuning/training-progress.ts';
+import type { ModelVersion } from '../registry/registry.ts';
+import { createModelTrainer, createServices, type Services } from '../services.ts';
+import {
+  answerOf,
+  type ClassifyOptions,
+  type DrawOptions,
+  type ExplainOptions,
+  type Explanation,
+  explanationOf,
+  type ImageAnswer,
+  type ImageInput,
+  type Runtime,
+  readImage,
+} from './answers.ts';
+import { withCodes } from './errors.ts';
+import { type FinetuneJob, type FinetuneOptions, type FinetuneResult, progressOf, RunningFinetune } from './finetune-job.ts';
+import { requestOf } from './finetune-options.ts';
+import { type ModelInfo, modelInfos } from './model-info.ts';
+import { configOf, type ZooOptions } from './settings.ts';
+import type { EvaluateOptions, Evaluation, ExportOptions, ModelExport, PullOptions, Zoo } from './zoo.ts';
+
+/** Images of one call that are read and computed at once: enough for full batches in every engine. */
+const IN_FLIGHT = 64;
+
+/**
+ * Opens the models of a folder in this process. Nothing is read from the environment, no signal is handled, and nothing
+ * is printed; the processes that compute run until `close`.
+ * @throws MenagerieError `invalid_request` when a setting is wrong; `storage_unavailable`, `storage_full`
+ */
+export async function openZoo(options: ZooOptions = {}): Promise<Zoo> {
+  return withCodes(undefined, async () => {
+    const config = configOf(options);
+    const zoo = await OpenedZoo.open(config, createLogger(config.logLevel));
+    await zoo.services.watch.start();
+    return zoo;
+  });
+}
+
+/** The zoo, with the services below it for the commands. */
+export class OpenedZoo implements Zoo {
+  readonly services: Services;
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #jobs = new Set<RunningFinetune>();
+  #closed: Promise<void> | undefined;
+
+  private constructor(services: Services, config: Config, logger: Logger) {
+    this.services = services;
+    this.#config = config;
+    this.#logger = logger;
+  }
+
+  static async open(config: Config, logger: Logger): Promise<OpenedZoo> {
+    return new OpenedZoo(await createServices(config, logger), config, logger);
+  }
+
+  classify(images: readonly ImageInput[], options: ClassifyOptions = {}): Promise<ImageAnswer[]> {
+    return this.#call(options.signal, async () => {
+      const { topK = 5, threshold = 0 } = options;
+      expect(Number.isSafeInteger(topK) && topK >= 1, 'topK', 'a whole number of at least 1', topK);
+      expect(threshold >= 0 && threshold <= 1, 'threshold', 'a number from 0 to 1', threshold);
+      const runtime = runtimeOf(options.runtime);
+      // All images are answered by one version, wherever its alias points meanwhile.
+      const model = this.services.registry.resolveClassifier(options.model ?? this.#config.defaultModel);
+      const answers: ImageAnswer[] = [];
+      const classifyOne = async ([index, image]: [number, ImageInput]): Promise<void> => {
+        options.signal?.throwIfAborted();
+        const name = typeof image === 'string' ? image : `image ${index + 1}`;
+        const result = await this.#classifyOne(model, image, index, { topK, threshold, runtime }, options.signal);
+        answers[index] = answerOf(name, model, result);
+      };
+      await forEachConcurrently(images.entries(), Math.min(IN_FLIGHT, this.#config.queueLimit), classifyOne);
+      return answers;
+    });
+  }
+
+  explain(image: ImageInput, options: ExplainOptions = {}): Promise<Explanation> {
+    return this.#call(options.signal, async () =>
+      explanationOf(await this.services.explainer.explain(await explanationRequest(image, options))),
+    );
+  }
+
+  drawExplanation(image: ImageInput, options: DrawOptions = {}): Promise<Uint8Array> {
+    return this.#call(options.signal, async () => {
+      const { opacity = 0.65 } = options;
+      expect(opacity >= 0 && opacity <= 1, 'opacity', 'a number from 0 to 1', opacity);
+      return this.services.explainer.draw(await explanationRequest(image, options), opacity);
+    });
+  }
+
+  finetune(path: string, { name, onProgress, signal, ...training }: FinetuneOptions): Promise<FinetuneJob> {
+    return this.#call(signal, () => {
+      const request = requestOf(name, training);
+      const parsed = parseFinetuneOptions(request);
+      createModelTrainer(this.services, this.#config, this.#logger, tmpdir()).pinBackbone(request);
+      const job = new RunningFinetune({ ...(onProgress && { onProgress }), ...(signal && { signal }) }, (control) =>
+        withCodes(control.signal, () => this.#train(parsed, path, control)),
+      );
+      this.#jobs.add(job);
+      void job.result.catch(() => undefined).then(() => this.#jobs.delete(job));
+      return job;
+    });
+  }
+
+  /** Checks a data set without training. @throws AppError when it cannot be trained on */
+  inspect(path: string, { name, onProgress, signal, ...training }: FinetuneOptions): Promise<PreflightReport> {
+    return this.#call(signal, () => {
+      const options = parseFinetuneOptions(requestOf(name, training));
+      const control = {
+        onProgress: (progress: TrainingProgress) => onProgress?.(progressOf(progress)),
+        signal: signal ?? new AbortController().signal,
+      };
+      return this.#withTrainer((trainer) => trainer.inspect(options, path, control));
+    });
+  }
+
+  evaluate(reference: string, path: string, options: EvaluateOptions = {}): Promise<Evaluation> {
+    const { onProgress, signal } = options;
+    return this.#call(signal, async () => {
+      const { classifier, registry } = this.services;
+      const model = registry.resolveClassifier(reference);
+      const accuracy = await measureAccuracy(
+        (request) => classifier.classify(signal === undefined ? request : { ...request, signal }),
+        { model, runtime: runtimeOf(options.runtime), path, ...(onProgress && { onProgress }) },
+      );
+      return { model: model.name, version: model.version, ...accuracy };
+    });
+  }
+
+  models(): Promise<ModelInfo[]> {
+    return this.#call(undefined, async () => {
+      const { registry, watch } = this.services;
+      await watch.scan();
+      return modelInfos({ models: registry.list(), absent: registry.absent() }, this.#config);
+    });
+  }
+
+  report(model: string, format: 'json' | 'html' = 'json'): Promise<string> {
+    return this.#call(undefined, () => {
+      expect(format === 'json' || format === 'html', 'format', 'json or html', format);
+      return this.services.catalogue.report(model, format);
+    });
+  }
+
+  export(model: string, { format, quantize = 'float32' }: ExportOptions): Promise<ModelExport> {
+    return this.#call(undefined, () => this.services.catalogue.export(model, { format, quantize }));
+  }
+
+  pull(name: string, options: PullOptions = {}): Promise<ModelInfo> {
+    const { mirror, backboneOnly, onProgress = () => {}, signal = new AbortController().signal } = options;
+    return this.#call(signal, async () => {
+      await this.services.puller.pull(name, { mirror, backboneOnly, onProgress, signal });
+      const model = (await this.models()).find((each) => each.name === name);
+      if (model === undefined) throw new AppError('model_unavailable', `${name} was pulled, but cannot be read`);
+      return model;
+    });
+  }
+
+  remove(reference: string): Promise<void> {
+    return this.#call(undefined, async () => {
+      const { administration, registry, watch } = this.services;
+      await watch.scan();
+      const [name = ''] = reference.split('@');
+      if (registry.find(name)?.origin === 'store') {
+        if (reference.includes('@')) await administration.removeVersion(reference);
+        else await administration.removeModel(name);
+        return;
+      }
+      if ((await removePulled(join(this.#config.dataDir, 'zoo'), reference)) === undefined) {
+        const { name: known } = registry.get(reference);
+        throw new AppError('model_read_only', `"${known}" is embedded in the package and cannot be removed`);
+      }
+      await watch.scan();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= withCodes(undefined, async () => {
+      await Promise.all([...this.#jobs].map((job) => job.cancel()));
+      await this.services.close();
+    });
+    return this.#closed;
+  }
+
+  /** @throws AppError `shutting_down` after `close` */
+  #call<T>(signal: AbortSignal | undefined, call: () => T | Promise<T>): Promise<T> {
+    return withCodes(signal, () => {
+      if (this.#closed !== undefined) throw new AppError('shutting_down', 'the zoo was closed');
+      return call();
+    });
+  }
+
+  async #classifyOne(
+    { name, version }: ModelVersion,
+    image: ImageInput,
+    index: number,
+    options: { readonly topK: number; readonly threshold: number; readonly runtime: Runtime },
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<ImageResult> {
+    const model = `${name}@${version}`;
+    let read: Awaited<ReturnType<typeof readImage>>;
+    try {
+      read = await readImage(image, index);
+    } catch (thrown) {
+      if (thrown instanceof AppError) return { filename: String(image), error: thrown };
+      throw thrown;
+    }
+    const { results } = await this.services.classifier.classify({ model, ...options, images: [read], signal });
+    const [result] = results;
+    if (result === undefined) throw new Error('the classifier returned no result for an image');
+    return result;
+  }
+
+  async #train(
+    options: ParsedOptions,
+    path: string,
+    control: { onProgress: (progress: TrainingProgress) => void; signal: AbortSignal },
+  ): Promise<FinetuneResult> {
+    const key = randomUUID();
+    const published = await this.#withTrainer((trainer) => trainer.train(options, path, key, control));
+    const { model, version, promoted, accuracy, currentAccuracy } = published;
+    const report = parseTrainingReport(await this.services.catalogue.report(`${model}@${version}`, 'json'));
+    return {
+      model,
+      version,
+      promoted,
+      ...(accuracy !== undefined && { accuracy }),
+      ...(currentAccuracy !== undefined && { previousAccuracy: currentAccuracy }),
+      verdict: report.verdict,
+      nextSteps: report.next_steps,
+    };
+  }
+
+  /** Gives trainings a folder of their own: that of a server may belong to another process. */
+  async #withTrainer<T>(work: (trainer: ModelTrainer) => Promise<T>): Promise<T> {
+    const workDir = await mkdtemp(join(tmpdir(), 'menagerie-finetune-'));
+    try {
+      return await work(createModelTrainer(this.services, this.#config, this.#logger, workDir));
+    } finally {
+      await rm(workDir, { recursive: true, force: true });
+    }
+  }
+}
+
+async function explanationRequest(image: ImageInput, { model, class: wanted, signal }: ExplainOptions) {
+  const { filename, bytes } = await readImage(image, 0);
+  return { model, class: wanted, image: { filename, bytes }, signal: signal ?? new AbortController().signal };
+}
+
+function runtimeOf(runtime: Runtime = 'onnx'): Runtime {
+  expect(runtime === 'onnx' || runtime === 'tfjs', 'runtime', 'onnx or tfjs', runtime);
+  return runtime;
+}
+
+/** @throws AppError `invalid_request` that says what would be right */
+function expect(isRight: boolean, name: string, right: string, given: unknown): void {
+  if (!isRight) throw new AppError('invalid_request', `${name} must be ${right}, not ${JSON.stringify(given)}`);
+}

@@ -1,0 +1,133 @@
+import type { Readable } from 'node:stream';
+import type {
+  ClassifyOptions,
+  DrawOptions,
+  ExplainOptions,
+  Explanation,
+  ImageAnswer,
+  ImageInput,
+  Runtime,
+} from './answers.ts';
+import type { FinetuneJob, FinetuneOptions } from './finetune-job.ts';
+import type { ModelInfo } from './model-info.ts';
+
+/** Options of `evaluate`. */
+export interface EvaluateOptions {
+  /** Default `onnx`. */
+  readonly runtime?: Runtime;
+  /** Called after each image. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Aborts the call, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Accuracy of a model on labelled images. */
+export interface Evaluation {
+  readonly model: string;
+  readonly version: number;
+  /** Images that were counted. */
+  readonly images: number;
+  /** Shares of them whose class is the most probable one, and among the five most probable; 0 to 1. */
+  readonly top1: number;
+  readonly top5: number;
+  /** Classes of the data set that the model does not have; their images are not counted. */
+  readonly unknownClasses: readonly string[];
+  /** Images that cannot be read; they are not counted. */
+  readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** How far a pull is. */
+export interface PullProgress {
+  /** `wait`: another pull of the same model runs. The others say what is done with the file. */
+  readonly phase: 'wait' | 'download' | 'verify' | 'unpack' | 'convert';
+  /** Bytes done, and in all once they are known. */
+  readonly done?: number;
+  readonly total?: number | undefined;
+}
+
+/** Options of `pull`. */
+export interface PullOptions {
+  /** Folder or base URL to take the files from, instead of their publisher. */
+  readonly mirror?: string;
+  /** Only what a fine-tune needs. Default false. */
+  readonly backboneOnly?: boolean;
+  readonly onProgress?: (progress: PullProgress) => void;
+  /** Interrupts the pull; the next one resumes it. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of `export`. */
+export interface ExportOptions {
+  readonly format: 'onnx' | 'tfjs' | 'safetensors';
+  /** How weights of `tfjs` are stored. Default `float32`. */
+  readonly quantize?: 'float32' | 'float16' | 'uint8';
+}
+
+/** A model as a zip with its classes, its card and instructions. */
+export interface ModelExport {
+  /** Suggested name: `name-version-format.zip`. */
+  readonly filename: string;
+  /** The zip, made while it is read. Destroy it if it is not read to its end. */
+  readonly zip: Readable;
+}
+
+/**
+ * Models in this process, without HTTP. Images are computed in processes of their own. Every call rejects with a
+ * `MenagerieError`, whose `code` is one of those that `openapi.yaml` lists, or with the reason of its signal. It may
+ * share its folder with a server and with other processes; models that these add are found within seconds.
+ */
+export interface Zoo {
+  /**
+   * Names what images show. As many as make full batches are read at once, so a list may be long. Codes:
+   * `model_not_found`, `model_not_pulled`, `no_classifier`, `model_unavailable`, `queue_full`, `invalid_request`.
+   * @returns an answer for each image, in their order; one that cannot be read has an `error`
+   */
+  classify(images: readonly ImageInput[], options?: ClassifyOptions): Promise<ImageAnswer[]>;
+
+  /**
+   * Computes which parts of an image speak for a class. Codes as `classify`, those of images that cannot be read
+   * (`corrupt_image`, `unsupported_image`, `image_too_large`, `empty_image`, `no_image`), and `not_explainable`.
+   */
+  explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
+
+  /** Draws the explanation over the image. @returns a PNG of at most 1024 pixels a side */
+  drawExplanation(image: ImageInput, options?: DrawOptions): Promise<Uint8Array>;
+
+  /**
+   * Teaches a model the classes of labelled images and publishes it as a new version.
+   * @param path a folder or zip with one folder per class, or with a table of labels
+   * @returns the job, as soon as its options are found right. Codes: `invalid_request`, `model_not_found`; of the
+   * result: `dataset_layout`, `dataset_too_small`, `archive_corrupt`, `training_lost` and others
+   */
+  finetune(path: string, options: FinetuneOptions): Promise<FinetuneJob>;
+
+  /**
+   * Measures the accuracy of a model.
+   * @param path a folder or zip with one folder per class, named by the label or synset of a class of the model
+   */
+  evaluate(model: string, path: string, options?: EvaluateOptions): Promise<Evaluation>;
+
+  /** All models: those that are here, and those that can be pulled. */
+  models(): Promise<ModelInfo[]>;
+
+  /**
+   * The report of a version that was trained here: for programs, as `GET /models/{id}/report` of `openapi.yaml`
+   * describes it, or as a page. Codes: `report_not_found`, `model_not_found`.
+   */
+  report(model: string, format?: 'json' | 'html'): Promise<string>;
+
+  /** Packs a version. Codes: `format_unavailable`, `model_not_found`, `no_classifier`. */
+  export(model: string, options: ExportOptions): Promise<ModelExport>;
+
+  /** Downloads the weights of a model of the zoo and verifies them. Codes: `model_not_found`, `model_unavailable`. */
+  pull(model: string, options?: PullOptions): Promise<ModelInfo>;
+
+  /**
+   * Removes what is here of a pulled or imported model, one version of a trained model (`name@2`), or all versions of
+   * it (`name`). Codes: `model_not_found`, `version_in_use`, `model_read_only`.
+   */
+  remove(model: string): Promise<void>;
+
+  /** Cancels what runs and ends the processes. The zoo cannot be used any more. */
+  close(): Promise<void>;
+}
