@@ -3,7 +3,7 @@
  * @packageDocumentation
  */
 
-export { AppError as MenagerieError, type ErrorCode } from './common/errors.ts';
+export { type ErrorCode, type ErrorExtras, AppError as MenagerieError } from './common/errors.ts';
 export type {
   ClassifyOptions,
   DrawOptions,

@@ -32,11 +32,12 @@ export const finetune = defineCommand({
     } as FinetuneOptions;
     return withZoo(context, async (zoo) => {
       const { terminal, signal } = context;
-      const [{ parseTrainingReport }, { REPORT_PAGE }, { printFindings, printReport, printWarnings }] = await Promise.all([
-        import('../finetuning/report/report-schema.ts'),
-        import('../finetuning/version-files.ts'),
-        import('./print-report.ts'),
-      ]);
+      const [{ parseTrainingReport }, { REPORT_PAGE }, { printFindings, printReport, printWarnings }] =
+        await Promise.all([
+          import('../finetuning/report/report-schema.ts'),
+          import('../finetuning/version-files.ts'),
+          import('./print-report.ts'),
+        ]);
       const progress = progressDisplay();
       if (dryRun) {
         const found = await zoo.inspect(path, { ...given, onProgress: progress.update, signal }).finally(progress.end);

@@ -56,9 +56,8 @@ export interface FinetuneJob extends AsyncIterable<FinetuneProgress> {
 export class RunningFinetune implements FinetuneJob {
   readonly result: Promise<FinetuneResult>;
   readonly #cancelled = new AbortController();
-  readonly #changes = new EventEmitter<{ change: [] }>();
+  readonly #changes = new EventEmitter<{ step: [FinetuneProgress]; change: [] }>();
   #latest: FinetuneProgress = { phase: 'reading' };
-  #steps = 1;
   #ended = false;
 
   /** @param train begins at once; rejects with the reason of its signal when that is aborted */
@@ -75,7 +74,7 @@ export class RunningFinetune implements FinetuneJob {
       signal: signal === undefined ? cancelled : AbortSignal.any([signal, cancelled]),
       onProgress: (progress) => {
         this.#latest = progressOf(progress);
-        this.#steps += 1;
+        this.#changes.emit('step', this.#latest);
         this.#changes.emit('change');
         onProgress?.(this.#latest);
       },
@@ -93,22 +92,37 @@ export class RunningFinetune implements FinetuneJob {
     await this.result.catch(() => undefined);
   }
 
-  /** Yields the latest step; a reader that is slower than the training misses some. */
+  /** Yields every phase; of the steps within one, a reader that is slower than the training gets the latest. */
   async *[Symbol.asyncIterator](): AsyncGenerator<FinetuneProgress> {
-    let seen = 0;
-    while (!this.#ended || seen < this.#steps) {
-      if (seen === this.#steps) {
-        await once(this.#changes, 'change');
-        continue;
+    const waiting = [this.#latest];
+    const take = (progress: FinetuneProgress): void => {
+      if (waiting.at(-1)?.phase === progress.phase) waiting.pop();
+      waiting.push(progress);
+    };
+    this.#changes.on('step', take);
+    try {
+      for (;;) {
+        const next = waiting.shift();
+        if (next !== undefined) yield next;
+        else if (this.#ended) return;
+        else await once(this.#changes, 'change');
       }
-      seen = this.#steps;
-      yield this.#latest;
+    } finally {
+      this.#changes.off('step', take);
     }
   }
 }
 
 /** A step of a training in the words of the library. */
-export function progressOf({ phase, done, total, seconds_left, loss, accuracy, ...more }: TrainingProgress): FinetuneProgress {
+export function progressOf({
+  phase,
+  done,
+  total,
+  seconds_left,
+  loss,
+  accuracy,
+  ...more
+}: TrainingProgress): FinetuneProgress {
   const all = {
     done,
     total,

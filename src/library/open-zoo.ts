@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removePulled } from '../acquire/pull/removal.ts';
-import type { ImageResult } from '../answering/image-classification.ts';
+import type { ClassificationRequest, ImageResult } from '../answering/image-classification.ts';
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError } from '../common/errors.ts';
 import { createLogger, type Logger } from '../common/logger.ts';
@@ -29,7 +30,13 @@ import {
   readImage,
 } from './answers.ts';
 import { withCodes } from './errors.ts';
-import { type FinetuneJob, type FinetuneOptions, type FinetuneResult, progressOf, RunningFinetune } from './finetune-job.ts';
+import {
+  type FinetuneJob,
+  type FinetuneOptions,
+  type FinetuneResult,
+  progressOf,
+  RunningFinetune,
+} from './finetune-job.ts';
 import { requestOf } from './finetune-options.ts';
 import { type ModelInfo, modelInfos } from './model-info.ts';
 import { configOf, type ZooOptions } from './settings.ts';
@@ -78,12 +85,12 @@ export class OpenedZoo implements Zoo {
       const runtime = runtimeOf(options.runtime);
       // All images are answered by one version, wherever its alias points meanwhile.
       const model = this.services.registry.resolveClassifier(options.model ?? this.#config.defaultModel);
+      const how = { topK, threshold, runtime, signal: sharedSignal(options.signal) };
       const answers: ImageAnswer[] = [];
       const classifyOne = async ([index, image]: [number, ImageInput]): Promise<void> => {
-        options.signal?.throwIfAborted();
+        how.signal.throwIfAborted();
         const name = typeof image === 'string' ? image : `image ${index + 1}`;
-        const result = await this.#classifyOne(model, image, index, { topK, threshold, runtime }, options.signal);
-        answers[index] = answerOf(name, model, result);
+        answers[index] = answerOf(name, model, await this.#classifyOne(model, image, index, how));
       };
       await forEachConcurrently(images.entries(), Math.min(IN_FLIGHT, this.#config.queueLimit), classifyOne);
       return answers;
@@ -131,14 +138,17 @@ export class OpenedZoo implements Zoo {
   }
 
   evaluate(reference: string, path: string, options: EvaluateOptions = {}): Promise<Evaluation> {
-    const { onProgress, signal } = options;
-    return this.#call(signal, async () => {
+    const { onProgress } = options;
+    return this.#call(options.signal, async () => {
       const { classifier, registry } = this.services;
       const model = registry.resolveClassifier(reference);
-      const accuracy = await measureAccuracy(
-        (request) => classifier.classify(signal === undefined ? request : { ...request, signal }),
-        { model, runtime: runtimeOf(options.runtime), path, ...(onProgress && { onProgress }) },
-      );
+      const signal = sharedSignal(options.signal);
+      const accuracy = await measureAccuracy((request) => classifier.classify({ ...request, signal }), {
+        model,
+        runtime: runtimeOf(options.runtime),
+        path,
+        ...(onProgress && { onProgress }),
+      });
       return { model: model.name, version: model.version, ...accuracy };
     });
   }
@@ -210,8 +220,7 @@ export class OpenedZoo implements Zoo {
     { name, version }: ModelVersion,
     image: ImageInput,
     index: number,
-    options: { readonly topK: number; readonly threshold: number; readonly runtime: Runtime },
-    signal: AbortSignal = new AbortController().signal,
+    how: Pick<ClassificationRequest, 'topK' | 'threshold' | 'runtime' | 'signal'>,
   ): Promise<ImageResult> {
     const model = `${name}@${version}`;
     let read: Awaited<ReturnType<typeof readImage>>;
@@ -221,7 +230,7 @@ export class OpenedZoo implements Zoo {
       if (thrown instanceof AppError) return { filename: String(image), error: thrown };
       throw thrown;
     }
-    const { results } = await this.services.classifier.classify({ model, ...options, images: [read], signal });
+    const { results } = await this.services.classifier.classify({ model, ...how, images: [read] });
     const [result] = results;
     if (result === undefined) throw new Error('the classifier returned no result for an image');
     return result;
@@ -261,6 +270,13 @@ export class OpenedZoo implements Zoo {
 async function explanationRequest(image: ImageInput, { model, class: wanted, signal }: ExplainOptions) {
   const { filename, bytes } = await readImage(image, 0);
   return { model, class: wanted, image: { filename, bytes }, signal: signal ?? new AbortController().signal };
+}
+
+/** A signal for many images at once, each of which listens to it: Node.js warns of so many on one of the caller's. */
+function sharedSignal(signal: AbortSignal | undefined): AbortSignal {
+  const shared = AbortSignal.any(signal === undefined ? [] : [signal]);
+  setMaxListeners(0, shared);
+  return shared;
 }
 
 function runtimeOf(runtime: Runtime = 'onnx'): Runtime {
