@@ -3,7 +3,7 @@
  * @packageDocumentation
  */
 
-export { type ErrorCode, type ErrorExtras, AppError as MenagerieError } from './common/errors.ts';
+export { AppError as MenagerieError, type ErrorCode, type ErrorExtras } from './common/errors.ts';
 export type {
   ClassifyOptions,
   DrawOptions,
