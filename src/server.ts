@@ -45,7 +45,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   const access = await createAccess(config, keys);
   const services = await createServices(config, logger);
   const { registry, conversions, serving, watch, puller } = services;
-  const { dataDir, zooDir } = config;
+  const { dataDir } = config;
   const workDir = join(dataDir, 'work');
   const uploadDir = join(dataDir, 'uploads');
   // Opened before the folders are emptied: it throws when another server uses them.
