@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { LOG_LEVELS } from './common/logger.ts';
 import { packageFile } from './common/package-files.ts';
 import { type DownloadSettings, readDownloadSettings } from './download/settings.ts';
+import { ICC_MODES } from './image/crop.ts';
 import { defaultDataDir } from './settings/default-data-dir.ts';
 import type { SettingsFile } from './settings/settings-file.ts';
 
@@ -89,6 +90,10 @@ const settingsSchema = z.object({
     .describe('Bytes of all such requests that are arriving or being answered; more get 429'),
   MAX_IMAGES: integer(1, 1_000).default(64).describe('Images in one request'),
   MAX_IMAGE_PIXELS: integer(1, 1_000_000_000).default(50_000_000).describe('Pixels of one image: width times height'),
+  ICC: z
+    .enum(ICC_MODES)
+    .default('ignore')
+    .describe('Embedded colour profiles: ignore, or convert to sRGB; for models that do not say it themselves'),
   MAX_ARCHIVE_BYTES: integer(1, 2048 * MEBIBYTE)
     .default(2048 * MEBIBYTE)
     .describe('Bytes of an uploaded data set'),

@@ -109,7 +109,8 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
   const { defaultModel, maxImagePixels } = config;
   const pipeline = new ImagePipeline({
     use: (model, runtime, work) => serving.use(model, runtime, work),
-    preprocess: (bytes, recipe, turn) => preprocessImage(bytes, recipe, maxImagePixels, turn),
+    preprocess: (bytes, recipe, turn) =>
+      preprocessImage(bytes, { ...recipe, icc: recipe.icc ?? config.icc }, maxImagePixels, turn),
     admission,
     decoding: new DecodeQueue(maxImagePixels),
     onImage: (model, runtime, timings) => {

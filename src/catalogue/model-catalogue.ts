@@ -90,6 +90,7 @@ export class ModelCatalogue {
         pad_color: file.pad_color,
         crop_pct: file.crop_pct,
         interpolation: file.interpolation,
+        icc: file.icc,
         mean: file.mean,
         std: file.std,
       },

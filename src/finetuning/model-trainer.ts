@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { makeFolder } from '../common/durable-files.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
+import type { IccMode } from '../image/crop.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -29,6 +30,8 @@ export interface ModelTrainerParts {
   /** Folder for temporary files of trainings. */
   readonly workDir: string;
   readonly maxImagePixels: number;
+  /** What is done with colour profiles for backbones that do not say it. */
+  readonly icc: IccMode;
 }
 
 /** A version that was trained and can be served. */
@@ -167,7 +170,8 @@ export class ModelTrainer {
       name,
       version,
       manifest: manifest.file,
-      preprocessing: manifest.preprocessing,
+      // The new version is served as it was trained, whatever the setting is then.
+      preprocessing: { ...manifest.preprocessing, icc: manifest.preprocessing.icc ?? this.#parts.icc },
       labels: manifest.labels.map(({ label }) => label),
       weightsPath,
       key,

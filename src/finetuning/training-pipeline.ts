@@ -174,7 +174,7 @@ async function scoreCurrent(
     const test = images.filter(({ split }) => split === 'test');
     let correct = 0;
     await forEachConcurrently(test, IN_FLIGHT, async ({ file, label }) => {
-      const image = await decodeImage(await source.read(file), maxImagePixels);
+      const image = await decodeImage(await source.read(file), maxImagePixels, preprocessing.icc);
       const scores = await model.compute(await preprocessDecoded(image, preprocessing), 'probabilities');
       if (labels[scores.indexOf(Math.max(...scores))] === label) correct += 1;
     });

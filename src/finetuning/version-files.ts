@@ -73,6 +73,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     num_features: trained.layers.at(-1)?.inputs ?? base.num_features,
     parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
     labels: preflight.classes.map((label) => ({ label })),
+    icc: backbone.preprocessing.icc,
     unknown_threshold: trained.head.unknown.threshold,
     training: z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(options))),
     accuracy:

@@ -16,9 +16,19 @@ export interface ResizeRecipe {
   readonly cropPct: number;
 }
 
+export const ICC_MODES = ['ignore', 'convert'] as const;
+
+/**
+ * Whether colour profiles in files are ignored, as by the loaders that most networks were trained with, or the colours
+ * converted from them to sRGB. Photos of phones have such profiles (Display P3): ignored, their colours are duller.
+ */
+export type IccMode = (typeof ICC_MODES)[number];
+
 /** How a photo becomes a model's pixels, in timm's terms. Mean and std are not part of it: the graph applies them. */
 export interface Preprocessing extends ResizeRecipe {
   readonly interpolation: Kernel | 'nearest';
+  /** What is done with embedded colour profiles; `ignore` when absent. */
+  readonly icc?: IccMode | undefined;
 }
 
 interface Size {

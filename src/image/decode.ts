@@ -1,7 +1,8 @@
 import type { Sharp } from 'sharp';
+import type { IccMode } from './crop.ts';
 import { type ImageHeader, readHeader } from './header.ts';
 import { corrupt } from './image-faults.ts';
-import { type ImageWarning, type ReadImage, readImage } from './read-image.ts';
+import { type ImageWarning, type ReadImage, type ReadOptions, readImage } from './read-image.ts';
 import type { RgbImage } from './resample.ts';
 
 /** An upright image, and what is known of its file. */
@@ -18,20 +19,19 @@ export const decodeNow: DecodeTurn = (_pixels, decode) => decode();
 
 /**
  * Opens an image whose header has been read; see `readImage`.
- * @param signal ends the decoding of HEIC
  * @throws AppError `corrupt_image`, or `unsupported_image` when the file's compression is not built in
  */
 export async function openImage<T>(
   bytes: Uint8Array,
   header: ImageHeader,
   read: (image: Sharp) => Promise<T>,
-  signal?: AbortSignal,
+  options: ReadOptions = {},
 ): Promise<ReadImage<T>> {
   try {
-    return await readImage(bytes, header, read, signal);
+    return await readImage(bytes, header, read, options);
   } catch (thrown) {
     // The reason of a client that left is no fault of the image.
-    throw thrown === signal?.reason ? thrown : corrupt(thrown);
+    throw options.signal?.aborted && thrown === options.signal.reason ? thrown : corrupt(thrown);
   }
 }
 
@@ -54,8 +54,8 @@ export async function toPixels(pipeline: Sharp): Promise<RgbImage> {
  * @param maxPixels the largest allowed product of width and height
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
  */
-export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise<DecodedImage> {
+export async function decodeImage(bytes: Uint8Array, maxPixels: number, icc?: IccMode): Promise<DecodedImage> {
   const header = await readHeader(bytes, maxPixels);
-  const { value, warnings } = await openImage(bytes, header, (image) => toPixels(image.autoOrient()));
+  const { value, warnings } = await openImage(bytes, header, (image) => toPixels(image.autoOrient()), { icc });
   return { ...value, format: header.format, warnings };
 }

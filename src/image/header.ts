@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import sharp, { type Metadata } from 'sharp';
 import { AppError, messageOf } from '../common/errors.ts';
 import { startsLikeImage } from './formats.ts';
@@ -19,8 +20,13 @@ sharp.unblock({
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** Versions of sharp and of the decoders in it, by name: others may decode the same file to other pixels. */
-export const DECODER_VERSIONS: Readonly<Record<string, string | undefined>> = sharp.versions;
+const require = createRequire(import.meta.url);
+
+/** Versions of all decoders, by name: others may decode the same file to other pixels. */
+export const DECODER_VERSIONS: Readonly<Record<string, string | undefined>> = {
+  ...sharp.versions,
+  'libheif-js': (require('libheif-js/package.json') as { readonly version: string }).version,
+};
 
 /** The header of an image file, which is read without decoding pixels. */
 export interface ImageHeader {
@@ -35,6 +41,8 @@ export interface ImageHeader {
   readonly turned: boolean;
   /** Whether it is CMYK of 8 bits without a colour profile. */
   readonly plainCmyk: boolean;
+  /** Its embedded colour profile. */
+  readonly profile: Uint8Array | undefined;
 }
 
 /**
@@ -62,7 +70,15 @@ export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<
   }
   const { orientation = 1, space, channels, depth, hasProfile } = metadata;
   const plainCmyk = space === 'cmyk' && channels === 4 && depth === 'uchar' && !hasProfile;
-  return { format: formatName(metadata), width, height, orientation, turned: orientation >= 5, plainCmyk };
+  return {
+    format: formatName(metadata),
+    width,
+    height,
+    orientation,
+    turned: orientation >= 5,
+    plainCmyk,
+    profile: metadata.icc,
+  };
 }
 
 function formatName({ format, compression }: Metadata): string {

@@ -61,7 +61,7 @@ async function draw(
     photo,
     header,
     (image) => toPixels(image.autoOrient().resize(width, height, { fit: 'fill' })),
-    signal,
+    { signal },
   );
   const { pixels, ...size } = opened.value;
   return await sharp(pixels, { raw: { ...size, channels: 3 } })

@@ -43,7 +43,7 @@ export async function preprocessImage(
   const header = await readHeader(bytes, maxPixels);
   const { width, height, format } = header;
   const { value: pixels, warnings } = await turn(width * height, (signal) =>
-    openImage(bytes, header, (image) => preprocess(image, header, recipe), signal),
+    openImage(bytes, header, (image) => preprocess(image, header, recipe), { icc: recipe.icc, signal }),
   );
   return { pixels, width, height, format, warnings };
 }

@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import sharp, { type Sharp } from 'sharp';
+import type { IccMode } from './crop.ts';
 import type { ImageHeader } from './header.ts';
-import { decodeHeic } from './heic-decoder.ts';
+import { decodeHeic, type HeicPixels } from './heic-decoder.ts';
 import { completedJpeg } from './jpeg-without-end.ts';
+import { uncompressedTiff } from './uncompressed-tiff.ts';
 
 /** A finding about a file that was decoded all the same. */
 export interface ImageWarning {
@@ -14,6 +16,14 @@ const WITHOUT_END: ImageWarning = {
   code: 'jpeg_without_end',
   detail: 'The JPEG lacks its end marker. All of its rows are there, but whatever followed them is lost.',
 };
+
+/** How an image is read. */
+export interface ReadOptions {
+  /** What is done with its colour profile; ignored when absent. */
+  readonly icc?: IccMode | undefined;
+  /** Ends the decoding of HEIC. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** What came of an image, and what is to be said about its file. */
 export interface ReadImage<T> {
@@ -29,35 +39,41 @@ const STREAM_FROM_PIXELS = 8_000_000;
 
 /**
  * Opens an image whose header has been read, and gives it to `read`, which may be called a second time. Damage fails
- * (`failOn: 'error'`, which includes a file cut short); what decoders merely warn of does not. Embedded colour profiles
- * are ignored, as by the loaders that the networks were trained with.
+ * (`failOn: 'error'`, which includes a file cut short); what decoders merely warn of does not.
  * @param read applies no operation before `autoOrient` that depends on the orientation
- * @param signal ends the decoding of HEIC
  * @throws HeicError, and errors of libvips and of `read`
  */
 export async function readImage<T>(
   bytes: Uint8Array,
   header: ImageHeader,
   read: (image: Sharp) => Promise<T>,
-  signal?: AbortSignal,
+  { icc = 'ignore', signal }: ReadOptions = {},
 ): Promise<ReadImage<T>> {
   if (header.format === 'heic') {
-    const { data, ...raw } = await decodeHeic({ bytes, width: header.width, height: header.height }, signal);
-    return { value: await read(sharp(data, { raw })), warnings: [] };
+    const pixels = await decodeHeic({ bytes, width: header.width, height: header.height }, signal);
+    return { value: await read(fromHeic(pixels, icc === 'convert' ? header.profile : undefined)), warnings: [] };
   }
   try {
-    return { value: await read(await opened(bytes, header)), warnings: [] };
+    return { value: await read(await opened(bytes, header, icc)), warnings: [] };
   } catch (thrown) {
     const completed = header.format === 'jpeg' ? await completedJpeg(bytes, header, thrown) : undefined;
     if (completed === undefined) throw thrown;
-    return { value: await read(await opened(completed, header)), warnings: [WITHOUT_END] };
+    return { value: await read(await opened(completed, header, icc)), warnings: [WITHOUT_END] };
   }
 }
 
-async function opened(bytes: Uint8Array, header: ImageHeader): Promise<Sharp> {
+async function opened(bytes: Uint8Array, header: ImageHeader, icc: IccMode): Promise<Sharp> {
   const sequentialRead = header.width * header.height > STREAM_FROM_PIXELS;
-  const image = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: false, sequentialRead });
+  const image = sharp(bytes, { failOn: 'error', ignoreIcc: icc === 'ignore', limitInputPixels: false, sequentialRead });
   return header.plainCmyk ? await fromCmyk(image, header) : image;
+}
+
+/** Pixels that libheif decoded, with a profile that sharp converts them from. */
+function fromHeic({ data, ...raw }: HeicPixels, profile: Uint8Array | undefined): Sharp {
+  // Pixels alone cannot have a profile: a TIFF around them does.
+  return profile === undefined
+    ? sharp(data, { raw })
+    : sharp(uncompressedTiff({ data, ...raw }, profile), { limitInputPixels: false });
 }
 
 /** Pixels that are converted in one turn of the event loop, in a few milliseconds. */

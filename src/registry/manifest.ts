@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ICC_MODES } from '../image/crop.ts';
 import { sha256Schema, weightsSchema } from './weights-schema.ts';
 
 /** Name of a model: `arch.tag` in the zoo, without a dot when it was fine-tuned. Safe as the name of a folder. */
@@ -37,6 +38,8 @@ export const manifestSchema = z.strictObject({
   pad_color: z.tuple([colour, colour, colour]).optional(),
   crop_pct: z.number().positive().max(1),
   interpolation: z.enum(['nearest', 'bilinear', 'bicubic', 'lanczos']),
+  /** What is done with colour profiles of files; the setting `ICC` when absent. Fine-tuned models have it. */
+  icc: z.enum(ICC_MODES).optional(),
   /** 0 for a backbone without a classifier, which can only be fine-tuned. */
   num_classes: z.number().int().nonnegative(),
   num_features: count,

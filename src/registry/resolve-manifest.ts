@@ -44,6 +44,7 @@ export function resolveManifest(
       padColor: document.pad_color,
       cropPct: document.crop_pct,
       interpolation: document.interpolation,
+      icc: document.icc,
     },
     labels,
     file: { ...document, weights: { ...document.weights, ...(lock?.sha256 === sha256 && lock), sha256 } },

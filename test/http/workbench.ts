@@ -53,6 +53,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
     featureDir: join(folder, 'features'),
     maxFeatureBytes: 1e9,
     workDir: folder,
+    icc: 'ignore',
     maxImagePixels: 50_000_000,
   });
   const finetuning = new FinetuneJobs(trainer, queue, logger);

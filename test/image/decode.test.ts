@@ -222,6 +222,22 @@ describe('CMYK without a profile', () => {
   });
 });
 
+describe('JPEGs of phones', () => {
+  it('that have more behind their end, such as a video or other JPEGs, are their first image', async () => {
+    const photo = await picture(40, 30, waves).jpeg().toBuffer();
+    const other = await picture(8, 8, () => [0, 255, 0])
+      .jpeg()
+      .toBuffer();
+    const video = Buffer.concat([Buffer.from('\0\0\0\x18ftypmp42', 'latin1'), Buffer.alloc(3_000, 0xa5)]);
+    const alone = await decode(photo);
+    for (const more of [other, video, Buffer.alloc(100)]) {
+      const image = await decode(Buffer.concat([photo, more]));
+      expect(image.warnings).toEqual([]);
+      expect(Buffer.compare(image.pixels, alone.pixels)).toBe(0);
+    }
+  });
+});
+
 describe('TIFF', () => {
   // Numbers of the tag SampleFormat.
   const [UNSIGNED, SIGNED, FLOAT] = [1, 2, 3];

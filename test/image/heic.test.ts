@@ -4,7 +4,7 @@ import type { AppError } from '../../src/common/errors.ts';
 import { type DecodedImage, decodeImage } from '../../src/image/decode.ts';
 import { decodeHeic } from '../../src/image/heic-decoder.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
-import { codedTile, exifItem, grid, heicCase, heif, mirror, rotation } from './heif.ts';
+import { codedTile, colourProfile, exifItem, grid, heicCase, heif, mirror, rotation } from './heif.ts';
 
 const MAX_PIXELS = 50_000_000;
 const decode = (bytes: Uint8Array) => decodeImage(bytes, MAX_PIXELS);
@@ -79,6 +79,36 @@ describe('HEIC', () => {
     const wide = heif([grid([1, 2], [128, 64], [2, 3], rotation(1)), ...tiles], 1);
     const recipe = { inputSize: [32, 32], resizeMode: 'stretch', cropPct: 1, interpolation: 'bilinear' } as const;
     expect(await preprocessImage(wide, recipe, MAX_PIXELS)).toMatchObject({ width: 64, height: 128, format: 'heic' });
+  });
+});
+
+describe('colour profiles that are converted', () => {
+  const convert = (bytes: Uint8Array) => decodeImage(bytes, MAX_PIXELS, 'convert');
+  const inP3 = () => sharp(heicCase('plain.png')).withIccProfile('p3', { attach: true }).png().toBuffer();
+
+  it('give the colours of sRGB back', async () => {
+    const source = await decode(heicCase('plain.png'));
+    const converted = await convert(await inP3());
+    const off = converted.pixels.map((value, at) => Math.abs(value - (source.pixels[at] ?? 0)));
+    expect(off.reduce((sum, value) => sum + value) / off.length).toBeLessThan(1);
+  });
+
+  it('are those of HEIC photos too, as of a PNG of the same pixels', async () => {
+    const { icc = Buffer.alloc(0) } = await sharp(await inP3()).metadata();
+    const photo = heif([codedTile(64, 64, colourProfile(icc))], 1);
+    const [stored, converted] = [await decode(photo), await convert(photo)];
+    // Red of Display P3 is more than red of sRGB.
+    expect(pixelAt(stored, 5, 5)).toEqual(pixelAt(await decode(heicCase('plain.heic')), 5, 5));
+    const [red = 0, green = 255] = pixelAt(converted, 5, 5);
+    expect(red).toBeGreaterThan((pixelAt(stored, 5, 5)[0] ?? 0) + 8);
+    expect(green).toBeLessThan(pixelAt(stored, 5, 5)[1] ?? 0);
+  });
+
+  it('do not change images without one', async () => {
+    for (const name of ['alpha.heic', 'plain.heic', 'plain.png']) {
+      const file = heicCase(name);
+      expect(Buffer.compare((await convert(file)).pixels, (await decode(file)).pixels)).toBe(0);
+    }
   });
 });
 

@@ -98,6 +98,11 @@ export function rotation(quarters: number): Property {
   return box('irot', Buffer.from([quarters]));
 }
 
+/** A colour profile. */
+export function colourProfile(icc: Buffer): Property {
+  return box('colr', Buffer.from('prof'), icc);
+}
+
 /** Mirrors an image: left and right change places, or top and bottom. */
 export function mirror(sides: 'left and right' | 'top and bottom'): Property {
   return box('imir', Buffer.from([sides === 'left and right' ? 1 : 0]));

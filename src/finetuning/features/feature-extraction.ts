@@ -88,7 +88,11 @@ export class FeatureExtraction {
    */
   static async open(options: FeatureExtractionOptions): Promise<FeatureExtraction> {
     const imageCode = await codeDigest(new URL('../../image/', import.meta.url));
-    return new FeatureExtraction(options, { imageCode, decoders: DECODER_VERSIONS });
+    return new FeatureExtraction(options, {
+      imageCode,
+      decoders: DECODER_VERSIONS,
+      icc: options.network.preprocessing.icc,
+    });
   }
 
   /** The parts of each feature vector. */
@@ -120,7 +124,7 @@ export class FeatureExtraction {
       this.#kept += 1;
       return { facts: known, features: cached };
     }
-    const image = await decodeImage(content, maxPixels);
+    const image = await decodeImage(content, maxPixels, network.preprocessing.icc);
     const withoutEnd = image.warnings.some(({ code }) => code === 'jpeg_without_end');
     const facts = { width: image.width, height: image.height, ...fingerprint(image), withoutEnd };
     const pixels = await preprocessDecoded(image, network.preprocessing);
@@ -154,7 +158,7 @@ export class FeatureExtraction {
     if (cached.every((features) => features !== undefined)) return cached;
     const { network, augmentation, seed, maxPixels } = this.#options;
     const { preprocessing } = network;
-    const whole = held?.image ?? (await decodeImage(await read(), maxPixels));
+    const whole = held?.image ?? (await decodeImage(await read(), maxPixels, preprocessing.icc));
     const image = held?.reduced ? held.image : await reduceForAugmentation(whole, preprocessing);
     return Promise.all(
       this.#copies.map(async (cache, copy) => {

@@ -198,6 +198,8 @@ export type ModelCard = ModelSummary & {
     readonly pad_color?: readonly number[] | undefined;
     readonly crop_pct: number;
     readonly interpolation: "nearest" | "bilinear" | "bicubic" | "lanczos";
+    /** Whether colour profiles in files are ignored, or their colours converted to sRGB. Fine-tuned models have it from their training. The setting `ICC` decides where it is absent. */
+    readonly icc?: "ignore" | "convert" | undefined;
     readonly mean: PerChannel;
     readonly std: PerChannel;
   };
