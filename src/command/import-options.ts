@@ -94,5 +94,5 @@ export async function architectureOf(values: ImportValues): Promise<{ architectu
   if (told.length > 0)
     throw new UsageError(`--arch cannot be combined with --${told[0]?.[0]}, which is for ONNX models`);
   const { arch } = values;
-  return { architecture: arch.endsWith('.json') ? JSON.parse(await readFile(arch, 'utf8')) : arch };
+  return { architecture: /\.json$/i.test(arch) ? JSON.parse(await readFile(arch, 'utf8')) : arch };
 }

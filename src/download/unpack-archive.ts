@@ -10,7 +10,7 @@ import { messageOf } from '../common/errors.ts';
 import { fileBytes, openZip } from '../common/open-zip.ts';
 
 /** Endings of the archives that can be unpacked. A Python wheel is a zip. */
-export const ARCHIVE_ENDINGS = ['.zip', '.whl', '.tgz', '.tar.gz'] as const;
+export const ARCHIVE_ENDINGS = ['.zip', '.whl', '.tgz', '.tar.gz', '.tar'] as const;
 
 /** Packages with a model hold some hundred files. */
 const MAX_FILES = 100_000;
@@ -25,7 +25,8 @@ interface ArchivedFile {
 }
 
 /**
- * Unpacks the regular files of a zip or a gzipped tar into an empty folder. Links and devices are skipped.
+ * Unpacks the regular files of a zip or a tar, gzipped or not, into an empty folder; its bytes say which it is, not its
+ * name. Links and devices are skipped.
  *
  * @param wants selects files by their name in the archive; all by default
  * @throws Error when the archive is damaged or too large, or when the name of a file leads out of the folder; the
@@ -38,7 +39,7 @@ export async function unpackArchive(
 ): Promise<void> {
   try {
     let [files, bytes] = [0, 0];
-    for await (const { name, size, open } of /\.(zip|whl)$/i.test(path) ? zipFiles(path) : tarFiles(path)) {
+    for await (const { name, size, open } of await filesIn(path)) {
       files += 1;
       bytes += size;
       if (files > MAX_FILES || bytes > MAX_BYTES) {
@@ -53,6 +54,17 @@ export async function unpackArchive(
   } catch (cause) {
     signal?.throwIfAborted();
     throw new Error(`${basename(path)} cannot be unpacked: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function filesIn(path: string): Promise<AsyncGenerator<ArchivedFile>> {
+  const handle = await open(path);
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+    if (buffer.toString('latin1') === 'PK') return zipFiles(path);
+    return tarFiles(path, buffer[0] === 0x1f && buffer[1] === 0x8b);
+  } finally {
+    await handle.close();
   }
 }
 
@@ -71,10 +83,11 @@ async function* zipFiles(path: string): AsyncGenerator<ArchivedFile> {
   }
 }
 
-async function* tarFiles(path: string): AsyncGenerator<ArchivedFile> {
+async function* tarFiles(path: string, isGzipped: boolean): AsyncGenerator<ArchivedFile> {
   const tar = extract();
   let failure: unknown;
-  const piped = pipeline(createReadStream(path), createGunzip(), tar).catch((thrown: unknown) => {
+  const stages = isGzipped ? [createReadStream(path), createGunzip(), tar] : [createReadStream(path), tar];
+  const piped = pipeline(stages).catch((thrown: unknown) => {
     failure = thrown;
   });
   const read = async function* (entry: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {

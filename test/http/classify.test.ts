@@ -72,7 +72,10 @@ describe('POST /classify', () => {
     it('with images as base64, and options beside them', async () => {
       const [first, second] = [blue, reddish].map((image) => image.toString('base64'));
       const wrapped = first?.replaceAll(/.{76}/g, '$&\n');
-      const { body } = await send({ images: [{ b64: wrapped, filename: 'b.png' }, { b64: second }], top_k: 1 });
+      const { body } = await send({
+        images: [{ b64: wrapped, filename: 'b.png' }, { b64: `data:image/png;base64,${second}` }],
+        top_k: 1,
+      });
       expect(
         body.results.map(({ filename, predictions }) => [filename, predictions.map(({ label }) => label)]),
       ).toEqual([
@@ -85,7 +88,6 @@ describe('POST /classify', () => {
       ['no images', {}, 400, 'invalid_request', '"images"'],
       ['an empty list', { images: [] }, 400, 'no_image', 'empty'],
       ['text instead of base64', { images: [{ b64: 'a photo!' }] }, 400, 'invalid_request', 'image 0 is not base64'],
-      ['a data URL', { images: [{ b64: 'data:image/png;base64,AAAA' }] }, 400, 'invalid_request', 'without "data:'],
       ['another member', { images: [{ url: 'http://x' }] }, 400, 'invalid_request', 'b64'],
       ['an unknown option', { images: [{ b64: 'AAAA' }], topk: 3 }, 400, 'invalid_request', 'topk is not an option'],
       ['too many images', { images: new Array(65).fill({ b64: 'AAAA' }) }, 413, 'too_many_images', '65'],
@@ -95,6 +97,35 @@ describe('POST /classify', () => {
       const { status: given, body } = await send(json);
       expect([given, body.code]).toEqual([status, code]);
       expect(body.detail).toContain(reason);
+    });
+  });
+
+  describe('takes forms as programs write them', () => {
+    const send = async (disposition: string, type = 'image/png') => {
+      const head = `--x\r\nContent-Disposition: form-data; ${disposition}\r\nContent-Type: ${type}\r\n\r\n`;
+      const body = Buffer.concat([Buffer.from(head), reddish, Buffer.from('\r\n--x--\r\n')]);
+      return await classifyRaw(server, body, 'multipart/form-data; boundary=x');
+    };
+
+    it.each([
+      ['a name in UTF-8', 'name="image"; filename="gr\u00fcn.png"', 'gr\u00fcn.png'],
+      ['a name of RFC 5987', 'name="image"; filename*=UTF-8\'\'gr%C3%BCn.png', 'gr\u00fcn.png'],
+      ['both', 'name="image"; filename="gr.png"; filename*=UTF-8\'\'gr%C3%BCn.png', 'gr\u00fcn.png'],
+      ['a wrong extension', 'name="image"; filename="photo.txt"', 'photo.txt'],
+    ])('with %s', async (_, disposition, filename) => {
+      expect((await send(disposition, 'text/plain')).body.results).toMatchObject([{ filename }]);
+    });
+
+    it.each([
+      ['no file name', 'name="image"', 'image/png', 'filename="photo.jpg"'],
+      ['an empty file name', 'name="image"; filename=""', 'application/octet-stream', 'with a file name'],
+      ['another part', 'name="photo"; filename="a.png"', 'image/png', 'put it into "image"'],
+      ['a part for lists', 'name="image[]"; filename="a.png"', 'image/png', 'put it into "image"'],
+      ['another part without file name', 'name="photo"', 'image/png', '"image"'],
+    ])('but %s is refused with the right one', async (_, disposition, type, words) => {
+      const { status, body } = await send(disposition, type);
+      expect(status).toBe(400);
+      expect(body.detail).toContain(words);
     });
   });
 

@@ -12,7 +12,7 @@ export interface ModelFile {
 
 const ARCHIVE_ENDING = new RegExp(`(?:${ARCHIVE_ENDINGS.join('|').replaceAll('.', '\\.')})$`, 'i');
 /** The name of a TF.js model in a folder, which may hold other scripts and JSON files. */
-const TFJS_MODEL = /^model(\.min)?\.(json|js)$/;
+const TFJS_MODEL = /^model(\.min)?\.(json|js)$/i;
 /** How deep folders are searched. */
 const MAX_DEPTH = 6;
 
@@ -27,15 +27,17 @@ export async function findModel(path: string, inside: string | undefined, work: 
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw new Error(`${path} does not exist`);
   if (found.isDirectory()) return await importable(await findInFolder(path, inside, path));
-  if (ARCHIVE_ENDING.test(path)) {
+  const byBytes = await kindByBytes(path);
+  if (byBytes === 'archive' || (byBytes === undefined && ARCHIVE_ENDING.test(path))) {
     await unpackArchive(path, work);
     return await importable(await findInFolder(work, inside, basename(path)));
   }
-  const kind = kindByName(path) ?? (await kindByBytes(path));
+  // An ONNX file may begin as anything, and so may a damaged one.
+  const kind = (byBytes === 'onnx' ? kindByName(path) : undefined) ?? byBytes ?? kindByName(path);
   if (kind !== undefined) return await importable({ path, kind });
   const endings = [...Object.keys(MODEL_KINDS), ...ARCHIVE_ENDINGS].join(', ');
   throw new Error(
-    (await describeFile(path)) ?? `${path} cannot be imported: it must be a folder or end in one of ${endings}`,
+    (await describeFile(path)) ?? `${path} cannot be imported: give a folder, or a file of the kind ${endings}`,
   );
 }
 

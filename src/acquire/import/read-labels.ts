@@ -93,7 +93,7 @@ async function labelsBeside(path: string): Promise<Label[] | undefined> {
   });
   if (bytes === undefined) return undefined;
   try {
-    return READERS[extname(path)]?.(decodeText(bytes));
+    return READERS[extname(path).toLowerCase()]?.(decodeText(bytes));
   } catch {
     return undefined;
   }

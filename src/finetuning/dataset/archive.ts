@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import type { Entry } from 'yauzl';
 import { AppError, messageOf } from '../../common/errors.ts';
+import { KIND_BYTES, sniffKind } from '../../common/file-kind.ts';
 import { fileBytes, openZip } from '../../common/open-zip.ts';
 import { detectEncoding } from './detect-encoding.ts';
 import { decodeName, isMarked, type NameReading, safeName, unicodeName } from './entry-name.ts';
@@ -87,16 +88,21 @@ export async function openArchive(
   }
 }
 
-/** Refuses other kinds of files by name; a file that begins like a zip is left to the parser. */
+/** Refuses other kinds of files, by their bytes; a file that begins like a zip is left to the parser. */
 async function refuseOtherFormats(handle: FileHandle): Promise<void> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(KIND_BYTES), 0, KIND_BYTES, 0);
   if (bytesRead === 0)
     throw new AppError('archive_corrupt', 'the archive is empty: send a zip with a folder per class');
   if (buffer.toString('latin1', 0, 2) === 'PK') return;
-  throw new AppError(
-    'unsupported_archive',
-    'the file is not a zip archive: send a .zip (not .tar.gz, .rar or .7z) with a folder per class',
-  );
+  const found = sniffKind(buffer.subarray(0, bytesRead));
+  const what = found === undefined ? 'the file is not a zip archive' : `the file is ${found.words}, not a zip archive`;
+  const remedy =
+    found?.kind === 'archive'
+      ? 'unpack it, and send its folder as a .zip'
+      : found?.kind === 'image'
+        ? 'send a .zip with a folder of images per class, at least five of each; POST /classify takes single images'
+        : 'send a .zip (not .tar.gz, .rar or .7z) with a folder per class';
+  throw new AppError('unsupported_archive', `${what}: ${remedy}`);
 }
 
 async function readDirectory(

@@ -36,8 +36,7 @@ export function parseJsonImages(body: Buffer, limits: ParserLimits): JsonImages 
     const { b64, filename = `image ${index}` } = check(imageSchema, each);
     const bytes = decodeBase64(b64);
     if (bytes !== undefined) return { filename, bytes };
-    const hint = b64.startsWith('data:') ? ' without "data:...;base64," before it' : '';
-    throw new AppError('invalid_request', `The "b64" of image ${index} is not base64; send base64 text${hint}.`, {
+    throw new AppError('invalid_request', `The "b64" of image ${index} is not base64; send the file as base64 text.`, {
       context: { field: 'images' },
     });
   });

@@ -141,7 +141,18 @@ function archiveTooLarge(maxArchiveBytes: number): AppError {
   );
 }
 
-function limitError({ message, field }: MulterError): AppError {
+/** The error of a data set in a part without a file name: parsers of forms take it for text. */
+export function datasetWithoutName(): AppError {
+  return new AppError(
+    'invalid_request',
+    `The part "${DATASET_FIELD}" has no file name, so it is text: send it as a file, with a line such as ` +
+      `Content-Disposition: form-data; name="${DATASET_FIELD}"; filename="photos.zip".`,
+    { context: { field: DATASET_FIELD } },
+  );
+}
+
+function limitError({ code, message, field }: MulterError): AppError {
+  if (code === 'LIMIT_FIELD_VALUE' && field === DATASET_FIELD) return datasetWithoutName();
   return new AppError(
     'invalid_request',
     `${message}${field === undefined ? '' : `: "${field}"`}. A form holds one file, "${DATASET_FIELD}", and at most ` +

@@ -4,7 +4,13 @@ import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
 import { unsupportedMediaType } from '../body.ts';
 import { clientSignal } from '../client-gone.ts';
 import { sendJson } from '../respond.ts';
-import { DATASET_FIELD, DatasetReceiver, type DatasetUpload, type UploadLimits } from './dataset-upload.ts';
+import {
+  DATASET_FIELD,
+  DatasetReceiver,
+  type DatasetUpload,
+  datasetWithoutName,
+  type UploadLimits,
+} from './dataset-upload.ts';
 import { parseFinetuneForm } from './finetune-form.ts';
 import { jobDocument } from './jobs.ts';
 import type { Route } from './route.ts';
@@ -54,8 +60,9 @@ export function finetuneRoutes({ finetuning, uploadDir, config }: FinetuneDepend
 
 function requireDataset({ path, fields }: DatasetUpload): string {
   if (path !== undefined) return path;
-  const hint = DATASET_FIELD in fields ? ', but it is text: send it as a file, with a file name' : '';
-  throw new AppError('invalid_request', `The form needs a zip in the part "${DATASET_FIELD}"${hint}.`, {
+  if (DATASET_FIELD in fields) throw datasetWithoutName();
+  const form = `The form needs a zip in the part "${DATASET_FIELD}", with a file name`;
+  throw new AppError('invalid_request', `${form}, as "curl -F ${DATASET_FIELD}=@photos.zip" sends it.`, {
     context: { field: DATASET_FIELD },
   });
 }

@@ -62,8 +62,12 @@ export function createImageReader({
     if (/^multipart\/form-data\b/i.test(type)) {
       const form = await readImageForm(request, response, config, limits);
       if (form.images.length > 0) return form;
-      const hint = IMAGE_FIELD in form.fields ? ', but as text: send it as a file, with a file name' : '';
-      throw new AppError('no_image', `The form needs at least one file in the part "${IMAGE_FIELD}"${hint}.`);
+      if (IMAGE_FIELD in form.fields) throw imageWithoutName();
+      throw new AppError(
+        'no_image',
+        `The form needs at least one file in the part "${IMAGE_FIELD}", with a file name, as "curl -F ` +
+          `${IMAGE_FIELD}=@photo.jpg" sends it.`,
+      );
     }
     if (/^application\/json\b/i.test(type)) {
       return parser.parse('images', await readBody(request, limits), clientSignal(response));
@@ -121,6 +125,16 @@ async function readImageForm(
   }
 }
 
+/** Parsers of forms take a part without a file name for text. */
+function imageWithoutName(): AppError {
+  return new AppError(
+    'no_image',
+    `The part "${IMAGE_FIELD}" has no file name, so it is text: send it as a file, with a line such as ` +
+      `Content-Disposition: form-data; name="${IMAGE_FIELD}"; filename="photo.jpg".`,
+    { context: { field: IMAGE_FIELD } },
+  );
+}
+
 function limitError({ code, message, field }: MulterError, { maxImages, maxImageBytes }: ImageLimits): AppError {
   const ofField = (detail: string) => new AppError('invalid_request', detail, { context: { field: field ?? null } });
   switch (code) {
@@ -139,7 +153,11 @@ function limitError({ code, message, field }: MulterError, { maxImages, maxImage
     case 'LIMIT_FIELD_COUNT':
       return ofField(`There are more than ${MAX_FIELDS} fields beside the images.`);
     case 'LIMIT_FIELD_VALUE':
-      return ofField(`The field "${field}" is longer than ${MAX_FIELD_BYTES} bytes.`);
+      if (field === IMAGE_FIELD) return imageWithoutName();
+      return ofField(
+        `The field "${field}" is longer than ${MAX_FIELD_BYTES} bytes; an image goes into the part "${IMAGE_FIELD}", ` +
+          'with a file name.',
+      );
     default:
       return ofField(`${message}${field === undefined ? '' : `: "${field}"`}.`);
   }

@@ -640,7 +640,7 @@ export type InferenceRequest = {
     readonly parameters?: {
       readonly binary_data_size?: number | undefined;
     } | undefined;
-    /** Numbers, or files as base64. */
+    /** Numbers, or files as base64 or data URLs. */
     readonly data?: readonly unknown[] | undefined;
   })[];
   readonly outputs?: readonly ({

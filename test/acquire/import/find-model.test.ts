@@ -87,18 +87,51 @@ describe('an archive is unpacked', () => {
     ['huge.tgz', () => tgzDeclaring(8_500_000_000), 'holds more than 100000 files or 8000000000 bytes'],
     ['cut.tgz', () => gzipSync(tarOf({ 'model.json': 'x'.repeat(2000) }).subarray(0, 1000)), 'Unexpected end of data'],
     ['none.tgz', () => gzipSync(Buffer.alloc(2000, 'x')), 'Invalid tar header'],
-    ['plain.tgz', () => Buffer.from('text'), 'incorrect header'],
+    ['plain.tgz', () => Buffer.from('text'), 'it is text'],
     ['linked.tgz', () => tgzOf({ '1:model.json': '' }), 'holds no model'],
-    ['none.zip', () => Buffer.from('text'), 'End of central directory'],
+    ['none.zip', () => Buffer.from('PK\x03\x04'), 'central directory'],
   ])('%s is refused', async (name, make, reason) => {
     await expect(findModel(await put(name, await make()), undefined, work)).rejects.toThrow(reason);
     expect(await readdir(folder)).toEqual(expect.arrayContaining([name, 'work']));
   });
 });
 
+describe('what a file is, is seen by its bytes', () => {
+  const header = Buffer.from('{"w":{}}');
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+
+  test.each([
+    ['weights', () => Buffer.concat([length, header]), 'checkpoint'],
+    ['WEIGHTS.SAFETENSORS', () => Buffer.concat([length, header]), 'checkpoint'],
+    ['net.zip', () => zipOf([{ name: 'archive/data.pkl', content: 'x' }]), 'checkpoint'],
+    ['net.onnx', () => Buffer.from([0x80, 0x02, 0x8a, 0x0a]), 'checkpoint'],
+    ['net', () => Buffer.from([0x08, 0x08, 0x12, 0x07]), 'onnx'],
+    ['net.Onnx', () => Buffer.from('anything'), 'onnx'],
+    ['network', () => Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), 'keras'],
+    ['network.zip', () => zipOf([{ name: 'model.weights.h5', content: 'x' }]), 'keras'],
+    ['graph', () => Buffer.from('{"format": "layers-model", "modelTopology": {}}'), 'tfjs'],
+    ['PACKED.ZIP', () => zipOf([{ name: 'deep/MODEL.ONNX', content: 'x' }]), 'onnx'],
+    ['packed', () => tgzOf({ 'model.onnx': 'x' }), 'onnx'],
+    ['packed.bin', () => tarOf({ 'model.onnx': 'x' }), 'onnx'],
+  ])('%s', async (name, make, kind) => {
+    expect(await findModel(await put(name, await make()), undefined, work)).toMatchObject({ kind });
+  });
+
+  test.each([
+    ['net.tflite', '\x1c\0\0\0TFL3', 'it is a TensorFlow Lite model'],
+    ['net', 'version https://git-lfs.github.com/spec/v1\noid', 'git lfs pull'],
+    ['photo', '\xff\xd8\xff', 'it is a JPEG image'],
+    ['net.rar', 'Rar!\x1a\x07', 'it is a RAR archive'],
+  ])('%s is refused with what it is', async (name, content, words) => {
+    const path = await put(name, Buffer.from(content, 'latin1'));
+    await expect(findModel(path, undefined, work)).rejects.toThrow(words);
+  });
+});
+
 test('a file that is no model or does not exist is refused', async () => {
   await expect(findModel(join(folder, 'none.pth'), undefined, work)).rejects.toThrow('none.pth does not exist');
-  await expect(findModel(await put('a.mat'), undefined, work)).rejects.toThrow('cannot be imported: it must be');
+  await expect(findModel(await put('a.mat'), undefined, work)).rejects.toThrow('cannot be imported: give a folder');
   await put('empty/readme.md');
   await expect(findModel(join(folder, 'empty'), undefined, work)).rejects.toThrow('empty holds no model');
 });

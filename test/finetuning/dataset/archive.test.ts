@@ -158,10 +158,18 @@ describe('damage', () => {
     await expect(opened(Buffer.alloc(0))).rejects.toMatchObject({ code: 'archive_corrupt' });
   });
 
-  test('a file that is not a zip is refused as such', async () => {
-    await expect(opened(Buffer.from('\x1f\x8b\x08 a gzip', 'latin1'))).rejects.toMatchObject({
+  test.each([
+    ['a gzip archive', '\x1f\x8b\x08', 'unpack it'],
+    ['a RAR archive', 'Rar!\x1a\x07\x01', 'unpack it'],
+    ['a 7-Zip archive', '7z\xbc\xaf\x27\x1c', 'unpack it'],
+    ['a tar archive', `${'\0'.repeat(257)}ustar`, 'unpack it'],
+    ['a JPEG image', '\xff\xd8\xff\xe0', 'POST /classify takes single images'],
+    ['text', 'file,label', 'send a .zip'],
+    ['not a zip archive', '\x01\x02\x03', 'send a .zip'],
+  ])('%s is refused as such, by its bytes, with the remedy', async (kind, content, remedy) => {
+    await expect(opened(Buffer.from(content, 'latin1'))).rejects.toMatchObject({
       code: 'unsupported_archive',
-      status: 415,
+      message: expect.stringMatching(new RegExp(`${kind}.*${remedy}`)),
     });
   });
 
