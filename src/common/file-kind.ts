@@ -23,15 +23,6 @@ const ARCHIVES: readonly FileKind[] = [
   begins('a Zstandard archive', '\x28\xb5\x2f\xfd'),
   { words: 'a tar archive', test: (start) => start.slice(257, 262) === 'ustar' },
 ];
-const IMAGES: readonly FileKind[] = [
-  begins('a JPEG image', '\xff\xd8\xff'),
-  begins('a PNG image', '\x89PNG'),
-  begins('a GIF image', 'GIF8'),
-  begins('a TIFF image', 'II*\0', 'MM\0*'),
-  { words: 'a WebP image', test: (start) => /^RIFF.{4}WEBP/s.test(start) },
-  { words: 'an AVIF or HEIC image', test: (start) => /^.{4}ftyp(?:avi[fs]|mif1|msf1|hei[cxms]|hevc)/s.test(start) },
-  { words: 'a BMP image', test: (start) => /^BM.{4}\0{4}/s.test(start) },
-];
 const OTHERS: readonly FileKind[] = [
   begins('a zip archive', 'PK\x03\x04', 'PK\x05\x06'),
   begins('a PDF', '%PDF'),
@@ -41,23 +32,23 @@ const OTHERS: readonly FileKind[] = [
   begins('a pointer of Git LFS instead of the file: fetch it with "git lfs pull"', 'version https://git-lfs'),
   { words: 'a TensorFlow Lite model', test: (start) => start.slice(4, 8) === 'TFL3' },
   { words: 'an HTML page', test: (start) => /^\s*<(?:!doctype html|html)/i.test(start) },
-  { words: 'text', test: (start) => start !== '' && /^[\t\n\r\x20-\x7e]+$/.test(start) },
+  { words: 'text', test: (start) => /^[\t\n\r\x20-\x7e]+$/.test(start) },
 ];
 
 /** What a file is by its bytes. */
 export interface SniffedKind {
-  readonly kind: 'archive' | 'image' | 'other';
+  readonly kind: 'archive' | 'other';
   /** In a sentence after "the file is". */
   readonly words: string;
 }
 
 /**
- * The kind of a file by its first `KIND_BYTES`, whatever its name.
+ * The kind of a file that is no image, by its first `KIND_BYTES`, whatever its name.
  * @returns undefined when they show none
  */
 export function sniffKind(bytes: Uint8Array): SniffedKind | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, KIND_BYTES)).toString('latin1');
   const of = (kind: SniffedKind['kind'], kinds: readonly FileKind[]) =>
     kinds.flatMap(({ words, test }) => (test(start) ? [{ kind, words }] : []));
-  return [...of('archive', ARCHIVES), ...of('image', IMAGES), ...of('other', OTHERS)][0];
+  return [...of('archive', ARCHIVES), ...of('other', OTHERS)][0];
 }

@@ -7,6 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { makeFolder } from '../common/durable-files.ts';
 import { messageOf } from '../common/errors.ts';
+import { KIND_BYTES } from '../common/file-kind.ts';
 import { fileBytes, openZip } from '../common/open-zip.ts';
 
 /** Endings of the archives that can be unpacked. A Python wheel is a zip. */
@@ -60,9 +61,11 @@ export async function unpackArchive(
 async function filesIn(path: string): Promise<AsyncGenerator<ArchivedFile>> {
   const handle = await open(path);
   try {
-    const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-    if (buffer.toString('latin1') === 'PK') return zipFiles(path);
-    return tarFiles(path, buffer[0] === 0x1f && buffer[1] === 0x8b);
+    const { buffer } = await handle.read(Buffer.alloc(KIND_BYTES), 0, KIND_BYTES, 0);
+    if (buffer.toString('latin1', 0, 2) === 'PK') return zipFiles(path);
+    if (buffer[0] === 0x1f && buffer[1] === 0x8b) return tarFiles(path, true);
+    if (buffer.toString('latin1', 257, 262) === 'ustar') return tarFiles(path, false);
+    throw new Error('it is neither a zip nor a tar');
   } finally {
     await handle.close();
   }

@@ -1,3 +1,5 @@
+import { sniffKind } from '../common/file-kind.ts';
+
 /** The supported formats, as clients read them. */
 export const IMAGE_FORMATS = ['JPEG', 'PNG', 'WebP', 'GIF', 'TIFF', 'AVIF', 'HEIC'] as const;
 
@@ -18,8 +20,6 @@ const OTHER_STARTS: readonly (readonly [kind: string, starts: readonly string[]]
   ['a JPEG XL image', ['\xff\x0a', '\0\0\0\x0cJXL ']],
   ['a JPEG 2000 image', ['\xff\x4f\xff\x51', '\0\0\0\x0cjP  ']],
   ['a Photoshop image', ['8BPS']],
-  ['a PDF', ['%PDF']],
-  ['a zip archive', ['PK\x03\x04']],
   ['a video', ['\x1a\x45\xdf\xa3']],
 ];
 
@@ -40,7 +40,7 @@ export function guessKind(bytes: Uint8Array): string | undefined {
   if (/^BM.{4}\0{4}/s.test(start)) return 'a BMP image';
   if (/^....ftyp/s.test(start) && !startsLikeImage(bytes)) return 'a video';
   const other = OTHER_STARTS.find(([, starts]) => starts.some((each) => start.startsWith(each)));
-  return other?.[0] ?? (/^[\t\n\r\x20-\x7e]+$/.test(start) ? 'text' : undefined);
+  return other?.[0] ?? sniffKind(bytes)?.words;
 }
 
 function latin1(bytes: Uint8Array, length: number): string {

@@ -1,7 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
+import { sniffKind } from '../../common/file-kind.ts';
 import { ARCHIVE_ENDINGS, unpackArchive } from '../../download/unpack-archive.ts';
-import { kindByBytes, kindByName, MODEL_KINDS, type ModelKind } from './model-kinds.ts';
+import { startsLikeImage } from '../../image/formats.ts';
+import { kindByBytes, kindByName, MODEL_KINDS, type ModelKind, startOf } from './model-kinds.ts';
 import { describeFile, describeFolder } from './other-formats.ts';
 
 /** A file that can be imported. */
@@ -27,18 +29,26 @@ export async function findModel(path: string, inside: string | undefined, work: 
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw new Error(`${path} does not exist`);
   if (found.isDirectory()) return await importable(await findInFolder(path, inside, path));
-  const byBytes = await kindByBytes(path);
-  if (byBytes === 'archive' || (byBytes === undefined && ARCHIVE_ENDING.test(path))) {
+  const [byBytes, byName] = [await kindByBytes(path), kindByName(path)];
+  if (byBytes === 'archive' || (byBytes === undefined && byName === undefined && ARCHIVE_ENDING.test(path))) {
     await unpackArchive(path, work);
     return await importable(await findInFolder(work, inside, basename(path)));
   }
-  // An ONNX file may begin as anything, and so may a damaged one.
-  const kind = (byBytes === 'onnx' ? kindByName(path) : undefined) ?? byBytes ?? kindByName(path);
+  // Other files may begin like an ONNX file.
+  const kind = byBytes === 'onnx' ? (byName ?? byBytes) : (byBytes ?? byName);
   if (kind !== undefined) return await importable({ path, kind });
   const endings = [...Object.keys(MODEL_KINDS), ...ARCHIVE_ENDINGS].join(', ');
   throw new Error(
-    (await describeFile(path)) ?? `${path} cannot be imported: give a folder, or a file of the kind ${endings}`,
+    (await describeFile(path)) ??
+      `${path} cannot be imported: ${await wordsOf(path)}give a folder, or a file of the kind ${endings}`,
   );
+}
+
+/** What a file is that is no model, as the beginning of a remedy. */
+async function wordsOf(path: string): Promise<string> {
+  const start = Buffer.from(await startOf(path), 'latin1');
+  const words = startsLikeImage(start) ? 'an image' : sniffKind(start)?.words;
+  return words === undefined ? '' : `it is ${words}; `;
 }
 
 /** The same file, unless its bytes are those of something else, such as a pointer of Git LFS. */

@@ -37,6 +37,7 @@ export async function kindByBytes(path: string): Promise<ModelKind | 'archive' |
   if (start.startsWith('PK')) return await kindOfZip(path);
   if (start.startsWith('\x89HDF\r\n')) return 'keras';
   if (start.startsWith('\x1f\x8b') || start.slice(257, 262) === 'ustar') return 'archive';
+  if (/^\s*\{/.test(start) && /"(?:modelTopology|weightsManifest)"/.test(start)) return 'tfjs';
   const [first = 0, second = 0] = Buffer.from(start, 'latin1');
   // A pickle of protocol 2 to 5; or safetensors: the length of its header, then JSON.
   if ((first === 0x80 && second >= 2 && second <= 5) || start.slice(4, 9) === '\0\0\0\0{') return 'checkpoint';

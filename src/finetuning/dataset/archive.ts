@@ -5,6 +5,7 @@ import type { Entry } from 'yauzl';
 import { AppError, messageOf } from '../../common/errors.ts';
 import { KIND_BYTES, sniffKind } from '../../common/file-kind.ts';
 import { fileBytes, openZip } from '../../common/open-zip.ts';
+import { startsLikeImage } from '../../image/formats.ts';
 import { detectEncoding } from './detect-encoding.ts';
 import { decodeName, isMarked, type NameReading, safeName, unicodeName } from './entry-name.ts';
 import {
@@ -94,15 +95,21 @@ async function refuseOtherFormats(handle: FileHandle): Promise<void> {
   if (bytesRead === 0)
     throw new AppError('archive_corrupt', 'the archive is empty: send a zip with a folder per class');
   if (buffer.toString('latin1', 0, 2) === 'PK') return;
-  const found = sniffKind(buffer.subarray(0, bytesRead));
-  const what = found === undefined ? 'the file is not a zip archive' : `the file is ${found.words}, not a zip archive`;
-  const remedy =
-    found?.kind === 'archive'
-      ? 'unpack it, and send its folder as a .zip'
-      : found?.kind === 'image'
-        ? 'send a .zip with a folder of images per class, at least five of each; POST /classify takes single images'
-        : 'send a .zip (not .tar.gz, .rar or .7z) with a folder per class';
-  throw new AppError('unsupported_archive', `${what}: ${remedy}`);
+  const start = buffer.subarray(0, bytesRead);
+  const found = sniffKind(start);
+  if (startsLikeImage(start)) {
+    throw notZip(
+      'a single image',
+      'send a .zip with a folder of images per class, at least five of each; POST /classify takes single images',
+    );
+  }
+  if (found?.kind === 'archive') throw notZip(found.words, 'unpack it, and send its folder as a .zip');
+  throw notZip(found?.words, 'send a .zip (not .tar.gz, .rar or .7z) with a folder per class');
+}
+
+function notZip(what: string | undefined, remedy: string): AppError {
+  const is = what === undefined ? 'is not a zip archive' : `is ${what}, not a zip archive`;
+  return new AppError('unsupported_archive', `the file ${is}: ${remedy}`);
 }
 
 async function readDirectory(

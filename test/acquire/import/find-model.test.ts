@@ -87,7 +87,7 @@ describe('an archive is unpacked', () => {
     ['huge.tgz', () => tgzDeclaring(8_500_000_000), 'holds more than 100000 files or 8000000000 bytes'],
     ['cut.tgz', () => gzipSync(tarOf({ 'model.json': 'x'.repeat(2000) }).subarray(0, 1000)), 'Unexpected end of data'],
     ['none.tgz', () => gzipSync(Buffer.alloc(2000, 'x')), 'Invalid tar header'],
-    ['plain.tgz', () => Buffer.from('text'), 'it is text'],
+    ['plain.tgz', () => Buffer.from('text'), 'it is neither a zip nor a tar'],
     ['linked.tgz', () => tgzOf({ '1:model.json': '' }), 'holds no model'],
     ['none.zip', () => Buffer.from('PK\x03\x04'), 'central directory'],
   ])('%s is refused', async (name, make, reason) => {
@@ -108,9 +108,9 @@ describe('what a file is, is seen by its bytes', () => {
     ['net.onnx', () => Buffer.from([0x80, 0x02, 0x8a, 0x0a]), 'checkpoint'],
     ['net', () => Buffer.from([0x08, 0x08, 0x12, 0x07]), 'onnx'],
     ['net.Onnx', () => Buffer.from('anything'), 'onnx'],
-    ['network', () => Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), 'keras'],
     ['network.zip', () => zipOf([{ name: 'model.weights.h5', content: 'x' }]), 'keras'],
     ['graph', () => Buffer.from('{"format": "layers-model", "modelTopology": {}}'), 'tfjs'],
+    ['model.zip', () => zipOf(['metadata.json', 'model.json'].map((name) => ({ name, content: '{}' }))), 'tfjs'],
     ['PACKED.ZIP', () => zipOf([{ name: 'deep/MODEL.ONNX', content: 'x' }]), 'onnx'],
     ['packed', () => tgzOf({ 'model.onnx': 'x' }), 'onnx'],
     ['packed.bin', () => tarOf({ 'model.onnx': 'x' }), 'onnx'],
@@ -119,9 +119,7 @@ describe('what a file is, is seen by its bytes', () => {
   });
 
   test.each([
-    ['net.tflite', '\x1c\0\0\0TFL3', 'it is a TensorFlow Lite model'],
-    ['net', 'version https://git-lfs.github.com/spec/v1\noid', 'git lfs pull'],
-    ['photo', '\xff\xd8\xff', 'it is a JPEG image'],
+    ['photo', '\xff\xd8\xff', 'it is an image'],
     ['net.rar', 'Rar!\x1a\x07', 'it is a RAR archive'],
   ])('%s is refused with what it is', async (name, content, words) => {
     const path = await put(name, Buffer.from(content, 'latin1'));
@@ -169,8 +167,6 @@ describe('what is no model of a supported kind is answered with the command that
 
 test.each([
   ['keras', '\x89HDF\r\n\x1a\n'],
-  ['keras', `PK\x03\x04${' '.repeat(26)}metadata.json`],
-  ['checkpoint', `PK\x03\x04${' '.repeat(26)}archive/data.pkl`],
   ['checkpoint', '\x80\x02\x8a'],
   ['checkpoint', '\x40\0\0\0\0\0\0\0{"a"'],
   ['onnx', '\x08\x08\x12\x07pytorch'],

@@ -163,7 +163,7 @@ describe('damage', () => {
     ['a RAR archive', 'Rar!\x1a\x07\x01', 'unpack it'],
     ['a 7-Zip archive', '7z\xbc\xaf\x27\x1c', 'unpack it'],
     ['a tar archive', `${'\0'.repeat(257)}ustar`, 'unpack it'],
-    ['a JPEG image', '\xff\xd8\xff\xe0', 'POST /classify takes single images'],
+    ['a single image', '\xff\xd8\xff\xe0', 'POST /classify takes single images'],
     ['text', 'file,label', 'send a .zip'],
     ['not a zip archive', '\x01\x02\x03', 'send a .zip'],
   ])('%s is refused as such, by its bytes, with the remedy', async (kind, content, remedy) => {
