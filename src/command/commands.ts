@@ -70,4 +70,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Removes conversions, features and temporary files of models that no longer exist.',
     load: async () => (await import('./gc.ts')).gc,
   },
+  prune: {
+    summary: 'Removes files of an installation that this machine does not need, for images of containers.',
+    load: async () => (await import('./prune.ts')).prune,
+  },
 };
