@@ -92,7 +92,7 @@ function requireNative(threads: number): void {
   require('@tensorflow/tfjs-node');
 }
 
-/** The message of tfjs-node goes on with lines about compilers and other systems. */
+/** The messages go on with lines about compilers and other systems, or with the modules that asked. */
 function firstSentence(text: string): string {
-  return text.split(/(?<=\.)\s/)[0]?.trim() ?? text;
+  return text.split(/\n|(?<=\.)\s/)[0]?.trim() ?? text;
 }
