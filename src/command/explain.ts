@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
 import { defineCommand } from './command.ts';
 import { inputImages } from './image-paths.ts';
 import { expectEnd, required, share, text } from './options.ts';
+import { writeOutput } from './output-file.ts';
 import { UsageError } from './usage-error.ts';
 import { withZoo } from './with-zoo.ts';
 
@@ -31,7 +31,7 @@ export const explain = defineCommand({
       };
       const { heatmap, prediction, ...explanation } = await zoo.explain(input.image, options);
       if (out !== undefined) {
-        await writeFile(out, await zoo.drawExplanation(input.image, { ...options, opacity }));
+        await writeOutput(out, await zoo.drawExplanation(input.image, { ...options, opacity }), signal);
         const share = `${(100 * prediction.score).toFixed(1)} %`;
         terminal.line(`${out}: what speaks for ${prediction.label} (${share}) in ${input.name}`);
       }

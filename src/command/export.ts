@@ -1,11 +1,10 @@
-import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { EXPORT_FORMATS } from '../catalogue/export/export-format.ts';
 import { WEIGHT_STORAGES } from '../convert/formats/tfjs/weights.ts';
 import { defineCommand } from './command.ts';
 import { choice, expectEnd, required, text } from './options.ts';
+import { writeOutput } from './output-file.ts';
 import { withZoo } from './with-zoo.ts';
 
 /** Writes a model as a zip. */
@@ -25,14 +24,7 @@ export const exportModel = defineCommand({
       const { filename, zip } = await zoo.export(name, { format, quantize });
       const isFolder = out !== undefined && (await stat(out).catch(() => undefined))?.isDirectory();
       const path = out === undefined ? filename : isFolder ? join(out, filename) : out;
-      // Under another name until it is whole.
-      const unfinished = `${path}.partial`;
-      try {
-        await pipeline(zip, createWriteStream(unfinished), { signal });
-        await rename(unfinished, path);
-      } finally {
-        await rm(unfinished, { force: true });
-      }
+      await writeOutput(path, zip, signal);
       const { size } = await stat(path);
       terminal.line(`${path}: ${name} as ${format}, ${(size / 1e6).toFixed(1)} MB`);
       terminal.document({ model: name, format, file: path, bytes: size });

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { defineCommand } from './command.ts';
 import { expectEnd, required, text } from './options.ts';
+import { writeOutput } from './output-file.ts';
 import { UsageError } from './usage-error.ts';
 import { withZoo } from './with-zoo.ts';
 
@@ -17,7 +17,7 @@ export const report = defineCommand({
     if (ending !== '.json' && ending !== '.html')
       throw new UsageError('--out: give a file that ends in .html or .json');
     return withZoo(context, async (zoo) => {
-      const { terminal } = context;
+      const { terminal, signal } = context;
       const [{ parseTrainingReport }, { REPORT_PAGE }] = await Promise.all([
         import('../finetuning/report/report-schema.ts'),
         import('../finetuning/version-files.ts'),
@@ -25,7 +25,9 @@ export const report = defineCommand({
       const text = await zoo.report(reference, 'json');
       const parsed = parseTrainingReport(text);
       const { name, version } = parsed.model;
-      if (out !== undefined) await writeFile(out, ending === '.json' ? text : await zoo.report(reference, 'html'));
+      if (out !== undefined) {
+        await writeOutput(out, ending === '.json' ? text : await zoo.report(reference, 'html'), signal);
+      }
       const page = out ?? (await zoo.services.store.localFile(name, version, REPORT_PAGE));
       const { printReport } = await import('./print-report.ts');
       printReport(terminal, parsed);

@@ -1,4 +1,4 @@
-import { messageOf } from '../common/errors.ts';
+import { AppError, messageOf } from '../common/errors.ts';
 import { nearestName } from '../common/nearest-name.ts';
 import type { Config } from '../config.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -45,8 +45,13 @@ export async function runCommand({ args, environment, signal }: ProcessState): P
       return undefined;
     }
     terminal.fail(thrown);
-    return thrown instanceof UsageError ? EXIT_CODES.usage : EXIT_CODES.failed;
+    return isUsage(thrown) ? EXIT_CODES.usage : EXIT_CODES.failed;
   }
+}
+
+/** Options that are forwarded, such as those of a fine-tune, are judged by what takes them. */
+function isUsage(thrown: unknown): boolean {
+  return thrown instanceof UsageError || (thrown instanceof AppError && thrown.code === 'invalid_request');
 }
 
 async function loadCommand(name: string): Promise<Command> {

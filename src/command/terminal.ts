@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { messageOf } from '../common/errors.ts';
 import { UsageError } from './usage-error.ts';
@@ -56,8 +57,17 @@ export class Terminal {
   async confirm(question: string, signal: AbortSignal): Promise<boolean> {
     if (!process.stdin.isTTY) throw new UsageError('there is no terminal to ask on: add --yes');
     const asking = createInterface({ input: process.stdin, output: process.stderr });
+    // The terminal hands Ctrl-C to the question, and not to the process.
+    asking.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
     try {
-      return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `, { signal })).trim());
+      // Ctrl-D closes the input: nobody said yes.
+      const closed = once(asking, 'close').then(() => '');
+      const answer = await Promise.race([asking.question(`${question} [y/N] `, { signal }), closed]);
+      return /^y(es)?$/i.test(answer.trim());
+    } catch (thrown) {
+      signal.throwIfAborted();
+      if (thrown instanceof Error && thrown.name === 'AbortError') return false;
+      throw thrown;
     } finally {
       asking.close();
     }

@@ -98,7 +98,7 @@ export class AppError extends Error {
 
   constructor(code: ErrorCode, detail: string, extras: ErrorExtras = {}) {
     super(detail, extras.cause === undefined ? undefined : { cause: extras.cause });
-    this.name = 'AppError';
+    this.name = 'MenagerieError';
     this.code = code;
     this.retryAfter = extras.retryAfter;
     this.context = extras.context ?? {};

@@ -53,6 +53,16 @@ describe('menagerie finetune', () => {
     expect(listed.stdout).toMatch(/^colours +1 +production=1$/m);
   });
 
+  it.each([
+    [['--name', 'Bad.Name'], /^name: lower-case letters/],
+    [['--name', 'x', '--set', 'epochs=many'], /^epochs: /],
+    [['--name', 'x', '--set', 'epochs'], /^--set: "epochs" is not <option>=<value>/],
+  ])('is refused as wrong usage: %j', async (args, reason) => {
+    const { code, stderr } = await run('finetune', zip, ...args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(reason);
+  });
+
   it('is interrupted without a trace', async () => {
     const stop = new AbortController();
     const args = ['finetune', zip, '--name', 'interrupted', '--json'];
@@ -102,4 +112,10 @@ test('menagerie explain draws a picture, or prints a grid', async () => {
   const { heatmap } = JSON.parse((await run('explain', blue, '--json')).stdout);
   expect(heatmap.values).toHaveLength(heatmap.height);
   expect((await run('explain', blue)).stderr).toMatch(/^--out is missing/);
+  const nowhere = join(folder, 'nowhere', 'heat.png');
+  const { code, stderr } = await run('explain', blue, '--out', nowhere);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `${nowhere} cannot be written: ENOENT: no such file or directory\n`,
+  });
 });
