@@ -12,13 +12,15 @@ import type { Client } from './access.ts';
 export function auditLog(logger: Logger): (request: Request, response: Response<unknown, RequestState>) => void {
   const lines = logger.level === 'silent' ? logger : logger.child({ audit: true }, { level: 'info' });
   return (request, response) => {
+    // A connection that has closed tells no address.
+    const address = clientAddress(request);
     response.once('close', () => {
       const { client, requestId, subject } = response.locals;
       lines.info(
         {
           requestId,
           ...whoIs(client),
-          address: clientAddress(request),
+          address,
           action: `${request.method} ${request.path}`,
           ...(subject && { subject }),
           status: response.writableFinished ? response.statusCode : null,

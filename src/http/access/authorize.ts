@@ -8,6 +8,7 @@ import { foreignCheck } from '../middleware/cross-origin.ts';
 import type { RequestState } from '../middleware/request-state.ts';
 import type { Access, Client } from './access.ts';
 import { auditLog } from './audit.ts';
+import { isForwarded } from './exposure.ts';
 import { keysOf } from './key-of.ts';
 import { RateLimit } from './rate-limit.ts';
 import { type Operation, scopeOf } from './route-scopes.ts';
@@ -34,7 +35,7 @@ export function createAuthorization(parts: AuthorizationParts): (route: Operatio
     const isChange = route.method !== 'get' && scope !== 'classify';
     return (request, response) => {
       if (isChange) audit(request, response);
-      const client = access.identify(keysOf(request, isForeign(request)));
+      const client = access.identify(keysOf(request, isForeign(request)), isForwarded(request.headers));
       response.locals.client = client;
       requireScope(client, scope, `${request.method} ${route.path}`);
       limit.count(client, clientAddress(request));
@@ -49,7 +50,8 @@ function requireScope(client: Client, needed: Scope, operation: string): void {
     throw new AppError(
       'key_missing',
       `${operation} needs a key with the scope ${needed}; send it as "Authorization: Bearer mng_..." or "X-API-Key: ` +
-        'mng_...". "npx menagerie keys create" on the machine of the server makes one.',
+        'mng_...". "npx menagerie keys create" on the machine of the server makes one. A server that a proxy opens to ' +
+        'others needs one too, or ALLOW_ANONYMOUS.',
       { context: { scope: needed } },
     );
   }

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIPv6 } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { Config } from '../../config.ts';
 import { isLocalName, listOf } from '../middleware/host.ts';
 
@@ -24,6 +25,19 @@ export async function openedBy({ host, allowedHosts, trustProxy }: ExposureSetti
   if (trustProxy > 0) return `TRUST_PROXY=${trustProxy}`;
   const foreign = listOf(allowedHosts).find((name) => !isLocalName(name));
   return foreign === undefined ? undefined : `ALLOWED_HOSTS=${foreign}`;
+}
+
+/**
+ * Whether a proxy says that it asks for another machine. Caddy, Traefik, tunnels and others say so unasked; where none is
+ * expected, whoever set one up has opened the server.
+ */
+export function isForwarded(headers: IncomingHttpHeaders): boolean {
+  const claims = ['x-forwarded-for', 'x-real-ip', 'forwarded'].map((name) => String(headers[name] ?? ''));
+  const addresses = claims
+    .join(',')
+    .split(/[\s,;="]+/)
+    .map((part) => part.replace(/^\[(.*)\](?::\d+)?$/, '$1'));
+  return addresses.some((address) => isIP(address) !== 0 && !isLoopback(address));
 }
 
 function isLoopback(address: string): boolean {

@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Config } from '../../config.ts';
 import type { Access, Client } from '../access/access.ts';
+import { isForwarded } from '../access/exposure.ts';
 import { KEY_COOKIE, keysOf } from '../access/key-of.ts';
 import { readJson } from '../body.ts';
 import { foreignCheck } from '../middleware/cross-origin.ts';
@@ -33,7 +34,11 @@ export function sessionRoutes({ access, config }: SessionDependencies): Route[] 
       method: 'get',
       path: '/session',
       handle: (request, response) => {
-        sendJson(response, 200, sessionDocument(access.identify(keysOf(request, isForeign(request)))));
+        sendJson(
+          response,
+          200,
+          sessionDocument(access.identify(keysOf(request, isForeign(request)), isForwarded(request.headers))),
+        );
       },
     },
     {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../../src/config.ts';
 import { createAccess } from '../../../src/http/access/access.ts';
+import { isForwarded } from '../../../src/http/access/exposure.ts';
 
 const keys = (hasValidKey: boolean) => ({ everHadKeys: hasValidKey, hasValidKey, find: () => undefined });
 const start = (settings: Record<string, string>, hasValidKey = false) =>
@@ -43,6 +44,27 @@ describe('a server without a key', () => {
 
   it('takes no notice of a header that is not meant for it', async () => {
     expect((await start({})).identify({ header: 'anything' })).toEqual({ kind: 'local', scope: 'admin' });
+  });
+});
+
+describe('a request to a server that should be local', () => {
+  it.each([
+    [{}, false],
+    [{ 'x-forwarded-for': '127.0.0.1, ::1' }, false],
+    [{ 'x-forwarded-for': '192.0.2.7' }, true],
+    [{ 'x-forwarded-for': '127.0.0.1, 192.0.2.7' }, true],
+    [{ 'x-real-ip': '2001:db8::7' }, true],
+    [{ forwarded: 'for=192.0.2.7;proto=https' }, true],
+    [{ forwarded: 'for="[2001:db8::7]:4711", for=unknown' }, true],
+    [{ forwarded: 'for="[::1]"' }, false],
+  ])('comes through a proxy for another machine when that says so: %j', (headers, expected) => {
+    expect(isForwarded(headers)).toBe(expected);
+  });
+
+  it('needs a key when it does', async () => {
+    expect((await start({})).identify({}, true)).toEqual({ kind: 'anonymous', scope: undefined });
+    const open = await start({ ALLOW_ANONYMOUS: 'all' });
+    expect(open.identify({}, true)).toEqual({ kind: 'anonymous', scope: 'admin' });
   });
 });
 
