@@ -55,8 +55,9 @@ const settingsSchema = z.object({
     .enum(['none', 'classify', 'all'])
     .default('none')
     .describe('What needs no key: classify, all, or none; on loopback none is needed while no key has been made'),
+  // More than a machine of eight cores answers: it stops programs that run wild, not busy ones.
   REQUESTS_PER_MINUTE: integer(0, 1_000_000_000)
-    .default(6_000)
+    .default(60_000)
     .describe('Requests per minute of one key, or one address that has none; more get 429; 0 is no limit'),
   DATA_DIR: z
     .string()

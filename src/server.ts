@@ -94,6 +94,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
       return port;
     },
     work: async () => {
+      keys.watch();
       await defaultModel.load();
       if (isShuttingDown) return;
       finetuning.start();

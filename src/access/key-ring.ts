@@ -25,8 +25,12 @@ export class KeyRing {
     const ring = new KeyRing(file, logger);
     ring.#seen = await file.state();
     ring.#take((await file.read()) ?? []);
-    ring.#timer = setInterval(() => void ring.look(), LOOK_INTERVAL_MS).unref();
     return ring;
+  }
+
+  /** Looks for changed keys from now on. */
+  watch(): void {
+    this.#timer = setInterval(() => void this.look(), LOOK_INTERVAL_MS).unref();
   }
 
   /** Whether there is, or ever was, a key. */
@@ -56,7 +60,9 @@ export class KeyRing {
       this.#seen = state;
       const keys = await this.#file.read();
       if (keys === undefined) throw new Error(`${this.#file.path} is gone; the server keeps the keys that it has`);
+      const before = this.#keys;
       this.#take(keys);
+      this.#report(before);
     } catch (thrown) {
       this.#logger.error({ reason: messageOf(thrown) }, 'the keys cannot be read again');
     }
@@ -67,10 +73,12 @@ export class KeyRing {
   }
 
   #take(keys: readonly StoredKey[]): void {
-    const before = this.#keys;
     this.#keys = new Map(keys.filter(({ revoked_at }) => revoked_at === null).map((each) => [each.id, each]));
     if (keys.length > 0) this.#everHadKeys = true;
-    if (this.#seen === undefined || this.#timer === undefined) return;
+  }
+
+  /** Logs what has changed: the command line that did it has no log. */
+  #report(before: ReadonlyMap<string, StoredKey>): void {
     const report = (action: string, { id, name, scope }: StoredKey): void =>
       this.#logger.info({ audit: true, client: 'command line', action, key: { id, name, scope } }, 'audit');
     for (const [id, key] of this.#keys) if (!before.has(id)) report('key created', key);

@@ -42,6 +42,14 @@ describe('menagerie keys', () => {
     expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringContaining(message)]);
   });
 
+  test('is what serve asks for before it opens the server to others', async () => {
+    const { code, stderr } = await menagerie(['serve'], { HOST: '0.0.0.0', PORT: '0', DATA_DIR: join(folder, 'data') });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/HOST=0\.0\.0\.0 opens.*\n.*keys create my-laptop --scope admin/),
+    ]);
+  });
+
   test('says that there is no key, and how to make one', async () => {
     expect((await keys('list')).stdout).toContain('npx menagerie keys create');
   });
