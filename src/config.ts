@@ -5,6 +5,7 @@ import { LOG_LEVELS } from './common/logger.ts';
 import { packageFile } from './common/package-files.ts';
 import { type DownloadSettings, readDownloadSettings } from './download/settings.ts';
 import { ICC_MODES } from './image/crop.ts';
+import { wantsTraces } from './metrics/tracing.ts';
 import { defaultDataDir } from './settings/default-data-dir.ts';
 import type { SettingsFile } from './settings/settings-file.ts';
 
@@ -139,6 +140,8 @@ export type Config = { readonly [Name in keyof Settings as CamelCase<Name>]: Set
    * kind hinders nothing else.
    */
   readonly downloads: () => DownloadSettings;
+  /** Whether the variables of OpenTelemetry ask for traces. */
+  readonly traces: boolean;
 };
 
 /** A setting as people read it. */
@@ -192,6 +195,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     cores: availableParallelism(),
     memory,
     downloads: () => readDownloadSettings(environment),
+    traces: wantsTraces(environment),
   };
 }
 

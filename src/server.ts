@@ -20,6 +20,7 @@ import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { BodyParser } from './http/parsing/body-parser.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
+import { observeTogether } from './metrics/job-observer.ts';
 import { createModelTrainer, createServices, ENGINE_GRACE_MS } from './services.ts';
 
 /**
@@ -44,7 +45,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   const keys = await KeyRing.open(new KeyFile(config.dataDir), logger);
   const access = await createAccess(config, keys);
   const services = await createServices(config, logger);
-  const { registry, conversions, serving, watch, puller } = services;
+  const { registry, conversions, serving, watch, puller, metrics, tracing } = services;
   const { dataDir } = config;
   const workDir = join(dataDir, 'work');
   const uploadDir = join(dataDir, 'uploads');
@@ -52,20 +53,28 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   const queue = await openFileJobQueue(join(dataDir, 'jobs'), logger, { maxQueued: config.jobQueueLimit });
   await Promise.all([workDir, uploadDir].map((folder) => removeLeftovers(folder, logger)));
   const trainer = createModelTrainer(services, config, logger, workDir);
-  const finetuning = new FinetuneJobs(trainer, queue, logger);
+  const finetuning = new FinetuneJobs(
+    trainer,
+    queue,
+    logger,
+    observeTogether([metrics, ...(tracing ? [tracing] : [])]),
+  );
   const pulls = new ModelPulls({
     puller,
     publish: () => watch.scan(),
+    onStart: () => metrics.startPull(),
     logger,
   });
   const defaultModel = new DefaultModel({ ...config, registry, serving, logger });
+  const bodyBudget = new ByteBudget(config.maxBytesInFlight);
+  metrics.watchServer({ jobs: () => queue.list(), bytesInFlight: () => bodyBudget.reserved });
   let isShuttingDown = false;
   const version = await packageVersion();
   const app = createApp({
     ...services,
     config,
     access,
-    bodyBudget: new ByteBudget(config.maxBytesInFlight),
+    bodyBudget,
     parser: new BodyParser(config),
     pulls,
     finetuning,

@@ -19,6 +19,8 @@ import { drawHeat } from './image/heat-overlay.ts';
 import { preprocessImage } from './image/preprocess.ts';
 import { InferenceStatistics } from './metrics/inference-statistics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
+import { processCpu } from './metrics/process-cpu.ts';
+import { startTracing, type Tracing } from './metrics/tracing.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
@@ -51,6 +53,8 @@ export interface Services {
   readonly watch: RepositoryWatch;
   readonly metrics: Metrics;
   readonly statistics: InferenceStatistics;
+  /** Undefined when no traces are wanted. */
+  readonly tracing: Tracing | undefined;
   /** What is wrong although requests are answered, for health checks. */
   readonly warnings: () => string[];
   /** Lets images in flight finish, then ends the engines. */
@@ -83,12 +87,14 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
       { process: 'server', rssBytes: process.memoryUsage.rss() },
       ...engines.report().map(({ index, rss }) => ({ process: `engine-${index}`, rssBytes: rss })),
     ],
+    cpu: () => processCpu(engines.report()),
     queues: () => serving.waiting(),
     loaded: () => serving.loaded(),
     imagesInFlight: () => admission.inFlight,
     runtimes: () => engines.report().flatMap((engine) => engine.models),
   });
   const statistics = new InferenceStatistics();
+  const tracing = config.traces ? await startTracing(await packageVersion(), logger) : undefined;
   const serving = new ModelServing({
     ...config,
     conversions,
@@ -116,6 +122,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     onImage: (model, runtime, timings) => {
       metrics.observeImage(model.name, runtime, timings);
       statistics.countImage(model, timings);
+      tracing?.addImage(model.name, runtime, timings);
     },
     onFailure: (model, ms) => statistics.countFailure(model, ms),
   });
@@ -151,6 +158,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     watch,
     metrics,
     statistics,
+    tracing,
     warnings: () => [...engines.warnings, ...conversions.warnings],
     close: async () => {
       await watch.close();
@@ -159,6 +167,7 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
       await engines.close(ENGINE_GRACE_MS);
       await conversions.close();
       metrics.close();
+      await tracing?.close();
     },
   };
 }

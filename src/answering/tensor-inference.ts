@@ -21,6 +21,11 @@ export interface InferenceRequest {
   readonly signal: AbortSignal;
 }
 
+/** Images of a request. */
+export function imageCount(input: InferenceRequest['input']): number {
+  return 'images' in input ? input.images.length : (input.pixels.shape[0] ?? 0);
+}
+
 /** The outputs of all images, each tensor in the order of the input. */
 export interface Inference {
   readonly model: string;

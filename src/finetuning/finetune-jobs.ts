@@ -10,6 +10,7 @@ import {
   type JobQueue,
   type JobReport,
 } from '../jobs/job-queue.ts';
+import { type JobObserver, type JobOutcome, observeTogether } from '../metrics/job-observer.ts';
 import { requireTensorFlow } from '../runtime/tensorflow-packages.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import { checkDataset } from './dataset-check.ts';
@@ -29,6 +30,7 @@ export class FinetuneJobs {
   readonly #trainer: Pick<ModelTrainer, 'pinBackbone' | 'inspect' | 'train'>;
   readonly #queue: JobQueue;
   readonly #logger: Logger;
+  readonly #observer: JobObserver;
   readonly #stop = new AbortController();
   #inspections = 0;
   #working: Promise<void> | undefined;
@@ -37,10 +39,16 @@ export class FinetuneJobs {
   /** Why the queue cannot be read or written; undefined when it can. */
   #queueFault: string | undefined;
 
-  constructor(trainer: Pick<ModelTrainer, 'pinBackbone' | 'inspect' | 'train'>, queue: JobQueue, logger: Logger) {
+  constructor(
+    trainer: Pick<ModelTrainer, 'pinBackbone' | 'inspect' | 'train'>,
+    queue: JobQueue,
+    logger: Logger,
+    observer: JobObserver = observeTogether([]),
+  ) {
     this.#trainer = trainer;
     this.#queue = queue;
     this.#logger = logger;
+    this.#observer = observer;
   }
 
   /** The jobs that were submitted. */
@@ -128,10 +136,13 @@ export class FinetuneJobs {
       reported = reported.then(() => this.#queue.report(claim, next)).catch(() => undefined);
     };
     const heartbeat = setInterval(() => report({ type: 'heartbeat' }), HEARTBEAT_MS);
+    const observed = this.#observer.startJob(claim.job.id);
     try {
       const end = await this.#train(claim, ({ kept, ...progress }) => {
+        observed.phase(progress.phase);
         report({ type: 'progress', progress, ...(kept !== undefined && { kept }) });
       });
+      observed.end(outcomeOf(end));
       await reported;
       this.#lostTraining = end?.type === 'abandoned' ? end.reason : undefined;
       if (end !== undefined) await this.#queue.report(claim, end);
@@ -168,4 +179,8 @@ export class FinetuneJobs {
     this.#logger.warn({ job: id, code: error.code, reason, err: thrown }, 'a fine-tune failed');
     return { type: 'failed', failure: { code: error.code, message: error.message } };
   }
+}
+
+function outcomeOf(end: JobReport | undefined): JobOutcome {
+  return end?.type === 'succeeded' || end?.type === 'failed' || end?.type === 'cancelled' ? end.type : 'interrupted';
 }

@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from 'express';
 import type { Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { Tracing } from '../metrics/tracing.ts';
 import { createAuthorization } from './access/authorize.ts';
 import { stripBasePath } from './middleware/base-path.ts';
 import { compress } from './middleware/compress.ts';
@@ -54,6 +55,8 @@ export type HttpDependencies = RouteDependencies & {
     'host' | 'allowedHosts' | 'allowedOrigins' | 'basePath' | 'requestsPerMinute' | 'trustProxy'
   >;
   readonly metrics: Metrics;
+  /** Absent when no traces are wanted. */
+  readonly tracing?: Pick<Tracing, 'startRequest'> | undefined;
   readonly logger: Logger;
 };
 
@@ -64,13 +67,13 @@ export function createRoutes(dependencies: HttpDependencies): Route[] {
 
 /** The HTTP interface as an Express application; `createHttpServer` serves it. */
 export function createApp(dependencies: HttpDependencies): Express {
-  const { config, logger, metrics, isShuttingDown, webDir } = dependencies;
+  const { config, logger, metrics, tracing, isShuttingDown, webDir } = dependencies;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   // Express then takes the address of the client from as many entries of X-Forwarded-For.
   app.set('trust proxy', config.trustProxy);
-  app.use(stripBasePath(config.basePath), requestState(logger, metrics), securityHeaders);
+  app.use(stripBasePath(config.basePath), requestState(logger, metrics, tracing), securityHeaders);
   app.use(checkHost(config), crossOrigin(config), compress);
   mountRoutes(app, createRoutes(dependencies), { authorize: createAuthorization(dependencies), isShuttingDown });
   app.use('/assets', pageAssets(webDir));

@@ -9,6 +9,7 @@ import type { ByteBudget, Reservation } from './byte-budget.ts';
 import { ClientGone } from './client-gone.ts';
 import { announcedLength, bodyDecoder, undecodable } from './content-encoding.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
+import { noteWork } from './middleware/request-state.ts';
 
 /** Bytes that must arrive within a stall timeout. Slower clients hold memory or places in a queue for nothing. */
 const MIN_PROGRESS_BYTES = 16 * 1024;
@@ -72,6 +73,7 @@ export function watchBody(request: Request, limits: BodyLimits, fail: (error: Er
   };
   const countArrived = (chunk: Buffer): void => {
     arrived += chunk.length;
+    if (request.res !== undefined) noteWork(request.res, { receivedBytes: arrived });
   };
   const countDecoded = (chunk: Buffer): void => {
     decoded += chunk.length;

@@ -17,6 +17,11 @@ export class ByteBudget {
     this.#limit = limit;
   }
 
+  /** Bytes of all bodies. */
+  get reserved(): number {
+    return this.#reserved;
+  }
+
   /**
    * Reserves memory for a body. Where nothing else is reserved, a body of any size is admitted.
    * @throws AppError `queue_full`

@@ -29,13 +29,25 @@ export function hundredths(milliseconds: number): number {
   return Math.round(milliseconds * 100) / 100;
 }
 
+/** What a request is called in the log. */
+interface RequestIds {
+  readonly requestId: string;
+  readonly traceId?: string;
+}
+
 /**
  * Sends an error as problem details. Where the body of the request is still arriving, the answer is sent at once, the
  * rest of the body is discarded, and then the connection is closed: closing it earlier would reset it, and the client
  * would see that instead of the answer.
  */
-export function sendProblem(request: IncomingMessage, response: ServerResponse, error: AppError, id: string): void {
-  const problem = problemOf(error, id);
+export function sendProblem(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: AppError,
+  ids: RequestIds,
+): void {
+  const { requestId, traceId } = ids;
+  const problem = { ...problemOf(error, requestId), ...(traceId && { trace_id: traceId }) };
   // Clients of the Open Inference Protocol read the member `error` alone.
   const text = JSON.stringify(/^\/v[12]\//.test(request.url ?? '') ? { ...problem, error: problem.detail } : problem);
   response.statusCode = error.status;

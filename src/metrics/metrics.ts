@@ -1,5 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createJobMetrics, type JobMetrics, type JobSources } from './job-metrics.ts';
+import type { ProcessCpu } from './process-cpu.ts';
 
 /** A process of the server and the memory it holds. */
 interface ProcessMemory {
@@ -35,6 +37,7 @@ interface RuntimeInfo {
 export interface MetricsSources {
   readonly version: string;
   readonly memory: () => readonly ProcessMemory[] | Promise<readonly ProcessMemory[]>;
+  readonly cpu: () => Promise<readonly ProcessCpu[]>;
   readonly queues: () => readonly QueueDepth[];
   readonly loaded: () => readonly ModelMemory[];
   /** Images that are being decoded, waiting or being computed. */
@@ -59,7 +62,7 @@ interface RequestLabels {
 }
 
 /** Counters and histograms of the server, and their text for Prometheus. */
-export interface Metrics {
+export interface Metrics extends JobMetrics {
   readonly contentType: string;
   text(): Promise<string>;
   observeRequest(labels: RequestLabels, seconds: number): void;
@@ -68,7 +71,15 @@ export interface Metrics {
   observeEviction(model: string, runtime: string): void;
   /** @param reason `hung` when the watchdog killed the engine, `exited` otherwise */
   observeEngineLoss(reason: 'exited' | 'hung'): void;
+  /** Adds what only a server has, beside the models. */
+  watchServer(sources: ServerSources): void;
   close(): void;
+}
+
+/** Values of a server that are read at each scrape. */
+export interface ServerSources extends JobSources {
+  /** Bytes of bodies that are arriving or being answered. */
+  readonly bytesInFlight: () => number;
 }
 
 /** Buckets in seconds: from a cached answer to a large batch of a large model. */
@@ -126,7 +137,21 @@ export function createMetrics(sources: MetricsSources): Metrics {
   scrapedGauges(registers, sources);
   const loop = eventLoopGauge(registers);
 
+  const jobs = createJobMetrics(registers);
+
   return {
+    ...jobs.metrics,
+    watchServer: ({ bytesInFlight, ...sources }) => {
+      jobs.watch(sources);
+      new Gauge({
+        name: 'menagerie_body_bytes_in_flight',
+        help: 'Bytes of request bodies that are arriving or being answered; MAX_BYTES_IN_FLIGHT limits them',
+        registers,
+        collect() {
+          this.set(bytesInFlight());
+        },
+      });
+    },
     contentType: registry.contentType,
     text: () => registry.metrics(),
     observeRequest: ({ route, method, status }, seconds) => {
@@ -149,7 +174,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
 
 function scrapedGauges(
   registers: Registry[],
-  { version, memory, queues, loaded, imagesInFlight, runtimes }: MetricsSources,
+  { version, memory, cpu, queues, loaded, imagesInFlight, runtimes }: MetricsSources,
 ): void {
   new Gauge({
     name: 'menagerie_build_info',
@@ -206,6 +231,17 @@ function scrapedGauges(
       const processes = await memory();
       this.reset();
       for (const { process: name, rssBytes } of processes) this.set({ process: name }, rssBytes);
+    },
+  });
+  new Counter({
+    name: 'menagerie_process_cpu_seconds_total',
+    help: 'CPU time of each process of the server; others: training, conversions and processes that have ended',
+    labelNames: ['process'],
+    registers,
+    async collect() {
+      const processes = await cpu();
+      this.reset();
+      for (const { process: name, seconds } of processes) this.inc({ process: name }, seconds);
     },
   });
 }

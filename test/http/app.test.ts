@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { picture } from '../image/pictures.ts';
 import { ask, CARD, classifyRaw, OPENAPI, openLine, startServer, type TestServer } from './fixture.ts';
 
 let server: TestServer;
@@ -33,6 +34,29 @@ describe('every answer', () => {
     const lines = server.log.filter(({ requestId }) => requestId === id);
     expect(lines).toEqual([expect.objectContaining({ method: 'POST', path: '/classify', status: 415, level: 30 })]);
     expect(JSON.stringify(lines)).not.toMatch(/s3cret|password/);
+  });
+
+  it('is logged with client, model, images and bytes', async () => {
+    const photo = await picture(30, 20, () => [9, 9, 9])
+      .png()
+      .toBuffer();
+    const headers = { 'Content-Type': 'image/png', 'X-Request-Id': 'whole-line' };
+    await fetch(`${server.url}/classify`, { method: 'POST', body: Uint8Array.from(photo), headers });
+    const line = { client: '127.0.0.1', model: 'tiny.test@1', images: 1, receivedBytes: photo.length, status: 200 };
+    await expect.poll(() => server.log.find(({ requestId }) => requestId === 'whole-line')).toMatchObject(line);
+    expect(Number(server.log.find(({ requestId }) => requestId === 'whole-line')?.['sentBytes'])).toBeGreaterThan(100);
+  });
+
+  it('stays in the trace of its caller', async () => {
+    const trace = '0af7651916cd43dd8448eb211c80319c';
+    const { headers, text } = await ask(server, '/nowhere', {
+      headers: { traceparent: `00-${trace}-b7ad6b7169203331-00` },
+    });
+    expect(headers.get('traceresponse')).toMatch(new RegExp(`^00-${trace}-(?!b7ad6b7169203331)[0-9a-f]{16}-00$`));
+    expect(JSON.parse(text).trace_id).toBe(trace);
+    expect(server.log.some(({ traceId }) => traceId === trace)).toBe(true);
+    const { headers: others } = await ask(server, '/nowhere', { headers: { traceparent: 'junk' } });
+    expect(others.get('traceresponse')).toBeNull();
   });
 });
 
@@ -98,6 +122,8 @@ describe('health', () => {
     const { status, body, headers } = await ask(starting, '/v2/health/ready');
     expect([status, body.code, headers.get('retry-after')]).toEqual([503, 'model_unavailable', '1']);
     expect(body.detail).toContain('it is being converted');
+    // Probes ask every few seconds.
+    expect(starting.log.filter(({ level }) => Number(level) > 20)).toEqual([]);
     await starting.close();
   });
 });

@@ -115,7 +115,9 @@ export interface TestServer {
 /** Completes dependencies with services that a test never asks: their methods throw. */
 export function completed(given: Partial<HttpDependencies>): HttpDependencies {
   const unused = new Proxy({}, { get: () => unfaked });
-  return new Proxy(given, { get: (known, name) => Reflect.get(known, name) ?? unused }) as HttpDependencies;
+  return new Proxy(given, {
+    get: (known, name) => (name in known ? Reflect.get(known, name) : unused),
+  }) as HttpDependencies;
 }
 
 function unfaked(): never {
@@ -137,6 +139,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
   const metrics = createMetrics({
     version: '0.0.0',
     memory: () => [{ process: 'server', rssBytes: process.memoryUsage.rss() }],
+    cpu: async () => [{ process: 'server', seconds: 1.5 }],
     queues: () => [{ model: MODEL, runtime: 'onnx', depth: 0 }],
     loaded: () => [{ model: MODEL, version: 1, runtime: 'onnx', bytes: 4100 }],
     imagesInFlight: () => 0,
@@ -149,6 +152,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
     warnings: () => [],
     isShuttingDown: () => false,
     metrics,
+    tracing: undefined,
     config: CONFIG,
     access: LOCAL_ACCESS,
     bodyBudget: new ByteBudget(CONFIG.maxBytesInFlight),

@@ -39,6 +39,7 @@ it('times the stages of images, counts batches, and asks for the rest at each sc
   const metrics = createMetrics({
     version: '1.2.3',
     memory: async () => [{ process: 'engine-0', rssBytes }],
+    cpu: async () => [{ process: 'others', seconds: 2.5 }],
     queues: () => [{ model: 'm', runtime: 'onnx', depth: 4 }],
     loaded: () => [{ model: 'm', version: 2, runtime: 'onnx', bytes: 5_000 }],
     imagesInFlight: () => 0,
@@ -78,6 +79,7 @@ it('sees the event loop being blocked', async () => {
   const metrics = createMetrics({
     version: '0',
     memory: () => [],
+    cpu: async () => [],
     queues: () => [],
     loaded: () => [],
     imagesInFlight: () => 0,

@@ -26,6 +26,8 @@ export interface ModelPullsParts {
   readonly puller: Pick<ModelPuller, 'pull' | 'expectPullable'>;
   /** Makes a pulled model available to the server. */
   readonly publish: (model: ModelVersion) => Promise<void>;
+  /** Called when a pull begins; what it returns, when it ends. For metrics. */
+  readonly onStart?: () => (outcome: 'done' | 'failed' | 'cancelled') => void;
   readonly logger: Logger;
 }
 
@@ -100,8 +102,9 @@ export class ModelPulls {
   }
 
   async #run(pull: RunningPull): Promise<void> {
-    const { logger } = this.#parts;
+    const { logger, onStart } = this.#parts;
     const { model } = pull.state;
+    const onEnd = onStart?.();
     try {
       let pulledBackboneOnly: boolean;
       do {
@@ -117,6 +120,9 @@ export class ModelPulls {
       }
       logger.warn({ model, reason: messageOf(thrown) }, 'pull failed');
       pull.set({ state: 'failed', reason: messageOf(asStorageError(thrown) ?? thrown) });
+    } finally {
+      const { state } = pull.state;
+      if (state !== 'running') onEnd?.(state);
     }
   }
 

@@ -4,7 +4,7 @@ import type { Logger } from '../../common/logger.ts';
 import { ClientGone } from '../client-gone.ts';
 import { asAppError } from '../problem.ts';
 import { sendProblem } from '../respond.ts';
-import type { RequestState } from './request-state.ts';
+import { isPolled, type RequestState } from './request-state.ts';
 
 /** Values of `WWW-Authenticate` (RFC 6750, 3). */
 const CHALLENGES: Partial<Record<ErrorCode, string>> = {
@@ -13,22 +13,25 @@ const CHALLENGES: Partial<Record<ErrorCode, string>> = {
   scope_missing: 'Bearer realm="menagerie", error="insufficient_scope"',
 };
 
-/** Answers errors as problem details. Those with status 500 and above are logged. */
+/**
+ * Answers errors as problem details. Those with status 500 and above are logged; health checks ask so often that a
+ * server which is not ready would fill the log.
+ */
 export function errorHandler(
   logger: Logger,
 ): ErrorRequestHandler<Record<string, string>, unknown, unknown, unknown, RequestState> {
   return (thrown: unknown, request, response, _next) => {
     if (thrown instanceof ClientGone || response.destroyed) return;
     const error = asAppError(thrown);
-    const { requestId } = response.locals;
+    const { requestId, traceId } = response.locals;
     if (error.status >= 500) {
-      const level = error.code === 'internal' ? 'error' : 'warn';
-      logger[level]({ requestId, code: error.code, err: error.cause ?? error }, error.message);
+      const level = error.code === 'internal' ? 'error' : isPolled(response) ? 'debug' : 'warn';
+      logger[level]({ requestId, traceId, code: error.code, err: error.cause ?? error }, error.message);
     }
     if (response.headersSent) return void response.destroy();
     const challenge = CHALLENGES[error.code];
     if (challenge !== undefined) response.setHeader('WWW-Authenticate', challenge);
-    sendProblem(request, response, error, requestId);
+    sendProblem(request, response, error, { requestId, ...(traceId && { traceId }) });
   };
 }
 

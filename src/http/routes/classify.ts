@@ -4,6 +4,7 @@ import type { Classification, ImageClassifier, ImageResult } from '../../answeri
 import { AppError } from '../../common/errors.ts';
 import { RUNTIME_NAMES } from '../../runtime/session.ts';
 import { clientSignal } from '../client-gone.ts';
+import { noteWork } from '../middleware/request-state.ts';
 import { oneOf, parseOptions, share } from '../options.ts';
 import { problemOf } from '../problem.ts';
 import { hundredths, send } from '../respond.ts';
@@ -41,6 +42,7 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
         const { fields, images } = await readImages(request, response);
         const receivedAt = performance.now();
         const { top_k: topK, threshold, runtime, model } = parseOptions(optionsSchema, request.query, fields);
+        noteWork(response, { ...(model !== undefined && { model }), images: images.length });
         const classification = await classifier.classify({
           ...(model !== undefined && { model }),
           runtime,
@@ -49,6 +51,7 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
           images,
           signal: clientSignal(response),
         });
+        noteWork(response, { model: `${classification.model}@${classification.version}` });
         const [only] = classification.results;
         if (images.length === 1 && only !== undefined && 'error' in only) throw only.error;
         const json = await classificationJson(classification, requestId, { startedAt, receivedAt });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -8,6 +8,9 @@ import { MulterError, type StorageEngine } from 'multer';
 import { makeFolder } from '../../common/durable-files.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
+import type { UploadOutcome } from '../../metrics/job-metrics.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import { ClientGone } from '../client-gone.ts';
 import { readForm } from '../multipart.ts';
 
 /** The part that holds the zip. */
@@ -37,11 +40,13 @@ export type UploadLimits = Pick<Config, 'maxArchiveBytes' | 'maxUploads' | 'uplo
 export class DatasetReceiver {
   readonly #folder: string;
   readonly #limits: UploadLimits;
+  readonly #metrics: Pick<Metrics, 'startUpload'>;
   #arriving = 0;
 
-  constructor(folder: string, limits: UploadLimits) {
+  constructor(folder: string, limits: UploadLimits, metrics: Pick<Metrics, 'startUpload'>) {
     this.#folder = folder;
     this.#limits = limits;
+    this.#metrics = metrics;
   }
 
   /**
@@ -59,12 +64,20 @@ export class DatasetReceiver {
       });
     }
     this.#arriving += 1;
+    const end = this.#metrics.startUpload();
+    let outcome: UploadOutcome = 'refused';
     const file = new UploadedFile(join(this.#folder, `${randomUUID()}.zip`));
     try {
       await makeFolder(this.#folder);
       const fields = await readDatasetForm(request, response, file, this.#limits);
-      return await use({ fields, path: file.written ? file.path : undefined });
+      const used = await use({ fields, path: file.written ? file.path : undefined });
+      outcome = 'taken';
+      return used;
+    } catch (thrown) {
+      if (thrown instanceof ClientGone) outcome = 'aborted';
+      throw thrown;
     } finally {
+      end(outcome, file.bytesWritten);
       await file.remove();
       this.#arriving -= 1;
     }
@@ -76,6 +89,7 @@ class UploadedFile implements StorageEngine {
   readonly path: string;
   readonly #stop = new AbortController();
   #writing: Promise<void> | undefined;
+  #output: WriteStream | undefined;
   written = false;
 
   constructor(path: string) {
@@ -83,7 +97,9 @@ class UploadedFile implements StorageEngine {
   }
 
   _handleFile(_request: Request, file: Express.Multer.File, done: (error?: unknown) => void): void {
-    this.#writing = pipeline(file.stream, createWriteStream(this.path, { flags: 'wx' }), { signal: this.#stop.signal });
+    const output = createWriteStream(this.path, { flags: 'wx' });
+    this.#output = output;
+    this.#writing = pipeline(file.stream, output, { signal: this.#stop.signal });
     this.#writing.then(
       () => {
         this.written = true;
@@ -91,6 +107,10 @@ class UploadedFile implements StorageEngine {
       },
       (thrown: unknown) => done(thrown),
     );
+  }
+
+  get bytesWritten(): number {
+    return this.#output?.bytesWritten ?? 0;
   }
 
   /** `remove` does it, at the end of the request. */

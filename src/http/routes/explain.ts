@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Explanation, ImageExplainer } from '../../answering/image-explanation.ts';
 import { AppError } from '../../common/errors.ts';
 import { clientSignal } from '../client-gone.ts';
+import { noteWork } from '../middleware/request-state.ts';
 import { oneOf, parseOptions, share } from '../options.ts';
 import { hundredths, send, sendJson } from '../respond.ts';
 import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
@@ -37,6 +38,7 @@ export function explainRoutes({ explainer, ...dependencies }: ExplainDependencie
         const { format, opacity, ...options } = parseOptions(optionsSchema, request.query, fields);
         const [image, ...others] = images;
         if (image === undefined || others.length > 0) throw notOneImage(images.length);
+        noteWork(response, { ...(options.model !== undefined && { model: options.model }), images: 1 });
         const explanationRequest = { ...options, image, signal: clientSignal(response) };
         if (format === 'png') {
           send(response, 'image/png', await explainer.draw(explanationRequest, opacity));

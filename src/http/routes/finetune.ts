@@ -1,6 +1,7 @@
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import { unsupportedMediaType } from '../body.ts';
 import { clientSignal } from '../client-gone.ts';
 import { sendJson } from '../respond.ts';
@@ -20,11 +21,12 @@ interface FinetuneDependencies {
   /** Folder for data sets that are arriving, on the disk of the jobs. */
   readonly uploadDir: string;
   readonly config: UploadLimits & Pick<Config, 'basePath'>;
+  readonly metrics: Pick<Metrics, 'startUpload'>;
 }
 
 /** `POST /finetune`: queues a fine-tune on a labelled zip, or with `dry_run` reports on the zip. */
-export function finetuneRoutes({ finetuning, uploadDir, config }: FinetuneDependencies): Route[] {
-  const receiver = new DatasetReceiver(uploadDir, config);
+export function finetuneRoutes({ finetuning, uploadDir, config, metrics }: FinetuneDependencies): Route[] {
+  const receiver = new DatasetReceiver(uploadDir, config, metrics);
   return [
     {
       method: 'post',

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { TensorInference } from '../../answering/tensor-inference.ts';
+import { imageCount, type TensorInference } from '../../answering/tensor-inference.ts';
 import type { ModelControl } from '../../catalogue/model-control.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
@@ -8,6 +8,7 @@ import { OUTPUT_NAMES } from '../../runtime/session.ts';
 import { readBody } from '../body.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
+import { noteWork } from '../middleware/request-state.ts';
 import type { BodyParser } from '../parsing/body-parser.ts';
 import { INPUT_NAME, JSON_LENGTH_HEADER, jsonLengthOf } from '../protocol/inference-request.ts';
 import { inferenceResponse } from '../protocol/inference-response.ts';
@@ -42,14 +43,17 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
     const signal = clientSignal(response);
     const jsonLength = jsonLengthOf(body.length, request.headers[JSON_LENGTH_HEADER]?.toString());
     const parsed = await parser.parse('infer', body, signal, jsonLength);
+    const model = referenceOf(request);
+    noteWork(response, { model, images: imageCount(parsed.input) });
     const answer = await inference.infer({
-      model: referenceOf(request),
+      model,
       runtime: parsed.runtime,
       input: parsed.input,
       // Always in the same order: images with equal outputs share batches.
       outputs: OUTPUT_NAMES.filter((name) => parsed.outputs.some((each) => each.name === name)),
       signal,
     });
+    noteWork(response, { model: `${answer.model}@${answer.version}` });
     const { json, binary } = await inferenceResponse(answer, parsed);
     const whole = binary.length === 0 ? json : Buffer.concat([json, ...binary]);
     response.setHeader('Content-Type', binary.length === 0 ? 'application/json' : 'application/octet-stream');

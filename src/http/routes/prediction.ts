@@ -1,9 +1,10 @@
-import type { TensorInference } from '../../answering/tensor-inference.ts';
+import { imageCount, type TensorInference } from '../../answering/tensor-inference.ts';
 import type { ModelControl } from '../../catalogue/model-control.ts';
 import type { Config } from '../../config.ts';
 import { readBody } from '../body.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
+import { noteWork } from '../middleware/request-state.ts';
 import type { BodyParser } from '../parsing/body-parser.ts';
 import { checkJsonValues, writeValues } from '../protocol/inference-response.ts';
 import { send, sendJson } from '../respond.ts';
@@ -36,7 +37,9 @@ export function predictionRoutes(dependencies: PredictionDependencies): Route[] 
         const signal = clientSignal(response);
         const { input } = await parser.parse('predict', body, signal);
         const model = pathParameter(request, 'id');
+        noteWork(response, { model, images: imageCount(input) });
         const answer = await inference.infer({ model, runtime: 'onnx', input, outputs: ['probabilities'], signal });
+        noteWork(response, { model: `${answer.model}@${answer.version}` });
         const { data = new Float32Array(), shape: [images = 1] = [] } = answer.outputs.probabilities ?? {};
         checkJsonValues(data.length);
         const classes = data.length / images;
