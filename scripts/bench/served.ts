@@ -46,7 +46,7 @@ export async function startOurs(dataDir: string): Promise<OurServer> {
   }
   const eventLoopDelay = async (): Promise<number> => {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    return Number(/^menagerie_event_loop_delay_seconds\{quantile="0.99"\} ([\d.e+-]+)/m.exec(text)?.[1]) * 1000;
+    return Number(/^menagerie_event_loop_delay_seconds\{statistic="p99"\} ([\d.e+-]+)/m.exec(text)?.[1]) * 1000;
   };
   return { child, serve: (model) => ({ child, port, path: `/classify?model=${model}`, eventLoopDelay }) };
 }

@@ -252,14 +252,14 @@ function eventLoopGauge(registers: Registry[]): { stop(): void } {
   const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1e3);
   new Gauge({
     name: 'menagerie_event_loop_delay_seconds',
-    help: 'Delay of the event loop of the server since the last scrape',
-    labelNames: ['quantile'],
+    help: 'Delay of the event loop of the server since the last scrape: its median, 99th percentile and maximum',
+    labelNames: ['statistic'],
     registers,
     collect() {
       if (monitor.count === 0) return;
-      this.set({ quantile: '0.5' }, seconds(monitor.percentile(50)));
-      this.set({ quantile: '0.99' }, seconds(monitor.percentile(99)));
-      this.set({ quantile: '1' }, seconds(monitor.max));
+      this.set({ statistic: 'p50' }, seconds(monitor.percentile(50)));
+      this.set({ statistic: 'p99' }, seconds(monitor.percentile(99)));
+      this.set({ statistic: 'max' }, seconds(monitor.max));
       monitor.reset();
     },
   });

@@ -55,7 +55,7 @@ beforeAll(async () => {
       classify: async ({ images, runtime }) => {
         await new Promise((resolve) => setImmediate(resolve));
         tracing?.addImage('tiny.test', runtime, TIMINGS);
-        const results = images.map(({ filename }) => ({ filename, predictions: [], timings: TIMINGS }));
+        const results = images.map(({ filename }) => ({ filename, predictions: [], warnings: [], timings: TIMINGS }));
         return { model: 'tiny.test', version: 2, runtime, results, timings: { totalMs: 1 } };
       },
     },
