@@ -21,6 +21,7 @@ import { createHttpServer } from './http/http-server.ts';
 import { BodyParser } from './http/parsing/body-parser.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { observeTogether } from './metrics/job-observer.ts';
+import { startTracing } from './metrics/tracing.ts';
 import { createModelTrainer, createServices, ENGINE_GRACE_MS } from './services.ts';
 
 /**
@@ -44,8 +45,10 @@ export interface ServerParts {
 export async function createServer(config: Config, logger: Logger): Promise<ServerParts> {
   const keys = await KeyRing.open(new KeyFile(config.dataDir), logger);
   const access = await createAccess(config, keys);
-  const services = await createServices(config, logger);
-  const { registry, conversions, serving, watch, puller, metrics, tracing } = services;
+  const version = await packageVersion();
+  const tracing = config.traces ? await startTracing(version, logger) : undefined;
+  const services = await createServices(config, logger, tracing);
+  const { registry, conversions, serving, watch, puller, metrics } = services;
   const { dataDir } = config;
   const workDir = join(dataDir, 'work');
   const uploadDir = join(dataDir, 'uploads');
@@ -69,10 +72,10 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   const bodyBudget = new ByteBudget(config.maxBytesInFlight);
   metrics.watchServer({ jobs: () => queue.list(), bytesInFlight: () => bodyBudget.reserved });
   let isShuttingDown = false;
-  const version = await packageVersion();
   const app = createApp({
     ...services,
     config,
+    tracing,
     access,
     bodyBudget,
     parser: new BodyParser(config),
@@ -118,6 +121,7 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
       await drained;
       keys.close();
       await services.close();
+      await tracing?.close();
     },
   };
 }

@@ -20,7 +20,7 @@ import { preprocessImage } from './image/preprocess.ts';
 import { InferenceStatistics } from './metrics/inference-statistics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { processCpu } from './metrics/process-cpu.ts';
-import { startTracing, type Tracing } from './metrics/tracing.ts';
+import type { Tracing } from './metrics/tracing.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
@@ -53,15 +53,18 @@ export interface Services {
   readonly watch: RepositoryWatch;
   readonly metrics: Metrics;
   readonly statistics: InferenceStatistics;
-  /** Undefined when no traces are wanted. */
-  readonly tracing: Tracing | undefined;
   /** What is wrong although requests are answered, for health checks. */
   readonly warnings: () => string[];
   /** Lets images in flight finish, then ends the engines. */
   close(): Promise<void>;
 }
 
-export async function createServices(config: Config, logger: Logger): Promise<Services> {
+/** @param tracing told of each image that was computed */
+export async function createServices(
+  config: Config,
+  logger: Logger,
+  tracing?: Pick<Tracing, 'addImage'>,
+): Promise<Services> {
   const storeDir = join(config.dataDir, 'models');
   const pulledDir = join(config.dataDir, 'zoo');
   const store = await FileArtifactStore.open(storeDir, logger);
@@ -94,7 +97,6 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     runtimes: () => engines.report().flatMap((engine) => engine.models),
   });
   const statistics = new InferenceStatistics();
-  const tracing = config.traces ? await startTracing(await packageVersion(), logger) : undefined;
   const serving = new ModelServing({
     ...config,
     conversions,
@@ -158,7 +160,6 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
     watch,
     metrics,
     statistics,
-    tracing,
     warnings: () => [...engines.warnings, ...conversions.warnings],
     close: async () => {
       await watch.close();
@@ -167,7 +168,6 @@ export async function createServices(config: Config, logger: Logger): Promise<Se
       await engines.close(ENGINE_GRACE_MS);
       await conversions.close();
       metrics.close();
-      await tracing?.close();
     },
   };
 }

@@ -10,6 +10,8 @@ import type { TraceContext } from './trace-context.ts';
 const SDK = '@opentelemetry/sdk-node';
 const NAME = 'menagerie';
 
+type SdkParts = Pick<typeof OpenTelemetry, 'api' | 'NodeSDK' | 'resources'>;
+
 /** What is known of a request when it is over. */
 interface RequestFacts {
   readonly route: string | undefined;
@@ -66,24 +68,13 @@ export async function startTracing(version: string, logger: Logger): Promise<Tra
  */
 export class Tracing implements JobObserver {
   readonly #api: typeof OpenTelemetry.api;
-  readonly #sdk: OpenTelemetry.NodeSDK;
+  /** Undefined where the program around this server has one already, which then gets our spans. */
+  readonly #sdk: OpenTelemetry.NodeSDK | undefined;
   readonly #tracer: OpenTelemetry.api.Tracer;
 
-  constructor({ api, NodeSDK, resources }: typeof OpenTelemetry, version: string, logger: Logger) {
+  constructor({ api, NodeSDK, resources }: SdkParts, version: string, logger: Logger) {
     this.#api = api;
-    // Collectors that cannot be reached are its most common errors.
-    const warn = (message: string) => logger.warn({ reason: message }, 'OpenTelemetry');
-    const silent = () => undefined;
-    api.diag.setLogger({ error: warn, warn: silent, info: silent, debug: silent, verbose: silent });
-    this.#sdk = new NodeSDK({
-      instrumentations: [],
-      metricReaders: [],
-      logRecordProcessors: [],
-      resource: resources.resourceFromAttributes({ 'service.name': NAME, 'service.version': version }),
-      // Others would send the command line and the name of the machine.
-      resourceDetectors: [resources.envDetector],
-    });
-    this.#sdk.start();
+    this.#sdk = isTraced(api) ? undefined : startSdk({ api, NodeSDK, resources }, version, logger);
     this.#tracer = api.trace.getTracer(NAME, version);
   }
 
@@ -153,7 +144,32 @@ export class Tracing implements JobObserver {
   /** Sends what is left. */
   async close(): Promise<void> {
     // A collector that cannot be reached has been logged.
+    if (this.#sdk === undefined) return;
     await this.#sdk.shutdown().catch(() => undefined);
     for (const part of ['trace', 'context', 'propagation', 'diag'] as const) this.#api[part].disable();
   }
+}
+
+/** Whether somebody has set up OpenTelemetry in this process. */
+function isTraced({ trace, ProxyTracerProvider }: typeof OpenTelemetry.api): boolean {
+  const provider = trace.getTracerProvider();
+  // The class of the delegate that does nothing is not exported.
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegate().constructor.name !== 'NoopTracerProvider';
+}
+
+function startSdk({ api, NodeSDK, resources }: SdkParts, version: string, logger: Logger): OpenTelemetry.NodeSDK {
+  // Collectors that cannot be reached are its most common errors.
+  const warn = (message: string) => logger.warn({ reason: message }, 'OpenTelemetry');
+  const silent = () => undefined;
+  api.diag.setLogger({ error: warn, warn: silent, info: silent, debug: silent, verbose: silent });
+  const sdk = new NodeSDK({
+    instrumentations: [],
+    metricReaders: [],
+    logRecordProcessors: [],
+    resource: resources.resourceFromAttributes({ 'service.name': NAME, 'service.version': version }),
+    // Others would send the command line and the name of the machine.
+    resourceDetectors: [resources.envDetector],
+  });
+  sdk.start();
+  return sdk;
 }
