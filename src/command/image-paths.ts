@@ -1,10 +1,8 @@
-import { readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { IMAGE_FORMATS_TEXT, SNIFFED_BYTES, startsLikeImage } from '../image/formats.ts';
 import type { ImageInput } from '../library/answers.ts';
-
-/** Endings of image files that are taken from a folder; a file that is named itself may have any. */
-const IMAGE_ENDING = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
 
 /** An image and the name under which it is printed. */
 export interface InputImage {
@@ -13,7 +11,7 @@ export interface InputImage {
 }
 
 /**
- * The images that were named: files, the images inside folders by name, and `-` for an image on standard input.
+ * The images that were named: files, the images inside folders in the order of their names, and `-` for an image on standard input.
  * @throws Error that names a folder without images
  */
 export async function inputImages(paths: readonly string[]): Promise<InputImage[]> {
@@ -33,8 +31,21 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 async function imagesIn(folder: string): Promise<InputImage[]> {
-  const entries = await readdir(folder, { recursive: true });
-  const names = entries.filter((name) => IMAGE_ENDING.test(name)).sort();
-  if (names.length === 0) throw new Error(`${folder} has no image: JPEG, PNG, WebP, GIF, TIFF or AVIF`);
-  return names.map((name) => ({ name: join(folder, name), image: join(folder, name) }));
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const images: InputImage[] = [];
+  for (const path of paths.sort()) if (await isImage(path)) images.push({ name: path, image: path });
+  if (images.length === 0) throw new Error(`${folder} has no image: ${IMAGE_FORMATS_TEXT}`);
+  return images;
+}
+
+/** Whether a file begins like an image; one that is damaged further on is named in the answer. */
+async function isImage(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const { buffer: start, bytesRead } = await file.read(Buffer.alloc(SNIFFED_BYTES), 0, SNIFFED_BYTES, 0);
+    return startsLikeImage(start.subarray(0, bytesRead));
+  } finally {
+    await file.close();
+  }
 }

@@ -7,7 +7,7 @@ export const IMAGE_FORMATS = ['JPEG', 'PNG', 'WebP', 'GIF', 'TIFF', 'AVIF', 'HEI
 export const IMAGE_FORMATS_TEXT = `${IMAGE_FORMATS.slice(0, -1).join(', ')} or ${IMAGE_FORMATS.at(-1)}`;
 
 /** Bytes at the start of a file that signatures and brands are looked for in. */
-const SNIFFED_BYTES = 64;
+export const SNIFFED_BYTES = 64;
 
 /** Signatures of the supported formats. */
 const SIGNATURES = /^(\xff\xd8\xff|\x89PNG|RIFF....WEBP|GIF8[79]a|II[*+]\0|MM\0[*+])/s;

@@ -1,6 +1,6 @@
 import {
   type DatasetWarning,
-  isImageName,
+  isImage,
   type LabelledFile,
   type LabelledImages,
   labelText,
@@ -31,7 +31,7 @@ export function labelByFolders(candidates: readonly SourceFile[]): LabelledImage
 
   const all: FiledImage[] = [];
   for (const file of candidates) {
-    if (isImageName(file.name)) all.push({ file, folders: file.name.split('/').slice(0, -1) });
+    if (isImage(file)) all.push({ file, folders: file.name.split('/').slice(0, -1) });
     else unused.push({ name: file.name, reason: 'not_an_image' });
   }
   const labelled = withoutUnlabelled(all);

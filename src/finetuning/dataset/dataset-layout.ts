@@ -85,9 +85,14 @@ export function withoutImageExtension(name: string): string {
   return name.replace(IMAGE_NAME, '');
 }
 
-/** Whether a file is an image by its name. */
+/** Whether a name is that of an image. */
 export function isImageName(name: string): boolean {
   return IMAGE_NAME.test(name);
+}
+
+/** Whether a file is an image, by its name or by how it begins. */
+export function isImage({ name, startsLikeImage }: SourceFile): boolean {
+  return startsLikeImage === true || isImageName(name);
 }
 
 /** Names of archives; a `.tm` is a project of Teachable Machine. */

@@ -5,6 +5,7 @@ import { LAYOUT_HELP, type LabelledImages, systemFileReason, type UnusedFile } f
 import { openFolder } from './folder.ts';
 import { filesNotRead } from './foreign-dataset.ts';
 import type { ImageSource, SourceFile } from './image-source.ts';
+import { imagesByContent } from './images-by-content.ts';
 import { labelImages } from './label-images.ts';
 import { archivesInside, emptyClasses, namesDecoded, unknownClasses } from './layout-warnings.ts';
 import { masksAmong } from './masks.ts';
@@ -38,13 +39,14 @@ export async function openImageSource(path: string, encoding?: TextEncoding): Pr
  */
 export async function readDataset(source: ImageSource, encoding?: TextEncoding): Promise<Dataset> {
   const unused: UnusedFile[] = source.ignored.map(({ name, reason }) => ({ name, reason }));
-  const candidates: SourceFile[] = [];
+  const named: SourceFile[] = [];
   for (const file of source.files) {
     const reason = systemFileReason(file.name);
-    if (reason === undefined) candidates.push(file);
+    if (reason === undefined) named.push(file);
     else unused.push({ name: file.name, reason });
   }
 
+  const candidates = await imagesByContent(named, source);
   const { masks, warnings } = masksAmong(candidates);
   for (const { name } of masks) unused.push({ name, reason: 'mask' });
   const reading = { source, files: candidates.filter((file) => !masks.has(file)), encoding };

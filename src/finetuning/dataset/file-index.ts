@@ -1,4 +1,4 @@
-import { isImageName, withoutImageExtension } from './dataset-layout.ts';
+import { isImage, withoutImageExtension } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
 import { splitOf } from './split-names.ts';
 
@@ -28,7 +28,7 @@ export class FileIndex {
     this.folder = folder;
     this.byPath = new Map(files.map((file) => [file.name, file]));
     this.endings = endingsOf(files, (name) => name);
-    const images = files.filter(({ name }) => isImageName(name));
+    const images = files.filter(isImage);
     this.looseEndings = endingsOf(images, looseName);
     this.inOneFolder = new Set(images.map(({ name }) => name.slice(0, name.lastIndexOf('/') + 1))).size === 1;
   }

@@ -1,4 +1,4 @@
-import { ARCHIVE_NAME, type DatasetWarning, isImageName, withoutImageExtension } from './dataset-layout.ts';
+import { ARCHIVE_NAME, type DatasetWarning, isImage, withoutImageExtension } from './dataset-layout.ts';
 import { shallowest } from './find-tables.ts';
 import type { SourceFile } from './image-source.ts';
 import { baseName, readRows, type TableReading } from './read-label-table.ts';
@@ -58,7 +58,7 @@ export function filesNotRead(files: readonly SourceFile[]): DatasetWarning[] {
 
 /** The format of boxes, where most images have a file of it: `1.xml`, `Annotations/1.xml`, `labels/1.txt`. */
 function boxesBeside(files: readonly SourceFile[]): string | undefined {
-  const images = files.filter(({ name }) => isImageName(name)).map((file) => withoutImageExtension(baseName(file)));
+  const images = files.filter(isImage).map((file) => withoutImageExtension(baseName(file)));
   if (images.length === 0) return undefined;
   const stems = (ending: RegExp) =>
     new Set(files.filter(({ name }) => ending.test(name)).map((file) => baseName(file).replace(ending, '')));
@@ -80,7 +80,7 @@ const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
 /** Tables such as those of MNIST and FER-2013 hold pixels. */
 async function tableOfPixels(reading: TableReading): Promise<DatasetWarning | undefined> {
-  if (reading.files.some(({ name }) => isImageName(name))) return undefined;
+  if (reading.files.some(isImage)) return undefined;
   for (const file of shallowest(reading.files, /\.csv$/i)) {
     const header = await readRows(reading, file).then(
       ({ rows }) => rows[0]?.cells ?? [],

@@ -44,6 +44,8 @@ export interface SourceFile {
   readonly name: string;
   /** Uncompressed size; `read` returns as many bytes. */
   readonly bytes: number;
+  /** Whether a file whose name does not say that it is an image begins like one; see `imagesByContent`. */
+  readonly startsLikeImage?: boolean;
 }
 
 /** Why an entry of a source cannot be read. */

@@ -1,6 +1,6 @@
 import {
   type DatasetWarning,
-  isImageName,
+  isImage,
   type LabelledImages,
   labelText,
   withoutImageExtension,
@@ -26,7 +26,7 @@ const CAMERA_PREFIX = /^(?:img|image|pic|photo|dsc[nf]?|frame|scan)[\W_]+(?=\p{L
  * @returns undefined unless half of the images fall into classes of several images
  */
 export function labelByFileNames(candidates: readonly SourceFile[]): LabelledImages | undefined {
-  const images = candidates.filter(({ name }) => isImageName(name));
+  const images = candidates.filter(isImage);
   const byLabel = new Map<string, SourceFile[]>();
   for (const file of images) {
     const label = labelInName(file.name);
@@ -47,7 +47,7 @@ export function labelByFileNames(candidates: readonly SourceFile[]): LabelledIma
   });
   const unused = candidates
     .filter((file) => !labels.has(file))
-    .map(({ name }) => ({ name, reason: isImageName(name) ? ('no_label' as const) : ('not_an_image' as const) }));
+    .map((file) => ({ name: file.name, reason: isImage(file) ? ('no_label' as const) : ('not_an_image' as const) }));
   const names = classes.map(([label]) => label).sort();
   return { layout: 'file_names', files, unused, missing: [], warnings: [takenFromNames(names, files.length)] };
 }

@@ -1,4 +1,4 @@
-import { isImageName, type LabelledImages, labelText, refusal, type UnusedFile } from './dataset-layout.ts';
+import { isImage, type LabelledImages, labelText, refusal, type UnusedFile } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
 import { lineErrors, type TableRow } from './label-table.ts';
 import { baseName, type FoundTable } from './read-label-table.ts';
@@ -73,7 +73,7 @@ export function labelByTables(candidates: readonly SourceFile[], tables: readonl
     .filter((file) => single(file) === undefined && !isTable.has(file))
     .map((file): UnusedFile => {
       if (labels.has(file)) return { name: file.name, reason: 'several_labels' };
-      return { name: file.name, reason: isImageName(file.name) ? 'not_in_table' : 'not_an_image' };
+      return { name: file.name, reason: isImage(file) ? 'not_in_table' : 'not_an_image' };
     });
   const warnings = [...severalLabels(examples, files.length), ...boxesNotUsed(tables), ...tablesDecoded(tables)];
   return { layout: 'table', files, unused, missing, warnings };

@@ -1,6 +1,6 @@
 import { AppError } from '../../common/errors.ts';
 import { labelByFolders } from './dataset-folders.ts';
-import { type DatasetWarning, isImageName, type LabelledImages, refusal } from './dataset-layout.ts';
+import { type DatasetWarning, isImage, type LabelledImages, refusal } from './dataset-layout.ts';
 import { labelDocuments, mainTable, otherTables, tableNotUsed } from './find-tables.ts';
 import { filesNotRead, foreignDataset } from './foreign-dataset.ts';
 import { labelByFileNames } from './label-by-file-names.ts';
@@ -35,7 +35,7 @@ export async function labelImages(reading: TableReading): Promise<LabelledImages
   if (matching.length > 0) {
     try {
       const byTables = labelByTables(files, matching);
-      const images = files.filter(({ name }) => isImageName(name)).length;
+      const images = files.filter(isImage).length;
       if (doubtful || byTables.files.length * 2 >= images) {
         return { ...byTables, warnings: [...byTables.warnings, ...warnings] };
       }

@@ -1,7 +1,7 @@
 import {
   ARCHIVE_NAME,
   type DatasetWarning,
-  isImageName,
+  isImage,
   type LabelledFile,
   labelText,
   meansUnknown,
@@ -60,8 +60,8 @@ export function emptyClasses(
     classes.add(label);
     parents.add(folders.slice(0, at).join('/'));
   }
-  const withImages = new Set(files.filter(({ name }) => isImageName(name)).flatMap(({ name }) => foldersAround(name)));
-  const others = files.filter(({ name }) => !isImageName(name)).flatMap(({ name }) => foldersAround(name));
+  const withImages = new Set(files.filter(isImage).flatMap(({ name }) => foldersAround(name)));
+  const others = files.filter((file) => !isImage(file)).flatMap(({ name }) => foldersAround(name));
   const empty = [...new Set([...emptyFolders, ...others])].filter((folder) => {
     const parent = folder.slice(0, Math.max(0, folder.lastIndexOf('/')));
     const name = folder.slice(folder.lastIndexOf('/') + 1);

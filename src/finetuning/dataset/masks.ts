@@ -1,4 +1,4 @@
-import { type DatasetWarning, isImageName, withoutImageExtension } from './dataset-layout.ts';
+import { type DatasetWarning, isImage, withoutImageExtension } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
 import { isGenericName } from './split-names.ts';
 
@@ -16,7 +16,7 @@ export function masksAmong(files: readonly SourceFile[]): {
   readonly masks: ReadonlySet<SourceFile>;
   readonly warnings: readonly DatasetWarning[];
 } {
-  const images = files.filter(({ name }) => isImageName(name));
+  const images = files.filter(isImage);
   const paths = new Set(images.map(pathOf));
   const suspects = new Set(images.filter((file) => foldersOf(file).some((folder) => maskFolder(folder) !== undefined)));
   const stems = new Map(images.filter((file) => !suspects.has(file)).map((file) => [stemOf(file), file]));

@@ -1,4 +1,4 @@
-import { type DatasetWarning, isImageName } from './dataset-layout.ts';
+import { type DatasetWarning, isImage } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
 import type { FoundTable } from './read-label-table.ts';
 
@@ -100,7 +100,7 @@ export function tablesDecoded(tables: readonly FoundTable[]): DatasetWarning[] {
 export function nothingMatched(table: FoundTable, files: readonly SourceFile[]): DatasetWarning {
   const { columns, rows } = table;
   const names = rows.slice(0, MAX_EXAMPLES).map(({ name }) => name.slice(0, 200));
-  const images = files.filter(({ name }) => isImageName(name)).slice(0, MAX_EXAMPLES);
+  const images = files.filter(isImage).slice(0, MAX_EXAMPLES);
   return {
     code: 'table_matched_nothing',
     message:

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { openArchive } from '../../../src/finetuning/dataset/archive.ts';
 import { type Dataset, readDataset } from '../../../src/finetuning/dataset/dataset.ts';
+import { heicCase } from '../../image/heif.ts';
 import { SHARED_ABSENT, sharedPath } from '../../shared-data.ts';
 import { fileOf, type ZipEntry, zipOf } from './zip-fixtures.ts';
 
@@ -41,6 +42,19 @@ describe('a folder per class', () => {
     const wrapper = 'pets/'.repeat(depth);
     const dataset = await datasetOf(`${wrapper}cat/1.jpg`, `${wrapper}dog/1.jpg`);
     expect(dataset.classes).toEqual(['cat', 'dog']);
+  });
+
+  test('contains images whose names do not say so, as their first bytes show', async () => {
+    const heic = heicCase('plain.heic');
+    const dataset = await datasetOf(
+      ['cat/1042', heic],
+      ['cat/a.jpg_large', heicCase('plain.png')],
+      'cat/README',
+      'dog/1.jpg',
+      ['dog/notes.txt', heic],
+    );
+    expect(lines(dataset)).toEqual(['cat/1042: cat', 'cat/a.jpg_large: cat', 'dog/1.jpg: dog']);
+    expect(unusedFor(dataset)).toEqual({ 'cat/README': 'not_an_image', 'dog/notes.txt': 'not_an_image' });
   });
 
   test('contains the images of its subfolders', async () => {
