@@ -3,6 +3,7 @@ import type { Label } from '../../registry/manifest.ts';
 import { fromProperties } from '../../registry/model-properties.ts';
 import { type FoundFacts, listedFacts } from './found-facts.ts';
 import { imageProperties } from './image-properties.ts';
+import { labelsWithin } from './label-documents.ts';
 
 /** The classes of a model that the model itself contains, and where. */
 export interface EmbeddedLabels {
@@ -68,4 +69,11 @@ function labelsOf(properties: ReadonlyMap<string, string>, zipMap: OnnxMetadata[
   }
   if (zipMap === undefined || zipMap.length < 2) return undefined;
   return { labels: zipMap.map((label) => ({ label })), source: 'the ZipMap of the model' };
+}
+
+/** The labels that a trainer saved in a checkpoint: those of so many classes before others. */
+export function labelsInCheckpoint(document: unknown, classes: number): EmbeddedLabels | undefined {
+  const found = labelsWithin(document);
+  const { key, labels } = found.find((each) => each.labels.length === classes) ?? found[0] ?? {};
+  return labels && { labels, source: `"${key}" in the checkpoint` };
 }

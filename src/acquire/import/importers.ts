@@ -14,7 +14,7 @@ import {
 import { importTfjsModel } from '../../convert/import/import-tfjs.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import { toSafetensors } from '../to-safetensors.ts';
-import { type EmbeddedLabels, embeddedFacts } from './embedded-facts.ts';
+import { type EmbeddedLabels, embeddedFacts, labelsInCheckpoint } from './embedded-facts.ts';
 import type { FoundFacts } from './found-facts.ts';
 import type { ModelKind } from './model-kinds.ts';
 import { defaultsFor, type PreprocessingFields, tfjsDefaults, usualDefaults } from './preprocessing-defaults.ts';
@@ -45,6 +45,8 @@ interface Imported {
   readonly embedded?: EmbeddedLabels | undefined;
   /** What the user should know about how the file was read, as sentences. */
   readonly notes?: readonly string[];
+  /** Of what the model was made, beside its file. */
+  readonly provenance?: Readonly<Record<string, string>>;
 }
 
 /** Reads the model files of one kind. */
@@ -77,7 +79,16 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
         const fitted = fitArchitecture(known, checkpoint, inputSize);
         const network = await importCheckpoint(path, fitted.checkpoint, fitted.architecture, inputSize, target);
         const guessed = suggested === undefined ? ['input_size'] : [];
-        return { network, defaults, guessed, notes: [...originNotes(checkpoint), ...fitted.notes] };
+        const embedded = labelsInCheckpoint(checkpoint.document, network.numClasses);
+        const { taken } = checkpoint.origin ?? {};
+        return {
+          network,
+          defaults,
+          guessed,
+          embedded,
+          notes: [...originNotes(checkpoint), ...fitted.notes],
+          ...(taken && { provenance: { weights: taken } }),
+        };
       } finally {
         await checkpoint.close();
       }

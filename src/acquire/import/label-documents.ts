@@ -43,6 +43,13 @@ const KEYS = [
   'class_to_idx',
   'class_indices',
   'label_names',
+  'classnames',
+  'idx_to_class',
+  'idx2label',
+  'label2id',
+  'CLASSES',
+  'categories',
+  'vocab',
 ] as const;
 const objectSchema = z.record(z.string(), z.unknown());
 
@@ -74,10 +81,29 @@ function labelsIn(document: unknown): Label[] | undefined {
   const described = z.object({ names: z.array(z.string()).min(2), descriptions: z.record(z.string(), z.string()) });
   const both = described.safeParse({ names, descriptions });
   if (both.success) return both.data.names.map((name) => ({ label: both.data.descriptions[name] ?? name }));
-  for (const key of KEYS) {
-    const labels = labelsSchema.safeParse(object.data[key]);
-    if (labels.success && labels.data.length > 1) return labels.data;
-  }
+  const [found] = labelsUnderKeys(object.data);
+  if (found !== undefined) return found.labels;
   // timm's configuration on the hub of Hugging Face.
   return timm === undefined ? undefined : labelsIn(timm);
+}
+
+/** The labels in an object that says other things too, with their keys. */
+function labelsUnderKeys(object: Readonly<Record<string, unknown>>): { key: string; labels: Label[] }[] {
+  return KEYS.flatMap((key) => {
+    const labels = labelsSchema.safeParse(object[key]);
+    return labels.success && labels.data.length > 1 ? [{ key, labels: labels.data }] : [];
+  });
+}
+
+/** Nesting of the settings in a checkpoint, as in `hyper_parameters.data.class_to_idx`. */
+const MAX_NESTING = 3;
+
+/** All labels in a document of settings, with the keys that lead to them. */
+export function labelsWithin(document: unknown, nesting = 0): { key: string; labels: Label[] }[] {
+  const object = objectSchema.safeParse(document);
+  if (!object.success || nesting > MAX_NESTING) return [];
+  const inner = Object.entries(object.data).flatMap(([key, value]) =>
+    labelsWithin(value, nesting + 1).map((found) => ({ ...found, key: `${key}.${found.key}` })),
+  );
+  return [...labelsUnderKeys(object.data), ...inner];
 }

@@ -146,7 +146,11 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
     labels: labels.labels,
     license: request.license ?? told.license ?? 'not stated',
     ...(told.unknown_threshold !== undefined && { unknown_threshold: told.unknown_threshold }),
-    provenance: { imported_from: basename(request.path), source_sha256: (await digestFile(model.path)).sha256 },
+    provenance: {
+      imported_from: basename(request.path),
+      source_sha256: (await digestFile(model.path)).sha256,
+      ...imported.provenance,
+    },
   };
   // Read as a server reads it, so that nothing is imported that a server refuses.
   const resolved = parseManifest(JSON.stringify(document), target.namedLabels);

@@ -73,7 +73,10 @@ export async function labelsFor(
   if (embedded?.labels.length === classes) {
     return { labels: [...embedded.labels], guessed: false, notes: [`The labels are those of ${embedded.source}.`] };
   }
-  const notes: string[] = [];
+  const notes =
+    embedded === undefined
+      ? []
+      : [`${embedded.source} has ${embedded.labels.length} labels and was not used: the model has ${classes} classes.`];
   for (const file of LABEL_FILES) {
     const labels = await labelsBeside(join(folder, file));
     if (labels === undefined) continue;

@@ -107,7 +107,8 @@ async function affine({ shapeOf, read }: Norm): Promise<{ scale: Float32Array; s
   return { scale, shift };
 }
 
-function afterZeros(tensor: ComputedTensor, shape: readonly number[]): ComputedTensor {
+/** The values after as many zeros: a second class beside a first one whose logit is 0. */
+export function afterZeros(tensor: ComputedTensor, shape: readonly number[]): ComputedTensor {
   return {
     shape,
     read: async () => {

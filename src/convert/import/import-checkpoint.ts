@@ -31,6 +31,8 @@ export interface OpenCheckpoint {
   readonly tensors: TensorFile;
   /** Where in a PyTorch checkpoint the tensors are; absent for safetensors. */
   readonly origin?: PytorchCheckpoint['origin'];
+  /** What a PyTorch checkpoint says beside its tensors. */
+  readonly document?: unknown;
   close(): Promise<void>;
 }
 
@@ -45,7 +47,10 @@ export async function openCheckpoint(path: string, choice?: WeightsChoice): Prom
   try {
     const tensors = unwrapped(file);
     const close = () => file.close();
-    if (file instanceof PytorchCheckpoint) return { isReady: false, tensors, origin: file.origin, close };
+    if (file instanceof PytorchCheckpoint) {
+      const { origin, document } = file;
+      return { isReady: false, tensors, origin, document, close };
+    }
     if (choice === 'ema') throw new ConversionError('a safetensors file has no averaged weights beside others');
     return { isReady: tensors === file, tensors, close };
   } catch (error) {
@@ -84,11 +89,12 @@ export interface FittedCheckpoint {
  * @throws ConversionError when neither the architecture nor a replaced head fits
  */
 export function fitArchitecture(architecture: unknown, checkpoint: OpenCheckpoint, inputSize: Pair): FittedCheckpoint {
-  const fitted = fitReplacedHead(parseArchitecture(architecture), checkpoint.tensors, inputSize);
+  const table = parseArchitecture(architecture);
+  const fitted = fitReplacedHead(table, checkpoint.tensors, inputSize);
   if (fitted === undefined) return { architecture, checkpoint, notes: [] };
   const { tensors, notes } = fitted;
   return {
-    architecture: fitted.architecture.head === undefined ? architecture : fitted.architecture,
+    architecture: fitted.architecture === table ? architecture : fitted.architecture,
     checkpoint: { ...checkpoint, isReady: false, tensors },
     notes,
   };

@@ -5,7 +5,7 @@ import { bytesOf } from '../formats/file-sink.ts';
 import { normalize, pixels } from '../graph/ir.ts';
 import type { Pair } from '../graph/windows.ts';
 import { type Architecture, buildBackbone } from '../network.ts';
-import { type ComputedTensor, DenseLayer, type ModuleTensors, type Norm } from './dense-layer.ts';
+import { afterZeros, type ComputedTensor, DenseLayer, type ModuleTensors, type Norm } from './dense-layer.ts';
 import type { TensorFile } from './state-dict-names.ts';
 
 /** A head whose layers are not those that this converter can build. */
@@ -37,10 +37,35 @@ export function fitReplacedHead(
   inputSize: Pair,
 ): FittedHead | undefined {
   if (architecture.head !== undefined) return undefined;
+  try {
+    return fitAfter(architecture, tensors, inputSize);
+  } catch (error) {
+    if (!(error instanceof ConversionError)) throw error;
+    let reason: ConversionError | undefined;
+    for (const shorter of withoutHidden(architecture)) {
+      try {
+        return fitAfter(shorter, tensors, inputSize) ?? { architecture: shorter, tensors, notes: [] };
+      } catch (thrown) {
+        if (!(thrown instanceof ConversionError)) throw thrown;
+        if (thrown instanceof UnsupportedHead) reason ??= thrown;
+      }
+    }
+    throw reason ?? error;
+  }
+}
+
+/** VGG and AlexNet without their dense layers, after maps of 7x7 or 6x6 as usual, or after the mean of each map. */
+function withoutHidden(architecture: Architecture): Architecture[] {
+  if (!('hidden' in architecture)) return [];
+  const bare = { ...architecture, hidden: [] };
+  return [bare, { ...bare, pool: 1 }];
+}
+
+function fitAfter(architecture: Architecture, tensors: TensorFile, inputSize: Pair): FittedHead | undefined {
   const checkpoint = new Checkpoint(tensors);
   const input = normalize('normalize', pixels(inputSize), [0, 0, 0], [1, 1, 1]);
   const backbone = buildBackbone(architecture, checkpoint, input);
-  if (backbone.classifier.kind !== 'dense') return undefined;
+  if (backbone.classifier.kind !== 'dense') return twoClassMaps(architecture, backbone.classifier.name, tensors);
   const { length } = backbone.features().shape;
   const names = checkpoint.unused(backbone.trainingOnly);
   if (names.length === 0 || isUsual(names, backbone, tensors)) return undefined;
@@ -51,16 +76,33 @@ export function fitReplacedHead(
   const replaced = hidden.length > 0;
   return {
     architecture: replaced ? { ...architecture, head: { from: 'features', hidden } } : architecture,
-    tensors: withLayers(tensors, names, layers, (index) => (replaced ? `head.${index}` : backbone.classifier.name)),
+    tensors: withTensors(
+      tensors,
+      names,
+      tensorsOf(layers, (index) => (replaced ? `head.${index}` : backbone.classifier.name)),
+    ),
     notes: [
       ...(replaced
         ? ['The head has several layers; a ReLU is assumed between them. If it is another function, import from ONNX.']
         : []),
-      ...(isBinary
-        ? ['The only output became two classes: the second one has the score of its sigmoid, the first one the rest.']
-        : []),
+      ...(isBinary ? [TWO_CLASSES] : []),
     ],
   };
+}
+
+const TWO_CLASSES =
+  'The only output became two classes: the second one has the score of its sigmoid, the first one the rest.';
+
+/** A classifier that is a convolution, as in SqueezeNet, with one output. */
+function twoClassMaps(architecture: Architecture, name: string, tensors: TensorFile): FittedHead | undefined {
+  const [outputs, channels = 0, ...window] = tensors.shape(`${name}.weight`) ?? [];
+  if (outputs !== 1 || tensors.shape(`${name}.bias`)?.join() !== '1') return undefined;
+  const part = (suffix: string, shape: readonly number[]): [string, ComputedTensor] => [
+    `${name}.${suffix}`,
+    afterZeros({ shape, read: () => tensors.read(`${name}.${suffix}`) }, [2, ...shape.slice(1)]),
+  ];
+  const made = new Map([part('weight', [1, channels, ...window]), part('bias', [1])]);
+  return { architecture, tensors: withTensors(tensors, [...made.keys()], made), notes: [TWO_CLASSES] };
 }
 
 function isUsual(names: readonly string[], { classifier }: Backbone, tensors: TensorFile): boolean {
@@ -75,9 +117,20 @@ interface Module extends ModuleTensors {
   readonly index: number | undefined;
 }
 
+/** The innermost module that all these tensors are in: a head may have another name than the last layer. */
+function commonModule([first = '', ...others]: readonly string[]): string {
+  const parts = first.split('.').slice(0, -1);
+  const shared = parts.findIndex((_, index) => {
+    const module = `${parts.slice(0, index + 1).join('.')}.`;
+    return !others.every((name) => name.startsWith(module));
+  });
+  return (shared < 0 ? parts : parts.slice(0, shared)).join('.');
+}
+
 /** The modules in their order. @param classifier the name of the last layer of the architecture */
 function modulesOf(names: readonly string[], classifier: string, tensors: TensorFile): Module[] {
-  const prefix = [classifier, classifier.split('.').slice(0, -1).join('.')].find(
+  const parent = classifier.split('.').slice(0, -1).join('.');
+  const prefix = [classifier, parent, commonModule(names)].find(
     (candidate) => candidate !== '' && names.every((name) => name.startsWith(`${candidate}.`)),
   );
   if (prefix === undefined) {
@@ -158,21 +211,27 @@ function expectChained(layers: readonly DenseLayer[], features: number): void {
   }
 }
 
-/** The file with other tensors for its head. @param nameOf the name of a layer */
-function withLayers(
-  file: TensorFile,
-  replaced: readonly string[],
+/** The layers as tensors. @param nameOf the name of a layer */
+function tensorsOf(
   layers: readonly DenseLayer[],
   nameOf: (index: number) => string,
-): TensorFile {
-  const kept = [...file.names()].filter((name) => !replaced.includes(name));
-  const made = new Map<string, ComputedTensor>(
+): ReadonlyMap<string, ComputedTensor> {
+  return new Map(
     layers.flatMap((layer, index) => {
       const isLast = index === layers.length - 1;
       const { weight, bias } = isLast && layer.outputs === 1 ? layer.asTwoClasses() : layer.folded();
       return [[`${nameOf(index)}.weight`, weight] as const, [`${nameOf(index)}.bias`, bias] as const];
     }),
   );
+}
+
+/** The file with computed tensors in place of some of its own. */
+function withTensors(
+  file: TensorFile,
+  replaced: readonly string[],
+  made: ReadonlyMap<string, ComputedTensor>,
+): TensorFile {
+  const kept = [...file.names()].filter((name) => !replaced.includes(name));
   const entries = new Map([
     ...kept.flatMap((name) => {
       const entry = file.entries.get(name);

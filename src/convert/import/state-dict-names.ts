@@ -3,8 +3,10 @@ import type { Dtype } from '../formats/element-types.ts';
 import type { StoredTensors } from '../formats/safetensors/writer.ts';
 import type { TensorSource } from '../graph/tensors.ts';
 
-/** Names of modules that training scripts wrap a network in, such as data parallelism or a compiled module. */
-const WRAPPER = /^(?:module|model|net|network|backbone|encoder|_orig_mod)\./;
+/** A module of a network in the zoo's own names; no wrapper. */
+const PART = 'features';
+/** Share of the tensors in a wrapper around all but the head: `backbone.conv1.weight` beside `head.weight`. */
+const MOST = 0.8;
 
 /** Tensors that are stored among those of a network and belong to its training: a counter of averages, a loss. */
 const TRAINING_ONLY = /^(?:n_averaged$|(?:criterion|loss|loss_fn|loss_function)\.)/;
@@ -13,16 +15,38 @@ const TRAINING_ONLY = /^(?:n_averaged$|(?:criterion|loss|loss_fn|loss_function)\
 export type TensorFile = TensorSource & StoredTensors;
 
 /**
- * Leaves out the tensors of the training, and removes the wrapper prefix that all other names share, such as `module.`.
+ * Leaves out the tensors of the training, and removes the modules that wrap the network, or all of it but its head, from
+ * the names: `module.`, `model._orig_mod.`, `backbone.`.
  *
  * @returns the same object when there is nothing to change
  */
 export function unwrapped(file: TensorFile): TensorFile {
   const all = [...file.names()];
   const names = all.filter((name) => !TRAINING_ONLY.test(name));
-  const prefix = wrapperOf(names);
-  if (prefix === '' && names.length === all.length) return file;
-  return renamed(file, new Map(names.map((name) => [name.slice(prefix.length), name])));
+  if (names.length === 0) throw new ConversionError('the file has no tensors');
+  const sources = unwrappedNames(new Map(names.map((name) => [name, name])));
+  const isSame = names.length === all.length && [...sources].every(([name, source]) => name === source);
+  return isSame ? file : renamed(file, sources);
+}
+
+/** Removes one wrapper after the other. @param sources the name in the file by the name without wrappers */
+function unwrappedNames(sources: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const wrapper = wrapperOf([...sources.keys()]);
+  if (wrapper === undefined) return sources;
+  const inner = new Map(
+    Array.from(sources, ([name, source]) => [name.startsWith(wrapper) ? name.slice(wrapper.length) : name, source]),
+  );
+  return inner.size === sources.size ? unwrappedNames(inner) : sources;
+}
+
+/** A first module that has most tensors, and only other modules in it. The modules of a `Sequential` are numbered. */
+function wrapperOf(names: readonly string[]): string | undefined {
+  // Most names begin with it, so the one in the middle of the sorted names does.
+  const middle = names.toSorted()[Math.floor(names.length / 2)] ?? '';
+  const first = middle.slice(0, middle.indexOf('.') + 1);
+  const within = names.filter((name) => name.startsWith(first));
+  const isWrapper = within.every((name) => /^[A-Za-z_][^.]*\./.test(name.slice(first.length)));
+  return first !== '' && first !== `${PART}.` && isWrapper && within.length >= MOST * names.length ? first : undefined;
 }
 
 /** Some tensors of a file under other names. @param sources the name in the file by the new name */
@@ -44,15 +68,4 @@ function renamed(file: TensorFile, sources: ReadonlyMap<string, string>): Tensor
     read: (name) => file.read(sourceOf(name)),
     readBytes: (name) => file.readBytes(sourceOf(name)),
   };
-}
-
-function wrapperOf(names: readonly string[]): string {
-  const [first] = names;
-  if (first === undefined) throw new ConversionError('the file has no tensors');
-  let prefix = '';
-  for (;;) {
-    const next = WRAPPER.exec(first.slice(prefix.length))?.[0];
-    if (next === undefined || !names.every((name) => name.startsWith(prefix + next))) return prefix;
-    prefix += next;
-  }
 }

@@ -140,19 +140,26 @@ describe('an imported model gives the outputs of the original', () => {
     const averaged = new Map<string, unknown>([...(object.get('state_dict') as Map<string, unknown>)]);
     const zero = storage('FloatStorage', `${storages.length}`, new Float32Array(256 * 200));
     const raw = new Map([...averaged, ['module.fc.weight', tensor(zero, [200, 256])]]);
+    const names = new Map(Array.from({ length: 200 }, (_, index) => [index, `kind ${index}`]));
     const path = join(folder, 'last.pth.tar');
     await writeFile(
       path,
       await zipForm(
-        new Map([
+        new Map<string, unknown>([
           ['state_dict', raw],
           ['model_ema', averaged],
+          ['hyper_parameters', new Map([['idx_to_class', names]])],
         ]),
         [...storages, zero],
       ),
     );
     const prepared = await prepare({ path });
-    expect(prepared.notes).toEqual([expect.stringMatching(/"model_ema".*"state_dict".*--weights raw/)]);
+    expect(prepared.notes).toEqual([
+      expect.stringMatching(/"model_ema".*"state_dict".*--weights raw/),
+      'The labels are those of "hyper_parameters.idx_to_class" in the checkpoint.',
+    ]);
+    expect(prepared.manifest.labels.slice(0, 2)).toEqual([{ label: 'kind 0' }, { label: 'kind 1' }]);
+    expect(prepared.manifest.provenance).toMatchObject({ weights: 'ema' });
     await prepared.commit();
     await expectSameAnswers('mine', 0);
   });

@@ -35,7 +35,9 @@ test('the error for an unknown architecture names tensors', () => {
   );
 });
 
-describe('a prefix of all names is removed', () => {
+const BLOCKS = Array.from({ length: 9 }, (_, index) => `layer1.${index}.weight`);
+
+describe('modules around a network are removed from the names', () => {
   test.each([
     [
       ['module.fc.weight', 'module.fc.bias'],
@@ -49,6 +51,20 @@ describe('a prefix of all names is removed', () => {
       ['fc.weight', 'module.bias'],
     ],
     [['layer1.0.weight'], ['layer1.0.weight']],
+    // A wrapper of any name, and one around all but the head.
+    [
+      ['student.resnet.conv1.weight', 'student.resnet.fc.weight'],
+      ['conv1.weight', 'fc.weight'],
+    ],
+    [
+      [...BLOCKS.map((name) => `model.backbone.${name}`), 'model.head.weight'],
+      [...BLOCKS, 'head.weight'],
+    ],
+    // Modules of the network itself.
+    [
+      ['features.conv0.weight', 'features.norm0.weight'],
+      ['features.conv0.weight', 'features.norm0.weight'],
+    ],
   ])('%s', (names, expected) => {
     const file = unwrapped(fileOf(Object.fromEntries(names.map((name) => [name, [1]]))));
     expect([...file.names()]).toEqual(expected);

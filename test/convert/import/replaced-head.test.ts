@@ -17,9 +17,12 @@ const BACKBONE = {
   ...NORM('layer1.0.bn2'),
 };
 
-/** A checkpoint with this head. The values of its tensors: 1, 2, 3 and so on. */
-function withHead(head: Record<string, number[]>): TensorFile {
-  const shapes = new Map<string, number[]>(Object.entries({ ...BACKBONE, ...head }));
+/** The checkpoint of `ARCHITECTURE` with this head. */
+const withHead = (head: Record<string, number[]>) => fileOf({ ...BACKBONE, ...head });
+
+/** A checkpoint of tensors with the values 1, 2, 3 and so on. */
+function fileOf(tensors: Record<string, number[]>): TensorFile {
+  const shapes = new Map<string, number[]>(Object.entries(tensors));
   const entries = new Map(Array.from(shapes, ([name, shape]) => [name, { dtype: 'F32', shape }] as const));
   return {
     entries,
@@ -138,6 +141,62 @@ test.each([
   expect(no).toBe(0);
   expect(yes).toBeCloseTo(0.25 - 1 + ('fc.weight' in head && !('fc.bias' in head) ? 0 : 1), 6);
   expect(fitted?.notes).toEqual([expect.stringContaining('became two classes')]);
+});
+
+test('a head may have another name than the last layer', async () => {
+  const fitted = headOf({
+    'head.fc1.weight': [2, 2],
+    'head.fc1.bias': [2],
+    'head.out.weight': [3, 2],
+    'head.out.bias': [3],
+  });
+  expect(await answer(fitted, TWO, [5, 7])).toEqual(layer(3, 2)(relu(layer(2, 2)([5, 7]))));
+});
+
+describe('dense layers of VGG that were replaced together', () => {
+  const vgg = parseArchitecture({ family: 'vgg', features: [2, 'M'], hidden: [8, 8] });
+  const convolution = { 'features.0.weight': [2, 3, 3, 3], 'features.0.bias': [2] };
+  const vggOf = (head: Record<string, number[]>) => fitReplacedHead(vgg, fileOf({ ...convolution, ...head }), [14, 14]);
+
+  test.each<[string, Record<string, number[]>, object]>([
+    ['a dense layer', { 'classifier.weight': [3, 98], 'classifier.bias': [3] }, { hidden: [], pool: 7 }],
+    [
+      'layers with names',
+      {
+        'classifier.fc1.weight': [4, 98],
+        'classifier.fc1.bias': [4],
+        'classifier.fc2.weight': [3, 4],
+        'classifier.fc2.bias': [3],
+      },
+      { hidden: [], pool: 7, head: { from: 'features', hidden: [4] } },
+    ],
+    [
+      'after the mean of each map',
+      { 'classifier.1.weight': [3, 2], 'classifier.1.bias': [3] },
+      { hidden: [], pool: 1 },
+    ],
+  ])('%s', (_, head, architecture) => {
+    expect(vggOf(head)?.architecture).toMatchObject(architecture);
+  });
+
+  test('of another width are refused', () => {
+    expect(() => vggOf({ 'classifier.weight': [3, 9], 'classifier.bias': [3] })).toThrow('it reads 9 values');
+  });
+});
+
+test('one output of a convolution becomes two classes', async () => {
+  const squeezenet = parseArchitecture({ family: 'squeezenet', stem: { width: 2, kernel: 3 }, features: ['M'] });
+  const file = fileOf({
+    'features.0.weight': [2, 3, 3, 3],
+    'features.0.bias': [2],
+    'classifier.1.weight': [1, 2, 1, 1],
+    'classifier.1.bias': [1],
+  });
+  const fitted = fitReplacedHead(squeezenet, file, [64, 64]);
+  expect(fitted?.notes).toEqual([expect.stringContaining('became two classes')]);
+  expect(fitted?.tensors.shape('classifier.1.weight')).toEqual([2, 2, 1, 1]);
+  expect(await fitted?.tensors.read('classifier.1.weight')).toEqual(Float32Array.of(0, 0, 1, 2));
+  expect(await fitted?.tensors.read('classifier.1.bias')).toEqual(Float32Array.of(0, 1));
 });
 
 describe('a head that cannot be taken is named by a tensor, with the way out:', () => {

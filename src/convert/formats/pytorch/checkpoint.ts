@@ -3,6 +3,7 @@ import type { TensorSource } from '../../graph/tensors.ts';
 import { type ByteSource, openFile } from '../byte-source.ts';
 import { byteLength, decodeFloats } from '../element-types.ts';
 import { storedTensors, writeSafetensors } from '../safetensors/writer.ts';
+import { plainValue } from './plain-value.ts';
 import type { SavedObject } from './saved-object.ts';
 import { findStateDict, type StateDict, type WeightsChoice } from './state-dict.ts';
 import { isStreamForm, readStreamForm } from './stream-form.ts';
@@ -22,7 +23,9 @@ const MAX_SHARING = 4;
 export class PytorchCheckpoint implements TensorSource {
   readonly entries: ReadonlyMap<string, TensorView>;
   /** Where in the checkpoint the tensors are. */
-  readonly origin: Pick<StateDict, 'path' | 'other'>;
+  readonly origin: Omit<StateDict, 'tensors'>;
+  /** What the file says beside the tensors: texts, numbers, lists and mappings of them. */
+  readonly document: unknown;
   readonly #bytes: ByteSource;
   readonly #storageBegins: ReadonlyMap<string, number>;
 
@@ -31,6 +34,7 @@ export class PytorchCheckpoint implements TensorSource {
     this.#storageBegins = storageBegins;
     const { tensors, ...origin } = findStateDict(object, choice);
     this.entries = tensors;
+    this.document = plainValue(object);
     this.origin = origin;
     const claimed = [...this.entries.values()].reduce((sum, view) => sum + byteLength(view), 0);
     if (claimed > MAX_SHARING * bytes.size) {

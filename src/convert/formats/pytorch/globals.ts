@@ -1,5 +1,6 @@
 import { ConversionError } from '../../conversion-error.ts';
 import type { Dtype } from '../element-types.ts';
+import { NumpyArray, NumpyType } from './numpy-array.ts';
 import { expectList } from './pickle-machine.ts';
 import { type Storage, TensorView, UnsetTensor, viewOf } from './tensor-view.ts';
 
@@ -45,8 +46,7 @@ class Attributes extends Map<unknown, unknown> {}
 /** An object whose value no network needs, such as a path or a number of numpy. */
 class Inert {}
 
-const INERT =
-  /^(?:(?:numpy|pathlib|datetime)\.[\w.]+|_codecs\.encode|torch\.(?:device|bool|(?:bfloat|float|int|uint)\d+))$/;
+const INERT = /^(?:(?:numpy|pathlib|datetime)\.[\w.]+|torch\.(?:device|bool|(?:bfloat|float|int|uint)\d+))$/;
 
 /** Types that a `defaultdict` creates its values with, and containers that are pickled as calls of their type. */
 const BUILTINS: Readonly<Record<string, (args: readonly unknown[]) => unknown>> = {
@@ -70,6 +70,13 @@ const FUNCTIONS: ReadonlyMap<string, PythonFunction> = new Map(
     'collections.Counter': ([counts]) => (counts instanceof Map ? counts : new Map()),
     'argparse.Namespace': () => new Attributes(),
     'types.SimpleNamespace': () => new Attributes(),
+    'numpy.dtype': ([name]) => new NumpyType(name),
+    'numpy.core.multiarray._reconstruct': () => new NumpyArray(),
+    'numpy._core.multiarray._reconstruct': () => new NumpyArray(),
+    'numpy.core.multiarray.scalar': numpyScalar,
+    'numpy._core.multiarray.scalar': numpyScalar,
+    // Protocol 2 has no bytes: Python 3 writes them as a text whose characters are the bytes.
+    '_codecs.encode': ([text]) => (typeof text === 'string' ? Buffer.from(text, 'latin1') : new Inert()),
     'torch.Size': ([sizes]) => sizes,
     'torch._utils._rebuild_tensor': rebuildTensor,
     'torch._utils._rebuild_tensor_v2': rebuildTensor,
@@ -115,9 +122,20 @@ export function buildPython(object: unknown, state: unknown): void {
     object.view = rebuildTensor(state);
   } else if (object instanceof Attributes && state instanceof Map) {
     for (const [name, value] of state) object.set(name, value);
-  } else if (!(object instanceof Map || object instanceof TensorView || object instanceof Inert)) {
+  } else if (object instanceof NumpyArray && Array.isArray(state)) {
+    object.state = state;
+  } else if (
+    !(object instanceof Map || object instanceof TensorView || object instanceof Inert || object instanceof NumpyType)
+  ) {
     throw new ConversionError('the file sets the state of an object that is neither a tensor nor a dict');
   }
+}
+
+/** A number or a text of numpy: `numpy.str_` is a text whose type is told before. */
+function numpyScalar([type, bytes]: readonly unknown[]): unknown {
+  const array = new NumpyArray();
+  array.state = [1, [], type, false, bytes];
+  return array.items[0] ?? new Inert();
 }
 
 /** The arguments are `(storage, offset, sizes, strides, ...)`; the rest is about gradients. */

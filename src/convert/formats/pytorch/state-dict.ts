@@ -14,12 +14,18 @@ export interface StateDict {
   readonly path: string;
   /** The same of the weights that were not taken, when the checkpoint has both averaged weights and others. */
   readonly other?: string;
+  /** Which of both were taken; absent when there is no other. */
+  readonly taken?: WeightsChoice;
 }
 
 /** Keys under which training scripts save the network. They decide between mappings of the same size. */
 const NETWORK_KEYS = ['state_dict', 'model_state_dict', 'model', 'net', 'network', 'module', 'weights'];
 /** Keys of averaged weights: `state_dict_ema` (timm), `model_ema` (torchvision), `ema_state_dict` (MMEngine). */
-const AVERAGED = /(?:^|[._])(?:ema|averaged|shadow)(?:$|[._])/i;
+const AVERAGED = /(?:^|[._])(?:ema|averaged|shadow|swa|teacher)(?:$|[._])/i;
+/** Modules of averaged weights beside the network in one mapping; a teacher is averaged in self-supervised training. */
+const AVERAGED_MODULE = /(?:^|_)(?:ema|averaged|swa|teacher)(?:_|\.)/i;
+/** Such a mapping may have a few counters more. */
+const MAX_UNEQUAL = 0.001;
 /** Keys of mappings of tensors that are no network. */
 const TRAINER_STATE = /optim|sched|scaler/i;
 /** Nesting of mappings, as in `{'model': {'state_dict': ...}}`. */
@@ -45,14 +51,15 @@ export function findStateDict(object: unknown, choice?: WeightsChoice): StateDic
     throw new ConversionError(`the checkpoint has no averaged weights; it has ${listed(found)}`);
   }
   // A checkpoint may average only a few of its tensors; those are not the network.
-  const isWhole = averaged !== undefined && averaged.tensors.size >= (raw?.tensors.size ?? 0);
+  const isWhole = averaged !== undefined && averaged.elements >= (1 - MAX_UNEQUAL) * (raw?.elements ?? 0);
   const taken = choice === 'raw' || (choice === undefined && !isWhole) ? (raw ?? averaged) : averaged;
   if (taken === undefined) {
     const keys = [...object.keys()].slice(0, 10).map(shown);
     throw new ConversionError(`the checkpoint has no mapping of names to tensors; its keys are [${keys.join(', ')}]`);
   }
   const other = taken === raw ? averaged : raw;
-  return { tensors: taken.tensors, path: taken.path, ...(averaged && other && { other: other.path }) };
+  const both = averaged && other && ({ other: other.path, taken: taken === averaged ? 'ema' : 'raw' } as const);
+  return { tensors: taken.tensors, path: taken.path, ...both };
 }
 
 interface Mapping {
@@ -75,8 +82,33 @@ function mappingsUnder(object: ReadonlyMap<unknown, unknown>, keys: readonly str
     }
   }
   if (tensors.size === 0) return nested;
+  return [...split(mappingOf(tensors, keys)), ...nested];
+}
+
+function mappingOf(tensors: ReadonlyMap<string, TensorView>, keys: readonly string[]): Mapping {
   const elements = [...tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  return [{ tensors, path: keys.join('.'), elements }, ...nested];
+  return { tensors, path: keys.join('.'), elements };
+}
+
+/**
+ * Splits a mapping that holds a network twice: as a module of averaged weights, such as `ema_model`, beside the other
+ * tensors. A teacher that is another network has another size.
+ */
+function split(mapping: Mapping): Mapping[] {
+  const { tensors, path } = mapping;
+  const modules = new Set([...tensors.keys()].map((name) => name.slice(0, name.indexOf('.') + 1)));
+  for (const module of modules) {
+    if (!AVERAGED_MODULE.test(module)) continue;
+    const [inside, outside] = [new Map<string, TensorView>(), new Map<string, TensorView>()];
+    for (const [name, view] of tensors) {
+      if (name.startsWith(module)) inside.set(name.slice(module.length), view);
+      else outside.set(name, view);
+    }
+    const keys = path === '' ? [] : [path];
+    const [averaged, raw] = [mappingOf(inside, [...keys, module.slice(0, -1)]), mappingOf(outside, keys)];
+    if (Math.abs(averaged.elements - raw.elements) <= MAX_UNEQUAL * raw.elements) return [averaged, raw];
+  }
+  return [mapping];
 }
 
 function rank({ path }: Mapping): number {

@@ -122,13 +122,64 @@ describe.each<[string, (object: unknown, storages: readonly StorageFixture[]) =>
     test('are taken before the others', async () => {
       const file = await open(both);
       expect([...file.names()]).toEqual(['averaged']);
-      expect(file.origin).toEqual({ path: key, other: 'state_dict' });
+      expect(file.origin).toEqual({ path: key, other: 'state_dict', taken: 'ema' });
     });
 
     test('are not taken when the others are wanted', async () => {
       const file = await open(both, [floats], 'raw');
       expect([...file.names()]).toEqual(['raw']);
-      expect(file.origin).toEqual({ path: 'state_dict', other: key });
+      expect(file.origin).toEqual({ path: 'state_dict', other: key, taken: 'raw' });
+    });
+  });
+
+  test.each(['ema_model', 'model_ema', 'teacher'])(
+    'averaged weights in the module %s beside the network',
+    async (module) => {
+      const both = dict({
+        state_dict: dict({
+          'model.weight': tensor(floats, [6]),
+          [`${module}.weight`]: tensor(floats, [2, 3]),
+          step: 3,
+        }),
+      });
+      const averaged = await open(both);
+      expect(averaged.shape('weight')).toEqual([2, 3]);
+      expect(averaged.origin).toEqual({ path: `state_dict.${module}`, other: 'state_dict', taken: 'ema' });
+      expect([...(await open(both, [floats], 'raw')).names()]).toEqual(['model.weight']);
+    },
+  );
+
+  test('a teacher of another size is no average', async () => {
+    const other = dict({ 'teacher.weight': tensor(floats, [6]), 'student.weight': tensor(floats, [2]) });
+    const file = await open(other);
+    expect([...file.names()]).toEqual(['teacher.weight', 'student.weight']);
+  });
+
+  test('what trainers save beside the network is given as a document', async () => {
+    const dtype = (name: string) => new Call(new Global('numpy', 'dtype'), [name, false, true], [3, '<', null]);
+    const array = (type: string, values: unknown) =>
+      new Call(
+        new Global('numpy._core.multiarray', '_reconstruct'),
+        [new Global('numpy', 'ndarray'), [0], 'b'],
+        [1, [2], dtype(type), false, values],
+      );
+    // Four bytes a character, as the pickler of protocol 2 writes bytes.
+    const texts = new Call(new Global('_codecs', 'encode'), ['a\0\0\0n\0\0\0c\0\0\0\0\0\0\0', 'latin1']);
+    const file = await open(
+      dict({
+        state_dict: state,
+        epoch: 3,
+        hyper_parameters: dict({ class_to_idx: dict({ ant: 0, bee: 1 }), classes: ['ant', 'bee'] }),
+        names: array('U2', texts),
+        objects: array('O8', new List('ant', 'bee')),
+      }),
+    );
+    expect(file.document).toEqual({
+      epoch: 3,
+      state_dict: {},
+      hyper_parameters: { class_to_idx: { ant: 0, bee: 1 }, classes: ['ant', 'bee'] },
+      names: ['an', 'c'],
+      objects: ['ant', 'bee'],
     });
   });
 
