@@ -81,10 +81,41 @@ export const ONNX_CASES: Readonly<Record<string, OnnxCase>> = {
     feed: unit,
     beside: hubFile,
   },
-  'a division by 255, and a file beside it with mean and std': {
-    model: behind([node('Div', ['image', 'a'], 'x')], [number('a', 255)]),
+  'the whole normalisation, and a file beside it with the same': {
+    model: behind([node('Div', ['image', 'a'], 'y'), ...normalised('y')], [number('a', 255), ...imagenetConstants]),
     feed: raw,
     beside: hubFile,
+  },
+  'a division by 255, and a file beside it with mean and std, which is followed': {
+    model: behind([node('Div', ['image', 'a'], 'x')], [number('a', 255)]),
+    feed: imagenet,
+    beside: hubFile,
+  },
+  "a division by 255, and Custom Vision's metadata that says 0 to 1": {
+    model: {
+      ...behind([node('Div', ['image', 'a'], 'x')], [number('a', 255)]),
+      metadata: { 'Image.BitmapPixelFormat': 'Rgb8', 'Image.NominalPixelRange': 'Normalized_0_1' },
+    },
+    feed: raw,
+  },
+  "Custom Vision's metadata": {
+    model: {
+      ...smallClassifier(),
+      metadata: { 'Image.BitmapPixelFormat': 'Bgr8', 'Image.NominalPixelRange': 'NominalRange_0_255' },
+    },
+    feed: bgr,
+  },
+  "Ultralytics' metadata": {
+    model: { ...smallClassifier(), metadata: { names: "{0: 'a', 1: 'b', 2: 'c'}", imgsz: '[8, 8]', task: 'classify' } },
+    feed: unit,
+  },
+  "Ultralytics' metadata with an input of any size": {
+    model: {
+      ...smallClassifier(),
+      inputs: [value('image', [0, 3, 0, 0])],
+      metadata: { names: "{0: 'a', 1: 'b', 2: 'c'}", imgsz: '[8, 8]', task: 'classify' },
+    },
+    feed: unit,
   },
   'two readers of the scaled input': {
     model: {

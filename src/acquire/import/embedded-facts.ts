@@ -45,8 +45,7 @@ function ultralyticsFacts(properties: ReadonlyMap<string, string>): FoundFacts |
   const [height, width] = properties.get('imgsz')?.match(/\d+/g)?.map(Number) ?? [];
   if (height === undefined || !properties.has('names')) return undefined;
   return {
-    mean: [0, 0, 0],
-    std: [1, 1, 1],
+    range: { mean: [0, 0, 0], std: [1, 1, 1] },
     resize_mode: 'crop',
     crop_pct: 1,
     interpolation: 'bilinear',

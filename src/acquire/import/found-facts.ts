@@ -6,6 +6,8 @@ export interface FoundFacts extends Partial<PreprocessingFields> {
   readonly architecture?: unknown;
   /** The input size, used when the model takes images of any size. */
   readonly suggestedSize?: readonly [height: number, width: number];
+  /** The range of pixels, in the terms of `mean` and `std`: some tools also write it for models that scale theirs. */
+  readonly range?: Pick<PreprocessingFields, 'mean' | 'std'>;
   /** The order of the colours, unless the network shows another. */
   readonly suggestedOrder?: 'rgb' | 'bgr';
   readonly title?: string | undefined;
@@ -21,6 +23,7 @@ export function preprocessingOf(facts: FoundFacts): Partial<PreprocessingFields>
 }
 
 const WORDS: Readonly<Record<string, string>> = {
+  range: 'the range of pixels',
   suggestedSize: 'input_size unless the model has its own',
   suggestedOrder: 'channel_order',
 };

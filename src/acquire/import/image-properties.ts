@@ -45,7 +45,7 @@ export function imageProperties(properties: Iterable<readonly [string, unknown]>
             suggestedSize: [cropHeight, cropWidth],
           };
   const facts: FoundFacts = {
-    ...(range !== undefined && { mean: triple(range.mean), std: triple(range.std) }),
+    ...(range !== undefined && { range: { mean: triple(range.mean), std: triple(range.std) } }),
     ...fitted,
     ...(order !== undefined && { suggestedOrder: order }),
   };

@@ -176,7 +176,8 @@ function ofKeras(scalesPixels: boolean): Pick<Imported, 'defaults' | 'shown'> {
   const defaults = tfjsDefaults(scalesPixels);
   if (!scalesPixels) return { defaults };
   const { mean, std } = defaults;
-  return { defaults, shown: { mean, std, reason: 'the first layers of the model scale pixels of 0 to 255' } };
+  const reason = 'the first layers of the model scale pixels of 0 to 255';
+  return { defaults, shown: { mean, std, reason, isWhole: true } };
 }
 
 function expectNoChoice({ weights }: GivenFacts): void {

@@ -62,7 +62,7 @@ export async function pictureWarnings(manifest: Manifest, weightsPath: string, f
   if (classes > 1 || (labels.length === 2 && sureness < SURE)) return [];
   return [
     `All ${PICTURES} test pictures, which differ much, get the class "${labels[top]?.label}" (score ${sureness.toFixed(2)} ` +
-      'on average). If photos of other classes get it too, the preprocessing is wrong.',
+      'on average). This may be right; if photos of other classes get it too, the preprocessing is wrong.',
   ];
 }
 

@@ -20,6 +20,8 @@ interface Sources {
 /** Mean and std that a network shows to be right. */
 export interface ShownScaling extends Pick<PreprocessingFields, 'mean' | 'std'> {
   readonly reason: string;
+  /** Whether another scaling before that of the network cannot be meant. It may be when the network only divides. */
+  readonly isWhole: boolean;
 }
 
 interface Settled {
@@ -32,24 +34,32 @@ interface Settled {
 }
 
 /**
- * Decides between sources. The user has the last word. A network that scales its pixels goes before files and metadata,
- * which mostly describe the network as it was before the scaling was put into it: pixels are never scaled twice.
+ * Decides between sources. The user has the last word. A network that normalises its pixels goes before files and
+ * metadata, which mostly describe the network as it was before that was put into it: pixels are never scaled twice. A
+ * file that gives mean and std for a network that only divides its pixels is followed, with a warning.
  */
 export function settlePreprocessing({ defaults, beside, inside, shown, given }: Sources): Settled {
-  const said = { ...preprocessingOf(beside), ...preprocessingOf(inside) };
-  const scaling = shown && { mean: shown.mean, std: shown.std };
-  const known = { ...said, ...scaling, ...given };
+  const [file, metadata] = [preprocessingOf(beside), preprocessingOf(inside)];
+  const isFollowed = shown !== undefined && (shown.isWhole || file.mean === undefined);
+  const scaling = isFollowed ? { mean: shown.mean, std: shown.std } : {};
+  const known = { ...beside.range, ...file, ...inside.range, ...metadata, ...scaling, ...given };
   const notes: string[] = [];
   const warnings: string[] = [];
-  for (const [source, facts] of [
-    ['A file beside the model', beside],
-    ['The metadata of the model', inside],
-  ] as const) {
-    if (shown === undefined || isSame(shown, facts)) continue;
-    notes.push(`${source} gives another mean and std, which are not applied: ${shown.reason}.`);
+  const differs = (said: Fields = {}): said is Fields => shown !== undefined && !isSame(shown, said);
+  if (isFollowed) {
+    const refused = [
+      ...(differs(file) || differs(beside.range) ? ['A file beside the model'] : []),
+      ...(differs(metadata) || differs(inside.range) ? ['The metadata of the model'] : []),
+    ];
+    notes.push(...refused.map((source) => `${source} gives other pixels; they are not taken, since ${shown.reason}.`));
+  } else if (shown !== undefined && given.mean === undefined && differs(file)) {
+    warnings.push(
+      `A file beside the model gives mean and std; they are applied, but ${shown.reason}. If its maker put all ` +
+        `scaling into the model, give --mean ${shown.mean.join()} --std ${shown.std.join()}.`,
+    );
   }
-  if (shown !== undefined && !isSame(shown, given)) {
-    warnings.push(`The given mean and std are applied, but ${shown.reason}: pixels are probably scaled twice.`);
+  if (differs(given)) {
+    warnings.push(`The given mean and std are applied, but ${shown?.reason}: pixels are probably scaled twice.`);
   }
   const fields = { ...defaults, ...known };
   return { fields, guessed: Object.keys(defaults).filter((field) => !(field in known)), notes, warnings };

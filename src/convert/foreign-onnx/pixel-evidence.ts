@@ -16,6 +16,8 @@ interface KnownScaling {
   readonly mean: Triple;
   readonly std: Triple;
   readonly reason: string;
+  /** Whether the graph does all of it: a graph that only divides may expect that a mean was subtracted before. */
+  readonly isWhole: boolean;
 }
 
 /** The pixels that a graph expects, as far as its first operations tell. */
@@ -26,9 +28,9 @@ export interface PixelEvidence {
 }
 
 /** Pixels of 0 to `maximum`, that the graph scales. */
-function unscaled(maximum: 255 | 1, reason: string): KnownScaling {
+function unscaled(maximum: 255 | 1, reason: string, isWhole = true): KnownScaling {
   const unit = 1 / maximum;
-  return { mean: [0, 0, 0], std: [unit, unit, unit], reason };
+  return { mean: [0, 0, 0], std: [unit, unit, unit], reason, isWhole };
 }
 
 /** The pixels of a graph whose input is bytes. */
@@ -48,13 +50,18 @@ export function pixelEvidence({ scale, shift, interval }: FirstScaling): PixelEv
 
 function scalingOf(scales: readonly number[], shifts: readonly number[]): KnownScaling | undefined {
   if (undoesImagenet(scales, shifts)) {
-    return { ...IMAGENET, reason: "the first operations of the model take pixels that are normalised as ImageNet's" };
+    return {
+      ...IMAGENET,
+      isWhole: true,
+      reason: "the first operations of the model take pixels that are normalised as ImageNet's",
+    };
   }
   // A channel that nothing reads has no scale.
   const scale = average(scales.filter((each) => each !== 0).map(Math.abs));
   const shift = average(shifts);
-  const bytes = unscaled(255, 'the first operations of the model scale pixels of 0 to 255');
-  const units = unscaled(1, 'the first operations of the model scale pixels of 0 to 1');
+  const subtracts = shifts.some((each) => Math.abs(each) > 1e-3);
+  const bytes = unscaled(255, 'the first operations of the model scale pixels of 0 to 255', subtracts);
+  const units = unscaled(1, 'the first operations of the model scale pixels of 0 to 1', subtracts);
   // Only a mean is subtracted, as Caffe's networks do.
   if (Math.abs(scale - 1) < 1e-3) {
     if (shift <= -20) return bytes;
@@ -77,7 +84,7 @@ function quantizedScaling(
   if (high - low > 100) return unscaled(255, range);
   if (low > -0.1 && high > 0.5 && high < 1.5) return unscaled(1, range);
   const isSymmetric = Math.abs(low + high) < 0.1 && Math.abs(high - 1) < 0.1;
-  return isSymmetric ? { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], reason: range } : undefined;
+  return isSymmetric ? { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], reason: range, isWhole: true } : undefined;
 }
 
 /** Whether the operations undo ImageNet's normalisation, as torchvision's Inception does before it applies another. */

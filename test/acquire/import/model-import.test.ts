@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ImportRequest, prepareImport } from '../../../src/acquire/import/model-import.ts';
 import { STAGING_DIR } from '../../../src/common/staging-folder.ts';
+import type { NodeProto, TensorProto } from '../../../src/convert/formats/onnx/proto.ts';
 import { SafetensorsFile } from '../../../src/convert/formats/safetensors/reader.ts';
 import { writeTfjs } from '../../../src/convert/formats/tfjs/emitter.ts';
 import { buildNetwork, parseArchitecture } from '../../../src/convert/network.ts';
@@ -366,35 +367,50 @@ test('labels in the metadata of an ONNX model are read, as Ultralytics writes th
   expect(manifest).toMatchObject({ labels: pets, mean: [0, 0, 0], std: [1, 1, 1], resize_mode: 'crop', crop_pct: 1 });
   expect([...guessed]).toEqual(['channel_order']);
   expect(notes).toEqual([
-    expect.stringMatching('^The metadata of the model gives mean, std, resize_mode'),
+    expect.stringMatching('^The metadata of the model gives the range of pixels, resize_mode'),
     'The labels are those of the metadata of the model.',
   ]);
 });
 
-test('a file beside the model that would scale its pixels twice is not followed, and the user is told', async () => {
-  const { nodes, tensors = [], ...rest } = smallClassifier();
-  const [convolution, ...others] = nodes;
-  const moved = { ...convolution, inputs: ['x', ...(convolution?.inputs ?? []).slice(1)] };
-  const path = await writeForeign(join(folder, 'scaling.onnx'), {
-    ...rest,
-    nodes: [node('Div', ['image', 'a'], 'x'), moved, ...others],
-    tensors: [...tensors, floats('a', [], [255])],
-  });
+describe('a file beside a model that scales its pixels itself', () => {
   const half = [0.5, 0.5, 0.5] as const;
-  await writeFile(
-    join(folder, 'preprocessor_config.json'),
-    JSON.stringify({ image_mean: half, image_std: half, size: 8 }),
-  );
-  const { manifest, notes, warnings } = await prepare({ path });
-  expect(manifest).toMatchObject({ mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] });
-  expect(notes).toContain(
-    'A file beside the model gives another mean and std, which are not applied: ' +
-      'the first operations of the model scale pixels of 0 to 255.',
-  );
-  expect(warnings.join()).not.toContain('scaled twice');
-  const insisting = await prepare({ path, given: { mean: [...half], std: [...half] } });
-  expect(insisting.manifest).toMatchObject({ mean: half });
-  expect(insisting.warnings).toContainEqual(expect.stringContaining('pixels are probably scaled twice'));
+  const scaling = async (first: NodeProto[], constants: TensorProto[]) => {
+    const { nodes, tensors = [], ...rest } = smallClassifier();
+    const [convolution, ...others] = nodes;
+    const moved = { ...convolution, inputs: ['x', ...(convolution?.inputs ?? []).slice(1)] };
+    await writeFile(
+      join(folder, 'preprocessor_config.json'),
+      JSON.stringify({ image_mean: half, image_std: half, size: 8 }),
+    );
+    const model = { ...rest, nodes: [...first, moved, ...others], tensors: [...tensors, ...constants] };
+    return await writeForeign(join(folder, 'scaling.onnx'), model);
+  };
+
+  test('is not followed when the model normalises, and the user is told', async () => {
+    const path = await scaling(
+      [node('Div', ['image', 'a'], 'y'), node('Sub', ['y', 'b'], 'x')],
+      [floats('a', [], [127.5]), floats('b', [], [1])],
+    );
+    const { manifest, notes, warnings } = await prepare({ path });
+    expect(manifest).toMatchObject({ mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] });
+    expect(notes).toContain(
+      'A file beside the model gives other pixels; they are not taken, ' +
+        'since the first operations of the model scale pixels of 0 to 255.',
+    );
+    expect(warnings.join()).not.toContain('scaled twice');
+    const insisting = await prepare({ path, given: { mean: [...half], std: [...half] } });
+    expect(insisting.manifest).toMatchObject({ mean: half });
+    expect(insisting.warnings).toContainEqual(expect.stringContaining('pixels are probably scaled twice'));
+  });
+
+  test('is followed when the model only divides, with a warning', async () => {
+    const path = await scaling([node('Div', ['image', 'a'], 'x')], [floats('a', [], [255])]);
+    const { manifest, warnings } = await prepare({ path });
+    expect(manifest).toMatchObject({ mean: half, std: half });
+    expect(warnings).toContainEqual(
+      expect.stringMatching(/applied, but the first operations.*give --mean 0,0,0 --std 0.0039/),
+    );
+  });
 });
 
 describe('a model is tried on pictures before it is taken:', () => {
