@@ -55,8 +55,8 @@ export async function pictureWarnings(manifest: Manifest, weightsPath: string, f
   if (movement < LEAST_MOVEMENT) {
     const better = await firstThatMoves(USUAL, movement, answersWith);
     return [
-      `The scores hardly move over ${PICTURES} test pictures: the model sees almost nothing in them, so mean and std are ` +
-        `probably wrong${better === undefined ? '' : `. They move with ${better}`}.`,
+      `The scores hardly move over ${PICTURES} test pictures, which differ much: mean and std are probably wrong, or ` +
+        `the model was not trained${better === undefined ? '' : `. They move with ${better}`}.`,
     ];
   }
   if (classes > 1 || (labels.length === 2 && sureness < SURE)) return [];
