@@ -52,16 +52,19 @@ export interface Resized {
   readonly crop: Window;
 }
 
+/** Below this, what is missing to a whole pixel is the rounding error of a quotient such as 224 / (224 / 235). */
+const ROUNDING_ERROR = 1e-6;
+
 /**
- * Rounds both sides to whole pixels, and the crop's corner down, as in the measurements of the embedded models.
- * (torchvision rounds the longer side down and the corner to the nearest even number, which moves a photo by less than
- * a pixel.)
+ * Rounds as timm and torchvision do, since a crop that is moved by one pixel can change a score by several percent: the
+ * sides that the input is cropped from and the longer side of a crop are rounded down, the corner of a crop to the
+ * nearest whole number, of two the even one.
  */
 export function resizedTo(image: Size, { inputSize, resizeMode, cropPct }: ResizeRecipe): Resized {
   const [height, width] = inputSize;
   const seen = middle(image, resizeMode === 'crop' ? MAX_ASPECT : Number.POSITIVE_INFINITY);
-  const size = fitted(seen, { width: Math.round(width / cropPct), height: Math.round(height / cropPct) }, resizeMode);
-  const corner = (side: number, input: number): number => Math.trunc((side - input) / 2);
+  const whole = (side: number): number => Math.floor(side / cropPct + ROUNDING_ERROR);
+  const size = fitted(seen, { width: whole(width), height: whole(height) }, resizeMode);
   return { seen, ...size, crop: { left: corner(size.width, width), top: corner(size.height, height), width, height } };
 }
 
@@ -69,10 +72,17 @@ export function resizedTo(image: Size, { inputSize, resizeMode, cropPct }: Resiz
 function fitted(image: Size, target: Size, mode: ResizeRecipe['resizeMode']): Size {
   if (mode === 'stretch') return target;
   const isWider = image.width * target.height > target.width * image.height;
-  const atLeastOne = (side: number): number => Math.max(1, Math.round(side));
+  const round = mode === 'pad' ? Math.round : (side: number) => Math.floor(side + ROUNDING_ERROR);
+  const atLeastOne = (side: number): number => Math.max(1, round(side));
   return isWider === (mode === 'pad')
     ? { width: target.width, height: atLeastOne((target.width * image.height) / image.width) }
     : { width: atLeastOne((target.height * image.width) / image.height), height: target.height };
+}
+
+/** Where a crop begins; negative when the side is padded. */
+function corner(side: number, input: number): number {
+  const half = (side - input) / 2;
+  return half < 0 || Number.isInteger(half) ? Math.trunc(half) : 2 * Math.round(half / 2);
 }
 
 /** The part of the resized image that the model sees: the crop, without what is padded. */

@@ -85,13 +85,9 @@ export function resample(source: RgbImage, width: number, height: number, window
   }
   const result = new Uint8Array(window.height * window.width * 3);
   const stride = window.width * 3;
-  down.forEach((taps, row) => {
-    sumDown(
-      narrowed,
-      stride,
-      { ...taps, first: taps.first - firstRow },
-      result.subarray(row * stride, (row + 1) * stride),
-    );
+  const sums = new Int32Array(stride);
+  down.forEach(({ first, weights }, row) => {
+    sumDown(narrowed, { first: first - firstRow, weights }, sums, result.subarray(row * stride, (row + 1) * stride));
   });
   return result;
 }
@@ -103,10 +99,11 @@ function sumAcross(line: Uint8Array, across: readonly Taps[], output: Uint8Array
     let green = 0;
     let blue = 0;
     let from = first * 3;
-    for (const weight of weights) {
-      red += weight * (line[from] ?? 0);
-      green += weight * (line[from + 1] ?? 0);
-      blue += weight * (line[from + 2] ?? 0);
+    for (let tap = 0; tap < weights.length; tap++) {
+      const weight = weights[tap] ?? 0;
+      red += Math.imul(weight, line[from] ?? 0);
+      green += Math.imul(weight, line[from + 1] ?? 0);
+      blue += Math.imul(weight, line[from + 2] ?? 0);
       from += 3;
     }
     output[at] = clampedByte(red);
@@ -116,14 +113,15 @@ function sumAcross(line: Uint8Array, across: readonly Taps[], output: Uint8Array
   }
 }
 
-function sumDown(image: Uint8Array, stride: number, { first, weights }: Taps, output: Uint8Array): void {
-  for (let column = 0; column < stride; column++) {
-    let sum = 0;
-    let from = first * stride + column;
-    for (const weight of weights) {
-      sum += weight * (image[from] ?? 0);
-      from += stride;
+/** Row after row, so that memory is read in its order. @param sums scratch of the length of a row */
+function sumDown(image: Uint8Array, { first, weights }: Taps, sums: Int32Array, output: Uint8Array): void {
+  sums.fill(0);
+  for (let tap = 0; tap < weights.length; tap++) {
+    const weight = weights[tap] ?? 0;
+    const from = (first + tap) * sums.length;
+    for (let column = 0; column < sums.length; column++) {
+      sums[column] = (sums[column] ?? 0) + Math.imul(weight, image[from + column] ?? 0);
     }
-    output[column] = clampedByte(sum);
   }
+  for (let column = 0; column < sums.length; column++) output[column] = clampedByte(sums[column] ?? 0);
 }

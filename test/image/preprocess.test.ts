@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { modelCrop, type Preprocessing } from '../../src/image/crop.ts';
+import { modelCrop, type Preprocessing, resizedTo } from '../../src/image/crop.ts';
 import { decodeImage } from '../../src/image/decode.ts';
 import { preprocessDecoded, preprocessImage } from '../../src/image/preprocess.ts';
 import { resample } from '../../src/image/resample.ts';
@@ -27,12 +27,16 @@ function distance(a: Uint8Array, b: Uint8Array): number {
 /** The same preparation by Pillow's arithmetic, which `resample` has bit for bit. */
 async function byPillow(bytes: Uint8Array, size: number, cropPct: number, kernel: 'bilinear' | 'bicubic' | 'lanczos') {
   const image = await decodeImage(bytes, MAX_PIXELS);
-  const side = Math.round(size / cropPct);
+  const side = Math.floor(size / cropPct);
   const [width, height] =
     image.width <= image.height
-      ? [side, Math.round((side * image.height) / image.width)]
-      : [Math.round((side * image.width) / image.height), side];
-  const corner = (whole: number) => Math.floor((whole - size) / 2);
+      ? [side, Math.floor((side * image.height) / image.width)]
+      : [Math.floor((side * image.width) / image.height), side];
+  // Python rounds halves to even numbers.
+  const corner = (whole: number) => {
+    const half = (whole - size) / 2;
+    return half % 1 === 0 ? half : 2 * Math.round(half / 2);
+  };
   const window = { left: corner(width), top: corner(height), width: size, height: size };
   return resample(image, width, height, window, kernel);
 }
@@ -266,6 +270,47 @@ describe('an image that is decoded already', () => {
       .toBuffer();
     const decoded = await decodeImage(file, MAX_PIXELS);
     expect(distance(await preprocessDecoded(decoded, how), (await prepare(file, how)).pixels)).toBe(0);
+  });
+});
+
+describe.each(['stretch', 'pad'] as const)(
+  'an image of which a side becomes a quarter or less, in mode %s',
+  (resizeMode) => {
+    it('is resized bit for bit as Pillow does', async () => {
+      const file = await picture(600, 200, waves).png().toBuffer();
+      const { pixels } = await prepare(file, { ...recipe(48), resizeMode, padColor: [1, 2, 3] });
+      const height = resizeMode === 'stretch' ? 48 : 16;
+      const window = { left: 0, top: 0, width: 48, height };
+      const expected = resample(await decodeImage(file, MAX_PIXELS), 48, height, window, 'bilinear');
+      const top = (48 - height) / 2;
+      expect(Buffer.compare(pixels.subarray(top * 48 * 3, (top + height) * 48 * 3), expected)).toBe(0);
+    });
+  },
+);
+
+describe('resizedTo', () => {
+  it.each([
+    ['a longer side is rounded down', [401, 500], 224, 0.875, { width: 256, height: 319 }, { left: 16, top: 48 }],
+    [
+      'a half becomes the even number below',
+      [500, 401],
+      222,
+      0.875,
+      { width: 315, height: 253 },
+      { left: 46, top: 16 },
+    ],
+    ['the side before a crop is rounded down', [300, 300], 224, 0.95, { width: 235, height: 235 }, { left: 6, top: 6 }],
+    [
+      'a quotient may be a little less than whole',
+      [300, 300],
+      224,
+      224 / 235,
+      { width: 235, height: 235 },
+      { left: 6, top: 6 },
+    ],
+  ] as const)('%s, as with torchvision', (_, [width, height], side, cropPct, size, corner) => {
+    const resized = resizedTo({ width, height }, recipe(side, cropPct));
+    expect(resized).toMatchObject({ ...size, crop: corner });
   });
 });
 
