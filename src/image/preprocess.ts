@@ -27,13 +27,21 @@ const LIBVIPS_KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubi
 const SHRINK_ON_LOAD_FROM_PIXELS = 2_000_000;
 
 /**
- * Images of at most this size are stretched or padded by Pillow's arithmetic, bit for bit. libvips rounds the positions
- * of its kernel, and averages blocks of pixels first when a side becomes a quarter or less: on a drawing of 1500 x 500
- * pixels, stretched to 299 x 299, the results differ by up to 12 grey levels, and a score by 0.004. It takes 10 to 20 ns
- * of this thread for a pixel (3 ms for 500 x 375), so neither larger images get it nor those that are cropped, as most
- * are.
+ * Images of at most this size are resized by Pillow's arithmetic, bit for bit. libvips rounds the positions of its kernel,
+ * and averages blocks of pixels first when a side becomes a quarter or less: on a drawing of 1500 x 500 pixels, stretched
+ * to 299 x 299, the results differ by up to 12 grey levels, and a score by 0.004. Pillow's arithmetic takes 10 to 20 ns of
+ * this thread for a pixel (3 ms for 500 x 375).
  */
 const EXACT_UP_TO_PIXELS = 1_000_000;
+
+/** Of models with smaller inputs, which take but milliseconds themselves, crops are left to libvips. */
+const EXACT_CROPS_FROM_SIDE = 128;
+
+/** Whether the result must be equal to Pillow's. */
+function isExact({ seen }: Resized, { resizeMode, inputSize }: Preprocessing): boolean {
+  const isSlowModel = Math.min(...inputSize) >= EXACT_CROPS_FROM_SIDE;
+  return seen.width * seen.height <= EXACT_UP_TO_PIXELS && (isSlowModel || resizeMode !== 'crop');
+}
 
 /**
  * Decodes an image and prepares it as torchvision's `Resize` and `CenterCrop` do: upright, resized to
@@ -86,23 +94,24 @@ export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing):
 async function resize(
   image: Sharp,
   resized: Resized,
-  { interpolation, padColor, resizeMode }: Preprocessing,
+  recipe: Preprocessing,
   turn: (shrunk: Sharp) => Sharp,
 ): Promise<Uint8Array> {
+  const { interpolation, padColor } = recipe;
   const { seen, width, height } = resized;
   const part = croppedPart(resized);
   const kernel = LIBVIPS_KERNELS[interpolation];
   const shrink = (to: { readonly width: number; readonly height: number }): Sharp =>
     image.resize(to.width, to.height, { fit: 'fill', kernel, fastShrinkOnLoad: false });
-  const isExact = resizeMode !== 'crop' && seen.width * seen.height <= EXACT_UP_TO_PIXELS;
-  if (interpolation === 'nearest' || (width <= seen.width && height <= seen.height && !isExact)) {
+  const exact = isExact(resized, recipe);
+  if (interpolation === 'nearest' || (width <= seen.width && height <= seen.height && !exact)) {
     // The part's columns of all rows, so that a file cut short is noticed wherever the cut is.
     const columns = shrink(resized).extract({ left: part.left, top: 0, width: part.width, height });
     const { pixels } = await toPixels(turn(columns));
     const rows = pixels.subarray(part.top * part.width * 3, (part.top + part.height) * part.width * 3);
     return padded({ ...part, pixels: rows }, resized, padColor);
   }
-  const smallest = isExact ? seen : { width: Math.min(width, seen.width), height: Math.min(height, seen.height) };
+  const smallest = exact ? seen : { width: Math.min(width, seen.width), height: Math.min(height, seen.height) };
   const shrunk = smallest.width === seen.width && smallest.height === seen.height ? image : shrink(smallest);
   const pixels = resample(await toPixels(turn(shrunk)), width, height, part, interpolation);
   return padded({ ...part, pixels }, resized, padColor);
