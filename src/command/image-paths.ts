@@ -12,14 +12,16 @@ export interface InputImage {
 
 /**
  * The images that were named: files, the images inside folders in the order of their names, and `-` for an image on standard input.
- * @throws Error that names a folder without images
+ * @throws Error that names a folder without images, or a pattern that the shell did not expand
  */
 export async function inputImages(paths: readonly string[]): Promise<InputImage[]> {
   const found: InputImage[] = [];
   for (const path of paths) {
     if (path === '-') found.push({ name: 'standard input', image: await buffer(process.stdin) });
     else if (await isFolder(path)) found.push(...(await imagesIn(path)));
-    else found.push({ name: path, image: path });
+    else if (await isPattern(path)) {
+      throw new Error(`no file is called ${path}: without quotes the shell puts the files in its place that match`);
+    } else found.push({ name: path, image: path });
   }
   return found;
 }
@@ -28,6 +30,10 @@ export async function inputImages(paths: readonly string[]): Promise<InputImage[
 async function isFolder(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() ?? false;
+}
+
+async function isPattern(path: string): Promise<boolean> {
+  return /[*?]/.test(path) && (await stat(path).catch(() => undefined)) === undefined;
 }
 
 async function imagesIn(folder: string): Promise<InputImage[]> {

@@ -113,7 +113,7 @@ export function readArguments<T extends Options>(
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
-    if (option === undefined) throw unknownOption(token.rawName, Object.keys(options));
+    if (option === undefined) throw unknownOption(token.rawName, Object.keys(options), args[token.index]);
     const typed = checkedValue(token, option);
     given.set(token.name, [...(given.get(token.name) ?? []), typed]);
   }
@@ -142,9 +142,11 @@ function checkedValue(
   return value;
 }
 
-function unknownOption(typed: string, names: readonly string[]): UsageError {
+function unknownOption(typed: string, names: readonly string[], whole = typed): UsageError {
   const meant = nearestName(typed.replace(/^-+/, ''), names, SHORTEST);
-  return new UsageError(`there is no option ${typed}${meant === undefined ? '' : `; did you mean --${meant}?`}`);
+  const hint = meant === undefined ? '' : `; did you mean --${meant}?`;
+  const file = /^-[^-].*[./]/.test(whole) ? `; a path that begins with a dash is written ./${whole}` : '';
+  return new UsageError(`there is no option ${typed}${hint}${file}`);
 }
 
 /** @throws UsageError when the argument is missing */

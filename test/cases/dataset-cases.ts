@@ -27,10 +27,10 @@ async function drawing(name: string): Promise<Buffer> {
 
 /** The entries of a shape. @param draw gives the content of an image by its name */
 export async function entriesOf(
-  { images, others = [], folders = [] }: Pick<DatasetShape, 'images' | 'others' | 'folders'>,
+  { images, originalOf = (name) => name, others = [], folders = [] }: Omit<DatasetShape, 'right' | 'warnings'>,
   draw: (name: string) => Promise<Buffer> | Buffer,
 ): Promise<readonly ZipEntry[]> {
-  const drawn = await Promise.all(images.map(async (name) => ({ name, content: await draw(name) })));
+  const drawn = await Promise.all(images.map(async (name) => ({ name, content: await draw(originalOf(name)) })));
   return [...drawn, ...others, ...folders.map((name) => ({ name, content: '' }))];
 }
 

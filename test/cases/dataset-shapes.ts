@@ -12,6 +12,8 @@ export interface OtherFile {
 /** A data set in miniature and what is right for it. */
 export interface DatasetShape {
   readonly images: readonly string[];
+  /** The image that one is a copy of, by name; without it all images differ. */
+  readonly originalOf?: (name: string) => string;
   readonly others?: readonly OtherFile[];
   /** Names of empty folders. */
   readonly folders?: readonly string[];
@@ -64,15 +66,22 @@ export const SHAPES: Readonly<Record<string, DatasetShape>> = {
       ['train', 'val', 'test'].flatMap((split) => classes(`${folder}${split}/`)),
     ),
     others: [{ name: 'chest_xray/__MACOSX/chest_xray/._train', content: 'x' }],
+    originalOf: (name) => name.replace('chest_xray/chest_xray', 'chest_xray'),
     right: ALL_SPLITS,
     warnings: ['nested_copy'],
   },
   plant_village: {
     images: [...classes('PlantVillage/'), ...classes('plantvillage/PlantVillage/')],
+    originalOf: (name) => name.replace('plantvillage/', ''),
     right: PETS,
     warnings: ['nested_copy'],
   },
-  flowers: { images: [...classes('flowers/'), ...classes('flowers/flowers/')], right: PETS, warnings: ['nested_copy'] },
+  flowers: {
+    images: [...classes('flowers/'), ...classes('flowers/flowers/')],
+    originalOf: (name) => name.replace('flowers/flowers', 'flowers'),
+    right: PETS,
+    warnings: ['nested_copy'],
+  },
   rice: {
     images: numbered('Rice_Image_Dataset/cat/cat (#).jpg', 'Rice_Image_Dataset/dog/dog (#).jpg'),
     others: [{ name: 'Rice_Image_Dataset/Rice_Citation_Request.txt', content: 'Please cite us.' }],
@@ -472,6 +481,17 @@ export const SHAPES: Readonly<Record<string, DatasetShape>> = {
     ],
     right: ['Köter', 'dog'].sort(),
     warnings: ['table_encoding'],
+  },
+  nested_folder: {
+    images: [...classes(''), ...numbered('more/cat/a#.jpg', 'more/dog/a#.jpg')],
+    right: ['cat', 'dog', 'more'],
+    warnings: ['nested_classes'],
+  },
+  rows_without_files: {
+    images: flat('all/'),
+    others: [{ name: 'labels.csv', content: `${lines('@#.jpg,@', 'file,label')}\nlost.jpg,cat` }],
+    right: PETS,
+    warnings: ['missing'],
   },
   // Names
   names_of_files: {

@@ -24,6 +24,7 @@ describe('arguments', () => {
     [['--topk', '3'], 'there is no option --topk; did you mean --top-k?'],
     [['--frobnicate'], 'there is no option --frobnicate'],
     [['-m', 'x'], 'there is no option -m'],
+    [['-my.jpg'], 'there is no option -m; a path that begins with a dash is written ./-my.jpg'],
     [['--model'], '--model needs a value: --model <model>'],
     [['--model', '--yes'], '--model needs a value: --model <model>'],
     [['--yes=no'], '--yes takes no value'],

@@ -10,7 +10,13 @@ import {
   type UnusedReason,
 } from './dataset-layout.ts';
 import type { SourceFile } from './image-source.ts';
-import { looksLikeSplits, nestedCopies, splitWithoutLabels, unlabelledFolders } from './layout-warnings.ts';
+import {
+  looksLikeSplits,
+  nestedClasses,
+  nestedCopies,
+  splitWithoutLabels,
+  unlabelledFolders,
+} from './layout-warnings.ts';
 import { classSplitsAmong, isGenericName, type Split, splitOf, splitsAmong } from './split-names.ts';
 
 /** An image and the folders of its path whose meaning is still to be determined, outermost first. */
@@ -68,7 +74,8 @@ export function labelByFolders(candidates: readonly SourceFile[]): LabelledImage
   drop('no_label', found.unlabelled);
   const files = sorted(found.labelled);
   if (splitWithinClass) return { layout: 'split_folders', files, unused, missing: [], warnings };
-  const suspicious = looksLikeSplits(inside.map((image) => image.folders));
+  const paths = inside.map((image) => image.folders);
+  const suspicious = [...looksLikeSplits(paths), ...nestedClasses(paths)];
   return { layout: 'folders', files, unused, missing: [], warnings: [...warnings, ...suspicious] };
 }
 

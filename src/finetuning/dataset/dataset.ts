@@ -25,7 +25,8 @@ export interface Dataset extends LabelledImages {
 export async function openImageSource(path: string, encoding?: TextEncoding): Promise<ImageSource> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) {
-    throw new AppError('invalid_request', `there is nothing at ${path}: give a folder of images or a zip file`);
+    const hint = /[*?]/.test(path) ? '; patterns are not taken' : '';
+    throw new AppError('invalid_request', `there is nothing at ${path}: give a folder of images or a zip file${hint}`);
   }
   return found.isDirectory() ? openFolder(path) : openArchive(path, undefined, encoding);
 }

@@ -3,7 +3,14 @@ import type { SourceFile } from './image-source.ts';
 import { lineErrors, type TableRow } from './label-table.ts';
 import { baseName, type FoundTable } from './read-label-table.ts';
 import { type Split, splitOf, splitOfFolders } from './split-names.ts';
-import { boxesNotUsed, detectionTable, onlySeveralLabels, severalLabels, tablesDecoded } from './table-warnings.ts';
+import {
+  boxesNotUsed,
+  detectionTable,
+  onlySeveralLabels,
+  partlyMatched,
+  severalLabels,
+  tablesDecoded,
+} from './table-warnings.ts';
 
 interface Labelled {
   readonly labels: Set<string>;
@@ -75,7 +82,12 @@ export function labelByTables(candidates: readonly SourceFile[], tables: readonl
       if (labels.has(file)) return { name: file.name, reason: 'several_labels' };
       return { name: file.name, reason: isImage(file) ? 'not_in_table' : 'not_an_image' };
     });
-  const warnings = [...severalLabels(examples, files.length), ...boxesNotUsed(tables), ...tablesDecoded(tables)];
+  const warnings = [
+    ...partlyMatched(tables),
+    ...severalLabels(examples, files.length),
+    ...boxesNotUsed(tables),
+    ...tablesDecoded(tables),
+  ];
   return { layout: 'table', files, unused, missing, warnings };
 }
 

@@ -129,6 +129,32 @@ export function unknownClasses(classes: readonly string[]): DatasetWarning[] {
 }
 
 /**
+ * Warns of a class whose folder holds folders of the names beside it, but not the same files: `flowers/rose` beside
+ * `rose`, or `plants/Plants` beside `Plants`.
+ * @param paths the folders around each image, outermost first
+ */
+export function nestedClasses(paths: readonly (readonly string[])[]): DatasetWarning[] {
+  const inner = new Map<string, Set<string>>();
+  for (const [outer = '', second] of paths) {
+    const names = inner.get(outer) ?? new Set();
+    inner.set(outer, second === undefined ? names : names.add(second.toLowerCase()));
+  }
+  const outerNames = new Set([...inner.keys()].map((name) => name.toLowerCase()));
+  const nested = [...inner].filter(([, names]) => names.size > 0 && [...names].every((name) => outerNames.has(name)));
+  if (nested.length === 0 || nested.length === inner.size) return [];
+  const folders = nested.map(([name]) => name);
+  return [
+    {
+      code: 'nested_classes',
+      message:
+        `${listed(folders)} ${folders.length === 1 ? 'is' : 'are'} trained as a class, but holds folders with the names ` +
+        'of other classes: move their images up, or remove the folder',
+      context: { folders: folders.slice(0, MAX_NAMED) },
+    },
+  ];
+}
+
+/**
  * Warns of folders that are taken for classes although they look like splits: their names, or those of the folders
  * within them, mean different splits; their names say no more than split or images; or all of them hold folders of the
  * same names.

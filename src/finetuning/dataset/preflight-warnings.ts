@@ -41,22 +41,12 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Da
       { groups: alike.slice(0, 10) },
     );
   }
-  const { unreadable, missing, small_images: small } = report;
+  const { unreadable, small_images: small } = report;
   if (unreadable.count > 0) {
     warn('unreadable', `${counted(unreadable.count, 'image', 'images')} cannot be read and will not be used`, {
       count: unreadable.count,
       files: unreadable.examples.slice(0, 10),
     });
-  }
-  if (missing.count > 0) {
-    warn(
-      'missing',
-      `the table of labels names ${counted(missing.count, 'file that does', 'files that do')} not exist`,
-      {
-        count: missing.count,
-        files: missing.examples.slice(0, 10),
-      },
-    );
   }
   const warnOfGroups = (code: string, { count, examples }: ReportedGroups, message: string): void => {
     if (count > 0) warn(code, message, { count, examples: examples.slice(0, 5) });

@@ -111,6 +111,31 @@ export function nothingMatched(table: FoundTable, files: readonly SourceFile[]):
   };
 }
 
+/** Warns of tables whose rows name files that are not there: the columns that were taken, and names. */
+export function partlyMatched(tables: readonly FoundTable[]): DatasetWarning[] {
+  return tables.flatMap(({ file, columns, rows }) => {
+    const unmatched = rows.filter(({ files }) => files.length === 0).map(({ name }) => name.slice(0, 200));
+    if (unmatched.length === 0) return [];
+    const matched = rows.length - unmatched.length;
+    return [
+      {
+        code: 'missing',
+        message:
+          `${matched} of ${rows.length} rows of ${file.name} name an image: the files were taken from column ` +
+          `${JSON.stringify(columns.file)}, the labels from ${JSON.stringify(columns.label)}; not found are ` +
+          listed(unmatched),
+        context: {
+          table: file.name,
+          columns,
+          rows: rows.length,
+          matched,
+          unmatched: unmatched.slice(0, MAX_EXAMPLES),
+        },
+      },
+    ];
+  });
+}
+
 /** Whether no row of a table names a file of the data set. */
 export function matchedNothing({ rows }: FoundTable): boolean {
   return rows.every(({ files }) => files.length === 0);
