@@ -366,15 +366,16 @@ test('an archive within the archive is not opened, and the error says so', async
 });
 
 describe('tables and folders that are meant to be slow', () => {
-  /** Far longer than needed, and far shorter than a quadratic algorithm takes. */
+  /** Of the processor: far longer than needed, and far shorter than a quadratic algorithm takes. */
   const PROMPTLY_MS = 3_000;
+  const processorMs = () => process.cpuUsage().user / 1000;
 
   test('a table in which every row almost fits every file', async () => {
     const count = 20_000;
     const files = Array.from({ length: count }, (_, i) => ({ name: `f${i}/1.jpg`, bytes: 1 }));
     const rows = files.map((_, i) => `g${i}/1.jpg,cat`).join('\n');
     const table = { name: 'labels.csv', bytes: rows.length };
-    const start = performance.now();
+    const start = processorMs();
     const dataset = readDataset({
       files: [...files, table],
       ignored: [],
@@ -382,7 +383,7 @@ describe('tables and folders that are meant to be slow', () => {
       close: async () => {},
     });
     expect((await dataset).missing).toHaveLength(count);
-    expect(performance.now() - start).toBeLessThan(PROMPTLY_MS);
+    expect(processorMs() - start).toBeLessThan(PROMPTLY_MS);
   });
 
   test('a table that is too large is not read', async () => {
