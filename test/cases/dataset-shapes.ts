@@ -434,6 +434,16 @@ export const SHAPES: Readonly<Record<string, DatasetShape>> = {
     warnings: ['masks_not_used'],
   },
   face_masks: { images: classes('', 'mask', 'no_mask'), right: ['mask', 'no_mask'] },
+  flowers_102: {
+    images: ['train', 'valid'].flatMap((split) =>
+      numbered(`flower_data/${split}/1/#.jpg`, `flower_data/${split}/21/#.jpg`),
+    ),
+    others: [
+      { name: 'cat_to_name.json', content: '{"21": "fire lily", "1": "pink primrose", "3": "canterbury bells"}' },
+    ],
+    right: ['fire lily train', 'fire lily validation', 'pink primrose train', 'pink primrose validation'],
+    warnings: ['class_names'],
+  },
   // Lists and tables
   list_of_labels: {
     images: ['train/', 'val/'].flatMap(flat),
@@ -442,6 +452,23 @@ export const SHAPES: Readonly<Record<string, DatasetShape>> = {
       { name: 'val.txt', content: lines('val/@#.jpg @') },
     ],
     right: ['cat train', 'cat validation', 'dog train', 'dog validation'],
+  },
+  numbers_with_names: {
+    images: flat('all/'),
+    others: [
+      {
+        name: 'labels.csv',
+        content: lines('@#.jpg,@', 'file,label').replaceAll(/cat$/gm, '1').replaceAll(/dog$/gm, '2'),
+      },
+      { name: 'classes.txt', content: 'cat\ndog\n' },
+    ],
+    right: PETS,
+    warnings: ['class_names'],
+  },
+  numbers_without_names: {
+    images: classes('', '0', '7'),
+    others: [{ name: 'classes.txt', content: 'cat\ndog\n' }],
+    right: ['0', '7'],
   },
   list_with_commas: {
     images: flat('all/'),

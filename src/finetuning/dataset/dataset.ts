@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { AppError } from '../../common/errors.ts';
 import { openArchive } from './archive.ts';
+import { withClassNames } from './class-names.ts';
 import { LAYOUT_HELP, type LabelledImages, systemFileReason, type UnusedFile } from './dataset-layout.ts';
 import { openFolder } from './folder.ts';
 import { filesNotRead } from './foreign-dataset.ts';
@@ -51,7 +52,7 @@ export async function readDataset(source: ImageSource, encoding?: TextEncoding):
   const { masks, warnings } = masksAmong(candidates);
   for (const { name } of masks) unused.push({ name, reason: 'mask' });
   const reading = { source, files: candidates.filter((file) => !masks.has(file)), encoding };
-  const labelled = await labelImages(reading);
+  const labelled = await withClassNames(reading, await labelImages(reading));
   unused.push(...labelled.unused);
   if (labelled.files.length === 0) {
     const [hint] = filesNotRead(candidates);
