@@ -18,6 +18,7 @@ interface Operation {
   operationId: string;
   security?: Record<string, string[]>[];
   parameters?: { name: string; schema?: { enum?: string[] } }[];
+  requestBody?: { content: Record<string, MediaType> };
   responses: Record<string, ResponseObject>;
 }
 interface OpenApi {
@@ -48,6 +49,15 @@ interface Documented {
   readonly codes: readonly string[];
 }
 
+/** An example of a JSON body. */
+interface RequestExample {
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+  /** Why it does not fit its schema. */
+  readonly fault: string | undefined;
+}
+
 /** `openapi.yaml` as something that answers can be held against. */
 export interface Contract {
   readonly operations: readonly { method: string; path: string }[];
@@ -59,6 +69,8 @@ export interface Contract {
   choices(method: string, path: string, parameter: string): readonly string[] | undefined;
   /** Fails the test when an answer is not as documented. */
   check(method: string, path: string, answer: { status: number; headers: Headers; body: unknown }): void;
+  /** Examples of JSON bodies of the operations whose paths match. */
+  requestExamples(paths: RegExp): readonly RequestExample[];
   /** Names of the examples that do not fit their own schema. */
   unfitExamples(): string[];
 }
@@ -112,6 +124,18 @@ export function readContract(text: string): Contract {
     security: (method, path) => document.paths[path]?.[method]?.security,
     choices: (method, path, parameter) =>
       document.paths[path]?.[method]?.parameters?.find(({ name }) => name === parameter)?.schema?.enum,
+    requestExamples: (paths) =>
+      operations
+        .filter(({ path }) => paths.test(path))
+        .flatMap(({ method, path }) => {
+          const media = document.paths[path]?.[method]?.requestBody?.content['application/json'];
+          const bodies = [
+            ...(media?.example === undefined ? [] : [media.example]),
+            ...Object.values(media?.examples ?? {}).map((example) => resolve(example).value),
+          ];
+          const at = `#/paths/${path.replaceAll('/', '~1')}/${method}/requestBody`;
+          return bodies.map((body) => ({ method, path, body, fault: validate(at, 'application/json', body) }));
+        }),
     unfitExamples: () =>
       documented.flatMap(({ method, path, status, type }) => {
         const at = pointer(path, method, status);

@@ -9,6 +9,7 @@ import type { OutputName } from '../../src/runtime/session.ts';
 import { Admission } from '../../src/serving/admission.ts';
 import { DecodeQueue } from '../../src/serving/decode-queue.ts';
 import { picture } from '../image/pictures.ts';
+import { readContract } from './contract.ts';
 import { ask, CONFIG, OPENAPI, startServer, type TestServer } from './fixture.ts';
 
 /**
@@ -380,5 +381,21 @@ describe("version 1 of KServe's protocol", () => {
     expect((await predict([{ b64: '' }], 'nobody')).status).toBe(404);
     const { status } = await fetch(`${server.url}/v1/models/${MODEL}:explain`, { method: 'POST' });
     expect(status).toBe(405);
+  });
+});
+
+describe('the examples of openapi.yaml', () => {
+  const examples = readContract(OPENAPI).requestExamples(/^\/v1\/|^\/v2\/models\//);
+
+  it.each(examples)('$method $path fits its schema, and is answered', async ({ method, path, body, fault }) => {
+    expect(fault).toBeUndefined();
+    const filled = path.replace('{id}', MODEL).replace('{version}', '1');
+    // The fake network answers with the first pixel, 200 and 50, which are no probabilities.
+    const response = await fetch(server.url + filled, { method: method.toUpperCase(), body: JSON.stringify(body) });
+    expect([response.status, await response.text()]).toEqual([200, expect.stringMatching(/200/)]);
+  });
+
+  it('are there for version 1 and 2', () => {
+    expect(examples.map(({ path }) => path.slice(0, 4))).toEqual(expect.arrayContaining(['/v1/', '/v2/']));
   });
 });

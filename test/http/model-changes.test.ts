@@ -1,7 +1,8 @@
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readZip } from '../zip-reader.ts';
-import { ask } from './fixture.ts';
+import { readContract } from './contract.ts';
+import { ask, OPENAPI } from './fixture.ts';
 import { BACKBONE, startWorkbench, type Workbench } from './workbench.ts';
 
 let bench: Workbench;
@@ -58,6 +59,11 @@ describe('aliases', () => {
   ])('that are not valid are refused: %s %j', async (alias, body, status, code) => {
     const answer = await put(alias, body);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
+  });
+
+  it('are set by the example of openapi.yaml', async () => {
+    const [example] = readContract(OPENAPI).requestExamples(/aliases/);
+    expect([example?.fault, (await put('shown', example?.body)).status]).toEqual([undefined, 200]);
   });
 
   it('need a small JSON body', async () => {

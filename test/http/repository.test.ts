@@ -3,7 +3,8 @@ import { ModelControl } from '../../src/catalogue/model-control.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import type { ServingState } from '../../src/serving/model-serving.ts';
-import { ask, startServer, type TestServer } from './fixture.ts';
+import { readContract } from './contract.ts';
+import { ask, OPENAPI, startServer, type TestServer } from './fixture.ts';
 
 /** The model repository extension over models that come and go at once. */
 const [model] = (await readZoo('zoo')).models;
@@ -101,3 +102,12 @@ describe('readiness', () => {
     expect(body.detail).toContain('first request');
   });
 });
+
+it.each(readContract(OPENAPI).requestExamples(/^\/v2\/repository\//))(
+  'the example of $path in openapi.yaml fits its schema, and is answered',
+  async ({ path, body, fault }) => {
+    expect(fault).toBeUndefined();
+    const answer = await ask(server, path.replace('{id}', 'flowers'), { method: 'POST', body: JSON.stringify(body) });
+    expect(answer.status).toBe(200);
+  },
+);

@@ -704,6 +704,8 @@ export type Problem = {
   /** The request as a URI. */
   readonly instance: string;
   readonly request_id: string;
+  /** The trace of the request, where it has one. */
+  readonly trace_id?: string | undefined;
   /** Under `/v1` and `/v2` only: the same as `detail`, for clients of the Open Inference Protocol. */
   readonly error?: string | undefined;
   /** Facts for programs, such as the limit that was exceeded. */
