@@ -107,7 +107,11 @@ export class LayerReading {
     return weight;
   }
 
+  /** Names the layer and the way out. */
   fail(problem: string): never {
-    throw new ConversionError(`layer "${this.#description.name}" (${this.className}): ${problem}`);
+    throw new ConversionError(
+      `layer "${this.#description.name}" (${this.className}): ${problem}. If nothing else helps, export the model to ` +
+        'ONNX and import that: model.export("model.onnx", format="onnx") in Keras 3',
+    );
   }
 }

@@ -21,6 +21,8 @@ type LayerReader = (layer: LayerReading) => Value;
 
 /** Layers that pass their input on, except during training. */
 const TRAINING_ONLY: ReadonlySet<string> = new Set([
+  'Identity',
+  'DropPath',
   'Dropout',
   'SpatialDropout2D',
   'AlphaDropout',

@@ -226,6 +226,18 @@ describe('a model that TF.js saved gives the same outputs after its import', () 
   });
 });
 
+test.each(['Identity', 'DropPath', 'RandomFlip', 'RandAugment'])('a %s passes its input on', async (className) => {
+  const model = chain(conv(), layers.dropout({ rate: 0.5, name: 'changed' }));
+  fillWeights(model);
+  const [expected] = predict(model, picture);
+  const files = filesOf(await save(model));
+  const changed = JSON.parse(JSON.stringify(files.model));
+  const layer = changed.modelTopology.config.layers.find((each: Json) => each.name === 'changed');
+  Object.assign(layer, { class_name: className });
+  const { probabilities } = await runBoth(await imported({ ...files, model: changed }));
+  expect(maxDifference(probabilities, expected ?? picture)).toBeLessThan(2e-5);
+});
+
 describe("TensorFlow's functions, which Keras 2 saved as layers", () => {
   const functions = (name: string, kwargs: object, from = 'input') => ({
     class_name: 'TFOpLambda',
@@ -295,9 +307,14 @@ describe('unsupported models are refused', () => {
     [
       'a class',
       (model) => Object.assign(layer(model, 'first'), { class_name: 'Conv2DTranspose' }),
-      '"first" (Conv2DTranspose)',
+      '"first" (Conv2DTranspose): layers of this class are not supported',
     ],
     ['a lambda', (model) => Object.assign(layer(model, 'first'), { class_name: 'Lambda' }), '"first" (Lambda)'],
+    [
+      'with the way out',
+      (model) => Object.assign(layer(model, 'first'), { class_name: 'Lambda' }),
+      'model.export("model.onnx", format="onnx")',
+    ],
     ['dilation', (model) => Object.assign(layer(model, 'first').config, { dilation_rate: [2, 2] }), 'dilated'],
     [
       'channels first',
