@@ -41,6 +41,8 @@ const PACKAGES: Readonly<Record<string, IsNeeded>> = {
   zod: (path) => !path.startsWith('src/'),
   h5wasm: (path) => path.startsWith('dist/esm/'),
   'libheif-js': (path) => !path.startsWith('libheif/'),
+  // npm 10 installs it everywhere. Every platform of ONNX Runtime has a native library of sharp.
+  '@img/sharp-wasm32': () => false,
   // Native code for Bare, another JavaScript runtime.
   'bare-buffer': isNotForBare,
   'bare-fs': isNotForBare,
