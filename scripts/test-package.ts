@@ -22,6 +22,8 @@ const CONTENTS =
 const REQUIRED = [
   'LICENSE',
   'README.md',
+  'dist/src/index.d.ts',
+  'dist/src/index.js',
   'dist/src/main.js',
   'dist/web/index.html',
   'openapi.yaml',
@@ -48,6 +50,11 @@ try {
   npm(consumer, 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball);
   process.chdir(consumer);
   console.log(`installed: ${megabytes(consumer)} MB`);
+
+  const imported =
+    "import { createServer, openZoo } from 'menagerie'; console.log(typeof createServer, typeof openZoo)";
+  const library = execFileSync(process.execPath, ['--input-type=module', '-e', imported], { encoding: 'utf8' });
+  check('the library is imported by its name', library === 'function function\n');
 
   const photo = await goldenPicture(join(import.meta.dirname, '../..'));
   const dataDir = join(folder, 'data');

@@ -71,7 +71,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./gc.ts')).gc,
   },
   prune: {
-    summary: 'Removes files of an installation that this machine does not need, for images of containers.',
+    summary: 'Removes files of an installation that this machine does not need, for containers.',
     load: async () => (await import('./prune.ts')).prune,
   },
 };
