@@ -3,7 +3,7 @@
  * beside it, under /zoo: node dist/scripts/examples/express-route.js [port]
  *
  *   curl --data-binary @photo.jpg -H 'content-type: image/jpeg' localhost:3000/what
- *   curl -F image=@photo.jpg localhost:3000/zoo/classify
+ *   curl -F image=@photo.jpg localhost:3000/zoo/classify        # and the page is at http://localhost:3000/zoo/
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -13,7 +13,7 @@ import { createServer, MenagerieError, openZoo } from 'menagerie';
 const [port = '3000'] = process.argv.slice(2);
 const dataDir = process.env['DATA_DIR'] ?? './data';
 const zoo = await openZoo({ dataDir });
-const menagerie = await createServer({ dataDir });
+const menagerie = await createServer({ dataDir, basePath: '/zoo' });
 
 const app = express();
 app.post('/what', express.raw({ type: 'image/*', limit: '20mb' }), async (request, response) => {

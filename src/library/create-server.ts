@@ -8,8 +8,9 @@ import { configOf, type ServerOptions } from './settings.ts';
 /** The HTTP server of this package, in another program. */
 export interface MenagerieServer {
   /**
-   * Answers requests of another server, as a listener of `node:http` or a handler of Express. Under a path, such as
-   * `app.use('/zoo', server.handler)`, it must be given URLs without that path, as Express does.
+   * Answers requests of another server, as a listener of `node:http` or a handler of Express. Under a path, as in
+   * `app.use('/zoo', server.handler)`, set `basePath: '/zoo'`; `listen` is not needed then, and `close` does not wait
+   * for requests that this handler still answers.
    */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
   /** Listens on `host` and `port`. @throws MenagerieError `internal` when the port is in use */
@@ -34,7 +35,11 @@ export function createServer(options: ServerOptions = {}): Promise<MenagerieServ
     });
     let closed: Promise<void> | undefined;
     return {
-      handler: (request, response) => void server.handler(request, response),
+      handler: (request: IncomingMessage & { originalUrl?: string }, response) => {
+        // Express takes the path off, and with it the difference between /zoo and /zoo/, which links depend on.
+        if (config.basePath !== '') request.url = request.originalUrl ?? request.url ?? '/';
+        server.handler(request, response);
+      },
       listen: () =>
         withCodes(undefined, async () => {
           const port = await server.listen();

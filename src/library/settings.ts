@@ -48,12 +48,23 @@ export interface ZooOptions {
 
 /** Settings of a server. Those of the HTTP interface that are not here have the defaults of the command. */
 export interface ServerOptions extends ZooOptions {
-  /** TCP port; 0, unlike the default 8080, picks a free one. */
+  /** TCP port; 0 picks a free one. Default 8080. */
   readonly port?: number;
   /** Address to listen on; `0.0.0.0` opens the server to the network. Default `127.0.0.1`. */
   readonly host?: string;
   /** Host names, separated by commas, that requests may use in addition to those of this machine. */
   readonly allowedHosts?: string;
+  /** Origins, separated by commas, whose pages may use this server, such as `https://app.example`. */
+  readonly allowedOrigins?: string;
+  /** Path under which it is mounted or a proxy serves it, such as `/zoo`. Default: none. */
+  readonly basePath?: string;
+  /** Proxies in front, 0 to 10, whose `X-Forwarded-*` are trusted; only where they set all of them. Default 0. */
+  readonly trustProxy?: number;
+  /**
+   * What needs no key of `menagerie keys`. With the default `none`, clients of this machine need none as long as no key
+   * was made, and a `host` that others reach is refused without one.
+   */
+  readonly allowAnonymous?: 'none' | 'classify' | 'all';
   /** Images in one request, 1 to 1000. Default 64. */
   readonly maxImages?: number;
   /** Bytes of one image. Default 20 MiB. */

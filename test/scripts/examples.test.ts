@@ -27,8 +27,8 @@ afterAll(() => rm(folder, { recursive: true }));
 const run = (example: string, ...args: string[]) =>
   promisify(execFile)(process.execPath, [`dist/scripts/examples/${example}.js`, ...args], { env });
 
-/** The three share one data folder, as programs on one machine may. */
-describe.concurrent('the example', () => {
+/** One after the other: each starts engines of its own. The first converts the default model for all. */
+describe('the example', () => {
   test('batch prints a line for each image, and which ones cannot be read', async () => {
     const { stdout, stderr } = await run('batch', folder);
     expect(stdout).toMatch(/^file,label,score\nphoto\.png,"[^"]+",0\.\d{3}\n$/);
@@ -54,8 +54,14 @@ describe.concurrent('the example', () => {
       expect(await what.json()).toHaveLength(3);
       const text = await fetch(`${url}/what`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: 'no' });
       expect([text.status, await text.json()]).toEqual([415, { code: 'unsupported_image' }]);
-      const health = await fetch(`${url}/zoo/v2/health/live`);
-      expect(health.status).toBe(200);
+      const form = new FormData();
+      form.append('dataset', new Blob(['no zip']), 'colours.zip');
+      form.append('name', 'x');
+      const refused = await fetch(`${url}/zoo/finetune`, { method: 'POST', body: form });
+      expect(refused.status).toBe(415);
+      const page = await fetch(`${url}/zoo`, { redirect: 'manual' });
+      expect([page.status, page.headers.get('location')]).toEqual([308, '/zoo/']);
+      expect((await fetch(`${url}/zoo/v2/health/live`)).status).toBe(200);
     } finally {
       child.kill('SIGTERM');
     }

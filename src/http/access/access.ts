@@ -32,11 +32,12 @@ export class Access {
   }
 
   /**
-   * A cookie that is not valid any more counts as none, since nobody chose to send it.
+   * A cookie that is not valid any more counts as none, since nobody chose to send it. A program that mounts this
+   * interface may listen on addresses that our settings do not know: who connects from elsewhere is never local.
    * @param isForwarded whether a proxy sent it for another machine
    * @throws AppError `key_invalid` when the key in a header is not valid
    */
-  identify({ header, cookie }: PresentedKeys, isForwarded = false): Client {
+  identify({ header, cookie, isRemote = false }: PresentedKeys, isForwarded = false): Client {
     // Where no key was ever made, a header that a client happens to send is not meant for this server.
     const presented = header ?? cookie;
     if (presented !== undefined && this.#keys.everHadKeys) {
@@ -46,7 +47,8 @@ export class Access {
     }
     if (this.#allowed === 'all') return { kind: 'anonymous', scope: 'admin' };
     if (this.#allowed === 'classify') return { kind: 'anonymous', scope: 'classify' };
-    if (this.#isLocal && !this.#keys.everHadKeys && !isForwarded) return { kind: 'local', scope: 'admin' };
+    const isLocal = this.#isLocal && !isRemote && !isForwarded;
+    if (isLocal && !this.#keys.everHadKeys) return { kind: 'local', scope: 'admin' };
     return { kind: 'anonymous', scope: undefined };
   }
 }

@@ -40,6 +40,7 @@ export function isForwarded(headers: IncomingHttpHeaders): boolean {
   return addresses.some((address) => isIP(address) !== 0 && !isLoopback(address));
 }
 
-function isLoopback(address: string): boolean {
+/** Whether an address is one of this machine for itself. */
+export function isLoopback(address: string): boolean {
   return LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }

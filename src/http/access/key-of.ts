@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isLoopback } from './exposure.ts';
 
 /**
  * The cookie of the page. A page cannot put a header on the links, pictures and event streams that it opens, and a
@@ -11,14 +12,18 @@ export interface PresentedKeys {
   /** That of `Authorization: Bearer`, or else of `X-API-Key`. */
   readonly header?: string | undefined;
   readonly cookie?: string | undefined;
+  /** Whether its connection comes from another machine. */
+  readonly isRemote?: boolean;
 }
 
 /** @param isForeign whether a page of another origin sent it: then its browser added the cookie without being asked */
-export function keysOf({ headers }: IncomingMessage, isForeign: boolean): PresentedKeys {
+export function keysOf({ headers, socket }: IncomingMessage, isForeign: boolean): PresentedKeys {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   return {
     header: bearer ?? headers['x-api-key']?.toString(),
     cookie: isForeign ? undefined : cookieOf(headers.cookie),
+    // A connection that has closed tells no address, and one of the file system has none: a proxy uses it.
+    isRemote: socket.remoteAddress === undefined || !isLoopback(socket.remoteAddress),
   };
 }
 

@@ -1,7 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../../src/config.ts';
 import { createAccess } from '../../../src/http/access/access.ts';
 import { isForwarded } from '../../../src/http/access/exposure.ts';
+import { keysOf } from '../../../src/http/access/key-of.ts';
 
 const keys = (hasValidKey: boolean) => ({ everHadKeys: hasValidKey, hasValidKey, find: () => undefined });
 const start = (settings: Record<string, string>, hasValidKey = false) =>
@@ -31,6 +33,15 @@ describe('a server without a key', () => {
     await expect(refused).rejects.toThrow(
       /npx menagerie keys create my-laptop --scope admin[\s\S]*ALLOW_ANONYMOUS=classify/,
     );
+  });
+
+  it('takes nobody from elsewhere for local, in a program that listens where the settings do not say', async () => {
+    const access = await start({});
+    expect(access.identify({ isRemote: true })).toEqual({ kind: 'anonymous', scope: undefined });
+    const from = (remoteAddress: string | undefined) =>
+      access.identify(keysOf({ headers: {}, socket: { remoteAddress } } as IncomingMessage, false)).kind;
+    expect(['127.0.0.1', '::1', '::ffff:127.0.0.1'].map(from)).toEqual(Array(3).fill('local'));
+    expect(['192.0.2.7', '::ffff:192.0.2.7', '2001:db8::7', undefined].map(from)).toEqual(Array(4).fill('anonymous'));
   });
 
   it('starts where ALLOW_ANONYMOUS says what is allowed', async () => {
