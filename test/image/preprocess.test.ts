@@ -288,6 +288,12 @@ describe.each(['stretch', 'pad'] as const)(
   },
 );
 
+it('a crop for a model of a larger input is bit for bit that of Pillow', async () => {
+  const file = await picture(401, 500, waves).png().toBuffer();
+  const { pixels } = await prepare(file, recipe(128, 0.875));
+  expect(Buffer.compare(pixels, await byPillow(file, 128, 0.875, 'bilinear'))).toBe(0);
+});
+
 describe('resizedTo', () => {
   it.each([
     ['a longer side is rounded down', [401, 500], 224, 0.875, { width: 256, height: 319 }, { left: 16, top: 48 }],
