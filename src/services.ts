@@ -103,7 +103,7 @@ export async function createServices(
     engines,
     threads: config.engineThreads,
     memoryBytes: config.modelMemoryBytes || Math.floor(config.memory / 2),
-    isPinned: ({ name }) => name === config.defaultModel.split('@')[0],
+    isPinned: ({ name }) => name === registry.fullName(config.defaultModel.split('@')[0] ?? ''),
     onBatch: (model, runtime, images, inferenceMs) => {
       metrics.observeBatch(model.name, runtime, images);
       statistics.countBatch(model, images, inferenceMs);

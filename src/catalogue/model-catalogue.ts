@@ -178,7 +178,7 @@ export class ModelCatalogue {
       title: file.title,
       version,
       ...versionsOf(model),
-      default: name === this.#parts.defaultModel,
+      default: name === this.#parts.registry.fullName(this.#parts.defaultModel),
       num_classes: file.num_classes,
       num_features: file.num_features,
       parameters: file.parameters,

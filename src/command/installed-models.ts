@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createLogger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import { FileArtifactStore } from '../registry/file-artifact-store.ts';
-import type { ModelVersion } from '../registry/registry.ts';
+import { type ModelVersion, Registry } from '../registry/registry.ts';
 import { Repository, type RepositoryListing } from '../registry/repository.ts';
 import { ConversionCache } from '../serving/conversion-cache.ts';
 
@@ -27,19 +27,18 @@ export async function readInstalledModels({ dataDir, zooDir }: Config): Promise<
 /**
  * The newest version of each named model, or of all models if none is named.
  *
- * @throws Error when there is no such model, it is broken or not pulled
+ * @throws AppError `model_not_found`, `model_not_pulled`; Error when the model is broken
  */
 export function chosenModels({ listing }: InstalledModels, names: readonly string[]): ModelVersion[] {
-  const newest = listing.models.flatMap(({ versions }) => versions.at(-1) ?? []);
-  if (names.length === 0) return newest;
-  return names.map((name) => {
-    const model = newest.find((each) => each.name === name);
-    if (model !== undefined) return model;
+  if (names.length === 0) return listing.models.flatMap(({ versions }) => versions.at(-1) ?? []);
+  const registry = new Registry();
+  for (const model of listing.models) registry.set(model);
+  for (const model of listing.absent) registry.setAbsent(model);
+  return names.map((typed) => {
+    const { name, versions } = registry.get(typed);
+    const newest = versions.at(-1);
+    if (newest !== undefined) return newest;
     const problem = listing.problems.find(({ where }) => where === name || where.startsWith(`${name}/`));
-    if (problem !== undefined) throw new Error(`${problem.where} is broken: ${problem.reason}`);
-    if (listing.absent.some((each) => each.name === name)) {
-      throw new Error(`${name} has not been pulled: npx menagerie pull ${name}`);
-    }
-    throw new Error(`there is no model ${name}; npx menagerie list shows all models`);
+    throw new Error(`${problem?.where ?? name} is broken: ${problem?.reason ?? 'it has no version'}`);
   });
 }

@@ -18,17 +18,18 @@ export const pull = defineCommand({
     const { ModelPuller } = await import('../acquire/pull/model-puller.ts');
     const puller = new ModelPuller({ seedDir: zooDir, pulledDir: join(dataDir, 'zoo'), settings: downloads });
     const pulled: object[] = [];
-    for (const name of positionals) {
+    for (const typed of positionals) {
       const start = performance.now();
-      const show = new PullDisplay(name);
+      const show = new PullDisplay(typed);
       try {
-        const { model, fetched } = await puller.pull(name, {
+        const { model, fetched } = await puller.pull(typed, {
           mirror: values.mirror,
           backboneOnly: values['backbone-only'],
           onProgress: (progress) => show.update(progress),
           signal,
         });
         show.end();
+        const { name } = model;
         const seconds = (performance.now() - start) / 1000;
         const { size_bytes: bytes } = model.manifest.file.weights;
         const size = megabytes(bytes).toFixed(1);

@@ -16,7 +16,8 @@ export const rm = defineCommand({
       const { terminal, signal } = context;
       const models = await zoo.models();
       const removed: string[] = [];
-      for (const reference of positionals) {
+      for (const typed of positionals) {
+        const reference = zoo.services.registry.fullName(typed);
         const model = models.find(({ name }) => name === reference);
         const versions = model?.state === 'trained' ? ` with ${versionCount(model.versions.length)}` : '';
         const known = model !== undefined || reference.includes('@');

@@ -5,12 +5,25 @@
  * @returns undefined when none is near
  */
 export function nearestName(typed: string, names: readonly string[], long = LONG): string | undefined {
-  const near = names
+  return byDistance(typed, names, long)[0];
+}
+
+/** The names that a mistyped one may mean, the nearest first: at most `MOST`, then those that begin with it. */
+export function nearestNames(typed: string, names: readonly string[]): string[] {
+  const begun = typed.length >= WORD ? names.filter((name) => name.startsWith(typed)) : [];
+  return [...new Set([...byDistance(typed, names, LONG), ...begun])].slice(0, MOST);
+}
+
+function byDistance(typed: string, names: readonly string[], long: number): string[] {
+  return names
     .map((name) => ({ name, distance: distanceBetween(typed, name, long) }))
     .filter(({ distance }) => distance !== undefined)
-    .sort((a, b) => (a.distance ?? 0) - (b.distance ?? 0));
-  return near[0]?.name;
+    .sort((a, b) => (a.distance ?? 0) - (b.distance ?? 0))
+    .map(({ name }) => name);
 }
+
+/** Names that are suggested at most. */
+const MOST = 5;
 
 const LONG = 6;
 /** Letters of a word that says something. */

@@ -53,16 +53,17 @@ export class ModelTrainer {
   }
 
   /**
-   * Checks the names in a request, and replaces a backbone that is named by an alias by its version, since the alias
-   * may point to another one when the job runs.
+   * Checks the names in a request, and replaces an alias or a short name of the backbone by its version and full name:
+   * they may mean another one when the job runs.
    * @throws AppError as `Registry.resolve` for the backbone; `invalid_request` when the name is another model's
    */
   pinBackbone(request: FinetuneRequest): FinetuneRequest {
     const options = parseFinetuneOptions(request);
     const { name, version } = this.#backbone(options);
     this.#current(options.name);
-    const isPinned = options.backbone === undefined || this.#parts.registry.find(name)?.origin === 'zoo';
-    return isPinned ? request : { ...request, backbone: `${name}@${version}` };
+    if (options.backbone === undefined) return request;
+    const hasOneVersion = this.#parts.registry.find(name)?.origin === 'zoo';
+    return { ...request, backbone: hasOneVersion ? name : `${name}@${version}` };
   }
 
   /** Inspects a zip or folder without training. @throws AppError when it cannot be trained on */

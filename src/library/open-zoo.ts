@@ -175,8 +175,8 @@ export class OpenedZoo implements Zoo {
   pull(name: string, options: PullOptions = {}): Promise<ModelInfo> {
     const { mirror, backboneOnly, onProgress = () => {}, signal = new AbortController().signal } = options;
     return this.#call(signal, async () => {
-      await this.services.puller.pull(name, { mirror, backboneOnly, onProgress, signal });
-      const model = (await this.models()).find((each) => each.name === name);
+      const pulled = await this.services.puller.pull(name, { mirror, backboneOnly, onProgress, signal });
+      const model = (await this.models()).find((each) => each.name === pulled.model.name);
       if (model === undefined) throw new AppError('model_unavailable', `${name} was pulled, but cannot be read`);
       return model;
     });
@@ -192,8 +192,9 @@ export class OpenedZoo implements Zoo {
         else await administration.removeModel(name);
         return;
       }
-      if ((await removePulled(join(this.#config.dataDir, 'zoo'), reference)) === undefined) {
-        const { name: known } = registry.get(reference);
+      const fullName = registry.fullName(reference);
+      if ((await removePulled(join(this.#config.dataDir, 'zoo'), fullName)) === undefined) {
+        const { name: known } = registry.get(fullName);
         throw new AppError('model_read_only', `"${known}" is embedded in the package and cannot be removed`);
       }
       await watch.scan();

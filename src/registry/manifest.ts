@@ -26,6 +26,8 @@ export const manifestSchema = z.strictObject({
   schema: z.literal(1),
   name: z.string().regex(MODEL_NAME, 'a name such as resnet50.tv_in1k: lower-case letters, digits, _ and -'),
   title: z.string().min(1),
+  /** Of several weights of one architecture: those that the name before the dot means alone, as `resnet50` does. */
+  recommended: z.literal(true).optional(),
   architecture: z.union([z.string().min(1), z.looseObject({ family: z.string().min(1) })]),
   weights: weightsSchema,
   /** Channels, height and width. */

@@ -2,6 +2,7 @@ import { AppError } from '../common/errors.ts';
 import { Mutex } from '../common/mutex.ts';
 import type { ManifestDocument } from './manifest.ts';
 import type { Manifest } from './resolve-manifest.ts';
+import { meantBy, suggestionFor } from './short-name.ts';
 
 /** A version of a model that can be served. Models of the zoo have version 1 alone. */
 export interface ModelVersion {
@@ -78,14 +79,27 @@ export class Registry {
     return this.#models.get(name);
   }
 
-  /** @throws AppError `model_not_found` that lists the known names; `model_not_pulled` that says how to pull it */
+  /**
+   * The full name that a name means: `resnet50` means the recommended weights of the zoo, `resnet50.tv_in1k`, unless a
+   * model is called so. Any other name is returned as it is, known or not.
+   */
+  fullName(name: string): string {
+    if (this.#models.has(name) || this.#absent.has(name)) return name;
+    return meantBy(name, this.#documents()) ?? name;
+  }
+
+  /**
+   * Finds a model by its name or short name.
+   * @throws AppError `model_not_found` that names the nearest; `model_not_pulled` that says how to pull it, with the full
+   * name as `model` in its context
+   */
   get(name: string): RegisteredModel {
-    const model = this.#models.get(name);
+    const fullName = this.fullName(name);
+    const model = this.#models.get(fullName);
     if (model !== undefined) return model;
-    const absent = this.#absent.get(name);
+    const absent = this.#absent.get(fullName);
     if (absent !== undefined) throw notPulled(absent);
-    const names = this.list().map((known) => known.name);
-    throw new AppError('model_not_found', `there is no model ${JSON.stringify(name)}; there are ${names.join(', ')}`);
+    throw this.#notFound(name);
   }
 
   /**
@@ -106,6 +120,21 @@ export class Registry {
     if (damage !== undefined) throw unavailable(model, `${name}@${wanted} cannot be used: ${damage}`);
     if (number === undefined || alias === undefined) throw targetNotFound(model, wanted);
     throw unavailable(model, `${name}@${alias} points to version ${number}, which does not exist`);
+  }
+
+  /** The manifests of the zoo, as far as they can be read. */
+  #documents(): ManifestDocument[] {
+    const here = this.list().flatMap(({ origin, versions: [only] }) =>
+      origin === 'zoo' && only !== undefined ? only.manifest.file : [],
+    );
+    return [...here, ...this.absent().map(({ file }) => file)];
+  }
+
+  #notFound(name: string): AppError {
+    const here = this.list().map((each) => each.name);
+    const known = [...here, ...this.absent().map((each) => each.name)];
+    const hint = suggestionFor(name, known) ?? `there are ${here.join(', ')}`;
+    return new AppError('model_not_found', `there is no model ${JSON.stringify(name)}; ${hint}`);
   }
 
   /** Finds a version that has classes. @throws AppError as `resolve`; `no_classifier` for a backbone */
@@ -147,9 +176,11 @@ function unavailable({ name, origin, versions }: RegisteredModel, reason: string
 }
 
 function notPulled({ name, file }: AbsentModel): AppError {
-  const megabytes = Math.ceil(file.weights.size_bytes / 1e6);
+  const { size_bytes: bytes } = file.weights;
   return new AppError(
     'model_not_pulled',
-    `the weights of "${name}" have not been pulled: get them with "npx menagerie pull ${name}" (${megabytes} MB)`,
+    `the weights of "${name}" have not been pulled: get them with "npx menagerie pull ${name}" ` +
+      `(${Math.ceil(bytes / 1e6)} MB), or from a running server with POST /models/${name}/pull`,
+    { context: { model: name, size_bytes: bytes } },
   );
 }

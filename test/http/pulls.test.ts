@@ -4,14 +4,19 @@ import { ModelPulls } from '../../src/acquire/pull/model-pulls.ts';
 import type { PullOptions } from '../../src/acquire/pull/pull-options.ts';
 import { AppError } from '../../src/common/errors.ts';
 import { createLogger } from '../../src/common/logger.ts';
-import type { ModelVersion } from '../../src/registry/registry.ts';
+import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import { ask, startServer, type TestServer } from './fixture.ts';
 
 const NAME = 'resnet50.tv_in1k';
-const [model] = (await readZoo('zoo')).models;
+const {
+  models: [model],
+  absent,
+} = await readZoo('zoo');
 if (model === undefined) throw new Error('the zoo is empty');
 const pulled: PulledModel = { model, fetched: true };
+const registry = new Registry();
+for (const each of absent) registry.setAbsent(each);
 const DISK_FULL = { code: 'ENOSPC', syscall: 'write' };
 
 /** A pull that the test ends by hand. */
@@ -35,7 +40,9 @@ beforeEach(async () => {
   pulls = new ModelPulls({
     puller: {
       expectPullable: async (name) => {
-        if (name !== NAME) throw new AppError('model_not_found', `the zoo has no model "${name}"`);
+        const fullName = registry.fullName(name);
+        if (fullName !== NAME) throw new AppError('model_not_found', `the zoo has no model "${name}"`);
+        return fullName;
       },
       pull: (name, options) =>
         new Promise((finish, fail) => {
@@ -46,7 +53,7 @@ beforeEach(async () => {
     publish: async (version) => void published.push(version),
     logger: createLogger('silent'),
   });
-  server = await startServer({ pulls });
+  server = await startServer({ pulls, registry });
 });
 
 afterEach(async () => {
@@ -68,6 +75,13 @@ async function follow(
 }
 
 describe('a pull by request', () => {
+  test('may name the architecture alone: the answer has the full name', async () => {
+    const answer = await ask(server, '/models/resnet50/pull', { method: 'POST' });
+    expect(answer).toMatchObject({ status: 202, body: { model: NAME } });
+    expect(answer.headers.get('location')).toBe(`/models/${NAME}/pull`);
+    expect(await ask(server, '/models/resnet50/pull')).toMatchObject({ status: 200, body: { model: NAME } });
+  });
+
   test('answers with a URL, reports progress, and publishes the model at the end', async () => {
     const answer = await begin('?backbone_only=true');
     expect(answer.status).toBe(202);

@@ -72,6 +72,55 @@ describe('a reference to a model', () => {
   });
 });
 
+describe('a short name', () => {
+  const zoo = (here: string[], absent: string[] = [], recommended: string[] = []): Registry => {
+    const registry = new Registry();
+    const file = (name: string) => ({
+      ...manifest.file,
+      name,
+      ...(recommended.includes(name) && { recommended: true as const }),
+    });
+    for (const name of here) {
+      const versions = [{ ...version(name, 1), manifest: { ...manifest, file: file(name) } }];
+      registry.set({ name, origin: 'zoo', versions, aliases: {}, damaged: {} });
+    }
+    for (const name of absent) registry.setAbsent({ name, file: file(name) });
+    return registry;
+  };
+
+  test('means the only weights of its architecture', () => {
+    expect(zoo(['vgg16.tv_in1k', 'vgg16_bn.tv_in1k']).resolve('vgg16').name).toBe('vgg16.tv_in1k');
+    expect(zoo(['vgg16.tv_in1k']).resolve('vgg16@1').name).toBe('vgg16.tv_in1k');
+  });
+
+  test('means the recommended ones of several, whichever are here', () => {
+    expect(zoo(['net.a', 'net.b'], [], ['net.b']).resolve('net').name).toBe('net.b');
+    expect(() => zoo(['net.a'], ['net.b'], ['net.b']).resolve('net')).toThrow(
+      expect.objectContaining({ code: 'model_not_pulled', context: { model: 'net.b', size_bytes: 5_731_160 } }),
+    );
+  });
+
+  test('of several without a recommendation is refused with their names, and so is an unknown tag', () => {
+    const names = 'of this architecture there are net.a, net.b';
+    expect(() => zoo(['net.b'], ['net.a']).resolve('net')).toThrow(`there is no model "net"; ${names}`);
+    expect(() => zoo(['net.b'], ['net.a']).resolve('net.c')).toThrow(`there is no model "net.c"; ${names}`);
+  });
+
+  test('is the name of a trained model first', () => {
+    const registry = zoo(['net.a']);
+    registry.set({ name: 'net', origin: 'store', versions: [version('net', 2)], aliases: {}, damaged: {} });
+    expect(registry.resolve('net')).toMatchObject({ name: 'net', version: 2 });
+  });
+
+  test('that is unknown is answered with the nearest, or those that begin with it', () => {
+    const registry = zoo(['resnet50.tv_in1k'], ['resnet101.tv_in1k', 'vgg16.tv_in1k']);
+    expect(() => registry.resolve('ResNet-50')).toThrow('did you mean resnet50?');
+    expect(() => registry.resolve('restnet101')).toThrow('did you mean resnet101?');
+    expect(() => registry.resolve('vgg')).toThrow('did you mean vgg16, vgg16.tv_in1k?');
+    expect(() => registry.resolve('yolo')).toThrow('there are resnet50.tv_in1k');
+  });
+});
+
 describe('a reference to something damaged is unavailable, and no other version answers in its place', () => {
   const unavailable = (message: RegExp) =>
     expect.objectContaining({ code: 'model_unavailable', status: 503, message: expect.stringMatching(message) });

@@ -8,7 +8,8 @@ import { FolderLockedError, lockFolder } from '../../common/folder-lock.ts';
 import type { DownloadSettings } from '../../download/settings.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
-import { readNamedLabels, readZooManifest, readZooModel } from '../../registry/zoo.ts';
+import { meantBy, suggestionFor } from '../../registry/short-name.ts';
+import { readNamedLabels, readZoo, readZooManifest, readZooModel } from '../../registry/zoo.ts';
 import { expectBackbone, fetchBackbone, removeBeginning } from './fetch-backbone.ts';
 import { fetchCheckpoint } from './fetch-checkpoint.ts';
 import { fetchNpmModel } from './fetch-npm-model.ts';
@@ -52,14 +53,15 @@ export class ModelPuller {
   }
 
   /**
-   * Pulls a model. Waits for another pull of the same model, in this process or another, and resumes what an
+   * Pulls a model, by its name or short name. Waits for another pull of the same model, in this process or another, and resumes what an
    * interrupted one has downloaded.
    *
    * @throws AppError `model_not_found` when the zoo has no such model; DownloadError or ConversionError with one line
    * that says what went wrong; the signal's reason
    */
-  async pull(name: string, options: PullOptions): Promise<PulledModel> {
-    const document = await this.#manifest(name);
+  async pull(typed: string, options: PullOptions): Promise<PulledModel> {
+    const document = await this.#manifest(typed);
+    const { name } = document;
     const work = join(this.#parts.pulledDir, PULLING_DIR, name);
     const unlock = await lockOrWait(work, options);
     try {
@@ -76,18 +78,28 @@ export class ModelPuller {
     }
   }
 
-  /** @throws AppError `model_not_found`; `invalid_request` when the backbone cannot be pulled alone */
-  async expectPullable(name: string, backboneOnly: boolean): Promise<void> {
+  /**
+   * @returns the full name of the model
+   * @throws AppError `model_not_found`; `invalid_request` when the backbone cannot be pulled alone
+   */
+  async expectPullable(name: string, backboneOnly: boolean): Promise<string> {
     const document = await this.#manifest(name);
     if (backboneOnly) expectBackbone(document);
+    return document.name;
   }
 
   async #manifest(name: string): Promise<ManifestDocument> {
+    const { seedDir } = this.#parts;
     try {
-      return await readZooManifest(name, this.#parts.seedDir);
+      return await readZooManifest(name, seedDir);
     } catch (thrown) {
-      const detail = `The zoo has no model "${name}". See POST /v2/repository/index or npx menagerie list.`;
-      throw new AppError('model_not_found', detail, { cause: thrown });
+      const { models, absent } = await readZoo(seedDir);
+      const documents = [...models.map(({ manifest }) => manifest.file), ...absent.map(({ file }) => file)];
+      const fullName = meantBy(name, documents);
+      if (fullName !== undefined) return readZooManifest(fullName, seedDir);
+      const names = documents.map((each) => each.name);
+      const hint = suggestionFor(name, names) ?? 'see POST /v2/repository/index or npx menagerie list';
+      throw new AppError('model_not_found', `the zoo has no model ${JSON.stringify(name)}; ${hint}`, { cause: thrown });
     }
   }
 

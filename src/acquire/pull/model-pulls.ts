@@ -41,13 +41,13 @@ export class ModelPulls {
   }
 
   /**
-   * Starts a pull, or joins the one that is running. A running pull of the backbone becomes one of the whole model when
+   * Starts a pull, by name or short name, or joins the one that is running. A running pull of the backbone becomes one of the whole model when
    * that is asked for.
    *
    * @throws AppError `model_not_found`; `invalid_request` when the backbone cannot be pulled alone
    */
-  async start(name: string, backboneOnly: boolean): Promise<PullState> {
-    await this.#parts.puller.expectPullable(name, backboneOnly);
+  async start(typed: string, backboneOnly: boolean): Promise<PullState> {
+    const name = await this.#parts.puller.expectPullable(typed, backboneOnly);
     const last = this.#pulls.get(name);
     if (last?.state.state === 'running' && !last.cancelled.aborted) {
       if (!backboneOnly) last.widen();

@@ -12,6 +12,7 @@ export type Session = {
   readonly scope: "classify" | "teach" | "admin" | null;
 };
 
+/** `name`, `name@version` or `name@alias`. Of the name of a model of the zoo, the part before the dot is enough: `resnet50` means the recommended weights, `resnet50.tv_in1k`. Answers have the full name. */
 export type ModelReference = string;
 
 export type Runtime = "onnx" | "tfjs";
