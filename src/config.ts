@@ -69,6 +69,10 @@ const settingsSchema = z.object({
     ),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model for requests that name none'),
   DEFAULT_BACKBONE: z.string().default('resnet18_slim.tiny200').describe('Backbone for fine-tunes that name none'),
+  AUTO_PULL: z
+    .stringbool({ error: 'must be true or false' })
+    .default(false)
+    .describe('Pull models of the zoo that requests name and that are not here, whatever key the client has'),
   ENGINE_THREADS: integer(1, 256)
     .default(1)
     .describe('Threads of one engine under load; as many engines run as fit the cores'),

@@ -64,7 +64,11 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
   );
   const pulls = new ModelPulls({
     puller,
-    publish: () => watch.scan(),
+    publish: async ({ name }) => {
+      const isAwaited = registry.findAbsent(config.defaultModel)?.name === name;
+      await watch.scan();
+      if (isAwaited) void defaultModel.load();
+    },
     onStart: () => metrics.startPull(),
     logger,
   });
@@ -107,7 +111,9 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     },
     work: async () => {
       keys.watch();
-      await defaultModel.load();
+      const absent = config.autoPull ? registry.findAbsent(config.defaultModel) : undefined;
+      if (absent !== undefined) await pulls.start(absent.name, false);
+      else await defaultModel.load();
       if (isShuttingDown) return;
       finetuning.start();
       await watch.start();

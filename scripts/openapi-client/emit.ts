@@ -32,7 +32,13 @@ interface Operation {
     readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
   };
   readonly responses: Readonly<
-    Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Schema }>> }>
+    Record<
+      string,
+      {
+        readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
+        readonly headers?: Readonly<Record<string, unknown>>;
+      }
+    >
   >;
 }
 
@@ -90,7 +96,8 @@ function operationType({ operationId, summary, parameters = [], requestBody, res
 /** The type of the JSON, or `Response` when the operation does not return JSON. */
 function answerType(responses: Operation['responses']): string {
   const answers = Object.entries(responses)
-    .filter(([status]) => status.startsWith('2'))
+    // An answer with Retry-After is none yet: the client throws it.
+    .filter(([status, { headers }]) => status.startsWith('2') && headers?.['Retry-After'] === undefined)
     .map(([, { content }]) => {
       if (content === undefined) return 'undefined';
       const schema = content['application/json']?.schema;

@@ -43,7 +43,7 @@ export class DefaultModel {
    */
   readiness(): Readiness {
     if (this.#loading !== undefined) return { ready: false, reason: this.#obstacle() ?? 'it is being loaded' };
-    const reason = this.#lastAttempt < 0 ? 'it is being loaded' : this.#obstacle();
+    const reason = this.#obstacle() ?? (this.#lastAttempt < 0 ? 'it is being loaded' : undefined);
     if (reason === undefined) return { ready: true };
     if (performance.now() - this.#lastAttempt > RETRY_INTERVAL_MS) void this.load();
     return { ready: false, reason };

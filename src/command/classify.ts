@@ -2,6 +2,7 @@ import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { inputImages } from './image-paths.ts';
+import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
 import { choice, share, text, wholeNumber } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { UsageError } from './usage-error.ts';
@@ -19,13 +20,15 @@ export const classify = defineCommand({
     'top-k': wholeNumber('classes to print', 1, 5),
     threshold: share('leave out classes with a lower probability', 0),
     runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
+    ...YES_OPTION,
   },
   run: async ({ values, positionals }, context) => {
     const { terminal, signal } = context;
     if (positionals.length === 0) throw new UsageError('the image is missing');
-    const { model, 'top-k': topK, threshold, runtime } = values;
+    const { model, 'top-k': topK, threshold, runtime, yes } = values;
     const images = await inputImages(positionals);
     return withZoo(context, async (zoo) => {
+      await offerPullInZoo(zoo, model, { yes }, context);
       const bar = new ProgressBar('images');
       const results: object[] = [];
       let used = '';

@@ -1,5 +1,6 @@
 import { defineCommand } from './command.ts';
 import { inputImages } from './image-paths.ts';
+import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
 import { expectEnd, required, share, text } from './options.ts';
 import { writeOutput } from './output-file.ts';
 import { UsageError } from './usage-error.ts';
@@ -15,8 +16,9 @@ export const explain = defineCommand({
     model: text('<model>', 'name, name@version or name@alias (default: the default model)'),
     class: text('<class>', 'label, synset or index of the class (default: the most probable one)'),
     opacity: share('opacity of the heatmap where it is hottest', 0.65),
+    ...YES_OPTION,
   },
-  run: async ({ values: { out, model, class: wanted, opacity }, positionals: [path, ...rest] }, context) => {
+  run: async ({ values: { out, model, class: wanted, opacity, yes }, positionals: [path, ...rest] }, context) => {
     const { terminal, signal } = context;
     expectEnd(rest);
     const named = required('the image', path);
@@ -24,6 +26,7 @@ export const explain = defineCommand({
     const [input, ...others] = await inputImages([named]);
     if (input === undefined || others.length > 0) throw new UsageError('give one image, not a folder of several');
     return withZoo(context, async (zoo) => {
+      await offerPullInZoo(zoo, model, { yes }, context);
       const options = {
         ...(model !== undefined && { model }),
         ...(wanted !== undefined && { class: wanted }),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { EXPORT_FORMATS } from '../catalogue/export/export-format.ts';
 import { WEIGHT_STORAGES } from '../convert/formats/tfjs/weights.ts';
 import { defineCommand } from './command.ts';
+import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
 import { choice, expectEnd, required, text } from './options.ts';
 import { writeOutput } from './output-file.ts';
 import { withZoo } from './with-zoo.ts';
@@ -15,11 +16,13 @@ export const exportModel = defineCommand({
     format: choice(EXPORT_FORMATS, 'format of the model', 'onnx'),
     quantize: choice(WEIGHT_STORAGES, 'how the weights of tfjs are stored', 'float32'),
     out: text('<file or folder>', 'where to write the zip (default: <model>-<version>-<format>.zip here)'),
+    ...YES_OPTION,
   },
-  run: ({ values: { format, quantize, out }, positionals: [model, ...rest] }, context) => {
+  run: ({ values: { format, quantize, out, yes }, positionals: [model, ...rest] }, context) => {
     expectEnd(rest);
     const name = required('the model', model);
     return withZoo(context, async (zoo) => {
+      await offerPullInZoo(zoo, name, { yes }, context);
       const { terminal, signal } = context;
       const { filename, zip } = await zoo.export(name, { format, quantize });
       const isFolder = out !== undefined && (await stat(out).catch(() => undefined))?.isDirectory();

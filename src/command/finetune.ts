@@ -1,5 +1,6 @@
 import type { FinetuneOptions, FinetuneProgress } from '../library/finetune-job.ts';
 import { defineCommand } from './command.ts';
+import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
 import { choice, expectEnd, flag, required, text, texts } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { UsageError } from './usage-error.ts';
@@ -19,10 +20,11 @@ export const finetune = defineCommand({
     promote: choice(['always', 'if_better', 'never'], 'when <name> points to the new version (default: always)'),
     encoding: text('<name>', 'of names and tables that are not UTF-8, such as shift_jis (default: detected)'),
     'dry-run': flag('train nothing: check the images and say how they would be used'),
+    ...YES_OPTION,
     set: texts('<option>=<value>', 'any other option of POST /finetune, such as epochs=30 or hidden_units=[128]'),
   },
   run: ({ values, positionals: [data, ...rest] }, context) => {
-    const { name, backbone, search, promote, encoding, set, 'dry-run': dryRun } = values;
+    const { name, backbone, search, promote, encoding, set, yes, 'dry-run': dryRun } = values;
     expectEnd(rest);
     const path = required('the folder or zip', data);
     const given = {
@@ -31,6 +33,7 @@ export const finetune = defineCommand({
       ...Object.fromEntries(set.map(parseSetting)),
     } as FinetuneOptions;
     return withZoo(context, async (zoo) => {
+      await offerPullInZoo(zoo, given.backbone, { yes, asBackbone: true }, context);
       const { terminal, signal } = context;
       const [{ parseTrainingReport }, { REPORT_PAGE }, { printFindings, printReport, printWarnings }] =
         await Promise.all([

@@ -24,6 +24,14 @@ export async function readInstalledModels({ dataDir, zooDir }: Config): Promise<
   return { pulledDir, listing, conversions };
 }
 
+/** The models of a listing, to be found by name. */
+export function registryOf({ models, absent }: RepositoryListing): Registry {
+  const registry = new Registry();
+  for (const model of models) registry.set(model);
+  for (const model of absent) registry.setAbsent(model);
+  return registry;
+}
+
 /**
  * The newest version of each named model, or of all models if none is named.
  *
@@ -31,9 +39,7 @@ export async function readInstalledModels({ dataDir, zooDir }: Config): Promise<
  */
 export function chosenModels({ listing }: InstalledModels, names: readonly string[]): ModelVersion[] {
   if (names.length === 0) return listing.models.flatMap(({ versions }) => versions.at(-1) ?? []);
-  const registry = new Registry();
-  for (const model of listing.models) registry.set(model);
-  for (const model of listing.absent) registry.setAbsent(model);
+  const registry = registryOf(listing);
   return names.map((typed) => {
     const { name, versions } = registry.get(typed);
     const newest = versions.at(-1);

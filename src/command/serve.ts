@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { messageOf } from '../common/errors.ts';
 import { createLogger, type Logger } from '../common/logger.ts';
-import { defineCommand } from './command.ts';
+import type { Config } from '../config.ts';
+import { type CommandContext, defineCommand } from './command.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import { expectEnd } from './options.ts';
+import { offerPull, YES_OPTION } from './offer-pull.ts';
+import { expectEnd, text } from './options.ts';
 
 /** Starts the server and stops it with the first signal. */
 export const serve = defineCommand({
@@ -12,11 +15,17 @@ export const serve = defineCommand({
     'The server logs JSON lines on standard output. On SIGTERM or Ctrl-C it finishes what is in flight and exits\n' +
     'with 0; a second signal ends it at once.',
   appendix: async () => (await import('../settings/settings-help.ts')).settingsHelp(),
-  options: {},
+  options: {
+    model: text('<model>', 'default model, instead of DEFAULT_MODEL; pulled first when it is not here'),
+    ...YES_OPTION,
+  },
   json: false,
-  run: async ({ positionals }, { config: readConfig, environment, signal }) => {
+  run: async ({ values: { model, yes }, positionals }, context) => {
+    const { config: readConfig, environment, signal } = context;
     expectEnd(positionals);
-    const config = await readConfig();
+    const settings = await readConfig();
+    const config = model === undefined ? settings : { ...settings, defaultModel: model };
+    if (model !== undefined || yes) await pullDefaultModel(config, yes, context);
     const logger = createLogger(config.logLevel);
     const { warnOfUnknownSettings } = await import('../settings/load-config.ts');
     warnOfUnknownSettings(environment, logger);
@@ -36,6 +45,20 @@ export const serve = defineCommand({
     }
   },
 });
+
+/** Offers to pull the default model. @throws AppError `model_not_found`; as `offerPull` */
+async function pullDefaultModel(config: Config, yes: boolean, context: CommandContext): Promise<void> {
+  const { defaultModel, zooDir, dataDir, downloads, autoPull } = config;
+  const [{ readInstalledModels, registryOf }, { ModelPuller }] = await Promise.all([
+    import('./installed-models.ts'),
+    import('../acquire/pull/model-puller.ts'),
+  ]);
+  const registry = registryOf((await readInstalledModels(config)).listing);
+  const puller = new ModelPuller({ seedDir: zooDir, pulledDir: join(dataDir, 'zoo'), settings: downloads });
+  const offer = { registry, pull: puller.pull.bind(puller), yes: yes || autoPull };
+  if (registry.findAbsent(defaultModel) === undefined) registry.resolveClassifier(defaultModel);
+  else await offerPull(defaultModel, offer, context);
+}
 
 async function stop(server: { close(): Promise<void> }, logger: Logger): Promise<ExitCode> {
   logger.info('stopping: no new requests are accepted, those in flight are finished');

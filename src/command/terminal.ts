@@ -15,6 +15,11 @@ export class Terminal {
     this.json = json;
   }
 
+  /** Whether somebody can be asked. */
+  get canAsk(): boolean {
+    return process.stdin.isTTY === true;
+  }
+
   /** A line for people on standard output; nothing with `--json`. */
   line(text = ''): void {
     if (!this.json) this.print(text);
@@ -55,7 +60,7 @@ export class Terminal {
    * @throws UsageError when nobody can be asked
    */
   async confirm(question: string, signal: AbortSignal): Promise<boolean> {
-    if (!process.stdin.isTTY) throw new UsageError('there is no terminal to ask on: add --yes');
+    if (!this.canAsk) throw new UsageError('there is no terminal to ask on: add --yes');
     const asking = createInterface({ input: process.stdin, output: process.stderr });
     // The terminal hands Ctrl-C to the question, and not to the process.
     asking.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));

@@ -23,7 +23,7 @@ function byDistance(typed: string, names: readonly string[], long: number): stri
 }
 
 /** Names that are suggested at most. */
-const MOST = 5;
+const MOST = 8;
 
 const LONG = 6;
 /** Letters of a word that says something. */

@@ -84,7 +84,9 @@ export class OpenedZoo implements Zoo {
       expect(threshold >= 0 && threshold <= 1, 'threshold', 'a number from 0 to 1', threshold);
       const runtime = runtimeOf(options.runtime);
       // All images are answered by one version, wherever its alias points meanwhile.
-      const model = this.services.registry.resolveClassifier(options.model ?? this.#config.defaultModel);
+      const reference = options.model ?? this.#config.defaultModel;
+      await this.#pullAbsent(reference, options.signal);
+      const model = this.services.registry.resolveClassifier(reference);
       const how = { topK, threshold, runtime, signal: sharedSignal(options.signal) };
       const answers: ImageAnswer[] = [];
       const classifyOne = async ([index, image]: [number, ImageInput]): Promise<void> => {
@@ -98,23 +100,26 @@ export class OpenedZoo implements Zoo {
   }
 
   explain(image: ImageInput, options: ExplainOptions = {}): Promise<Explanation> {
-    return this.#call(options.signal, async () =>
-      explanationOf(await this.services.explainer.explain(await explanationRequest(image, options))),
-    );
+    return this.#call(options.signal, async () => {
+      await this.#pullAbsent(options.model ?? this.#config.defaultModel, options.signal);
+      return explanationOf(await this.services.explainer.explain(await explanationRequest(image, options)));
+    });
   }
 
   drawExplanation(image: ImageInput, options: DrawOptions = {}): Promise<Uint8Array> {
     return this.#call(options.signal, async () => {
       const { opacity = 0.65 } = options;
       expect(opacity >= 0 && opacity <= 1, 'opacity', 'a number from 0 to 1', opacity);
+      await this.#pullAbsent(options.model ?? this.#config.defaultModel, options.signal);
       return this.services.explainer.draw(await explanationRequest(image, options), opacity);
     });
   }
 
   finetune(path: string, { name, onProgress, signal, ...training }: FinetuneOptions): Promise<FinetuneJob> {
-    return this.#call(signal, () => {
+    return this.#call(signal, async () => {
       const request = requestOf(name, training);
       const parsed = parseFinetuneOptions(request);
+      await this.#pullAbsent(parsed.backbone ?? this.#config.defaultBackbone, signal);
       createModelTrainer(this.services, this.#config, this.#logger, tmpdir()).pinBackbone(request);
       const job = new RunningFinetune({ ...(onProgress && { onProgress }), ...(signal && { signal }) }, (control) =>
         withCodes(control.signal, () => this.#train(parsed, path, control)),
@@ -127,8 +132,9 @@ export class OpenedZoo implements Zoo {
 
   /** Checks a data set without training. @throws AppError when it cannot be trained on */
   inspect(path: string, { name, onProgress, signal, ...training }: FinetuneOptions): Promise<PreflightReport> {
-    return this.#call(signal, () => {
+    return this.#call(signal, async () => {
       const options = parseFinetuneOptions(requestOf(name, training));
+      await this.#pullAbsent(options.backbone ?? this.#config.defaultBackbone, signal);
       const control = {
         onProgress: (progress: TrainingProgress) => onProgress?.(progressOf(progress)),
         signal: signal ?? new AbortController().signal,
@@ -141,6 +147,7 @@ export class OpenedZoo implements Zoo {
     const { onProgress } = options;
     return this.#call(options.signal, async () => {
       const { classifier, registry } = this.services;
+      await this.#pullAbsent(reference, options.signal);
       const model = registry.resolveClassifier(reference);
       const signal = sharedSignal(options.signal);
       const accuracy = await measureAccuracy((request) => classifier.classify({ ...request, signal }), {
@@ -169,7 +176,10 @@ export class OpenedZoo implements Zoo {
   }
 
   export(model: string, { format, quantize = 'float32' }: ExportOptions): Promise<ModelExport> {
-    return this.#call(undefined, () => this.services.catalogue.export(model, { format, quantize }));
+    return this.#call(undefined, async () => {
+      await this.#pullAbsent(model, undefined);
+      return this.services.catalogue.export(model, { format, quantize });
+    });
   }
 
   pull(name: string, options: PullOptions = {}): Promise<ModelInfo> {
@@ -215,6 +225,15 @@ export class OpenedZoo implements Zoo {
       if (this.#closed !== undefined) throw new AppError('shutting_down', 'the zoo was closed');
       return call();
     });
+  }
+
+  /** Pulls the model that a reference means, when it can be pulled and the setting `autoPull` allows it. */
+  async #pullAbsent(reference: string, signal = new AbortController().signal): Promise<void> {
+    const { registry, puller, watch } = this.services;
+    const absent = this.#config.autoPull ? registry.findAbsent(reference) : undefined;
+    if (absent === undefined) return;
+    await puller.pull(absent.name, { onProgress: () => {}, signal });
+    await watch.scan();
   }
 
   async #classifyOne(

@@ -27,6 +27,11 @@ export interface ZooOptions {
   readonly defaultModel?: string;
   /** Backbone of fine-tunes that name none. Default `resnet18_slim.tiny200`. */
   readonly defaultBackbone?: string;
+  /**
+   * Pull a model of the zoo that a call names and that is not here: the call waits for it. A server answers the request
+   * with 202 and pulls meanwhile. Default false: such a call rejects with `model_not_pulled`.
+   */
+  readonly autoPull?: boolean;
   /** Threads of one engine, 1 to 256; as many engines run as fit the cores. Default 1. */
   readonly engineThreads?: number;
   /** Images in one batch, 1 to 256. Default 16. */

@@ -88,6 +88,12 @@ export class Registry {
     return meantBy(name, this.#documents()) ?? name;
   }
 
+  /** The model of the zoo that a reference means, when its weights have not been pulled. */
+  findAbsent(reference: string): AbsentModel | undefined {
+    const [name = ''] = reference.split('@');
+    return this.#absent.get(this.fullName(name));
+  }
+
   /**
    * Finds a model by its name or short name.
    * @throws AppError `model_not_found` that names the nearest; `model_not_pulled` that says how to pull it, with the full

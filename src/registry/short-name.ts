@@ -22,6 +22,7 @@ export function meantBy(architecture: string, weights: readonly Weights[]): stri
 export function suggestionFor(unknown: string, names: readonly string[]): string | undefined {
   const others = names.filter((name) => name.startsWith(`${architectureOf(unknown)}.`)).sort();
   if (others.length > 0) return `of this architecture there are ${others.join(', ')}`;
-  const near = nearestNames(unknown, [...new Set(names.flatMap((name) => [architectureOf(name), name]))]);
+  const known = unknown.includes('.') ? names : [...new Set(names.map(architectureOf))];
+  const near = nearestNames(unknown, known);
   return near.length > 0 ? `did you mean ${near.join(', ')}?` : undefined;
 }

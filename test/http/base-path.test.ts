@@ -3,7 +3,8 @@ import { CONFIG, startServer, type TestServer } from './fixture.ts';
 
 let server: TestServer;
 beforeAll(async () => {
-  const pulls = { start: async () => PULL, get: () => PULL, cancel: async () => PULL, events: async function* () {} };
+  const start = async () => PULL;
+  const pulls = { start, demand: start, get: () => PULL, cancel: start, events: async function* () {} };
   server = await startServer({ config: { ...CONFIG, basePath: '/zoo' }, pulls });
 });
 afterAll(() => server.close());

@@ -222,6 +222,7 @@ export async function openLine(port: number): Promise<Line> {
 
 /** The members that tests look at; which of them an answer has is the contract's to check. */
 interface AnswerBody {
+  readonly state: string;
   readonly code: string;
   readonly detail: string;
   readonly request_id: string;

@@ -6,7 +6,7 @@ import { AppError } from '../../src/common/errors.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
-import { ask, startServer, type TestServer } from './fixture.ts';
+import { ask, CONFIG, startServer, type TestServer } from './fixture.ts';
 
 const NAME = 'resnet50.tv_in1k';
 const {
@@ -53,7 +53,16 @@ beforeEach(async () => {
     publish: async (version) => void published.push(version),
     logger: createLogger('silent'),
   });
-  server = await startServer({ pulls, registry });
+  server = await startServer({
+    pulls,
+    registry,
+    config: { ...CONFIG, autoPull: true },
+    classifier: { classify: async ({ model = '' }) => unreachable(registry.get(model)) },
+    explainer: {
+      explain: async ({ model = '' }) => unreachable(registry.get(model)),
+      draw: async ({ model = '' }) => unreachable(registry.get(model)),
+    },
+  });
 });
 
 afterEach(async () => {
@@ -63,6 +72,11 @@ afterEach(async () => {
 
 const begin = (query = '') => ask(server, `/models/${NAME}/pull${query}`, { method: 'POST' });
 const state = async () => (await ask(server, `/models/${NAME}/pull`)).body;
+
+/** The registry has no model: every look-up throws. */
+function unreachable(found: unknown): never {
+  throw new Error(`${found} was found`);
+}
 
 /** Reads the events of a stream to its end. */
 async function follow(
@@ -189,5 +203,53 @@ describe('a pull by request', () => {
     expect(other).toMatchObject({ status: 404, body: { code: 'model_not_found' } });
     expect(await ask(server, `/models/${NAME}/pull`)).toMatchObject({ status: 404, body: { code: 'pull_not_found' } });
     expect(await begin('?backbone_only=perhaps')).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  });
+});
+
+describe('with AUTO_PULL, a request whose model is not here', () => {
+  const send = (path: string) =>
+    ask(server, path, { method: 'POST', headers: { 'content-type': 'image/png' }, body: 'any bytes' });
+
+  test('starts its pull and is answered with where to follow it', async () => {
+    const answer = await send('/classify?model=resnet50');
+    expect(answer).toMatchObject({ status: 202, body: { model: NAME, state: 'running' } });
+    expect(answer.headers.get('location')).toBe(`/models/${NAME}/pull`);
+    expect(answer.headers.get('retry-after')).toBe('5');
+  });
+
+  test('joins the pull that runs, however many ask', async () => {
+    const answers = await Promise.all(
+      ['/classify', '/explain', '/explain', '/classify'].map((path) => send(`${path}?model=${NAME}`)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
+    await vi.waitUntil(() => asked.length > 0);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('is refused after its pull failed, and starts no other for a while', async () => {
+    await send(`/classify?model=${NAME}`);
+    await vi.waitUntil(() => asked.length === 1);
+    asked[0]?.fail(new Error('the host cannot be reached: put it in /secret/folder'));
+    await vi.waitUntil(async () => (await state()).state === 'failed');
+    const answer = await send(`/classify?model=${NAME}`);
+    expect(answer).toMatchObject({ status: 503, body: { code: 'model_unavailable' } });
+    expect(answer.body.detail).toMatch(
+      /^"resnet50\.tv_in1k" could not be pulled: GET \/models\/resnet50\.tv_in1k\/pull says/,
+    );
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(50);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('is told that the disk is full', async () => {
+    await send(`/classify?model=${NAME}`);
+    await vi.waitUntil(() => asked.length === 1);
+    asked[0]?.fail(Object.assign(new Error('ENOSPC'), DISK_FULL));
+    await vi.waitUntil(async () => (await state()).state === 'failed');
+    expect(await send(`/classify?model=${NAME}`)).toMatchObject({ status: 507, body: { code: 'storage_full' } });
+  });
+
+  test('is not found when the zoo has no such model', async () => {
+    expect(await send('/classify?model=resnet51')).toMatchObject({ status: 404, body: { code: 'model_not_found' } });
+    expect(asked).toEqual([]);
   });
 });

@@ -10,6 +10,9 @@ import type { PullProgress } from './pull-options.ts';
 /** Shortest time between two events of a stream, in milliseconds. */
 const EVENT_GAP_MS = 250;
 
+/** Seconds after a failed pull in which requests that need the model do not begin another one. */
+const RETRY_AFTER_S = 60;
+
 /** The state of a pull. */
 export interface PullState {
   readonly model: string;
@@ -58,6 +61,21 @@ export class ModelPulls {
     // A pull that is being cancelled ends before the next one begins.
     pull.ended = Promise.resolve(last?.ended).then(() => this.#run(pull));
     return pull.state;
+  }
+
+  /**
+   * Starts or joins the pull of a model that a request needs. One that failed is tried again after a while, not for
+   * each request.
+   * @throws AppError `model_unavailable`, `storage_full` or `storage_unavailable` when the last pull has just failed; as
+   * `start`
+   */
+  async demand(name: string): Promise<PullState> {
+    const failure = this.#pulls.get(name)?.failure;
+    if (failure !== undefined) {
+      const left = RETRY_AFTER_S - (performance.now() - failure.time) / 1000;
+      if (left > 0) throw asFailedPull(name, failure.thrown, Math.ceil(left));
+    }
+    return this.start(name, false);
   }
 
   /** @throws AppError `pull_not_found` */
@@ -119,6 +137,7 @@ export class ModelPulls {
         return;
       }
       logger.warn({ model, reason: messageOf(thrown) }, 'pull failed');
+      pull.failure = { thrown, time: performance.now() };
       pull.set({ state: 'failed', reason: messageOf(asStorageError(thrown) ?? thrown) });
     } finally {
       const { state } = pull.state;
@@ -141,12 +160,22 @@ export class ModelPulls {
   }
 }
 
+/** The answer to a request whose model could not be pulled. @param retryAfter seconds */
+function asFailedPull(name: string, thrown: unknown, retryAfter: number): AppError {
+  const storage = asStorageError(thrown);
+  if (storage !== undefined) return new AppError(storage.code, storage.message, { retryAfter, cause: thrown });
+  const detail = `"${name}" could not be pulled: GET /models/${name}/pull says why. It is tried again in ${retryAfter} s.`;
+  return new AppError('model_unavailable', detail, { retryAfter, cause: thrown });
+}
+
 class RunningPull extends EventEmitter<{ change: [] }> {
   readonly #cancel = new AbortController();
   readonly #widen = new AbortController();
   state: PullState;
   backboneOnly: boolean;
   ended: Promise<void> = Promise.resolve();
+  /** Why and when it failed, in milliseconds of `performance.now()`. */
+  failure: { readonly thrown: unknown; readonly time: number } | undefined;
 
   constructor(model: string, backboneOnly: boolean) {
     super();

@@ -8,6 +8,7 @@ import { noteWork } from '../middleware/request-state.ts';
 import { oneOf, parseOptions, share } from '../options.ts';
 import { problemOf } from '../problem.ts';
 import { hundredths, send } from '../respond.ts';
+import { type AutoPullDependencies, orPull } from './auto-pull.ts';
 import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
 import type { Route } from './route.ts';
 
@@ -26,9 +27,10 @@ const optionsSchema = z.strictObject({
   threshold: share.default(0),
 });
 
-interface ClassifyDependencies extends ImageBodyDependencies {
-  readonly classifier: Pick<ImageClassifier, 'classify'>;
-}
+type ClassifyDependencies = ImageBodyDependencies &
+  AutoPullDependencies & {
+    readonly classifier: Pick<ImageClassifier, 'classify'>;
+  };
 
 /** `POST /classify`: classifies the images of a form, or the one image of a raw body. */
 export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependencies): Route[] {
@@ -37,7 +39,7 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
     {
       method: 'post',
       path: '/classify',
-      handle: async (request, response) => {
+      handle: orPull(dependencies, async (request, response) => {
         const { requestId, startedAt } = response.locals;
         const { fields, images } = await readImages(request, response);
         const receivedAt = performance.now();
@@ -56,7 +58,7 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
         if (images.length === 1 && only !== undefined && 'error' in only) throw only.error;
         const json = await classificationJson(classification, requestId, { startedAt, receivedAt });
         send(response, 'application/json; charset=utf-8', json);
-      },
+      }),
     },
   ];
 }

@@ -5,6 +5,7 @@ import { clientSignal } from '../client-gone.ts';
 import { noteWork } from '../middleware/request-state.ts';
 import { oneOf, parseOptions, share } from '../options.ts';
 import { hundredths, send, sendJson } from '../respond.ts';
+import { type AutoPullDependencies, orPull } from './auto-pull.ts';
 import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
 import type { Route } from './route.ts';
 
@@ -20,9 +21,10 @@ const optionsSchema = z.strictObject({
   opacity: share.default(DEFAULT_OPACITY),
 });
 
-interface ExplainDependencies extends ImageBodyDependencies {
-  readonly explainer: Pick<ImageExplainer, 'explain' | 'draw'>;
-}
+type ExplainDependencies = ImageBodyDependencies &
+  AutoPullDependencies & {
+    readonly explainer: Pick<ImageExplainer, 'explain' | 'draw'>;
+  };
 
 /** `POST /explain`: shows where in an image the model sees a class. */
 export function explainRoutes({ explainer, ...dependencies }: ExplainDependencies): Route[] {
@@ -31,7 +33,7 @@ export function explainRoutes({ explainer, ...dependencies }: ExplainDependencie
     {
       method: 'post',
       path: '/explain',
-      handle: async (request, response) => {
+      handle: orPull(dependencies, async (request, response) => {
         const { startedAt } = response.locals;
         const { fields, images } = await readImages(request, response);
         const receivedAt = performance.now();
@@ -46,7 +48,7 @@ export function explainRoutes({ explainer, ...dependencies }: ExplainDependencie
           const explanation = await explainer.explain(explanationRequest);
           sendJson(response, 200, explanationDocument(explanation, { startedAt, receivedAt }));
         }
-      },
+      }),
     },
   ];
 }

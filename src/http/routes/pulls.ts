@@ -68,7 +68,7 @@ function backboneOnly({ query }: Request): boolean {
 }
 
 /** `Pull` of `openapi.yaml`. */
-function pullDocument({ model, state, progress, reason }: PullState): JsonObject {
+export function pullDocument({ model, state, progress, reason }: PullState): JsonObject {
   return {
     model,
     state,

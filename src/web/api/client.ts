@@ -1,5 +1,5 @@
 import { SERVER_PATH } from './address.ts';
-import { errorOf, unreachable } from './problem.ts';
+import { errorOf, notYet, unreachable } from './problem.ts';
 import type { FormPart, SentRequest } from './request.ts';
 import { OPERATIONS, type Operations } from './schema.ts';
 
@@ -84,6 +84,7 @@ async function send(path: string, keys: Keys | undefined, init: RequestInit): Pr
   }
   if (response.status === 401 && (await keys?.ask())) return send(path, keys, init);
   if (!response.ok) throw await errorOf(response);
+  if (response.status === 202 && response.headers.has('Retry-After')) throw notYet(response);
   return response;
 }
 

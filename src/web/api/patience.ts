@@ -7,7 +7,7 @@ const MAX_WAIT_S = 60;
 const MAX_ATTEMPTS = 8;
 
 /**
- * Repeats a request while the server is busy (429) or unavailable (503), and waits before each attempt as long as its
+ * Repeats a request while the server is busy (429), unavailable (503) or pulls the model (202), and waits before each attempt as long as its
  * `Retry-After` asks.
  *
  * @param onWait called before each wait with its seconds and the reason
@@ -22,7 +22,7 @@ export async function patiently<T>(
     try {
       return await request();
     } catch (thrown) {
-      if (!(thrown instanceof RequestError) || (thrown.status !== 429 && thrown.status !== 503)) throw thrown;
+      if (!(thrown instanceof RequestError) || ![202, 429, 503].includes(thrown.status)) throw thrown;
       const seconds = thrown.retryAfter ?? DEFAULT_WAIT_S;
       if (attempt === MAX_ATTEMPTS || seconds > MAX_WAIT_S) throw thrown;
       onWait(seconds, thrown);

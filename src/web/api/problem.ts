@@ -1,7 +1,9 @@
 import type { Problem } from './schema.ts';
 
 /** A problem that the page itself reports, with a code of its own. */
-type PageProblem = Pick<Problem, 'title' | 'detail' | 'status'> & { readonly code: 'unreachable' | 'unknown' };
+type PageProblem = Pick<Problem, 'title' | 'detail' | 'status'> & {
+  readonly code: 'not_yet' | 'unreachable' | 'unknown';
+};
 
 /** A request that failed: the problem details of the server, or those of the page when the server gave none. */
 export class RequestError extends Error {
@@ -27,6 +29,17 @@ export class RequestError extends Error {
 export async function errorOf(response: Response): Promise<RequestError> {
   const text = await response.text();
   return new RequestError(problemIn(text, response.status), secondsIn(response.headers.get('Retry-After')));
+}
+
+/** The answer of a server that pulls the model first (`AUTO_PULL`). */
+export function notYet({ status, headers }: Response): RequestError {
+  const problem = {
+    title: 'The model is being pulled',
+    detail: 'The server downloads the weights of the model first. Try again when it is there.',
+    status,
+    code: 'not_yet',
+  } as const;
+  return new RequestError(problem, secondsIn(headers.get('Retry-After')));
 }
 
 /** Converts what `fetch` threw; an AbortError stays as it is. */
