@@ -91,7 +91,7 @@ function asksForHelp(args: readonly string[]): boolean {
 
 /** @throws UsageError that names every wrong setting */
 async function readSettings(environment: ProcessState['environment'], file?: string): Promise<Config> {
-  const { loadConfig } = await import('../settings/load-config.ts');
+  const { loadConfig } = await import('./load-config.ts');
   try {
     return await loadConfig(environment, file);
   } catch (thrown) {

@@ -14,7 +14,7 @@ export const serve = defineCommand({
   details:
     'The server logs JSON lines on standard output. On SIGTERM or Ctrl-C it finishes what is in flight and exits\n' +
     'with 0; a second signal ends it at once.',
-  appendix: async () => (await import('../settings/settings-help.ts')).settingsHelp(),
+  appendix: async () => (await import('./settings-help.ts')).settingsHelp(),
   options: {
     model: text('<model>', 'default model, instead of DEFAULT_MODEL; pulled first when it is not here'),
     ...YES_OPTION,
@@ -27,7 +27,7 @@ export const serve = defineCommand({
     const config = model === undefined ? settings : { ...settings, defaultModel: model };
     if (model !== undefined || yes) await pullDefaultModel(config, yes, context);
     const logger = createLogger(config.logLevel);
-    const { warnOfUnknownSettings } = await import('../settings/load-config.ts');
+    const { warnOfUnknownSettings } = await import('./load-config.ts');
     warnOfUnknownSettings(environment, logger);
     // A signal while the modules load, which takes a second, stops what is there by then.
     const stopped = signal.aborted ? Promise.resolve() : once(signal, 'abort');

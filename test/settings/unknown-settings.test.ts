@@ -1,8 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLogger } from '../../src/common/logger.ts';
 import { SETTING_NAMES } from '../../src/config.ts';
-import { warnOfUnknownSettings } from '../../src/settings/load-config.ts';
-import { settingsHelp } from '../../src/settings/settings-help.ts';
 import { unknownSettings } from '../../src/settings/unknown-settings.ts';
 
 const namedIn = (environment: Readonly<Record<string, string>>) => unknownSettings(environment, SETTING_NAMES);
@@ -28,20 +25,4 @@ test('variables of other programs are not', () => {
     MENAGERIE_SERVICE_HOST MENAGERIE_SERVICE_PORT MENAGERIE_PORT MENAGERIE_PORT_8080_TCP MENAGERIE_PORT_8080_TCP_ADDR
     OTEL_EXPORTER_OTLP_ENDPOINT OTEL_SERVICE_NAME XDG_DATA_DIRS XDG_RUNTIME_DIR SSH_CONNECTION LESSOPEN DISPLAY`;
   expect(namedIn(Object.fromEntries(others.split(/\s+/).map((name) => [name, 'x'])))).toEqual([]);
-});
-
-test('the log has no values, which may be secrets', () => {
-  const lines: string[] = [];
-  const logger = createLogger('warn', { write: (line) => void lines.push(line) });
-  warnOfUnknownSettings({ MENAGERIE_PASSWORD: 's3cret', MAX_BATCHSIZE: '8' }, logger);
-  expect(lines).toHaveLength(2);
-  expect(lines[1]).toContain('is it MAX_BATCH_SIZE?');
-  expect(lines.join()).not.toContain('s3cret');
-});
-
-test('the help lists every setting with its default', () => {
-  const help = settingsHelp();
-  for (const name of SETTING_NAMES) expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
-  expect(help).toMatch(/MAX_BATCH_SIZE +Images in one batch \(1 to 256; default 16\)/);
-  expect(Math.max(...help.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(100);
 });

@@ -1,7 +1,7 @@
 import type { Logger } from '../common/logger.ts';
 import { type Config, readConfig, SETTING_NAMES } from '../config.ts';
-import { readSettingsFile } from './settings-file.ts';
-import { unknownSettings } from './unknown-settings.ts';
+import { readSettingsFile } from '../settings/settings-file.ts';
+import { unknownSettings } from '../settings/unknown-settings.ts';
 
 /**
  * Reads the settings of the environment, and of a file where one is named; the environment comes first.

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/settings/load-config.ts';
+import { loadConfig, warnOfUnknownSettings } from '../../src/command/load-config.ts';
+import { createLogger } from '../../src/common/logger.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'menagerie-settings-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -42,4 +43,13 @@ describe('settings in a file', () => {
   test('need a file that can be read', async () => {
     await expect(loadConfig({}, join(folder, 'none.yaml'))).rejects.toThrow(/cannot be read: .*none\.yaml/);
   });
+});
+
+test('the log has no values, which may be secrets', () => {
+  const lines: string[] = [];
+  const logger = createLogger('warn', { write: (line) => void lines.push(line) });
+  warnOfUnknownSettings({ MENAGERIE_PASSWORD: 's3cret', MAX_BATCHSIZE: '8' }, logger);
+  expect(lines).toHaveLength(2);
+  expect(lines[1]).toContain('is it MAX_BATCH_SIZE?');
+  expect(lines.join()).not.toContain('s3cret');
 });
