@@ -1,6 +1,5 @@
-const MARKER = 0xff;
-const START_OF_SCAN = 0xda;
-const END_OF_IMAGE = 0xd9;
+import { isFrame, START_OF_SCAN, segments } from './jpeg-segments.ts';
+
 /** Coefficients of a block. */
 const COEFFICIENTS = 64;
 
@@ -14,6 +13,8 @@ export function hasAllScans(file: Uint8Array): boolean {
   const lowestBits = new Map<number, Uint8Array>();
   for (const { marker, segment } of segments(bytes)) {
     if (isFrame(marker)) {
+      // Of arithmetic coding, no decoder notices that it ends too early.
+      if (marker > 0xc2) return false;
       for (const id of componentIds(segment, 5, 3)) lowestBits.set(id, new Uint8Array(COEFFICIENTS).fill(255));
     } else if (marker === START_OF_SCAN) {
       const [first = 0, last = 0, bits = 0] = segment.subarray(1 + 2 * (segment[0] ?? 0));
@@ -26,24 +27,4 @@ export function hasAllScans(file: Uint8Array): boolean {
 /** The identifiers of components in a segment that has their number at `at` and then so many bytes for each. */
 function componentIds(segment: Buffer, at: number, bytesEach: number): number[] {
   return Array.from({ length: segment[at] ?? 0 }, (_, index) => segment[at + 1 + index * bytesEach] ?? 0);
-}
-
-function isFrame(marker: number): boolean {
-  return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-}
-
-/** Markers with their segments, without the length. Coded data, which follows a scan's segment, is passed over. */
-function* segments(bytes: Buffer): Generator<{ readonly marker: number; readonly segment: Buffer }> {
-  for (let at = bytes.indexOf(MARKER, 2); at >= 0 && at + 3 < bytes.length; at = bytes.indexOf(MARKER, at)) {
-    const marker = bytes[at + 1] ?? 0;
-    if (marker === END_OF_IMAGE) return;
-    if (marker === MARKER) at += 1;
-    // A byte of coded data, or a restart between coded data: neither has a segment.
-    else if (marker <= 1 || (marker >= 0xd0 && marker <= 0xd8)) at += 2;
-    else {
-      const end = at + 2 + bytes.readUInt16BE(at + 2);
-      yield { marker, segment: bytes.subarray(at + 4, end) };
-      at = end;
-    }
-  }
 }

@@ -3,6 +3,7 @@ import sharp, { type Sharp } from 'sharp';
 import type { IccMode } from './crop.ts';
 import type { ImageHeader } from './header.ts';
 import { decodeHeic, type HeicPixels } from './heic-decoder.ts';
+import { hasEnd } from './jpeg-coded-data.ts';
 import { completedJpeg } from './jpeg-without-end.ts';
 import { uncompressedTiff } from './uncompressed-tiff.ts';
 
@@ -54,9 +55,11 @@ export async function readImage<T>(
     return { value: await read(fromHeic(pixels, icc === 'convert' ? header.profile : undefined)), warnings: [] };
   }
   try {
-    return { value: await read(await opened(bytes, header, icc)), warnings: [] };
+    const value = await read(await opened(bytes, header, icc));
+    // Where coded data ends with a whole byte, the decoder does not look for the end marker.
+    return { value, warnings: header.format === 'jpeg' && !hasEnd(bytes) ? [WITHOUT_END] : [] };
   } catch (thrown) {
-    const completed = header.format === 'jpeg' ? await completedJpeg(bytes, header, thrown) : undefined;
+    const completed = header.format === 'jpeg' ? await completedJpeg(bytes, thrown) : undefined;
     if (completed === undefined) throw thrown;
     return { value: await read(await opened(completed, header, icc)), warnings: [WITHOUT_END] };
   }
