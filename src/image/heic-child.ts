@@ -46,6 +46,7 @@ interface LibHeif {
   heif_image_handle_get_width(handle: Handle): number;
   heif_image_handle_get_height(handle: Handle): number;
   heif_image_handle_has_alpha_channel(handle: Handle): number;
+  heif_image_handle_is_premultiplied_alpha(handle: Handle): number;
   heif_js_decode_image2(
     handle: Handle,
     colorspace: object,
@@ -123,6 +124,7 @@ function decodeHandle(handle: Handle, { width, height }: Pick<HeicTask, 'width' 
       throw new Error(`it was decoded to ${plane.width} x ${plane.height} pixels, not to ${width} x ${height}`);
     }
     write(Uint8Array.of(hasAlpha ? 4 : 3));
+    if (hasAlpha && libheif.heif_image_handle_is_premultiplied_alpha(handle) !== 0) divideByAlpha(plane);
     const rowBytes = width * (hasAlpha ? 4 : 3);
     if (rowBytes === plane.stride) write(plane.data.subarray(0, height * rowBytes));
     else {
@@ -134,6 +136,20 @@ function decodeHandle(handle: Handle, { width, height }: Pick<HeicTask, 'width' 
     }
   } finally {
     libheif.heif_image_release(image);
+  }
+}
+
+/** Colours that were multiplied with their alpha become what they were. */
+function divideByAlpha({ data, width, height, stride }: Plane): void {
+  for (let row = 0; row < height; row += 1) {
+    const start = row * stride;
+    for (let at = start; at < start + width * 4; at += 4) {
+      const alpha = data[at + 3] ?? 0;
+      if (alpha === 0 || alpha === 255) continue;
+      for (let channel = at; channel < at + 3; channel += 1) {
+        data[channel] = Math.min(255, Math.round(((data[channel] ?? 0) * 255) / alpha));
+      }
+    }
   }
 }
 

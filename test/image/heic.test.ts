@@ -36,7 +36,7 @@ const redCorner = (image: DecodedImage): string => {
 };
 
 describe('HEIC', () => {
-  it.each(['plain', 'odd-size', 'alpha', 'ten-bit', 'second-is-primary'])(
+  it.each(['plain', 'odd-size', 'alpha', 'premultiplied', 'ten-bit', 'second-is-primary'])(
     '%s has the pixels that pillow-heif gives, on white',
     async (name) => {
       const image = await decode(heicCase(`${name}.heic`));

@@ -26,7 +26,9 @@ def drawing(width, height):
 def save(name, file, **options):
     path = FOLDER / f'{name}.heic'
     file.save(path, quality=70, **options)
-    Image.open(path).save(path.with_suffix('.png'), optimize=True)
+    decoded = Image.open(path)
+    decoded = decoded.convert('RGBA') if decoded.mode == 'RGBa' else decoded
+    decoded.save(path.with_suffix('.png'), optimize=True)
 
 
 pixels = drawing(WIDTH, HEIGHT)
@@ -38,6 +40,11 @@ save('odd-size', Image.fromarray(odd))
 alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
 alpha[HEIGHT // 2 :] = 64
 save('alpha', Image.fromarray(np.concatenate([pixels, alpha], axis=-1)))
+
+# Colours that are stored as they are seen on black.
+light = (pixels * (alpha / 255.0)).round().astype(np.uint8)
+multiplied = np.concatenate([light, alpha], axis=-1).tobytes()
+save('premultiplied', pillow_heif.from_bytes(mode='RGBa', size=(WIDTH, HEIGHT), data=multiplied))
 
 # pillow-heif takes the ten highest bits.
 deep = (pixels.astype(np.uint16) << 8).tobytes()
