@@ -20,6 +20,14 @@ const OTHER_STARTS: readonly (readonly [kind: string, starts: readonly string[]]
   ['a JPEG XL image', ['\xff\x0a', '\0\0\0\x0cJXL ']],
   ['a JPEG 2000 image', ['\xff\x4f\xff\x51', '\0\0\0\x0cjP  ']],
   ['a Photoshop image', ['8BPS']],
+  ['a raw photo of a camera', ['FUJIFILMCCD-RAW', 'IIRO', 'IIRS', 'MMOR', 'IIU\0', 'FOVb', '\0MRM']],
+  ['an icon', ['\0\0\x01\0', 'icns']],
+  ['a PostScript drawing', ['%!PS', '\xc5\xd0\xd3\xc6']],
+  ['an OpenEXR image', ['v/1\x01']],
+  ['a Radiance image', ['#?RADIANCE', '#?RGBE']],
+  ['a FITS image', ['SIMPLE  =']],
+  ['a DirectDraw surface', ['DDS ']],
+  ['a note of macOS about a file, not the file', ['\0\x05\x16\x07']],
   ['a video', ['\x1a\x45\xdf\xa3']],
 ];
 
@@ -38,6 +46,9 @@ export function guessKind(bytes: Uint8Array): string | undefined {
   const start = latin1(bytes, 1024);
   if (/<svg[\s>]/i.test(start)) return 'an SVG drawing';
   if (/^BM.{4}\0{4}/s.test(start)) return 'a BMP image';
+  if (/^P[1-7]\s/.test(start)) return 'a Netpbm image (PBM, PGM, PPM)';
+  if (start.slice(128, 132) === 'DICM') return 'a DICOM image';
+  if (/^....ftypcrx /s.test(start)) return 'a raw photo of a camera';
   if (/^....ftyp/s.test(start) && !startsLikeImage(bytes)) return 'a video';
   const other = OTHER_STARTS.find(([, starts]) => starts.some((each) => start.startsWith(each)));
   return other?.[0] ?? sniffKind(bytes)?.words;

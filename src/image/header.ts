@@ -3,6 +3,8 @@ import sharp, { type Metadata } from 'sharp';
 import { AppError, messageOf } from '../common/errors.ts';
 import { startsLikeImage } from './formats.ts';
 import { corrupt, unknownRange, unsupported } from './image-faults.ts';
+import { hasOtherSample, tiffFault } from './tiff-kinds.ts';
+import { readTiffTags } from './tiff-tags.ts';
 
 // All other loaders are off: above all SVG, which can include other files and has no bound on its cost.
 sharp.block({ operation: ['VipsForeignLoad'] });
@@ -41,6 +43,8 @@ export interface ImageHeader {
   readonly turned: boolean;
   /** Whether it is CMYK of 8 bits without a colour profile. */
   readonly plainCmyk: boolean;
+  /** Whether the last sample of each pixel is neither colour nor alpha. */
+  readonly otherSample: boolean;
   /** Its embedded colour profile. */
   readonly profile: Uint8Array | undefined;
 }
@@ -52,6 +56,9 @@ export interface ImageHeader {
  */
 export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<ImageHeader> {
   if (bytes.length === 0) throw new AppError('empty_image', 'The file has 0 bytes; send the bytes of an image.');
+  const tags = readTiffTags(bytes);
+  const fault = tags && tiffFault(tags);
+  if (fault !== undefined) throw fault;
   const metadata = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((thrown: unknown) => {
@@ -77,6 +84,7 @@ export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<
     orientation,
     turned: orientation >= 5,
     plainCmyk,
+    otherSample: tags !== undefined && hasOtherSample(tags),
     profile: metadata.icc,
   };
 }

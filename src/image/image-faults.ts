@@ -41,11 +41,9 @@ export function corrupt(cause: unknown): AppError {
       { cause, context: { formats: IMAGE_FORMATS } },
     );
   }
-  // The decoder's message on one line.
-  const reason = message
-    .replace(/^Input buffer has corrupt header:/, '')
-    .trim()
-    .replace(/\s*\n\s*/g, '; ');
+  // The decoder's messages on one line; of each strip of an image it may say the same.
+  const lines = message.replace(/^Input buffer has corrupt header:/, '').split('\n');
+  const reason = [...new Set(lines.map((line) => line.trim()))].filter((line) => line !== '').join('; ');
   return new AppError(
     'corrupt_image',
     `The image is damaged or cut short${reason === '' ? '' : ` (${reason})`}; send the complete file.`,

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import sharp, { type Sharp } from 'sharp';
+import sharp, { type OutputInfo, type Sharp } from 'sharp';
 import type { IccMode } from './crop.ts';
 import type { ImageHeader } from './header.ts';
 import { decodeHeic, type HeicPixels } from './heic-decoder.ts';
@@ -68,7 +68,12 @@ export async function readImage<T>(
 async function opened(bytes: Uint8Array, header: ImageHeader, icc: IccMode): Promise<Sharp> {
   const sequentialRead = header.width * header.height > STREAM_FROM_PIXELS;
   const image = sharp(bytes, { failOn: 'error', ignoreIcc: icc === 'ignore', limitInputPixels: false, sequentialRead });
-  return header.plainCmyk ? await fromCmyk(image, header) : image;
+  if (header.plainCmyk) return await fromCmyk(image, header);
+  return header.otherSample ? await withoutLastSample(image, header) : image;
+}
+
+interface Pixels extends Pick<OutputInfo, 'width' | 'height' | 'channels'> {
+  readonly data: Buffer;
 }
 
 /** Pixels that libheif decoded, with a profile that sharp converts them from. */
@@ -109,7 +114,22 @@ async function fromCmyk(image: Sharp, { orientation }: ImageHeader): Promise<Sha
     }
     await setImmediate();
   }
-  const raw = { width: info.width, height: info.height, channels: 3 } as const;
-  const rgb = sharp(data.subarray(0, count * 3), { raw });
-  return orientation === 1 ? rgb : rgb.withMetadata({ orientation });
+  const { width, height } = info;
+  return decoded({ data: data.subarray(0, count * 3), width, height, channels: 3 }, orientation);
+}
+
+/** libvips takes whatever follows the colours for alpha. */
+async function withoutLastSample(image: Sharp, { orientation }: ImageHeader): Promise<Sharp> {
+  const { data, info } = await image
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  return decoded({ ...info, data }, orientation);
+}
+
+/** Pixels as they were stored, before they are turned upright. */
+function decoded({ data, width, height, channels }: Pixels, orientation: number): Sharp {
+  const image = sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
+  return orientation === 1 ? image : image.withMetadata({ orientation });
 }

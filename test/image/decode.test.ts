@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { AppError } from '../../src/common/errors.ts';
 import { decodeImage } from '../../src/image/decode.ts';
 import { readHeader } from '../../src/image/header.ts';
-import { blackPng, greyTiff, picture, redOverBlue, waves } from './pictures.ts';
+import { blackPng, greyTiff, picture, redOverBlue, tiff, waves } from './pictures.ts';
 
 const MAX_PIXELS = 50_000_000;
 const decode = (bytes: Uint8Array) => decodeImage(bytes, MAX_PIXELS);
@@ -271,5 +271,25 @@ describe('TIFF', () => {
   it.each([8, 16])('of %d bits is taken, from black to white', async (bits) => {
     const [first, second] = (await decode(greyTiff(UNSIGNED, bits))).pixels.filter((_, at) => at % 3 === 0);
     expect([first, second]).toEqual([0, 255]);
+  });
+
+  it.each([
+    ['a raw photo', { 262: 32_803 }, /raw photo of a camera/],
+    ['the preview in a raw photo', { 254: 1, 262: 2, 277: 3, 330: 8 }, /raw photo of a camera/],
+    ['compressed by Zstandard', { 259: 50_000 }, /Zstandard.*LZW/],
+    ['CIELAB', { 262: 8, 277: 3 }, /CIELAB.*RGB/],
+    ['YCbCr without JPEG', { 262: 6, 277: 3 }, /YCbCr.*RGB/],
+    ['of many bands', { 277: 5 }, /5 samples a pixel/],
+  ])('that is %s is refused by name', async (_, tags, words) => {
+    expect(await refusal(tiff(Buffer.alloc(12), tags))).toMatchObject({
+      code: 'unsupported_image',
+      message: expect.stringMatching(words),
+    });
+  });
+
+  it('has its colours when a sample follows that is no alpha, such as infrared', async () => {
+    const samples = Buffer.from([200, 100, 50, 0, 10, 20, 30, 99]);
+    const image = await decode(tiff(samples, { 262: 2, 277: 4, 338: 0 }));
+    expect([...image.pixels]).toEqual([200, 100, 50, 10, 20, 30]);
   });
 });

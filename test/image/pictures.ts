@@ -44,18 +44,13 @@ export function blackPng(width: number, height: number): Buffer {
 /** A grey TIFF of 2 x 1 samples: all bits 0, then all bits 1. @param sampleFormat 1 unsigned, 2 signed, 3 float */
 export function greyTiff(sampleFormat: number, bits: number): Buffer {
   const samples = Buffer.concat([Buffer.alloc(bits / 8, 0), Buffer.alloc(bits / 8, 255)]);
-  const entries = [
-    [256, 2],
-    [257, 1],
-    [258, bits],
-    [259, 1],
-    [262, 1],
-    [273, 8],
-    [277, 1],
-    [278, 1],
-    [279, samples.length],
-    [339, sampleFormat],
-  ] as const;
+  return tiff(samples, { 258: bits, 339: sampleFormat });
+}
+
+/** A TIFF of 2 x 1 pixels, grey ones of 8 bits unless `tags` says something else. */
+export function tiff(samples: Buffer, tags: Readonly<Record<number, number>>): Buffer {
+  const usual = { 256: 2, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: samples.length };
+  const entries = Object.entries({ ...usual, ...tags }).map(([tag, value]) => [Number(tag), value] as const);
   const file = Buffer.alloc(8 + samples.length + 2 + entries.length * 12 + 4);
   file.write('II*\0', 'latin1');
   file.writeUInt32LE(8 + samples.length, 4);
