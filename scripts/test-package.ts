@@ -17,7 +17,7 @@ Packs the package, installs the tarball into an empty folder, and tests what is 
 
 /** Everything that may be in the tarball. */
 const CONTENTS =
-  /^(?:package\.json|README\.md|LICENSE|openapi\.yaml|dist\/src\/[\w/-]+\.(?:js|d\.ts)|dist\/web\/(?:index\.html|assets\/[\w.-]+)|zoo\/[\w./-]+\.(?:json|safetensors))$/;
+  /^(?:package\.json|README\.md|LICENSE|openapi\.yaml|dist\/src\/[\w/-]+\.(?:js|d\.ts)|dist\/web\/(?:index\.html|assets\/[\w.-]+)|zoo\/[\w./-]+\.(?:json|safetensors|py))$/;
 /** Files without which it is not complete. */
 const REQUIRED = [
   'LICENSE',

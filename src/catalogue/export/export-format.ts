@@ -1,5 +1,7 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { packageFile } from '../../common/package-files.ts';
+import { describeNetwork } from '../../convert/describe-network.ts';
 import { modelTail } from '../../convert/formats/onnx/proto.ts';
 import type { WeightStorage } from '../../convert/formats/tfjs/weights.ts';
 import { toProperties } from '../../registry/model-properties.ts';
@@ -64,16 +66,52 @@ const FORMATS = {
     files: ({ model, converted, quantized }) => diskFiles((quantized ?? requireFormat(model, converted, 'tfjs')).files),
   },
   safetensors: {
-    howToRun: () => `model.safetensors holds the weights under the names of the checkpoint, for use in any framework;
-architecture.json describes their network.
+    howToRun: (
+      batchShape,
+    ) => `model.safetensors holds the weights under the names of the checkpoint, for use in any framework;
+architecture.json describes their network, and network.json layer by layer. model.py computes it in PyTorch:
+
+  pip install torch safetensors pillow
+  python model.py photo.jpg
+
+  from model import Classifier, read_pixels
+  logits = Classifier().eval()(read_pixels('photo.jpg'))    # of pixels ${batchShape}
 `,
     holds: 'weights',
     files: async ({ model: { name, manifest, weightsPath } }) => {
       const { weights, architecture, input_size, mean, std, num_classes, num_features } = manifest.file;
       if (weights.format === 'onnx') throw onnxOnly(name, 'safetensors');
+      const {
+        inputSize,
+        resizeMode,
+        padColor = [0, 0, 0],
+        cropPct,
+        interpolation,
+        icc = 'ignore',
+      } = manifest.preprocessing;
+      const network = await describeNetwork({
+        weightsPath,
+        architecture,
+        inputSize,
+        mean,
+        std,
+        numClasses: num_classes,
+      });
       return [
         await diskFile('model.safetensors', weightsPath),
         jsonFile('architecture.json', { architecture, input_size, mean, std, num_classes, num_features }),
+        jsonFile('network.json', {
+          preprocessing: {
+            input_size: inputSize,
+            resize_mode: resizeMode,
+            pad_color: padColor,
+            crop_pct: cropPct,
+            interpolation,
+            icc,
+          },
+          ...network,
+        }),
+        textFile('model.py', await readFile(packageFile('zoo', 'torch-model.py'), 'utf8')),
       ];
     },
   },

@@ -39,14 +39,21 @@ Outputs     "probabilities" [n, ${file.num_classes}], "logits", "features" [n, $
 function layerInterface(file: ManifestFile, image: string): string {
   return `Input       RGB, [n, ${image}, upright.
             ${howToResize(file)}
-            Divide the values by 255, subtract the mean [${file.mean.join(', ')}] and divide by the
-            standard deviation [${file.std.join(', ')}].
+            model.py takes values of 0 to 255 and scales them itself. A network of another library takes them scaled:
+            divide by 255, subtract the mean [${file.mean.join(', ')}]
+            and divide by the standard deviation [${file.std.join(', ')}].
 Output      The last layer gives ${file.num_classes} logits; their softmax gives the probabilities.
 `;
 }
 
 /** How a photo becomes the input, in lines of the text. */
-function howToResize({ resize_mode, pad_color = [0, 0, 0], crop_pct, interpolation }: ManifestFile): string {
+function howToResize(file: ManifestFile): string {
+  const profiles =
+    file.icc === 'convert' ? 'Convert embedded colour profiles to sRGB.' : 'Ignore embedded colour profiles.';
+  return `${howToFit(file)}\n            ${profiles} Transparent parts are white.`;
+}
+
+function howToFit({ resize_mode, pad_color = [0, 0, 0], crop_pct, interpolation }: ManifestFile): string {
   const input = crop_pct === 1 ? 'that of the input' : `that of the input divided by ${crop_pct}`;
   const next = '\n            ';
   const crop = crop_pct === 1 ? '' : `${next}Then crop the centre.`;

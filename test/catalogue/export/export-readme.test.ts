@@ -11,12 +11,16 @@ test.each([
     { resize_mode: 'crop', crop_pct: 0.875 },
     'its shorter side is that of the input divided by 0.875, and crop the centre.',
   ],
-  [{ resize_mode: 'stretch' }, 'each side is that of the input, whatever its proportions. Do not scale'],
+  [
+    { resize_mode: 'stretch' },
+    'each side is that of the input, whatever its proportions. Ignore embedded colour profiles. Transparent parts are white. Do not scale',
+  ],
   [{ resize_mode: 'stretch', crop_pct: 0.9 }, 'divided by 0.9, whatever its proportions. Then crop the centre.'],
   [
     { resize_mode: 'pad' },
-    'its longer side is that of the input, and fill the rest around it with RGB 0, 0, 0. Do not',
+    'its longer side is that of the input, and fill the rest around it with RGB 0, 0, 0. Ignore embedded',
   ],
+  [{ icc: 'convert' }, 'and crop the centre. Convert embedded colour profiles to sRGB.'],
   [{ resize_mode: 'pad', pad_color: [114, 114, 114] }, 'with RGB 114, 114, 114.'],
 ])('the note of an exported model says how a photo becomes its input: %o', (fields, sentence) => {
   const manifest = parseManifest(JSON.stringify({ ...resnet, ...fields }), () => labels);
