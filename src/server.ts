@@ -112,8 +112,12 @@ export async function createServer(config: Config, logger: Logger): Promise<Serv
     work: async () => {
       keys.watch();
       const absent = config.autoPull ? registry.findAbsent(config.defaultModel) : undefined;
-      if (absent !== undefined) await pulls.start(absent.name, false);
-      else await defaultModel.load();
+      if (absent === undefined) await defaultModel.load();
+      else {
+        await pulls.start(absent.name, false).catch((thrown: unknown) => {
+          logger.error({ model: absent.name, reason: messageOf(thrown) }, 'the default model cannot be pulled');
+        });
+      }
       if (isShuttingDown) return;
       finetuning.start();
       await watch.start();

@@ -10,6 +10,7 @@ import type { ManifestDocument } from '../../registry/manifest.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
 import { meantBy, suggestionFor } from '../../registry/short-name.ts';
 import { readNamedLabels, readZoo, readZooManifest, readZooModel } from '../../registry/zoo.ts';
+import { expectSpace, type FreeBytes } from './expect-space.ts';
 import { expectBackbone, fetchBackbone, removeBeginning } from './fetch-backbone.ts';
 import { fetchCheckpoint } from './fetch-checkpoint.ts';
 import { fetchNpmModel } from './fetch-npm-model.ts';
@@ -35,6 +36,7 @@ export interface PullerParts {
   /** Called for each download. */
   readonly settings: () => DownloadSettings;
   readonly patience?: Patience;
+  readonly freeBytes?: FreeBytes;
 }
 
 /** A model that has been pulled. */
@@ -56,17 +58,18 @@ export class ModelPuller {
    * Pulls a model, by its name or short name. Waits for another pull of the same model, in this process or another, and resumes what an
    * interrupted one has downloaded.
    *
-   * @throws AppError `model_not_found` when the zoo has no such model; DownloadError or ConversionError with one line
+   * @throws AppError `model_not_found` when the zoo has no such model; `storage_full`; DownloadError or ConversionError with one line
    * that says what went wrong; the signal's reason
    */
   async pull(typed: string, options: PullOptions): Promise<PulledModel> {
     const document = await this.#manifest(typed);
     const { name } = document;
-    const work = join(this.#parts.pulledDir, PULLING_DIR, name);
+    const work = this.#workFolder(name);
     const unlock = await lockOrWait(work, options);
     try {
       const present = await this.#present(document, options);
       if (present !== undefined) return { model: present, fetched: false };
+      await expectSpace(document, options.backboneOnly === true, work, this.#parts.freeBytes);
       await this.#fetch(document, work, options);
       const model = await this.#read(name);
       if (model === undefined) throw new Error(`${name} was pulled, but cannot be found`);
@@ -80,12 +83,20 @@ export class ModelPuller {
 
   /**
    * @returns the full name of the model
-   * @throws AppError `model_not_found`; `invalid_request` when the backbone cannot be pulled alone
+   * @throws AppError `model_not_found`; `invalid_request` when the backbone cannot be pulled alone; `storage_full`
    */
   async expectPullable(name: string, backboneOnly: boolean): Promise<string> {
     const document = await this.#manifest(name);
+    const { name: fullName } = document;
     if (backboneOnly) expectBackbone(document);
-    return document.name;
+    const here = await this.#read(fullName).catch(() => undefined);
+    const suffices = here !== undefined && (backboneOnly || here.manifest.labels.length > 0);
+    if (!suffices) await expectSpace(document, backboneOnly, this.#workFolder(fullName), this.#parts.freeBytes);
+    return fullName;
+  }
+
+  #workFolder(name: string): string {
+    return join(this.#parts.pulledDir, PULLING_DIR, name);
   }
 
   async #manifest(name: string): Promise<ManifestDocument> {

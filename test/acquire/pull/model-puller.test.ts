@@ -153,6 +153,40 @@ describe('without a network', () => {
   });
 });
 
+describe('a pull that would fill the disk', () => {
+  const puller = (free: number) =>
+    new ModelPuller({
+      seedDir: join(folder, 'seed'),
+      pulledDir: join(folder, 'data'),
+      settings: () => readDownloadSettings({ HF_ENDPOINT: host.origin }),
+      freeBytes: async () => free,
+    });
+  const options = { onProgress: () => {}, signal: new AbortController().signal };
+  const full = expect.objectContaining({
+    code: 'storage_full',
+    message: expect.stringMatching(
+      /^"resnet50\.tv_in1k" needs 307 MB, and the disk of the server has only 307 MB left\./,
+    ),
+  });
+
+  test('is refused before it downloads anything', async () => {
+    await expect(puller(306_900_000).expectPullable(name, false)).rejects.toThrow(full);
+    await expect(puller(306_900_000).pull(name, options)).rejects.toThrow(full);
+    await expect(puller(306_930_000).expectPullable(name, false)).resolves.toBe(name);
+  });
+
+  test('needs no space for what an earlier one has downloaded', async () => {
+    await writeFile(join(await makeWork(), 'model.safetensors.part'), Buffer.alloc(100_000));
+    await expect(puller(306_900_000).expectPullable(name, false)).resolves.toBe(name);
+  });
+
+  test('is none when the model is here', async () => {
+    await pull();
+    await expect(puller(0).expectPullable(name, false)).resolves.toBe(name);
+    expect((await puller(0).pull(name, options)).fetched).toBe(false);
+  });
+});
+
 describe('a mirror', () => {
   test.each([
     ['in the layout of the hub', () => hubPath.slice(1)],
