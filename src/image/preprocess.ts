@@ -1,9 +1,10 @@
 import sharp, { type Sharp } from 'sharp';
 import { croppedPart, type Preprocessing, padded, type Resized, resizedTo } from './crop.ts';
 import { type DecodeTurn, decodeNow, openImage, toPixels } from './decode.ts';
+import { fastResample } from './fast-resample.ts';
 import { type ImageHeader, readHeader } from './header.ts';
 import type { ImageWarning } from './read-image.ts';
-import { type RgbImage, resample, type Window } from './resample.ts';
+import type { RgbImage, Window } from './resample.ts';
 
 /** A photo as a model's input, and the size that it had. */
 export interface PreprocessedImage {
@@ -29,19 +30,10 @@ const SHRINK_ON_LOAD_FROM_PIXELS = 2_000_000;
 /**
  * Images of at most this size are resized by Pillow's arithmetic, bit for bit. libvips rounds the positions of its kernel,
  * and averages blocks of pixels first when a side becomes a quarter or less: on a drawing of 1500 x 500 pixels, stretched
- * to 299 x 299, the results differ by up to 12 grey levels, and a score by 0.004. Pillow's arithmetic takes 10 to 20 ns of
- * this thread for a pixel (3 ms for 500 x 375).
+ * to 299 x 299, the results differ by up to 12 grey levels, and a score by 0.004. The event loop does it, in less than
+ * a millisecond.
  */
 const EXACT_UP_TO_PIXELS = 1_000_000;
-
-/** Of models with smaller inputs, which take but milliseconds themselves, crops are left to libvips. */
-const EXACT_CROPS_FROM_SIDE = 128;
-
-/** Whether the result must be equal to Pillow's. */
-function isExact({ seen }: Resized, { resizeMode, inputSize }: Preprocessing): boolean {
-  const isSlowModel = Math.min(...inputSize) >= EXACT_CROPS_FROM_SIDE;
-  return seen.width * seen.height <= EXACT_UP_TO_PIXELS && (isSlowModel || resizeMode !== 'crop');
-}
 
 /**
  * Decodes an image and prepares it as torchvision's `Resize` and `CenterCrop` do: upright, resized to
@@ -103,7 +95,8 @@ async function resize(
   const kernel = LIBVIPS_KERNELS[interpolation];
   const shrink = (to: { readonly width: number; readonly height: number }): Sharp =>
     image.resize(to.width, to.height, { fit: 'fill', kernel, fastShrinkOnLoad: false });
-  const exact = isExact(resized, recipe);
+  // Whether the result must be equal to Pillow's.
+  const exact = seen.width * seen.height <= EXACT_UP_TO_PIXELS;
   if (interpolation === 'nearest' || (width <= seen.width && height <= seen.height && !exact)) {
     // The part's columns of all rows, so that a file cut short is noticed wherever the cut is.
     const columns = shrink(resized).extract({ left: part.left, top: 0, width: part.width, height });
@@ -113,7 +106,7 @@ async function resize(
   }
   const smallest = exact ? seen : { width: Math.min(width, seen.width), height: Math.min(height, seen.height) };
   const shrunk = smallest.width === seen.width && smallest.height === seen.height ? image : shrink(smallest);
-  const pixels = resample(await toPixels(turn(shrunk)), width, height, part, interpolation);
+  const pixels = fastResample(await toPixels(turn(shrunk)), width, height, part, interpolation);
   return padded({ ...part, pixels }, resized, padColor);
 }
 

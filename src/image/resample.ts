@@ -38,26 +38,37 @@ const FILTERS: Readonly<Record<Kernel, Filter>> = {
 };
 
 /** Weights are fixed-point numbers with this many fraction bits, so that the sums are exact and equal to Pillow's. */
-const FRACTION_BITS = 22;
+export const FRACTION_BITS = 22;
 
 /** The input positions that an output position sums, from `first` on, and their weights. */
-interface Taps {
+export interface Taps {
   readonly first: number;
   readonly weights: Int32Array;
 }
 
-function tapsAlong(inputSize: number, outputSize: number, from: number, count: number, filter: Filter): Taps[] {
+/** The taps of `count` output positions from `from` on. */
+export function tapsAlong(inputSize: number, outputSize: number, from: number, count: number, kernel: Kernel): Taps[] {
+  const filter = FILTERS[kernel];
   const scale = inputSize / outputSize;
   const stretch = Math.max(scale, 1);
   const support = filter.support * stretch;
-  return Array.from({ length: count }, (_, offset) => {
-    const center = (from + offset + 0.5) * scale;
+  const all: Taps[] = [];
+  for (let to = from; to < from + count; to += 1) {
+    const center = (to + 0.5) * scale;
     const first = Math.max(0, Math.trunc(center - support + 0.5));
     const end = Math.min(inputSize, Math.trunc(center + support + 0.5));
-    const raw = Array.from({ length: end - first }, (_, i) => filter.weight((first + i - center + 0.5) / stretch));
-    const sum = raw.reduce((total, weight) => total + weight, 0);
-    return { first, weights: Int32Array.from(raw, (weight) => Math.round((weight / sum) * 2 ** FRACTION_BITS)) };
-  });
+    const raw = new Float64Array(end - first);
+    let sum = 0;
+    for (let i = 0; i < raw.length; i += 1) {
+      const weight = filter.weight((first + i - center + 0.5) / stretch);
+      raw[i] = weight;
+      sum += weight;
+    }
+    const weights = new Int32Array(raw.length);
+    for (let i = 0; i < raw.length; i += 1) weights[i] = Math.round(((raw[i] ?? 0) / sum) * 2 ** FRACTION_BITS);
+    all.push({ first, weights });
+  }
+  return all;
 }
 
 function clampedByte(sum: number): number {
@@ -71,9 +82,8 @@ function clampedByte(sum: number): number {
  * to the size of the source, so it is for small sources.
  */
 export function resample(source: RgbImage, width: number, height: number, window: Window, kernel: Kernel): Uint8Array {
-  const filter = FILTERS[kernel];
-  const across = tapsAlong(source.width, width, window.left, window.width, filter);
-  const down = tapsAlong(source.height, height, window.top, window.height, filter);
+  const across = tapsAlong(source.width, width, window.left, window.width, kernel);
+  const down = tapsAlong(source.height, height, window.top, window.height, kernel);
   const firstRow = down[0]?.first ?? 0;
   const lastTaps = down.at(-1);
   const rows = (lastTaps === undefined ? 0 : lastTaps.first + lastTaps.weights.length) - firstRow;

@@ -1,0 +1,84 @@
+/** Instructions of WebAssembly as bytes, nested as the text format nests them: operands before their operator. */
+export type Code = number | readonly Code[];
+
+/** The types of values, by their bytes. */
+export const I32 = 0x7f;
+export const V128 = 0x7b;
+
+/** A function that is exported by its name; it returns nothing. */
+export interface WasmFunction {
+  readonly name: string;
+  /** Parameters, all of them i32. They are the first locals. */
+  readonly parameters: number;
+  /** Types of the further locals. */
+  readonly locals: readonly number[];
+  readonly body: readonly Code[];
+}
+
+/** A number in LEB128, as WebAssembly writes all its whole numbers; an i32 for bit operations, signed. */
+function signed(value: number): Code {
+  const rest = value >> 7;
+  const byte = value & 0x7f;
+  return (rest === 0 && byte < 64) || (rest === -1 && byte >= 64) ? byte : [byte | 0x80, signed(rest)];
+}
+
+function unsigned(value: number): Code {
+  return value < 128 ? value : [(value & 0x7f) | 0x80, unsigned(value >>> 7)];
+}
+
+export const get = (local: number): Code => [0x20, unsigned(local)];
+export const set = (local: number, value: Code): Code => [value, 0x21, unsigned(local)];
+export const i32 = (value: number): Code => [0x41, signed(value)];
+export const plus = (a: Code, b: Code): Code => [a, b, 0x6a];
+export const times = (a: Code, b: Code): Code => [a, b, 0x6c];
+export const load = (address: Code, offset = 0): Code => [address, 0x28, 0, unsigned(offset)];
+/** Adds to a local. */
+export const advance = (local: number, by: Code): Code => set(local, plus(get(local), by));
+
+/** Runs the body once, and again as long as `counter`, which it lowers by `step`, is above zero. */
+export const repeat = (counter: number, body: readonly Code[], step = 1): Code => [
+  [0x03, 0x40],
+  body,
+  [plus(get(counter), i32(-step)), 0x22, unsigned(counter)],
+  [i32(0), 0x4a, 0x0d, 0],
+  0x0b,
+];
+
+/** An operator of the vector extension, by its number. Lanes and constants follow the number. */
+export const vector = (operator: number, operands: readonly Code[], immediate: readonly number[] = []): Code => [
+  ...operands,
+  0xfd,
+  unsigned(operator),
+  immediate,
+];
+/** A vector operator that reads or writes memory. */
+export const vectorAccess = (operator: number, operands: readonly Code[], offset = 0, lane?: number): Code => [
+  vector(operator, operands),
+  [0, unsigned(offset)],
+  lane ?? [],
+];
+
+/** A module of these functions and one memory, exported as `memory`. Source: WebAssembly core specification 2.0, chapter 5. */
+export function wasmModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
+  const list = (items: readonly Code[]): Code => [unsigned(items.length), items];
+  const sized = (code: Code): Code => [unsigned(bytesOf(code).length), code];
+  const section = (id: number, content: Code): Code => [id, sized(content)];
+  const text = (value: string): Code => list([...new TextEncoder().encode(value)]);
+  const types = functions.map(({ parameters }) => [0x60, list(Array<number>(parameters).fill(I32)), 0]);
+  const exported = functions.map(({ name }, index) => [text(name), 0, unsigned(index)]);
+  const bodies = functions.map(({ locals, body }) => sized([list(locals.map((type) => [1, type])), body, 0x0b]));
+  return Uint8Array.from(
+    bytesOf([
+      [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      section(1, list(types)),
+      section(3, list(functions.map((_, index) => unsigned(index)))),
+      section(5, list([[0, 1]])),
+      section(7, list([...exported, [text('memory'), 2, 0]])),
+      section(10, list(bodies)),
+    ]),
+  );
+}
+
+function bytesOf(code: Code): number[] {
+  return typeof code === 'number' ? [code] : code.flatMap(bytesOf);
+}
