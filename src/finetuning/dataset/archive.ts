@@ -7,7 +7,7 @@ import { KIND_BYTES, sniffKind } from '../../common/file-kind.ts';
 import { fileBytes, openZip } from '../../common/open-zip.ts';
 import { startsLikeImage } from '../../image/formats.ts';
 import { detectEncoding } from './detect-encoding.ts';
-import { decodeName, isMarked, type NameReading, safeName, unicodeName } from './entry-name.ts';
+import { decodeName, isMarked, knownName, type NameReading, safeName, unicodeName } from './entry-name.ts';
 import {
   ARCHIVE_LIMITS,
   type ArchiveLimits,
@@ -41,6 +41,8 @@ const SYMBOLIC_LINK = 0o120000;
 
 /** Where the bytes of an entry are and what is expected of them, from the central directory. */
 interface ZippedFile extends SourceFile {
+  /** As it is written in the archive, which may differ from `name` in its Unicode normalization. */
+  readonly path: string;
   readonly headerOffset: number;
   readonly compressedBytes: number;
   readonly deflated: boolean;
@@ -128,7 +130,8 @@ async function readDirectory(
       throw overLimit('maxNameBytes', entry.fileNameRaw.length, limits, entry.fileNameRaw.toString('latin1'));
     }
     const decoded = decodeName(entry, reading);
-    const name = safeName(decoded);
+    const path = safeName(decoded);
+    const name = knownName(path, (known) => files.get(known)?.path);
     checkDepth(name, limits);
     refuseUnreadable(entry, name, archiveBytes);
     const { compressedSize, uncompressedSize } = entry;
@@ -149,7 +152,7 @@ async function readDirectory(
 
     const kind = kindOf(entry, decoded);
     if (kind === 'folder') {
-      folders.add(name);
+      folders.add(path.normalize('NFC'));
       continue;
     }
     if (kind !== 'file') {
@@ -160,6 +163,7 @@ async function readDirectory(
     if (files.has(name)) ignored.push({ name, reason: 'duplicate_name' });
     files.set(name, {
       name,
+      path,
       bytes: uncompressedSize,
       headerOffset: entry.relativeOffsetOfLocalHeader,
       compressedBytes: compressedSize,

@@ -8,7 +8,7 @@ import { filesNotRead } from './foreign-dataset.ts';
 import type { ImageSource, SourceFile } from './image-source.ts';
 import { imagesByContent } from './images-by-content.ts';
 import { labelImages } from './label-images.ts';
-import { archivesInside, emptyClasses, namesDecoded, unknownClasses } from './layout-warnings.ts';
+import { archivesInside, emptyClasses, namesDecoded, replacedFiles, unknownClasses } from './layout-warnings.ts';
 import { masksAmong } from './masks.ts';
 import type { TextEncoding } from './text-encoding.ts';
 
@@ -79,6 +79,7 @@ export async function readDataset(source: ImageSource, encoding?: TextEncoding):
       ...emptyClasses(source, labelled.files),
       ...archivesInside(candidates),
       ...namesDecoded(source),
+      ...replacedFiles(source),
     ],
   };
 }

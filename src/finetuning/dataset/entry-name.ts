@@ -52,12 +52,12 @@ export function decodeName(entry: Entry, { encoding, overUnmarked }: NameReading
 }
 
 /**
- * Normalizes the name of an entry: NFC, `/` between segments, no empty or `.` segments.
+ * The path that the name of an entry means: `/` between segments, no empty or `.` segments.
  * @throws AppError `archive_unsafe` for a name that is absolute or contains `..` or NUL
  */
 export function safeName(raw: string): string {
   // Old tools on Windows write backslashes between segments.
-  const name = raw.normalize('NFC').replaceAll('\\', '/');
+  const name = raw.replaceAll('\\', '/');
   // The Finder shows a colon in the name of a folder as a slash: only before a slash it belongs to a drive.
   const absolute = name.startsWith('/') || /^[a-z]:\//i.test(name);
   const segments = name.split('/').filter((segment) => segment !== '' && segment !== '.');
@@ -71,4 +71,14 @@ export function safeName(raw: string): string {
     );
   }
   return segments.join('/');
+}
+
+/**
+ * The name by which a file is known: its path in NFC. Where another file has that name although its path is written
+ * otherwise, both are kept, and the later one is known by its path in NFD.
+ * @param pathOf the path of the file that is known by a name
+ */
+export function knownName(path: string, pathOf: (name: string) => string | undefined): string {
+  const name = path.normalize('NFC');
+  return (pathOf(name) ?? path) === path ? name : path.normalize('NFD');
 }

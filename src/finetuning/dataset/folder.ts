@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { lstat, open, opendir, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { AppError, messageOf } from '../../common/errors.ts';
+import { knownName } from './entry-name.ts';
 import {
   ARCHIVE_LIMITS,
   type ArchiveLimits,
@@ -31,16 +32,22 @@ export async function openFolder(path: string, limits: ArchiveLimits = ARCHIVE_L
   let entries = 0;
   let totalBytes = 0;
 
+  const pathOf = (name: string): string | undefined => {
+    const known = files.get(name);
+    return known && relative(root, known.path).replaceAll(sep, '/');
+  };
+
   async function walk(folder: string, prefix: string): Promise<void> {
     for await (const entry of await opendir(folder)) {
       entries += 1;
       if (entries > limits.maxEntries) throw overLimit('maxEntries', entries, limits);
-      const name = `${prefix}${entry.name.normalize('NFC')}`;
+      const path = `${prefix}${entry.name}`;
       const entryPath = join(folder, entry.name);
+      const name = knownName(path, pathOf);
       checkDepth(name, limits);
       if (entry.isDirectory()) {
-        folders.add(name);
-        await walk(entryPath, `${name}/`);
+        folders.add(path.normalize('NFC'));
+        await walk(entryPath, `${path}/`);
       } else if (entry.isSymbolicLink()) ignored.push({ name, reason: 'symbolic_link' });
       else if (!entry.isFile()) ignored.push({ name, reason: 'special_file' });
       else if (files.has(name)) ignored.push({ name, reason: 'duplicate_name' });

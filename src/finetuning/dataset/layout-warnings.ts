@@ -113,6 +113,21 @@ export function namesDecoded({ nameEncoding, files }: Pick<ImageSource, 'nameEnc
   ];
 }
 
+/** Tells of files that are lost since later ones of an archive have their names. */
+export function replacedFiles({ ignored }: Pick<ImageSource, 'ignored'>): DatasetWarning[] {
+  const replaced = ignored.flatMap(({ name, reason }) => (reason === 'duplicate_name' ? [name] : []));
+  if (replaced.length === 0) return [];
+  return [
+    {
+      code: 'duplicate_names',
+      message:
+        `${replaced.length === 1 ? '1 file is' : `${replaced.length} files are`} not used, since a later file in the ` +
+        `archive has the same name: ${listed(replaced)}; to use both, give them different names`,
+      context: { count: replaced.length, files: replaced.slice(0, MAX_NAMED) },
+    },
+  ];
+}
+
 /** Warns of classes that stand for anything else. */
 export function unknownClasses(classes: readonly string[]): DatasetWarning[] {
   const unknown = classes.filter(meansUnknown);

@@ -83,6 +83,21 @@ describe('names', () => {
     expect(ignored).toEqual([{ name: 'cat/1.jpg', reason: 'duplicate_name' }]);
   });
 
+  test('names that differ in their Unicode normalization alone are names of different files', async () => {
+    const { files, ignored, read } = await opened(
+      await zipOf([
+        { name: 'cat/a\u0308.jpg', content: 'decomposed' },
+        { name: 'cat/\u00e4.jpg', content: 'composed' },
+        { name: 'Ko\u0308ter/1.jpg', content: 'decomposed folder' },
+        { name: 'K\u00f6ter/1.jpg', content: 'composed folder' },
+      ]),
+    );
+    expect((await Promise.all(files.map(async (file) => `${await read(file)}`))).sort()).toEqual(
+      ['composed', 'composed folder', 'decomposed', 'decomposed folder'].sort(),
+    );
+    expect(ignored).toEqual([]);
+  });
+
   test('devices and pipes are ignored', async () => {
     const { files, ignored } = await opened(await zipOf([{ name: 'pipe.jpg', content: '', mode: 0o010644 }]));
     expect(files).toEqual([]);
