@@ -32,6 +32,21 @@ describe('menagerie', () => {
     );
   });
 
+  test('serve and classify say what to type when the model is not here, and what is meant when there is none', async () => {
+    const photo = join(folder, 'photo.jpg');
+    await writeFile(photo, 'no picture');
+    const typed =
+      'resnet50.tv_in1k has not been pulled: add --yes to pull it now (103 MB), or type npx menagerie pull resnet50.tv_in1k\n';
+    expect(await zoo('serve', '--model', 'resnet50')).toEqual({ code: 1, stdout: '', stderr: typed });
+    expect(await zoo('classify', photo, '--model', 'resnet50')).toEqual({ code: 1, stdout: '', stderr: typed });
+    expect(await zoo('serve', '--model', 'resnet51')).toMatchObject({
+      code: 1,
+      stderr: 'there is no model "resnet51"; did you mean resnet50?\n',
+    });
+    const pulling = await zoo('classify', photo, '--model', 'resnet18', '--yes');
+    expect(pulling).toMatchObject({ code: 1, stderr: expect.stringMatching(/^127\.0\.0\.1:9 cannot be reached/) });
+  });
+
   test('verify finds damaged weights, rm removes them, gc frees space', async () => {
     const place = join(folder, 'zoo', 'resnet18_slim.tiny200');
     cpSync('zoo/resnet18_slim.tiny200', place, { recursive: true });
