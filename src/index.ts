@@ -4,13 +4,16 @@
  */
 
 export { AppError as MenagerieError, type ErrorCode, type ErrorExtras } from './common/errors.ts';
+export type { ConceptAccuracy, HierarchicalAccuracy } from './evaluation/hierarchical-accuracy.ts';
 export type {
   ClassifyOptions,
+  Concept,
   DrawOptions,
   ExplainOptions,
   Explanation,
   ImageAnswer,
   ImageInput,
+  NamedConcept,
   Prediction,
   Runtime,
 } from './library/answers.ts';

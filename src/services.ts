@@ -7,10 +7,12 @@ import { ImagePipeline } from './answering/image-pipeline.ts';
 import { TensorInference } from './answering/tensor-inference.ts';
 import { TfjsQuantizer } from './catalogue/export/tfjs-quantization.ts';
 import { FormatParity } from './catalogue/format-parity.ts';
+import { LabelCatalogue } from './catalogue/label-catalogue.ts';
 import { ModelAdministration } from './catalogue/model-administration.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { ModelControl } from './catalogue/model-control.ts';
 import { RepositoryWatch } from './catalogue/repository-watch.ts';
+import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
@@ -22,9 +24,11 @@ import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { processCpu } from './metrics/process-cpu.ts';
 import type { Tracing } from './metrics/tracing.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
+import { ClassHierarchies } from './registry/class-hierarchy.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
+import { readConceptGraph } from './registry/zoo.ts';
 import { Admission } from './serving/admission.ts';
 import { ConversionCache } from './serving/conversion-cache.ts';
 import { DecodeQueue } from './serving/decode-queue.ts';
@@ -43,11 +47,13 @@ export interface Services {
   readonly conversions: ConversionCache;
   readonly engines: EnginePool;
   readonly serving: ModelServing;
+  readonly hierarchies: ClassHierarchies;
   readonly classifier: ImageClassifier;
   readonly explainer: ImageExplainer;
   readonly inference: TensorInference;
   readonly control: ModelControl;
   readonly catalogue: ModelCatalogue;
+  readonly labels: LabelCatalogue;
   readonly administration: ModelAdministration;
   readonly puller: ModelPuller;
   readonly watch: RepositoryWatch;
@@ -70,6 +76,11 @@ export async function createServices(
   const store = await FileArtifactStore.open(storeDir, logger);
   const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
+  const hierarchies = new ClassHierarchies(
+    await readConceptGraph(config.zooDir, (file, thrown) =>
+      logger.warn({ file, reason: messageOf(thrown) }, 'the concepts of a labels file cannot be used'),
+    ),
+  );
 
   const parity = new FormatParity(logger);
   const conversions = new ConversionCache(join(config.dataDir, 'converted'), logger, ({ name }, converted) =>
@@ -128,7 +139,7 @@ export async function createServices(
     },
     onFailure: (model, ms) => statistics.countFailure(model, ms),
   });
-  const classifier = new ImageClassifier({ registry, defaultModel, pipeline });
+  const classifier = new ImageClassifier({ registry, defaultModel, hierarchies, pipeline });
   const inference = new TensorInference({ registry, conversions, pipeline });
   const explainer = new ImageExplainer({
     registry,
@@ -150,11 +161,13 @@ export async function createServices(
     conversions,
     engines,
     serving,
+    hierarchies,
     classifier,
     explainer,
     inference,
     control,
     catalogue: new ModelCatalogue({ ...config, version, registry, store, conversions, quantizer }),
+    labels: new LabelCatalogue({ registry, hierarchies }),
     administration: new ModelAdministration({ registry, store, conversions, repository, release }),
     puller: new ModelPuller({ seedDir: config.zooDir, pulledDir, settings: config.downloads }),
     watch,

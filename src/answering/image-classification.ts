@@ -1,6 +1,13 @@
 import { AppError } from '../common/errors.ts';
 import type { ImageWarning } from '../image/read-image.ts';
 import type { ImageTimings } from '../metrics/metrics.ts';
+import type {
+  BackedOffConcept,
+  ClassHierarchies,
+  ClassHierarchy,
+  ConceptScores,
+  ScoredConcept,
+} from '../registry/class-hierarchy.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
@@ -14,21 +21,34 @@ export interface ClassificationRequest {
   readonly runtime: RuntimeName;
   /** How many classes to name, the most probable first. */
   readonly topK: number;
-  /** Classes with a lower score are left out; 0..1. */
-  readonly threshold: number;
+  /**
+   * Classes and concepts with a lower score are left out; 0..1. When absent, it is 0 for classes, and for concepts
+   * `CONCEPT_THRESHOLD`.
+   */
+  readonly threshold?: number;
+  /** Whether to sum the scores of classes up the hypernyms of WordNet; false when absent. */
+  readonly hierarchy?: boolean;
   readonly images: readonly UploadedImage[];
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
 }
 
 /** A class and its probability. */
-export interface Prediction extends Label, RankedClass {}
+export interface Prediction extends Label, RankedClass {
+  /** With `hierarchy`: from the first hypernym of the class to the root; empty without a known synset. */
+  readonly path?: readonly ScoredConcept[];
+}
+
+/** The score that a concept needs when the client does not say: more likely than not. */
+export const CONCEPT_THRESHOLD = 0.5;
 
 /** Predictions for one image, or the error that it caused. */
 export type ImageResult =
   | {
       readonly filename: string;
       readonly predictions: readonly Prediction[];
+      /** With `hierarchy`: the most specific concept whose score passes the threshold; null when none does. */
+      readonly concept?: BackedOffConcept | null;
       /** Whether the best score is below the model's threshold; absent when the model has none. */
       readonly unknown?: boolean;
       /** Findings about the file; mostly none. */
@@ -50,6 +70,7 @@ export interface Classification {
 export interface ClassifierParts {
   readonly registry: Pick<Registry, 'resolveClassifier'>;
   readonly defaultModel: string;
+  readonly hierarchies: Pick<ClassHierarchies, 'of'>;
   readonly pipeline: Pick<ImagePipeline, 'run'>;
 }
 
@@ -77,16 +98,19 @@ export class ImageClassifier {
   /**
    * Classifies the images of one request. An image that cannot be read does not affect the others: its result is an
    * error.
-   * @throws AppError when the request fails as a whole: `model_not_found`, `queue_full`, `model_unavailable`, ...
+   * @throws AppError when the request fails as a whole: `model_not_found`, `queue_full`, `model_unavailable`, ...;
+   * `no_hierarchy` when hypernyms are wanted and no class has any
    */
   async classify(request: ClassificationRequest): Promise<Classification> {
     const start = performance.now();
     const { images, runtime, signal } = request;
-    const { registry, defaultModel, pipeline } = this.#parts;
+    const { registry, defaultModel, hierarchies, pipeline } = this.#parts;
     try {
       const model = registry.resolveClassifier(request.model ?? defaultModel);
+      const hierarchy = request.hierarchy ? hierarchies.of(model.manifest.labels) : undefined;
+      if (request.hierarchy && hierarchy === undefined) throw noHierarchy(model);
       const results = await pipeline.run({ model, runtime, images, signal }, (image, steps) =>
-        classifyImage(image, steps, model, request),
+        classifyImage(image, steps, { model, hierarchy, request }),
       );
       const timings = { totalMs: performance.now() - start };
       return { model: model.name, version: model.version, runtime, results, timings };
@@ -96,20 +120,28 @@ export class ImageClassifier {
   }
 }
 
+interface ImageTask {
+  readonly model: ModelVersion;
+  readonly hierarchy: ClassHierarchy | undefined;
+  readonly request: ClassificationRequest;
+}
+
 async function classifyImage(
   { filename, bytes, release }: UploadedImage,
   steps: PipelineSteps,
-  { manifest }: ModelVersion,
-  request: ClassificationRequest,
+  { model: { manifest }, hierarchy, request }: ImageTask,
 ): Promise<ImageResult> {
   try {
     const { pixels, decodeMs, warnings } = await steps.preprocess(bytes).finally(release);
     const computed = await steps.compute(pixels, decodeMs, { outputs: ['probabilities'] });
     const probabilities = outputOf(computed, 'probabilities');
     const { unknown_threshold: threshold } = manifest.file;
+    const predictions = predictionsOf(probabilities, manifest.labels, request);
     return {
       filename,
-      predictions: predictionsOf(probabilities, manifest.labels, request),
+      ...(hierarchy === undefined
+        ? { predictions }
+        : inHierarchy(predictions, hierarchy, hierarchy.scores(probabilities), request)),
       ...(threshold !== undefined && { unknown: probabilities.every((score) => score < threshold) }),
       warnings,
       timings: computed.timings,
@@ -123,9 +155,29 @@ async function classifyImage(
 function predictionsOf(
   probabilities: Float32Array,
   labels: readonly Label[],
-  { topK: count, threshold }: ClassificationRequest,
+  { topK: count, threshold = 0 }: ClassificationRequest,
 ): Prediction[] {
   return topK(probabilities, count, threshold).map((ranked) => predictionOf(ranked, labels));
+}
+
+function inHierarchy(
+  predictions: readonly Prediction[],
+  hierarchy: ClassHierarchy,
+  scores: ConceptScores,
+  { threshold = CONCEPT_THRESHOLD }: ClassificationRequest,
+): { predictions: readonly Prediction[]; concept: BackedOffConcept | null } {
+  return {
+    predictions: predictions.map((each) => ({ ...each, path: hierarchy.path(each.synset, scores) })),
+    concept: hierarchy.backOff(scores, threshold) ?? null,
+  };
+}
+
+function noHierarchy({ name }: ModelVersion): AppError {
+  return new AppError(
+    'no_hierarchy',
+    `no class of "${name}" has a synset of WordNet that the zoo knows: ask without the hierarchy, or train the model ` +
+      'with the synsets of its classes',
+  );
 }
 
 /** A class with its label; models of unlabelled classes count them. */

@@ -3,7 +3,7 @@ import { defineCommand } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { inputImages } from './image-paths.ts';
 import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
-import { choice, share, text, wholeNumber } from './options.ts';
+import { choice, flag, share, text, wholeNumber } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { UsageError } from './usage-error.ts';
 import { withZoo } from './with-zoo.ts';
@@ -18,14 +18,15 @@ export const classify = defineCommand({
   options: {
     model: text('<model>', 'name, name@version or name@alias (default: the default model)'),
     'top-k': wholeNumber('classes to print', 1, 5),
-    threshold: share('leave out classes with a lower probability', 0),
+    threshold: share('leave out what is less probable (default: 0; 0.5 for concepts)'),
+    hierarchy: flag('also name the most specific concept that is probable enough'),
     runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
     ...YES_OPTION,
   },
   run: async ({ values, positionals }, context) => {
     const { terminal, signal } = context;
     if (positionals.length === 0) throw new UsageError('the image is missing');
-    const { model, 'top-k': topK, threshold, runtime, yes } = values;
+    const { model, 'top-k': topK, threshold, hierarchy, runtime, yes } = values;
     const images = await inputImages(positionals);
     return withZoo(context, async (zoo) => {
       await offerPullInZoo(zoo, model, { yes }, context);
@@ -38,12 +39,19 @@ export const classify = defineCommand({
           const slice = images.slice(start, start + SLICE);
           const answers = await zoo.classify(
             slice.map(({ image }) => image),
-            { ...(model !== undefined && { model }), topK, threshold, runtime, signal },
+            {
+              ...(model !== undefined && { model }),
+              ...(threshold !== undefined && { threshold }),
+              topK,
+              hierarchy,
+              runtime,
+              signal,
+            },
           );
           bar.end();
           for (const [index, answer] of answers.entries()) {
             const name = slice[index]?.name ?? answer.image;
-            const { error, predictions, unknown, warnings } = answer;
+            const { error, predictions, concept, unknown, warnings } = answer;
             const heading = `${answer.model}, version ${answer.version}`;
             if (heading !== used) terminal.line(heading);
             used = heading;
@@ -54,15 +62,25 @@ export const classify = defineCommand({
             }
             if (unknown) terminal.line('  unknown: the model is not confident enough in any class');
             for (const { detail } of warnings) terminal.line(`  warning: ${detail}`);
+            if (concept)
+              terminal.line(
+                `  ${percent(concept.score)}  ${[concept, ...concept.path].map(({ label }) => label).join(' < ')}`,
+              );
+            if (concept === null) terminal.line('  no concept is probable enough');
             for (const { label, score } of predictions) {
-              terminal.line(`  ${(100 * score).toFixed(1).padStart(5)} %  ${label}`);
+              terminal.line(`  ${percent(score)}  ${label}`);
             }
             results.push({
               file: name,
               model: answer.model,
               version: answer.version,
               ...(error === undefined
-                ? { predictions, warnings, ...(unknown !== undefined && { unknown }) }
+                ? {
+                    predictions,
+                    warnings,
+                    ...(concept !== undefined && { concept }),
+                    ...(unknown !== undefined && { unknown }),
+                  }
                 : { error: { code: error.code, message: error.message } }),
             });
           }
@@ -77,3 +95,7 @@ export const classify = defineCommand({
     });
   },
 });
+
+function percent(score: number): string {
+  return `${(100 * score).toFixed(1).padStart(5)} %`;
+}

@@ -1,3 +1,4 @@
+import type { ConceptAccuracy, HierarchicalAccuracy } from '../evaluation/hierarchical-accuracy.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
@@ -9,8 +10,8 @@ import { withZoo } from './with-zoo.ts';
 export const evaluate = defineCommand({
   usage: '<model> <folder or zip>',
   details:
-    'Measures the top-1 and top-5 accuracy. The folder or zip has one folder per class, named by the synset or\n' +
-    'label of a class of the model.',
+    'Measures the top-1 and top-5 accuracy, and how near wrong answers are in WordNet. The folder or zip has one\n' +
+    'folder per class, named by the synset or label of a class of the model.',
   options: { runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'), ...YES_OPTION },
   run: ({ values: { runtime, yes }, positionals: [model, data, ...rest] }, context) => {
     expectEnd(rest);
@@ -22,11 +23,14 @@ export const evaluate = defineCommand({
       const bar = new ProgressBar('images');
       const onProgress = (done: number, total: number) => bar.update(done, total);
       const evaluation = await zoo.evaluate(name, path, { runtime, onProgress, signal }).finally(() => bar.end());
-      const { images, top1, top5, unknownClasses, unreadable } = evaluation;
+      const { images, top1, top5, hierarchy, unknownClasses, unreadable } = evaluation;
       const shares = `top-1 ${percent(top1)}, top-5 ${percent(top5)}`;
       terminal.line(`${evaluation.model} (${runtime}) on ${images} images of ${path}: ${shares}`);
+      if (hierarchy !== undefined) for (const line of hierarchyLines(hierarchy)) terminal.line(line);
       if (unknownClasses.length > 0) {
-        terminal.line(`not counted, because the model does not have these classes: ${unknownClasses.join(', ')}`);
+        terminal.line(
+          `not counted for the accuracy, because the model does not have these classes: ${unknownClasses.join(', ')}`,
+        );
       }
       for (const { name: file, reason } of unreadable) terminal.line(`not counted: ${file}: ${reason}`);
       terminal.document({ ...evaluation, runtime });
@@ -34,6 +38,22 @@ export const evaluate = defineCommand({
     });
   },
 });
+
+function hierarchyLines({ precision, recall, f1, mistakeDistance, classDepth, ...concepts }: HierarchicalAccuracy) {
+  const { concepts: all, conceptsOfMistakes: mistakes, conceptsOfOthers: others } = concepts;
+  const distance = mistakeDistance === undefined ? '' : `; mistakes are ${mistakeDistance.toFixed(2)} links away`;
+  return [
+    `hierarchical precision ${percent(precision)}, recall ${percent(recall)}, F ${percent(f1)}${distance}`,
+    `mean depth of the classes: ${classDepth.toFixed(1)}`,
+    `the concept at 0.5 is right: ${conceptWords(all)}`,
+    `  where the first class is wrong: ${conceptWords(mistakes)}`,
+    ...(others.images > 0 ? [`  where the model does not have the class: ${conceptWords(others)}`] : []),
+  ];
+}
+
+function conceptWords({ images, right, depth }: ConceptAccuracy): string {
+  return `${percent(right)} of ${images}${depth === undefined ? '' : `, at a mean depth of ${depth.toFixed(1)}`}`;
+}
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;

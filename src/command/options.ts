@@ -70,10 +70,11 @@ export function wholeNumber<D extends number | undefined = undefined>(
 }
 
 /** A number from 0 to 1. */
-export function share(words: string, fallback: number): Option<number> {
-  const read = (given: readonly string[]): number => {
+export function share<D extends number | undefined = undefined>(words: string, fallback?: D): Option<number | D> {
+  const read = (given: readonly string[]): number | D => {
     const typed = last(given);
-    const value = typed === undefined ? fallback : typed.trim() === '' ? Number.NaN : Number(typed);
+    if (typed === undefined) return fallback as D;
+    const value = typed.trim() === '' ? Number.NaN : Number(typed);
     if (value >= 0 && value <= 1) return value;
     throw new Error(`"${typed}" is not a number from 0 to 1`);
   };

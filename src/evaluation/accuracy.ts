@@ -1,10 +1,12 @@
-import type { Classification, ClassificationRequest } from '../answering/image-classification.ts';
+import type { Classification, ClassificationRequest, ImageResult } from '../answering/image-classification.ts';
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import { type Dataset, openImageSource, readDataset } from '../finetuning/dataset/dataset.ts';
+import type { ClassHierarchies } from '../registry/class-hierarchy.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
+import { type HierarchicalAccuracy, HierarchyTally } from './hierarchical-accuracy.ts';
 
 /** Input of `measureAccuracy`. */
 export interface AccuracyRequest {
@@ -12,6 +14,7 @@ export interface AccuracyRequest {
   readonly runtime: RuntimeName;
   /** A folder or zip with one folder per class, named by its synset or label. */
   readonly path: string;
+  readonly hierarchies: ClassHierarchies;
   /** Called after each image. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -22,7 +25,9 @@ export interface Accuracy {
   readonly images: number;
   readonly top1: number;
   readonly top5: number;
-  /** Classes of the data set that the model does not have. Their images are not counted. */
+  /** Absent when the classes of the model have no synsets. */
+  readonly hierarchy?: HierarchicalAccuracy;
+  /** Classes of the data set that the model does not have. Only `hierarchy.conceptsOfOthers` counts their images. */
   readonly unknownClasses: readonly string[];
   /** Images that cannot be read. They are not counted. */
   readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
@@ -38,20 +43,35 @@ const IN_FLIGHT = 64;
  */
 export async function measureAccuracy(
   classify: (request: ClassificationRequest) => Promise<Classification>,
-  { model, runtime, path, onProgress }: AccuracyRequest,
+  { model, runtime, path, hierarchies, onProgress }: AccuracyRequest,
 ): Promise<Accuracy> {
+  const { labels } = model.manifest;
+  const { graph } = hierarchies;
+  const hierarchy = hierarchies.of(labels) !== undefined;
+  const tally = new HierarchyTally(graph);
   const source = await openImageSource(path);
   try {
-    const { files, unknownClasses } = indexedFiles(await readDataset(source), model.manifest.labels);
+    const { known, others, unknownClasses } = indexedFiles(await readDataset(source), labels);
+    // Of a class that the model does not have, the concept above it may still be right.
+    const files = [...known, ...others.filter(({ synset }) => hierarchy && graph.find(synset) !== undefined)];
     const unreadable: { name: string; reason: string }[] = [];
     let done = 0;
     let top1 = 0;
     let top5 = 0;
-    const evaluate = async ({ file, index }: IndexedFile): Promise<void> => {
+    let images = 0;
+    const evaluate = async (wanted: IndexedFile | OtherFile): Promise<void> => {
+      const { file } = wanted;
       try {
-        const predicted = await topFive(await source.read(file), file.name);
-        top1 += predicted[0] === index ? 1 : 0;
-        top5 += predicted.includes(index) ? 1 : 0;
+        const { predictions, concept = null } = await topFive(await source.read(file), file.name);
+        if ('synset' in wanted) tally.addOther({ truth: wanted.synset, concept });
+        else {
+          const [first] = predictions;
+          images += 1;
+          top1 += first?.index === wanted.index ? 1 : 0;
+          top5 += predictions.some(({ index }) => index === wanted.index) ? 1 : 0;
+          const truth = labels[wanted.index]?.synset;
+          if (truth !== undefined && graph.find(truth) !== undefined) tally.add({ truth, concept }, first?.synset);
+        }
       } catch (thrown) {
         if (!(thrown instanceof AppError) || thrown.status >= 500) throw thrown;
         unreadable.push({ name: file.name, reason: messageOf(thrown) });
@@ -59,21 +79,28 @@ export async function measureAccuracy(
       onProgress?.(++done, files.length);
     };
     await forEachConcurrently(files, IN_FLIGHT, evaluate);
-    const images = files.length - unreadable.length;
     if (images === 0) throw new AppError('dataset_layout', `${path} has no image that can be read`);
-    return { images, top1: top1 / images, top5: top5 / images, unknownClasses, unreadable };
+    const near = tally.result();
+    return {
+      images,
+      top1: top1 / images,
+      top5: top5 / images,
+      ...(near !== undefined && { hierarchy: near }),
+      unknownClasses,
+      unreadable,
+    };
   } finally {
     await source.close();
   }
 
-  async function topFive(bytes: Uint8Array, filename: string): Promise<number[]> {
-    const request = { model: `${model.name}@${model.version}`, runtime, topK: 5, threshold: 0 };
+  async function topFive(bytes: Uint8Array, filename: string): Promise<Exclude<ImageResult, { error: AppError }>> {
+    const request = { model: `${model.name}@${model.version}`, runtime, topK: 5, hierarchy };
     const signal = new AbortController().signal;
     const { results } = await classify({ ...request, images: [{ filename, bytes }], signal });
     const [result] = results;
     if (result === undefined) throw new Error('the classifier returned no result for an image');
     if ('error' in result) throw result.error;
-    return result.predictions.map(({ index }) => index);
+    return result;
   }
 }
 
@@ -83,18 +110,33 @@ interface IndexedFile {
   readonly index: number;
 }
 
-function indexedFiles(dataset: Dataset, labels: readonly Label[]): { files: IndexedFile[]; unknownClasses: string[] } {
+interface OtherFile {
+  readonly file: Dataset['files'][number]['file'];
+  /** The class that the model does not have: a synset, if it is one. */
+  readonly synset: string;
+}
+
+interface IndexedFiles {
+  readonly known: IndexedFile[];
+  readonly others: OtherFile[];
+  readonly unknownClasses: string[];
+}
+
+function indexedFiles(dataset: Dataset, labels: readonly Label[]): IndexedFiles {
   const indices = new Map(
     labels.flatMap(({ label, synset }, index) => [
       [label, index],
       [synset ?? label, index],
     ]),
   );
-  const files = dataset.files.flatMap(({ file, label }) => {
+  const known: IndexedFile[] = [];
+  const others: OtherFile[] = [];
+  for (const { file, label } of dataset.files) {
     const index = indices.get(label);
-    return index === undefined ? [] : [{ file, index }];
-  });
-  if (files.length === 0) {
+    if (index === undefined) others.push({ file, synset: label });
+    else known.push({ file, index });
+  }
+  if (known.length === 0) {
     const some = dataset.classes.slice(0, 5).map((name) => `"${name}"`);
     throw new AppError(
       'dataset_layout',
@@ -103,5 +145,5 @@ function indexedFiles(dataset: Dataset, labels: readonly Label[]): { files: Inde
         `"${labels[0]?.synset ?? labels[0]?.label}"`,
     );
   }
-  return { files, unknownClasses: dataset.classes.filter((label) => !indices.has(label)) };
+  return { known, others, unknownClasses: dataset.classes.filter((label) => !indices.has(label)) };
 }

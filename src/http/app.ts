@@ -17,6 +17,7 @@ import { explainRoutes } from './routes/explain.ts';
 import { finetuneRoutes } from './routes/finetune.ts';
 import { inferenceRoutes } from './routes/inference.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { labelRoutes } from './routes/labels.ts';
 import { modelChangeRoutes } from './routes/model-changes.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
@@ -35,6 +36,7 @@ const ROUTES = [
   jobRoutes,
   modelRoutes,
   modelChangeRoutes,
+  labelRoutes,
   inferenceRoutes,
   predictionRoutes,
   repositoryRoutes,

@@ -12,6 +12,9 @@ export const share = z
   .regex(/^(0(\.\d*)?|1(\.0*)?|\.\d+)$/, 'must be a number from 0 to 1')
   .transform(Number);
 
+/** Schema of yes or no, given as text. */
+export const yesOrNo = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+
 /** Schema of one of several names. */
 export function oneOf<const Name extends string>(names: readonly Name[]) {
   return z.enum(names, `must be ${names.join(' or ')}`);

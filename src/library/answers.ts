@@ -16,8 +16,13 @@ export interface ClassifyOptions {
   readonly model?: string;
   /** How many classes to name, at least 1. Default 5. */
   readonly topK?: number;
-  /** Classes with a lower probability are left out, 0 to 1. Default 0. */
+  /** Classes and concepts with a lower probability are left out, 0 to 1. Default 0 for classes, 0.5 for concepts. */
   readonly threshold?: number;
+  /**
+   * Whether to sum the probabilities of classes up the hypernyms of WordNet, and to name the most specific concept that
+   * is probable enough. Default false.
+   */
+  readonly hierarchy?: boolean;
   /** Default `onnx`. */
   readonly runtime?: Runtime;
   /** Aborts the call, which then rejects with the signal's reason. */
@@ -33,6 +38,24 @@ export interface Prediction {
   readonly score: number;
   /** WordNet synset of the class, such as `n02509815`, if the model knows it. */
   readonly synset?: string | undefined;
+  /** With `hierarchy`: the concepts above the class, from its first hypernym to the root. */
+  readonly path?: readonly Concept[];
+}
+
+/** A concept of WordNet, and how probable it is that the image shows something of it. */
+export interface Concept {
+  readonly synset: string;
+  readonly label: string;
+  /** The sum of the probabilities of all classes below it, 0 to 1. */
+  readonly score: number;
+}
+
+/** The concept that is named for an image. */
+export interface NamedConcept extends Concept {
+  /** Links of the longest way from the root. */
+  readonly depth: number;
+  /** The concepts above it, from its first hypernym to the root. */
+  readonly path: readonly Concept[];
 }
 
 /** What a model says of one image. */
@@ -43,6 +66,11 @@ export interface ImageAnswer {
   readonly version: number;
   /** The most probable classes, the best first; none when the image could not be read. */
   readonly predictions: readonly Prediction[];
+  /**
+   * With `hierarchy`: the most specific concept whose probability reaches the threshold; null when none does. `dog`,
+   * where no breed is probable enough.
+   */
+  readonly concept?: NamedConcept | null;
   /** True when the model is less sure than the threshold that its training found; absent when it has none. */
   readonly unknown?: boolean;
   /** What is odd about the file although it could be read, such as a JPEG that ends early. */
@@ -101,8 +129,16 @@ export async function readImage(image: ImageInput, index: number): Promise<Named
 export function answerOf(image: string, model: { name: string; version: number }, result: ImageResult): ImageAnswer {
   const { name, version } = model;
   if ('error' in result) return { image, model: name, version, predictions: [], warnings: [], error: result.error };
-  const { predictions, unknown, warnings } = result;
-  return { image, model: name, version, predictions, warnings, ...(unknown !== undefined && { unknown }) };
+  const { predictions, concept, unknown, warnings } = result;
+  return {
+    image,
+    model: name,
+    version,
+    predictions,
+    warnings,
+    ...(concept !== undefined && { concept }),
+    ...(unknown !== undefined && { unknown }),
+  };
 }
 
 export function explanationOf({ timings: _, ...explanation }: ComputedExplanation): Explanation {

@@ -79,15 +79,17 @@ export class OpenedZoo implements Zoo {
 
   classify(images: readonly ImageInput[], options: ClassifyOptions = {}): Promise<ImageAnswer[]> {
     return this.#call(options.signal, async () => {
-      const { topK = 5, threshold = 0 } = options;
+      const { topK = 5, threshold, hierarchy } = options;
       expect(Number.isSafeInteger(topK) && topK >= 1, 'topK', 'a whole number of at least 1', topK);
-      expect(threshold >= 0 && threshold <= 1, 'threshold', 'a number from 0 to 1', threshold);
+      const isShare = threshold === undefined || (threshold >= 0 && threshold <= 1);
+      expect(isShare, 'threshold', 'a number from 0 to 1', threshold);
       const runtime = runtimeOf(options.runtime);
       // All images are answered by one version, wherever its alias points meanwhile.
       const reference = options.model ?? this.#config.defaultModel;
       await this.#pullAbsent(reference, options.signal);
       const model = this.services.registry.resolveClassifier(reference);
-      const how = { topK, threshold, runtime, signal: sharedSignal(options.signal) };
+      const named = { ...(threshold !== undefined && { threshold }), ...(hierarchy !== undefined && { hierarchy }) };
+      const how = { topK, ...named, runtime, signal: sharedSignal(options.signal) };
       const answers: ImageAnswer[] = [];
       const classifyOne = async ([index, image]: [number, ImageInput]): Promise<void> => {
         how.signal.throwIfAborted();
@@ -146,7 +148,7 @@ export class OpenedZoo implements Zoo {
   evaluate(reference: string, path: string, options: EvaluateOptions = {}): Promise<Evaluation> {
     const { onProgress } = options;
     return this.#call(options.signal, async () => {
-      const { classifier, registry } = this.services;
+      const { classifier, registry, hierarchies } = this.services;
       await this.#pullAbsent(reference, options.signal);
       const model = registry.resolveClassifier(reference);
       const signal = sharedSignal(options.signal);
@@ -154,6 +156,7 @@ export class OpenedZoo implements Zoo {
         model,
         runtime: runtimeOf(options.runtime),
         path,
+        hierarchies,
         ...(onProgress && { onProgress }),
       });
       return { model: model.name, version: model.version, ...accuracy };
@@ -240,7 +243,7 @@ export class OpenedZoo implements Zoo {
     { name, version }: ModelVersion,
     image: ImageInput,
     index: number,
-    how: Pick<ClassificationRequest, 'topK' | 'threshold' | 'runtime' | 'signal'>,
+    how: Pick<ClassificationRequest, 'topK' | 'threshold' | 'hierarchy' | 'runtime' | 'signal'>,
   ): Promise<ImageResult> {
     const model = `${name}@${version}`;
     let read: Awaited<ReturnType<typeof readImage>>;

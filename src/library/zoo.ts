@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { HierarchicalAccuracy } from '../evaluation/hierarchical-accuracy.ts';
 import type {
   ClassifyOptions,
   DrawOptions,
@@ -30,7 +31,9 @@ export interface Evaluation {
   /** Shares of them whose class is the most probable one, and among the five most probable; 0 to 1. */
   readonly top1: number;
   readonly top5: number;
-  /** Classes of the data set that the model does not have; their images are not counted. */
+  /** How near the answers are in the hypernym graph of WordNet; absent when the classes have no synsets. */
+  readonly hierarchy?: HierarchicalAccuracy;
+  /** Classes of the data set that the model does not have; only `hierarchy.conceptsOfOthers` counts their images. */
   readonly unknownClasses: readonly string[];
   /** Images that cannot be read; they are not counted. */
   readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
@@ -79,7 +82,8 @@ export interface ModelExport {
 export interface Zoo {
   /**
    * Names what images show. As many as make full batches are read at once, so a list may be long. Codes:
-   * `model_not_found`, `model_not_pulled`, `no_classifier`, `model_unavailable`, `queue_full`, `invalid_request`.
+   * `model_not_found`, `model_not_pulled`, `no_classifier`, `model_unavailable`, `queue_full`, `invalid_request`,
+   * `no_hierarchy`.
    * @returns an answer for each image, in their order; one that cannot be read has an `error`
    */
   classify(images: readonly ImageInput[], options?: ClassifyOptions): Promise<ImageAnswer[]>;

@@ -2,7 +2,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, readIfThere } from '../common/durable-files.ts';
 import { messageWithoutPath } from '../common/storage-error.ts';
-import { parseLabels } from './labels.ts';
+import { ConceptGraph } from './concept-graph.ts';
+import { type LabelsFile, parseLabels, parseLabelsFile } from './labels.ts';
 import {
   describeIssues,
   type Label,
@@ -107,11 +108,7 @@ export type NamedLabels = (name: string) => readonly Label[];
 
 /** Reads `labels/*.json` of the zoo. Each file is parsed on first use, so a broken one affects its models alone. */
 export async function readNamedLabels(zooDir: string): Promise<NamedLabels> {
-  const folder = join(zooDir, 'labels');
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.json')).sort();
-  const read = async (file: string) =>
-    [file.slice(0, -'.json'.length), await readFile(join(folder, file), 'utf8')] as const;
-  const texts = new Map(await Promise.all(files.map(read)));
+  const texts = await readLabelTexts(zooDir);
   const parsed = new Map<string, readonly Label[]>();
   return (name) => {
     const text = texts.get(name);
@@ -120,6 +117,38 @@ export async function readNamedLabels(zooDir: string): Promise<NamedLabels> {
     parsed.set(name, labels);
     return labels;
   };
+}
+
+/**
+ * Reads the concepts of `labels/*.json` and what lies above them.
+ * @param onProblem called for a file that is broken, whose concepts are left out
+ */
+export async function readConceptGraph(
+  zooDir: string,
+  onProblem: (file: string, thrown: unknown) => void,
+): Promise<ConceptGraph> {
+  const texts = await readLabelTexts(zooDir);
+  const concepts = [...texts].flatMap(([name, text]): LabelsFile['concepts'] => {
+    try {
+      const file = parseLabelsFile(text);
+      // Throws when concepts lie above themselves.
+      new ConceptGraph(file.concepts);
+      return file.concepts;
+    } catch (thrown) {
+      onProblem(`labels/${name}.json`, thrown);
+      return [];
+    }
+  });
+  return new ConceptGraph(concepts);
+}
+
+/** The texts of `labels/*.json`, by name. */
+async function readLabelTexts(zooDir: string): Promise<ReadonlyMap<string, string>> {
+  const folder = join(zooDir, 'labels');
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.json')).sort();
+  const read = async (file: string) =>
+    [file.slice(0, -'.json'.length), await readFile(join(folder, file), 'utf8')] as const;
+  return new Map(await Promise.all(files.map(read)));
 }
 
 /** Names of the models' folders; none when the folder does not exist. Hidden folders are unfinished pulls. */

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { ImageClassifier } from '../../src/answering/image-classification.ts';
 import { AppError } from '../../src/common/errors.ts';
+import { ClassHierarchies } from '../../src/registry/class-hierarchy.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
+import { readConceptGraph } from '../../src/registry/zoo.ts';
 import { fakePipeline, model } from './fake-pipeline.ts';
 
 /** Class 26 (golden retriever) is the most probable. */
@@ -9,10 +11,13 @@ const probabilities = new Float32Array(200);
 probabilities[26] = 0.7;
 probabilities[27] = 0.2;
 
+const hierarchies = new ClassHierarchies(await readConceptGraph('zoo', () => {}));
+
 function classifier(resolved: ModelVersion = model): ImageClassifier {
   return new ImageClassifier({
     registry: { resolveClassifier: () => resolved },
     defaultModel: model.name,
+    hierarchies,
     pipeline: fakePipeline({ probabilities }),
   });
 }
@@ -66,9 +71,12 @@ describe('classifying', () => {
     };
     const pipeline = fakePipeline({}, { use: (_model, _runtime, work) => work({ submit }) });
     const registry = { resolveClassifier: () => model };
-    const { results } = await new ImageClassifier({ registry, defaultModel: model.name, pipeline }).classify(
-      request('a', 'b', 'c'),
-    );
+    const { results } = await new ImageClassifier({
+      registry,
+      defaultModel: model.name,
+      hierarchies,
+      pipeline,
+    }).classify(request('a', 'b', 'c'));
     expect(results.map((result) => ('error' in result ? result.error.code : 'fine'))).toEqual([
       'fine',
       'internal',
@@ -87,6 +95,7 @@ describe('classifying', () => {
         },
       },
       defaultModel: 'none',
+      hierarchies,
       pipeline: fakePipeline({ probabilities }),
     });
     await expect(unknown.classify({ ...rest, images: lent })).rejects.toThrow('unknown model');
@@ -116,5 +125,54 @@ describe('an image of none of the classes', () => {
   test('is not reported by models without a threshold', async () => {
     const { results } = await classifier().classify(request('a'));
     expect(results[0]).not.toHaveProperty('unknown');
+  });
+});
+
+describe('the hierarchy', () => {
+  const labelled = (labels: readonly { label: string }[]): ModelVersion => ({
+    ...model,
+    manifest: { ...model.manifest, labels },
+  });
+
+  test('gives each prediction its path, and the image the most specific concept that is likely enough', async () => {
+    const { results } = await classifier().classify({ ...request('a'), threshold: 0.8, hierarchy: true });
+    expect(results[0]).toMatchObject({
+      predictions: [],
+      concept: {
+        label: 'retriever',
+        score: expect.closeTo(0.9),
+        path: expect.arrayContaining([expect.objectContaining({ label: 'dog', score: expect.closeTo(0.9) })]),
+      },
+    });
+  });
+
+  test('needs one half where the client says nothing, and then lists the classes all the same', async () => {
+    const { threshold: _, ...rest } = request('a');
+    const { results } = await classifier().classify({ ...rest, hierarchy: true });
+    expect(results[0]).toMatchObject({
+      predictions: [
+        { label: 'golden retriever', path: expect.arrayContaining([expect.objectContaining({ label: 'dog' })]) },
+        { label: 'Labrador retriever' },
+      ],
+      concept: { label: 'golden retriever' },
+    });
+  });
+
+  test('is null where no concept is likely enough', async () => {
+    const { results } = await classifier().classify({ ...request('a'), threshold: 1, hierarchy: true });
+    expect(results[0]).toMatchObject({ concept: null });
+  });
+
+  test('is absent unless it is wanted', async () => {
+    const { results } = await classifier().classify(request('a'));
+    expect(JSON.stringify(results)).not.toMatch(/concept|path/);
+  });
+
+  test('cannot be had of a model without synsets', async () => {
+    const asked = classifier(labelled([{ label: 'on' }, { label: 'off' }])).classify({
+      ...request('a'),
+      hierarchy: true,
+    });
+    await expect(asked).rejects.toMatchObject({ code: 'no_hierarchy' });
   });
 });

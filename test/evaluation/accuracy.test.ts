@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import type { Classification, ClassificationRequest } from '../../src/answering/image-classification.ts';
 import { AppError } from '../../src/common/errors.ts';
 import { measureAccuracy } from '../../src/evaluation/accuracy.ts';
-import { readZoo } from '../../src/registry/zoo.ts';
+import { ClassHierarchies } from '../../src/registry/class-hierarchy.ts';
+import { readConceptGraph, readZoo } from '../../src/registry/zoo.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 import { expectStatedAccuracy } from './measured-accuracy.ts';
 
@@ -18,9 +19,13 @@ describe(`measuring the accuracy${tinyVal === undefined ? ` (${SHARED_ABSENT})` 
   });
 });
 
+const DOG = { synset: 'n02084071', label: 'dog', score: 0.8, depth: 13, path: [] };
+
 describe('measureAccuracy', () => {
   let folder: string;
+  let hierarchies: ClassHierarchies;
   beforeAll(async () => {
+    hierarchies = new ClassHierarchies(await readConceptGraph('zoo', () => {}));
     folder = await mkdtemp(join(tmpdir(), 'menagerie-accuracy-'));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -34,7 +39,7 @@ describe('measureAccuracy', () => {
       await mkdir(join(path, name));
       for (const [index, rank] of images.entries()) await writeFile(join(path, name, `${rank}_${index}.jpg`), '');
     }
-    const classify = async ({ images: [image] }: ClassificationRequest): Promise<Classification> => {
+    const classify = async ({ images: [image], hierarchy }: ClassificationRequest): Promise<Classification> => {
       const filename = image?.filename ?? '';
       const rank = Number.parseInt(basename(filename), 10);
       const index = model.manifest.labels.findIndex(({ label }) => label === basename(dirname(filename)));
@@ -42,14 +47,17 @@ describe('measureAccuracy', () => {
         index: i === rank ? index : -1,
         label: '',
         score: 0,
+        ...(i === rank && { synset: model.manifest.labels[index]?.synset }),
       }));
       const timings = { decodeMs: 0, queueMs: 0, inferenceMs: 0, batchSize: 1 };
       const error = new AppError('corrupt_image', 'not an image');
       const results =
-        rank < 0 ? [{ filename, error }] : [{ filename, predictions, unknown: false, warnings: [], timings }];
+        rank < 0
+          ? [{ filename, error }]
+          : [{ filename, predictions, ...(hierarchy && { concept: DOG }), warnings: [], timings }];
       return { model: model.name, version: model.version, runtime: 'onnx', results, timings: { totalMs: 0 } };
     };
-    return measureAccuracy(classify, { model, runtime: 'onnx', path });
+    return measureAccuracy(classify, { model, runtime: 'onnx', path, hierarchies });
   }
 
   it('counts how often the true class is first and how often it is among the first five', async () => {
@@ -62,6 +70,17 @@ describe('measureAccuracy', () => {
     expect({ images, top1 }).toEqual({ images: 1, top1: 1 });
     expect(unknownClasses).toEqual(['zebrafish']);
     expect(unreadable).toEqual([{ name: 'Chihuahua/-1_1.jpg', reason: 'not an image' }]);
+  });
+
+  it('measures how near the answers are in WordNet, also for classes that the model does not have', async () => {
+    const { images, top1, hierarchy } = await measure({ Chihuahua: [0, 3], 'lesser panda': [1], n02110185: [0] });
+    expect({ images, top1 }).toEqual({ images: 3, top1: 1 / 3 });
+    expect(hierarchy).toMatchObject({
+      // Every image is said to show a dog, and the husky of n02110185 is one.
+      concepts: { images: 3, right: 2 / 3, depth: 13 },
+      conceptsOfMistakes: { images: 2, right: 1 / 2 },
+      conceptsOfOthers: { images: 1, right: 1 },
+    });
   });
 
   it('refuses data without a class of the model, and without an image that can be read', async () => {

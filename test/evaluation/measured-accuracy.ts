@@ -12,7 +12,8 @@ export async function expectStatedAccuracy(name: string, path: string): Promise<
   try {
     const model = services.registry.resolve(name);
     const classify = services.classifier.classify.bind(services.classifier);
-    const measured = await measureAccuracy(classify, { model, runtime: 'onnx', path });
+    const { hierarchies } = services;
+    const measured = await measureAccuracy(classify, { model, runtime: 'onnx', path, hierarchies });
     const stated = model.manifest.file.accuracy.find(({ images }) => images === 1000);
     expect(measured.images).toBe(1000);
     expect(Math.abs(100 * measured.top1 - (stated?.top1 ?? 0))).toBeLessThan(0.5);

@@ -28,7 +28,13 @@ const LABELS = ['red', 'green', 'blue'] as const;
 
 /** Decodes for real, then tells how red, green and blue the middle of the picture is. */
 export const colourClassifier: Pick<ImageClassifier, 'classify'> = {
-  async classify({ model = MODEL, runtime, topK, threshold, images }: ClassificationRequest): Promise<Classification> {
+  async classify({
+    model = MODEL,
+    runtime,
+    topK,
+    threshold = 0,
+    images,
+  }: ClassificationRequest): Promise<Classification> {
     if (model !== MODEL) throw new AppError('model_not_found', `there is no model "${model}"; there are ${MODEL}`);
     const results = images.map(async ({ filename, bytes }): Promise<ImageResult> => {
       try {

@@ -17,8 +17,10 @@ const ROUTE_SCOPES: Readonly<Record<string, Scope | 'open'>> = {
 
   'POST /classify': 'classify',
   'POST /explain': 'classify',
+  'GET /labels/{synset}': 'classify',
   'GET /models': 'classify',
   'GET /models/{id}': 'classify',
+  'GET /models/{id}/labels': 'classify',
   'GET /models/{id}/pull': 'classify',
   'GET /models/{id}/pull/events': 'classify',
   'GET /v2': 'classify',

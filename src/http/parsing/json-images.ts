@@ -44,7 +44,10 @@ export function parseJsonImages(body: Buffer, limits: ParserLimits): JsonImages 
     images.map(({ bytes }) => bytes),
     limits,
   );
-  const fields = Object.entries(options).map(([name, value]) => [name, typeof value === 'number' ? `${value}` : value]);
+  const fields = Object.entries(options).map(([name, value]) => [
+    name,
+    typeof value === 'number' || typeof value === 'boolean' ? `${value}` : value,
+  ]);
   return { fields: Object.fromEntries(fields), images };
 }
 

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Classification, ImageClassifier, ImageResult } from '../../answering/image-classification.ts';
+import type { Classification, ImageClassifier, ImageResult, Prediction } from '../../answering/image-classification.ts';
 import { AppError } from '../../common/errors.ts';
 import { RUNTIME_NAMES } from '../../runtime/session.ts';
 import { clientSignal } from '../client-gone.ts';
 import { noteWork } from '../middleware/request-state.ts';
-import { oneOf, parseOptions, share } from '../options.ts';
+import { oneOf, parseOptions, share, yesOrNo } from '../options.ts';
 import { problemOf } from '../problem.ts';
 import { hundredths, send } from '../respond.ts';
 import { type AutoPullDependencies, orPull } from './auto-pull.ts';
@@ -13,7 +13,7 @@ import { createImageReader, type ImageBodyDependencies } from './image-body.ts';
 import type { Route } from './route.ts';
 
 const DEFAULT_TOP_K = 5;
-/** Predictions in one answer: 20 MB of JSON. */
+/** Predictions in one answer, or concepts above them: 20 MB of JSON. */
 const MAX_PREDICTIONS = 200_000;
 
 const optionsSchema = z.strictObject({
@@ -24,7 +24,8 @@ const optionsSchema = z.strictObject({
     .transform(Number)
     .default(DEFAULT_TOP_K),
   runtime: oneOf(RUNTIME_NAMES).default('onnx'),
-  threshold: share.default(0),
+  threshold: share.optional(),
+  hierarchy: yesOrNo.optional(),
 });
 
 type ClassifyDependencies = ImageBodyDependencies &
@@ -43,13 +44,15 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
         const { requestId, startedAt } = response.locals;
         const { fields, images } = await readImages(request, response);
         const receivedAt = performance.now();
-        const { top_k: topK, threshold, runtime, model } = parseOptions(optionsSchema, request.query, fields);
+        const options = parseOptions(optionsSchema, request.query, fields);
+        const { top_k: topK, threshold, hierarchy, runtime, model } = options;
         noteWork(response, { ...(model !== undefined && { model }), images: images.length });
         const classification = await classifier.classify({
           ...(model !== undefined && { model }),
           runtime,
           topK,
-          threshold,
+          ...(threshold !== undefined && { threshold }),
+          ...(hierarchy !== undefined && { hierarchy }),
           images,
           signal: clientSignal(response),
         });
@@ -72,12 +75,12 @@ async function classificationJson(
   requestId: string,
   { startedAt, receivedAt }: { readonly startedAt: number; readonly receivedAt: number },
 ): Promise<string> {
-  const predictions = results.reduce((sum, result) => sum + ('error' in result ? 0 : result.predictions.length), 0);
+  const predictions = results.reduce((sum, result) => sum + ('error' in result ? 0 : entries(result.predictions)), 0);
   if (predictions > MAX_PREDICTIONS) {
     throw new AppError(
       'invalid_request',
-      `The answer would have ${predictions} predictions, and the limit is ${MAX_PREDICTIONS}; send fewer ` +
-        'images or a smaller top_k.',
+      `The answer would have ${predictions} predictions and concepts above them, and the limit is ` +
+        `${MAX_PREDICTIONS}; send fewer images or a smaller top_k.`,
       { context: { max_predictions: MAX_PREDICTIONS } },
     );
   }
@@ -95,13 +98,25 @@ async function classificationJson(
   return `${head.slice(0, -1)},"results":[${written.join(',')}],"timings":${durations}}`;
 }
 
+/** Entries of lists that predictions take: one each, and one for each concept above it. */
+function entries(predictions: readonly Prediction[]): number {
+  return predictions.reduce((sum, { path = [] }) => sum + 1 + path.length, 0);
+}
+
 function resultDocument(result: ImageResult, requestId: string) {
   const { filename } = result;
   if ('error' in result) return { filename, error: problemOf(result.error, requestId) };
   const { decodeMs, queueMs, inferenceMs, batchSize } = result.timings;
   return {
     filename,
-    predictions: result.predictions.map(({ label, score, index, synset = null }) => ({ label, score, index, synset })),
+    predictions: result.predictions.map(({ label, score, index, synset = null, path }) => ({
+      label,
+      score,
+      index,
+      synset,
+      ...(path !== undefined && { path }),
+    })),
+    ...(result.concept !== undefined && { concept: result.concept }),
     ...(result.unknown !== undefined && { unknown: result.unknown }),
     ...(result.warnings.length > 0 && { warnings: result.warnings }),
     timings: {

@@ -41,6 +41,8 @@ export type ImageClasses = {
   readonly filename: Filename;
   /** Most probable class first; fewer than `top_k` when the model has fewer classes or scores are below `threshold`. */
   readonly predictions: readonly Prediction[];
+  /** Only with `hierarchy=true`: the most specific concept of WordNet that reaches `threshold`, such as `dog` where no breed does; null when none does. */
+  readonly concept?: BackedOffConcept | null | undefined;
   /** Fine-tuned models only: whether the best score is lower than `unknown_threshold` of the card, so that the image may show none of the classes. */
   readonly unknown?: boolean | undefined;
   readonly warnings?: ImageWarnings | undefined;
@@ -80,6 +82,89 @@ export type Prediction = {
   readonly index: number;
   /** The class in WordNet 3.0, when it is known. */
   readonly synset: string | null;
+  /** Only with `hierarchy=true`: from the class's first hypernym to the root; empty for a class without a synset that the zoo knows. */
+  readonly path?: readonly ScoredConcept[] | undefined;
+};
+
+/** A noun of WordNet 3.0 by its offset. */
+export type Synset = string;
+
+export type ScoredConcept = {
+  readonly synset: Synset;
+  readonly label: string;
+  /** Sum of the scores of all classes below it. */
+  readonly score: number;
+};
+
+export type BackedOffConcept = {
+  readonly synset: Synset;
+  readonly label: string;
+  /** Sum of the scores of all classes below it. */
+  readonly score: number;
+  /** Links of the longest way from the root. */
+  readonly depth: number;
+  /** From its first hypernym to the root. */
+  readonly path: readonly ScoredConcept[];
+};
+
+export type NamedConcept = {
+  readonly synset: Synset;
+  readonly label: string;
+};
+
+/** All names of the concept, the label among them. */
+export type ConceptNames = readonly string[];
+
+export type Concept = {
+  readonly synset: Synset;
+  readonly label: string;
+  readonly names: ConceptNames;
+  /** What it is */
+  readonly gloss: string | null;
+  /** Links of the longest way from the root. */
+  readonly depth: number;
+  /** Its hypernyms; none at the root. */
+  readonly parents: readonly NamedConcept[];
+  /** What is directly below it, as far as the model, or without `model` any labels file of the zoo, has a class there. */
+  readonly children: readonly NamedConcept[];
+  /** From its first hypernym to the root. */
+  readonly path: readonly NamedConcept[];
+  /** Only with `model`. */
+  readonly model?: string | undefined;
+  /** Only with `model`. */
+  readonly version?: number | undefined;
+  /** Only with `model`: the classes of the model that the concept is or has below it. */
+  readonly classes?: readonly {
+    readonly index: number;
+    readonly label: string;
+  }[] | undefined;
+};
+
+export type ModelLabels = {
+  readonly model: string;
+  readonly version: number;
+  /** The classes in the order of the model's outputs. */
+  readonly classes: readonly {
+    readonly index: number;
+    readonly label: string;
+    readonly synset: string | null;
+  }[];
+  /** The synsets of the classes and all that lies above them, the deepest first; none when the classes have no synsets that the zoo knows. */
+  readonly concepts: readonly {
+    readonly synset: Synset;
+    readonly label: string;
+    readonly names: ConceptNames;
+    /** What it is */
+    readonly gloss: string | null;
+    /** Links of the longest way from the root. */
+    readonly depth: number;
+    /** Its hypernyms. */
+    readonly parents: readonly Synset[];
+    /** What is directly below it, as far as the model has a class there. */
+    readonly children: readonly Synset[];
+    /** Indices of the classes that it is or has below it. */
+    readonly classes: readonly number[];
+  }[];
 };
 
 export type Explanation = {
@@ -714,7 +799,7 @@ export type Problem = {
 };
 
 /** Stable. New codes may be added. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "key_invalid" | "key_missing" | "scope_missing" | "rate_limited" | "cross_origin" | "host_not_allowed" | "job_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "tensorflow_missing" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "key_invalid" | "key_missing" | "scope_missing" | "rate_limited" | "cross_origin" | "host_not_allowed" | "job_not_found" | "label_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "no_hierarchy" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "tensorflow_missing" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
 
 /** Parameters, body and response of each operation, by its `operationId`. */
 export interface Operations {
@@ -726,6 +811,7 @@ export interface Operations {
       readonly top_k?: TopK | undefined;
       readonly runtime?: Runtime | undefined;
       readonly threshold?: Threshold | undefined;
+      readonly hierarchy?: boolean | undefined;
     };
     readonly body: FormData | Blob;
     readonly answer: Classification;
@@ -816,6 +902,17 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Response | undefined;
   };
+  /** Get a class or a concept above classes */
+  readonly describeLabel: {
+    readonly path: {
+      readonly synset: Synset;
+    };
+    readonly query: {
+      readonly model?: ModelReference | undefined;
+    };
+    readonly body: undefined;
+    readonly answer: Concept;
+  };
   /** List the models */
   readonly listModels: {
     readonly path: Record<never, never>;
@@ -840,6 +937,15 @@ export interface Operations {
     readonly query: Record<never, never>;
     readonly body: undefined;
     readonly answer: undefined;
+  };
+  /** List the classes of a model and the concepts above them */
+  readonly listLabels: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelLabels;
   };
   /** Promote a version, or roll back to it */
   readonly setAlias: {
@@ -1194,9 +1300,11 @@ export const OPERATIONS = {
   describeJob: { method: 'GET', path: '/jobs/{id}' },
   cancelJob: { method: 'DELETE', path: '/jobs/{id}' },
   followJob: { method: 'GET', path: '/jobs/{id}/events' },
+  describeLabel: { method: 'GET', path: '/labels/{synset}' },
   listModels: { method: 'GET', path: '/models' },
   describeModel: { method: 'GET', path: '/models/{id}' },
   removeVersion: { method: 'DELETE', path: '/models/{id}' },
+  listLabels: { method: 'GET', path: '/models/{id}/labels' },
   setAlias: { method: 'PUT', path: '/models/{id}/aliases/{alias}' },
   removeAlias: { method: 'DELETE', path: '/models/{id}/aliases/{alias}' },
   pullModel: { method: 'POST', path: '/models/{id}/pull' },
