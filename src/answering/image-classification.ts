@@ -40,7 +40,7 @@ export interface Prediction extends Label, RankedClass {
 }
 
 /** The score that a concept needs when the client does not say: more likely than not. */
-export const CONCEPT_THRESHOLD = 0.5;
+const CONCEPT_THRESHOLD = 0.5;
 
 /** Predictions for one image, or the error that it caused. */
 export type ImageResult =
