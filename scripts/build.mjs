@@ -1,5 +1,5 @@
-// Compiles the code and builds the page, each only if its sources are not those of the last build. It is plain
-// JavaScript, because it runs before anything is compiled.
+// Compiles the code, builds the page and puts ONNX Runtime beside them, each only if its sources are not those of the last
+// build. It is plain JavaScript, because it runs before anything is compiled.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import { bundleOnnxRuntime, canBundleOnnxRuntime, ONNX_RUNTIME } from './onnx-runtime.mjs';
 
 /** The folder of package.json. */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -32,26 +33,29 @@ const COMPRESSORS = {
  * @returns {Promise<number>} the exit code: 0 when the code is there, though the page may be missing
  */
 export async function build() {
-  const wanted = { code: digestOf(CODE), page: digestOf(PAGE) };
+  const wanted = { code: digestOf(CODE), page: digestOf(PAGE), runtime: digestOf(ONNX_RUNTIME) };
   const built = readDigests();
   const changed = {
     code: wanted.code !== built.code || !existsSync(join(ROOT, CODE.made)),
     page: wanted.page !== built.page || !existsSync(join(ROOT, PAGE.made)),
+    runtime: wanted.runtime !== built.runtime || !existsSync(join(ROOT, ONNX_RUNTIME.made)),
   };
-  if (changed.code && !existsSync(join(ROOT, COMPILER))) {
+  if ((changed.code && !existsSync(join(ROOT, COMPILER))) || (changed.runtime && !canBundleOnnxRuntime(ROOT))) {
     console.error(
-      'Menagerie is not built, and the compiler is not installed, as in every installation for production: ' +
+      'Menagerie is not built, and what builds it is not installed, as in every installation for production: ' +
         'type "npm ci --include=dev && npm start".',
     );
     return 1;
   }
+  if (changed.runtime) bundleOnnxRuntime(ROOT);
   const [status, hasPage] = await Promise.all([changed.code ? compile() : 0, changed.page ? bundle() : true]);
   if (!hasPage) console.error('The page could not be built: / leads to /docs instead.');
   const done = {
     code: status === 0 ? wanted.code : undefined,
     page: hasPage ? wanted.page : undefined,
+    runtime: wanted.runtime,
   };
-  if ((changed.code || changed.page) && existsSync(join(ROOT, 'dist'))) {
+  if (Object.values(changed).includes(true) && existsSync(join(ROOT, 'dist'))) {
     writeFileSync(join(ROOT, DIGESTS), JSON.stringify(done));
   }
   return status;

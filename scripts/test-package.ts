@@ -2,9 +2,9 @@
  * Tests the package as users get it: packs it, installs the tarball into an empty folder, and runs what is installed
  * there, before and after `menagerie prune`, and without TensorFlow.js.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -15,9 +15,11 @@ const USAGE = `usage: npm run test:package
 
 Packs the package, installs the tarball into an empty folder, and tests what is installed there.`;
 
+/** Where the package has ONNX Runtime, with the libraries of all systems. */
+const ONNX_RUNTIME = 'dist/node_modules';
 /** Everything that may be in the tarball. */
 const CONTENTS =
-  /^(?:package\.json|README\.md|LICENSE|openapi\.yaml|dist\/src\/[\w/-]+\.(?:js|d\.ts)|dist\/web\/(?:index\.html|assets\/[\w.-]+)|zoo\/[\w./-]+\.(?:json|safetensors|py))$/;
+  /^(?:package\.json|README\.md|LICENSE|openapi\.yaml|dist\/src\/[\w/-]+\.(?:js|d\.ts)|dist\/web\/(?:index\.html|assets\/[\w.-]+)|dist\/node_modules\/onnxruntime-(?:common|node)\/.+|zoo\/[\w./-]+\.(?:json|safetensors|py))$/;
 /** Files without which it is not complete. */
 const REQUIRED = [
   'LICENSE',
@@ -28,8 +30,11 @@ const REQUIRED = [
   'dist/web/index.html',
   'openapi.yaml',
   'zoo/resnet18_slim.tiny200/manifest.json',
+  ...['linux/x64', 'linux/arm64', 'darwin/arm64', 'win32/x64', 'win32/arm64'].map(
+    (system) => `${ONNX_RUNTIME}/onnxruntime-node/bin/napi-v6/${system}/onnxruntime_binding.node`,
+  ),
 ];
-const MOST_BYTES = 20e6;
+const MOST_BYTES = 80e6;
 /** What an installation may take that has been pruned. */
 const MOST_INSTALLED_MEGABYTES = 150;
 
@@ -46,8 +51,8 @@ try {
   const consumer = join(folder, 'consumer');
   await mkdir(consumer);
   await writeFile(join(consumer, 'package.json'), '{ "private": true }');
-  // Without scripts, as README says: that of onnxruntime-node downloads libraries for graphics cards.
-  npm(consumer, 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball);
+  // With the scripts of the packages that it installs, as npm 10 and 11 run them.
+  npm(consumer, 'install', '--prefer-offline', '--no-audit', '--no-fund', tarball);
   process.chdir(consumer);
   console.log(`installed: ${megabytes(consumer)} MB`);
 
@@ -77,6 +82,13 @@ try {
     const blue = await ask(server, '/classify?model=colours', await readFile(join(images, 'blue', '0.png')));
     check('a model that was taught answers', /"label":"blue"/.test(blue.text));
   });
+
+  const listed = { encoding: 'utf8', env: { ...process.env, DATA_DIR: dataDir } } as const;
+  const runtime = join('node_modules', 'menagerie', ONNX_RUNTIME);
+  await rename(runtime, `${runtime}-gone`);
+  const { stderr } = spawnSync('npm', ['exec', '--', 'menagerie', 'classify', images], listed);
+  check('without ONNX Runtime, an error says what to type', stderr.includes('"npm ci" brings them back'));
+  await rename(`${runtime}-gone`, runtime);
 
   await rm(join(consumer, 'node_modules', '@tensorflow'), { recursive: true });
   console.log(`without TensorFlow.js: ${megabytes(consumer)} MB`);

@@ -2,7 +2,6 @@ import { lstat, readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, normalize, sep } from 'node:path';
 import { z } from 'zod';
-import { packageFile } from '../common/package-files.ts';
 
 /** Whether a file of a package is needed to run Menagerie here. The path is relative to the package, with slashes. */
 type IsNeeded = (path: string, main: string) => boolean;
@@ -25,10 +24,8 @@ const isNotForBare: IsNeeded = (path) => !path.startsWith('prebuilds/');
 
 /** The packages of which much is not needed. Those that are not installed are passed over. */
 const PACKAGES: Readonly<Record<string, IsNeeded>> = {
-  // The libraries of all platforms, and those for graphics cards, which its install script downloads.
-  'onnxruntime-node': (path) =>
-    !path.startsWith('bin/') ||
-    (path.includes(`/${process.platform}/${process.arch}/`) && !path.includes('libonnxruntime_providers_')),
+  // The libraries of all platforms.
+  'onnxruntime-node': (path) => !path.startsWith('bin/') || path.includes(`/${process.platform}/${process.arch}/`),
   '@tensorflow/tfjs': isRunByNode,
   '@tensorflow/tfjs-backend-cpu': isRunByNode,
   '@tensorflow/tfjs-backend-wasm': isRunByNode,
@@ -65,8 +62,8 @@ export async function findPrunableFiles(): Promise<PrunableFile[]> {
 
 /** Where a package that Menagerie loads is installed; undefined where it is not. */
 async function folderOf(name: string): Promise<string | undefined> {
-  // Looked for by its folder: not every package lets its package.json be resolved.
-  const candidates = createRequire(packageFile('package.json')).resolve.paths(name) ?? [];
+  // Looked for by its folder: not every package lets its package.json be resolved. ONNX Runtime is beside this code.
+  const candidates = createRequire(import.meta.url).resolve.paths(name) ?? [];
   for (const candidate of candidates) {
     const folder = join(candidate, name);
     if (await lstat(join(folder, 'package.json')).catch(() => undefined)) return folder;

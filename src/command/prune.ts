@@ -6,9 +6,9 @@ import { expectEnd, flag } from './options.ts';
 export const prune = defineCommand({
   usage: '',
   details:
-    'Removes what an installation does not need on this machine: libraries of ONNX Runtime for other systems and\n' +
-    'graphics cards, and sources, types, maps and browser builds of TensorFlow.js, Swagger UI and others. It is\n' +
-    'for images of containers; npm ci brings everything back.',
+    'Removes what an installation does not need on this machine: libraries of ONNX Runtime for other systems, and\n' +
+    'sources, types, maps and browser builds of TensorFlow.js, Swagger UI and others. It is for images of\n' +
+    'containers; npm ci brings everything back.',
   options: { 'dry-run': flag('remove nothing: say how much would be removed') },
   run: async ({ positionals, values: { 'dry-run': dryRun } }, { terminal }) => {
     expectEnd(positionals);

@@ -1,5 +1,6 @@
-import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import type { Tensor as OnnxTensor } from 'onnxruntime-node';
 import type { PixelTensor } from '../common/tensor.ts';
+import { onnxRuntime } from './onnx-runtime.ts';
 
 /** A value of an ONNX model. 64-bit integers are converted to numbers. */
 export interface OnnxValue {
@@ -20,7 +21,7 @@ export async function evaluateOnnx(
   batches: readonly PixelTensor[],
   outputs: readonly string[],
 ): Promise<ReadonlyMap<string, OnnxValue>[]> {
-  const session = await InferenceSession.create(path, {
+  const session = await onnxRuntime.InferenceSession.create(path, {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'disabled',
     logSeverityLevel: 4,
@@ -28,7 +29,7 @@ export async function evaluateOnnx(
   try {
     const answers: Map<string, OnnxValue>[] = [];
     for (const { data, shape } of batches) {
-      const results = await session.run({ pixels: new OnnxTensor('uint8', data, [...shape]) }, outputs);
+      const results = await session.run({ pixels: new onnxRuntime.Tensor('uint8', data, [...shape]) }, outputs);
       answers.push(new Map(outputs.map((name) => [name, numbersOf(name, results[name])])));
     }
     return answers;

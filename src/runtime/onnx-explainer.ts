@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
-import { type InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
 import { messageOf } from '../common/errors.ts';
 import { DamagedFileError, type FileDigest, verifyFiles } from '../common/file-digest.ts';
+import { onnxRuntime } from './onnx-runtime.ts';
 import type { ExplainedClasses } from './session.ts';
 
 /**
@@ -38,7 +39,7 @@ export class OnnxExplainer {
     const best = mostProbable(probabilities.data, probabilities.dims[0] ?? 1);
     const chosen = BigInt64Array.from(best, (index, row) => BigInt(classes[row] ?? index));
     const session = await this.#verifiedSession();
-    const classTensor = new OnnxTensor('int64', chosen, [chosen.length]);
+    const classTensor = new onnxRuntime.Tensor('int64', chosen, [chosen.length]);
     const { explanation } = await session.run({ activations, features, class: classTensor });
     if (explanation === undefined) throw new Error('the explanation model has no output named explanation');
     return explanation;

@@ -1,6 +1,7 @@
-import { env, InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
 import type { PixelTensor } from '../common/tensor.ts';
 import { OnnxExplainer } from './onnx-explainer.ts';
+import { onnxRuntime } from './onnx-runtime.ts';
 import { type AnswerName, type Outputs, requireFittingPixels, type Session, type SessionSource } from './session.ts';
 
 /**
@@ -8,18 +9,18 @@ import { type AnswerName, type Outputs, requireFittingPixels, type Session, type
  * @throws Error when the file is no model
  */
 export async function openOnnxSession({ path, files = [], explanation, threads }: SessionSource): Promise<Session> {
-  const session = await InferenceSession.create(path, sessionOptions(threads));
+  const session = await onnxRuntime.InferenceSession.create(path, sessionOptions(threads));
   const inputShape = pixelShape(session);
   const explainer =
     explanation === undefined
       ? undefined
       : new OnnxExplainer([...files, explanation], () =>
-          InferenceSession.create(explanation.path, sessionOptions(threads, UNPACKED)),
+          onnxRuntime.InferenceSession.create(explanation.path, sessionOptions(threads, UNPACKED)),
         );
   return {
     runtime: 'onnx',
     backend: 'cpu',
-    version: env.versions.node ?? env.versions.common,
+    version: onnxRuntime.env.versions.node ?? onnxRuntime.env.versions.common,
     rejected: [],
     run: async (pixels, outputs, classes) => {
       requireFittingPixels(pixels, inputShape);
@@ -68,7 +69,7 @@ function pixelShape(session: InferenceSession): number[] {
 }
 
 function toOnnx({ data, shape }: PixelTensor): OnnxTensor {
-  return new OnnxTensor('uint8', data, [...shape]);
+  return new onnxRuntime.Tensor('uint8', data, [...shape]);
 }
 
 function collect(results: InferenceSession.OnnxValueMapType, names: readonly AnswerName[]): Outputs {
