@@ -19,7 +19,7 @@ const onnxSchema = z.strictObject({
   layout: z.enum(LAYOUTS).optional(),
   /** Order of the colour channels that the model expects. A graph does not tell. */
   channel_order: z.enum(['rgb', 'bgr']).default('rgb'),
-  /** The value with one number for each class. */
+  /** The value with one number for each class, or the one number of two classes. */
   output: name.optional(),
   output_kind: z.enum(['logits', 'probabilities']).optional(),
   /** The input of the last dense layer: a vector, or a map of which the mean is taken. */
@@ -60,8 +60,13 @@ export function isComplete(hints: OnnxHints): hints is OnnxArchitecture {
   return [input, layout, output, output_kind, features, activations, shapes].every((each) => each !== undefined);
 }
 
-/** The number of classes. */
+/** The number of classes. One number for each image is the score of the second of two classes. */
 export function classCount({ shapes }: OnnxArchitecture): number {
+  return Math.max(2, scoreCount({ shapes }));
+}
+
+/** The numbers that the model gives for each image. */
+export function scoreCount({ shapes }: Pick<OnnxArchitecture, 'shapes'>): number {
   return vectorLength(shapes.output);
 }
 

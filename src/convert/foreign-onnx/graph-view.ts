@@ -39,7 +39,7 @@ export class GraphView {
   readonly #fed = new Set<string>();
 
   constructor({ graph, tensors }: Pick<OnnxFile, 'graph' | 'tensors'>) {
-    this.nodes = graph.nodes ?? [];
+    this.nodes = inOrder(graph.nodes ?? []);
     this.#tensors = new Map(tensors.map(({ proto }) => [proto.name ?? '', proto]));
     this.inputs = (graph.inputs ?? []).filter(({ name = '' }) => !this.#tensors.has(name));
     this.outputs = graph.outputs ?? [];
@@ -116,6 +116,26 @@ export class GraphView {
     const [attribute] = node.attributes ?? [];
     return attribute?.integers?.map(Number) ?? integersOf(attribute?.tensor);
   }
+}
+
+/** Each node after those whose outputs it reads: the converters to float16 append their casts at the end. */
+function inOrder(nodes: readonly NodeProto[]): readonly NodeProto[] {
+  const made = new Set(nodes.flatMap(({ outputs = [] }) => outputs));
+  const isReady = (node: NodeProto) => valuesRead(node).every((value) => !made.has(value));
+  const ordered: NodeProto[] = [];
+  let waiting = nodes;
+  while (waiting.length > 0) {
+    const left = waiting.filter((node) => {
+      if (!isReady(node)) return true;
+      ordered.push(node);
+      for (const output of node.outputs ?? []) made.delete(output);
+      return false;
+    });
+    // A cycle: the runtime names it.
+    if (left.length === waiting.length) return nodes;
+    waiting = left;
+  }
+  return ordered;
 }
 
 /** The number in a tensor of one byte, and the least number of its type. */

@@ -1,6 +1,6 @@
 import { TO_CHANNELS_FIRST, TO_CHANNELS_LAST } from '../formats/onnx/nodes.ts';
 import { DATA_TYPE } from '../formats/onnx/proto.ts';
-import { activationShape, classCount, featureSize, type Layout, type OnnxArchitecture } from './architecture.ts';
+import { activationShape, featureSize, type Layout, type OnnxArchitecture, scoreCount } from './architecture.ts';
 import { type Addition, Chain, joined } from './chain.ts';
 
 /** Added to probabilities before the logarithm, which would be infinite for zero. */
@@ -16,7 +16,7 @@ export function directOutputs(architecture: OnnxArchitecture, isFloat32: boolean
   const direct = new Map<string, string>();
   const name = (value: string, ours: string) => direct.has(value) || direct.set(value, ours);
   if (!isFloat32) return direct;
-  if (shapes.output.length === 2) name(output, output_kind);
+  if (shapes.output.length === 2 && scoreCount(architecture) > 1) name(output, output_kind);
   if (shapes.features.length === 2 && features_layout === undefined) name(features, 'features');
   if (activations_layout === 'nhwc') name(activations, 'activations');
   return direct;
@@ -33,7 +33,9 @@ export function toOutputs(architecture: OnnxArchitecture, prefix: string, rename
           .add('Log')
           .endAs('logits');
   const given = unlessDirect(rename(output), kind, (chain) => {
-    toVector(chain, architecture.shapes.output, classCount(architecture));
+    const scores = scoreCount(architecture);
+    toVector(chain, architecture.shapes.output, scores);
+    if (scores === 1) toTwoClasses(chain, kind);
   });
   return joined(given, answer, features(), activations());
 
@@ -67,6 +69,12 @@ export function toOutputs(architecture: OnnxArchitecture, prefix: string, rename
 export function toMeans(chain: Chain, layout: Layout): void {
   if (layout === 'nhwc') chain.add('Transpose', { perm: TO_CHANNELS_FIRST });
   chain.add('GlobalAveragePool').add('Flatten', { axis: 1 });
+}
+
+/** Adds nodes that make two scores of the one of a sigmoid: logits 0 and x, or probabilities 1 - p and p. */
+function toTwoClasses(chain: Chain, kind: OnnxArchitecture['output_kind']): void {
+  chain.addWith('Mul', [{ shape: [2], values: Float32Array.of(kind === 'logits' ? 0 : -1, 1) }]);
+  if (kind === 'probabilities') chain.addWith('Add', [{ shape: [2], values: Float32Array.of(1, 0) }]);
 }
 
 /** Adds nodes that reshape a vector to `[n, length]`. */

@@ -42,8 +42,11 @@ export function findOutput(
   hints: OnnxHints,
   numClasses: number | undefined,
 ): OutputRole {
-  const vectors = [...probe.outputs].filter(([, { shape }]) => isVector(shape) && (lengthOf(shape) ?? 0) > 1);
-  const fitting = vectors.filter(([, { shape }]) => numClasses === undefined || lengthOf(shape) === numClasses);
+  const vectors = [...probe.outputs].filter(([, { shape }]) => shape.length > 0 && isVector(shape));
+  const of = (count: number) => vectors.filter(([, { shape }]) => lengthOf(shape) === count);
+  const several = numClasses === undefined ? vectors.filter(([, { shape }]) => lengthOf(shape) > 1) : of(numClasses);
+  // The one score of two classes.
+  const fitting = several.length === 0 && (numClasses ?? 2) === 2 ? of(1) : several;
   const normalized = fitting.filter(([name]) => softmaxBehind(view, name) !== undefined);
   const [chosen, ...others] = normalized.length === 1 ? normalized : fitting;
   if (chosen === undefined || others.length > 0) {
@@ -59,7 +62,11 @@ export function findOutput(
   if (hints.output_kind === 'logits') return { output, output_kind: 'logits' };
   const logits = softmaxBehind(view, output);
   if (logits !== undefined) return { output: logits, output_kind: 'logits' };
-  if (hints.output_kind === undefined && lastOperator(view, output) === 'Sigmoid') {
+  const isBinary = lengthOf(shape) === 1;
+  const sigmoid = lastMoved(view, output);
+  if (isBinary && sigmoid?.operator === 'Sigmoid') return { output: sigmoid.inputs?.[0] ?? '', output_kind: 'logits' };
+  if (isBinary) return { output, output_kind: hints.output_kind ?? 'logits' };
+  if (hints.output_kind === undefined && sigmoid?.operator === 'Sigmoid') {
     throw new ConversionError(
       `output "${output}" ends in Sigmoid: its labels do not exclude each other, so it is not a classifier`,
     );
@@ -123,10 +130,13 @@ function softmaxBehind(view: GraphView, output: string): string | undefined {
   return undefined;
 }
 
-function lastOperator(view: GraphView, output: string): string | undefined {
+/** The node that computes the numbers of an output. */
+function lastMoved(view: GraphView, output: string): NodeProto | undefined {
   let node = view.producer(output);
-  while (node !== undefined && MOVES.includes(node.operator ?? '')) node = view.producer(node.inputs?.[0] ?? '');
-  return node?.operator;
+  while (node !== undefined && [...MOVES, ...QUANTIZATION].includes(node.operator ?? '')) {
+    node = view.producer(node.inputs?.[0] ?? '');
+  }
+  return node;
 }
 
 /** The only value that another one depends on, if its operator may follow a dense layer. */

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import { convertModel } from '../../../src/convert/convert-model.ts';
+import type { OnnxHints } from '../../../src/convert/foreign-onnx/architecture.ts';
+import { writeWrappedOnnx } from '../../../src/convert/foreign-onnx/convert-onnx.ts';
 import { importOnnx } from '../../../src/convert/foreign-onnx/import-onnx.ts';
+import type { NodeProto } from '../../../src/convert/formats/onnx/proto.ts';
 import { readOnnxFile } from '../../../src/convert/formats/onnx/reader.ts';
 import { writeOnnxFile } from '../../../src/convert/formats/onnx/writer.ts';
 import { runOnnx } from '../runtimes.ts';
-import { floats, node, smallClassifier, value, weights, writeForeign } from './foreign-model.ts';
+import { floats, integers, node, smallClassifier, value, weights, writeForeign } from './foreign-model.ts';
 
 let folder: string;
 let path: string;
@@ -34,6 +37,58 @@ test('options that are not given are found', async () => {
   });
   expect(await readFile(join(folder, 'model.onnx'))).toEqual(await readFile(path));
   expect((await readdir(folder)).sort()).toEqual(['model.onnx', 'theirs.onnx']);
+});
+
+describe('one score for each image becomes two classes', () => {
+  const model = (...last: NodeProto[]) => {
+    const { nodes, tensors = [] } = smallClassifier();
+    const others = tensors.filter(({ name }) => name !== 'fc.weight' && name !== 'fc.bias');
+    const outputs = last.at(-1)?.outputs ?? ['logits'];
+    return {
+      nodes: [...nodes, ...last],
+      tensors: [...others, weights('fc.weight', [1, 4]), weights('fc.bias', [1]), integers('all', [-1])],
+      outputs,
+    };
+  };
+  const sigmoid = node('Sigmoid', ['logits'], 'score');
+  test.each<[string, NodeProto[], 'logits' | 'probabilities' | undefined]>([
+    ['a logit', [], undefined],
+    ['a sigmoid', [sigmoid], undefined],
+    ['a sigmoid without the dimension of classes', [sigmoid, node('Reshape', ['score', 'all'], 'scores')], undefined],
+    [
+      'a probability of which that is said',
+      [node('HardSigmoid', ['logits'], 'score', { alpha: { float: 0.3 } })],
+      'probabilities',
+    ],
+  ])('%s', async (_, last, output_kind) => {
+    await writeForeign(path, model(...last));
+    const answers = async (given: OnnxHints) => {
+      const written = join(folder, `${given.output ?? 'found'}.onnx`);
+      const source = { weightsPath: path, hints: given, inputSize: [8, 8], mean: [0, 0, 0], std: [1, 1, 1] } as const;
+      await writeWrappedOnnx(source, written, join(folder, 'explanation.onnx'), () => {});
+      return await runOnnx(written, {
+        data: Uint8Array.from({ length: 192 }, (_, index) => index),
+        shape: [1, 8, 8, 3],
+      });
+    };
+    const imported = await importOnnx(path, { hints: { ...hints, output_kind } }, join(folder, 'model.onnx'));
+    expect(imported.numClasses).toBe(2);
+    const { probabilities } = await answers({ ...hints, output_kind });
+    const [zero = 1, x = 0] = (await answers({ ...hints, output: 'logits', output_kind: 'logits' })).logits.data;
+    expect(Math.abs(zero)).toBe(0);
+    expect(Math.abs(x)).toBeGreaterThan(0.01);
+    const p = output_kind === 'probabilities' ? Math.min(1, Math.max(0, 0.3 * x + 0.5)) : 1 / (1 + Math.exp(-x));
+    expect(probabilities.data[0]).toBeCloseTo(1 - p, 5);
+    expect(probabilities.data[1]).toBeCloseTo(p, 5);
+  });
+});
+
+test('nodes may be in any order, as converters to float16 leave them', async () => {
+  const { nodes, ...rest } = smallClassifier();
+  await writeForeign(path, { ...rest, nodes: nodes.toReversed() });
+  expect((await importOnnx(path, { hints }, join(folder, 'model.onnx'))).architecture).toMatchObject({
+    features: 'flat',
+  });
 });
 
 describe('the first operations tell which pixels the model takes', () => {
