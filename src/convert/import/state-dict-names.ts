@@ -2,6 +2,7 @@ import { ConversionError } from '../conversion-error.ts';
 import type { Dtype } from '../formats/element-types.ts';
 import type { StoredTensors } from '../formats/safetensors/writer.ts';
 import type { TensorSource } from '../graph/tensors.ts';
+import { withoutTransformersNames } from './transformers-names.ts';
 
 /** A module of a network in the zoo's own names; no wrapper. */
 const PART = 'features';
@@ -24,7 +25,8 @@ export function unwrapped(file: TensorFile): TensorFile {
   const all = [...file.names()];
   const names = all.filter((name) => !TRAINING_ONLY.test(name));
   if (names.length === 0) throw new ConversionError('the file has no tensors');
-  const sources = unwrappedNames(new Map(names.map((name) => [name, name])));
+  const ours = withoutTransformersNames(names);
+  const sources = unwrappedNames(new Map(names.map((name, index) => [ours[index] ?? name, name])));
   const isSame = names.length === all.length && [...sources].every(([name, source]) => name === source);
   return isSame ? file : renamed(file, sources);
 }

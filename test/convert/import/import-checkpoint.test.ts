@@ -60,6 +60,16 @@ describe('modules around a network are removed from the names', () => {
       [...BLOCKS.map((name) => `model.backbone.${name}`), 'model.head.weight'],
       [...BLOCKS, 'head.weight'],
     ],
+    // transformers' names of a ResNet.
+    [
+      [
+        'resnet.embedder.embedder.convolution.weight',
+        'resnet.encoder.stages.1.layers.0.shortcut.normalization.bias',
+        'resnet.encoder.stages.3.layers.1.layer.2.convolution.weight',
+        'classifier.1.weight',
+      ],
+      ['conv1.weight', 'layer2.0.downsample.1.bias', 'layer4.1.conv3.weight', 'fc.weight'],
+    ],
     // Modules of the network itself.
     [
       ['features.conv0.weight', 'features.norm0.weight'],
