@@ -73,7 +73,8 @@ export async function prepareImport(request: ImportRequest, target: ImportTarget
     await mkdir(folder);
     const { manifest, guessed, notes, warnings } = await convertInto(
       folder,
-      join(staging, 'unpacked'),
+      // No model can have this name.
+      join(staging, '.unpacked'),
       request,
       target,
     );
