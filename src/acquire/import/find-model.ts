@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { sniffKind } from '../../common/file-kind.ts';
+import { layersIn } from '../../convert/formats/keras-file/separate-layers.ts';
 import { ARCHIVE_ENDINGS, unpackArchive } from '../../download/unpack-archive.ts';
 import { startsLikeImage } from '../../image/formats.ts';
 import { kindByBytes, kindByName, MODEL_KINDS, type ModelKind, startOf } from './model-kinds.ts';
@@ -36,6 +37,7 @@ export async function findModel(path: string, inside: string | undefined, work: 
   }
   // Other files may begin like an ONNX file.
   const kind = byBytes === 'onnx' ? (byName ?? byBytes) : (byBytes ?? byName);
+  if (kind === 'tfjs' && (await layersIn(path)) !== undefined) return await importable(await weightsBeside(path));
   if (kind !== undefined) return await importable({ path, kind });
   const endings = [...Object.keys(MODEL_KINDS), ...ARCHIVE_ENDINGS].join(', ');
   throw new Error(
@@ -56,6 +58,20 @@ async function importable(file: ModelFile): Promise<ModelFile> {
   const answer = await describeFile(file.path);
   if (answer !== undefined) throw new Error(answer);
   return file;
+}
+
+/** The weights of layers that are in a JSON file of Keras. */
+async function weightsBeside(path: string): Promise<ModelFile> {
+  const folder = dirname(path);
+  const names = (await readdir(folder)).filter((name) => /\.(?:h5|hdf5)$/i.test(name));
+  const [only] = names;
+  if (only !== undefined && names.length === 1) return { path: join(folder, only), kind: 'keras' };
+  throw new Error(
+    `${path} has the layers of a Keras model without their weights; ` +
+      (only === undefined
+        ? 'put the .h5 file of model.save_weights() beside it'
+        : `import the file of the weights: ${names.sort().join(' or ')}`),
+  );
 }
 
 /** @param name how errors call the folder */
@@ -90,7 +106,9 @@ async function modelsUnder(folder: string, depth: number): Promise<ModelFile[]> 
       const path = join(folder, entry.name);
       if (entry.isDirectory()) return await modelsUnder(path, depth + 1);
       const kind = entry.isFile() ? kindByName(path) : undefined;
-      return kind === undefined || (kind === 'tfjs' && !TFJS_MODEL.test(entry.name)) ? [] : [{ path, kind }];
+      if (kind === undefined) return [];
+      const isModel = kind !== 'tfjs' || (TFJS_MODEL.test(entry.name) && (await layersIn(path)) === undefined);
+      return isModel ? [{ path, kind }] : [];
     }),
   );
   return found.flat().sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -1,4 +1,4 @@
-import { parseOnnxArchitecture } from '../../convert/foreign-onnx/architecture.ts';
+import { parseOnnxArchitecture, scoreCount } from '../../convert/foreign-onnx/architecture.ts';
 import { importOnnx } from '../../convert/foreign-onnx/import-onnx.ts';
 import { readOnnxMetadata } from '../../convert/foreign-onnx/onnx-metadata.ts';
 import type { WeightsChoice } from '../../convert/formats/pytorch/state-dict.ts';
@@ -11,7 +11,8 @@ import {
   openCheckpoint,
   recognizeArchitecture,
 } from '../../convert/import/import-checkpoint.ts';
-import { importTfjsModel } from '../../convert/import/import-tfjs.ts';
+import { type ImportedLayers, importTfjsModel } from '../../convert/import/import-tfjs.ts';
+import { TWO_CLASSES } from '../../convert/import/replaced-head.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import { toSafetensors } from '../to-safetensors.ts';
 import { type EmbeddedLabels, embeddedFacts, labelsInCheckpoint } from './embedded-facts.ts';
@@ -99,8 +100,8 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
     run: async (path, given, beside, _seeds, target) => {
       expectOwnLayers(given, 'a TF.js model');
       const size = sizeOf(given) ?? beside.suggestedSize;
-      const { scalesPixels, ...network } = await importTfjsModel(path, size, target);
-      return { network, ...ofKeras(scalesPixels), guessed: [] };
+      const { scalesPixels, fitting, ...network } = await importTfjsModel(path, size, target);
+      return { network, ...ofKeras(scalesPixels, fitting), guessed: [] };
     },
   },
   keras: {
@@ -109,8 +110,13 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
       expectOwnLayers(given, 'a Keras model');
       const inputSize = sizeOf(given) ?? beside.suggestedSize;
       // In a thread: the HDF5 library may hang or break on a damaged file.
-      const { scalesPixels, ...network } = await toSafetensors({ type: 'keras', from: path, to: target, inputSize });
-      return { network, ...ofKeras(scalesPixels), guessed: [] };
+      const { scalesPixels, fitting, ...network } = await toSafetensors({
+        type: 'keras',
+        from: path,
+        to: target,
+        inputSize,
+      });
+      return { network, ...ofKeras(scalesPixels, fitting), guessed: [] };
     },
   },
   onnx: {
@@ -154,6 +160,7 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
         ],
         notes: [
           ...notes,
+          ...(scoreCount(network.architecture) === 1 ? [TWO_CLASSES] : []),
           ...(resizes
             ? [`The model resizes images of any size to ${height} x ${width}: photos are stretched, as it does.`]
             : []),
@@ -172,12 +179,19 @@ function expectOwnLayers(given: GivenFacts, what: string): void {
 }
 
 /** The pixels of a model of Keras or TF.js. */
-function ofKeras(scalesPixels: boolean): Pick<Imported, 'defaults' | 'shown'> {
+function ofKeras(
+  scalesPixels: boolean,
+  fitting: ImportedLayers['fitting'],
+): Pick<Imported, 'defaults' | 'inside' | 'shown' | 'notes'> {
+  const resized = fitting && {
+    inside: { ...fitting, crop_pct: 1 },
+    notes: [`The model resizes images itself: photos are fitted as it does (${fitting.resize_mode}).`],
+  };
   const defaults = tfjsDefaults(scalesPixels);
-  if (!scalesPixels) return { defaults };
+  if (!scalesPixels) return { defaults, ...resized };
   const { mean, std } = defaults;
   const reason = 'the first layers of the model scale pixels of 0 to 255';
-  return { defaults, shown: { mean, std, reason, isWhole: true } };
+  return { defaults, ...resized, shown: { mean, std, reason, isWhole: true } };
 }
 
 function expectNoChoice({ weights }: GivenFacts): void {

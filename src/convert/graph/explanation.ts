@@ -65,7 +65,7 @@ export function explainableHead({ outputs: { activations, features, logits } }: 
 
 /** Whether the derivative of an activation function depends on its input, since its output alone does not give it. */
 export function slopeReadsInput(apply: ActivationFunction): boolean {
-  return apply === 'swish' || apply === 'hard_swish';
+  return apply === 'swish' || apply === 'hard_swish' || apply === 'gelu';
 }
 
 /** Whether tracing back through an activation function needs values that are not given: only the features are. */

@@ -64,6 +64,7 @@ export type OperationOf<K extends Operation['kind']> = Extract<Operation, { read
 /**
  * `swish` is `x * sigmoid(x)`. Clipped to 0..1, `hard_sigmoid` is `0.2 x + 0.5`, as in Keras 2 and TF.js, and
  * `keras3_hard_sigmoid` is `x / 6 + 0.5`, as in Keras 3 and PyTorch. `hard_swish` is `x * keras3_hard_sigmoid(x)`.
+ * `gelu` is `x * (1 + erf(x / sqrt(2))) / 2`, https://arxiv.org/abs/1606.08415.
  */
 export const ACTIVATION_FUNCTIONS = [
   'relu',
@@ -75,7 +76,9 @@ export const ACTIVATION_FUNCTIONS = [
   'keras3_hard_sigmoid',
   'tanh',
   'softplus',
+  'softsign',
   'swish',
+  'gelu',
   'hard_swish',
 ] as const;
 export type ActivationFunction = (typeof ACTIVATION_FUNCTIONS)[number];

@@ -12,6 +12,7 @@ export interface ImportedLayers extends ImportedNetwork {
   readonly architecture: GraphTable;
   /** Whether its first layer scales pixels, so that it reads values from 0 to 255. */
   readonly scalesPixels: boolean;
+  readonly fitting: DescribedNetwork['fitting'];
 }
 
 /**
@@ -30,19 +31,25 @@ export async function importTfjsModel(
   return await writeImported(await importTfjs(await openTfjsFiles(path), inputSize), target);
 }
 
+/** Whether a layer only reorders or mixes the colours of each pixel. */
+function mixesColours(layer: GraphTable['layers'][number], { tensors }: DescribedNetwork): boolean {
+  if (layer.kind !== 'conv2d' || layer.bias !== undefined) return false;
+  return tensors.find(({ name }) => name === layer.weight)?.shape.join() === '3,3,1,1';
+}
+
 /** Writes a network that was read layer by layer. @throws Error when `target` exists */
 export async function writeImported(network: DescribedNetwork, target: string): Promise<ImportedLayers> {
   await writeNetworkTensors(network, target);
-  const { table } = network;
+  const { table, fitting } = network;
   const readerOf = (name: string) => table.layers.find((layer) => layer.inputs.some((input) => input === name));
   let first = readerOf(GRAPH_INPUT);
-  while (first?.kind === 'crop') first = readerOf(first.name);
+  while (first !== undefined && (first.kind === 'crop' || mixesColours(first, network))) first = readerOf(first.name);
   const scalesPixels = first?.kind === 'normalize' || first?.kind === 'batch_norm';
   const weights = await SafetensorsFile.open(target);
   try {
     const unscaled = { inputSize: table.input_size, mean: [0, 0, 0], std: [1, 1, 1] };
     const graph = buildNetwork(table, weights, unscaled);
-    return { architecture: table, inputSize: table.input_size, scalesPixels, ...factsOf(graph) };
+    return { architecture: table, inputSize: table.input_size, scalesPixels, fitting, ...factsOf(graph) };
   } finally {
     await weights.close();
   }

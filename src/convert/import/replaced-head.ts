@@ -90,7 +90,8 @@ function fitAfter(architecture: Architecture, tensors: TensorFile, inputSize: Pa
   };
 }
 
-const TWO_CLASSES =
+/** What is said about a model with one output for a sigmoid. */
+export const TWO_CLASSES =
   'The only output became two classes: the second one has the score of its sigmoid, the first one the rest.';
 
 /** A classifier that is a convolution, as in SqueezeNet, with one output. */

@@ -44,6 +44,16 @@ test('a folder may hold one model and its other files', async () => {
   expect(await findModel(join(folder, 'mine'), undefined, work)).toEqual({ path, kind: 'tfjs' });
 });
 
+test('layers of Keras in a JSON file are imported with the weights beside them', async () => {
+  const json = await put('mine/model.json', '{"class_name": "Sequential", "config": {"layers": []}}');
+  await expect(findModel(json, undefined, work)).rejects.toThrow('put the .h5 file of model.save_weights() beside it');
+  const weights = { path: await put('mine/model.weights.h5'), kind: 'keras' };
+  expect(await findModel(json, undefined, work)).toEqual(weights);
+  expect(await findModel(join(folder, 'mine'), undefined, work)).toEqual(weights);
+  await put('mine/best.h5');
+  await expect(findModel(json, undefined, work)).rejects.toThrow('best.h5 or model.weights.h5');
+});
+
 describe('an archive is unpacked', () => {
   const files = { 'package/dist/a/model.json': '{"a":1}', 'package/dist/b/model.json': '{"b":1}', 'package/x.md': 'x' };
 

@@ -13,9 +13,11 @@ const WEIGHTS = 'model_weights';
 export function h5Weights(model: KerasModel, tensors: TensorSource): KerasWeights {
   const paths = new Map(pathsOf(model, []));
   const names = [...tensors.names()];
+  // A file of weights only has the groups of the layers at its top.
+  const container = names.some((name) => name.startsWith(`${WEIGHTS}/`)) ? `${WEIGHTS}/` : '';
   return (layer, kind) => {
     const [group = '', ...inner] = paths.get(layer) ?? [];
-    const prefix = `${WEIGHTS}/${group}/`;
+    const prefix = `${container}${group}/`;
     let found = names.filter((name) => name.startsWith(prefix) && kindOf(name) === kind);
     // From the layer outwards: the same name may be used in several inner models.
     for (const part of inner.toReversed()) {

@@ -37,7 +37,7 @@ export async function unpackKerasArchive(handle: FileHandle, weights: string): P
     }
     const written = metadataSchema.safeParse(metadata && (await jsonOf(zip, metadata)));
     const topology = {
-      keras_version: written.success ? written.data.keras_version : '3',
+      keras_version: written.success ? written.data.keras_version : '3.0',
       model_config: await jsonOf(zip, config),
     };
     await unpack(zip, stored, weights);

@@ -1,5 +1,5 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ConversionError } from '../../conversion-error.ts';
 import type { Pair } from '../../graph/windows.ts';
 import type { DescribedNetwork } from '../tfjs-import/graph-table.ts';
@@ -8,13 +8,15 @@ import { readNetwork } from '../tfjs-import/reader.ts';
 import { h5Weights } from './h5-weights.ts';
 import { HDF5_SIGNATURE, Hdf5File } from './hdf5-file.ts';
 import { parsedJson, unpackKerasArchive } from './keras-archive.ts';
+import { layersBeside } from './separate-layers.ts';
 import { storeWeights } from './store-weights.ts';
 
 const ZIP_SIGNATURE = 'PK\x03\x04';
 
 /**
  * Reads a whole model that Keras saved, by its first bytes: a `.keras`, which is a zip with the description of the
- * layers and an HDF5 file of weights, or an `.h5`, which has both.
+ * layers and an HDF5 file of weights, or an `.h5`, which has both, or only weights, of layers that a JSON file beside it
+ * describes.
  *
  * @param inputSize used when the model takes images of any size
  * @param work an existing folder for temporary files
@@ -53,25 +55,33 @@ async function withWeights<T>(
 ): Promise<T> {
   const file = await Hdf5File.open(path);
   try {
-    const topology = described ?? topologyIn(file);
+    const whole = described === undefined ? topologyIn(file) : undefined;
+    const topology = described ?? whole ?? (await topologyBeside(path, file));
     const model = parseTopology(topology);
-    const weights = described === undefined ? h5Weights(model, file) : storeWeights(model, file);
+    const weights = file.has('layer_names') || whole !== undefined ? h5Weights(model, file) : storeWeights(model, file);
     return await use(readNetwork(model, { weights, isKeras3: isKeras3(topology) }, inputSize));
   } finally {
     file.close();
   }
 }
 
-function topologyIn(file: Hdf5File): object {
+function topologyIn(file: Hdf5File): object | undefined {
   const config = file.text('model_config');
-  if (config !== undefined) {
-    return { keras_version: file.text('keras_version') ?? '2', model_config: parsedJson(config, 'model_config') };
+  if (config === undefined) return undefined;
+  return { keras_version: file.text('keras_version') ?? '2', model_config: parsedJson(config, 'model_config') };
+}
+
+async function topologyBeside(path: string, file: Hdf5File): Promise<object> {
+  const isWeights =
+    file.has('layer_names') ||
+    file.groups.some((name) => ['layers', 'vars', '_layer_checkpoint_dependencies'].includes(name));
+  if (!isWeights) {
+    throw new ConversionError('the HDF5 file is not a model of Keras: it has no attribute model_config');
   }
-  const isWeights = file.has('layer_names') || file.groups.some((name) => ['layers', 'vars'].includes(name));
+  const topology = await layersBeside(dirname(path));
+  if (topology !== undefined) return topology;
   throw new ConversionError(
-    isWeights
-      ? 'the file has only weights, without their layers. Build the model in Python, and run ' +
-          'model.load_weights(file); model.save("model.keras"); then import model.keras'
-      : 'the HDF5 file is not a model of Keras: it has no attribute model_config',
+    'the file has only weights, without their layers. Put the JSON file with the layers, of model.to_json(), beside it. ' +
+      'Or build the model in Python, and run model.load_weights(file); model.save("model.keras"); then import model.keras',
   );
 }

@@ -76,6 +76,8 @@ function variablesOf({ className, config }: KerasDescription): string[][] {
       return [...unless('scale', 'gamma'), ...unless('center', 'beta'), ['moving_mean'], ['moving_variance']];
     case 'Normalization':
       return [['mean'], ['variance'], ['count']];
+    case 'PReLU':
+      return [['alpha']];
     case 'SeparableConv2D':
       return [['depthwise_kernel'], ['pointwise_kernel'], ...bias];
     default:

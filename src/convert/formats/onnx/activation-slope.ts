@@ -39,6 +39,20 @@ export function emitSlope(node: Node, apply: ActivationFunction, nameOf: NameOf,
       return oneMinus(op('square', 'Mul', [y, y]));
     case 'softplus':
       return oneMinus(op('decay', 'Exp', [op('negative', 'Neg', [y])]));
+    case 'softsign': {
+      const rest = oneMinus(op('size', 'Abs', [y]));
+      return op('square', 'Mul', [rest, rest]);
+    }
+    case 'gelu': {
+      // The share of a normal distribution below x, plus x times its density.
+      const [x = ''] = inputs.map(nameOf);
+      const share = op('share', 'Erf', [op('scaled', 'Mul', [x, constant('root', Math.SQRT1_2)])]);
+      const below = op('below', 'Mul', [op('twice', 'Add', [share, constant('one', 1)]), constant('half', 0.5)]);
+      const power = op('power', 'Mul', [op('square', 'Mul', [x, x]), constant('minus', -0.5)]);
+      const decay = op('decay', 'Exp', [power]);
+      const density = op('density', 'Mul', [decay, constant('height', 1 / Math.sqrt(2 * Math.PI))]);
+      return op('slope', 'Add', [below, op('growth', 'Mul', [x, density])]);
+    }
     case 'elu':
       return op('slope', 'Add', [op('lower', 'Min', [y, constant('zero', 0)]), constant('one', 1)]);
     case 'selu': {

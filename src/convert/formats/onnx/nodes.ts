@@ -139,9 +139,11 @@ const ACTIVATION_OPERATORS = {
   hard_swish: 'HardSwish',
   tanh: 'Tanh',
   softplus: 'Softplus',
+  softsign: 'Softsign',
 } as const satisfies Partial<Record<ActivationFunction, string>>;
 
 function emitActivation(name: string, { inputs, output }: ValueNames, apply: ActivationFunction): Emission {
+  if (apply === 'gelu') return emitGelu(name, { inputs, output });
   if (apply === 'relu6') {
     const bounds = [`${name}.min`, `${name}.max`];
     return {
@@ -157,6 +159,30 @@ function emitActivation(name: string, { inputs, output }: ValueNames, apply: Act
     return { nodes: [nodeProto(name, 'HardSigmoid', inputs, output, { alpha: { float: 1 / 6 } })] };
   }
   return { nodes: [nodeProto(name, ACTIVATION_OPERATORS[apply], inputs, output)] };
+}
+
+/** `x * (erf(x / sqrt(2)) / 2 + 1 / 2)` */
+function emitGelu(name: string, { inputs, output }: ValueNames): Emission {
+  const constant = (suffix: string, value: number) => {
+    return { name: `${name}.${suffix}`, shape: [], values: Float32Array.of(value) };
+  };
+  const [root, half] = [constant('root', Math.SQRT1_2), constant('half', 0.5)];
+  const [scaled, share, shrunk, gate] = ['scaled', 'erf', 'shrunk', 'gate'].map((suffix) => `${name}:${suffix}`) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  return {
+    nodes: [
+      nodeProto(scaled, 'Mul', [...inputs, root.name], scaled),
+      nodeProto(share, 'Erf', [scaled], share),
+      nodeProto(shrunk, 'Mul', [share, half.name], shrunk),
+      nodeProto(gate, 'Add', [shrunk, half.name], gate),
+      nodeProto(name, 'Mul', [...inputs, gate], output),
+    ],
+    constants: [root, half],
+  };
 }
 
 /**

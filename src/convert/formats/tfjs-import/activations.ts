@@ -5,8 +5,12 @@ import {
   activation,
   flatten,
   leakyRelu,
+  type Node,
+  type Shape,
   softmax,
 } from '../../graph/ir.ts';
+import { COMPOSED_ACTIVATIONS, clipped, eluOf, prelu } from './composed-activations.ts';
+import { vectorWeight } from './kernels.ts';
 import { activationOption, type LayerReading } from './layer-reading.ts';
 import { type MapValue, mapValue, type Value, type VectorValue } from './values.ts';
 
@@ -34,11 +38,16 @@ export function activated(layer: LayerReading, name: string, value: Activatable,
   }
   if (functionName === 'leaky_relu') return leakyRelued(name, value, LEAKY_SLOPE);
   if (functionName === 'hard_sigmoid' && layer.isKeras3) return activated(layer, name, value, 'keras3_hard_sigmoid');
+  const compose = COMPOSED_ACTIVATIONS.get(functionName);
+  if (compose !== undefined) return withNode(value, (node) => compose(name, node));
   const known = OTHER_NAMES[functionName] ?? ACTIVATION_FUNCTIONS.find((candidate) => candidate === functionName);
   if (known === undefined) return layer.fail(`the activation "${functionName}" is not supported`);
-  return value.kind === 'map'
-    ? mapValue(activation(name, value.node, known))
-    : { ...value, node: activation(name, value.node, known) };
+  return withNode(value, (node) => activation(name, node, known));
+}
+
+/** The value after layers that keep its shape. */
+function withNode(value: Activatable, apply: <S extends Shape>(node: Node<S>) => Node<S>): Activatable {
+  return value.kind === 'map' ? mapValue(apply(value.node)) : { ...value, node: apply(value.node) };
 }
 
 export function readActivation(layer: LayerReading): Value {
@@ -49,14 +58,16 @@ export function readActivation(layer: LayerReading): Value {
 export function readRelu(layer: LayerReading): Value {
   const options = layer.options(
     z.object({
-      max_value: z.literal(6, 'only 6 or null is supported').nullish(),
+      max_value: z.number().positive().nullish(),
       negative_slope: z.number().nullish(),
       threshold: z.literal(0, 'only 0 is supported').nullish(),
     }),
   );
   const slope = options.negative_slope ?? 0;
-  if (slope === 0) return activated(layer, layer.name, layer.mapOrVector(), options.max_value === 6 ? 'relu6' : 'relu');
-  if (options.max_value === 6) return layer.fail('max_value and negative_slope together are not supported');
+  const { max_value: top } = options;
+  if (slope === 0 && top) return withNode(layer.mapOrVector(), (node) => clipped(layer.name, node, top));
+  if (slope === 0) return activated(layer, layer.name, layer.mapOrVector(), 'relu');
+  if (top) return layer.fail('max_value and negative_slope together are not supported');
   return leaky(layer, slope);
 }
 
@@ -66,8 +77,22 @@ export function readLeakyRelu(layer: LayerReading): Value {
 }
 
 export function readElu(layer: LayerReading): Value {
-  layer.options(z.object({ alpha: z.literal(1, 'only 1 is supported').nullish() }));
-  return activated(layer, layer.name, layer.mapOrVector(), 'elu');
+  const { alpha } = layer.options(z.object({ alpha: z.number().nullish() }));
+  return withNode(layer.mapOrVector(), (node) => eluOf(layer.name, node, alpha ?? 1));
+}
+
+/** Its slopes are shared by all cells of a map, or there is one for each value of a vector. */
+export function readPrelu(layer: LayerReading): Value {
+  const value = layer.mapOrVector();
+  if (value.kind === 'vector') {
+    const slope = vectorWeight(`${layer.name}.alpha`, layer.weight('alpha', 1), value.flattened);
+    return withNode(value, (node) => prelu(layer.name, node, slope));
+  }
+  const slope = layer.weight('alpha', 3);
+  const [height, width, channels = 0] = slope.shape;
+  if (height !== 1 || width !== 1)
+    return layer.fail('only slopes that all cells share are supported: shared_axes=[1, 2]');
+  return withNode(value, (node) => prelu(layer.name, node, { ...slope, shape: [channels] }));
 }
 
 export function readSoftmax(layer: LayerReading): Value {
@@ -83,7 +108,5 @@ function leaky(layer: LayerReading, slope: number): Value {
 }
 
 function leakyRelued(name: string, value: Activatable, slope: number): Activatable {
-  return value.kind === 'map'
-    ? mapValue(leakyRelu(name, value.node, slope))
-    : { ...value, node: leakyRelu(name, value.node, slope) };
+  return withNode(value, (node) => leakyRelu(name, node, slope));
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { activation, add, multiply, type Node, rescale } from '../../graph/ir.ts';
+import { activation, add, multiply, type Node } from '../../graph/ir.ts';
+import { affine, times } from './affine.ts';
 import type { Constant } from './calls.ts';
+import { readItem } from './channels.ts';
 import type { FlattenedMap } from './kernels.ts';
 import type { LayerReading } from './layer-reading.ts';
 import { type MapValue, mapValue, type Value, type VectorValue } from './values.ts';
@@ -22,24 +24,18 @@ function readArithmetic(layer: LayerReading, operator: Operator): Value {
     return withConstant(layer, operator, constant, operands[0] === constant);
   }
   if (constant !== undefined || operands.length < 2) return layer.fail('it needs at least two inputs');
-  if (operator !== 'add' && operator !== 'multiply') {
-    return layer.fail(`it can ${operator} constants only, not the outputs of layers`);
-  }
-  const [first, ...others] = layer.inputs.map((value) => notChannelsFirst(layer, value));
+  if (operator === 'divide') return layer.fail('it can divide by constants only, not by the outputs of layers');
+  const [first, ...others] = layer.inputs.map((value) => layer.usual(value));
   if (first === undefined) return layer.fail('it needs at least two inputs');
   return others.reduce((before, value, index) => {
     const name = index === others.length - 1 ? layer.name : `${layer.name}.${index}`;
-    return operator === 'add' ? sum(layer, name, before, value) : product(layer, name, before, value);
+    if (operator === 'multiply') return product(layer, name, before, value);
+    return sum(layer, name, before, operator === 'add' ? value : multiplied(`${name}.minus`, value, -1));
   }, first);
 }
 
-function notChannelsFirst(layer: LayerReading, value: Value): Operand {
-  return value.kind === 'channels_first'
-    ? layer.fail('its input is a map with channels first, which only a Flatten supports')
-    : value;
-}
-
 function sum(layer: LayerReading, name: string, a: Operand, b: Operand): Operand {
+  if (a.node === b.node) return multiplied(name, a, 2);
   if (a.kind === 'map' && b.kind === 'map') return mapValue(add(name, a.node, b.node));
   if (a.kind === 'vector' && b.kind === 'vector' && alike(a.flattened, b.flattened)) {
     return { ...a, node: add(name, a.node, b.node) };
@@ -47,8 +43,25 @@ function sum(layer: LayerReading, name: string, a: Operand, b: Operand): Operand
   return layer.fail('its inputs have different shapes');
 }
 
+function multiplied(name: string, value: Operand, factor: number): Operand {
+  return value.kind === 'map'
+    ? mapValue(times(name, value.node, factor))
+    : { ...value, node: times(name, value.node, factor) };
+}
+
+/** The mean of its inputs. */
+export function readAverage(layer: LayerReading): Value {
+  const [first, ...others] = layer.inputs.map((value) => layer.usual(value));
+  if (first === undefined) return layer.fail('it has no inputs');
+  const total = others.reduce((before, value, index) => sum(layer, `${layer.name}.${index}`, before, value), first);
+  const share = 1 / (others.length + 1);
+  return multiplied(layer.name, total, share);
+}
+
 /** A vector with one value per channel multiplies a map, as in squeeze-and-excitation. */
 function product(layer: LayerReading, name: string, a: Operand, b: Operand): Operand {
+  // TF.js cannot read a value twice in one layer.
+  if (a.node === b.node) return product(layer, name, a, multiplied(`${name}.copy`, b, 1));
   if (a.kind === 'map') {
     if (b.kind === 'vector' && b.flattened !== undefined) return layer.fail('its inputs have different shapes');
     return mapValue(gated(name, a.node, b.node) ?? multiply(name, a.node, b.node));
@@ -73,9 +86,7 @@ function gated<N extends Node>(name: string, a: N, b: Node): N | undefined {
 
 function withConstant(layer: LayerReading, operator: Operator, { values }: Constant, isFirst: boolean): Value {
   const value = layer.mapOrVector();
-  if (isFirst && (operator === 'subtract' || operator === 'divide')) {
-    return layer.fail(`it can ${operator} a constant, but not the output of a layer from a constant`);
-  }
+  if (isFirst && operator === 'divide') return layer.fail('it can divide by a constant, but not a constant by a layer');
   const channels = value.kind === 'map' ? value.node.shape.channels : value.node.shape.length;
   const isFlattened = value.kind === 'vector' && value.flattened !== undefined;
   if (values.length !== 1 && (values.length !== channels || isFlattened)) {
@@ -87,6 +98,7 @@ function withConstant(layer: LayerReading, operator: Operator, { values }: Const
     case 'add':
       return scaled(layer, value, all(1), perChannel);
     case 'subtract':
+      if (isFirst) return scaled(layer, value, all(-1), perChannel);
       return scaled(
         layer,
         value,
@@ -110,8 +122,8 @@ function scaled(layer: LayerReading, value: Operand, scale: readonly number[], s
   const x = hardSigmoidInput(value.node, scale, shift);
   if (x !== undefined) return { ...value, node: activation(name, x, 'keras3_hard_sigmoid') } as Value;
   return value.kind === 'map'
-    ? mapValue(rescale(name, value.node, scale, shift))
-    : { ...value, node: rescale(name, value.node, scale, shift) };
+    ? mapValue(affine(name, value.node, scale, shift))
+    : { ...value, node: affine(name, value.node, scale, shift) };
 }
 
 /** The `x` of `relu6(x + 3) / 6`, which is how MobileNetV3 writes a hard sigmoid. */
@@ -136,6 +148,8 @@ const FUNCTIONS: ReadonlyMap<string, (layer: LayerReading) => Value> = new Map([
   ['math.multiply', readMultiply],
   ['math.truediv', readDivide],
   ['math.divide', readDivide],
+  ['nn.bias_add', readAdd],
+  ['__operators__.getitem', readItem],
   ['cast', (layer) => layer.input()],
 ]);
 

@@ -11,6 +11,8 @@ export interface Reference {
 export interface Constant {
   readonly kind: 'constant';
   readonly values: readonly number[];
+  /** Of a slice of a whole axis, which has no values: 1, or -1 for the reverse order. */
+  readonly step?: number;
 }
 
 /** An argument of a call of a layer. Operations such as a division also take constants. */
@@ -21,8 +23,8 @@ export const referenceSchema = z.tuple([z.string(), z.int().nonnegative(), z.int
 export const referencesSchema = z.union([z.array(referenceSchema), referenceSchema.transform((one) => [one])]);
 
 const numbersSchema = z.union([z.number().transform((value) => [value]), z.array(z.number())]);
-/** Keyword arguments that are operands: `y` in Keras 2, `x1` and `x2` in Keras 3. */
-const OPERANDS: ReadonlySet<string> = new Set(['x', 'y', 'x1', 'x2']);
+/** Keyword arguments that are operands: `y` and `bias` in Keras 2, `x1` and `x2` in Keras 3. */
+const OPERANDS: ReadonlySet<string> = new Set(['x', 'y', 'x1', 'x2', 'bias']);
 
 const keras3Schema = z.object({ args: z.array(z.unknown()), kwargs: z.record(z.string(), z.unknown()).default({}) });
 const keras3TensorSchema = z.object({
@@ -33,6 +35,26 @@ const keras3ConstantSchema = z.object({
   class_name: z.enum(['__numpy__', '__tensor__']),
   config: z.object({ value: z.unknown() }),
 });
+
+/** `:` or `::-1`, in the terms of Keras 3 and of Keras 2. */
+const wholeSliceSchema = z.object({
+  start: z.null(),
+  stop: z.null(),
+  step: z
+    .union([z.literal(1), z.literal(-1)])
+    .nullable()
+    .transform((step) => step ?? 1),
+});
+const sliceSchema = z.union([
+  z.object({ class_name: z.literal('__slice__'), config: wholeSliceSchema }).transform(({ config }) => config),
+  wholeSliceSchema,
+]);
+const ellipsisSchema = z.object({ class_name: z.literal('__ellipsis__') });
+/** The index of a SlicingOpLambda of Keras 2. */
+const sliceSpecSchema = z.union([
+  z.object({ class_name: z.literal('__tuple__'), items: z.array(z.unknown()) }).transform(({ items }) => items),
+  z.array(z.unknown()),
+]);
 
 const keras2ConstantSchema = z.tuple([z.literal('_CONSTANT_VALUE'), z.literal(-1), numbersSchema], z.unknown());
 const keras2KeywordsSchema = z.record(z.string(), z.unknown());
@@ -71,6 +93,14 @@ function keras3Argument(value: unknown, layer: string): Argument[] {
   const array = keras3ConstantSchema.safeParse(value);
   const numbers = numbersSchema.safeParse(array.success ? flat(array.data.config.value) : value);
   if (numbers.success) return [{ kind: 'constant', values: numbers.data }];
+  return indexArgument(value, layer);
+}
+
+/** An index of an axis that is no number. An ellipsis stands for whole axes; other values are options. */
+function indexArgument(value: unknown, layer: string): Argument[] {
+  const slice = sliceSchema.safeParse(value);
+  if (slice.success) return [{ kind: 'constant', values: [], step: slice.data.step }];
+  if (ellipsisSchema.safeParse(value).success) return [];
   if (typeof value === 'object' && value !== null) throw unknownForm(layer);
   return [];
 }
@@ -79,7 +109,12 @@ function keras2Arguments(item: unknown, layer: string): Argument[] {
   if (!Array.isArray(item)) throw unknownForm(layer);
   const keywords = keras2KeywordsSchema.safeParse(item[3]);
   const others = keywords.success ? operands(keywords.data) : [];
-  return [keras2Argument(item, layer), ...others.map((value) => keras2Argument(value, layer))];
+  const index = sliceSpecSchema.safeParse(keywords.success ? keywords.data['slice_spec'] : undefined);
+  return [
+    keras2Argument(item, layer),
+    ...others.map((value) => keras2Argument(value, layer)),
+    ...(index.success ? index.data.flatMap((value) => keras3Argument(value, layer)) : []),
+  ];
 }
 
 function keras2Argument(value: unknown, layer: string): Argument {

@@ -3,7 +3,7 @@ import { conv2d, dense, type MapNode, mapInput } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
 import { NO_PADDING, type Padding, type Pair, samePadding } from '../../graph/windows.ts';
 import { activated } from './activations.ts';
-import { convolutionWeight, denseWeight, depthwiseWeight } from './kernels.ts';
+import { convolutionWeight, denseWeight, depthwiseWeight, dilatedKernel } from './kernels.ts';
 import { activationOption, channelsLastOption, type LayerReading, paddingOption, pairOption } from './layer-reading.ts';
 import type { Value } from './values.ts';
 
@@ -12,10 +12,8 @@ const optionsSchema = z.object({
   strides: pairOption.default([1, 1]),
   padding: paddingOption,
   data_format: channelsLastOption,
-  dilation_rate: z
-    .union([z.literal(1), z.tuple([z.literal(1), z.literal(1)])], 'dilated convolutions are not supported')
-    .nullish(),
-  groups: z.literal(1, 'grouped convolutions are not supported').nullish(),
+  dilation_rate: pairOption.nullish(),
+  groups: z.int().positive().nullish(),
   activation: activationOption,
   use_bias: z.boolean().default(true),
 });
@@ -26,8 +24,9 @@ export function readConvolution(layer: LayerReading): Value {
   const kernel = layer.weight('kernel', 4);
   const value = layer.mapOrVector();
   if (value.kind === 'map') {
-    const weight = convolutionWeight(`${layer.name}.weight`, kernel);
-    return finished(layer, options, convolved(layer.name, value.node, options, weight, biasOf(layer, options)));
+    const weight = convolutionWeight(`${layer.name}.weight`, dilated(kernel, options));
+    const groups = options.groups ?? 1;
+    return finished(layer, options, convolved(layer.name, value.node, options, weight, biasOf(layer, options), groups));
   }
   // A 1x1 convolution over a single cell is a dense layer.
   const [height, width] = options.kernel_size;
@@ -41,7 +40,7 @@ export function readDepthwise(layer: LayerReading): Value {
   const options = layer.options(optionsSchema);
   const x = layer.map();
   const kernel = layer.weight(layer.isKeras3 ? 'kernel' : 'depthwise_kernel', 4);
-  const weight = depthwiseWeight(`${layer.name}.weight`, kernel);
+  const weight = depthwiseWeight(`${layer.name}.weight`, dilated(kernel, options));
   return finished(layer, options, convolved(layer.name, x, options, weight, biasOf(layer, options), x.shape.channels));
 }
 
@@ -49,7 +48,10 @@ export function readDepthwise(layer: LayerReading): Value {
 export function readSeparable(layer: LayerReading): Value {
   const options = layer.options(optionsSchema);
   const x = layer.map();
-  const depthwise = depthwiseWeight(`${layer.name}.depthwise.weight`, layer.weight('depthwise_kernel', 4));
+  const depthwise = depthwiseWeight(
+    `${layer.name}.depthwise.weight`,
+    dilated(layer.weight('depthwise_kernel', 4), options),
+  );
   const pointwise = convolutionWeight(`${layer.name}.weight`, layer.weight('pointwise_kernel', 4));
   const seen = convolved(`${layer.name}.depthwise`, x, options, depthwise, undefined, x.shape.channels);
   const node = conv2d(layer.name, seen, { weight: pointwise, bias: biasOf(layer, options) });
@@ -60,6 +62,10 @@ function finished(layer: LayerReading, { activation }: Options, node: MapNode): 
   return activated(layer, `${layer.name}.${activation}`, { kind: 'map', node }, activation);
 }
 
+function dilated(kernel: Weight, { dilation_rate: rate }: Options): Weight {
+  return dilatedKernel(kernel, rate ?? [1, 1]);
+}
+
 function biasOf(layer: LayerReading, { use_bias }: Options): Weight | undefined {
   return use_bias ? { ...layer.weight('bias', 1), name: `${layer.name}.bias` } : undefined;
 }
@@ -67,11 +73,13 @@ function biasOf(layer: LayerReading, { use_bias }: Options): Weight | undefined 
 function convolved(
   name: string,
   x: MapNode,
-  { kernel_size: kernel, strides: stride, padding }: Options,
+  { strides: stride, padding }: Options,
   weight: Weight,
   bias: Weight | undefined,
   groups = 1,
 ): MapNode {
+  const [, , height = 1, width = 1] = weight.shape;
+  const kernel = [height, width] as const;
   const sides = padding === 'same' ? samePadding([x.shape.height, x.shape.width], kernel, stride) : NO_PADDING;
   // A zero padding before the convolution becomes part of the padding of the convolution.
   const { operation } = x;

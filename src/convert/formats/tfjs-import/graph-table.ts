@@ -6,11 +6,14 @@ import type { MapNode, Node } from '../../graph/ir.ts';
 import type { Weight } from '../../graph/tensors.ts';
 import { bytesOf } from '../file-sink.ts';
 import { writeSafetensors } from '../safetensors/writer.ts';
+import type { Fitting } from './input-size.ts';
 
 /** A network as a table for a manifest, and the tensors for its weights file; those of the classifier come last. */
 export interface DescribedNetwork {
   readonly table: GraphTable;
   readonly tensors: readonly Weight[];
+  /** How the model fits images to its size, if it resizes them itself. */
+  readonly fitting?: Fitting | undefined;
 }
 
 /**

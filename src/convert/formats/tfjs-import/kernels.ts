@@ -1,4 +1,5 @@
 import type { Weight } from '../../graph/tensors.ts';
+import type { Pair } from '../../graph/windows.ts';
 import { transpose } from '../tfjs/kernels.ts';
 
 /** Conversions from the layout of TensorFlow's weights to PyTorch's, which is that of the layer graph. */
@@ -22,6 +23,24 @@ export function convolutionWeight(name: string, kernel: Weight): Weight {
       return eachRow(rows, out, (row) => transpose(row, area, entering));
     },
   };
+}
+
+/** A kernel with zeros between its cells does what a dilated one does. Both begin with height and width. */
+export function dilatedKernel(kernel: Weight, [rows, columns]: Pair): Weight {
+  if (rows === 1 && columns === 1) return kernel;
+  const [height = 0, width = 0, ...rest] = kernel.shape;
+  const [tall, wide] = [rows * (height - 1) + 1, columns * (width - 1) + 1];
+  const read = async () => {
+    const values = await kernel.read();
+    const cell = values.length / (height * width);
+    const dilated = new Float32Array(tall * wide * cell);
+    for (let index = 0; index < height * width; index += 1) {
+      const target = rows * Math.floor(index / width) * wide + columns * (index % width);
+      dilated.set(values.subarray(index * cell, (index + 1) * cell), target * cell);
+    }
+    return dilated;
+  };
+  return { name: kernel.name, shape: [tall, wide, ...rest], read };
 }
 
 /** Converts a depthwise `[height, width, channels, multiplier]` to `[channels * multiplier, 1, height, width]`. */

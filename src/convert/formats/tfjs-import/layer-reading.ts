@@ -88,9 +88,16 @@ export class LayerReading {
   /** The only input, which must not be a map with channels first: only a Flatten takes that. */
   mapOrVector(): MapValue | VectorValue {
     const value = this.input();
-    return value.kind === 'channels_first'
-      ? this.fail('its input is a map with channels first, which only a Flatten supports')
-      : value;
+    return this.usual(value);
+  }
+
+  /** A value that is a map or a vector. */
+  usual(value: Value): MapValue | VectorValue {
+    if (value.kind === 'channels_first') {
+      return this.fail('its input is a map with channels first, which only a Flatten supports');
+    }
+    if (value.kind === 'channel') return this.fail('its input is one channel of a map, which only a Stack supports');
+    return value;
   }
 
   /**

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { averagePool, batchNorm, concat, dense, flatten, globalAveragePool, join, maxPool } from '../../graph/ir.ts';
-import { activated, readActivation, readElu, readLeakyRelu, readRelu, readSoftmax } from './activations.ts';
-import { readAdd, readDivide, readFunction, readMultiply, readSubtract } from './arithmetic.ts';
+import { activated, readActivation, readElu, readLeakyRelu, readPrelu, readRelu, readSoftmax } from './activations.ts';
+import { readAdd, readAverage, readDivide, readFunction, readMultiply, readSubtract } from './arithmetic.ts';
+import { readFlip, readItem, readStack } from './channels.ts';
 import { poolWindow, readConvolution, readDepthwise, readSeparable } from './convolutions.ts';
 import { constantWeight, denseWeight, vectorWeight } from './kernels.ts';
 import { activationOption, channelsLastOption, type LayerReading } from './layer-reading.ts';
@@ -72,6 +73,7 @@ const READERS: ReadonlyMap<string, LayerReader> = new Map<string, LayerReader>([
   ['ReLU', readRelu],
   ['LeakyReLU', readLeakyRelu],
   ['ELU', readElu],
+  ['PReLU', readPrelu],
   ['Softmax', readSoftmax],
   ['MaxPooling2D', (layer) => mapValue(maxPool(layer.name, layer.map(), poolWindow(layer)))],
   [
@@ -88,6 +90,7 @@ const READERS: ReadonlyMap<string, LayerReader> = new Map<string, LayerReader>([
   ['Add', readAdd],
   ['Subtract', readSubtract],
   ['Multiply', readMultiply],
+  ['Average', readAverage],
   ['Divide', readDivide],
   ['TrueDivide', readDivide],
   ['Concatenate', readConcatenate],
@@ -96,7 +99,12 @@ const READERS: ReadonlyMap<string, LayerReader> = new Map<string, LayerReader>([
   ['CenterCrop', readCenterCrop],
   ['Cropping2D', readCropping],
   ['Resizing', readResizing],
+  ['RandomCrop', readResizing],
   ['TFOpLambda', readFunction],
+  ['SlicingOpLambda', readFunction],
+  ['GetItem', readItem],
+  ['Stack', readStack],
+  ['Flip', readFlip],
 ]);
 
 function readBatchNorm(layer: LayerReading): Value {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { batchNorm, crop, rescale } from '../../graph/ir.ts';
+import { affine } from './affine.ts';
 import { constantWeight, vectorWeight } from './kernels.ts';
 import { channelsLastOption, type LayerReading } from './layer-reading.ts';
 import { mapValue, type Value } from './values.ts';
@@ -12,7 +13,7 @@ const perChannel = z.union([one, z.array(z.number()).length(3)]);
 
 export function readRescaling(layer: LayerReading): Value {
   const { scale, offset } = layer.options(z.object({ scale: perChannel, offset: perChannel.default([0, 0, 0]) }));
-  return mapValue(rescale(layer.name, layer.map(), scale, offset));
+  return mapValue(affine(layer.name, layer.map(), scale, offset));
 }
 
 /** Mean and variance are options, or weights that `adapt` has computed. */
@@ -80,6 +81,6 @@ export function readResizing(layer: LayerReading): Value {
   if (x.shape.height === height && x.shape.width === width) return mapValue(x);
   return layer.fail(
     `a resize from ${x.shape.height}x${x.shape.width} to ${height}x${width} is supported only before all layers ` +
-      'that look at more than one pixel',
+      'that look at more than one pixel, and with a crop or pad to the aspect ratio only for images of any size',
   );
 }

@@ -5,7 +5,7 @@ import type { Pair } from '../../graph/windows.ts';
 import { splitClassifier } from './classifier.ts';
 import type { TfjsFiles } from './files.ts';
 import { type DescribedNetwork, describeNetwork } from './graph-table.ts';
-import { sizeOf } from './input-size.ts';
+import { leadingResize, sizeOf } from './input-size.ts';
 import { scopedWeights } from './keras-weights.ts';
 import type { KerasSource } from './layer-reading.ts';
 import { isKeras3, type KerasModel, parseTopology } from './model-json.ts';
@@ -50,7 +50,7 @@ export function readNetwork(model: KerasModel, source: KerasSource, inputSize?: 
   const input = pixels(sizeOf(model, inputSize));
   const outputs = new NetworkReader(source).read(model, [mapValue(input)]);
   const { body, classifier } = splitClassifier(classesOf(outputs));
-  return describeNetwork(input, body, classifier);
+  return { ...describeNetwork(input, body, classifier), fitting: leadingResize(model)?.fitting };
 }
 
 /** The only output, or the only one that ends in a softmax. */

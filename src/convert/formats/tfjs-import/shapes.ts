@@ -24,6 +24,7 @@ export function readZeroPadding(layer: LayerReading): Value {
 export function readFlatten(layer: LayerReading): Value {
   layer.options(z.object({ data_format: channelsLastOption }));
   const value = layer.input();
+  if (value.kind === 'channel') return layer.fail('its input is one channel of a map');
   if (value.kind === 'vector') return { ...value, pixel: false };
   const node = flatten(layer.name, value.node);
   if (value.kind === 'channels_first') return { kind: 'vector', node };

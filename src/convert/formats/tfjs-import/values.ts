@@ -6,6 +6,8 @@ export type Value =
   | MapValue
   /** A map that Keras has with channels first; only a Flatten can follow. */
   | { readonly kind: 'channels_first'; readonly node: MapNode }
+  /** One channel of a map; only a Stack, which puts channels together again, can follow. */
+  | { readonly kind: 'channel'; readonly node: MapNode; readonly channel: number }
   | VectorValue;
 
 export interface MapValue {

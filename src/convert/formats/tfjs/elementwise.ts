@@ -32,7 +32,9 @@ export function activationLayers(node: Node, position: LayerPosition, apply: Act
     inputs: from,
     weights: [],
   });
-  if (apply !== 'keras3_hard_sigmoid' && apply !== 'hard_swish') return [layer(name, apply, inputs)];
+  if (apply !== 'keras3_hard_sigmoid' && apply !== 'hard_swish') {
+    return [layer(name, apply, inputs)];
+  }
   const channels = node.shape.kind === 'map' ? node.shape.channels : node.shape.length;
   const scaled = `${name}.scaled`;
   const scale = { scale: Array(channels).fill(5 / 6), shift: Array(channels).fill(0) };

@@ -84,10 +84,118 @@ describe('an .h5 file of Keras 2', () => {
     await expect(importKerasModel(path, undefined, target())).rejects.toThrow('the file has only weights');
   });
 
+  test('with weights alone is read with the layers that a JSON file beside it describes', async () => {
+    const path = join(folder, 'weights.h5');
+    const own = { 'conv/conv/kernel:0': tensor('kernel', 2, 2, 3, 2), 'conv/conv/bias:0': tensor('bias', 2) };
+    const last = { 'dense/dense/kernel:0': tensor('last', 24, 3), 'dense/dense/bias:0': tensor('last bias', 3) };
+    await writeH5(path, { layer_names: ['conv', 'flatten', 'dense'] }, { ...own, ...last });
+    await writeFile(join(folder, 'labels.json'), '["a", "b", "c"]');
+    const described = JSON.stringify(sequential('model', input, conv('conv'), flatten, dense('dense', 3)));
+    await writeFile(join(folder, 'model.json'), described);
+    expect((await importKerasModel(path, undefined, target())).numClasses).toBe(3);
+    await writeFile(join(folder, 'other.json'), described);
+    await rm(target());
+    await expect(importKerasModel(path, undefined, target())).rejects.toThrow('those of model.json and other.json');
+  });
+
   test('that is no model of Keras is refused', async () => {
     const path = join(folder, 'model.h5');
     await writeH5(path, { title: 'images' }, { 'images/train': tensor('train', 2, 2) });
     await expect(importKerasModel(path, undefined, target())).rejects.toThrow('no attribute model_config');
+  });
+});
+
+describe('the first layers of a model of Keras 3 say how its pixels are made', () => {
+  const tensorOf = (layer: string) => ({ class_name: '__keras_tensor__', config: { keras_history: [layer, 0, 0] } });
+  const call = (class_name: string, name: string, args: unknown[], config: object = {}) => ({
+    class_name,
+    name,
+    config: { name, ...config },
+    inbound_nodes: [{ args, kwargs: {} }],
+  });
+  const model = (...first: ReturnType<typeof call>[]) => {
+    const x = first.at(-1)?.name ?? 'images';
+    const layers = [
+      { class_name: 'InputLayer', name: 'images', config: { batch_shape: [null, null, null, 3] }, inbound_nodes: [] },
+      ...first,
+      call('Conv2D', 'conv', [tensorOf(x)], { filters: 2, kernel_size: [2, 2] }),
+      call('GlobalAveragePooling2D', 'means', [tensorOf('conv')]),
+      call('Dense', 'dense', [tensorOf('means')], { units: 3 }),
+    ];
+    const config = { name: 'model', layers, input_layers: ['images', 0, 0], output_layers: ['dense', 0, 0] };
+    return { class_name: 'Functional', config };
+  };
+  const imported = async (...first: ReturnType<typeof call>[]) => {
+    const path = join(folder, 'model.h5');
+    const attributes = { model_config: JSON.stringify(model(...first)), keras_version: '3.5.0' };
+    await writeH5(path, attributes, {
+      'model_weights/conv/conv/kernel': tensor('kernel', 2, 2, 3, 2),
+      'model_weights/conv/conv/bias': tensor('bias', 2),
+      'model_weights/dense/dense/kernel': tensor('last', 2, 3),
+      'model_weights/dense/dense/bias': tensor('last bias', 3),
+    });
+    return await importKerasModel(path, first[0]?.class_name === 'Resizing' ? undefined : [6, 8], target());
+  };
+  const ellipsis = { class_name: '__ellipsis__', config: {} };
+  const mean = { class_name: '__tensor__', config: { value: [[[[-103.9, -116.8, -123.7]]]], dtype: 'float32' } };
+  const channel = (name: string, index: number) => call('GetItem', name, [tensorOf('images'), [ellipsis, index]]);
+  const reverse = { class_name: '__slice__', config: { start: null, stop: null, step: -1 } };
+
+  test.each([
+    [
+      'channels that are stacked in the other order',
+      [
+        channel('b', 2),
+        channel('g', 1),
+        channel('r', 0),
+        call('Stack', 'flip', [[tensorOf('b'), tensorOf('g'), tensorOf('r')]], { axis: -1 }),
+      ],
+    ],
+    ['a slice in steps of -1', [call('GetItem', 'flip', [tensorOf('images'), [ellipsis, reverse]])]],
+    ['a flip of the channels', [call('Flip', 'flip', [tensorOf('images')], { axis: -1 })]],
+  ])('%s, and a mean of 0..255', async (_, order) => {
+    const { scalesPixels, architecture } = await imported(...order, call('Add', 'add', [tensorOf('flip'), mean]));
+    expect(scalesPixels).toBe(true);
+    expect(architecture.layers[1]).toMatchObject({ kind: 'normalize', shift: [-103.9, -116.8, -123.7] });
+    const weights = await SafetensorsFile.open(target());
+    try {
+      expect([...(await weights.read('flip.weight'))]).toEqual([0, 0, 1, 0, 1, 0, 1, 0, 0]);
+    } finally {
+      await weights.close();
+    }
+  });
+
+  test('a value that is added to itself is doubled, since TF.js reads no value twice in a layer', async () => {
+    const { architecture } = await imported(call('Add', 'double', [[tensorOf('images'), tensorOf('images')]]));
+    expect(architecture.layers[0]).toMatchObject({ kind: 'normalize', scale: [2, 2, 2] });
+  });
+
+  test('1 - x', async () => {
+    const { architecture } = await imported(call('Subtract', 'rest', [1, tensorOf('images')]));
+    expect(architecture.layers[0]).toMatchObject({ kind: 'batch_norm' });
+    const weights = await SafetensorsFile.open(target());
+    try {
+      expect([...(await weights.read('rest.weight')), ...(await weights.read('rest.bias'))]).toEqual([
+        -1, -1, -1, 1, 1, 1,
+      ]);
+    } finally {
+      await weights.close();
+    }
+  });
+
+  test.each([
+    [{}, { resize_mode: 'stretch', interpolation: 'bilinear' }],
+    [
+      { crop_to_aspect_ratio: true, interpolation: 'bicubic' },
+      { resize_mode: 'crop', interpolation: 'bicubic' },
+    ],
+    [
+      { pad_to_aspect_ratio: true, fill_value: 114 },
+      { resize_mode: 'pad', pad_color: [114, 114, 114], interpolation: 'bilinear' },
+    ],
+  ])('a Resizing with %j', async (options, fitting) => {
+    const resizing = call('Resizing', 'resizing', [tensorOf('images')], { height: 6, width: 8, ...options });
+    expect(await imported(resizing)).toMatchObject({ inputSize: [6, 8], fitting });
   });
 });
 

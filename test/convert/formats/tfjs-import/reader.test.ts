@@ -62,7 +62,17 @@ describe('a model that TF.js saved gives the same outputs after its import', () 
     ['a batch norm', () => chain(conv(), layers.batchNormalization({ epsilon: 0.01 }), layers.reLU({ maxValue: 6 }))],
     ['a batch norm without scale', () => chain(conv(), layers.batchNormalization({ scale: false, center: false }))],
     ['depthwise', () => chain(layers.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, padding: 'same' }))],
+    ['dilated', () => chain(conv({ strides: 1, dilationRate: 2, padding: 'same' }), conv({ dilationRate: [1, 3] }))],
     ['separable', () => chain(layers.separableConv2d({ filters: 6, kernelSize: 3, strides: 2, activation: 'relu' }))],
+    ['relu up to 2', () => chain(conv(), layers.reLU({ maxValue: 2 }))],
+    [
+      'a slope for each channel',
+      () => chain(conv(), layers.prelu({ sharedAxes: [1, 2], alphaInitializer: 'randomUniform' })),
+    ],
+    ...(['gelu', 'gelu_new', 'mish', 'softsign'] as const).map((activation): [string, () => tf.LayersModel] => [
+      activation,
+      () => chain(conv(), layers.activation({ activation })),
+    ]),
     ['leaky relu', () => chain(conv(), layers.leakyReLU({ alpha: 0.2 }))],
     [
       'swish and hard sigmoid',
@@ -111,6 +121,11 @@ describe('a model that TF.js saved gives the same outputs after its import', () 
           const [a, b] = [conv().apply(x), conv({ padding: 'valid' }).apply(x)] as Symbolic[];
           return pooled(layers.add().apply([a, b, a] as Symbolic[]) as Symbolic);
         }),
+    ],
+    [
+      'a mean of two paths',
+      () =>
+        functional((x) => pooled(layers.average().apply([conv().apply(x), conv().apply(x)] as Symbolic[]) as Symbolic)),
     ],
     [
       'a concatenation of two paths',
@@ -315,7 +330,6 @@ describe('unsupported models are refused', () => {
       (model) => Object.assign(layer(model, 'first'), { class_name: 'Lambda' }),
       'model.export("model.onnx", format="onnx")',
     ],
-    ['dilation', (model) => Object.assign(layer(model, 'first').config, { dilation_rate: [2, 2] }), 'dilated'],
     [
       'channels first',
       (model) => Object.assign(layer(model, 'first').config, { data_format: 'channels_first' }),
@@ -323,8 +337,8 @@ describe('unsupported models are refused', () => {
     ],
     [
       'a function',
-      (model) => Object.assign(layer(model, 'first').config, { activation: 'mish' }),
-      'the activation "mish"',
+      (model) => Object.assign(layer(model, 'first').config, { activation: 'squareplus' }),
+      'the activation "squareplus"',
     ],
     ['an axis', (model) => Object.assign(layer(model, 'first'), { class_name: 'Concatenate' }), 'at least two inputs'],
     [
