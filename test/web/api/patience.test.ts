@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { patiently } from '../../../src/web/api/patience.ts';
-import { errorOf } from '../../../src/web/api/problem.ts';
+import { errorOf, notYet } from '../../../src/web/api/problem.ts';
 
 const NOW = Date.parse('Sun, 01 Mar 2026 12:00:00 GMT');
 const { signal } = new AbortController();
@@ -42,6 +42,18 @@ describe('a request to a busy server', () => {
     expect(waits[0]).toBe(seconds);
     expect(sentAt.slice(0, 2)).toEqual([0, seconds]);
     expect(sentAt).toHaveLength(3);
+  });
+
+  test('that pulls the model first waits as long as the server asks', async () => {
+    let sent = 0;
+    const pulling = new Response('{}', { status: 202, headers: { 'Retry-After': '5' } });
+    const done = patiently(async () => {
+      sent += 1;
+      if (sent < 3) throw notYet(pulling);
+      return Date.now() - NOW;
+    }, signal);
+    await vi.runAllTimersAsync();
+    expect(await done).toBe(10_000);
   });
 
   test('is not repeated after other errors, or when it asks to wait for hours', async () => {
