@@ -70,6 +70,8 @@ try {
   check('its health check passes', podman('healthcheck', 'run', name).status === 0);
   const [main = ''] = inside('ps1').split('\n');
   check(`process 1 is node, of the user 1000: ${main}`, main.endsWith('/node 1000'));
+  const listed = podman('exec', name, 'menagerie', 'keys', 'list').stdout;
+  check('commands run in it', /^test +admin/m.test(listed));
   check('its files cannot be written', inside('write').startsWith('EROFS'));
   const anonymous = await fetch(`${url}/classify`, { method: 'POST', body: new Uint8Array() });
   check('without the key it does not classify', anonymous.status === 401);
