@@ -4,12 +4,11 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expectEnd, readCommandLine } from '../command-line.ts';
 import { colouredPicture, colourZip } from '../labelled-zip.ts';
-import { until } from '../server-process.ts';
+import { freePort, until } from '../server-process.ts';
 
 const USAGE = `usage: npm run test:image [-- --base <image>]
 
@@ -201,15 +200,6 @@ async function timed<T>(use: () => Promise<T>): Promise<[number, T]> {
 
 function seconds(since: number): string {
   return ((performance.now() - since) / 1000).toFixed(0);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
 }
 
 function check(what: string, holds: boolean): void {

@@ -2,13 +2,12 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { colourZip } from '../../scripts/labelled-zip.ts';
-import { type ServerProcess, startServer, until, untilReady } from '../../scripts/server-process.ts';
+import { freePort, type ServerProcess, startServer, until, untilReady } from '../../scripts/server-process.ts';
 import { KeyFile } from '../../src/access/key-file.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 
@@ -166,13 +165,3 @@ describe.each(PROXIES)('behind $program with $example and BASE_PATH=$basePath', 
     },
   );
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
-}
