@@ -10,6 +10,9 @@ export const onnxRuntime = load();
 
 /** Not a static import: where the native library cannot be loaded, that would say neither why nor what to do. */
 function load(): typeof OnnxRuntime {
+  // Version 1.30 otherwise writes an identifier of the machine into the user's folder for caches, and reports its use to
+  // its maker. It reads the variable when the first session is created.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
   try {
     return createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime;
   } catch (thrown) {

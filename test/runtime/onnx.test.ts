@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dirname, join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { DamagedFileError, digestFile, type FileDigest } from '../../src/common/file-digest.ts';
 import { openSession } from '../../src/runtime/open-session.ts';
 import type { Session } from '../../src/runtime/session.ts';
@@ -9,6 +10,28 @@ import { plainImage, writeColourModel } from '../colour-model.ts';
 import { describeSession } from '../contract/session.ts';
 
 describeSession('a session of ONNX Runtime', { runtime: 'onnx', threads: 1 });
+
+test.each([
+  ['runtime/onnx.js', 'openOnnxSession'],
+  ['finetuning/features/session-thread.js', 'openSessionThread'],
+])('%s keeps ONNX Runtime from reporting its use', async (module, open) => {
+  const folder = await mkdtemp(join(tmpdir(), 'menagerie-silent-'));
+  const { onnx: path } = await writeColourModel(folder);
+  const home = await mkdtemp(join(folder, 'home-'));
+  const program = join(folder, 'open.mjs');
+  const code = `const session = await (await import('${resolve('dist/src', module)}')).${open}({ runtime: 'onnx',
+    path: '${path}', threads: 1 }); await session.close();`;
+  await writeFile(program, code);
+  // The runtime would complain that there is no folder for its identifier, and write a file into the current one.
+  const env = { ...process.env, HOME: '/dev/null/nowhere', XDG_CACHE_HOME: '', ORT_DISABLE_TELEMETRY: undefined };
+  const { status, stderr } = spawnSync(process.execPath, [program], {
+    cwd: home,
+    env,
+    encoding: 'utf8',
+  });
+  expect([status, stderr, await readdir(home)]).toEqual([0, '', []]);
+  await rm(folder, { recursive: true });
+});
 
 describe('an explanation', () => {
   let folder: string;

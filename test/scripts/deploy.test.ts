@@ -19,7 +19,15 @@ const VERSION: string = JSON.parse(readFileSync('package.json', 'utf8')).version
 const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, found = '']) => found);
 
 /** Names in capitals that are not settings of the server. */
-const OTHERS = ['NODE_ENV', 'NODE_IMAGE', 'AF_INET', 'AF_UNIX', 'AF_NETLINK'];
+const OTHERS = [
+  'NODE_ENV',
+  'NODE_IMAGE',
+  'AF_INET',
+  'AF_UNIX',
+  'AF_NETLINK',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'ORT_DISABLE_TELEMETRY',
+];
 
 test.each(FILES)('%s names settings, commands and paths that exist', (name) => {
   const text = read(name);

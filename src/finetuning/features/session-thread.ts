@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { compiledEntry } from '../../common/compiled-entry.ts';
 import type { PixelTensor } from '../../common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs, Session, SessionSource } from '../../runtime/session.ts';
@@ -29,7 +29,9 @@ interface Pending {
  */
 export function openSessionThread(source: SessionSource): Promise<Session> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(compiledEntry(import.meta.url, 'session-worker.js'), { workerData: source });
+    // The runtime reads variables of the process, of which a thread otherwise has a copy.
+    const entry = compiledEntry(import.meta.url, 'session-worker.js');
+    const worker = new Worker(entry, { workerData: source, env: SHARE_ENV });
     const pending = new Map<number, Pending>();
     let lastId = 0;
     let failure: Error | undefined;
