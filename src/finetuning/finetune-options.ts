@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../common/errors.ts';
 import { augmentationSchema } from '../image/augment.ts';
-import { describeIssues, MODEL_NAME } from '../registry/manifest.ts';
+import { describeIssues, MODEL_NAME, synsetSchema } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
 import { ENCODINGS, encodingCalled } from './dataset/text-encoding.ts';
 import { SEARCH_LEVELS } from './head/search-candidates.ts';
@@ -46,6 +46,8 @@ export const finetuneOptionsSchema = z.strictObject({
   layers: z.enum(LAYERS).optional(),
   search: z.enum(SEARCHES).default('none'),
   promote: z.enum(PROMOTIONS).default('always'),
+  /** WordNet synsets of classes by their names; the others get none. */
+  synsets: z.record(z.string(), synsetSchema).optional(),
 });
 
 /** Options in a request: plain JSON, which is the payload of a job. */

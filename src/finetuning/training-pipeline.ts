@@ -1,4 +1,5 @@
 import { forEachConcurrently } from '../common/concurrency.ts';
+import { AppError } from '../common/errors.ts';
 import { decodeImage } from '../image/decode.ts';
 import { preprocessDecoded } from '../image/preprocess.ts';
 import { thumbnail } from '../image/thumbnail.ts';
@@ -13,6 +14,7 @@ import { type DatasetFeatures, extractFeatures } from './features/dataset-featur
 import { FeatureExtraction } from './features/feature-extraction.ts';
 import { type FeatureNetwork, openFeatureNetwork, openLayeredNetwork } from './features/feature-network.ts';
 import { openLocalModel } from './features/local-model.ts';
+import type { FinetuneOptions } from './finetune-options.ts';
 import type { TestResult } from './head/test-result.ts';
 import { trainAndTest } from './train-and-test.ts';
 import type { InspectionTask, TrainingResult, TrainingTask } from './training-messages.ts';
@@ -149,7 +151,7 @@ async function inspect(
 ): Promise<Preflight> {
   const dataset = await readDataset(source, encodingOf({ options }));
   const timer = phaseTimer();
-  return runPreflight(dataset, source, {
+  const preflight = await runPreflight(dataset, source, {
     split: { seed: options.seed, validationShare: options.validation_share, testShare: options.test_share },
     inputSize: backbone.preprocessing.inputSize,
     inspect: (content, digest) => extraction.inspect(content, digest),
@@ -158,6 +160,20 @@ async function inspect(
       onProgress({ phase: 'inspecting', done, total, kept: extraction.kept, ...timer(done, total) });
     },
   });
+  expectClasses(preflight.classes, options.synsets);
+  return preflight;
+}
+
+/** @throws AppError `invalid_request` when an option gives the synset of what is no class */
+function expectClasses(classes: readonly string[], synsets: FinetuneOptions['synsets'] = {}): void {
+  const others = Object.keys(synsets).filter((name) => !classes.includes(name));
+  if (others.length === 0) return;
+  throw new AppError(
+    'invalid_request',
+    `synsets: ${JSON.stringify(others[0])} is not a class of the data set; the classes are ` +
+      `${classes.slice(0, 10).join(', ')}${classes.length > 10 ? ', ...' : ''}`,
+    { context: { field: 'synsets' } },
+  );
 }
 
 /** Accuracy of the version in service on the new version's test images; undefined when its classes differ. */

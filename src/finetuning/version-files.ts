@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { digestFile } from '../common/file-digest.ts';
 import { writeFineTuned } from '../convert/transfer/fine-tuned.ts';
-import { type ManifestFile, manifestSchema } from '../registry/manifest.ts';
+import { type Label, type ManifestFile, manifestSchema } from '../registry/manifest.ts';
 import type { Preflight } from './dataset/preflight.ts';
+import type { FinetuneOptions } from './finetune-options.ts';
 import { renderReport } from './report/page/page.ts';
 import { buildTrainingReport, summarizeReport } from './report/report.ts';
 import type { TrainingReport } from './report/report-schema.ts';
@@ -72,7 +73,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     num_classes: preflight.classes.length,
     num_features: trained.layers.at(-1)?.inputs ?? base.num_features,
     parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
-    labels: preflight.classes.map((label) => ({ label })),
+    labels: preflight.classes.map((label) => labelOf(label, options.synsets)),
     icc: backbone.preprocessing.icc,
     unknown_threshold: trained.head.unknown.threshold,
     training: z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(options))),
@@ -99,6 +100,11 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
   await writeFile(join(versionDir, REPORT_PAGE), renderReport(report, parts.thumbnails));
   await writeFile(join(versionDir, REPORT_PICTURES), JSON.stringify(Object.fromEntries(parts.thumbnails)));
   return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
+}
+
+function labelOf(label: string, synsets: FinetuneOptions['synsets'] = {}): Label {
+  const synset = Object.hasOwn(synsets, label) ? synsets[label] : undefined;
+  return synset === undefined ? { label } : { label, synset };
 }
 
 function reportOf({

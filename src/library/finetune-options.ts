@@ -56,6 +56,8 @@ export interface TrainingOptions {
   readonly classWeights?: 'none' | 'balanced';
   /** Whether the head reads the last layer of the backbone, or the means of earlier layers too. */
   readonly layers?: 'last' | 'all';
+  /** WordNet synsets of classes by their names, such as `{ ant: 'n02219486' }`, for `hierarchy`. */
+  readonly synsets?: Record<string, string>;
 }
 
 /** `hidden_units` of `hiddenUnits`. */
@@ -76,7 +78,8 @@ export function requestOf(name: string, options: TrainingOptions): FinetuneReque
 
 function snakeNames<T extends object>(options: T): SnakeNames<T> {
   const entries = Object.entries(options).map(([name, value]) => {
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    // The names in `synsets` are those of classes.
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value) && name !== 'synsets';
     return [name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), isObject ? snakeNames(value) : value];
   });
   return Object.fromEntries(entries) as SnakeNames<T>;

@@ -82,7 +82,8 @@ describe('a model that is taught', () => {
   let result: FinetuneResult;
 
   beforeAll(async () => {
-    const job = await zoo.finetune(zip, { name: 'colours', epochs: 5, augmentation: { copies: 1 } });
+    const synsets = { blue: 'n02123045', red: 'n02124075' };
+    const job = await zoo.finetune(zip, { name: 'colours', epochs: 5, augmentation: { copies: 1 }, synsets });
     const phases = new Set<string>();
     for await (const { phase } of job) phases.add(phase);
     expect([...phases]).toContain('training');
@@ -115,6 +116,13 @@ describe('a model that is taught', () => {
     expect(evaluation.top1).toBeGreaterThan(0.9);
   });
 
+  it('knows what is above the classes whose synsets were given', async () => {
+    const [answer] = await zoo.classify([await colouredPicture('blue', 3)], { model: 'colours', hierarchy: true });
+    expect(answer?.predictions[0]).toMatchObject({ label: 'blue', synset: 'n02123045' });
+    expect(answer?.predictions[0]?.path?.map(({ label }) => label)).toContain('domestic cat');
+    expect(answer?.predictions.find(({ label }) => label === 'green')).toMatchObject({ path: [] });
+  });
+
   it('is removed by version and as a whole', async () => {
     await expect(zoo.remove('colours@1')).rejects.toMatchObject({ code: 'version_in_use' });
     await zoo.remove('colours');
@@ -132,6 +140,11 @@ test('a fine-tune is refused before it begins, and leaves nothing when it is can
   await expect(job.result).rejects.toMatchObject({ name: 'AbortError' });
   expect((await zoo.models()).map(({ name }) => name)).not.toContain('cancelled');
   expect(await readdir(join(dataDir, 'models'))).not.toContain('cancelled');
+  const misnamed = await zoo.finetune(zip, { name: 'x', synsets: { Blue: 'n02123045' } });
+  await expect(misnamed.result).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: expect.stringContaining('"Blue" is not a class of the data set; the classes are blue'),
+  });
   const missing = await zoo.finetune(join(dataDir, 'missing.zip'), { name: 'x' });
   await expect(missing.result).rejects.toBeInstanceOf(MenagerieError);
 });

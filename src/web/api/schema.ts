@@ -851,6 +851,7 @@ export interface Operations {
       readonly patience?: number | undefined;
       readonly label_smoothing?: number | undefined;
       readonly class_weights?: "none" | "balanced" | undefined;
+      readonly synsets?: string | undefined;
       readonly augmentation?: string | undefined;
       readonly copies?: number | undefined;
       readonly horizontal_flip?: boolean | undefined;
