@@ -106,11 +106,13 @@ function endingsOf(files: readonly SourceFile[], keyOf: (name: string) => string
 
 function endingWith(endings: readonly Ending[], path: string): SourceFile[] {
   const end = reversed(`/${path}`);
-  const at = firstIndex(endings, ({ key }) => key >= end);
-  return endings
-    .slice(at, at + MAX_FOUND)
-    .filter(({ key }) => key.startsWith(end))
-    .map(({ file }) => file);
+  const found: SourceFile[] = [];
+  for (let at = firstIndex(endings, ({ key }) => key >= end); found.length < MAX_FOUND; at += 1) {
+    const ending = endings[at];
+    if (ending === undefined || !ending.key.startsWith(end)) break;
+    found.push(ending.file);
+  }
+  return found;
 }
 
 function reversed(text: string): string {
