@@ -16,7 +16,7 @@ Builds the image with podman, and tests it: keys, a read-only file system, anoth
 health, classification, a fine-tune, the lock of the data, SIGTERM. Needs root, and on Debian:
   apt-get install --no-install-recommends podman runc conmon mmdebstrap
 
-  --base <image>  an image with Node.js and npm, such as docker.io/library/node:24-bookworm-slim. Without it, one is
+  --base <image>  an image with Node.js and npm, such as node:24-bookworm-slim. Without it, one is
                   made of packages of Debian and of the npm registry, where registries of images cannot be reached`;
 
 const NODE_MAJOR = 24;
