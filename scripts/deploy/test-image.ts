@@ -57,7 +57,7 @@ try {
   const refused = podman('run', '--rm', ...options(port), 'menagerie');
   check('it does not start without a key', refused.status === 1 && refused.output.includes('there is no key'));
   const key = podman('run', '--rm', ...options(port), 'menagerie', 'keys', 'create', 'test', '--scope', 'admin').stdout;
-  check('"keys create" prints a key', /^mng_\w+\n$/.test(key));
+  check('"keys create" prints a key', /^mng_[\w-]+\n$/.test(key));
   const ask = (path: string, init: RequestInit = {}) =>
     fetch(url + path, { ...init, headers: { ...init.headers, authorization: `Bearer ${key.trim()}` } });
 
