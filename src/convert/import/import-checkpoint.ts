@@ -123,7 +123,15 @@ export function recognizeArchitecture(tensors: TensorFile): string {
   if (only !== undefined && found.length === 1) return only[0];
   const [head] = unsupported;
   if (found.length === 0 && head !== undefined) throw head;
-  const names = [...tensors.names()].slice(0, 3).join('", "');
+  const all = [...tensors.names()];
+  if (found.length === 0 && all.every((name) => /^\d+\.\d+\./.test(name))) {
+    throw new ConversionError(
+      `the modules have numbers instead of names ("${all[0]}" ...), as those of fastai's learners. Export the network ` +
+        'to ONNX:\n  torch.onnx.export(learn.model.cpu().eval(), torch.zeros(1, 3, 224, 224), "model.onnx")\n' +
+        'and import model.onnx, with the classes of learn.dls.vocab as --labels',
+    );
+  }
+  const names = all.slice(0, 3).join('", "');
   throw new ConversionError(
     found.length === 0
       ? `no known architecture has exactly these tensors ("${names}" ...): name one with --arch to see what differs, ` +

@@ -35,6 +35,12 @@ test('the error for an unknown architecture names tensors', () => {
   );
 });
 
+test('a checkpoint of fastai is answered with the way out', () => {
+  expect(() => recognizeArchitecture(fileOf({ '0.0.weight': [8, 3, 7, 7], '1.8.weight': [2, 512] }))).toThrow(
+    'torch.onnx.export(learn.model',
+  );
+});
+
 const BLOCKS = Array.from({ length: 9 }, (_, index) => `layer1.${index}.weight`);
 
 describe('modules around a network are removed from the names', () => {
