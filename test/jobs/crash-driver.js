@@ -1,5 +1,5 @@
 // Works on a file job queue until it is killed: enqueues, claims, reports and cancels. Prints what the queue has
-// acknowledged as lines of JSON. Run by kill.test.ts; plain JavaScript, since it is forked.
+// acknowledged as lines of JSON. Run by kill.slow.ts; plain JavaScript, since it is forked.
 import { writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '../../dist/src/common/logger.js';
