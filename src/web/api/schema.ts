@@ -119,7 +119,7 @@ export type Concept = {
   readonly synset: Synset;
   readonly label: string;
   readonly names: ConceptNames;
-  /** What it is */
+  /** What it is, in a sentence. */
   readonly gloss: string | null;
   /** Links of the longest way from the root. */
   readonly depth: number;
@@ -154,7 +154,7 @@ export type ModelLabels = {
     readonly synset: Synset;
     readonly label: string;
     readonly names: ConceptNames;
-    /** What it is */
+    /** What it is, in a sentence. */
     readonly gloss: string | null;
     /** Links of the longest way from the root. */
     readonly depth: number;
