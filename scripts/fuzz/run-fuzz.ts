@@ -20,7 +20,7 @@ export interface FuzzReport {
   readonly statuses: Readonly<Record<string, number>>;
   /** What was wrong, with the name of the input; `--only` sends it again. */
   readonly faults: readonly { readonly input: string; readonly fault: string }[];
-  /** Resident memory of server and engines: after the first inputs, and after the last. */
+  /** Resident memory of the server and its children: after the first inputs, and after the last. */
   readonly memory: { readonly before: number; readonly after: number };
 }
 
@@ -30,6 +30,8 @@ const IN_FLIGHT = 8;
 const HANG_MS = 30_000;
 /** Share of the inputs after which caches, pools and engines have grown to their size. */
 const WARM_UP = 0.1;
+/** Inputs that this takes at least: fewer do not yet have every engine and the decoder of HEIC started. */
+const MIN_WARM_UP = 150;
 /** More than libvips and the engines keep after a large image. */
 const MAX_GROWTH_BYTES = 512 * 1024 * 1024;
 
@@ -49,6 +51,7 @@ export async function runFuzz(server: ServerProcess, options: FuzzOptions): Prom
   const statuses: Record<string, number> = {};
   const faults: { input: string; fault: string }[] = [];
   const chosen = only === undefined ? names : [only];
+  const warmUp = Math.min(chosen.length, Math.max(MIN_WARM_UP, Math.ceil(chosen.length * WARM_UP)));
   let done = 0;
   let before = 0;
   await forEachConcurrently(chosen, IN_FLIGHT, async (input) => {
@@ -60,7 +63,7 @@ export async function runFuzz(server: ServerProcess, options: FuzzOptions): Prom
     const fault = faultOf(request.path, outcome);
     if (fault !== undefined) faults.push({ input, fault: `${fault} ${reasonIn(server.log(), outcome)}`.trim() });
     done += 1;
-    if (done === Math.ceil(chosen.length * WARM_UP)) before = residentBytes(server);
+    if (done === warmUp) before = residentBytes(server);
     onProgress?.(done, chosen.length, faults.length);
   });
   client.close();
