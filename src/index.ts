@@ -4,7 +4,6 @@
  */
 
 export { AppError as MenagerieError, type ErrorCode, type ErrorExtras } from './common/errors.ts';
-export type { ConceptAccuracy, HierarchicalAccuracy } from './evaluation/hierarchical-accuracy.ts';
 export type {
   ClassifyOptions,
   Concept,
@@ -32,3 +31,4 @@ export type {
   PullProgress,
   Zoo,
 } from './library/zoo.ts';
+export type { ConceptAccuracy, HierarchicalAccuracy } from './registry/hierarchical-accuracy.ts';

@@ -1,4 +1,4 @@
-import type { ConceptAccuracy, HierarchicalAccuracy } from '../evaluation/hierarchical-accuracy.ts';
+import type { ConceptAccuracy, HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';

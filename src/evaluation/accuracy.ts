@@ -3,10 +3,10 @@ import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import { type Dataset, openImageSource, readDataset } from '../finetuning/dataset/dataset.ts';
 import type { ClassHierarchies } from '../registry/class-hierarchy.ts';
+import { type HierarchicalAccuracy, HierarchyTally } from '../registry/hierarchical-accuracy.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
-import { type HierarchicalAccuracy, HierarchyTally } from './hierarchical-accuracy.ts';
 
 /** Input of `measureAccuracy`. */
 export interface AccuracyRequest {

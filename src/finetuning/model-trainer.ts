@@ -23,6 +23,8 @@ export interface ModelTrainerParts {
   readonly logger: Logger;
   /** Backbone of a request that names none. */
   readonly defaultBackbone: string;
+  /** The seed of the zoo, for the concepts of its labels. */
+  readonly zooDir: string;
   /** Where features are kept between trainings. */
   readonly featureDir: string;
   /** The most bytes that are kept there after a training. */
@@ -159,9 +161,9 @@ export class ModelTrainer {
   }
 
   async #inspectionTask(options: FinetuneOptions, datasetPath: string, workDir: string): Promise<InspectionTask> {
-    const { featureDir, maxFeatureBytes, maxImagePixels } = this.#parts;
+    const { zooDir, featureDir, maxFeatureBytes, maxImagePixels } = this.#parts;
     const backbone = await this.#trainingModel(this.#backbone(options));
-    return { options, datasetPath, backbone, featureDir, maxFeatureBytes, maxImagePixels, workDir };
+    return { options, datasetPath, backbone, zooDir, featureDir, maxFeatureBytes, maxImagePixels, workDir };
   }
 
   async #trainingModel(model: ModelVersion): Promise<TrainingModel> {

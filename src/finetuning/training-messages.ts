@@ -11,6 +11,8 @@ export interface InspectionTask {
   /** A zip or a folder. */
   readonly datasetPath: string;
   readonly backbone: TrainingModel;
+  /** The seed of the zoo, for the concepts of its labels. */
+  readonly zooDir: string;
   /** Where features are kept between jobs. */
   readonly featureDir: string;
   /** The most bytes that are kept there after a job. */

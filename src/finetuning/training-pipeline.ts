@@ -3,6 +3,7 @@ import { AppError } from '../common/errors.ts';
 import { decodeImage } from '../image/decode.ts';
 import { preprocessDecoded } from '../image/preprocess.ts';
 import { thumbnail } from '../image/thumbnail.ts';
+import { readConceptGraph } from '../registry/zoo.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
 import { openImageSource, readDataset } from './dataset/dataset.ts';
 import type { ImageSource } from './dataset/image-source.ts';
@@ -16,6 +17,7 @@ import { type FeatureNetwork, openFeatureNetwork, openLayeredNetwork } from './f
 import { openLocalModel } from './features/local-model.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import type { TestResult } from './head/test-result.ts';
+import { testHierarchy } from './report/hierarchical-test.ts';
 import { trainAndTest } from './train-and-test.ts';
 import type { InspectionTask, TrainingResult, TrainingTask } from './training-messages.ts';
 import { type OnProgress, PhaseClock, phaseTimer } from './training-progress.ts';
@@ -66,6 +68,7 @@ export async function trainModel(
       },
       durations: clock.seconds(),
       currentAccuracy,
+      hierarchy: trained.test && testHierarchy(trained.test, preflight.synsets, preflight.graph),
       thumbnails: await thumbnailsOf(trained.test, preflight, source, task.maxImagePixels),
     });
     return { accuracy: trained.test?.evaluation.accuracy, currentAccuracy, summary };
@@ -144,15 +147,20 @@ function encodingOf({ options }: Pick<InspectionTask, 'options'>): TextEncoding 
 }
 
 async function inspect(
-  { options, backbone }: InspectionTask,
+  { options, backbone, zooDir }: InspectionTask,
   source: ImageSource,
   extraction: FeatureExtraction,
   onProgress: OnProgress,
 ): Promise<Preflight> {
+  const graph = await readConceptGraph(zooDir, () => {
+    // The server has said so when it started.
+  });
   const dataset = await readDataset(source, encodingOf({ options }));
   const timer = phaseTimer();
   const preflight = await runPreflight(dataset, source, {
     split: { seed: options.seed, validationShare: options.validation_share, testShare: options.test_share },
+    synsets: options.synsets,
+    graph,
     inputSize: backbone.preprocessing.inputSize,
     inspect: (content, digest) => extraction.inspect(content, digest),
     concurrency: IN_FLIGHT,

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { digestFile } from '../common/file-digest.ts';
 import { writeFineTuned } from '../convert/transfer/fine-tuned.ts';
+import type { HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import { type Label, type ManifestFile, manifestSchema } from '../registry/manifest.ts';
 import type { Preflight } from './dataset/preflight.ts';
-import type { FinetuneOptions } from './finetune-options.ts';
 import { renderReport } from './report/page/page.ts';
 import { buildTrainingReport, summarizeReport } from './report/report.ts';
 import type { TrainingReport } from './report/report-schema.ts';
@@ -34,6 +34,8 @@ export interface VersionParts {
   readonly durations: Readonly<Record<string, number>>;
   /** Accuracy of the version in service on the same test images. */
   readonly currentAccuracy: number | undefined;
+  /** Of the test images; undefined when no class has a synset that the zoo knows. */
+  readonly hierarchy: HierarchicalAccuracy | undefined;
   /** Pictures of some test images as data URIs, by name. */
   readonly thumbnails: ReadonlyMap<string, string>;
 }
@@ -73,7 +75,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     num_classes: preflight.classes.length,
     num_features: trained.layers.at(-1)?.inputs ?? base.num_features,
     parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
-    labels: preflight.classes.map((label) => labelOf(label, options.synsets)),
+    labels: preflight.classes.map((label, index) => labelOf(label, preflight.synsets[index])),
     icc: backbone.preprocessing.icc,
     unknown_threshold: trained.head.unknown.threshold,
     training: z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(options))),
@@ -102,8 +104,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
   return { verdict: report.verdict, next_steps: report.next_steps, ...summarizeReport(report) };
 }
 
-function labelOf(label: string, synsets: FinetuneOptions['synsets'] = {}): Label {
-  const synset = Object.hasOwn(synsets, label) ? synsets[label] : undefined;
+function labelOf(label: string, synset: string | undefined): Label {
   return synset === undefined ? { label } : { label, synset };
 }
 
@@ -114,6 +115,7 @@ function reportOf({
   trained,
   backend,
   currentAccuracy,
+  hierarchy,
   durations,
 }: VersionParts): TrainingReport {
   const { options, backbone, current } = task;
@@ -133,6 +135,7 @@ function reportOf({
       layers: reads,
     },
     test,
+    hierarchy,
     ...(current !== undefined &&
       currentAccuracy !== undefined && {
         current: { model: current.name, version: current.version, accuracy: currentAccuracy },

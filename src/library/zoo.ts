@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { HierarchicalAccuracy } from '../evaluation/hierarchical-accuracy.ts';
+import type { HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import type {
   ClassifyOptions,
   DrawOptions,

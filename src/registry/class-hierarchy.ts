@@ -37,7 +37,7 @@ export class ClassHierarchy {
   constructor(graph: ConceptGraph, labels: readonly Label[]) {
     const members = new Map<string, number[]>();
     for (const [index, { synset = '' }] of labels.entries()) {
-      for (const above of graph.above(synset).keys()) {
+      for (const above of graph.lineage(synset)) {
         const known = members.get(above);
         if (known === undefined) members.set(above, [index]);
         else known.push(index);

@@ -42,6 +42,11 @@ export class ConceptGraph {
     return this.#concepts.get(synset);
   }
 
+  /** All concepts, in no particular order. */
+  concepts(): Iterable<Concept> {
+    return this.#concepts.values();
+  }
+
   /** The concepts directly below one. */
   children(synset: string): readonly string[] {
     return this.#children.get(synset) ?? [];
@@ -64,6 +69,14 @@ export class ConceptGraph {
         .filter((parent, place, all) => !links.has(parent) && all.indexOf(parent) === place);
     }
     return links;
+  }
+
+  /** A concept and all above it, each once; none for an unknown synset. Several times faster than `above`. */
+  lineage(synset: string): ReadonlySet<string> {
+    const found = new Set(this.#concepts.has(synset) ? [synset] : []);
+    // A set iterates over what is added meanwhile.
+    for (const each of found) for (const parent of this.#concepts.get(each)?.parents ?? []) found.add(parent);
+    return found;
   }
 
   /** The way from a concept to the root by the first hypernym of each, without the concept itself. */

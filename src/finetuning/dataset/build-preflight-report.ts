@@ -1,10 +1,18 @@
+import type { Concept } from '../../registry/concept-graph.ts';
+import type { ClassConcept } from './class-synsets.ts';
 import type { Dataset } from './dataset.ts';
 import type { DatasetWarning, LabelledFile, UnusedReason } from './dataset-layout.ts';
 import type { SplitOptions } from './dataset-split.ts';
 import type { Duplicates } from './duplicates.ts';
 import type { DatasetImage, InspectedImage, UnreadableImage } from './inspected-image.ts';
 import { nearDuplicates } from './near-duplicates.ts';
-import type { PreflightReport, ReportedFile, ReportedGroups } from './preflight-report.ts';
+import type {
+  PreflightReport,
+  ReportedClass,
+  ReportedConcept,
+  ReportedFile,
+  ReportedGroups,
+} from './preflight-report.ts';
 import { preflightWarnings } from './preflight-warnings.ts';
 import type { Split } from './split-names.ts';
 
@@ -15,6 +23,8 @@ const MAX_IGNORED_EXAMPLES = 5;
 /** Input of `buildPreflightReport`. */
 export interface Findings {
   readonly dataset: Dataset;
+  /** Of the classes, in their order. */
+  readonly concepts: readonly ClassConcept[];
   readonly inspected: readonly InspectedImage[];
   readonly images: readonly DatasetImage[];
   readonly unreadable: readonly UnreadableImage[];
@@ -26,8 +36,11 @@ export interface Findings {
 
 /** Builds the report of the inspection of a data set. */
 export function buildPreflightReport(findings: Findings): PreflightReport {
-  const { dataset, inspected, images, unreadable, duplicates, split, inputSize } = findings;
-  const classes = countByClass(dataset.classes, images);
+  const { dataset, concepts, inspected, images, unreadable, duplicates, split, inputSize } = findings;
+  const classes = countByClass(dataset.classes, images).map((counts, index) => ({
+    ...counts,
+    ...reportedConcept(concepts[index]),
+  }));
   const sum = (key: 'images' | Split): number => classes.reduce((total, counts) => total + counts[key], 0);
   const sizes = classes.map((counts) => counts.images);
   const smallest = Math.min(...sizes);
@@ -78,6 +91,17 @@ function countByClass(names: readonly string[], images: readonly DatasetImage[])
     counts[split] += 1;
   }
   return classes;
+}
+
+function reportedConcept(of: ClassConcept | undefined): Pick<ReportedClass, 'concept' | 'suggestions'> {
+  if (of?.synset !== undefined && of.source !== undefined) {
+    return { concept: { synset: of.synset, ...(of.concept && described(of.concept)), from: of.source } };
+  }
+  return of === undefined || of.suggestions.length === 0 ? {} : { suggestions: of.suggestions.map(described) };
+}
+
+function described({ synset, label, gloss }: Concept): ReportedConcept {
+  return { synset, label, ...(gloss !== undefined && { gloss }) };
 }
 
 function ignoredByReason({ unused }: Dataset): PreflightReport['ignored'] {

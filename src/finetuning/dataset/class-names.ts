@@ -27,6 +27,9 @@ export async function withClassNames(reading: TableReading, labelled: LabelledIm
     return {
       ...labelled,
       files: labelled.files.map((each) => ({ ...each, label: nameOf(each.label) })),
+      ...(labelled.synsets && {
+        synsets: new Map([...labelled.synsets].map(([label, synset]) => [nameOf(label), synset])),
+      }),
       warnings: [...labelled.warnings, named(file, [...numbers], nameOf)],
     };
   }

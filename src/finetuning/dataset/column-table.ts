@@ -2,7 +2,7 @@ import type { CsvRow } from './csv.ts';
 import { isImageName } from './dataset-layout.ts';
 import type { FileIndex } from './file-index.ts';
 import { labelsInCells } from './label-cell.ts';
-import { isSplitCell, type LabelTable, type LineError, splitInCell } from './label-table.ts';
+import { isSplitCell, type LabelTable, type LineError, splitInCell, synsetInCell } from './label-table.ts';
 import { splitOf } from './split-names.ts';
 
 const FILE_COLUMNS = new RegExp(
@@ -32,6 +32,8 @@ const LABEL_ENDING = /_(?:labels?|class|category|species|breed|choices)$/;
 const PLURAL = /(?:labels|tags|classes|categories|choices)$/;
 const BOX_COLUMNS = /^(?:bbox|boxes|bounding_box(?:es)?|(?:\w+_)?[xy]_?(?:min|max|1|2)|(?:left|top|right|bottom))$/;
 const SPLIT_COLUMNS = ['split', 'set', 'subset'];
+/** Only beside a column of labels: alone, synsets are the labels. */
+const SYNSET_COLUMNS = /^(?:synset|wnid|wordnet)(?:_id)?$/;
 /** These count only if every cell means a split. */
 const MAYBE_SPLIT_COLUMNS = ['data_set', 'dataset', 'partition', 'usage', 'phase', 'ml_use', 'fold', 'mode'];
 
@@ -42,6 +44,8 @@ interface Columns {
   readonly file: number;
   readonly label: number;
   readonly split: number;
+  /** -1 without such a column. */
+  readonly synset?: number;
   /** Columns of further labels. */
   readonly others?: readonly number[];
 }
@@ -68,7 +72,8 @@ export function readNamedColumns(all: readonly CsvRow[], index: FileIndex, wrong
   const best = hits.findIndex((count, column) => count === most && named(column));
   const file = best >= 0 ? best : most > 0 ? hits.indexOf(most) : header.findIndex((_, column) => named(column));
   if (file < 0 || file === label) return undefined;
-  return tableOf(rows, { file, label, split }, first?.cells, wrong);
+  const synset = header.findIndex((name) => SYNSET_COLUMNS.test(name));
+  return tableOf(rows, { file, label, split, synset }, first?.cells, wrong);
 }
 
 /** `Image ID` and `imageId` as `image_id`. */
@@ -133,7 +138,7 @@ export function readFixedColumns(rows: readonly CsvRow[], wrong: LineError): Lab
 
 function tableOf(
   rows: readonly CsvRow[],
-  { file, label, split, others = [] }: Columns,
+  { file, label, split, synset = -1, others = [] }: Columns,
   header: readonly string[] | undefined,
   wrong: LineError,
 ): LabelTable {
@@ -150,6 +155,7 @@ function tableOf(
       name: cells[file] ?? '',
       labels: [...(labels[index] ?? []), ...others.map((column) => cells[column] ?? '').filter(isText)],
       split: splitInCell(cells[split] ?? '', line, wrong),
+      ...(synset >= 0 && { synset: synsetInCell(cells[synset] ?? '', line, wrong) }),
     })),
   };
 }

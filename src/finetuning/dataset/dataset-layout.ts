@@ -42,6 +42,8 @@ export interface LabelledImages {
   readonly unused: readonly UnusedFile[];
   /** Files that tables name but that do not exist. */
   readonly missing: readonly string[];
+  /** WordNet synsets by label, where a table gives them. */
+  readonly synsets?: ReadonlyMap<string, string>;
   /** Findings about the layout. */
   readonly warnings: readonly DatasetWarning[];
 }

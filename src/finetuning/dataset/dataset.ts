@@ -72,6 +72,7 @@ export async function readDataset(source: ImageSource, encoding?: TextEncoding):
     classes,
     unused,
     missing: labelled.missing,
+    ...(labelled.synsets && { synsets: labelled.synsets }),
     warnings: [
       ...labelled.warnings,
       ...warnings,

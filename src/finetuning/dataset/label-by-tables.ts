@@ -23,11 +23,12 @@ interface Labelled {
  * Labels images by tables. A row's split is the one in its column; else the one that the table or its folder is named
  * after; else that of the image's folders. Rows without one are for training, and one split alone is none. Images with
  * several labels, in one row or in several, are not used.
- * @throws AppError `dataset_layout`, which names the line, when tables contradict each other about a split, a name is
- * ambiguous, or all images have several labels
+ * @throws AppError `dataset_layout`, which names the line, when tables contradict each other about a split or a synset,
+ * a name is ambiguous, or all images have several labels
  */
 export function labelByTables(candidates: readonly SourceFile[], tables: readonly FoundTable[]): LabelledImages {
   const labels = new Map<SourceFile, Labelled>();
+  const synsets = new Map<string, { readonly synset: string; readonly origin: string }>();
   const missing: string[] = [];
   for (const table of tables) {
     const wrong = lineErrors(baseName(table.file));
@@ -47,6 +48,17 @@ export function labelByTables(candidates: readonly SourceFile[], tables: readonl
       }
       const found = row.labels.map(labelText).filter((label) => label !== '');
       if (found.length === 0) continue;
+      const [label = ''] = found;
+      if (row.synset !== undefined && found.length === 1) {
+        const known = synsets.get(label) ?? { synset: row.synset, origin: originOf(row, table, tables) };
+        if (known.synset !== row.synset) {
+          throw wrong(
+            row.line,
+            `${JSON.stringify(label)} is ${row.synset}, but ${known.synset} on ${known.origin}: give each class one synset`,
+          );
+        }
+        synsets.set(label, known);
+      }
       const split = tableSplit ?? splitOfFolders(file.name);
       const before = labels.get(file);
       if (before !== undefined && before.split !== split) {
@@ -88,7 +100,14 @@ export function labelByTables(candidates: readonly SourceFile[], tables: readonl
     ...boxesNotUsed(tables),
     ...tablesDecoded(tables),
   ];
-  return { layout: 'table', files, unused, missing, warnings };
+  return {
+    layout: 'table',
+    files,
+    unused,
+    missing,
+    synsets: new Map([...synsets].map(([label, { synset }]) => [label, synset])),
+    warnings,
+  };
 }
 
 /** Of several files, those in the folders of the split: `train/1.jpg` for the row `1` of `train.csv`. */

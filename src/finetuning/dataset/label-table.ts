@@ -1,4 +1,5 @@
 import { AppError } from '../../common/errors.ts';
+import { synsetSchema } from '../../registry/manifest.ts';
 import { type Split, splitOf } from './split-names.ts';
 
 /** What a table says about one file. */
@@ -11,6 +12,8 @@ export interface TableRow {
   readonly labels: readonly string[];
   /** Undefined where the row gives none. */
   readonly split: Split | undefined;
+  /** WordNet synset of the label; undefined where the row gives none. */
+  readonly synset?: string | undefined;
 }
 
 /** The labels of a table, as the reader of its dialect found them. */
@@ -39,6 +42,17 @@ export function splitInCell(cell: string, line: number, wrong: LineError): Split
   const split = splitOf(cell);
   if (split === undefined) throw wrong(line, `the split is ${JSON.stringify(cell)}, but must be train, val or test`);
   return split;
+}
+
+/** The synset in a cell, such as `n02219486`. @throws AppError when the cell is something else */
+export function synsetInCell(cell: string, line: number, wrong: LineError): string | undefined {
+  if (cell === '') return undefined;
+  const parsed = synsetSchema.safeParse(cell);
+  if (parsed.success) return parsed.data;
+  throw wrong(
+    line,
+    `the synset is ${JSON.stringify(cell)}, but must be one of WordNet 3.0, such as n02219486, or empty`,
+  );
 }
 
 /** Whether a cell of a table without header names a split, or leaves it open. */

@@ -1,3 +1,4 @@
+import type { SynsetSource } from './class-synsets.ts';
 import type { Dataset } from './dataset.ts';
 import type { DatasetWarning, UnusedReason } from './dataset-layout.ts';
 import type { UnreadableImage } from './inspected-image.ts';
@@ -9,6 +10,28 @@ export interface ReportedFile {
   readonly label: string;
   /** Absent where the data set does not give one. */
   readonly split?: Split;
+}
+
+/** A concept of WordNet. */
+export interface ReportedConcept {
+  readonly synset: string;
+  readonly label: string;
+  readonly gloss?: string;
+}
+
+/** A class, its images in total and by split, and the concept that it shows. */
+export interface ReportedClass extends Readonly<Record<Split, number>> {
+  readonly name: string;
+  readonly images: number;
+  /** The concept of its synset, with the label of WordNet; of a synset that the zoo does not know, the synset alone. */
+  readonly concept?: {
+    readonly synset: string;
+    readonly label?: string;
+    readonly gloss?: string;
+    readonly from: SynsetSource;
+  };
+  /** Without a synset: concepts that are called like it, which count once `synsets` says so. */
+  readonly suggestions?: readonly ReportedConcept[];
 }
 
 /** Groups of files. */
@@ -27,8 +50,8 @@ export interface PreflightReport {
   readonly layout: Dataset['layout'];
   /** A sentence that says how the images are used. */
   readonly will_train: string;
-  /** Images that will be used by class, in total and by split. */
-  readonly classes: readonly ({ readonly name: string; readonly images: number } & Readonly<Record<Split, number>>)[];
+  /** Images that will be used, by class. */
+  readonly classes: readonly ReportedClass[];
   readonly images: {
     readonly labelled: number;
     readonly unreadable: number;

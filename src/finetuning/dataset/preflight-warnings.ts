@@ -41,6 +41,18 @@ export function preflightWarnings(report: Omit<PreflightReport, 'warnings'>): Da
       { groups: alike.slice(0, 10) },
     );
   }
+  const strange = report.classes.filter(({ concept }) => concept !== undefined && concept.label === undefined);
+  if (strange.length > 0) {
+    warn(
+      'synset_not_known',
+      `the zoo does not know the ${strange.length === 1 ? 'synset' : 'synsets'} ${strange
+        .slice(0, 3)
+        .map(({ name, concept }) => `${concept?.synset} of ${JSON.stringify(name)}`)
+        .join(', ')}: it knows the 1,000 classes of ImageNet-1k and Tiny ImageNet and all above them, so nothing is ` +
+        'above such a class in an answer; give a synset above it, if that says enough',
+      { classes: Object.fromEntries(strange.slice(0, 20).map(({ name, concept }) => [name, concept?.synset])) },
+    );
+  }
   const { unreadable, small_images: small } = report;
   if (unreadable.count > 0) {
     warn('unreadable', `${counted(unreadable.count, 'image', 'images')} cannot be read and will not be used`, {

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { forEachConcurrently } from '../../common/concurrency.ts';
 import { AppError } from '../../common/errors.ts';
+import type { ConceptGraph } from '../../registry/concept-graph.ts';
 import { buildPreflightReport } from './build-preflight-report.ts';
+import { classConcepts } from './class-synsets.ts';
 import type { Dataset } from './dataset.ts';
 import type { LabelledFile } from './dataset-layout.ts';
 import { refuseTooFewImages } from './dataset-size.ts';
@@ -13,6 +15,10 @@ import type { PreflightReport } from './preflight-report.ts';
 
 export interface PreflightOptions {
   readonly split: SplitOptions;
+  /** Synsets by class that the request gives. */
+  readonly synsets: Readonly<Record<string, string>> | undefined;
+  /** The concepts of the zoo. */
+  readonly graph: ConceptGraph;
   /** Height and width of the model's input in pixels: smaller images are reported. */
   readonly inputSize: readonly [height: number, width: number];
   /**
@@ -29,6 +35,10 @@ export interface PreflightOptions {
 /** A data set that can be trained on. */
 export interface Preflight {
   readonly classes: readonly string[];
+  /** Synsets of the classes, in their order; undefined for those without one. */
+  readonly synsets: readonly (string | undefined)[];
+  /** The concepts of the zoo. */
+  readonly graph: ConceptGraph;
   /** Sorted by name. */
   readonly images: readonly DatasetImage[];
   /** SHA-256 over label, split and pixels of every image, in hex: it does not depend on how the set is packed. */
@@ -68,9 +78,21 @@ export async function runPreflight(
     }),
   );
   const { split, inputSize } = options;
-  const report = buildPreflightReport({ dataset, inspected, images, unreadable, duplicates, split, inputSize });
+  const given = { option: options.synsets, table: dataset.synsets ?? new Map() };
+  const concepts = classConcepts(dataset.classes, given, options.graph);
+  const report = buildPreflightReport({
+    dataset,
+    concepts,
+    inspected,
+    images,
+    unreadable,
+    duplicates,
+    split,
+    inputSize,
+  });
   refuseTooFewImages(report);
-  return { classes: dataset.classes, images, datasetDigest: digestOf(images), report };
+  const synsets = concepts.map(({ synset }) => synset);
+  return { classes: dataset.classes, synsets, graph: options.graph, images, datasetDigest: digestOf(images), report };
 }
 
 async function inspectAll(

@@ -10,6 +10,10 @@ import { applyThreshold, type CoveragePoint, coverageCurve, type UnknownThreshol
 
 /** Result of testing a head on images that had no part in training or tuning it. */
 export interface TestResult {
+  /** `[n, classes]`, with the head's temperature; each row sums to 1. */
+  readonly probabilities: Float32Array;
+  /** `[n]`, each in 0..classes-1. */
+  readonly labels: Int32Array;
   /** Of the predictions with the head's temperature. */
   readonly evaluation: Evaluation;
   readonly temperature: number;
@@ -46,6 +50,8 @@ export function testHead(
   // Nearest neighbours use the last layer alone: the scale of the earlier layers' features differs.
   const last = lastLayers(offered, 1);
   return {
+    probabilities: after,
+    labels,
     evaluation: evaluate({ probabilities: after, labels, classes, ids: testNames }),
     temperature,
     tunedOn,

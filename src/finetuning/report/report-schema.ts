@@ -27,6 +27,8 @@ const calibrationSchema = z.object({
 
 const coveragePointSchema = z.object({ threshold: share, coverage: share, accuracy: share });
 
+const conceptAccuracySchema = z.object({ images: count, right: share, depth: z.number().nonnegative().optional() });
+
 const testSchema = score.extend({
   images: count.min(1),
   macro_f1: share,
@@ -65,6 +67,20 @@ const testSchema = score.extend({
     accuracy: share,
     curve: z.array(coveragePointSchema),
   }),
+  /** How near the answers are in the hypernym graph of WordNet. Absent when no class has a synset that the zoo knows. */
+  hierarchy: z
+    .object({
+      precision: share,
+      recall: share,
+      f1: share,
+      /** Mean number of links between a wrong class and the true one. Absent without mistakes. */
+      mistake_distance: z.number().positive().optional(),
+      class_depth: z.number().nonnegative(),
+      /** The deepest concept that is at least as likely as not: of all images, and of those whose first class is wrong. */
+      concepts: conceptAccuracySchema,
+      concepts_of_mistakes: conceptAccuracySchema,
+    })
+    .optional(),
   baselines: z.object({
     majority_class: score.extend({ class: z.string() }),
     nearest_neighbours: score,

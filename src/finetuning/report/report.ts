@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../common/json.ts';
+import type { HierarchicalAccuracy } from '../../registry/hierarchical-accuracy.ts';
 import type { PreflightReport } from '../dataset/preflight-report.ts';
 import type { SearchResult } from '../head/hyperparameter-search.ts';
 import type { Hyperparameters } from '../head/hyperparameters.ts';
@@ -28,6 +29,8 @@ export interface ReportInput {
   };
   /** Undefined when there are no test images. */
   readonly test?: TestResult | undefined;
+  /** Of the test images; undefined when no class has a synset that the zoo knows. */
+  readonly hierarchy?: HierarchicalAccuracy | undefined;
   /** The version in service, if it has the same classes. */
   readonly current?: CurrentVersion | undefined;
   readonly provenance: Provenance;
@@ -64,7 +67,7 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
       history: training.history.map(epochOf),
       ...(training.search && { search: searchOf(training.search) }),
     },
-    test: test ? buildTestReport(test, input.current, input.classes) : null,
+    test: test ? buildTestReport(test, input.current, input.classes, input.hierarchy) : null,
     provenance: {
       seed: provenance.seed,
       // The two JSON types differ only in `readonly`.

@@ -1,3 +1,4 @@
+import type { HierarchicalAccuracy } from '../../registry/hierarchical-accuracy.ts';
 import type { Calibration } from '../head/calibration.ts';
 import { type Score, scoreOf } from '../head/confidence-interval.ts';
 import type { JudgedImage } from '../head/evaluation.ts';
@@ -20,6 +21,7 @@ export function buildTestReport(
   test: TestResult,
   current: CurrentVersion | undefined,
   classes: readonly string[],
+  hierarchy?: HierarchicalAccuracy,
 ): TestReport {
   const { evaluation, calibration, unknown, atThreshold, baselines } = test;
   const nameOf = (index: number): string => {
@@ -67,6 +69,7 @@ export function buildTestReport(
       accuracy: atThreshold.accuracy,
       curve: thinned(test.coverage).map((point) => ({ ...point, threshold: probability(point.threshold) })),
     },
+    ...(hierarchy && { hierarchy: hierarchyReport(hierarchy) }),
     baselines: {
       majority_class: { class: nameOf(baselines.majorityClass.label), ...score(baselines.majorityClass) },
       nearest_neighbours: score(baselines.nearestNeighbours),
@@ -80,6 +83,19 @@ export function buildTestReport(
         }),
       },
     }),
+  };
+}
+
+function hierarchyReport(accuracy: HierarchicalAccuracy): TestReport['hierarchy'] {
+  const { precision, recall, f1, mistakeDistance, classDepth, concepts, conceptsOfMistakes } = accuracy;
+  return {
+    precision,
+    recall,
+    f1,
+    ...(mistakeDistance !== undefined && { mistake_distance: mistakeDistance }),
+    class_depth: classDepth,
+    concepts,
+    concepts_of_mistakes: conceptsOfMistakes,
   };
 }
 

@@ -422,13 +422,28 @@ export type PreflightReport = {
   readonly layout: "folders" | "split_folders" | "table" | "file_names";
   /** What would be trained, in one sentence. */
   readonly will_train: string;
-  readonly classes: readonly {
+  readonly classes: readonly ({
     readonly name: string;
     readonly images: number;
     readonly train: number;
     readonly validation: number;
     readonly test: number;
-  }[];
+    /** The concept of WordNet that the class shows, if somebody has said so. */
+    readonly concept?: {
+      readonly synset: Synset;
+      /** Absent for a synset that the zoo does not know. */
+      readonly label?: string | undefined;
+      readonly gloss?: string | undefined;
+      /** The option `synsets`, the column `synset` of a table, or the name of the class itself. */
+      readonly from: "option" | "table" | "class_name";
+    } | undefined;
+    /** Concepts that are called like the class, three at most. They count for nothing until the option `synsets` names one of them. */
+    readonly suggestions?: readonly {
+      readonly synset: Synset;
+      readonly label: string;
+      readonly gloss?: string | undefined;
+    }[] | undefined;
+  })[];
   readonly images: Readonly<Record<string, number>>;
   /** Images of the largest class over those of the smallest. */
   readonly imbalance: number | null;
@@ -502,6 +517,15 @@ export type Verdict = readonly {
   readonly text: string;
 }[];
 
+/** The deepest concept that is at least as likely as not, over some test images. */
+export type ConceptAccuracy = {
+  readonly images: number;
+  /** Share of the images that show the concept. */
+  readonly right: number;
+  /** Mean depth of the concepts that are right. Absent when none is. */
+  readonly depth?: number | undefined;
+};
+
 export type TrainingReport = {
   readonly schema: 1;
   readonly created_at: string;
@@ -572,6 +596,18 @@ export type TestReport = {
     readonly coverage: number;
     readonly accuracy: number;
   };
+  /** How near the answers are in the hypernym graph of WordNet, as `menagerie evaluate` measures it. Absent when no class has a synset that the zoo knows. */
+  readonly hierarchy?: {
+    readonly precision: number;
+    readonly recall: number;
+    readonly f1: number;
+    /** Mean links between a wrong class and the true one. Absent without mistakes. */
+    readonly mistake_distance?: number | undefined;
+    /** Mean depth of the true classes. */
+    readonly class_depth: number;
+    readonly concepts: ConceptAccuracy;
+    readonly concepts_of_mistakes: ConceptAccuracy;
+  } | undefined;
   readonly baselines: {
     readonly majority_class: {
       readonly accuracy: number;

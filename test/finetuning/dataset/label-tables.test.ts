@@ -200,3 +200,31 @@ describe('a table that matches nothing', () => {
     expect(dataset.warnings).toMatchObject([{ code: 'table_matched_nothing' }]);
   });
 });
+
+describe('a column of synsets beside the labels', () => {
+  const table = (...synsets: readonly string[]) =>
+    [
+      'file,label,wnid',
+      ...synsets.map((synset, index) => `${IMAGES[index]},${index === 0 ? 'cat' : 'dog'},${synset}`),
+    ].join('\n');
+
+  test('gives the synsets of the classes, as far as it says them', async () => {
+    const dataset = await datasetOf(IMAGES, { 'labels.csv': table('', 'n02084071', '') });
+    expect(labelled(dataset)).toEqual(RIGHT);
+    expect(dataset.synsets).toEqual(new Map([['dog', 'n02084071']]));
+  });
+
+  test('alone is the label', async () => {
+    const rows = ['file,wnid', `${IMAGES[0]},n02121808`, `${IMAGES[1]},n02084071`].join('\n');
+    const dataset = await datasetOf(IMAGES, { 'labels.csv': rows });
+    expect(dataset.classes).toEqual(['n02084071', 'n02121808']);
+    expect(dataset.synsets).toEqual(new Map());
+  });
+
+  test.each([
+    [table('', 'n02084071', 'n02121808'), /line 4: "dog" is n02121808, but n02084071 on line 3: give each class one/],
+    [table('cat', '', ''), /line 2: the synset is "cat", but must be one of WordNet 3.0, such as n02219486, or empty/],
+  ])('with two synsets for a class, or none of WordNet, is refused with the line', async (csv, message) => {
+    await expect(datasetOf(IMAGES, { 'labels.csv': csv })).rejects.toThrow(message);
+  });
+});

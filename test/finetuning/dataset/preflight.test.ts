@@ -5,6 +5,7 @@ import { openArchive } from '../../../src/finetuning/dataset/archive.ts';
 import { readDataset } from '../../../src/finetuning/dataset/dataset.ts';
 import { SPLIT_DEFAULTS } from '../../../src/finetuning/dataset/dataset-split.ts';
 import { type Preflight, type PreflightOptions, runPreflight } from '../../../src/finetuning/dataset/preflight.ts';
+import { ConceptGraph } from '../../../src/registry/concept-graph.ts';
 import { fileOf, swapped, type ZipEntry, zipOf } from './zip-fixtures.ts';
 
 /** A decoder of text: the image is before the bar, its encoding behind it. */
@@ -18,7 +19,17 @@ const inspect: PreflightOptions['inspect'] = async (content) => {
   return { width: side, height: 300, pixelDigest, differenceHash, withoutEnd: picture.startsWith('endless') };
 };
 
+/** Two cranes, a bird and a machine, and an ant. */
+const graph = new ConceptGraph([
+  { synset: 'n00001740', label: 'entity', words: ['entity'], gloss: undefined, parents: [] },
+  { synset: 'n02012849', label: 'crane', words: ['crane'], gloss: 'a large wading bird', parents: ['n00001740'] },
+  { synset: 'n03126707', label: 'crane', words: ['crane'], gloss: 'lifts and moves loads', parents: ['n00001740'] },
+  { synset: 'n02219486', label: 'ant', words: ['ant', 'emmet', 'pismire'], gloss: undefined, parents: ['n00001740'] },
+]);
+
 const settings: PreflightOptions = {
+  synsets: undefined,
+  graph,
   split: { ...SPLIT_DEFAULTS, seed: 1 },
   inputSize: [64, 64],
   inspect,
@@ -334,4 +345,54 @@ test('an error that is not about the image stops the inspection', async () => {
   });
   await expect(stopped).rejects.toThrow('the backbone failed');
   expect(inspected).toBe(3);
+});
+
+describe('the concepts of classes', () => {
+  const concepts = ({ report }: Preflight) =>
+    report.classes.map(({ name, concept, suggestions }) => ({ name, concept, suggestions }));
+
+  test('are suggested by the names, and count for nothing before somebody confirms them', async () => {
+    const found = await preflight(photos('Ants', 6), photos('crane', 6), photos('zebra crossing', 6));
+    expect(concepts(found)).toEqual([
+      { name: 'Ants', suggestions: [{ synset: 'n02219486', label: 'ant' }] },
+      {
+        name: 'crane',
+        suggestions: [
+          { synset: 'n02012849', label: 'crane', gloss: 'a large wading bird' },
+          { synset: 'n03126707', label: 'crane', gloss: 'lifts and moves loads' },
+        ],
+      },
+      { name: 'zebra crossing' },
+    ]);
+    expect(found.synsets).toEqual([undefined, undefined, undefined]);
+  });
+
+  test('come from the request, then from a table, then from names that are synsets', async () => {
+    const table = ['file,label,synset']
+      .concat(Array.from({ length: 6 }, (_, i) => `a/${i}.jpg,ants,n02219486`))
+      .concat(Array.from({ length: 6 }, (_, i) => `b/${i}.jpg,cranes,n02012849`))
+      .concat(Array.from({ length: 6 }, (_, i) => `c/${i}.jpg,n00001740,`));
+    const zip = await zipOf([
+      { name: 'labels.csv', content: table.join('\n') },
+      ...photos('a', 6),
+      ...photos('b', 6),
+      ...photos('c', 6),
+    ]);
+    const found = await preflightOf(zip, { synsets: { cranes: 'n03126707' } });
+    expect(found.classes).toEqual(['ants', 'cranes', 'n00001740']);
+    expect(found.synsets).toEqual(['n02219486', 'n03126707', 'n00001740']);
+    expect(found.report.classes.map(({ concept }) => [concept?.label, concept?.from])).toEqual([
+      ['ant', 'table'],
+      ['crane', 'option'],
+      ['entity', 'class_name'],
+    ]);
+  });
+
+  test('that the zoo does not know are a warning, since nothing will be above them', async () => {
+    const zip = await zipOf([...photos('cat', 60), ...photos('dog', 60)]);
+    const found = await preflightOf(zip, { synsets: { cat: 'n99999999' } });
+    expect(codes(found)).toEqual(['synset_not_known']);
+    expect(found.report.warnings[0]?.message).toContain('n99999999 of "cat"');
+    expect(found.synsets).toEqual(['n99999999', undefined]);
+  });
 });

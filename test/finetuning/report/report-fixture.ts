@@ -70,6 +70,8 @@ function testResult(classes: readonly string[], perClass: number, skill: number)
   const unknown = chooseThreshold(scaled(validation.logits, temperature), validation.labels, classes.length);
   const share = (correct: number) => ({ accuracy: correct / count, interval: wilsonInterval(correct, count) });
   return {
+    probabilities,
+    labels,
     evaluation: evaluate({
       probabilities,
       labels,

@@ -2,6 +2,7 @@ import { percent } from '../percent.ts';
 import type { TestReport, TrainingReport } from '../report-schema.ts';
 import { calibrationSection } from './calibration.ts';
 import { datasetSection } from './dataset.ts';
+import { hierarchySection } from './hierarchy.ts';
 import { html, Markup } from './markup.ts';
 import { mistakesSections, type Thumbnails } from './mistakes.ts';
 import { intervalBar } from './plots.ts';
@@ -37,7 +38,7 @@ ${test ? facts(test) : undefined}
 <section><h3>What the results mean</h3><ul class="findings">${report.verdict.map(({ level, text }) => html`<li class="${level}">${text}</li>`)}</ul></section>
 <section><h3>What to do next</h3>${steps(report.next_steps)}</section>
 </div>
-${test ? [comparison(test, title), mistakesSections(test, thumbnails), calibrationSection(test)] : undefined}
+${test ? [comparison(test, title), mistakesSections(test, thumbnails), hierarchySection(test), calibrationSection(test)] : undefined}
 ${trainingSection(report.training)}
 ${datasetSection(report.dataset.preflight)}
 ${provenanceSection(report)}

@@ -1,5 +1,5 @@
-import type { BackedOffConcept } from '../registry/class-hierarchy.ts';
-import type { ConceptGraph } from '../registry/concept-graph.ts';
+import type { BackedOffConcept } from './class-hierarchy.ts';
+import type { ConceptGraph } from './concept-graph.ts';
 
 /** How often concepts are right, and how much they say. */
 export interface ConceptAccuracy {

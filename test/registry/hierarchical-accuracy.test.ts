@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HierarchyTally } from '../../src/evaluation/hierarchical-accuracy.ts';
 import { ConceptGraph } from '../../src/registry/concept-graph.ts';
+import { HierarchyTally } from '../../src/registry/hierarchical-accuracy.ts';
 
 const PARENTS: Readonly<Record<string, string[]>> = {
   entity: [],
