@@ -1,5 +1,5 @@
 /**
- * The floor: the same decoding and the same session, called directly, in one process for each core. Photos are decoded
+ * The inner floor: our decoding and the same session, called directly, in one process for each core. Photos are decoded
  * on the thread pool while the session computes a batch of decoded ones. No HTTP, no queue, no second process.
  */
 import * as ort from 'onnxruntime-node';
@@ -56,7 +56,7 @@ async function measure(task: FloorTask, session: ort.InferenceSession): Promise<
   return window.result();
 }
 
-const photos = await loadPhotos(process.argv[2] || undefined);
+const photos = await loadPhotos(process.argv[2]);
 const sessions = new Map<string, Promise<ort.InferenceSession>>();
 process.on('message', async (task: FloorTask) => {
   const key = `${task.threads} ${task.model.onnxPath}`;

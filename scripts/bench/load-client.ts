@@ -7,9 +7,13 @@ import { createConnection, type Socket } from 'node:net';
 import { loadPhotos } from './photos.ts';
 import { Window, type WindowResult } from './window.ts';
 
+/** How a photo is sent: as a form, which every server takes, or as it is. */
+export type BodyKind = 'form' | 'raw';
+
 export interface LoadTask {
   readonly port: number;
   readonly path: string;
+  readonly body: BodyKind;
   readonly concurrency: number;
   readonly seconds: number;
 }
@@ -21,6 +25,7 @@ export interface LoadResult extends WindowResult {
 }
 
 const HEADER_END = Buffer.from('\r\n\r\n');
+const BOUNDARY = 'menagerie-benchmark';
 
 /** Calls back with the head of each response. Supports only responses with `Content-Length`. */
 function onResponses(socket: Socket, callback: (head: string) => void): void {
@@ -92,16 +97,22 @@ async function measure(task: LoadTask, requests: readonly Buffer[]): Promise<Loa
   return { ...window.result(), failures };
 }
 
-const photos = await loadPhotos(process.argv[2] || undefined);
+/** The whole request for a photo. */
+function requestOf(photo: Buffer, { path, body }: LoadTask): Buffer {
+  const form = body === 'form';
+  const before = form
+    ? `--${BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="photo.jpg"\r\nContent-Type: image/jpeg\r\n\r\n`
+    : '';
+  const after = form ? `\r\n--${BOUNDARY}--\r\n` : '';
+  const type = form ? `multipart/form-data; boundary=${BOUNDARY}` : 'image/jpeg';
+  const length = before.length + photo.length + after.length;
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head + before), photo, Buffer.from(after)]);
+}
+
+const photos = await loadPhotos(process.argv[2]);
 process.on('message', (task: LoadTask) => {
-  const requests = photos.map((photo) =>
-    Buffer.concat([
-      Buffer.from(
-        `POST ${task.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: ${photo.length}\r\n\r\n`,
-      ),
-      photo,
-    ]),
-  );
+  const requests = photos.map((photo) => requestOf(photo, task));
   void measure(task, requests).then((result) => process.send?.(result));
 });
 process.on('disconnect', () => process.exit(0));

@@ -2,14 +2,14 @@
 export interface Measurement {
   /** Images per second. */
   readonly throughput: number;
-  /** In milliseconds. */
+  /** In milliseconds, sorted. */
   readonly latencies: readonly number[];
-  /** 99th percentile in milliseconds; absent for the floor, which has no server. */
+  /** 99th percentile in milliseconds, of servers that run on Node.js. */
   readonly eventLoopDelay?: number;
-  /** Requests without a response of status 200; our server must have none. */
-  readonly failures?: number;
-  /** Milliseconds of CPU time for each image. */
-  readonly cpu: { readonly server: number; readonly engines: number; readonly client: number };
+  /** Numbers of requests without a response of status 200, by what happened; our server must have none. */
+  readonly failures?: Readonly<Record<string, number>>;
+  /** Milliseconds of CPU time for each image. `others` are the processes that the server has started. */
+  readonly cpu: { readonly server: number; readonly others: number; readonly client: number };
 }
 
 /** The median; of an even number of values, the higher of the two in the middle. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 
@@ -14,6 +14,13 @@ export async function loadPhotos(folder: string | undefined): Promise<Buffer[]> 
   const files = (await readdir(folder)).filter((file) => /\.jpe?g$/i.test(file)).sort();
   if (files.length === 0) throw new Error(`there are no JPEGs in ${folder}`);
   return Promise.all(files.map((file) => readFile(join(folder, file))));
+}
+
+/** Writes `loadPhotos` into an empty folder, so that all processes have the same photos. */
+export async function writePhotos(source: string | undefined, folder: string): Promise<void> {
+  for (const [index, photo] of (await loadPhotos(source)).entries()) {
+    await writeFile(join(folder, `${String(index).padStart(4, '0')}.jpg`), photo);
+  }
 }
 
 /** Enlarged coarse noise plus fine noise: about as many bytes, and as much work to decode, as a photo. */

@@ -7,6 +7,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import express from 'express';
+import multer from 'multer';
 import * as ort from 'onnxruntime-node';
 import { topK } from '../../src/answering/postprocess.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
@@ -19,9 +20,11 @@ const app = express();
 let session: ort.InferenceSession;
 let model: BenchModel;
 
-app.post('/classify', express.raw({ type: 'image/*', limit: '20mb' }), async (request, response) => {
+const readers = [express.raw({ type: 'image/*', limit: '20mb' }), multer().single('image')];
+app.post('/classify', ...readers, async (request, response) => {
   const [height, width] = model.preprocessing.inputSize;
-  const { pixels } = await preprocessImage(request.body, model.preprocessing, 50_000_000);
+  const photo = request.file?.buffer ?? request.body;
+  const { pixels } = await preprocessImage(photo, model.preprocessing, 50_000_000);
   const input = new ort.Tensor('uint8', pixels, [1, height, width, 3]);
   const { probabilities } = await session.run({ pixels: input }, ['probabilities']);
   const predictions = topK(probabilities?.data as Float32Array, 5, 0);

@@ -1,59 +1,66 @@
-import { type Measurement, median } from './measurement.ts';
+import type { JournalEntry } from './journal.ts';
+import { median } from './measurement.ts';
 
-/** Measurements of each way of serving, one for each round. */
-export type Results = Readonly<Record<'floor' | 'plain' | 'resting' | 'ours', Measurement[]>>;
+const OURS = 'ours';
+const COLUMNS = ['', 'img/s', 'p50 ms', 'p99 ms', 'loop p99', 'CPU ms/img', 'ours / it', 'setting'] as const;
 
-/** Rows of medians, then the ratios of our server to the plain ones, and the CPU time of each process. */
-export function report(results: Results, concurrency: number): readonly string[] {
-  const { floor, plain, resting, ours } = results;
-  const lines = Object.entries(results).map(
-    ([way, measurements]) => `${String(concurrency).padStart(5)} ${row(way, measurements, floor)}`,
+/**
+ * A table of medians over the rounds of one model at one concurrency. A ratio is the median of those within each round,
+ * in which the machine had the same speed for all.
+ */
+export function report(entries: readonly JournalEntry[]): readonly string[] {
+  const ways = [...new Set(entries.map(({ way }) => way))];
+  const of = (way: string) => entries.filter((entry) => entry.way === way);
+  const rows = ways.map((way) => {
+    const own = of(way);
+    const number = (value: (entry: JournalEntry) => number | undefined, digits: number): string => {
+      const values = own.flatMap((entry) => value(entry) ?? []);
+      return values.length === 0 ? '-' : median(values).toFixed(digits);
+    };
+    const others = number(({ cpu }) => cpu.others, 1);
+    return [
+      way,
+      number(({ throughput }) => throughput, 0),
+      number(({ p50 }) => p50, 1),
+      number(({ p99 }) => p99, 1),
+      number(({ eventLoopDelay }) => eventLoopDelay, 1),
+      number(({ cpu }) => cpu.server, 1) + (Number(others) > 0 ? ` + ${others}` : ''),
+      way === OURS ? '' : ratio(of(OURS), own).toFixed(2),
+      own.at(-1)?.setting ?? '',
+    ];
+  });
+  const client = median(of(OURS).map(({ cpu }) => cpu.client));
+  const share = median(of(OURS).map(({ cpu, throughput }) => (cpu.client * throughput) / 10));
+  const failed = entries.flatMap(({ way, failures = {} }) =>
+    Object.entries(failures).map(([what, count]) => `${way} ${count} x ${what}`),
   );
-  const lost = [...plain, ...resting].reduce((sum, { failures = 0 }) => sum + failures, 0);
-  if (lost > 0) lines.push(`      ${lost} requests to the plain servers failed`);
-  lines.push(`      ours / plain ${ratio(ours, plain)}, ours / resting ${ratio(ours, resting)}`);
-  const cpu = (way: readonly Measurement[], whose: keyof Measurement['cpu']): string =>
-    median(way.map((measurement) => measurement.cpu[whose])).toFixed(2);
-  lines.push(
-    `      CPU time for each image in ms: floor ${cpu(floor, 'server')}; plain ${cpu(plain, 'server')}; resting ${cpu(resting, 'server')}; ` +
-      `ours ${cpu(ours, 'server')} server (HTTP and decoding) + ${cpu(ours, 'engines')} engines; ` +
-      `load client ${cpu(ours, 'client')}`,
-  );
-  return lines;
-}
-
-/** The median of the ratios within each round, in which the machine had the same speed for both. */
-function ratio(way: readonly Measurement[], other: readonly Measurement[]): string {
-  return median(way.map(({ throughput }, round) => throughput / (other[round]?.throughput ?? Number.NaN))).toFixed(2);
-}
-
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-}
-
-/** A row of the table: medians over the rounds, and the ratio to the floor. */
-function row(name: string, measurements: readonly Measurement[], floor: readonly Measurement[]): string {
-  const of = (value: (m: Measurement) => number) => median(measurements.map(value));
-  const cells = [
-    name.padEnd(7),
-    of((m) => m.throughput)
-      .toFixed(0)
-      .padStart(7),
-    of((m) => percentile(m.latencies, 0.5))
-      .toFixed(1)
-      .padStart(8),
-    of((m) => percentile(m.latencies, 0.95))
-      .toFixed(1)
-      .padStart(8),
-    of((m) => percentile(m.latencies, 0.99))
-      .toFixed(1)
-      .padStart(8),
-    name === 'floor'
-      ? '       -'
-      : of((m) => m.eventLoopDelay ?? Number.NaN)
-          .toFixed(1)
-          .padStart(8),
-    ratio(measurements, floor).padStart(8),
+  return [
+    ...table([[...COLUMNS], ...rows]),
+    ...(Number.isNaN(client) ? [] : [`load client: ${client.toFixed(2)} ms an image, ${share.toFixed(0)} % of a core`]),
+    ...(failed.length === 0 ? [] : [`requests that failed: ${failed.join('; ')}`]),
   ];
-  return cells.join(' ');
+}
+
+/** The median ratio of the throughputs of two ways within the rounds that have both. */
+function ratio(way: readonly JournalEntry[], other: readonly JournalEntry[]): number {
+  return median(
+    way.flatMap(({ run, round, throughput }) => {
+      const same = other.find((entry) => entry.run === run && entry.round === round);
+      return same === undefined ? [] : [throughput / same.throughput];
+    }),
+  );
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) =>
+        column === 0 || column === COLUMNS.length - 1
+          ? cell.padEnd(widths[column] ?? 0)
+          : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
 }

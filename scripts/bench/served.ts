@@ -3,27 +3,41 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { BenchModel } from './bench-model.ts';
 import { ask, start } from './child.ts';
-
-/** A server that classifies a photo with one model at `path`. */
-export interface Served {
-  readonly child: ChildProcess;
-  readonly port: number;
-  readonly path: string;
-  /** 99th percentile of the event-loop delay since the last call, in milliseconds. */
-  readonly eventLoopDelay: () => Promise<number>;
-}
+import type { Load, Target } from './load.ts';
+import type { Way } from './way.ts';
 
 /** The server of `npm start`, which serves every model. */
 export interface OurServer {
   readonly child: ChildProcess;
-  serve(model: string): Served;
+  serve(model: string, load: Load): Way;
 }
 
 /** Starts scripts/bench/plain-server.ts. */
-export async function startPlain(model: BenchModel, ...args: readonly 'resting'[]): Promise<Served> {
+export async function startPlain(model: BenchModel, load: Load, ...args: readonly 'resting'[]): Promise<Way> {
   const child = start('plain-server.js', args);
   const port = await ask<number>(child, model);
-  return { child, port, path: '/classify', eventLoopDelay: () => ask<number>(child, 'event-loop-delay') };
+  return nodeServer({ child, port, path: '/classify' }, load, () => ask<number>(child, 'event-loop-delay'), {
+    close: () => child.disconnect(),
+  });
+}
+
+/** @param eventLoopDelay 99th percentile since the last call, in milliseconds */
+function nodeServer(
+  target: Target,
+  load: Load,
+  eventLoopDelay: () => Promise<number>,
+  { close }: Pick<Way, 'close'>,
+): Way {
+  return {
+    setting: '',
+    url: `http://127.0.0.1:${target.port}${target.path}`,
+    measure: async (concurrency, seconds) => {
+      await eventLoopDelay();
+      const measurement = await load(target, concurrency, seconds);
+      return { ...measurement, eventLoopDelay: await eventLoopDelay() };
+    },
+    close,
+  };
 }
 
 /** Starts our server and waits until it has compared the formats of every converted model, so that it is idle. */
@@ -38,6 +52,7 @@ export async function startOurs(dataDir: string): Promise<OurServer> {
   });
   const port = await portOf(child);
   const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).json() as Promise<unknown>;
+  console.log('waiting until our server has compared the formats of its models');
   const { models } = (await get('/models')) as { models: { id: string }[] };
   for (const { id } of models) {
     while (((await get(`/models/${id}`)) as { parity: { state: string } }).parity.state === 'pending') {
@@ -48,7 +63,11 @@ export async function startOurs(dataDir: string): Promise<OurServer> {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     return Number(/^menagerie_event_loop_delay_seconds\{statistic="p99"\} ([\d.e+-]+)/m.exec(text)?.[1]) * 1000;
   };
-  return { child, serve: (model) => ({ child, port, path: `/classify?model=${model}`, eventLoopDelay }) };
+  return {
+    child,
+    serve: (model, load) =>
+      nodeServer({ child, port, path: `/classify?model=${model}` }, load, eventLoopDelay, { close: () => undefined }),
+  };
 }
 
 async function portOf(child: ChildProcess): Promise<number> {

@@ -9,7 +9,7 @@ export interface WindowResult {
 }
 
 /** Time before the window, in milliseconds, in which the number of concurrent requests builds up. */
-const LEAD_MS = 1000;
+const LEAD_MS = 500;
 
 /**
  * The time window in which responses count. The load starts before it and ends after it, so that requests to an idle
