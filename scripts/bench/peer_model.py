@@ -68,7 +68,9 @@ class Model:
 
 
 def end_with_benchmark():
-    """Ends this process and all that it has started when the benchmark, which holds standard input open, has gone."""
+    """Makes this process the first of a group, and ends the group when the benchmark, which holds standard input open,
+    has gone."""
+    os.setpgid(0, 0)
 
     def wait():
         # Not by `sys.stdin`: forked processes close it, and would wait for the lock that this thread holds.

@@ -66,14 +66,14 @@ export class FloorProcess {
 }
 
 /**
- * Starts a server of this folder that is written in Python, and waits until it answers. It has a process group of its
- * own, which `stopServer` ends; it also ends when this process is gone.
+ * Starts a server of this folder that is written in Python, and waits until it answers. It makes a process group of its
+ * own, which `stopServer` ends; it also ends when this process is gone. It is no session of its own (`detached`): the
+ * kernel shares the cores among sessions, whatever the priorities within them.
  */
 export async function startPythonServer(python: string, script: string, task: { readonly port: number }) {
   const child = spawn(python, [scriptPath(script)], {
     env: { ...process.env, BENCH_TASK: JSON.stringify(task) },
     stdio: ['pipe', 'ignore', 'inherit'],
-    detached: true,
   });
   const exited = once(child, 'exit').then(([code]) => {
     throw new Error(`${script} ended with code ${code}`);
