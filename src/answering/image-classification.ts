@@ -1,5 +1,7 @@
 import { AppError } from '../common/errors.ts';
+import type { Preprocessing } from '../image/crop.ts';
 import type { ImageWarning } from '../image/read-image.ts';
+import { cornerViews, enlarged, mirrorView, type TtaMode, VIEWS } from '../image/views.ts';
 import type { ImageTimings } from '../metrics/metrics.ts';
 import type {
   BackedOffConcept,
@@ -28,6 +30,8 @@ export interface ClassificationRequest {
   readonly threshold?: number;
   /** Whether to sum the scores of classes up the hypernyms of WordNet; false when absent. */
   readonly hierarchy?: boolean;
+  /** Whether the scores are means over several views of each image; over one when absent. */
+  readonly tta?: TtaMode;
   readonly images: readonly UploadedImage[];
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
@@ -103,13 +107,14 @@ export class ImageClassifier {
    */
   async classify(request: ClassificationRequest): Promise<Classification> {
     const start = performance.now();
-    const { images, runtime, signal } = request;
+    const { images, runtime, tta, signal } = request;
     const { registry, defaultModel, hierarchies, pipeline } = this.#parts;
     try {
       const model = registry.resolveClassifier(request.model ?? defaultModel);
       const hierarchy = request.hierarchy ? hierarchies.of(model.manifest.labels) : undefined;
       if (request.hierarchy && hierarchy === undefined) throw noHierarchy(model);
-      const results = await pipeline.run({ model, runtime, images, signal }, (image, steps) =>
+      const views = tta === undefined ? 1 : VIEWS[tta];
+      const results = await pipeline.run({ model, runtime, images, views, signal }, (image, steps) =>
         classifyImage(image, steps, { model, hierarchy, request }),
       );
       const timings = { totalMs: performance.now() - start };
@@ -132,9 +137,11 @@ async function classifyImage(
   { model: { manifest }, hierarchy, request }: ImageTask,
 ): Promise<ImageResult> {
   try {
-    const { pixels, decodeMs, warnings } = await steps.preprocess(bytes).finally(release);
-    const computed = await steps.compute(pixels, decodeMs, { outputs: ['probabilities'] });
-    const probabilities = outputOf(computed, 'probabilities');
+    const { views, decodeMs, warnings } = await viewsOf(bytes, steps, manifest.preprocessing, request.tta).finally(
+      release,
+    );
+    const computed = await steps.computeViews(views, decodeMs, { outputs: ['probabilities'] });
+    const probabilities = meanOf(computed.outputs.map((outputs) => outputOf({ outputs }, 'probabilities')));
     const { unknown_threshold: threshold } = manifest.file;
     const predictions = predictionsOf(probabilities, manifest.labels, request);
     return {
@@ -150,6 +157,33 @@ async function classifyImage(
     if (thrown instanceof AppError && IMAGE_ERRORS.has(thrown.code)) return { filename, error: thrown };
     throw thrown;
   }
+}
+
+interface Views {
+  readonly views: readonly Uint8Array[];
+  readonly decodeMs: number;
+  readonly warnings: readonly ImageWarning[];
+}
+
+async function viewsOf(
+  bytes: Uint8Array,
+  steps: PipelineSteps,
+  recipe: Preprocessing,
+  tta: TtaMode | undefined,
+): Promise<Views> {
+  const { pixels, decodeMs, warnings } = await steps.preprocess(bytes);
+  if (tta === undefined) return { views: [pixels], decodeMs, warnings };
+  if (tta === 'flip') return { views: [pixels, mirrorView(pixels, recipe.inputSize[1])], decodeMs, warnings };
+  const larger = await steps.preprocess(bytes, enlarged(recipe));
+  const views = [pixels, ...cornerViews(larger.pixels, recipe)];
+  return { views, decodeMs: decodeMs + larger.decodeMs, warnings };
+}
+
+/** The mean of rows of equal length. */
+function meanOf(rows: readonly Float32Array[]): Float32Array {
+  const [first = new Float32Array(), ...others] = rows;
+  if (others.length === 0) return first;
+  return first.map((value, index) => others.reduce((sum, row) => sum + (row[index] ?? 0), value) / rows.length);
 }
 
 function predictionsOf(

@@ -40,6 +40,8 @@ export interface PipelineRequest<Image> {
   readonly model: ModelVersion;
   readonly runtime: RuntimeName;
   readonly images: readonly Image[];
+  /** Runs of the model for each image, which count as so many images in flight; 1 when absent. */
+  readonly views?: number;
   /** Aborted when the client is gone: what waits is dropped, what runs ends by itself. */
   readonly signal: AbortSignal;
 }
@@ -57,12 +59,25 @@ export interface ComputedImage {
   readonly timings: ImageTimings;
 }
 
+/** The rows of several views of an image. */
+export interface ComputedViews {
+  readonly outputs: readonly OutputRows[];
+  readonly timings: ImageTimings;
+}
+
 /** The steps of the pipeline, for the images of one request. */
 export interface PipelineSteps {
-  /** Decodes a file and prepares it for the model. `decodeMs` includes the wait for its turn. */
-  preprocess(bytes: Uint8Array): Promise<PreprocessedImage & { readonly decodeMs: number }>;
+  /**
+   * Decodes a file and prepares it for the model, or by another recipe. `decodeMs` includes the wait for its turn.
+   */
+  preprocess(bytes: Uint8Array, recipe?: Preprocessing): Promise<PreprocessedImage & { readonly decodeMs: number }>;
   /** Computes outputs of prepared pixels. */
   compute(pixels: Uint8Array, decodeMs: number, wanted: Wanted): Promise<ComputedImage>;
+  /**
+   * Computes outputs of several views of one image, in their order. The timings are those of the image: of the view that
+   * waited and of the one that ran longest.
+   */
+  computeViews(views: readonly Uint8Array[], decodeMs: number, wanted: Wanted): Promise<ComputedViews>;
   /** Queues other decoding of the same request. */
   readonly turn: DecodeTurn;
 }
@@ -82,10 +97,10 @@ export class ImagePipeline {
    * @throws AppError `queue_full`, `model_unavailable`, ...; the first error of `work`; the signal's reason
    */
   async run<Image, Result>(
-    { model, runtime, images, signal }: PipelineRequest<Image>,
+    { model, runtime, images, views = 1, signal }: PipelineRequest<Image>,
     work: (image: Image, steps: PipelineSteps) => Promise<Result>,
   ): Promise<Result[]> {
-    const leave = this.#parts.admission.admit(images.length);
+    const leave = this.#parts.admission.admit(images.length * views);
     const stop = new AbortController();
     // Each image listens while it waits.
     setMaxListeners(0, stop.signal);
@@ -146,31 +161,42 @@ export class ImagePipeline {
   ): PipelineSteps {
     const priority = images === 1 ? 'interactive' : 'bulk';
     const turn = this.#parts.decoding.turn({ priority, signal });
+    const computeViews: PipelineSteps['computeViews'] = async (views, decodeMs, { outputs, explainedClass }) => {
+      const item = { priority, signal, outputs, explainedClass } as const;
+      const submittedAt = performance.now();
+      const computed = await Promise.all(views.map((pixels) => queue.submit(pixels, item))).catch((thrown) => {
+        if (!signal.aborted) this.#parts.onFailure?.(model, decodeMs + performance.now() - submittedAt);
+        throw thrown;
+      });
+      const most = (of: (view: (typeof computed)[number]) => number): number => Math.max(...computed.map(of));
+      const timings = {
+        decodeMs,
+        queueMs: most(({ queueMs }) => queueMs),
+        inferenceMs: most(({ inferenceMs }) => inferenceMs),
+        batchSize: most(({ batchSize }) => batchSize),
+      };
+      this.#parts.onImage(model, runtime, timings);
+      return { outputs: computed.map((view) => view.outputs), timings };
+    };
     return {
       turn,
-      preprocess: async (bytes) => {
+      preprocess: async (bytes, recipe = model.manifest.preprocessing) => {
         signal.throwIfAborted();
         const start = performance.now();
-        const image = await this.#parts.preprocess(bytes, model.manifest.preprocessing, turn);
+        const image = await this.#parts.preprocess(bytes, recipe, turn);
         return { ...image, decodeMs: performance.now() - start };
       },
-      compute: async (pixels, decodeMs, { outputs: names, explainedClass }) => {
-        const item = { priority, signal, outputs: names, explainedClass } as const;
-        const submittedAt = performance.now();
-        const { outputs, queueMs, inferenceMs, batchSize } = await queue.submit(pixels, item).catch((thrown) => {
-          if (!signal.aborted) this.#parts.onFailure?.(model, decodeMs + performance.now() - submittedAt);
-          throw thrown;
-        });
-        const timings = { decodeMs, queueMs, inferenceMs, batchSize };
-        this.#parts.onImage(model, runtime, timings);
-        return { outputs, timings };
+      compute: async (pixels, decodeMs, wanted) => {
+        const { outputs, timings } = await computeViews([pixels], decodeMs, wanted);
+        return { outputs: outputs[0] ?? {}, timings };
       },
+      computeViews,
     };
   }
 }
 
 /** An output of a computed image. Throws when the engine did not answer with it. */
-export function outputOf({ outputs }: ComputedImage, name: AnswerName): Float32Array {
+export function outputOf({ outputs }: Pick<ComputedImage, 'outputs'>, name: AnswerName): Float32Array {
   const values = outputs[name];
   if (values === undefined) throw new Error(`the engine did not answer with ${name}`);
   return values;

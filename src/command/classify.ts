@@ -1,3 +1,4 @@
+import { TTA_MODES } from '../image/views.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
@@ -20,13 +21,14 @@ export const classify = defineCommand({
     'top-k': wholeNumber('classes to print', 1, 5),
     threshold: share('leave out what is less probable (default: 0; 0.5 for concepts)'),
     hierarchy: flag('also name the most specific concept that is probable enough'),
+    tta: choice(TTA_MODES, 'average over the image and its mirror image, or its four corners: 2 or 5 times the work'),
     runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
     ...YES_OPTION,
   },
   run: async ({ values, positionals }, context) => {
     const { terminal, signal } = context;
     if (positionals.length === 0) throw new UsageError('the image is missing');
-    const { model, 'top-k': topK, threshold, hierarchy, runtime, yes } = values;
+    const { model, 'top-k': topK, threshold, hierarchy, tta, runtime, yes } = values;
     const images = await inputImages(positionals);
     return withZoo(context, async (zoo) => {
       await offerPullInZoo(zoo, model, { yes }, context);
@@ -42,6 +44,7 @@ export const classify = defineCommand({
             {
               ...(model !== undefined && { model }),
               ...(threshold !== undefined && { threshold }),
+              ...(tta !== undefined && { tta }),
               topK,
               hierarchy,
               runtime,

@@ -1,4 +1,5 @@
 import type { ConceptAccuracy, HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
+import { TTA_MODES } from '../image/views.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
@@ -12,8 +13,12 @@ export const evaluate = defineCommand({
   details:
     'Measures the top-1 and top-5 accuracy, and how near wrong answers are in WordNet. The folder or zip has one\n' +
     'folder per class, named by the synset or label of a class of the model.',
-  options: { runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'), ...YES_OPTION },
-  run: ({ values: { runtime, yes }, positionals: [model, data, ...rest] }, context) => {
+  options: {
+    tta: choice(TTA_MODES, 'average over several views of each image, as menagerie classify does'),
+    runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
+    ...YES_OPTION,
+  },
+  run: ({ values: { tta, runtime, yes }, positionals: [model, data, ...rest] }, context) => {
     expectEnd(rest);
     const name = required('the model', model);
     const path = required('the folder or zip', data);
@@ -22,7 +27,8 @@ export const evaluate = defineCommand({
       const { terminal, signal } = context;
       const bar = new ProgressBar('images');
       const onProgress = (done: number, total: number) => bar.update(done, total);
-      const evaluation = await zoo.evaluate(name, path, { runtime, onProgress, signal }).finally(() => bar.end());
+      const how = { runtime, ...(tta !== undefined && { tta }), onProgress, signal };
+      const evaluation = await zoo.evaluate(name, path, how).finally(() => bar.end());
       const { images, top1, top5, hierarchy, unknownClasses, unreadable } = evaluation;
       const shares = `top-1 ${percent(top1)}, top-5 ${percent(top5)}`;
       terminal.line(`${evaluation.model} (${runtime}) on ${images} images of ${path}: ${shares}`);
@@ -33,7 +39,7 @@ export const evaluate = defineCommand({
         );
       }
       for (const { name: file, reason } of unreadable) terminal.line(`not counted: ${file}: ${reason}`);
-      terminal.document({ ...evaluation, runtime });
+      terminal.document({ ...evaluation, runtime, ...(tta !== undefined && { tta }) });
       return undefined;
     });
   },

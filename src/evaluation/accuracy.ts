@@ -2,6 +2,7 @@ import type { Classification, ClassificationRequest, ImageResult } from '../answ
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import { type Dataset, openImageSource, readDataset } from '../finetuning/dataset/dataset.ts';
+import { type TtaMode, VIEWS } from '../image/views.ts';
 import type { ClassHierarchies } from '../registry/class-hierarchy.ts';
 import { type HierarchicalAccuracy, HierarchyTally } from '../registry/hierarchical-accuracy.ts';
 import type { Label } from '../registry/manifest.ts';
@@ -12,6 +13,8 @@ import type { RuntimeName } from '../runtime/session.ts';
 export interface AccuracyRequest {
   readonly model: ModelVersion;
   readonly runtime: RuntimeName;
+  /** The views of each image over which the probabilities are averaged; one when absent. */
+  readonly tta?: TtaMode;
   /** A folder or zip with one folder per class, named by its synset or label. */
   readonly path: string;
   readonly hierarchies: ClassHierarchies;
@@ -43,7 +46,7 @@ const IN_FLIGHT = 64;
  */
 export async function measureAccuracy(
   classify: (request: ClassificationRequest) => Promise<Classification>,
-  { model, runtime, path, hierarchies, onProgress }: AccuracyRequest,
+  { model, runtime, tta, path, hierarchies, onProgress }: AccuracyRequest,
 ): Promise<Accuracy> {
   const { labels } = model.manifest;
   const { graph } = hierarchies;
@@ -78,7 +81,7 @@ export async function measureAccuracy(
       }
       onProgress?.(++done, files.length);
     };
-    await forEachConcurrently(files, IN_FLIGHT, evaluate);
+    await forEachConcurrently(files, Math.floor(IN_FLIGHT / (tta === undefined ? 1 : VIEWS[tta])), evaluate);
     if (images === 0) throw new AppError('dataset_layout', `${path} has no image that can be read`);
     const near = tally.result();
     return {
@@ -94,7 +97,8 @@ export async function measureAccuracy(
   }
 
   async function topFive(bytes: Uint8Array, filename: string): Promise<Exclude<ImageResult, { error: AppError }>> {
-    const request = { model: `${model.name}@${model.version}`, runtime, topK: 5, hierarchy };
+    const named = { model: `${model.name}@${model.version}`, runtime, topK: 5, hierarchy };
+    const request = { ...named, ...(tta !== undefined && { tta }) };
     const signal = new AbortController().signal;
     const { results } = await classify({ ...request, images: [{ filename, bytes }], signal });
     const [result] = results;

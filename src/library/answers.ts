@@ -10,6 +10,9 @@ export type ImageInput = Uint8Array | string;
 /** Name of a runtime: ONNX Runtime, or TensorFlow.js. */
 export type Runtime = 'onnx' | 'tfjs';
 
+/** Views of an image over which probabilities are averaged. */
+export type Tta = 'flip' | 'five_crop';
+
 /** Options of `classify`. */
 export interface ClassifyOptions {
   /** `name`, `name@version` or `name@alias`. Default: the setting `defaultModel`. */
@@ -23,6 +26,11 @@ export interface ClassifyOptions {
    * is probable enough. Default false.
    */
   readonly hierarchy?: boolean;
+  /**
+   * Whether to average the probabilities over several views of each image: the image and its mirror image (`flip`,
+   * twice the work), or the image and its four corners (`five_crop`, five times). Default: one view.
+   */
+  readonly tta?: Tta;
   /** Default `onnx`. */
   readonly runtime?: Runtime;
   /** Aborts the call, which then rejects with the signal's reason. */

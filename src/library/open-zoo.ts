@@ -15,6 +15,7 @@ import { type FinetuneOptions as ParsedOptions, parseFinetuneOptions } from '../
 import type { ModelTrainer } from '../finetuning/model-trainer.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
 import type { TrainingProgress } from '../finetuning/training-progress.ts';
+import { TTA_MODES, VIEWS } from '../image/views.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import { createModelTrainer, createServices, type Services } from '../services.ts';
 import {
@@ -28,6 +29,7 @@ import {
   type ImageInput,
   type Runtime,
   readImage,
+  type Tta,
 } from './answers.ts';
 import { withCodes } from './errors.ts';
 import {
@@ -80,6 +82,7 @@ export class OpenedZoo implements Zoo {
   classify(images: readonly ImageInput[], options: ClassifyOptions = {}): Promise<ImageAnswer[]> {
     return this.#call(options.signal, async () => {
       const { topK = 5, threshold, hierarchy } = options;
+      const tta = ttaOf(options.tta);
       expect(Number.isSafeInteger(topK) && topK >= 1, 'topK', 'a whole number of at least 1', topK);
       const isShare = threshold === undefined || (threshold >= 0 && threshold <= 1);
       expect(isShare, 'threshold', 'a number from 0 to 1', threshold);
@@ -88,7 +91,11 @@ export class OpenedZoo implements Zoo {
       const reference = options.model ?? this.#config.defaultModel;
       await this.#pullAbsent(reference, options.signal);
       const model = this.services.registry.resolveClassifier(reference);
-      const named = { ...(threshold !== undefined && { threshold }), ...(hierarchy !== undefined && { hierarchy }) };
+      const named = {
+        ...(threshold !== undefined && { threshold }),
+        ...(hierarchy !== undefined && { hierarchy }),
+        ...(tta !== undefined && { tta }),
+      };
       const how = { topK, ...named, runtime, signal: sharedSignal(options.signal) };
       const answers: ImageAnswer[] = [];
       const classifyOne = async ([index, image]: [number, ImageInput]): Promise<void> => {
@@ -96,7 +103,9 @@ export class OpenedZoo implements Zoo {
         const name = typeof image === 'string' ? image : `image ${index + 1}`;
         answers[index] = answerOf(name, model, await this.#classifyOne(model, image, index, how));
       };
-      await forEachConcurrently(images.entries(), Math.min(IN_FLIGHT, this.#config.queueLimit), classifyOne);
+      const room = Math.min(IN_FLIGHT, this.#config.queueLimit);
+      const atOnce = Math.max(1, Math.floor(room / (tta === undefined ? 1 : VIEWS[tta])));
+      await forEachConcurrently(images.entries(), atOnce, classifyOne);
       return answers;
     });
   }
@@ -152,9 +161,11 @@ export class OpenedZoo implements Zoo {
       await this.#pullAbsent(reference, options.signal);
       const model = registry.resolveClassifier(reference);
       const signal = sharedSignal(options.signal);
+      const tta = ttaOf(options.tta);
       const accuracy = await measureAccuracy((request) => classifier.classify({ ...request, signal }), {
         model,
         runtime: runtimeOf(options.runtime),
+        ...(tta !== undefined && { tta }),
         path,
         hierarchies,
         ...(onProgress && { onProgress }),
@@ -243,7 +254,7 @@ export class OpenedZoo implements Zoo {
     { name, version }: ModelVersion,
     image: ImageInput,
     index: number,
-    how: Pick<ClassificationRequest, 'topK' | 'threshold' | 'hierarchy' | 'runtime' | 'signal'>,
+    how: Pick<ClassificationRequest, 'topK' | 'threshold' | 'hierarchy' | 'tta' | 'runtime' | 'signal'>,
   ): Promise<ImageResult> {
     const model = `${name}@${version}`;
     let read: Awaited<ReturnType<typeof readImage>>;
@@ -305,6 +316,11 @@ function sharedSignal(signal: AbortSignal | undefined): AbortSignal {
 function runtimeOf(runtime: Runtime = 'onnx'): Runtime {
   expect(runtime === 'onnx' || runtime === 'tfjs', 'runtime', 'onnx or tfjs', runtime);
   return runtime;
+}
+
+function ttaOf(tta: Tta | undefined): Tta | undefined {
+  expect(tta === undefined || TTA_MODES.includes(tta), 'tta', 'flip or five_crop', tta);
+  return tta;
 }
 
 /** @throws AppError `invalid_request` that says what would be right */

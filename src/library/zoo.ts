@@ -8,6 +8,7 @@ import type {
   ImageAnswer,
   ImageInput,
   Runtime,
+  Tta,
 } from './answers.ts';
 import type { FinetuneJob, FinetuneOptions } from './finetune-job.ts';
 import type { ModelInfo } from './model-info.ts';
@@ -16,6 +17,8 @@ import type { ModelInfo } from './model-info.ts';
 export interface EvaluateOptions {
   /** Default `onnx`. */
   readonly runtime?: Runtime;
+  /** Whether to average the probabilities over several views, as `classify` does. Default: one view. */
+  readonly tta?: Tta;
   /** Called after each image. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Aborts the call, which then rejects with the signal's reason. */

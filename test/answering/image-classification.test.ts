@@ -53,6 +53,58 @@ describe('classifying', () => {
     expect(results[0]).toMatchObject({ predictions: [{ index: 26 }] });
   });
 
+  describe('over several views', () => {
+    /** The mean brightness of a view decides its scores. */
+    const submitted: number[] = [];
+    const submit = async (pixels: Uint8Array) => {
+      submitted.push(pixels[0] ?? 0);
+      const view = Float32Array.of((pixels[0] ?? 0) / 100, 1 - (pixels[0] ?? 0) / 100);
+      return { outputs: { probabilities: view }, queueMs: pixels[0] ?? 0, inferenceMs: 2, batchSize: 3 };
+    };
+    const counted: number[] = [];
+    const pipeline = fakePipeline(
+      {},
+      {
+        use: (_model, _runtime, work) => work({ submit }),
+        // The pixels of a view are its columns' numbers, or those of a larger view 40 more.
+        preprocess: async (_bytes, { inputSize: [height, width] }) => ({
+          pixels: Uint8Array.from({ length: height * width * 3 }, (_, index) => {
+            const column = Math.floor(index / 3) % width;
+            return width === 64 ? column : 40 + column;
+          }),
+          width: 100,
+          height: 80,
+          format: 'png',
+          warnings: [],
+        }),
+        onImage: (_model, _runtime, { queueMs }) => counted.push(queueMs),
+      },
+    );
+    const parts = { registry: { resolveClassifier: () => model }, defaultModel: model.name, hierarchies, pipeline };
+
+    test.each([
+      ['flip', [0, 63]],
+      ['five_crop', [0, 40, 49, 40, 49]],
+    ] as const)('%s: the scores are the means of theirs', async (tta, firstColumns) => {
+      submitted.length = 0;
+      counted.length = 0;
+      const { results } = await new ImageClassifier(parts).classify({ ...request('a'), tta });
+      expect(submitted).toEqual(firstColumns);
+      const mean = firstColumns.reduce((sum, column) => sum + column / 100, 0) / firstColumns.length;
+      const [result] = results;
+      if (result === undefined || 'error' in result) throw new Error('there is no answer');
+      expect(result.predictions.find(({ index }) => index === 0)?.score).toBeCloseTo(mean, 5);
+      expect(counted, 'it counts as one image').toEqual([Math.max(...firstColumns)]);
+    });
+
+    test('each counts as an image in flight', async () => {
+      const waiting = new ImageClassifier(parts).classify({ ...request('a'), tta: 'flip' });
+      expect(pipeline.admission.inFlight).toBe(2);
+      await waiting;
+      expect(pipeline.admission.inFlight).toBe(0);
+    });
+  });
+
   test('a broken image does not affect the others', async () => {
     const { results } = await classifier().classify(request('a', 'broken', 'c'));
     expect(results.map((result) => ('error' in result ? result.error.code : 'fine'))).toEqual([

@@ -91,6 +91,14 @@ describe('POST /classify', () => {
       ['another member', { images: [{ url: 'http://x' }] }, 400, 'invalid_request', 'b64'],
       ['an unknown option', { images: [{ b64: 'AAAA' }], topk: 3 }, 400, 'invalid_request', 'topk is not an option'],
       ['too many images', { images: new Array(65).fill({ b64: 'AAAA' }) }, 413, 'too_many_images', '65'],
+      [
+        'too many views',
+        { images: new Array(13).fill({ b64: 'AAAA' }), tta: 'five_crop' },
+        413,
+        'too_many_images',
+        'tta=five_crop computes each image 5 times: the request has 13 images, and with it the limit is 12',
+      ],
+      ['other views', { images: [{ b64: 'AAAA' }], tta: 'ten_crop' }, 400, 'invalid_request', 'flip or five_crop'],
       ['a large image', { images: [{ b64: 'AAAA'.repeat(70_000) }] }, 413, 'body_too_large', '210000 bytes'],
       ['an image that is none', { images: [{ b64: 'AAAA' }] }, 415, 'unsupported_image', 'not an image'],
     ])('but not with %s', async (_, json, status, code, reason) => {

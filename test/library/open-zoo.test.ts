@@ -110,6 +110,22 @@ describe('a model that is taught', () => {
     expect(models.find(({ name }) => name === 'resnet50.tv_in1k')?.state).toBe('absent');
   });
 
+  it('answers over several views of an image', async () => {
+    const image = await colouredPicture('blue', 3);
+    const answers = await Promise.all(
+      ([undefined, 'flip', 'five_crop'] as const).map((tta) =>
+        zoo.classify([image], { model: 'colours', ...(tta !== undefined && { tta }) }),
+      ),
+    );
+    const scores = answers.map(([answer]) => answer?.predictions.find(({ label }) => label === 'blue')?.score ?? 0);
+    for (const score of scores) expect(score).toBeGreaterThan(0.5);
+    expect(new Set(scores).size).toBe(3);
+    await expect(zoo.classify([image], { model: 'colours', tta: 'ten_crop' as 'flip' })).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringContaining('flip or five_crop'),
+    });
+  });
+
   it('is measured by its own classes', async () => {
     const evaluation = await zoo.evaluate('colours', zip);
     expect(evaluation).toMatchObject({ model: 'colours', images: 24, unknownClasses: [], unreadable: [] });

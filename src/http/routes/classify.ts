@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Classification, ImageClassifier, ImageResult, Prediction } from '../../answering/image-classification.ts';
 import { AppError } from '../../common/errors.ts';
+import { TTA_MODES, type TtaMode, VIEWS } from '../../image/views.ts';
 import { RUNTIME_NAMES } from '../../runtime/session.ts';
 import { clientSignal } from '../client-gone.ts';
 import { noteWork } from '../middleware/request-state.ts';
@@ -26,6 +27,7 @@ const optionsSchema = z.strictObject({
   runtime: oneOf(RUNTIME_NAMES).default('onnx'),
   threshold: share.optional(),
   hierarchy: yesOrNo.optional(),
+  tta: oneOf(TTA_MODES).optional(),
 });
 
 type ClassifyDependencies = ImageBodyDependencies &
@@ -45,7 +47,8 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
         const { fields, images } = await readImages(request, response);
         const receivedAt = performance.now();
         const options = parseOptions(optionsSchema, request.query, fields);
-        const { top_k: topK, threshold, hierarchy, runtime, model } = options;
+        const { top_k: topK, threshold, hierarchy, tta, runtime, model } = options;
+        if (tta !== undefined) checkViews(images.length, tta, dependencies.config);
         noteWork(response, { ...(model !== undefined && { model }), images: images.length });
         const classification = await classifier.classify({
           ...(model !== undefined && { model }),
@@ -53,6 +56,7 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
           topK,
           ...(threshold !== undefined && { threshold }),
           ...(hierarchy !== undefined && { hierarchy }),
+          ...(tta !== undefined && { tta }),
           images,
           signal: clientSignal(response),
         });
@@ -64,6 +68,14 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
       }),
     },
   ];
+}
+
+/** @throws AppError `too_many_images` when there are more views of the images than images may be */
+function checkViews(images: number, tta: TtaMode, { maxImages }: ImageBodyDependencies['config']): void {
+  const most = Math.max(1, Math.floor(maxImages / VIEWS[tta]));
+  if (images <= most) return;
+  const detail = `tta=${tta} computes each image ${VIEWS[tta]} times: the request has ${images} images, and with it the limit is ${most}.`;
+  throw new AppError('too_many_images', detail, { context: { max_images: most } });
 }
 
 /**

@@ -17,7 +17,7 @@ const IMAGE_FIELD = 'image';
 /** File name in the answer for the image of a raw body. */
 const RAW_FILENAME = 'image';
 /** Twice as many fields as there are options, so that the error can name the unknown ones. */
-const MAX_FIELDS = 8;
+const MAX_FIELDS = 12;
 /** Bytes of a field's value: model names are the longest. */
 const MAX_FIELD_BYTES = 256;
 

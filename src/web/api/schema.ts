@@ -848,6 +848,7 @@ export interface Operations {
       readonly runtime?: Runtime | undefined;
       readonly threshold?: Threshold | undefined;
       readonly hierarchy?: boolean | undefined;
+      readonly tta?: "flip" | "five_crop" | undefined;
     };
     readonly body: FormData | Blob;
     readonly answer: Classification;
