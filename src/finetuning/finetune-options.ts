@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../common/errors.ts';
-import { augmentationSchema } from '../image/augment.ts';
+import { augmentationOption } from '../image/augment.ts';
 import { describeIssues, MODEL_NAME, synsetSchema } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
 import { ENCODINGS, encodingCalled } from './dataset/text-encoding.ts';
@@ -25,7 +25,7 @@ export const finetuneOptionsSchema = z.strictObject({
     .refine((name) => !name.includes('.'), 'no dot: names with a dot belong to the zoo'),
   backbone: z.string().optional(),
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
-  augmentation: augmentationSchema.prefault({}),
+  augmentation: augmentationOption.prefault({}),
   validation_share: share.default(SPLIT_DEFAULTS.validationShare),
   /** Of names in the zip that are not marked as UTF-8, and of tables that are not Unicode; detected when absent. */
   encoding: z

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { z } from 'zod';
+import { augMix } from './augmix.ts';
 import type { ResizeRecipe } from './crop.ts';
 import type { RgbImage } from './resample.ts';
 
@@ -25,6 +26,7 @@ export const augmentationSchema = z
     brightness: z.number().min(0).max(1).default(0.2).describe('Scale brightness by 1 - x to 1 + x'),
     contrast: z.number().min(0).max(1).default(0.2).describe('Scale contrast by 1 - x to 1 + x'),
     noise: z.number().min(0).max(0.5).default(0).describe('Share of pixels that become black or white'),
+    robust: z.boolean().default(false).describe('Mix each copy with chains of simple operations (AugMix)'),
   })
   .transform(({ horizontal_flip, vertical_flip, crop_scale, ...same }) => ({
     ...same,
@@ -35,6 +37,12 @@ export const augmentationSchema = z
 
 /** The variations of training images; see `augmentationSchema` for ranges and meaning. */
 export type Augmentation = z.output<typeof augmentationSchema>;
+
+/** Augmentation as clients may write it: `robust` is short for `{ robust: true }`. */
+export const augmentationOption = z.preprocess(
+  (given: 'robust' | z.input<typeof augmentationSchema>) => (given === 'robust' ? { robust: true } : given),
+  augmentationSchema,
+);
 
 /** Decides all random draws of a copy: the same key gives the same pixels on every machine. */
 export interface CopyKey {
@@ -124,7 +132,9 @@ export function augment(image: RgbImage, fit: Fit, options: Augmentation, key: C
   const pixels = resampleAffine(image, fit, map);
   if (brightness !== 1 || contrast !== 1) adjustTones(pixels, brightness, contrast);
   if (options.noise > 0) addSaltAndPepper(pixels, options.noise, random);
-  return pixels;
+  if (!options.robust) return pixels;
+  const [height, width] = fit.inputSize;
+  return augMix({ pixels, width, height }, random);
 }
 
 interface AffineMap {

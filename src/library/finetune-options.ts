@@ -18,6 +18,8 @@ export interface AugmentationOptions {
   readonly contrast?: number;
   /** Share of pixels that become black or white, 0 to 0.5. Default 0. */
   readonly noise?: number;
+  /** Mix each copy with chains of simple operations (AugMix), for photos of worse quality. Default false. */
+  readonly robust?: boolean;
 }
 
 /** What a fine-tune may be told, except for its name; what is absent is chosen by the training. */
@@ -30,7 +32,8 @@ export interface TrainingOptions {
   readonly promote?: 'always' | 'if_better' | 'never';
   /** Seed of all random draws: the same seed and images give the same model. Default 0. */
   readonly seed?: number;
-  readonly augmentation?: AugmentationOptions;
+  /** `robust` is short for `{ robust: true }`. */
+  readonly augmentation?: AugmentationOptions | 'robust';
   /** Encoding of names and tables that are not UTF-8, such as `shift_jis`. Default: detected. */
   readonly encoding?: string;
   /** Share of the images for validation and for the test, 0 to 0.5 each, where the data set does not say. */

@@ -159,6 +159,8 @@ describe('options that are wrong', () => {
     [{ name: 'flowers', hidden_units: '64,32' }, 'hidden_units', 'must be JSON'],
     [{ name: 'flowers', hidden_units: '[0]' }, 'hidden_units.0', '[0]'],
     [{ name: 'flowers', augmentation: '{"spin": 3}' }, 'augmentation.spin', 'is not an option'],
+    [{ name: 'flowers', augmentation: 'sturdy' }, 'augmentation', 'must be robust or JSON'],
+    [{ name: 'flowers', augmentation: 'robust', robust: 'true' }, 'robust', 'give it once'],
     [{ name: 'flowers', augmentation: '{"copies": 3}', copies: '2' }, 'copies', 'give it once'],
     [{ name: 'flowers', copies: '99' }, 'copies', '"99"'],
     [{ name: 'flowers', search: 'deep' }, 'search', '"deep"'],

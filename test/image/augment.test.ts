@@ -17,6 +17,7 @@ const OFF: Augmentation = {
   brightness: 0,
   contrast: 0,
   noise: 0,
+  robust: false,
 };
 const FIT = { inputSize: [32, 32] as const, resizeMode: 'crop' as const };
 const DEFAULTS = augmentationSchema.parse({});
@@ -276,6 +277,7 @@ describe('options', () => {
       brightness: 0.2,
       contrast: 0.2,
       noise: 0,
+      robust: false,
     });
   });
 

@@ -22,6 +22,9 @@ const DRY_RUN_NAME = 'dry-run';
 /** Parses the text of a field to the value that its schema takes; undefined when it is not valid. */
 type Reader = (text: string) => unknown;
 
+/** The augmentation that needs no JSON. */
+const ROBUST = 'robust';
+
 const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 const READERS = {
   text: { read: (text: string) => text, want: '' },
@@ -31,13 +34,14 @@ const READERS = {
     want: 'must be true or false',
   },
   json: { read: readJson, want: 'must be JSON' },
+  augmentation: { read: (text: string) => (text === ROBUST ? text : readJson(text)), want: 'must be robust or JSON' },
 } as const satisfies Record<string, { readonly read: Reader; readonly want: string }>;
 
 type Kind = keyof typeof READERS;
 
 const DRY_RUN = 'dry_run';
 const AUGMENTATION = 'augmentation';
-const OPTION_KINDS = kindsOf(finetuneOptionsSchema.shape);
+const OPTION_KINDS = new Map<string, Kind>([...kindsOf(finetuneOptionsSchema.shape), [AUGMENTATION, 'augmentation']]);
 /** Members of `augmentation` may also be given as fields of their own. */
 const AUGMENTATION_KINDS = kindsOf(augmentationSchema.in.shape);
 const KNOWN = [...OPTION_KINDS.keys(), ...AUGMENTATION_KINDS.keys(), DRY_RUN];
@@ -81,7 +85,8 @@ export function parseFinetuneForm(
 /** Merges members of `augmentation` that were given as fields of their own. */
 function addAugmentation(request: Record<string, unknown>, members: Record<string, unknown>): OptionFault[] {
   if (Object.keys(members).length === 0) return [];
-  const together = request[AUGMENTATION] ?? {};
+  const given = request[AUGMENTATION] ?? {};
+  const together = given === ROBUST ? { robust: true } : given;
   // The schema rejects it.
   if (typeof together !== 'object') return [];
   request[AUGMENTATION] = { ...together, ...members };
