@@ -4,6 +4,8 @@
  */
 
 export { AppError as MenagerieError, type ErrorCode, type ErrorExtras } from './common/errors.ts';
+export type { CorruptedAnswer, CorruptionScore, Robustness } from './finetuning/head/robustness.ts';
+export type { Corruption, CorruptionKind, Severity } from './image/corruptions/corrupt.ts';
 export type {
   ClassifyOptions,
   Concept,
@@ -15,6 +17,7 @@ export type {
   NamedConcept,
   Prediction,
   Runtime,
+  Tta,
 } from './library/answers.ts';
 export { createServer, type MenagerieServer } from './library/create-server.ts';
 export type { FinetuneJob, FinetuneOptions, FinetuneProgress, FinetuneResult } from './library/finetune-job.ts';

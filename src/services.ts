@@ -57,6 +57,7 @@ export interface Services {
   readonly administration: ModelAdministration;
   readonly puller: ModelPuller;
   readonly watch: RepositoryWatch;
+  readonly pipeline: ImagePipeline;
   readonly metrics: Metrics;
   readonly statistics: InferenceStatistics;
   /** What is wrong although requests are answered, for health checks. */
@@ -162,6 +163,7 @@ export async function createServices(
     engines,
     serving,
     hierarchies,
+    pipeline,
     classifier,
     explainer,
     inference,

@@ -1,10 +1,12 @@
-import type { ConceptAccuracy, HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
+import type { Robustness } from '../finetuning/head/robustness.ts';
 import { TTA_MODES } from '../image/views.ts';
+import type { ConceptAccuracy, HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
-import { choice, expectEnd, required } from './options.ts';
+import { choice, expectEnd, flag, required } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
+import { UsageError } from './usage-error.ts';
 import { withZoo } from './with-zoo.ts';
 
 /** Measures the accuracy of a model on labelled images, with the code that serves requests. */
@@ -15,24 +17,27 @@ export const evaluate = defineCommand({
     'folder per class, named by the synset or label of a class of the model.',
   options: {
     tta: choice(TTA_MODES, 'average over several views of each image, as menagerie classify does'),
+    corruptions: flag('also test 55 corrupted images of each: noise, blur, fog, JPEG and others, at five severities'),
     runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
     ...YES_OPTION,
   },
-  run: ({ values: { tta, runtime, yes }, positionals: [model, data, ...rest] }, context) => {
+  run: ({ values: { tta, corruptions, runtime, yes }, positionals: [model, data, ...rest] }, context) => {
     expectEnd(rest);
     const name = required('the model', model);
     const path = required('the folder or zip', data);
+    if (corruptions && tta !== undefined) throw new UsageError('--corruptions and --tta exclude each other');
     return withZoo(context, async (zoo) => {
       await offerPullInZoo(zoo, name, { yes }, context);
       const { terminal, signal } = context;
       const bar = new ProgressBar('images');
       const onProgress = (done: number, total: number) => bar.update(done, total);
-      const how = { runtime, ...(tta !== undefined && { tta }), onProgress, signal };
+      const how = { runtime, corruptions, ...(tta !== undefined && { tta }), onProgress, signal };
       const evaluation = await zoo.evaluate(name, path, how).finally(() => bar.end());
-      const { images, top1, top5, hierarchy, unknownClasses, unreadable } = evaluation;
+      const { images, top1, top5, hierarchy, robustness, unknownClasses, unreadable } = evaluation;
       const shares = `top-1 ${percent(top1)}, top-5 ${percent(top5)}`;
       terminal.line(`${evaluation.model} (${runtime}) on ${images} images of ${path}: ${shares}`);
       if (hierarchy !== undefined) for (const line of hierarchyLines(hierarchy)) terminal.line(line);
+      if (robustness !== undefined) for (const line of robustnessLines(robustness)) terminal.line(line);
       if (unknownClasses.length > 0) {
         terminal.line(
           `not counted for the accuracy, because the model does not have these classes: ${unknownClasses.join(', ')}`,
@@ -54,6 +59,25 @@ function hierarchyLines({ precision, recall, f1, mistakeDistance, classDepth, ..
     `the concept at 0.5 is right: ${conceptWords(all)}`,
     `  where the first class is wrong: ${conceptWords(mistakes)}`,
     ...(others.images > 0 ? [`  where the model does not have the class: ${conceptWords(others)}`] : []),
+  ];
+}
+
+/** A table with a row for each corruption, the weakest first. */
+function robustnessLines({ corruptedAccuracy, meanCorruptionError, relativeRobustness, ...rest }: Robustness) {
+  const { corruptions, images, worst } = rest;
+  const row = (name: string, shares: readonly number[]) =>
+    name.padEnd(18) + shares.map((share) => (100 * share).toFixed(1).padStart(7)).join('');
+  const relative = relativeRobustness === undefined ? '' : `, ${percent(relativeRobustness)} of the clean accuracy`;
+  return [
+    `corrupted: top-1 ${percent(corruptedAccuracy)}${relative}; mean corruption error ${percent(meanCorruptionError)}`,
+    `top-1 in % by severity, on ${images} images each`,
+    `${'corruption'.padEnd(18)}${[1, 2, 3, 4, 5].map((severity) => String(severity).padStart(7)).join('')}   mean`,
+    ...corruptions.map(({ corruption, accuracy, bySeverity }) => row(corruption, [...bySeverity, accuracy])),
+    ...worst
+      .slice(0, 3)
+      .map(
+        ({ id, corruption, severity }) => `among the worst mistakes: ${id} with ${corruption}, severity ${severity}`,
+      ),
   ];
 }
 

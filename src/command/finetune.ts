@@ -82,6 +82,7 @@ function parseSetting(pair: string): [option: string, value: unknown] {
 /** What the progress bar counts in each phase; phases without a count are not drawn. */
 const UNITS: Readonly<Partial<Record<FinetuneProgress['phase'], string>>> = {
   inspecting: 'images inspected',
+  corrupting: 'images corrupted',
   augmenting: 'images augmented',
   searching: 'candidates tried',
   training: 'epochs',

@@ -1,13 +1,16 @@
-import type { Classification, ClassificationRequest, ImageResult } from '../answering/image-classification.ts';
+import type { ImageClassifier, ImageResult } from '../answering/image-classification.ts';
+import type { ImagePipeline } from '../answering/image-pipeline.ts';
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import { type Dataset, openImageSource, readDataset } from '../finetuning/dataset/dataset.ts';
+import { type Robustness, RobustnessTally } from '../finetuning/head/robustness.ts';
 import { type TtaMode, VIEWS } from '../image/views.ts';
 import type { ClassHierarchies } from '../registry/class-hierarchy.ts';
 import { type HierarchicalAccuracy, HierarchyTally } from '../registry/hierarchical-accuracy.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
+import { answerCorrupted, CORRUPTED_AT_ONCE, CORRUPTED_PER_IMAGE } from './corrupted-answers.ts';
 
 /** Input of `measureAccuracy`. */
 export interface AccuracyRequest {
@@ -18,6 +21,9 @@ export interface AccuracyRequest {
   /** A folder or zip with one folder per class, named by its synset or label. */
   readonly path: string;
   readonly hierarchies: ClassHierarchies;
+  /** Whether to test corrupted images too: 55 of each. They are computed in one view. */
+  readonly corruptions?: boolean;
+  readonly signal: AbortSignal;
   /** Called after each image. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -30,6 +36,8 @@ export interface Accuracy {
   readonly top5: number;
   /** Absent when the classes of the model have no synsets. */
   readonly hierarchy?: HierarchicalAccuracy;
+  /** Absent unless corrupted images were tested. */
+  readonly robustness?: Robustness;
   /** Classes of the data set that the model does not have. Only `hierarchy.conceptsOfOthers` counts their images. */
   readonly unknownClasses: readonly string[];
   /** Images that cannot be read. They are not counted. */
@@ -39,14 +47,20 @@ export interface Accuracy {
 /** Images that are processed concurrently: enough for full batches in every engine. */
 const IN_FLIGHT = 64;
 
+/** What answers images. */
+export interface Answering {
+  readonly classifier: Pick<ImageClassifier, 'classify'>;
+  readonly pipeline: Pick<ImagePipeline, 'run'>;
+}
+
 /**
  * Measures top-1 and top-5 accuracy with the code that serves requests.
  *
  * @throws AppError `dataset_layout` when the model has none of the classes of the data set, or no image can be read
  */
 export async function measureAccuracy(
-  classify: (request: ClassificationRequest) => Promise<Classification>,
-  { model, runtime, tta, path, hierarchies, onProgress }: AccuracyRequest,
+  { classifier, pipeline }: Answering,
+  { model, runtime, tta, path, hierarchies, corruptions = false, signal, onProgress }: AccuracyRequest,
 ): Promise<Accuracy> {
   const { labels } = model.manifest;
   const { graph } = hierarchies;
@@ -58,14 +72,26 @@ export async function measureAccuracy(
     // Of a class that the model does not have, the concept above it may still be right.
     const files = [...known, ...others.filter(({ synset }) => hierarchy && graph.find(synset) !== undefined)];
     const unreadable: { name: string; reason: string }[] = [];
+    const robustness = new RobustnessTally();
+    const total = files.length + (corruptions ? known.length * CORRUPTED_PER_IMAGE : 0);
     let done = 0;
     let top1 = 0;
     let top5 = 0;
     let images = 0;
+    const testCorrupted = (
+      bytes: Uint8Array,
+      image: { readonly id: string; readonly label: number },
+      before: number | undefined,
+    ): Promise<void> =>
+      answerCorrupted(pipeline, { model, runtime, bytes, signal }, (answer) => {
+        robustness.add({ ...answer, ...image, rightBefore: before === image.label });
+        onProgress?.(++done, total);
+      });
     const evaluate = async (wanted: IndexedFile | OtherFile): Promise<void> => {
       const { file } = wanted;
       try {
-        const { predictions, concept = null } = await topFive(await source.read(file), file.name);
+        const bytes = await source.read(file);
+        const { predictions, concept = null } = await topFive(bytes, file.name);
         if ('synset' in wanted) tally.addOther({ truth: wanted.synset, concept });
         else {
           const [first] = predictions;
@@ -74,21 +100,28 @@ export async function measureAccuracy(
           top5 += predictions.some(({ index }) => index === wanted.index) ? 1 : 0;
           const truth = labels[wanted.index]?.synset;
           if (truth !== undefined && graph.find(truth) !== undefined) tally.add({ truth, concept }, first?.synset);
+          if (corruptions) await testCorrupted(bytes, { id: file.name, label: wanted.index }, first?.index);
         }
       } catch (thrown) {
-        if (!(thrown instanceof AppError) || thrown.status >= 500) throw thrown;
+        // What says nothing about the image ends the measurement.
+        if (!(thrown instanceof AppError) || thrown.status >= 500 || thrown.code === 'queue_full') throw thrown;
         unreadable.push({ name: file.name, reason: messageOf(thrown) });
+        // Its corrupted images will not come.
+        if (corruptions && !('synset' in wanted)) done += CORRUPTED_PER_IMAGE;
       }
-      onProgress?.(++done, files.length);
+      onProgress?.(++done, total);
     };
-    await forEachConcurrently(files, Math.floor(IN_FLIGHT / (tta === undefined ? 1 : VIEWS[tta])), evaluate);
+    const views = corruptions ? CORRUPTED_AT_ONCE : tta === undefined ? 1 : VIEWS[tta];
+    await forEachConcurrently(files, Math.floor(IN_FLIGHT / views), evaluate);
     if (images === 0) throw new AppError('dataset_layout', `${path} has no image that can be read`);
     const near = tally.result();
+    const robust = robustness.result(top1 / images);
     return {
       images,
       top1: top1 / images,
       top5: top5 / images,
       ...(near !== undefined && { hierarchy: near }),
+      ...(robust !== undefined && { robustness: robust }),
       unknownClasses,
       unreadable,
     };
@@ -99,8 +132,7 @@ export async function measureAccuracy(
   async function topFive(bytes: Uint8Array, filename: string): Promise<Exclude<ImageResult, { error: AppError }>> {
     const named = { model: `${model.name}@${model.version}`, runtime, topK: 5, hierarchy };
     const request = { ...named, ...(tta !== undefined && { tta }) };
-    const signal = new AbortController().signal;
-    const { results } = await classify({ ...request, images: [{ filename, bytes }], signal });
+    const { results } = await classifier.classify({ ...request, images: [{ filename, bytes }], signal });
     const [result] = results;
     if (result === undefined) throw new Error('the classifier returned no result for an image');
     if ('error' in result) throw result.error;

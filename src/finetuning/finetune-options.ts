@@ -46,6 +46,8 @@ export const finetuneOptionsSchema = z.strictObject({
   layers: z.enum(LAYERS).optional(),
   search: z.enum(SEARCHES).default('none'),
   promote: z.enum(PROMOTIONS).default('always'),
+  /** Whether the report tests corrupted images too. */
+  corruptions: z.boolean().default(true),
   /** WordNet synsets of classes by their names; the others get none. */
   synsets: z.record(z.string(), synsetSchema).optional(),
 });

@@ -1,8 +1,9 @@
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError } from '../common/errors.ts';
+import { corrupt as corruptPixels } from '../image/corruptions/corrupt.ts';
 import { decodeImage } from '../image/decode.ts';
 import { preprocessDecoded } from '../image/preprocess.ts';
-import { thumbnail } from '../image/thumbnail.ts';
+import { thumbnail, thumbnailOf } from '../image/thumbnail.ts';
 import { readConceptGraph } from '../registry/zoo.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
 import { openImageSource, readDataset } from './dataset/dataset.ts';
@@ -11,6 +12,7 @@ import { type Preflight, runPreflight } from './dataset/preflight.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import { encodingCalled, type TextEncoding } from './dataset/text-encoding.ts';
 import { trimCache } from './features/cache-folder.ts';
+import { type CorruptedFeatures, corruptedFeatures, planCorruptions } from './features/corrupted-features.ts';
 import { type DatasetFeatures, extractFeatures } from './features/dataset-features.ts';
 import { FeatureExtraction } from './features/feature-extraction.ts';
 import { type FeatureNetwork, openFeatureNetwork, openLayeredNetwork } from './features/feature-network.ts';
@@ -18,6 +20,7 @@ import { openLocalModel } from './features/local-model.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import type { TestResult } from './head/test-result.ts';
 import { testHierarchy } from './report/hierarchical-test.ts';
+import { corruptedPicture } from './report/test-report.ts';
 import { trainAndTest } from './train-and-test.ts';
 import type { InspectionTask, TrainingResult, TrainingTask } from './training-messages.ts';
 import { type OnProgress, PhaseClock, phaseTimer } from './training-progress.ts';
@@ -69,7 +72,7 @@ export async function trainModel(
       durations: clock.seconds(),
       currentAccuracy,
       hierarchy: trained.test && testHierarchy(trained.test, preflight.synsets, preflight.graph),
-      thumbnails: await thumbnailsOf(trained.test, preflight, source, task.maxImagePixels),
+      thumbnails: await thumbnailsOf(trained.test, preflight, source, task),
     });
     return { accuracy: trained.test?.evaluation.accuracy, currentAccuracy, summary };
   } finally {
@@ -104,6 +107,7 @@ interface ExtractedDataset {
 function inspectAndExtract(task: TrainingTask, source: ImageSource, onProgress: OnProgress): Promise<ExtractedDataset> {
   return withExtraction(task, async (extraction, network) => {
     const preflight = await inspect(task, source, extraction, onProgress);
+    const corrupted = task.options.corruptions ? await corrupt(preflight, source, extraction, onProgress) : undefined;
     const timer = phaseTimer();
     const features = await extractFeatures(preflight.images, source, extraction, {
       concurrency: IN_FLIGHT,
@@ -111,7 +115,27 @@ function inspectAndExtract(task: TrainingTask, source: ImageSource, onProgress: 
         onProgress({ phase: 'augmenting', done, total, kept: extraction.kept, ...timer(done, total) });
       },
     });
-    return { preflight, features, onnxRuntimeVersion: await network.loaded };
+    return { preflight, features: { ...features, corrupted }, onnxRuntimeVersion: await network.loaded };
+  });
+}
+
+/** Features of corrupted test images; undefined when there are no test images. */
+async function corrupt(
+  { images }: Preflight,
+  source: ImageSource,
+  extraction: FeatureExtraction,
+  onProgress: OnProgress,
+): Promise<CorruptedFeatures | undefined> {
+  const tested = images.filter(({ split }) => split === 'test');
+  if (tested.length === 0) return undefined;
+  const trained = images.filter(({ split }) => split === 'train');
+  const plan = planCorruptions(tested.length, images.length + trained.length * extraction.copiesPerImage);
+  const timer = phaseTimer();
+  return corruptedFeatures(plan, tested, source, extraction, {
+    concurrency: IN_FLIGHT,
+    onProgress: (done, total) => {
+      onProgress({ phase: 'corrupting', done, total, kept: extraction.kept, ...timer(done, total) });
+    },
   });
 }
 
@@ -213,10 +237,19 @@ async function thumbnailsOf(
   test: TestResult | undefined,
   { images }: Preflight,
   source: ImageSource,
-  maxPixels: number,
+  { maxImagePixels: maxPixels, backbone: { preprocessing } }: TrainingTask,
 ): Promise<ReadonlyMap<string, string>> {
   const thumbnails = new Map<string, string>();
   if (test === undefined) return thumbnails;
+  await forEachConcurrently(test.robustness?.worst ?? [], IN_FLIGHT, async (answer) => {
+    const found = images.find(({ file }) => file.name === answer.id);
+    if (found === undefined) return;
+    const image = await decodeImage(await source.read(found.file), maxPixels, preprocessing.icc);
+    const [height, width] = preprocessing.inputSize;
+    const input = { pixels: await preprocessDecoded(image, preprocessing), width, height };
+    const pixels = await corruptPixels(input, answer, found.digest);
+    thumbnails.set(corruptedPicture(answer), await thumbnailOf({ pixels, width, height }, THUMBNAIL_SIDE));
+  });
   const { worstMistakes, leastCertain, confusedPairs, cells } = test.evaluation;
   const named = new Set([
     ...[...worstMistakes, ...leastCertain, ...cells.flatMap(({ examples }) => examples)].map(({ id }) => id),

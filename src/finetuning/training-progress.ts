@@ -1,7 +1,15 @@
 /** How far a training is. Numbers that a phase does not have are absent. */
 export interface TrainingProgress {
-  readonly phase: 'reading' | 'inspecting' | 'augmenting' | 'searching' | 'training' | 'evaluating' | 'exporting';
-  /** Images, copies, fits or epochs of this phase. */
+  readonly phase:
+    | 'reading'
+    | 'inspecting'
+    | 'corrupting'
+    | 'augmenting'
+    | 'searching'
+    | 'training'
+    | 'evaluating'
+    | 'exporting';
+  /** Images, copies, corrupted images, fits or epochs of this phase. */
   readonly done?: number;
   readonly total?: number;
   /** Feature vectors of this training that are on disk; if it starts again, it has them. */

@@ -14,8 +14,16 @@ export interface FinetuneOptions extends TrainingOptions {
 
 /** How far a fine-tune is. Numbers that a phase does not have are absent. */
 export interface FinetuneProgress {
-  readonly phase: 'reading' | 'inspecting' | 'augmenting' | 'searching' | 'training' | 'evaluating' | 'exporting';
-  /** Images, copies, candidates or epochs of this phase that are done, and in all. */
+  readonly phase:
+    | 'reading'
+    | 'inspecting'
+    | 'corrupting'
+    | 'augmenting'
+    | 'searching'
+    | 'training'
+    | 'evaluating'
+    | 'exporting';
+  /** Images, copies, corrupted images, candidates or epochs of this phase that are done, and in all. */
   readonly done?: number;
   readonly total?: number;
   /** Estimate for this phase, in seconds. */

@@ -59,6 +59,8 @@ export interface TrainingOptions {
   readonly classWeights?: 'none' | 'balanced';
   /** Whether the head reads the last layer of the backbone, or the means of earlier layers too. */
   readonly layers?: 'last' | 'all';
+  /** Whether to test the model on corrupted held-out images too, for a small part of the job. Default true. */
+  readonly corruptions?: boolean;
   /** WordNet synsets of classes by their names, such as `{ ant: 'n02219486' }`, for `hierarchy`. */
   readonly synsets?: Record<string, string>;
 }

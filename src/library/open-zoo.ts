@@ -157,19 +157,24 @@ export class OpenedZoo implements Zoo {
   evaluate(reference: string, path: string, options: EvaluateOptions = {}): Promise<Evaluation> {
     const { onProgress } = options;
     return this.#call(options.signal, async () => {
-      const { classifier, registry, hierarchies } = this.services;
+      const { classifier, pipeline, registry, hierarchies } = this.services;
       await this.#pullAbsent(reference, options.signal);
       const model = registry.resolveClassifier(reference);
       const signal = sharedSignal(options.signal);
       const tta = ttaOf(options.tta);
-      const accuracy = await measureAccuracy((request) => classifier.classify({ ...request, signal }), {
+      const { corruptions = false } = options;
+      expect(!(corruptions && tta !== undefined), 'tta', 'left out with corruptions, which are seen in one view', tta);
+      const how = {
         model,
         runtime: runtimeOf(options.runtime),
         ...(tta !== undefined && { tta }),
         path,
         hierarchies,
+        corruptions,
+        signal,
         ...(onProgress && { onProgress }),
-      });
+      };
+      const accuracy = await measureAccuracy({ classifier, pipeline }, how);
       return { model: model.name, version: model.version, ...accuracy };
     });
   }

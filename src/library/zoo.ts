@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Robustness } from '../finetuning/head/robustness.ts';
 import type { HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import type {
   ClassifyOptions,
@@ -19,6 +20,11 @@ export interface EvaluateOptions {
   readonly runtime?: Runtime;
   /** Whether to average the probabilities over several views, as `classify` does. Default: one view. */
   readonly tta?: Tta;
+  /**
+   * Whether to corrupt each image in 55 ways too (noise, blur, fog, brightness, contrast, rotation, coarse pixels, JPEG;
+   * five severities), for `robustness`. Not together with `tta`. Default false.
+   */
+  readonly corruptions?: boolean;
   /** Called after each image. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Aborts the call, which then rejects with the signal's reason. */
@@ -36,6 +42,8 @@ export interface Evaluation {
   readonly top5: number;
   /** How near the answers are in the hypernym graph of WordNet; absent when the classes have no synsets. */
   readonly hierarchy?: HierarchicalAccuracy;
+  /** Accuracy on corrupted images; absent unless `corruptions` asks for it. */
+  readonly robustness?: Robustness;
   /** Classes of the data set that the model does not have; only `hierarchy.conceptsOfOthers` counts their images. */
   readonly unknownClasses: readonly string[];
   /** Images that cannot be read; they are not counted. */

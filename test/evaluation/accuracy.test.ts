@@ -4,9 +4,11 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import type { Classification, ClassificationRequest } from '../../src/answering/image-classification.ts';
 import { AppError } from '../../src/common/errors.ts';
-import { measureAccuracy } from '../../src/evaluation/accuracy.ts';
+import { type AccuracyRequest, measureAccuracy } from '../../src/evaluation/accuracy.ts';
 import { ClassHierarchies } from '../../src/registry/class-hierarchy.ts';
 import { readConceptGraph, readZoo } from '../../src/registry/zoo.ts';
+import { Admission } from '../../src/serving/admission.ts';
+import { fakePipeline } from '../answering/fake-pipeline.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 import { expectStatedAccuracy } from './measured-accuracy.ts';
 
@@ -31,7 +33,7 @@ describe('measureAccuracy', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   /** Measures a classifier for which the true class has a given rank; rank -1 is an image that cannot be read. */
-  async function measure(ranks: Readonly<Record<string, readonly number[]>>) {
+  async function measure(ranks: Readonly<Record<string, readonly number[]>>, options: Partial<AccuracyRequest> = {}) {
     const [model] = (await readZoo('zoo')).models;
     if (model === undefined) throw new Error('the zoo is empty');
     const path = await mkdtemp(join(folder, 'images-'));
@@ -57,7 +59,13 @@ describe('measureAccuracy', () => {
           : [{ filename, predictions, ...(hierarchy && { concept: DOG }), warnings: [], timings }];
       return { model: model.name, version: model.version, runtime: 'onnx', results, timings: { totalMs: 0 } };
     };
-    return measureAccuracy(classify, { model, runtime: 'onnx', path, hierarchies });
+    // Corrupted images show class 26 to the engine, whatever they show.
+    const probabilities = new Float32Array(200);
+    probabilities[26] = 0.7;
+    const pipeline = fakePipeline({ probabilities }, { admission: new Admission(100) });
+    const { signal } = new AbortController();
+    const request = { model, runtime: 'onnx', path, hierarchies, signal, ...options } as const;
+    return measureAccuracy({ classifier: { classify }, pipeline }, request);
   }
 
   it('counts how often the true class is first and how often it is among the first five', async () => {
@@ -81,6 +89,28 @@ describe('measureAccuracy', () => {
       conceptsOfMistakes: { images: 2, right: 1 / 2 },
       conceptsOfOthers: { images: 1, right: 1 },
     });
+  });
+
+  it('tests corrupted images on demand, but none of those that cannot be read', async () => {
+    const seen: (readonly [number, number])[] = [];
+    const onProgress = (done: number, total: number) => seen.push([done, total]);
+    const images = { 'golden retriever': [0, -1], Chihuahua: [0] };
+    const { robustness, top1 } = await measure(images, { corruptions: true, onProgress });
+    expect(top1).toBe(1);
+    expect(robustness).toMatchObject({ images: 2, accuracy: 1, corruptedAccuracy: 1 / 2, relativeRobustness: 1 / 2 });
+    expect(robustness?.corruptions).toHaveLength(11);
+    for (const { bySeverity } of robustness?.corruptions ?? []) expect(bySeverity).toEqual(new Array(5).fill(1 / 2));
+    expect(robustness?.worst[0]).toMatchObject({ id: expect.stringContaining('Chihuahua/'), predicted: 26 });
+    // The corrupted images of the one that cannot be read are counted as done.
+    expect(seen.at(-1)).toEqual([3 + 3 * 55, 3 + 3 * 55]);
+    expect(await measure(images)).not.toHaveProperty('robustness');
+  });
+
+  it('ends when it is cancelled', async () => {
+    const stop = new AbortController();
+    const onProgress = (done: number) => done === 12 && stop.abort(new Error('enough'));
+    const cancelled = measure({ Chihuahua: [0] }, { corruptions: true, signal: stop.signal, onProgress });
+    await expect(cancelled).rejects.toThrow('enough');
   });
 
   it('refuses data without a class of the model, and without an image that can be read', async () => {

@@ -11,9 +11,9 @@ export async function expectStatedAccuracy(name: string, path: string): Promise<
   const services = await createServices(readConfig({ DATA_DIR: data.path }), pino({ level: 'silent' }));
   try {
     const model = services.registry.resolve(name);
-    const classify = services.classifier.classify.bind(services.classifier);
     const { hierarchies } = services;
-    const measured = await measureAccuracy(classify, { model, runtime: 'onnx', path, hierarchies });
+    const { signal } = new AbortController();
+    const measured = await measureAccuracy(services, { model, runtime: 'onnx', path, hierarchies, signal });
     const stated = model.manifest.file.accuracy.find(({ images }) => images === 1000);
     expect(measured.images).toBe(1000);
     expect(Math.abs(100 * measured.top1 - (stated?.top1 ?? 0))).toBeLessThan(0.5);

@@ -3,6 +3,7 @@ import type { DatasetFeatures } from '../../src/finetuning/features/dataset-feat
 import type { Samples } from '../../src/finetuning/features/feature-set.ts';
 import { parseFinetuneOptions } from '../../src/finetuning/finetune-options.ts';
 import { trainAndTest } from '../../src/finetuning/train-and-test.ts';
+import { CORRUPTIONS, SEVERITIES } from '../../src/image/corruptions/corrupt.ts';
 import { loadTensorFlow, type TensorFlow } from '../../src/runtime/tensorflow.ts';
 import { blobs } from './head/blobs.ts';
 
@@ -68,6 +69,25 @@ const trained = (
   });
   return trainAndTest(tf, dataset(distances), CLASSES, options, () => {});
 };
+
+test('corrupted test images are judged by what the head reads of them', async () => {
+  const offered = dataset([6, 6, 6]);
+  // Every corruption leaves the first test image as it is, and makes the last one look like the first.
+  const row = offered.test.features.slice(0, ALL);
+  const last = offered.test.labels.length - 1;
+  const rows = [0, last].flatMap((image) =>
+    CORRUPTIONS.flatMap((corruption) => SEVERITIES.map((severity) => ({ corruption, severity, image }))),
+  );
+  const corrupted = { rows, features: Float32Array.from(rows.flatMap(() => [...row])) };
+  for (const layers of ['all', 'last'] as const) {
+    const options = parseFinetuneOptions({ name: 'blobs', layers, epochs: 20, learning_rate: 0.02 });
+    const { test: judged } = await trainAndTest(tf, { ...offered, corrupted }, CLASSES, options, () => {});
+    expect(judged?.robustness).toMatchObject({ images: 2, corruptedAccuracy: 1 / 2 });
+    expect(judged?.robustness?.worst[0]).toMatchObject({ id: `${last}.jpg`, label: 2, predicted: 0 });
+  }
+  const { test: untested } = await trained([6, 6, 6], 'none');
+  expect(untested?.robustness).toBeUndefined();
+});
 
 describe('the layers that a head reads', () => {
   test('are all layers without a search', async () => {

@@ -3,7 +3,8 @@ import type { OfferedLayer } from '../../convert/transfer/layered-network.ts';
 import type { ImageSource } from '../dataset/image-source.ts';
 import type { DatasetImage } from '../dataset/inspected-image.ts';
 import type { Split } from '../dataset/split-names.ts';
-import type { FeatureExtraction } from './feature-extraction.ts';
+import type { CorruptedFeatures } from './corrupted-features.ts';
+import type { ExtractionControl, FeatureExtraction } from './feature-extraction.ts';
 import type { FeatureSet, Samples } from './feature-set.ts';
 
 /** Feature vectors of a data set, by split. */
@@ -16,13 +17,8 @@ export interface DatasetFeatures {
   readonly test: Samples;
   /** Names of the test images in the report. */
   readonly testNames: readonly string[];
-}
-
-/** How the copies of images are made. */
-export interface CopyOptions {
-  /** Images that are worked on at once. */
-  readonly concurrency: number;
-  readonly onProgress: (done: number, total: number) => void;
+  /** Features of corrupted test images; undefined when they are not to be tested. */
+  readonly corrupted?: CorruptedFeatures | undefined;
 }
 
 /**
@@ -32,7 +28,7 @@ export async function extractFeatures(
   images: readonly DatasetImage[],
   source: Pick<ImageSource, 'read'>,
   extraction: FeatureExtraction,
-  options: CopyOptions,
+  options: ExtractionControl,
 ): Promise<DatasetFeatures> {
   const of = (split: Split): DatasetImage[] => images.filter((image) => image.split === split);
   const labels = (chosen: readonly DatasetImage[]) => Int32Array.from(chosen, ({ classIndex }) => classIndex);
@@ -65,7 +61,7 @@ async function copiesOf(
   images: readonly DatasetImage[],
   source: Pick<ImageSource, 'read'>,
   extraction: FeatureExtraction,
-  { concurrency, onProgress }: CopyOptions,
+  { concurrency, onProgress }: ExtractionControl,
 ): Promise<Float32Array[][]> {
   const copies: Float32Array[][] = [];
   let done = 0;
@@ -86,7 +82,7 @@ function rowsToMatrix(rows: readonly Float32Array[]): Float32Array {
 
 /** The features of the last `count` layers only. */
 export function lastLayers(features: DatasetFeatures, count: number): DatasetFeatures {
-  const { layers, train, validation, test } = features;
+  const { layers, train, validation, test, corrupted } = features;
   if (count === layers.length) return features;
   const kept = layers.slice(-count);
   const all = layers.reduce((sum, { size }) => sum + size, 0);
@@ -107,6 +103,7 @@ export function lastLayers(features: DatasetFeatures, count: number): DatasetFea
     },
     validation: { ...validation, features: cut(validation.features) },
     test: { ...test, features: cut(test.features) },
+    corrupted: corrupted && { ...corrupted, features: cut(corrupted.features) },
   };
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { codeDigest } from '../../common/code-digest.ts';
 import { type Augmentation, augment, reduceForAugmentation } from '../../image/augment.ts';
+import { type CorruptionKind, corrupt } from '../../image/corruptions/corrupt.ts';
 import { type DecodedImage, decodeImage } from '../../image/decode.ts';
 import { fingerprint } from '../../image/fingerprint.ts';
 import { DECODER_VERSIONS } from '../../image/header.ts';
@@ -20,6 +21,13 @@ export interface FeatureExtractionOptions {
   readonly cacheDir: string;
   /** The most that width times height of an image may be. */
   readonly maxPixels: number;
+}
+
+/** How the features of many images are computed. */
+export interface ExtractionControl {
+  /** Images that are worked on at once. */
+  readonly concurrency: number;
+  readonly onProgress: (done: number, total: number) => void;
 }
 
 /** An image that is kept in memory until its copies are made. */
@@ -57,6 +65,7 @@ export class FeatureExtraction {
   readonly #facts: FactsCache;
   readonly #originals: FeatureCache;
   readonly #copies: readonly FeatureCache[];
+  readonly #corrupted: FeatureCache;
   /** By the SHA-256 of the image's file, as the two below. */
   readonly #inspections = new Map<string, Promise<Inspection>>();
   readonly #copyFeatures = new Map<string, Promise<Float32Array[]>>();
@@ -77,10 +86,12 @@ export class FeatureExtraction {
     const copiesPaths = Array.from({ length: copies }, (_, copy) =>
       join(folder, `copies-${digestOf({ ...variations, seed, copy })}.bin`),
     );
-    this.#release = useCacheFiles(cacheDir, [factsPath, originalsPath, ...copiesPaths]);
+    const corruptedPath = join(folder, 'corrupted.bin');
+    this.#release = useCacheFiles(cacheDir, [factsPath, originalsPath, corruptedPath, ...copiesPaths]);
     this.#facts = new FactsCache(factsPath);
     this.#originals = new FeatureCache(originalsPath, featureSize);
     this.#copies = copiesPaths.map((path) => new FeatureCache(path, featureSize));
+    this.#corrupted = new FeatureCache(corruptedPath, featureSize);
   }
 
   /**
@@ -98,6 +109,10 @@ export class FeatureExtraction {
   /** The parts of each feature vector. */
   get layers(): FeatureNetwork['layers'] {
     return this.#options.network.layers;
+  }
+
+  get copiesPerImage(): number {
+    return this.#copies.length;
   }
 
   /** Feature vectors of this job that are in the cache: a job that starts again need not compute them. */
@@ -171,8 +186,41 @@ export class FeatureExtraction {
     );
   }
 
+  /**
+   * Features of an image that is corrupted in several ways, in their order. The pixels are corrupted as the model sees
+   * them, and do not depend on the seed.
+   * @param read the content of the image's file, called when it has to be decoded
+   */
+  async corrupted(
+    digest: string,
+    kinds: readonly CorruptionKind[],
+    read: () => Promise<Buffer>,
+  ): Promise<Float32Array[]> {
+    const { network, maxPixels } = this.#options;
+    const { preprocessing } = network;
+    const [height, width] = preprocessing.inputSize;
+    let input: Promise<Uint8Array> | undefined;
+    return Promise.all(
+      kinds.map(async ({ corruption, severity }) => {
+        const key = createHash('sha256').update(`${digest}:${corruption}:${severity}`).digest('hex');
+        const known = this.#corrupted.get(key);
+        if (known !== undefined) {
+          this.#kept += 1;
+          return known;
+        }
+        input ??= read()
+          .then((content) => decodeImage(content, maxPixels, preprocessing.icc))
+          .then((image) => preprocessDecoded(image, preprocessing));
+        const pixels = await corrupt({ pixels: await input, width, height }, { corruption, severity }, digest);
+        const features = await network.compute(pixels);
+        this.#kept += Number(this.#corrupted.put(key, features));
+        return features;
+      }),
+    );
+  }
+
   close(): void {
-    for (const cache of [this.#facts, this.#originals, ...this.#copies]) cache.close();
+    for (const cache of [this.#facts, this.#originals, this.#corrupted, ...this.#copies]) cache.close();
     this.#release();
   }
 

@@ -6,6 +6,8 @@ import { type Calibration, calibrationOf, scaledSoftmax } from './calibration.ts
 import { computeLogits } from './dense-layers.ts';
 import { type Evaluation, evaluate } from './evaluation.ts';
 import type { Head, TunedOn } from './head.ts';
+import { type Robustness, RobustnessTally } from './robustness.ts';
+import { argmaxRows } from './softmax.ts';
 import { applyThreshold, type CoveragePoint, coverageCurve, type UnknownThreshold } from './threshold.ts';
 
 /** Result of testing a head on images that had no part in training or tuning it. */
@@ -26,6 +28,8 @@ export interface TestResult {
   /** The same for every other threshold. */
   readonly coverage: readonly CoveragePoint[];
   readonly baselines: Baselines;
+  /** Undefined when no corrupted images were computed. */
+  readonly robustness: Robustness | undefined;
 }
 
 /** The features to test a head on. */
@@ -40,7 +44,7 @@ export interface TestFeatures {
 export function testHead(
   tf: TensorFlow,
   { layers, temperature, unknown, tunedOn }: Head,
-  { read: { test, testNames }, offered }: TestFeatures,
+  { read: { test, testNames, corrupted }, offered }: TestFeatures,
   classes: number,
 ): TestResult {
   const { labels } = test;
@@ -49,10 +53,11 @@ export function testHead(
   const after = scaledSoftmax(logits, temperature, classes);
   // Nearest neighbours use the last layer alone: the scale of the earlier layers' features differs.
   const last = lastLayers(offered, 1);
+  const evaluation = evaluate({ probabilities: after, labels, classes, ids: testNames });
   return {
     probabilities: after,
     labels,
-    evaluation: evaluate({ probabilities: after, labels, classes, ids: testNames }),
+    evaluation,
     temperature,
     tunedOn,
     calibration: {
@@ -63,5 +68,26 @@ export function testHead(
     atThreshold: applyThreshold(after, labels, classes, unknown.threshold),
     coverage: coverageCurve(after, labels, classes),
     baselines: scoreBaselines(tf, samplesOf({ ...last.train, augmented: false }), last.test, classes),
+    robustness: corrupted && robustnessOf(evaluation.accuracy),
   };
+
+  function robustnessOf(accuracy: number): Robustness | undefined {
+    const { rows, features } = corrupted ?? { rows: [], features: new Float32Array() };
+    const answers = scaledSoftmax(computeLogits(tf, layers, features), temperature, classes);
+    const before = argmaxRows(after, classes);
+    const predicted = argmaxRows(answers, classes);
+    const tally = new RobustnessTally();
+    for (const [row, { image, ...kind }] of rows.entries()) {
+      const [label, answer] = [labels[image] ?? 0, predicted[row] ?? 0];
+      tally.add({
+        ...kind,
+        id: testNames[image] ?? '',
+        label,
+        predicted: answer,
+        confidence: answers[row * classes + answer] ?? 0,
+        rightBefore: before[image] === label,
+      });
+    }
+    return tally.result(accuracy);
+  }
 }

@@ -85,6 +85,23 @@ const testSchema = score.extend({
     majority_class: score.extend({ class: z.string() }),
     nearest_neighbours: score,
   }),
+  /** Answers to corrupted images. Absent when they were not tested, and in reports of earlier versions. */
+  robustness: z
+    .object({
+      /** Images of each corruption and severity. */
+      images: count.min(1),
+      corrupted_accuracy: share,
+      mean_corruption_error: share,
+      /** Null when no answer to an image as it is is right. */
+      relative_robustness: z.number().nonnegative().nullable(),
+      /** The corruption with the lowest accuracy first. */
+      corruptions: z.array(z.object({ corruption: z.string(), accuracy: share, by_severity: z.array(share) })),
+      /** Wrong answers to images that are answered right as they are; `picture` names the corrupted picture. */
+      worst: z.array(
+        judgedImageSchema.extend({ corruption: z.string(), severity: count.min(1).max(5), picture: z.string() }),
+      ),
+    })
+    .optional(),
   /** The version that was in service, tested on the same images. */
   current: score.extend({ model: z.string(), version: count }).optional(),
 });

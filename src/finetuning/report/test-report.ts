@@ -2,6 +2,7 @@ import type { HierarchicalAccuracy } from '../../registry/hierarchical-accuracy.
 import type { Calibration } from '../head/calibration.ts';
 import { type Score, scoreOf } from '../head/confidence-interval.ts';
 import type { JudgedImage } from '../head/evaluation.ts';
+import type { CorruptedAnswer, Robustness } from '../head/robustness.ts';
 import type { TestResult } from '../head/test-result.ts';
 import type { CoveragePoint } from '../head/threshold.ts';
 import type { TestReport } from './report-schema.ts';
@@ -74,6 +75,7 @@ export function buildTestReport(
       majority_class: { class: nameOf(baselines.majorityClass.label), ...score(baselines.majorityClass) },
       nearest_neighbours: score(baselines.nearestNeighbours),
     },
+    ...(test.robustness && { robustness: robustnessReport(test.robustness, nameOf) }),
     ...(current && {
       current: {
         ...current,
@@ -96,6 +98,37 @@ function hierarchyReport(accuracy: HierarchicalAccuracy): TestReport['hierarchy'
     class_depth: classDepth,
     concepts,
     concepts_of_mistakes: conceptsOfMistakes,
+  };
+}
+
+/** Name of the picture of a corrupted image. */
+export function corruptedPicture({ id, corruption, severity }: CorruptedAnswer): string {
+  return `${corruption} ${severity}: ${id}`;
+}
+
+function robustnessReport(
+  { images, corruptedAccuracy, meanCorruptionError, relativeRobustness, corruptions, worst }: Robustness,
+  nameOf: (index: number) => string,
+): TestReport['robustness'] {
+  return {
+    images,
+    corrupted_accuracy: corruptedAccuracy,
+    mean_corruption_error: meanCorruptionError,
+    relative_robustness: relativeRobustness ?? null,
+    corruptions: corruptions.map(({ corruption, accuracy, bySeverity }) => ({
+      corruption,
+      accuracy,
+      by_severity: [...bySeverity],
+    })),
+    worst: worst.map((answer) => ({
+      image: answer.id,
+      label: nameOf(answer.label),
+      predicted: nameOf(answer.predicted),
+      confidence: probability(answer.confidence),
+      corruption: answer.corruption,
+      severity: answer.severity,
+      picture: corruptedPicture(answer),
+    })),
   };
 }
 

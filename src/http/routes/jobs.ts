@@ -13,8 +13,9 @@ import { pathParameter, type Route } from './route.ts';
 /** Span of each phase in a whole job, 0..1: about its share of the time of a job with default settings. */
 const PHASE_SPANS: Readonly<Record<TrainingProgress['phase'], readonly [from: number, to: number]>> = {
   reading: [0, 0.02],
-  inspecting: [0.02, 0.35],
-  augmenting: [0.35, 0.85],
+  inspecting: [0.02, 0.32],
+  corrupting: [0.32, 0.41],
+  augmenting: [0.41, 0.85],
   searching: [0.85, 0.9],
   training: [0.9, 0.95],
   evaluating: [0.95, 0.98],

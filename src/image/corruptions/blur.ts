@@ -19,24 +19,29 @@ export function defocusBlur(image: RgbImage, radius: number, sigma: number): Uin
   );
   const area = halves.reduce((sum, half) => sum + 2 * half + 1, 0);
   const output = new Uint8Array(image.pixels.length);
+  const sums = new Float64Array(width);
   const stride = width + 2 * reach + 1;
+  const columns = Int32Array.from({ length: stride - 1 }, (_, x) => mirrored(x - reach, width) * 3);
   for (let channel = 0; channel < 3; channel++) {
     // prefix[y][x]: the sum of what is left of column x - reach in row y.
     const prefix = new Float64Array(height * stride);
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < stride - 1; x++) {
-        const from = (y * width + mirrored(x - reach, width)) * 3 + channel;
+        const from = y * width * 3 + (columns[x] ?? 0) + channel;
         prefix[y * stride + x + 1] = (prefix[y * stride + x] ?? 0) + (smooth[from] ?? 0);
       }
     }
     for (let y = 0; y < height; y++) {
-      const rows = halves.map((half, row) => ({ half, line: mirrored(y + row - reach, height) * stride }));
-      for (let x = 0; x < width; x++) {
-        let sum = 0;
-        for (const { half, line } of rows) {
-          sum += (prefix[line + x + reach + half + 1] ?? 0) - (prefix[line + x + reach - half] ?? 0);
+      sums.fill(0);
+      for (const [row, half] of halves.entries()) {
+        const line = mirrored(y + row - reach, height) * stride + reach;
+        for (let x = 0; x < width; x++) {
+          const sum = (prefix[line + x + half + 1] ?? 0) - (prefix[line + x - half] ?? 0);
+          sums[x] = (sums[x] ?? 0) + sum;
         }
-        output[(y * width + x) * 3 + channel] = Math.min(255, Math.max(0, sum / area));
+      }
+      for (let x = 0; x < width; x++) {
+        output[(y * width + x) * 3 + channel] = Math.min(255, Math.max(0, (sums[x] ?? 0) / area));
       }
     }
   }
@@ -63,19 +68,18 @@ export function motionBlur(
   const total = steps.reduce((sum, { weight }) => sum + weight, 0);
   const sums = new Float32Array(pixels.length);
   for (const { weight, across, down } of steps) {
+    const columns = columnsOf(width, (x) => within(x + across, width));
     for (let y = 0; y < height; y++) {
-      const line = within(y + down, height) * width;
-      let to = y * width * 3;
-      for (let x = 0; x < width; x++) {
-        const from = (line + within(x + across, width)) * 3;
-        sums[to] = (sums[to] ?? 0) + weight * (pixels[from] ?? 0);
-        sums[to + 1] = (sums[to + 1] ?? 0) + weight * (pixels[from + 1] ?? 0);
-        sums[to + 2] = (sums[to + 2] ?? 0) + weight * (pixels[from + 2] ?? 0);
-        to += 3;
+      const line = within(y + down, height) * width * 3;
+      const to = y * width * 3;
+      for (let at = 0; at < width * 3; at++) {
+        sums[to + at] = (sums[to + at] ?? 0) + weight * (pixels[line + (columns[at] ?? 0)] ?? 0);
       }
     }
   }
-  return Uint8Array.from(sums, (sum) => Math.min(255, sum / total));
+  const output = new Uint8Array(pixels.length);
+  for (let index = 0; index < output.length; index++) output[index] = Math.min(255, (sums[index] ?? 0) / total);
+  return output;
 }
 
 /** Filters along rows and then along columns. @param kernel of odd length, symmetric */
@@ -83,14 +87,12 @@ function separable({ pixels, width, height }: RgbImage, kernel: readonly number[
   const reach = (kernel.length - 1) / 2;
   const rows = new Float32Array(pixels.length);
   const both = new Float32Array(pixels.length);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      for (let channel = 0; channel < 3; channel++) {
-        let sum = 0;
-        for (const [tap, weight] of kernel.entries()) {
-          sum += weight * (pixels[(y * width + mirrored(x + tap - reach, width)) * 3 + channel] ?? 0);
-        }
-        rows[(y * width + x) * 3 + channel] = sum;
+  for (const [tap, weight] of kernel.entries()) {
+    const columns = columnsOf(width, (x) => mirrored(x + tap - reach, width));
+    for (let y = 0; y < height; y++) {
+      const line = y * width * 3;
+      for (let at = 0; at < width * 3; at++) {
+        rows[line + at] = (rows[line + at] ?? 0) + weight * (pixels[line + (columns[at] ?? 0)] ?? 0);
       }
     }
   }
@@ -104,6 +106,16 @@ function separable({ pixels, width, height }: RgbImage, kernel: readonly number[
     }
   }
   return both;
+}
+
+/** Where in a row of pixels the values are that move to each place, if pixel `x` is taken from `from(x)`. */
+function columnsOf(width: number, from: (x: number) => number): Int32Array {
+  const columns = new Int32Array(width * 3);
+  for (let x = 0; x < width; x++) {
+    const start = from(x) * 3;
+    for (let channel = 0; channel < 3; channel++) columns[x * 3 + channel] = start + channel;
+  }
+  return columns;
 }
 
 function gaussian(sigma: number, reach: number): number[] {

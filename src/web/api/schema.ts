@@ -381,7 +381,7 @@ export type JobProgress = {
   /** Approximate share of the whole job that is done. */
   readonly fraction: number;
   readonly phase: string;
-  /** Images, copies, fits or epochs of this phase. */
+  /** Images, copies, corrupted images, fits or epochs of this phase. */
   readonly done?: number | undefined;
   readonly total?: number | undefined;
   /** Estimate for this phase, from its speed so far. */
@@ -557,6 +557,34 @@ export type TrainingReport = {
   readonly provenance: Readonly<Record<string, unknown>>;
 };
 
+/** How well the model answers corrupted images, at the five severities of Hendrycks & Dietterich (2019). Absent when `corruptions` was false. Shares are 0..1. */
+export type Robustness = {
+  /** Held-out images of each corruption and severity. */
+  readonly images: number;
+  /** Mean over corruptions and severities. */
+  readonly corrupted_accuracy: number;
+  /** 1 less `corrupted_accuracy`. */
+  readonly mean_corruption_error: number;
+  /** `corrupted_accuracy` as a share of the accuracy; null when that is 0. */
+  readonly relative_robustness: number | null;
+  /** The corruption with the lowest accuracy first. */
+  readonly corruptions: readonly {
+    readonly corruption: string;
+    readonly accuracy: number;
+    readonly by_severity: readonly number[];
+  }[];
+  /** The most confident wrong answers to images that are answered right as they are. `GET /models/{id}/report/pictures` has the corrupted pictures, by `picture`. */
+  readonly worst: readonly {
+    readonly image: string;
+    readonly corruption: string;
+    readonly severity: number;
+    readonly label: string;
+    readonly predicted: string;
+    readonly confidence: number;
+    readonly picture: string;
+  }[];
+};
+
 /** Shares are 0..1. */
 export type TestReport = {
   readonly images: number;
@@ -582,6 +610,7 @@ export type TestReport = {
     readonly f1: number;
     readonly support: number;
   }[];
+  readonly robustness?: Robustness | undefined;
   readonly worst_mistakes: readonly JudgedImage[];
   readonly least_certain: readonly JudgedImage[];
   readonly calibration: {
@@ -888,6 +917,7 @@ export interface Operations {
       readonly patience?: number | undefined;
       readonly label_smoothing?: number | undefined;
       readonly class_weights?: "none" | "balanced" | undefined;
+      readonly corruptions?: boolean | undefined;
       readonly synsets?: string | undefined;
       readonly augmentation?: string | undefined;
       readonly copies?: number | undefined;
@@ -898,6 +928,7 @@ export interface Operations {
       readonly brightness?: number | undefined;
       readonly contrast?: number | undefined;
       readonly noise?: number | undefined;
+      readonly robust?: boolean | undefined;
     };
     readonly body: FormData | Blob;
     readonly answer: PreflightReport | Job;

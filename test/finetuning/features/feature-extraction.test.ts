@@ -8,6 +8,7 @@ import {
   type FeatureExtractionOptions,
 } from '../../../src/finetuning/features/feature-extraction.ts';
 import { augmentationSchema } from '../../../src/image/augment.ts';
+import { corrupt } from '../../../src/image/corruptions/corrupt.ts';
 import { preprocessImage } from '../../../src/image/preprocess.ts';
 import { picture, waves } from '../../image/pictures.ts';
 
@@ -84,6 +85,26 @@ describe('features of images', () => {
     expect(await second.inspect(content, digest)).toEqual(facts);
     expect(await second.copies(digest, neverRead)).toEqual(copies);
     expect(runs).toBe(3);
+    second.close();
+  });
+
+  test('of corrupted images are computed from the corrupted input, once, and whatever the seed is', async () => {
+    const { content, digest } = await photo();
+    const kinds = [
+      { corruption: 'brightness', severity: 1 },
+      { corruption: 'gaussian_noise', severity: 5 },
+    ] as const;
+    const first = await extraction();
+    const corrupted = await first.corrupted(digest, kinds, async () => content);
+    first.close();
+    const { pixels } = await preprocessImage(content, preprocessing, 1_000_000);
+    const [height, width] = preprocessing.inputSize;
+    const expected = await Promise.all(kinds.map((kind) => corrupt({ pixels, width, height }, kind, digest)));
+    expect(corrupted.map((row) => [...row])).toEqual(expected.map((row) => [...row.subarray(0, 3)]));
+    expect(runs).toBe(2);
+    const second = await extraction({ seed: 1 });
+    expect(await second.corrupted(digest, kinds, neverRead)).toEqual(corrupted);
+    expect(runs).toBe(2);
     second.close();
   });
 

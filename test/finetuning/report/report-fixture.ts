@@ -91,6 +91,7 @@ function testResult(classes: readonly string[], perClass: number, skill: number)
       majorityClass: { label: 0, ...share(perClass) },
       nearestNeighbours: share(Math.round(count * 0.62)),
     },
+    robustness: undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import { html, Markup } from './markup.ts';
 import { mistakesSections, type Thumbnails } from './mistakes.ts';
 import { intervalBar } from './plots.ts';
 import { provenanceSection } from './provenance.ts';
+import { robustnessSection } from './robustness.ts';
 import { REPORT_STYLE } from './style.ts';
 import { trainingSection } from './training.ts';
 
@@ -38,7 +39,7 @@ ${test ? facts(test) : undefined}
 <section><h3>What the results mean</h3><ul class="findings">${report.verdict.map(({ level, text }) => html`<li class="${level}">${text}</li>`)}</ul></section>
 <section><h3>What to do next</h3>${steps(report.next_steps)}</section>
 </div>
-${test ? [comparison(test, title), mistakesSections(test, thumbnails), hierarchySection(test), calibrationSection(test)] : undefined}
+${test ? [comparison(test, title), mistakesSections(test, thumbnails), hierarchySection(test), calibrationSection(test), robustnessSection(test, thumbnails)] : undefined}
 ${trainingSection(report.training)}
 ${datasetSection(report.dataset.preflight)}
 ${provenanceSection(report)}

@@ -14,6 +14,7 @@ import { followJob, isOver } from './follow.ts';
 const PHASES = [
   ['reading', 'Reading the archive'],
   ['inspecting', 'Extracting features'],
+  ['corrupting', 'Corrupting test images'],
   ['augmenting', 'Augmenting'],
   ['searching', 'Searching for hyperparameters'],
   ['training', 'Training the head'],

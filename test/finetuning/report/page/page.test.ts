@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { RobustnessTally } from '../../../../src/finetuning/head/robustness.ts';
 import { renderReport } from '../../../../src/finetuning/report/page/page.ts';
 import { buildTrainingReport } from '../../../../src/finetuning/report/report.ts';
+import { CORRUPTIONS, SEVERITIES } from '../../../../src/image/corruptions/corrupt.ts';
 import { reportInput } from '../report-fixture.ts';
 
 const input = reportInput();
@@ -36,6 +38,31 @@ describe('the page of a report', () => {
     expect(page).toContain('>epoch 14</text>');
     expect(page).toMatch(/threshold \d+\.\d%<\/text>/);
     expect(count(page, /class="bar"/g)).toBeGreaterThan(8);
+  });
+
+  it('shows the answers to corrupted images, if they were tested', () => {
+    expect(page).not.toContain('<h2>Robustness</h2>');
+    const tally = new RobustnessTally();
+    for (const corruption of CORRUPTIONS) {
+      for (const severity of SEVERITIES) {
+        const predicted = corruption === 'fog' && severity > 1 ? 3 : 1;
+        tally.add({ corruption, severity, id: 'rose/1.jpg', label: 1, predicted, confidence: 0.9, rightBefore: true });
+      }
+    }
+    const tested = { ...input.test, robustness: tally.result(0.9) };
+    const robust = buildTrainingReport({ ...input, test: tested });
+    expect(robust.test?.robustness).toMatchObject({
+      images: 1,
+      corruptions: expect.arrayContaining([{ corruption: 'fog', accuracy: 0.2, by_severity: [1, 0, 0, 0, 0] }]),
+      worst: [{ picture: 'fog 2: rose/1.jpg', label: 'rose', predicted: 'tulip' }, { severity: 3 }],
+    });
+    const text = renderReport(robust, new Map([['fog 2: rose/1.jpg', 'data:image/jpeg;base64,AAAA']]));
+    expect(text).toContain('<h2>Robustness</h2>');
+    expect(text).toMatch(/<th scope="row">fog<\/th><td>100(\.0)?%<\/td><td>0(\.0)?%<\/td>/);
+    expect(text).toContain(
+      '<img src="data:image/jpeg;base64,AAAA" alt=""><b>tulip, 90.0%</b>true class: rose; fog, severity 2',
+    );
+    expect(count(text, /class="plot"/g)).toBe(6);
   });
 
   it('names the layers of the backbone that the head reads, if it reads more than the last', () => {
