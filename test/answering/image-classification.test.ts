@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ImageClassifier } from '../../src/answering/image-classification.ts';
 import { AppError } from '../../src/common/errors.ts';
+import type { TtaMode } from '../../src/image/views.ts';
 import { ClassHierarchies } from '../../src/registry/class-hierarchy.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readConceptGraph } from '../../src/registry/zoo.ts';
@@ -82,10 +83,10 @@ describe('classifying', () => {
     );
     const parts = { registry: { resolveClassifier: () => model }, defaultModel: model.name, hierarchies, pipeline };
 
-    test.each([
+    test.each<[TtaMode, number[]]>([
       ['flip', [0, 63]],
       ['five_crop', [0, 40, 49, 40, 49]],
-    ] as const)('%s: the scores are the means of theirs', async (tta, firstColumns) => {
+    ])('%s: the scores are the means of theirs', async (tta, firstColumns) => {
       submitted.length = 0;
       counted.length = 0;
       const { results } = await new ImageClassifier(parts).classify({ ...request('a'), tta });
