@@ -6,6 +6,7 @@ import { summarizeReport } from '../finetuning/report/report.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
 import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from '../finetuning/version-files.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
+import type { ConceptGraph } from '../registry/concept-graph.ts';
 import {
   type ModelVersion,
   type RegisteredModel,
@@ -25,6 +26,8 @@ export interface CatalogueParts {
   readonly store: Pick<ArtifactStore, 'getVersion' | 'localFile'>;
   readonly conversions: Pick<ConversionCache, 'peek' | 'verified'>;
   readonly quantizer: Pick<TfjsQuantizer, 'get'>;
+  /** The concepts of the zoo. */
+  readonly graph: Pick<ConceptGraph, 'find'>;
   readonly defaultModel: string;
   /** Version of this project. */
   readonly version: string;
@@ -173,6 +176,7 @@ export class ModelCatalogue {
 
   #summary(model: RegisteredModel, { name, version, manifest }: ModelVersion): JsonObject {
     const { file } = manifest;
+    const { graph } = this.#parts;
     return {
       id: name,
       title: file.title,
@@ -183,6 +187,7 @@ export class ModelCatalogue {
       num_features: file.num_features,
       parameters: file.parameters,
       input_size: file.input_size,
+      hierarchy: manifest.labels.some(({ synset }) => synset !== undefined && graph.find(synset) !== undefined),
       license: file.license,
     };
   }

@@ -19,6 +19,8 @@ export interface Draft {
   zip: File | undefined;
   /** The encoding of the names in the zip; empty to detect it. */
   encoding: string;
+  /** Synsets of WordNet by class name, which the user has confirmed. */
+  synsets: Readonly<Record<string, string>>;
   /** The name of the model to train. */
   modelName: string;
 }
@@ -42,7 +44,7 @@ export const MIN_PICTURES = 5;
 const MIN_CLASSES = 2;
 
 export function emptyDraft(): Draft {
-  return { classes: [emptyClass(), emptyClass()], zip: undefined, encoding: '', modelName: '' };
+  return { classes: [emptyClass(), emptyClass()], zip: undefined, encoding: '', synsets: {}, modelName: '' };
 }
 
 export function emptyClass(): DraftClass {
@@ -129,7 +131,7 @@ function samplesOf(names: Iterable<string>): ReadonlyMap<string, readonly string
 }
 
 /** The name of a class as the server has it. */
-function className(name: string): string {
+export function className(name: string): string {
   return name.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
 }
 

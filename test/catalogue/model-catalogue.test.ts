@@ -6,6 +6,7 @@ import { ModelAdministration } from '../../src/catalogue/model-administration.ts
 import { ModelCatalogue } from '../../src/catalogue/model-catalogue.ts';
 import { RepositoryWatch } from '../../src/catalogue/repository-watch.ts';
 import { createLogger } from '../../src/common/logger.ts';
+import { ConceptGraph } from '../../src/registry/concept-graph.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
@@ -41,6 +42,7 @@ beforeEach(async () => {
     logger,
   });
   catalogue = new ModelCatalogue({
+    graph: new ConceptGraph([]),
     registry,
     store,
     conversions,

@@ -10,6 +10,7 @@ import { ModelTrainer } from '../../src/finetuning/model-trainer.ts';
 import { buildTrainingReport } from '../../src/finetuning/report/report.ts';
 import type { HttpDependencies } from '../../src/http/app.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
+import { ConceptGraph } from '../../src/registry/concept-graph.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
 import { ConversionCache } from '../../src/serving/conversion-cache.ts';
@@ -61,6 +62,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
   const released: ModelVersion[] = [];
   const server = await startServer({
     catalogue: new ModelCatalogue({
+      graph: new ConceptGraph([]),
       registry,
       store,
       conversions,

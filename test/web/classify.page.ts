@@ -30,6 +30,24 @@ describe('classifying', () => {
     expect(await page.locator('.card .agreement .tag').count()).toBe(2);
   });
 
+  test('shows what the first class is, and lets one go up and down from there', async () => {
+    const { page } = opened;
+    await give('red.png');
+    const path = page.locator('.card .path');
+    await path.waitFor();
+    const above = path.getByRole('button').first();
+    const name = await above.textContent();
+    await above.click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('heading', { name: name ?? '' }).waitFor();
+    await dialog.getByText(/class(es)? of the model/).waitFor();
+    const parent = dialog.locator('.path').first().getByRole('button').first();
+    const parentName = await parent.textContent();
+    await parent.click();
+    await dialog.getByRole('heading', { name: parentName ?? '', exact: true }).waitFor();
+    await dialog.getByRole('button', { name: name ?? '', exact: true }).waitFor();
+  });
+
   test('shows names as text, whatever they contain', async () => {
     await give('<img src=x onerror=alert(1)>.png');
     await opened.page.getByText('<img src=x onerror=alert(1)>.png', { exact: true }).waitFor();

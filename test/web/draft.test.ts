@@ -9,6 +9,7 @@ const draft = (...classes: [name: string, count: number][]): Draft => ({
   classes: classes.map(([name, count]) => ({ name, pictures: pictures(count) })),
   zip: undefined,
   encoding: '',
+  synsets: {},
   modelName: '',
 });
 

@@ -88,6 +88,27 @@ describe('teaching', () => {
     await page.getByText(/images of 2 classes train the head/).waitFor();
   });
 
+  test('asks what a class is when concepts are called like it, and trains with the answer', async () => {
+    const { page } = opened;
+    for (const [index, name] of ['cranes', 'things'].entries()) {
+      const card = page.locator('.class-card').nth(index);
+      await card.getByRole('textbox').fill(name);
+      const files = Array.from({ length: 6 }, (_, i) => `${i}.png`);
+      await card.locator('input[type=file]').setInputFiles(await colouredFiles(index === 0 ? 'red' : 'blue', ...files));
+      await card.getByText('6 images').waitFor();
+    }
+    await page.getByRole('button', { name: 'Check the data set' }).click();
+    await page.getByText('What the classes are').click();
+    const choice = page.getByRole('combobox', { name: 'cranes' });
+    expect(await choice.inputValue()).toBe('');
+    await choice.selectOption('n02012849');
+    await page.getByLabel('Model name').fill('cranes');
+    const sent = page.waitForRequest((request) => request.url().includes('/finetune?name='));
+    await page.getByRole('button', { name: 'Train' }).click();
+    expect(new URL((await sent).url()).searchParams.get('synsets')).toBe('{"cranes":"n02012849"}');
+    await page.getByRole('heading', { name: 'cranes, version 1' }).waitFor();
+  });
+
   test('makes a class of each folder that is dropped', async () => {
     const { page } = opened;
     const folder = mkdtempSync(join(tmpdir(), 'menagerie-drop-'));

@@ -245,6 +245,8 @@ export type ModelSummary = {
   readonly parameters: number;
   /** Channels, height, width. */
   readonly input_size: readonly number[];
+  /** Whether `POST /classify` can be asked with `hierarchy=true`. */
+  readonly hierarchy: boolean;
   readonly license: string;
 };
 

@@ -12,6 +12,7 @@ import { ModelCatalogue } from '../../../src/catalogue/model-catalogue.ts';
 import { createLogger } from '../../../src/common/logger.ts';
 import { convertModel } from '../../../src/convert/convert-model.ts';
 import { readOnnxFile } from '../../../src/convert/formats/onnx/reader.ts';
+import { ConceptGraph } from '../../../src/registry/concept-graph.ts';
 import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts';
 import type { ModelVersion } from '../../../src/registry/registry.ts';
 import { Registry } from '../../../src/registry/registry.ts';
@@ -201,6 +202,7 @@ describe('a model that was imported as ONNX', () => {
     const store = await FileArtifactStore.open(join(folder, 'models'), createLogger('silent'));
     const quantizer = { get: () => Promise.reject(new Error('nobody asks')) };
     const catalogue = new ModelCatalogue({
+      graph: new ConceptGraph([]),
       registry,
       store,
       conversions,

@@ -4,6 +4,7 @@ import { sentence } from '../../components/notice.ts';
 import { type Child, fill, h, icon } from '../../dom.ts';
 import { milliseconds } from '../../format.ts';
 import type { PictureAnswer, SessionPicture } from '../../session.ts';
+import { conceptPath } from './concept.ts';
 
 /** Predictions on a card. */
 const SHOWN_CLASSES = 3;
@@ -18,7 +19,15 @@ export interface PictureCard {
   update(models: readonly string[]): void;
 }
 
-export function pictureCard(picture: SessionPicture, onExplain: () => void, onRemove: () => void): PictureCard {
+/** What the user does with a card. */
+export interface CardActions {
+  explain(): void;
+  remove(): void;
+  /** @param answer of the model, whose scores the concepts have */
+  openConcept(model: string, synset: string, answer: ImageClasses): void;
+}
+
+export function pictureCard(picture: SessionPicture, actions: CardActions): PictureCard {
   const image = h('img', { src: picture.url, alt: '', decoding: 'async', loading: 'lazy' });
   image.addEventListener('error', () => {
     const words = h('span', { class: 'small' }, 'This browser cannot show the file');
@@ -26,12 +35,12 @@ export function pictureCard(picture: SessionPicture, onExplain: () => void, onRe
   });
   const answers = h('div', { class: 'answers' });
   const agreement = h('span', { class: 'agreement' });
-  const explain = h('button', { type: 'button', class: 'compact', onclick: onExplain }, icon('eye'), 'Why?');
+  const explain = h('button', { type: 'button', class: 'compact', onclick: actions.explain }, icon('eye'), 'Why?');
   explain.disabled = true;
   const { name } = picture.file;
   const remove = h(
     'button',
-    { type: 'button', class: 'quiet square compact', 'aria-label': `Remove ${name}`, onclick: onRemove },
+    { type: 'button', class: 'quiet square compact', 'aria-label': `Remove ${name}`, onclick: actions.remove },
     icon('close'),
   );
   const element = h(
@@ -44,7 +53,10 @@ export function pictureCard(picture: SessionPicture, onExplain: () => void, onRe
   return {
     element,
     update(models) {
-      fill(answers, ...models.map((model) => answerBlock(model, picture.answers.get(model), models.length > 1)));
+      fill(
+        answers,
+        ...models.map((model) => answerBlock(model, picture.answers.get(model), models.length > 1, actions)),
+      );
       fill(agreement, agreementTag(picture, models));
       explain.disabled = !models.some((model) => picture.answers.get(model)?.state === 'answered');
       element.setAttribute('aria-busy', String(models.some((model) => !picture.answers.has(model))));
@@ -61,7 +73,12 @@ export function firstClasses({ answers }: SessionPicture, models: readonly strin
   return labels.every((label) => label !== undefined) ? labels : undefined;
 }
 
-function answerBlock(model: string, answer: PictureAnswer | undefined, named: boolean): HTMLElement {
+function answerBlock(
+  model: string,
+  answer: PictureAnswer | undefined,
+  named: boolean,
+  { openConcept }: CardActions,
+): HTMLElement {
   const time = answer?.state === 'answered' ? milliseconds(networkMs(answer.result)) : '';
   return h(
     'div',
@@ -72,11 +89,14 @@ function answerBlock(model: string, answer: PictureAnswer | undefined, named: bo
       h('span', { class: 'model', title: model }, named ? model : 'Predictions'),
       h('span', { class: 'number', title: 'Inference time, without decoding' }, time),
     ),
-    answerContent(answer),
+    answerContent(answer, (synset, result) => openConcept(model, synset, result)),
   );
 }
 
-function answerContent(answer: PictureAnswer | undefined): Child {
+function answerContent(
+  answer: PictureAnswer | undefined,
+  openConcept: (synset: string, result: ImageClasses) => void,
+): Child {
   switch (answer?.state) {
     case undefined:
       return h('div', { class: 'waiting', 'aria-label': 'Waiting for the result' });
@@ -85,6 +105,7 @@ function answerContent(answer: PictureAnswer | undefined): Child {
       return [
         unknown === true && h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)),
         bars(predictions.slice(0, SHOWN_CLASSES)),
+        conceptPath(answer.result, (synset) => openConcept(synset, answer.result)),
         warnings.map(({ detail }) => h('p', { class: 'small muted' }, detail)),
       ];
     }

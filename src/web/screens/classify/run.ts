@@ -15,6 +15,8 @@ export interface ClassificationRun {
   readonly pictures: readonly SessionPicture[];
   readonly models: readonly string[];
   readonly topK: number;
+  /** Whether the classes of a model have synsets, so that it can say what lies above them. */
+  readonly hasHierarchy: (model: string) => boolean;
   readonly signal: AbortSignal;
   /** Called when a result has been stored in the picture. */
   readonly onAnswer: (picture: SessionPicture) => void;
@@ -50,12 +52,13 @@ async function ask(run: ClassificationRun, model: string, pictures: readonly Ses
 }
 
 async function answersOf(
-  { client, topK, signal, onWait }: ClassificationRun,
+  { client, topK, hasHierarchy, signal, onWait }: ClassificationRun,
   model: string,
   pictures: readonly SessionPicture[],
 ): Promise<PictureAnswer[]> {
   const form = pictures.map(({ file }) => ({ name: 'image', value: file }));
-  const request = () => client.call('classify', { query: { model, top_k: topK }, form, signal });
+  const query = { model, top_k: topK, ...(hasHierarchy(model) && { hierarchy: true }) };
+  const request = () => client.call('classify', { query, form, signal });
   try {
     const { results, version } = await patiently(request, signal, onWait);
     return results.map((result) =>

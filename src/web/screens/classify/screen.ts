@@ -9,6 +9,7 @@ import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { pictureOf, type SessionPicture } from '../../session.ts';
 import { type PictureCard, pictureCard } from './card.ts';
+import { exploreConcept } from './concept.ts';
 import { explainPicture } from './explain.ts';
 import { classifyPictures } from './run.ts';
 import { summary } from './summary.ts';
@@ -22,6 +23,8 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
   const watched = client.watched(api.show);
   const ended = new AbortController();
   let run = new AbortController();
+  /** Ids of the models whose classes have synsets. */
+  let hierarchies: ReadonlySet<string> = new Set();
   let cards = new Map<SessionPicture, PictureCard>();
 
   const choice = h('div', { class: 'reserved-choice' });
@@ -62,6 +65,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
       pictures: session.pictures,
       models: models(),
       topK: TOP_K,
+      hasHierarchy: (model) => hierarchies.has(model.split('@')[0] ?? model),
       signal,
       onAnswer: (picture) => {
         cards.get(picture)?.update(models());
@@ -94,11 +98,11 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     for (const picture of session.pictures) {
       const card =
         cards.get(picture) ??
-        pictureCard(
-          picture,
-          () => explainPicture(watched, picture, models()),
-          () => remove(picture),
-        );
+        pictureCard(picture, {
+          explain: () => explainPicture(watched, picture, models()),
+          remove: () => remove(picture),
+          openConcept: (model, synset, answer) => exploreConcept(client, model, synset, answer),
+        });
       card.update(models());
       kept.set(picture, card);
     }
@@ -108,6 +112,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
   };
 
   const showModels = (known: readonly ModelSummary[]): void => {
+    hierarchies = new Set(known.filter(({ hierarchy }) => hierarchy).map(({ id }) => id));
     const asked = route.query.get('model');
     const ids = known.map(({ id }) => id);
     const wanted = asked !== null ? [asked] : (session.chosenModels ?? []);

@@ -4,11 +4,12 @@ import { apiPanel } from '../../components/api-panel.ts';
 import { errorNotice } from '../../components/notice.ts';
 import { acceptDrops, folderOf, pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
-import { draftPicture, emptyClass, type PackedDataset, packDraft, whatIsMissing } from '../../draft.ts';
+import { className, draftPicture, emptyClass, type PackedDataset, packDraft, whatIsMissing } from '../../draft.ts';
 import { bytes, duration, percent } from '../../format.ts';
 import { go } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { classCard, isImage, isZip } from './class-card.ts';
+import { conceptChoices } from './concepts.ts';
 import { encodingChoice } from './encoding-choice.ts';
 import { jobList } from './job-list.ts';
 import { preflightView } from './preflight.ts';
@@ -51,6 +52,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
   const takeZip = (file: File): void => {
     draft.zip = file;
     draft.encoding = '';
+    draft.synsets = {};
     onChange();
     drawDataset();
     void inspect();
@@ -147,6 +149,13 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
 
   const encoding = (): { encoding?: string } => (draft.encoding === '' ? {} : { encoding: draft.encoding });
 
+  /** Those of the classes that are still called so. */
+  const synsets = (): { synsets?: string } => {
+    const names = draft.zip === undefined ? new Set(draft.classes.map(({ name }) => className(name))) : undefined;
+    const chosen = Object.entries(draft.synsets).filter(([name]) => names?.has(name) ?? true);
+    return chosen.length === 0 ? {} : { synsets: JSON.stringify(Object.fromEntries(chosen)) };
+  };
+
   const pack = async (): Promise<PackedDataset> => {
     packed ??= await packDraft(draft, (share) => fill(checked, working(`Packing the images: ${percent(share, 0)}`)));
     return packed;
@@ -165,7 +174,10 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
         fill(checked, working(`${title}. Trying again in ${duration(seconds)} …`)),
       );
       if (!('will_train' in report)) throw new Error('The server started a training instead of a check.');
-      fill(checked, preflightView(report, dataset));
+      const concepts = conceptChoices(report, draft.synsets, (chosen) => {
+        draft.synsets = chosen;
+      });
+      fill(checked, preflightView(report, dataset), concepts);
     } catch (thrown) {
       checkFailed = true;
       if (!signal.aborted) fill(checked, errorNotice(thrown, { label: 'Try again', run: () => void inspect() }));
@@ -183,7 +195,7 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
       fill(trouble, working(`Uploading ${bytes(file.size)} …`));
       const request = () =>
         watched.call('finetune', {
-          query: { ...query, ...encoding() },
+          query: { ...query, ...encoding(), ...synsets() },
           form: [{ name: 'dataset', value: file }],
           signal,
         });
