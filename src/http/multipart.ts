@@ -35,22 +35,28 @@ export interface ReceivedForm {
 
 /**
  * Reads a multipart form.
+ * @param arrived the body, if it has been read; else it is read here
  * @throws MulterError when a limit is exceeded; AppError `invalid_request` for a file in another part,
  * `malformed_multipart`, and those of `watchBody`; ClientGone; errors of the storage
  */
-export function readForm(request: Request, response: Response, options: FormOptions): Promise<ReceivedForm> {
+export function readForm(
+  request: Request,
+  response: Response,
+  options: FormOptions,
+  arrived?: Buffer,
+): Promise<ReceivedForm> {
   const { storage, fileField, maxFiles, maxFileBytes, maxFields, maxFieldBytes } = options;
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
       stop();
       // The parser gets no more of the body.
-      body.unpipe();
+      body?.unpipe();
       reject(asFormError(error));
     };
-    const { body, stop } = watchBody(request, options.body, fail);
+    const { body, stop = () => undefined } = arrived === undefined ? watchBody(request, options.body, fail) : {};
     const parserOptions: multer.Options & FormSource = {
       storage,
-      streamHandler: (_request, parser) => void body.pipe(parser),
+      streamHandler: (_request, parser) => void (body === undefined ? parser.end(arrived) : body.pipe(parser)),
       // Browsers and curl send file names in UTF-8; the parser's default is latin1.
       defParamCharset: 'utf8',
       limits: {

@@ -5,12 +5,14 @@ import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import { startsLikeImage } from '../../image/formats.ts';
 import { type BodyLimits, readBody, readPooledBody, unsupportedMediaType } from '../body.ts';
-import { BufferPool } from '../buffer-pool.ts';
+import { BufferPool, LARGEST_POOLED_BYTES, type LentBuffer } from '../buffer-pool.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
+import { announcedLength } from '../content-encoding.ts';
 import { GrowingBuffer } from '../growing-buffer.ts';
 import { readForm } from '../multipart.ts';
 import type { BodyParser } from '../parsing/body-parser.ts';
+import { parsePlainForm } from '../plain-form.ts';
 
 /** The part that holds an image; it may be repeated. */
 const IMAGE_FIELD = 'image';
@@ -60,7 +62,7 @@ export function createImageReader({
   return async (request, response) => {
     const type = request.headers['content-type'] ?? '';
     if (/^multipart\/form-data\b/i.test(type)) {
-      const form = await readImageForm(request, response, config, limits);
+      const form = await readImageForm(request, response, config, { ...limits, pool });
       if (form.images.length > 0) return form;
       if (IMAGE_FIELD in form.fields) throw imageWithoutName();
       throw new AppError(
@@ -107,22 +109,43 @@ async function readImageForm(
   request: Request,
   response: Response,
   config: ImageLimits,
-  body: BodyLimits,
+  { pool, ...body }: BodyLimits & { readonly pool: BufferPool },
 ): Promise<ImageBody> {
+  const limits = {
+    fileField: IMAGE_FIELD,
+    maxFiles: config.maxImages,
+    maxFileBytes: config.maxImageBytes,
+    maxFields: MAX_FIELDS,
+    maxFieldBytes: MAX_FIELD_BYTES,
+  };
+  let arrived: Buffer | undefined;
+  if ((announcedLength(request) ?? Number.POSITIVE_INFINITY) <= LARGEST_POOLED_BYTES) {
+    const lent = await readPooledBody(request, pool, body);
+    arrived = lent.bytes;
+    const form = parsePlainForm(request.headers['content-type'] ?? '', arrived, limits);
+    if (form !== undefined) return { fields: form.fields, images: sharing(lent, form.files) };
+  }
   try {
-    const { fields, files } = await readForm(request, response, {
-      storage: memoryStorage(config.maxImageBytes),
-      fileField: IMAGE_FIELD,
-      maxFiles: config.maxImages,
-      maxFileBytes: config.maxImageBytes,
-      maxFields: MAX_FIELDS,
-      maxFieldBytes: MAX_FIELD_BYTES,
-      body,
-    });
+    const storage = memoryStorage(config.maxImageBytes);
+    const { fields, files } = await readForm(request, response, { ...limits, storage, body }, arrived);
     return { fields, images: files.map(({ originalname, buffer }) => ({ filename: originalname, bytes: buffer })) };
   } catch (thrown) {
     throw thrown instanceof MulterError ? limitError(thrown, config) : thrown;
   }
+}
+
+/** Images in the memory of one body, which is given back when none of them needs it any more. */
+function sharing(
+  { release }: LentBuffer,
+  files: readonly { readonly filename: string; readonly bytes: Buffer }[],
+): UploadedImage[] {
+  const needed = new Set(files);
+  return files.map((file) => ({
+    ...file,
+    release: () => {
+      if (needed.delete(file) && needed.size === 0) release();
+    },
+  }));
 }
 
 /** Parsers of forms take a part without a file name for text. */
