@@ -76,7 +76,7 @@ const settingsSchema = z.object({
   ENGINE_THREADS: integer(1, 256)
     .default(1)
     .describe('Threads of one engine under load; as many engines run as fit the cores'),
-  MAX_BATCH_SIZE: integer(1, 256).default(16).describe('Images in one batch'),
+  MAX_BATCH_SIZE: integer(1, 256).default(16).describe('The most images in one batch'),
   MAX_DELAY_MS: integer(0, 1_000).default(0).describe('Milliseconds that a batch waits for more images'),
   MODEL_MEMORY_BYTES: integer(0, Number.MAX_SAFE_INTEGER)
     .default(0)

@@ -131,7 +131,7 @@ export class FormatParity {
       for (let row = 0; row < PICTURES; row += 1) {
         const pixels = data.slice(row * elementCount(image), (row + 1) * elementCount(image));
         // One picture at a time: a batch of a large model would take too much memory.
-        const outputs = await engine.run(
+        const { outputs } = await engine.run(
           { key: path, runtime, path, files, threads: 1 },
           { data: pixels, shape: [1, ...image] },
           COMPARED,

@@ -1,4 +1,4 @@
-import type { ChildProcess, StdioOptions } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { compiledEntry } from './compiled-entry.ts';
 
@@ -17,7 +17,7 @@ const LONGEST_TICK_MS = 2 * TICK_MS;
 /**
  * `stdio` to fork a watched process with: no input, piped output, a channel for messages, a pipe for the heartbeat.
  */
-export const WATCHED_STDIO: StdioOptions = ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'];
+export const WATCHED_STDIO: ('ignore' | 'pipe' | 'ipc')[] = ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'];
 
 /**
  * Sends this process's heartbeat to its parent, from a thread of its own: it goes on while the main thread computes,

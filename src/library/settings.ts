@@ -34,7 +34,7 @@ export interface ZooOptions {
   readonly autoPull?: boolean;
   /** Threads of one engine, 1 to 256; as many engines run as fit the cores. Default 1. */
   readonly engineThreads?: number;
-  /** Images in one batch, 1 to 256. Default 16. */
+  /** The most images in one batch, 1 to 256. Default 16. */
   readonly maxBatchSize?: number;
   /** Milliseconds that a batch waits for more images, 0 to 1000. Default 0. */
   readonly maxDelayMs?: number;

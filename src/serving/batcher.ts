@@ -2,6 +2,7 @@ import { AppError } from '../common/errors.ts';
 import { elementCount, type PixelTensor } from '../common/tensor.ts';
 import type { AnswerName, Outputs } from '../runtime/session.ts';
 import { type BatchItem, BatchQueue, type QueuedImage } from './batch-queue.ts';
+import type { BatchSizing } from './batch-sizing.ts';
 import type { EngineLease } from './engine-slot.ts';
 import { PRIORITIES, type Priority } from './priority.ts';
 import { Throughput } from './throughput.ts';
@@ -9,11 +10,11 @@ import { Throughput } from './throughput.ts';
 export interface BatcherOptions {
   /** The engines for the model. */
   readonly engines: {
-    /** How many batches of the model can run at once. */
-    readonly size: number;
     /** Waits for a free engine. */
     acquire(priority: Priority): Promise<EngineLease>;
   };
+  /** Says how many images a batch takes, and learns from what it costs. */
+  readonly sizing: Pick<BatchSizing, 'images' | 'record'>;
   /** `[height, width, 3]` of one image. */
   readonly imageShape: readonly number[];
   /** The most images in one run of the model, at least 1. */
@@ -42,8 +43,8 @@ export interface BatchResult extends BatchTimings {
 }
 
 /**
- * Collects single images into batches for one model on one runtime. A free engine takes the images that wait: one on
- * an idle server, many on a loaded one. A batch has images of one priority only, so that interactive images do not
+ * Collects single images into batches for one model on one runtime. A free engine takes of the images that wait: one
+ * on an idle server, on a loaded one as many as `sizing` says. A batch has images of one priority only, so that interactive images do not
  * wait for bulk images in their batch, and of one set of outputs, so that no image waits for outputs that only others
  * want.
  *
@@ -134,7 +135,7 @@ export class Batcher {
     }
     this.#asked.delete(priority);
     // A more urgent image may have arrived since, and asked for an engine too: that one will serve this priority.
-    const batch = this.#takeBatch(this.#queue.mostUrgent());
+    const batch = this.#takeBatch(this.#queue.mostUrgent(), engine);
     for (const each of PRIORITIES) this.#ask(each);
     if (batch.length > 0) await this.#run(engine, batch);
     engine.release();
@@ -155,12 +156,9 @@ export class Batcher {
     delete this.#endDelay[priority];
   }
 
-  /** One engine's share of the images that wait, so that no engine is idle while another one has all of them. */
-  #takeBatch(priority: Priority | undefined): QueuedImage<BatchResult>[] {
+  #takeBatch(priority: Priority | undefined, { threads }: EngineLease): QueuedImage<BatchResult>[] {
     if (priority === undefined) return [];
-    const { engines, maxBatchSize } = this.#options;
-    const share = Math.ceil(this.#queue.size(priority) / engines.size);
-    return this.#queue.take(priority, Math.min(maxBatchSize, share));
+    return this.#queue.take(priority, this.#options.sizing.images(threads, this.#queue.size(priority)));
   }
 
   async #run(engine: EngineLease, batch: readonly QueuedImage<BatchResult>[]): Promise<void> {
@@ -169,8 +167,13 @@ export class Batcher {
     try {
       const wanted = batch[0]?.outputs ?? [];
       const classes = wanted.includes('explanation') ? batch.map((image) => image.explainedClass) : undefined;
-      const outputs = await engine.run(this.#join(batch), wanted, classes);
+      const answered = engine.run(this.#join(batch), wanted, classes);
+      // Until here this thread was busy with the batch: it copied and sent the pixels.
+      const sendMs = performance.now() - startedAt;
+      const outputs = await answered;
       const inferenceMs = performance.now() - startedAt;
+      // Explanations cost more, and few images ask for them.
+      if (classes === undefined) this.#options.sizing.record(engine.threads, batch.length, engine.cpuMs + sendMs);
       this.#throughput.record(batch.length);
       for (const [row, image] of batch.entries()) {
         const timings = { batchSize: batch.length, queueMs: startedAt - image.queuedAt, inferenceMs };
@@ -186,6 +189,8 @@ export class Batcher {
 
   #join(batch: readonly QueuedImage<BatchResult>[]): PixelTensor {
     const { imageShape } = this.#options;
+    const [first] = batch;
+    if (first !== undefined && batch.length === 1) return { data: first.pixels, shape: [1, ...imageShape] };
     const length = elementCount(imageShape);
     const data = new Uint8Array(batch.length * length);
     for (const [row, { pixels }] of batch.entries()) data.set(pixels, row * length);

@@ -1,10 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Duplex } from 'node:stream';
 import { compiledEntry } from '../common/compiled-entry.ts';
 import { AppError } from '../common/errors.ts';
 import { DamagedFileError } from '../common/file-digest.ts';
 import type { Logger } from '../common/logger.ts';
 import { WATCHED_STDIO, Watchdog } from '../common/watchdog.ts';
+import { FRAMES_FD, FrameReader, sendFrame } from './engine-frames.ts';
 import type { EngineReply, EngineRequest } from './engine-messages.ts';
 
 /** Four heartbeats. A process on a busy machine may miss them too, so this is no reason to kill it. */
@@ -55,6 +57,8 @@ export class EngineChannel {
 
   readonly #child: ChildProcess;
   readonly #watchdog: Watchdog;
+  /** Absent when the process could not be started. */
+  readonly #pipe: Duplex | undefined;
   /** Oldest first: the process works on the first of them. */
   readonly #pending = new Map<number, PendingRequest>();
   #nextId = 0;
@@ -64,11 +68,10 @@ export class EngineChannel {
   /** @param niceness added to the process's scheduling priority, 0 (same as the server) to 19 (only idle time) */
   constructor(niceness: number, logger: Logger) {
     this.#child = fork(compiledEntry(import.meta.url, 'engine-child.js'), [String(niceness)], {
-      serialization: 'advanced',
       // Flags of this process, such as a debugger's port, are not for its children.
       execArgv: [],
       env: { ...process.env, MALLOC_MMAP_THRESHOLD_: String(LARGE_BLOCK_BYTES) },
-      stdio: WATCHED_STDIO,
+      stdio: [...WATCHED_STDIO, 'pipe'],
     });
     this.pid = this.#child.pid;
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -82,12 +85,16 @@ export class EngineChannel {
     this.#watchdog = new Watchdog(this.#child, (verdict) => exit(`was hung and killed: ${verdict}`));
     this.#child.on('error', (error) => exit(`could not be reached: ${error.message}`));
     this.#child.on('exit', (code, signal) => exit(signal ? `was ended by ${signal}` : `exited with code ${code}`));
+    this.#pipe = (this.#child.stdio as readonly unknown[] | undefined)?.[FRAMES_FD] as Duplex | undefined;
+    // A pipe that breaks is a process that ends, which `exit` tells.
+    this.#pipe?.on('error', () => undefined);
     this.ready = new Promise((resolve, reject) => {
-      this.#child.on('message', (reply: EngineReply) => {
+      const reader = new FrameReader<EngineReply>((reply) => {
         this.#rss = reply.rss;
         if (reply.type !== 'ready') return this.#settle(reply);
         resolve();
       });
+      this.#pipe?.on('data', (chunk: Buffer) => reader.push(chunk));
       void this.exited.then((what) => {
         this.#gone = true;
         reject(lost(what));
@@ -124,9 +131,9 @@ export class EngineChannel {
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { bound, resolve, reject, finish: undefined });
       this.#watchFirst();
-      this.#child.send({ ...body, id }, (error) => {
-        if (error) this.#take(id)?.reject(lost(`could not be reached: ${error.message}`));
-      });
+      const fail = (error: Error): void => this.#take(id)?.reject(lost(`could not be reached: ${error.message}`));
+      if (this.#pipe === undefined) fail(new Error('it has no pipe'));
+      else sendFrame(this.#pipe, { ...body, id }, fail);
     });
   }
 

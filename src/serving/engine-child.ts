@@ -1,10 +1,12 @@
 /** Entry of an engine: a process that holds sessions and answers the requests of the server, one at a time. */
+import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { messageOf } from '../common/errors.ts';
 import { DamagedFileError } from '../common/file-digest.ts';
 import { startHeartbeat } from '../common/watchdog.ts';
 import { openSession } from '../runtime/open-session.ts';
 import type { Session } from '../runtime/session.ts';
+import { FRAMES_FD, FrameReader, sendFrame } from './engine-frames.ts';
 import type { EngineReply, EngineRequest } from './engine-messages.ts';
 
 /**
@@ -15,14 +17,20 @@ const RUN_RSS_AGE_MS = 1_000;
 
 const sessions = new Map<string, Session>();
 let turn: Promise<void> = Promise.resolve();
+/** CPU time of this process until its last answer, with which the costs of the next request begin. */
+let cpuBefore = process.cpuUsage();
 let resident = { bytes: 0, at: Number.NEGATIVE_INFINITY };
 
 setPriority(Number(process.argv[2]));
 startHeartbeat();
-process.on('message', (request: EngineRequest) => {
+const reader = new FrameReader<EngineRequest>((request) => {
   // Sessions are not re-entrant: requests are answered one after the other.
   turn = turn.then(() => answer(request));
 });
+const pipe = new Socket({ fd: FRAMES_FD, readable: true, writable: true });
+pipe.on('data', (chunk) => reader.push(chunk));
+// The server is gone, which `disconnect` tells.
+pipe.on('error', () => undefined);
 // Ctrl-C in a terminal reaches the whole process group, but the server ends its engines itself when they are done.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
@@ -52,7 +60,8 @@ async function handle(request: EngineRequest): Promise<EngineReply> {
       const session = sessions.get(request.key);
       if (session === undefined) throw new Error(`model ${request.key} is not loaded`);
       const outputs = await session.run(request.pixels, request.outputs, request.classes);
-      return { type: 'ran', id, outputs, rss: rss(RUN_RSS_AGE_MS) };
+      const { user, system } = process.cpuUsage(cpuBefore);
+      return { type: 'ran', id, outputs, cpuMs: (user + system) / 1000, rss: rss(RUN_RSS_AGE_MS) };
     }
     case 'unload': {
       const session = sessions.get(request.key);
@@ -77,6 +86,7 @@ function rss(maxAgeMs = 0): number {
 }
 
 function reply(message: EngineReply): void {
-  // With a callback, a message that is sent after the server has gone does not throw; `disconnect` ends this process.
-  process.send?.(message, undefined, undefined, () => undefined);
+  // The server may have gone; `disconnect` ends this process.
+  sendFrame(pipe, message, () => undefined);
+  cpuBefore = process.cpuUsage();
 }

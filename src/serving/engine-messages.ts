@@ -34,7 +34,14 @@ export type EngineRequest =
 export type EngineReply =
   | { readonly type: 'ready'; readonly rss: number }
   | { readonly type: 'loaded'; readonly id: number; readonly model: LoadedModel; readonly rss: number }
-  | { readonly type: 'ran'; readonly id: number; readonly outputs: Outputs; readonly rss: number }
+  | {
+      readonly type: 'ran';
+      readonly id: number;
+      readonly outputs: Outputs;
+      /** CPU time that the engine took since its last answer, over all its threads, in milliseconds. */
+      readonly cpuMs: number;
+      readonly rss: number;
+    }
   | { readonly type: 'unloaded'; readonly id: number; readonly rss: number }
   | {
       readonly type: 'failed';

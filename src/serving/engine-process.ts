@@ -84,6 +84,7 @@ export class EngineProcess {
 
   /**
    * Runs a batch, and loads the model first if it is not loaded.
+   * @returns the outputs, and the CPU time of the run over all threads in milliseconds
    * @throws AppError `engine_lost` when the process ends first, `model_unavailable` with the reason; Error when the
    * pixels do not fit the model
    */
@@ -92,7 +93,7 @@ export class EngineProcess {
     pixels: PixelTensor,
     outputs: readonly AnswerName[],
     classes?: ExplainedClasses,
-  ): Promise<Outputs> {
+  ): Promise<{ readonly outputs: Outputs; readonly cpuMs: number }> {
     await this.load(model);
     const { key } = model;
     // The first explanation loads the model for explanations: it has a time of its own.
@@ -105,7 +106,7 @@ export class EngineProcess {
     });
     if (answer.type !== 'ran') throw new Error(`an engine answered run with ${answer.type}`);
     this.#runTimes.record(kind, images, ms);
-    return answer.outputs;
+    return answer;
   }
 
   /** Loads a model unless it is loaded. @throws AppError `engine_lost`, `model_unavailable` with the reason */

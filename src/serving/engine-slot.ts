@@ -13,6 +13,10 @@ const END_GRACE_MS = 1_000;
 
 /** An engine, held by one caller until `release`. */
 export interface EngineLease {
+  /** Threads of the session that runs the batches. */
+  readonly threads: number;
+  /** CPU time that the last run took in the engine, in milliseconds; 0 before the first answer. */
+  readonly cpuMs: number;
   /** Runs a batch; loads the model first if the engine does not hold it. @throws see `EngineProcess.run` */
   run(pixels: PixelTensor, outputs: readonly AnswerName[], classes?: ExplainedClasses): Promise<Outputs>;
   release(): void;
@@ -121,12 +125,18 @@ export class EngineSlot {
     this.#lentFor = model;
     const engine = this.#engine;
     let returned = false;
+    let cpuMs = 0;
     return {
+      threads: model.threads,
+      get cpuMs() {
+        return cpuMs;
+      },
       run: async (pixels, outputs, classes) => {
         if (engine === undefined || returned) throw new Error('this engine has been returned');
         const answer = await engine.run(model, pixels, outputs, classes);
         this.#losses = 0;
-        return answer;
+        cpuMs = answer.cpuMs;
+        return answer.outputs;
       },
       release: () => {
         if (returned) return;

@@ -1,9 +1,11 @@
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 import { requireTensorFlow } from '../runtime/tensorflow-packages.ts';
+import { BatchSizing, type SessionKind } from './batch-sizing.ts';
 import { Batcher } from './batcher.ts';
 import type { ConversionCache, ConvertedModel } from './conversion-cache.ts';
 import type { EngineMemory } from './engine-memory.ts';
+import type { EngineModel } from './engine-messages.ts';
 import { type EngineModels, engineModels } from './engine-models.ts';
 import type { EnginePool } from './engine-pool.ts';
 import { isDamage } from './engine-process.ts';
@@ -83,16 +85,23 @@ export class ModelLoader {
   #createBatcher(served: ServedModel, { many, alone }: EngineModels, converted: ConvertedModel): Batcher {
     const { engines, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
     const { model, runtime } = served;
+    const most = Math.min(maxBatchSize, converted.maxBatch ?? maxBatchSize);
+    const kindOf = (engineModel: EngineModel): SessionKind => ({
+      threads: engineModel.threads,
+      atOnce: engines.concurrency(engineModel),
+    });
+    const sizing = new BatchSizing(most, alone === many ? [kindOf(many)] : [kindOf(many), kindOf(alone)]);
     const batcher: Batcher = new Batcher({
       engines: {
-        size: engines.concurrency(many),
         acquire: async (priority) => {
-          const lease = await engines.acquire(batcher.queued <= 1 && engines.idle ? alone : many, priority);
-          return this.#repairing(lease, served, converted);
+          const isAlone = batcher.queued <= 1 && engines.idle;
+          const session = isAlone || sizing.threads(batcher.queued) === alone.threads ? alone : many;
+          return this.#repairing(await engines.acquire(session, priority), served, converted);
         },
       },
+      sizing,
       imageShape: [...model.manifest.preprocessing.inputSize, 3],
-      maxBatchSize: Math.min(maxBatchSize, converted.maxBatch ?? maxBatchSize),
+      maxBatchSize: most,
       maxDelayMs,
       queueLimit,
       onBatch: ({ batchSize, inferenceMs }) => onBatch(model, runtime, batchSize, inferenceMs),
@@ -105,6 +114,10 @@ export class ModelLoader {
    */
   #repairing(lease: EngineLease, served: ServedModel, { onnx: { path } }: ConvertedModel): EngineLease {
     return {
+      threads: lease.threads,
+      get cpuMs() {
+        return lease.cpuMs;
+      },
       run: async (...batch) => {
         try {
           return await lease.run(...batch);

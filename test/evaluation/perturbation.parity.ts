@@ -33,10 +33,9 @@ describe.skipIf(photos === undefined)(
       let turn: Promise<unknown> = Promise.resolve();
       const batcher = new Batcher({
         engines: {
-          size: 1,
           acquire: () => {
             let release = (): void => {};
-            const lent = turn.then(() => ({ run: session.run, release: () => release() }));
+            const lent = turn.then(() => ({ threads: 1, cpuMs: 0, run: session.run, release: () => release() }));
             turn = new Promise<void>((resolve) => {
               release = resolve;
             });
@@ -44,6 +43,7 @@ describe.skipIf(photos === undefined)(
           },
         },
         imageShape: [64, 64, 3],
+        sizing: { images: (_, waiting) => Math.min(16, waiting), record: () => undefined },
         maxBatchSize: 16,
         queueLimit: Number.POSITIVE_INFINITY,
       });

@@ -3,6 +3,7 @@ import { AppError } from '../../src/common/errors.ts';
 import type { PixelTensor } from '../../src/common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs } from '../../src/runtime/session.ts';
 import type { BatchItem } from '../../src/serving/batch-queue.ts';
+import { BatchSizing } from '../../src/serving/batch-sizing.ts';
 import { Batcher, type BatcherOptions, type BatchTimings } from '../../src/serving/batcher.ts';
 import type { EngineLease } from '../../src/serving/engine-slot.ts';
 import type { Priority } from '../../src/serving/priority.ts';
@@ -30,7 +31,7 @@ class HandEngines implements Engines {
     await settled();
     const waiter = this.asked.shift();
     if (waiter === undefined) throw new Error('nobody asked for an engine');
-    waiter.grant({ run: (...input) => this.#run(...input), release: () => this.released++ });
+    waiter.grant({ threads: 1, cpuMs: 0, run: (...input) => this.#run(...input), release: () => this.released++ });
     await settled();
   }
 
@@ -56,8 +57,10 @@ const item = (priority: Priority = 'interactive', outputs: AnswerName[] = ['logi
 });
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-function batcherOn(engines: Engines, options: Partial<ConstructorParameters<typeof Batcher>[0]> = {}): Batcher {
-  return new Batcher({ engines, imageShape: [1, 1, 3], maxBatchSize: 4, queueLimit: 8, ...options });
+function batcherOn(engines: HandEngines, options: Partial<BatcherOptions> = {}): Batcher {
+  const maxBatchSize = options.maxBatchSize ?? 4;
+  const sizing = new BatchSizing(maxBatchSize, [{ threads: 1, atOnce: engines.size }]);
+  return new Batcher({ engines, sizing, imageShape: [1, 1, 3], maxBatchSize, queueLimit: 8, ...options });
 }
 
 describe('a batch', () => {

@@ -54,6 +54,8 @@ function createServing(random: (limit: number) => number): { serving: ModelServi
       acquire: async (model) => {
         await wait();
         return {
+          threads: 1,
+          cpuMs: 0,
           run: async ({ shape: [n = 0] }, outputs) => {
             held.add(model.key);
             await wait();

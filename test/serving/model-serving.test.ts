@@ -21,6 +21,8 @@ const versionOf = (version: number, name = 'flowers'): ModelVersion => ({ name, 
 
 /** An engine whose outputs are zeros. */
 const lease: EngineLease = {
+  threads: 1,
+  cpuMs: 0,
   run: async ({ shape: [n = 0] }, outputs) =>
     Object.fromEntries(outputs.map((name) => [name, { data: new Float32Array(n * 2), shape: [n, 2] }])),
   release: () => {},

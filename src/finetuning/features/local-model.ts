@@ -34,9 +34,9 @@ export function openLocalModel(
   // `compute` rejects with the same error.
   loaded.catch(() => undefined);
   let turn: Promise<unknown> = opening;
+  const most = Math.min(BATCH_SIZE, maxBatch);
   const batcher = new Batcher({
     engines: {
-      size: 1,
       // A session runs one batch at a time.
       acquire: async () => {
         const before = turn;
@@ -46,7 +46,7 @@ export function openLocalModel(
         });
         try {
           await before;
-          return { run: (await opening).run, release: () => release() };
+          return { threads: THREADS, cpuMs: 0, run: (await opening).run, release: () => release() };
         } catch (thrown) {
           release();
           throw thrown;
@@ -54,7 +54,8 @@ export function openLocalModel(
       },
     },
     imageShape: [...inputSize, 3],
-    maxBatchSize: Math.min(BATCH_SIZE, maxBatch),
+    sizing: { images: (_, waiting) => Math.min(most, waiting), record: () => undefined },
+    maxBatchSize: most,
     queueLimit: Number.POSITIVE_INFINITY,
   });
   return {
