@@ -2,6 +2,8 @@ import type { Sharp } from 'sharp';
 import type { IccMode } from './crop.ts';
 import { type ImageHeader, readHeader } from './header.ts';
 import { corrupt } from './image-faults.ts';
+import { decodeJpegInThread } from './pixel-threads.ts';
+import { plainJpeg } from './plain-jpeg.ts';
 import { type ImageWarning, type ReadImage, type ReadOptions, readImage } from './read-image.ts';
 import type { RgbImage } from './resample.ts';
 
@@ -55,6 +57,8 @@ export async function toPixels(pipeline: Sharp): Promise<RgbImage> {
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number, icc?: IccMode): Promise<DecodedImage> {
+  const plain = plainJpeg(bytes, maxPixels, icc) && (await decodeJpegInThread(bytes));
+  if (plain !== undefined) return { ...plain, format: 'jpeg', warnings: [] };
   const header = await readHeader(bytes, maxPixels);
   const { value, warnings } = await openImage(bytes, header, (image) => toPixels(image.autoOrient()), { icc });
   return { ...value, format: header.format, warnings };

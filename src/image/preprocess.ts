@@ -1,8 +1,9 @@
 import sharp, { type Sharp } from 'sharp';
 import { croppedPart, type Preprocessing, padded, type Resized, resizedTo } from './crop.ts';
 import { type DecodeTurn, decodeNow, openImage, toPixels } from './decode.ts';
-import { fastResample } from './fast-resample.ts';
 import { type ImageHeader, readHeader } from './header.ts';
+import { resampleInThread, resizeJpegInThread } from './pixel-threads.ts';
+import { plainJpeg } from './plain-jpeg.ts';
 import type { ImageWarning } from './read-image.ts';
 import type { RgbImage, Window } from './resample.ts';
 
@@ -17,23 +18,23 @@ export interface PreprocessedImage {
   readonly warnings: readonly ImageWarning[];
 }
 
+/** By how much a JPEG may be shrunk while it is decoded. */
+const SHRINKS = [8, 4, 2] as const;
 const LIBVIPS_KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
 
 /**
- * A JPEG of at least this size that is shrunk by four or more is decoded at a half, a quarter or an eighth of its
- * size, and the kernel does the remaining factor of two or more. That takes a photo of 6 megapixels two thirds of the
- * time and differs from Pillow's result by 0.75 grey levels on average instead of 0.6. Small photos would gain a
- * millisecond at a larger loss.
+ * A JPEG of more pixels that is shrunk by four or more is decoded at a half, a quarter or an eighth of its size, and the
+ * kernel does the remaining factor of two or more. That takes a photo of 2 megapixels two thirds of the time and differs
+ * from Pillow's result by 0.75 grey levels on average. Small photos would gain half a millisecond and lose equality.
  */
-const SHRINK_ON_LOAD_FROM_PIXELS = 2_000_000;
+const WHOLE_UP_TO_PIXELS = 1_000_000;
 
 /**
  * Images of at most this size are resized by Pillow's arithmetic, bit for bit. libvips rounds the positions of its kernel,
  * and averages blocks of pixels first when a side becomes a quarter or less: on a drawing of 1500 x 500 pixels, stretched
- * to 299 x 299, the results differ by up to 12 grey levels, and a score by 0.004. The event loop does it, in less than
- * a millisecond.
+ * to 299 x 299, the results differ by up to 12 grey levels, and a score by 0.004.
  */
-const EXACT_UP_TO_PIXELS = 1_000_000;
+const EXACT_UP_TO_PIXELS = 2_000_000;
 
 /**
  * Decodes an image and prepares it as torchvision's `Resize` and `CenterCrop` do: upright, resized to
@@ -49,6 +50,8 @@ export async function preprocessImage(
   maxPixels: number,
   turn: DecodeTurn = decodeNow,
 ): Promise<PreprocessedImage> {
+  const plain = await preprocessPlainJpeg(bytes, recipe, maxPixels, turn);
+  if (plain !== undefined) return plain;
   const header = await readHeader(bytes, maxPixels);
   const { width, height, format } = header;
   const { value: pixels, warnings } = await turn(width * height, (signal) =>
@@ -57,13 +60,38 @@ export async function preprocessImage(
   return { pixels, width, height, format, warnings };
 }
 
+/** Undefined when the file is no plain JPEG, or has to be cut before it is resized. */
+async function preprocessPlainJpeg(
+  bytes: Uint8Array,
+  recipe: Preprocessing,
+  maxPixels: number,
+  turn: DecodeTurn,
+): Promise<PreprocessedImage | undefined> {
+  const { interpolation } = recipe;
+  const header = interpolation === 'nearest' ? undefined : plainJpeg(bytes, maxPixels, recipe.icc);
+  if (header === undefined || interpolation === 'nearest') return undefined;
+  const { width, height } = header;
+  const resized = resizedTo(header, recipe);
+  const { seen } = resized;
+  if (seen.width !== width || seen.height !== height) return undefined;
+  const window = croppedPart(resized);
+  const factor = Math.min(width / resized.width, height / resized.height);
+  const shrinks = width * height > WHOLE_UP_TO_PIXELS ? SHRINKS : [];
+  const shrink = shrinks.find((each) => factor >= 2 * each) ?? 1;
+  const resize = { width: resized.width, height: resized.height, window, interpolation };
+  const part = await turn(width * height, () => resizeJpegInThread(bytes, shrink, resize));
+  if (part === undefined) return undefined;
+  const pixels = padded({ ...window, pixels: part }, resized, recipe.padColor);
+  return { pixels, width, height, format: 'jpeg', warnings: [] };
+}
+
 async function preprocess(opened: Sharp, header: ImageHeader, recipe: Preprocessing): Promise<Uint8Array> {
   const resized = resizedTo(header, recipe);
   const { seen } = resized;
   // An image that is cut first is not shrunk while it is decoded.
   const whole = seen.width === header.width && seen.height === header.height;
   const isShrunk = resized.width <= seen.width && resized.height <= seen.height;
-  const shrinkOnLoad = whole && isShrunk && header.width * header.height >= SHRINK_ON_LOAD_FROM_PIXELS;
+  const shrinkOnLoad = whole && isShrunk && header.width * header.height > EXACT_UP_TO_PIXELS;
   const image = shrinkOnLoad ? opened : cutTo(opened, seen, header);
   // sharp takes both sizes as those of the upright image. Named last, `autoOrient` turns the small image.
   return resize(image, resized, recipe, (shrunk) => (header.orientation === 1 ? shrunk : shrunk.autoOrient()));
@@ -71,7 +99,7 @@ async function preprocess(opened: Sharp, header: ImageHeader, recipe: Preprocess
 
 /**
  * `preprocessImage` for an image that is already decoded. The pixels are the same, except for large JPEGs, which
- * `preprocessImage` shrinks while it decodes them (see `SHRINK_ON_LOAD_FROM_PIXELS`).
+ * `preprocessImage` shrinks while it decodes them (see `WHOLE_UP_TO_PIXELS`).
  */
 export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing): Promise<Uint8Array> {
   const resized = resizedTo(image, recipe);
@@ -80,8 +108,8 @@ export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing):
 }
 
 /**
- * libvips shrinks. What is enlarged is enlarged without it: it aligns pixel corners when it enlarges and so shifts the
- * image by up to half a source pixel. The sources of enlargements are small, so the event loop can do it.
+ * libvips shrinks large images. What is enlarged is enlarged without it: it aligns pixel corners when it enlarges and so
+ * shifts the image by up to half a source pixel.
  */
 async function resize(
   image: Sharp,
@@ -106,7 +134,8 @@ async function resize(
   }
   const smallest = exact ? seen : { width: Math.min(width, seen.width), height: Math.min(height, seen.height) };
   const shrunk = smallest.width === seen.width && smallest.height === seen.height ? image : shrink(smallest);
-  const pixels = fastResample(await toPixels(turn(shrunk)), width, height, part, interpolation);
+  const resampling = { width, height, window: part, interpolation };
+  const pixels = await resampleInThread(await toPixels(turn(shrunk)), resampling);
   return padded({ ...part, pixels }, resized, padColor);
 }
 

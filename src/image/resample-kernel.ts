@@ -11,7 +11,7 @@ import {
   V128,
   vector,
   vectorAccess,
-  wasmModule,
+  type WasmFunction,
 } from './wasm-module.ts';
 
 /**
@@ -31,9 +31,8 @@ export const ROWS_AT_ONCE = 4;
 /** Bytes of a row that are summed down at once; rows in between are multiples of it apart. */
 export const BLOCK_BYTES = 16;
 
-/** The exports of the module. All addresses and strides are in bytes. */
+/** All addresses and strides are in bytes. */
 export interface ResampleExports {
-  readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number };
   /**
    * Sums pixels of three bytes of each row. The table's pairs are pixels beside each other. Reads up to eight bytes from
    * each pair, and writes a byte beyond each row.
@@ -196,10 +195,5 @@ function down(fractionBits: number) {
   return { name: 'down', parameters: 7, locals, body: [repeat(rows, addRow)] };
 }
 
-/**
- * The loops of `resample` as a module of WebAssembly with vectors of 128 bits, which has `ResampleExports`. Weights have
- * `fractionBits` bits of fraction.
- */
-export function resampleModule(fractionBits: number): Uint8Array<ArrayBuffer> {
-  return wasmModule([across(fractionBits), down(fractionBits)]);
-}
+/** The loops of `resample` with vectors of 128 bits: the functions of `ResampleExports`. */
+export const RESAMPLE_FUNCTIONS = (fractionBits: number): WasmFunction[] => [across(fractionBits), down(fractionBits)];

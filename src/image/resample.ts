@@ -46,10 +46,20 @@ export interface Taps {
   readonly weights: Int32Array;
 }
 
-/** The taps of `count` output positions from `from` on. */
-export function tapsAlong(inputSize: number, outputSize: number, from: number, count: number, kernel: Kernel): Taps[] {
+/**
+ * The taps of `count` output positions from `from` on.
+ * @param extent how much of the input the output shows, if that is no whole number
+ */
+export function tapsAlong(
+  inputSize: number,
+  outputSize: number,
+  from: number,
+  count: number,
+  kernel: Kernel,
+  extent = inputSize,
+): Taps[] {
   const filter = FILTERS[kernel];
-  const scale = inputSize / outputSize;
+  const scale = extent / outputSize;
   const stretch = Math.max(scale, 1);
   const support = filter.support * stretch;
   const all: Taps[] = [];

@@ -61,7 +61,10 @@ export const vectorAccess = (operator: number, operands: readonly Code[], offset
 /** A module of these functions and one memory, exported as `memory`. Source: WebAssembly core specification 2.0, chapter 5. */
 export function wasmModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
   const list = (items: readonly Code[]): Code => [unsigned(items.length), items];
-  const sized = (code: Code): Code => [unsigned(bytesOf(code).length), code];
+  const sized = (code: Code): Code => {
+    const bytes = bytesOf(code);
+    return [unsigned(bytes.length), bytes];
+  };
   const section = (id: number, content: Code): Code => [id, sized(content)];
   const text = (value: string): Code => list([...new TextEncoder().encode(value)]);
   const types = functions.map(({ parameters }) => [0x60, list(Array<number>(parameters).fill(I32)), 0]);
@@ -79,6 +82,8 @@ export function wasmModule(functions: readonly WasmFunction[]): Uint8Array<Array
   );
 }
 
-function bytesOf(code: Code): number[] {
-  return typeof code === 'number' ? [code] : code.flatMap(bytesOf);
+function bytesOf(code: Code, bytes: number[] = []): number[] {
+  if (typeof code === 'number') bytes.push(code);
+  else for (const each of code) bytesOf(each, bytes);
+  return bytes;
 }
