@@ -23,6 +23,7 @@ import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { observeTogether } from './metrics/job-observer.ts';
 import { startTracing } from './metrics/tracing.ts';
 import { createModelTrainer, createServices, ENGINE_GRACE_MS } from './services.ts';
+import type { StartedEngines } from './serving/start-engines.ts';
 
 /**
  * Connections that wait to be accepted. Node's default of 511 is less than a burst of clients; the system may allow
@@ -42,12 +43,13 @@ export interface ServerParts {
   close(): Promise<void>;
 }
 
-export async function createServer(config: Config, logger: Logger): Promise<ServerParts> {
+/** @param engines engines that have been started before this module was loaded; they are started here if absent */
+export async function createServer(config: Config, logger: Logger, engines?: StartedEngines): Promise<ServerParts> {
   const keys = await KeyRing.open(new KeyFile(config.dataDir), logger);
   const access = await createAccess(config, keys);
   const version = await packageVersion();
   const tracing = config.traces ? await startTracing(version, logger) : undefined;
-  const services = await createServices(config, logger, tracing);
+  const services = await createServices(config, logger, tracing, engines);
   const { registry, conversions, serving, watch, puller, metrics } = services;
   const { dataDir } = config;
   const workDir = join(dataDir, 'work');

@@ -32,9 +32,9 @@ import { readConceptGraph } from './registry/zoo.ts';
 import { Admission } from './serving/admission.ts';
 import { ConversionCache } from './serving/conversion-cache.ts';
 import { DecodeQueue } from './serving/decode-queue.ts';
-import { EnginePool, engineCount } from './serving/engine-pool.ts';
+import type { EnginePool } from './serving/engine-pool.ts';
 import { ModelServing } from './serving/model-serving.ts';
-import { ENGINE_NICENESS } from './serving/niceness.ts';
+import { type StartedEngines, startEngines } from './serving/start-engines.ts';
 
 /** Part of `SHUTDOWN_TIMEOUT_MS` that is left for the engines when the requests are answered. */
 export const ENGINE_GRACE_MS = 2_000;
@@ -66,11 +66,15 @@ export interface Services {
   close(): Promise<void>;
 }
 
-/** @param tracing told of each image that was computed */
+/**
+ * @param tracing told of each image that was computed
+ * @param startedEngines engines that have been started before these modules were loaded; they are started here if absent
+ */
 export async function createServices(
   config: Config,
   logger: Logger,
   tracing?: Pick<Tracing, 'addImage'>,
+  startedEngines: StartedEngines = startEngines(config, logger),
 ): Promise<Services> {
   const storeDir = join(config.dataDir, 'models');
   const pulledDir = join(config.dataDir, 'zoo');
@@ -88,13 +92,8 @@ export async function createServices(
     parity.compare(name, converted),
   );
   await conversions.clear();
-  const engines = new EnginePool({
-    size: engineCount(config.engineThreads),
-    threads: config.cores,
-    niceness: ENGINE_NICENESS,
-    logger,
-    onLost: (loss) => metrics.observeEngineLoss(loss),
-  });
+  const engines = startedEngines.pool;
+  startedEngines.onLost = (loss) => metrics.observeEngineLoss(loss);
   const version = await packageVersion();
   const metrics = createMetrics({
     version,

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { AppError } from '../common/errors.ts';
 import type { JsonObject, JsonValue } from '../common/json.ts';
 import { messageWithoutPath } from '../common/storage-error.ts';
+import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from '../finetuning/report/files.ts';
 import { summarizeReport } from '../finetuning/report/report.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
-import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from '../finetuning/version-files.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { ConceptGraph } from '../registry/concept-graph.ts';
 import {

@@ -38,7 +38,7 @@ export const finetune = defineCommand({
       const [{ parseTrainingReport }, { REPORT_PAGE }, { printFindings, printReport, printWarnings }] =
         await Promise.all([
           import('../finetuning/report/report-schema.ts'),
-          import('../finetuning/version-files.ts'),
+          import('../finetuning/report/files.ts'),
           import('./print-report.ts'),
         ]);
       const progress = progressDisplay();

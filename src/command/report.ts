@@ -20,7 +20,7 @@ export const report = defineCommand({
       const { terminal, signal } = context;
       const [{ parseTrainingReport }, { REPORT_PAGE }] = await Promise.all([
         import('../finetuning/report/report-schema.ts'),
-        import('../finetuning/version-files.ts'),
+        import('../finetuning/report/files.ts'),
       ]);
       const text = await zoo.report(reference, 'json');
       const parsed = parseTrainingReport(text);

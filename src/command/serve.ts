@@ -32,9 +32,11 @@ export const serve = defineCommand({
     // A signal while the modules load, which takes a second, stops what is there by then.
     const stopped = signal.aborted ? Promise.resolve() : once(signal, 'abort');
     try {
+      const { startEngines } = await import('../serving/start-engines.ts');
+      const engines = startEngines(config, logger);
       const { createServer } = await import('../server.ts');
       const { putEventLoopFirst } = await import('../serving/niceness.ts');
-      const server = await createServer(config, logger);
+      const server = await createServer(config, logger, engines);
       const closed = stopped.then(() => stop(server, logger));
       putEventLoopFirst();
       await server.listen();

@@ -6,6 +6,7 @@ import { writeFineTuned } from '../convert/transfer/fine-tuned.ts';
 import type { HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import { type Label, type ManifestFile, manifestSchema } from '../registry/manifest.ts';
 import type { Preflight } from './dataset/preflight.ts';
+import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from './report/files.ts';
 import { renderReport } from './report/page/page.ts';
 import { buildTrainingReport, summarizeReport } from './report/report.ts';
 import type { TrainingReport } from './report/report-schema.ts';
@@ -14,12 +15,6 @@ import type { TrainingResult, TrainingTask } from './training-messages.ts';
 
 /** Names of the weights file by format, which is that of the backbone. */
 const WEIGHTS_FILES = { safetensors: 'weights.safetensors', onnx: 'weights.onnx' } as const;
-/** The report of a version, for programs. */
-export const REPORT_FILE = 'report.json';
-/** The same for people. */
-export const REPORT_PAGE = 'report.html';
-/** Small pictures of the images that the report names: JSON, data URIs by name. */
-export const REPORT_PICTURES = 'report-pictures.json';
 
 /** Input of `writeVersion`. */
 export interface VersionParts {

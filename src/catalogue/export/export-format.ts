@@ -1,8 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { packageFile } from '../../common/package-files.ts';
-import { describeNetwork } from '../../convert/describe-network.ts';
-import { modelTail } from '../../convert/formats/onnx/proto.ts';
 import type { WeightStorage } from '../../convert/formats/tfjs/weights.ts';
 import { toProperties } from '../../registry/model-properties.ts';
 import type { ModelVersion } from '../../registry/registry.ts';
@@ -51,6 +49,7 @@ const FORMATS = {
       const [file, ...data] = await diskFiles(requireFormat(model, converted, 'onnx').files);
       if (file === undefined || 'text' in file.content) throw new Error(`model "${model.name}" has no ONNX file`);
       const { file: manifest, labels } = model.manifest;
+      const { modelTail } = await import('../../convert/formats/onnx/proto.ts');
       const tail = modelTail(producerVersion, toProperties(manifest, labels));
       return [{ ...file, content: { ...file.content, tail } }, ...data];
     },
@@ -89,6 +88,7 @@ architecture.json describes their network, and network.json layer by layer. mode
         interpolation,
         icc = 'ignore',
       } = manifest.preprocessing;
+      const { describeNetwork } = await import('../../convert/describe-network.ts');
       const network = await describeNetwork({
         weightsPath,
         architecture,

@@ -1,0 +1,32 @@
+import type { Logger } from '../common/logger.ts';
+
+import { EnginePool, type EnginePoolOptions, engineCount } from './engine-pool.ts';
+import { ENGINE_NICENESS } from './niceness.ts';
+
+/** Engines that are starting. */
+export interface StartedEngines {
+  readonly pool: EnginePool;
+  /** Called when an engine was lost; to be set by who counts that. */
+  onLost: NonNullable<EnginePoolOptions['onLost']>;
+}
+
+/**
+ * Starts the engines that suit the machine. They take as long as it takes to load the server's modules: started before,
+ * they are ready when the server is.
+ */
+export function startEngines(
+  { engineThreads, cores }: { readonly engineThreads: number; readonly cores: number },
+  logger: Logger,
+): StartedEngines {
+  const started: StartedEngines = {
+    pool: new EnginePool({
+      size: engineCount(engineThreads),
+      threads: cores,
+      niceness: ENGINE_NICENESS,
+      logger,
+      onLost: (loss) => started.onLost(loss),
+    }),
+    onLost: () => {},
+  };
+  return started;
+}
