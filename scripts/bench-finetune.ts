@@ -41,7 +41,8 @@ const config = readConfig({ ...process.env, DATA_DIR: dataDir });
 const logger = createLogger('error');
 const services = await createServices(config, logger);
 const trainer = createModelTrainer(services, config, logger, dataDir);
-const options = parseFinetuneOptions({ name: 'bench', backbone: backboneName });
+// The floor has no corrupted images.
+const options = parseFinetuneOptions({ name: 'bench', backbone: backboneName, corruptions: false });
 const backbone = services.registry.resolve(options.backbone ?? config.defaultBackbone);
 const { onnx } = await services.conversions.get(backbone);
 const { signal } = new AbortController();

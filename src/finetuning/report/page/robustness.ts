@@ -21,7 +21,7 @@ export function robustnessSection({ robustness, accuracy }: TestReport, thumbnai
   );
   return html`<section><h2>Robustness</h2>
 <p>Held-out images were corrupted as Hendrycks and Dietterich (2019) propose, at five severities. ${images * corruptions.length * severities.length} were tested, ${images} for each corruption and severity, so a single figure of the table is rough. ${percent(corrupted)} were classified correctly${relative === null ? '' : `, which is ${percent(relative)} of the accuracy on the images as they are`}; the mean corruption error is ${percent(1 - corrupted)}. The option augmentation=robust trains for such images.</p>
-<div class="beside">
+<div class="columns">
 <div class="scroll"><table>
 <thead><tr><th scope="col">Corruption</th>${severities.map((severity) => html`<th scope="col">${severity}</th>`)}<th scope="col">Mean</th></tr></thead>
 <tbody>${rows}<tr class="ours"><th scope="row">Mean</th>${means.map(({ y }) => html`<td>${percent(y)}</td>`)}<td>${percent(corrupted)}</td></tr></tbody></table></div>
