@@ -10,15 +10,19 @@ const FIRST_RUNS = 3;
 const KEPT_RUNS = 9;
 /** Runs, of all kinds and sizes, that say how fast the machine is now. */
 const RECENT_RUNS = 15;
-/** Every so many batches another size is measured again; at most a hundredth of the throughput goes into that. */
-const RETRY_SIZE_EVERY = 16;
-/** Every so many batches the sessions with the other number of threads are measured: the cores must be free first. */
-const RETRY_KIND_EVERY = 64;
+/** Every so many batches another size is measured again; half a hundredth of the throughput goes into that. */
+const RETRY_SIZE_EVERY = 32;
+/**
+ * Every so many batches the sessions with the other number of threads are measured, before and after they are known:
+ * that takes the time of a whole batch more, since the cores must be free first.
+ */
+const FIRST_KIND_EVERY = 64;
+const RETRY_KIND_EVERY = 256;
 /** What costs this many times the best is measured `RARELY` times less often. */
 const HOPELESS = 1.15;
-const RARELY = 8;
-/** Another choice must save this share, or else the noise of the measurement would decide. */
-const WORTHWHILE = 0.01;
+const RARELY = 4;
+/** What costs this share more than the cheapest is as good: the noise of the measurement is greater. */
+const EQUAL = 0.005;
 
 /** Measurements of batches of `images` images, or of more but fewer than the next size. */
 interface Size {
@@ -41,7 +45,7 @@ interface Kind extends SessionKind {
  * The cost is CPU time: on a loaded server every core is busy, so that the images per second are the cores divided by
  * the CPU time of an image, and unlike the duration of a run it is hardly longer when other processes have the cores
  * meanwhile. Nothing is computed to measure: the first batches of a loaded server have different sizes, and later one
- * in sixteen has another size than the best. So a start takes no longer, and nothing needs to be kept.
+ * in 32 has another size than the best. So a start takes no longer, and nothing needs to be kept.
  *
  * The machine's speed changes by a factor of three when its neighbours work. Each cost is therefore divided by that of
  * the other recent runs, each relative to what its own size usually costs: a slow minute makes all sizes slower alike
@@ -75,8 +79,9 @@ export class BatchSizing {
     const best = this.#bestKind();
     const rest = this.#kinds.filter((kind) => kind !== best);
     const due = rest.find((kind, index) => {
-      const every = RETRY_KIND_EVERY * (costOf(kind) > HOPELESS * costOf(best) && isKnown(kind) ? RARELY : 1);
-      return this.#choices % every === index;
+      if (!isKnown(kind)) return this.#choices % FIRST_KIND_EVERY === index;
+      const isHopeless = costOf(kind) > HOPELESS * costOf(best);
+      return this.#choices % (RETRY_KIND_EVERY * (isHopeless ? RARELY : 1)) === index;
     });
     return (due ?? best).threads;
   }
@@ -134,7 +139,7 @@ export class BatchSizing {
 
   #bestKind(): Kind {
     const [first, ...others] = this.#kinds;
-    const better = others.filter((kind) => isKnown(kind) && costOf(kind) < (1 - WORTHWHILE) * costOf(first));
+    const better = others.filter((kind) => isKnown(kind) && costOf(kind) < (1 - EQUAL) * costOf(first));
     return better.toSorted((a, b) => costOf(a) - costOf(b))[0] ?? first;
   }
 }
@@ -159,7 +164,7 @@ function costOf({ sizes }: Kind): number {
 /** The smallest size that costs hardly more than the cheapest: its answers come sooner. */
 function cheapest(sizes: readonly Size[]): Size | undefined {
   const least = Math.min(...sizes.map(({ costs }) => median(costs)));
-  return sizes.find(({ costs }) => median(costs) <= (1 + WORTHWHILE) * least);
+  return sizes.find(({ costs }) => median(costs) <= (1 + EQUAL) * least);
 }
 
 function isHopeless({ costs }: Size, best: Size): boolean {

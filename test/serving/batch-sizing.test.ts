@@ -50,7 +50,7 @@ describe('the size of a batch', () => {
     const sizing = new BatchSizing(16, [SINGLE]);
     serve(sizing, 200, cache);
     const other: Cost = (images) => (images === 8 ? 8 : 10);
-    serve(sizing, 2000, other);
+    serve(sizing, 3000, other);
     expect(usual(serve(sizing, 100, other))).toBe(8);
   });
 
