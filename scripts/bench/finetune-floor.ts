@@ -41,7 +41,7 @@ async function measure({ model, datasetPath, augmentation, augmented }: Finetune
     const image = await decodeImage(await source.read(file), 50_000_000);
     ready.push(await preprocessDecoded(image, model.preprocessing));
     if (index < augmented) {
-      const reduced = await reduceForAugmentation(image, model.preprocessing);
+      const reduced = reduceForAugmentation(image, model.preprocessing);
       for (let copy = 0; copy < augmentation.copies; copy++) {
         ready.push(augment(reduced, model.preprocessing, augmentation, { seed: 0, digest: String(index), copy }));
       }

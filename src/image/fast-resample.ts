@@ -40,8 +40,8 @@ export class Resampling {
    */
   constructor(source: Size, { width, height, window, interpolation }: Resize, plan: MemoryPlan, extent = source) {
     this.#window = window;
-    this.#across = tapsAlong(source.width, width, window.left, window.width, interpolation, extent.width);
-    this.#down = tapsAlong(source.height, height, window.top, window.height, interpolation, extent.height);
+    this.#across = knownTaps(source.width, width, window.left, window.width, interpolation, extent.width);
+    this.#down = knownTaps(source.height, height, window.top, window.height, interpolation, extent.height);
     const [left, right] = ends(this.#across);
     const [top, bottom] = ends(this.#down);
     this.seen = { left, top, width: right - left, height: bottom - top };
@@ -105,6 +105,18 @@ export function fastResample(
   new Uint8Array(kernel.memory.buffer).set(source.pixels.subarray(top * stride, (top + rows) * stride), address);
   resampling.sumAcross(kernel, address + left * 3, stride, 0, rows);
   return resampling.end(kernel);
+}
+
+/** Photos often have the same size, and taps take as long as the rest for small ones. */
+const known = new Map<string, Taps[]>();
+const MAX_KNOWN = 64;
+
+function knownTaps(...sides: Parameters<typeof tapsAlong>): Taps[] {
+  const key = sides.join(' ');
+  const taps = known.get(key) ?? tapsAlong(...sides);
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(key, taps);
+  return taps;
 }
 
 /** The first input of all taps, and the one after the last. */

@@ -1,6 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { croppedPart, type Preprocessing, padded, type Resized, resizedTo } from './crop.ts';
+import { cut } from './cut.ts';
 import { type DecodeTurn, decodeNow, openImage, toPixels } from './decode.ts';
+import { fastResample } from './fast-resample.ts';
 import { type ImageHeader, readHeader } from './header.ts';
 import { resampleInThread, resizeJpegInThread } from './pixel-threads.ts';
 import { plainJpeg } from './plain-jpeg.ts';
@@ -99,12 +101,20 @@ async function preprocess(opened: Sharp, header: ImageHeader, recipe: Preprocess
 
 /**
  * `preprocessImage` for an image that is already decoded. The pixels are the same, except for large JPEGs, which
- * `preprocessImage` shrinks while it decodes them (see `WHOLE_UP_TO_PIXELS`).
+ * `preprocessImage` shrinks while it decodes them (see `WHOLE_UP_TO_PIXELS`). Images of up to 2 megapixels are resized on
+ * the calling thread, in up to 2 ms: not for the thread that answers requests.
  */
 export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing): Promise<Uint8Array> {
   const resized = resizedTo(image, recipe);
+  const { seen, width, height } = resized;
+  const { interpolation } = recipe;
+  if (interpolation !== 'nearest' && seen.width * seen.height <= EXACT_UP_TO_PIXELS) {
+    const part = croppedPart(resized);
+    const pixels = fastResample(cut(image, seen), width, height, part, interpolation);
+    return padded({ ...part, pixels }, resized, recipe.padColor);
+  }
   const raw = sharp(image.pixels, { raw: { width: image.width, height: image.height, channels: 3 } });
-  return resize(raw.extract(resized.seen), resized, recipe, (shrunk) => shrunk);
+  return resize(raw.extract(seen), resized, recipe, (shrunk) => shrunk);
 }
 
 /**

@@ -228,7 +228,7 @@ describe('reducing', () => {
     { of: [1, 1], to: [1, 1] },
     { of: [500, 1], to: [2, 1] },
   ])('$of pixels become $to for an input of 32', async ({ of: [width = 0, height = 0], to }) => {
-    const reduced = await reduceForAugmentation(
+    const reduced = reduceForAugmentation(
       grey(width, height, () => 7),
       FIT,
     );
@@ -250,7 +250,7 @@ describe('a copy is fitted as serving fits the image', () => {
   ] as const)('%s, %i x %i', async (resizeMode, width, height) => {
     const image = grey(width, height, (x, y) => 40 + Math.round((100 * x) / width + (100 * y) / height));
     const fit = { ...FIT, resizeMode, padColor: [255, 0, 0] as const };
-    const copy = augment(await reduceForAugmentation(image, fit), fit, OFF, { seed: 1, digest: 'a', copy: 0 });
+    const copy = augment(reduceForAugmentation(image, fit), fit, OFF, { seed: 1, digest: 'a', copy: 0 });
     const served = await preprocessDecoded(image, { ...fit, cropPct: 1, interpolation: 'bilinear' });
     expect(differenceOf(copy, served)).toBeLessThan(6);
   });
@@ -302,7 +302,7 @@ test.skipIf(photos === undefined)(
       const side = Math.min(width, height);
       const square = await sharp(bytes).extract({ left: 0, top: 0, width: side, height: side }).png().toBuffer();
       const fit = { ...FIT, inputSize: [64, 64] as const };
-      const reduced = await reduceForAugmentation(await decodeImage(square, 10_000_000), fit);
+      const reduced = reduceForAugmentation(await decodeImage(square, 10_000_000), fit);
       const copy = augment(reduced, fit, OFF, { seed: 1, digest: name, copy: 0 });
       const served = await preprocessImage(square, { ...fit, cropPct: 1, interpolation: 'bilinear' }, 10_000_000);
       expect(differenceOf(copy, served.pixels), name).toBeLessThan(2.5);

@@ -143,7 +143,9 @@ export class FeatureExtraction {
     const withoutEnd = image.warnings.some(({ code }) => code === 'jpeg_without_end');
     const facts = { width: image.width, height: image.height, ...fingerprint(image), withoutEnd };
     const pixels = await preprocessDecoded(image, network.preprocessing);
-    const [features] = await Promise.all([network.compute(pixels), this.#hold(digest, image)]);
+    const computed = network.compute(pixels);
+    this.#hold(digest, image);
+    const features = await computed;
     this.#kept += Number(this.#originals.put(digest, features) && this.#facts.put(digest, facts));
     return { facts, features };
   }
@@ -174,7 +176,7 @@ export class FeatureExtraction {
     const { network, augmentation, seed, maxPixels } = this.#options;
     const { preprocessing } = network;
     const whole = held?.image ?? (await decodeImage(await read(), maxPixels, preprocessing.icc));
-    const image = held?.reduced ? held.image : await reduceForAugmentation(whole, preprocessing);
+    const image = held?.reduced ? held.image : reduceForAugmentation(whole, preprocessing);
     return Promise.all(
       this.#copies.map(async (cache, copy) => {
         const known = cached[copy];
@@ -225,12 +227,12 @@ export class FeatureExtraction {
   }
 
   /** Holds an image for its copies, as long as there is room and they are not cached. */
-  async #hold(digest: string, image: DecodedImage): Promise<void> {
+  #hold(digest: string, image: DecodedImage): void {
     if (this.#heldBytes > HELD_BYTES || this.#copies.every((cache) => cache.get(digest) !== undefined)) return;
     const { preprocessing } = this.#options.network;
     const [height, width] = preprocessing.inputSize;
     const reduced = image.width * image.height > HELD_WHOLE * height * width;
-    const held = { image: reduced ? await reduceForAugmentation(image, preprocessing) : image, reduced };
+    const held = { image: reduced ? reduceForAugmentation(image, preprocessing) : image, reduced };
     this.#held.set(digest, held);
     this.#heldBytes += held.image.pixels.length;
   }
