@@ -3,7 +3,7 @@ import type { IccMode } from './crop.ts';
 import { type ImageHeader, readHeader } from './header.ts';
 import { corrupt } from './image-faults.ts';
 import { decodeJpegInThread } from './pixel-threads.ts';
-import { plainJpeg } from './plain-jpeg.ts';
+import { plainHeader, plainJpeg } from './plain-jpeg.ts';
 import { type ImageWarning, type ReadImage, type ReadOptions, readImage } from './read-image.ts';
 import type { RgbImage } from './resample.ts';
 
@@ -57,9 +57,10 @@ export async function toPixels(pipeline: Sharp): Promise<RgbImage> {
  * @throws AppError `empty_image`, `unsupported_image`, `corrupt_image` or `image_too_large`
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number, icc?: IccMode): Promise<DecodedImage> {
-  const plain = plainJpeg(bytes, maxPixels, icc) && (await decodeJpegInThread(bytes));
+  const jpeg = plainJpeg(bytes, maxPixels, icc);
+  const plain = jpeg?.progressive === false ? await decodeJpegInThread(bytes) : undefined;
   if (plain !== undefined) return { ...plain, format: 'jpeg', warnings: [] };
-  const header = await readHeader(bytes, maxPixels);
+  const header = jpeg?.progressive ? plainHeader(jpeg) : await readHeader(bytes, maxPixels);
   const { value, warnings } = await openImage(bytes, header, (image) => toPixels(image.autoOrient()), { icc });
   return { ...value, format: header.format, warnings };
 }

@@ -4,8 +4,9 @@ import { cut } from './cut.ts';
 import { type DecodeTurn, decodeNow, openImage, toPixels } from './decode.ts';
 import { fastResample } from './fast-resample.ts';
 import { type ImageHeader, readHeader } from './header.ts';
+import type { JpegHeader } from './jpeg/jpeg-file.ts';
 import { resampleInThread, resizeJpegInThread } from './pixel-threads.ts';
-import { plainJpeg } from './plain-jpeg.ts';
+import { plainHeader, plainJpeg } from './plain-jpeg.ts';
 import type { ImageWarning } from './read-image.ts';
 import type { RgbImage, Window } from './resample.ts';
 
@@ -25,18 +26,15 @@ const SHRINKS = [8, 4, 2] as const;
 const LIBVIPS_KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
 
 /**
- * A JPEG of more pixels that is shrunk by four or more is decoded at a half, a quarter or an eighth of its size, and the
- * kernel does the remaining factor of two or more. That takes a photo of 2 megapixels two thirds of the time and differs
- * from Pillow's result by 0.75 grey levels on average. Small photos would gain half a millisecond and lose equality.
- */
-const WHOLE_UP_TO_PIXELS = 1_000_000;
-
-/**
  * Images of at most this size are resized by Pillow's arithmetic, bit for bit. libvips rounds the positions of its kernel,
  * and averages blocks of pixels first when a side becomes a quarter or less: on a drawing of 1500 x 500 pixels, stretched
  * to 299 x 299, the results differ by up to 12 grey levels, and a score by 0.004.
+ *
+ * A larger JPEG that is shrunk by four or more is decoded at a half, a quarter or an eighth of its size, and the kernel
+ * does the remaining factor of two or more. That takes a photo of 2 megapixels two thirds of the time and differs from
+ * Pillow's result by 0.75 grey levels on average. Small photos would gain half a millisecond and lose equality.
  */
-const EXACT_UP_TO_PIXELS = 2_000_000;
+const EXACT_UP_TO_PIXELS = 1_000_000;
 
 /**
  * Decodes an image and prepares it as torchvision's `Resize` and `CenterCrop` do: upright, resized to
@@ -52,9 +50,10 @@ export async function preprocessImage(
   maxPixels: number,
   turn: DecodeTurn = decodeNow,
 ): Promise<PreprocessedImage> {
-  const plain = await preprocessPlainJpeg(bytes, recipe, maxPixels, turn);
+  const jpeg = plainJpeg(bytes, maxPixels, recipe.icc);
+  const plain = jpeg?.progressive === false ? await preprocessPlainJpeg(bytes, jpeg, recipe, turn) : undefined;
   if (plain !== undefined) return plain;
-  const header = await readHeader(bytes, maxPixels);
+  const header = jpeg?.progressive ? plainHeader(jpeg) : await readHeader(bytes, maxPixels);
   const { width, height, format } = header;
   const { value: pixels, warnings } = await turn(width * height, (signal) =>
     openImage(bytes, header, (image) => preprocess(image, header, recipe), { icc: recipe.icc, signal }),
@@ -62,23 +61,22 @@ export async function preprocessImage(
   return { pixels, width, height, format, warnings };
 }
 
-/** Undefined when the file is no plain JPEG, or has to be cut before it is resized. */
+/** Undefined when the file is damaged or of a rare kind, or has to be cut before it is resized. */
 async function preprocessPlainJpeg(
   bytes: Uint8Array,
+  header: JpegHeader,
   recipe: Preprocessing,
-  maxPixels: number,
   turn: DecodeTurn,
 ): Promise<PreprocessedImage | undefined> {
   const { interpolation } = recipe;
-  const header = interpolation === 'nearest' ? undefined : plainJpeg(bytes, maxPixels, recipe.icc);
-  if (header === undefined || interpolation === 'nearest') return undefined;
+  if (interpolation === 'nearest') return undefined;
   const { width, height } = header;
   const resized = resizedTo(header, recipe);
   const { seen } = resized;
   if (seen.width !== width || seen.height !== height) return undefined;
   const window = croppedPart(resized);
   const factor = Math.min(width / resized.width, height / resized.height);
-  const shrinks = width * height > WHOLE_UP_TO_PIXELS ? SHRINKS : [];
+  const shrinks = width * height > EXACT_UP_TO_PIXELS ? SHRINKS : [];
   const shrink = shrinks.find((each) => factor >= 2 * each) ?? 1;
   const resize = { width: resized.width, height: resized.height, window, interpolation };
   const part = await turn(width * height, () => resizeJpegInThread(bytes, shrink, resize));
@@ -101,8 +99,8 @@ async function preprocess(opened: Sharp, header: ImageHeader, recipe: Preprocess
 
 /**
  * `preprocessImage` for an image that is already decoded. The pixels are the same, except for large JPEGs, which
- * `preprocessImage` shrinks while it decodes them (see `WHOLE_UP_TO_PIXELS`). Images of up to 2 megapixels are resized on
- * the calling thread, in up to 2 ms: not for the thread that answers requests.
+ * `preprocessImage` shrinks while it decodes them (see `EXACT_UP_TO_PIXELS`). Images of up to a megapixel are resized on
+ * the calling thread, in up to a millisecond: not for the thread that answers requests.
  */
 export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing): Promise<Uint8Array> {
   const resized = resizedTo(image, recipe);

@@ -31,8 +31,8 @@ export class JpegDecoder {
     const scan = this.#reader.scan();
     if (scan === undefined) throw new NotTaken('no scan');
     this.#scan = scan;
-    const { components, width, height } = this.header;
-    if (scan.components.length !== components.length) throw new NotTaken('several scans');
+    const { components, width, height, progressive } = this.header;
+    if (progressive || scan.components.length !== components.length) throw new NotTaken('several scans');
     this.width = Math.ceil(width / shrink);
     this.height = Math.ceil(height / shrink);
     this.#planes = planPlanes(this.header, this.#reader.quantization, shrink, plan);

@@ -1,8 +1,8 @@
 import { exifOrientation } from './exif-orientation.ts';
 import { type HuffmanTable, huffmanTable } from './huffman-table.ts';
 
-const [SOF0, SOF1, DHT, SOI, EOI, SOS, DQT, DRI, APP0, APP1, APP2, APP14] = [
-  0xc0, 0xc1, 0xc4, 0xd8, 0xd9, 0xda, 0xdb, 0xdd, 0xe0, 0xe1, 0xe2, 0xee,
+const [SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DRI, APP0, APP1, APP2, APP14] = [
+  0xc0, 0xc1, 0xc2, 0xc4, 0xd8, 0xd9, 0xda, 0xdb, 0xdd, 0xe0, 0xe1, 0xe2, 0xee,
 ] as const;
 const COEFFICIENTS = 64;
 /** libjpeg replicates rows and columns of smaller images in ways of its own. */
@@ -18,10 +18,12 @@ export interface Component {
   readonly quantization: number;
 }
 
-/** The header of a JPEG that `decodeJpeg` takes: upright, 8 bits, grey or YCbCr, sequential. */
+/** The header of an upright JPEG of 8 bits, grey or YCbCr. */
 export interface JpegHeader {
   readonly width: number;
   readonly height: number;
+  /** `decodeJpeg` takes others only. */
+  readonly progressive: boolean;
   readonly components: readonly Component[];
   readonly hasProfile: boolean;
 }
@@ -114,7 +116,7 @@ export class JpegReader {
   }
 
   #readSegment(marker: number, segment: Buffer): void {
-    if (marker === SOF0 || marker === SOF1) this.#readFrame(segment);
+    if (marker === SOF0 || marker === SOF1 || marker === SOF2) this.#readFrame(marker, segment);
     else if (marker === DHT) this.#readTables(segment);
     else if (marker === DQT) this.#readQuantization(segment);
     else if (marker === DRI) {
@@ -130,7 +132,7 @@ export class JpegReader {
     } else expect(marker >= APP0 && marker <= 0xfe && (marker <= 0xef || marker === 0xfe), `marker ${marker}`);
   }
 
-  #readFrame(segment: Buffer): void {
+  #readFrame(marker: number, segment: Buffer): void {
     expect(this.#header === undefined && segment.length >= 6, 'frame');
     const count = segment[5] ?? 0;
     expect(segment[0] === 8 && (count === 1 || count === 3) && segment.length === 6 + 3 * count, 'kind of frame');
@@ -149,7 +151,7 @@ export class JpegReader {
     expect(isUsual, 'sampling');
     const [height, width] = [segment.readUInt16BE(1), segment.readUInt16BE(3)];
     expect(width >= MIN_SIDE && height >= MIN_SIDE, 'size');
-    this.#header = { width, height, components };
+    this.#header = { width, height, progressive: marker === SOF2, components };
   }
 
   #readTables(segment: Buffer): void {
