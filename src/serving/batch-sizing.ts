@@ -8,8 +8,11 @@ export interface SessionKind {
 const FIRST_RUNS = 3;
 /** Runs of one kind and size that count; older ones are forgotten. */
 const KEPT_RUNS = 9;
-/** Runs, of all kinds and sizes, that say how fast the machine is now. */
-const RECENT_RUNS = 15;
+/**
+ * Runs, of all kinds and sizes, that say how fast the machine is now. When it becomes slower, more than half of them say
+ * so before half of the runs that count of one size do.
+ */
+const RECENT_RUNS = 5;
 /** Every so many batches another size is measured again; half a hundredth of the throughput goes into that. */
 const RETRY_SIZE_EVERY = 32;
 /**
