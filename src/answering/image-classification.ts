@@ -12,7 +12,9 @@ import type {
 } from '../registry/class-hierarchy.ts';
 import type { Label } from '../registry/manifest.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
+import type { Manifest } from '../registry/resolve-manifest.ts';
 import type { RuntimeName } from '../runtime/session.ts';
+import type { OutputRows } from '../serving/batcher.ts';
 import { type ImagePipeline, outputOf, type PipelineSteps, type UploadedImage } from './image-pipeline.ts';
 import { type RankedClass, topK } from './postprocess.ts';
 
@@ -53,7 +55,9 @@ export type ImageResult =
       readonly predictions: readonly Prediction[];
       /** With `hierarchy`: the most specific concept whose score passes the threshold; null when none does. */
       readonly concept?: BackedOffConcept | null;
-      /** Whether the best score is below the model's threshold; absent when the model has none. */
+      /** How unlike the training images it is: above 1 it shows none of the classes. Absent without a detector. */
+      readonly novelty?: number;
+      /** Whether it shows none of the classes; absent when the model cannot tell. */
       readonly unknown?: boolean;
       /** Findings about the file; mostly none. */
       readonly warnings: readonly ImageWarning[];
@@ -140,16 +144,17 @@ async function classifyImage(
     const { views, decodeMs, warnings } = await viewsOf(bytes, steps, manifest.preprocessing, request.tta).finally(
       release,
     );
-    const computed = await steps.computeViews(views, decodeMs, { outputs: ['probabilities'] });
+    const { novelty } = manifest.file;
+    const outputs = novelty === undefined ? (['probabilities'] as const) : (['probabilities', 'novelty'] as const);
+    const computed = await steps.computeViews(views, decodeMs, { outputs });
     const probabilities = meanOf(computed.outputs.map((outputs) => outputOf({ outputs }, 'probabilities')));
-    const { unknown_threshold: threshold } = manifest.file;
     const predictions = predictionsOf(probabilities, manifest.labels, request);
     return {
       filename,
       ...(hierarchy === undefined
         ? { predictions }
         : inHierarchy(predictions, hierarchy, hierarchy.scores(probabilities), request)),
-      ...(threshold !== undefined && { unknown: probabilities.every((score) => score < threshold) }),
+      ...isUnknown(computed.outputs, probabilities, manifest),
       warnings,
       timings: computed.timings,
     };
@@ -184,6 +189,24 @@ function meanOf(rows: readonly Float32Array[]): Float32Array {
   const [first = new Float32Array(), ...others] = rows;
   if (others.length === 0) return first;
   return first.map((value, index) => others.reduce((sum, row) => sum + (row[index] ?? 0), value) / rows.length);
+}
+
+/**
+ * An image is unknown when its novelty is above 1. Only versions from before there were detectors go by the best
+ * score.
+ */
+function isUnknown(
+  views: readonly OutputRows[],
+  probabilities: Float32Array,
+  { file }: Manifest,
+): { readonly novelty?: number; readonly unknown?: boolean } {
+  if (file.novelty !== undefined) {
+    const [novelty = 0] = meanOf(views.map((outputs) => outputOf({ outputs }, 'novelty')));
+    return { novelty, unknown: novelty > 1 };
+  }
+  const { unknown_threshold: threshold } = file;
+  if (threshold === undefined) return {};
+  return { unknown: probabilities.every((score) => score < threshold) };
 }
 
 function predictionsOf(

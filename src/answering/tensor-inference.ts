@@ -81,7 +81,8 @@ export class TensorInference {
 
   /**
    * Computes the outputs of all images, or fails as a whole.
-   * @throws AppError `invalid_request` when the pixels do not have the model's input size; `no_classifier` when
+   * @throws AppError `invalid_request` when the pixels do not have the model's input size, or the model has no detector
+   * and `novelty` is asked for; `no_classifier` when
    * `probabilities` or `logits` of a backbone alone are asked for; as classification otherwise
    */
   async infer(request: InferenceRequest): Promise<Inference> {
@@ -90,6 +91,7 @@ export class TensorInference {
     const model = registry.resolve(request.model);
     const offered = offeredOutputs(model);
     const missing = outputs.find((name) => !offered.includes(name));
+    if (missing === 'novelty') throw noDetector(model);
     if (missing !== undefined) throw noClasses(model, offered, missing);
     const computed =
       'pixels' in input
@@ -118,13 +120,22 @@ export class TensorInference {
       logits: [num_classes],
       features: [num_features],
       activations: converted?.activationShape ?? [-1, -1, -1],
+      novelty: [1],
     };
   }
 }
 
 /** The outputs that a model has: without labels, `probabilities` and `logits` mean nothing. */
 function offeredOutputs({ manifest }: ModelVersion): readonly OutputName[] {
-  return manifest.labels.length > 0 ? OUTPUT_NAMES : OUTPUT_NAMES.filter((name) => !CLASS_OUTPUTS.includes(name));
+  const names = manifest.file.novelty === undefined ? OUTPUT_NAMES.filter((name) => name !== 'novelty') : OUTPUT_NAMES;
+  return manifest.labels.length > 0 ? names : names.filter((name) => !CLASS_OUTPUTS.includes(name));
+}
+
+function noDetector({ name }: ModelVersion): AppError {
+  return new AppError(
+    'invalid_request',
+    `"${name}" has no output novelty: only models that were fine-tuned here have it`,
+  );
 }
 
 function noClasses({ name }: ModelVersion, offered: readonly OutputName[], missing: OutputName): AppError {

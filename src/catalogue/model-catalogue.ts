@@ -7,6 +7,7 @@ import { summarizeReport } from '../finetuning/report/report.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { ConceptGraph } from '../registry/concept-graph.ts';
+import type { ManifestDocument } from '../registry/manifest.ts';
 import {
   type ModelVersion,
   type RegisteredModel,
@@ -100,6 +101,7 @@ export class ModelCatalogue {
       classes: labels.map(({ label, synset }, index) => ({ index, label, synset })),
       accuracy: file.accuracy,
       training: file.training,
+      ...(file.novelty && { novelty: noveltyOf(file.novelty) }),
       unknown_threshold: file.unknown_threshold,
       provenance: file.provenance,
       ...(await this.#reportSummary(version)),
@@ -208,6 +210,11 @@ export class ModelCatalogue {
       parity: report === undefined ? { state: 'pending' } : { state: 'measured', ...report },
     };
   }
+}
+
+/** The detector in a card: its figures, without its file. */
+function noveltyOf({ file: _, sha256: __, ...figures }: NonNullable<ManifestDocument['novelty']>): JsonObject {
+  return figures;
 }
 
 /** The versions and aliases of a model. Without an alias for it, `production` is the version of the bare name. */

@@ -54,7 +54,7 @@ export const classify = defineCommand({
           bar.end();
           for (const [index, answer] of answers.entries()) {
             const name = slice[index]?.name ?? answer.image;
-            const { error, predictions, concept, unknown, warnings } = answer;
+            const { error, predictions, concept, unknown, novelty, warnings } = answer;
             const heading = `${answer.model}, version ${answer.version}`;
             if (heading !== used) terminal.line(heading);
             used = heading;
@@ -63,7 +63,7 @@ export const classify = defineCommand({
               failures += 1;
               terminal.line(`  ${error.message}`);
             }
-            if (unknown) terminal.line('  unknown: the model is not confident enough in any class');
+            if (unknown) terminal.line('  unknown: the image probably shows none of the classes');
             for (const { detail } of warnings) terminal.line(`  warning: ${detail}`);
             if (concept)
               terminal.line(
@@ -83,6 +83,7 @@ export const classify = defineCommand({
                     warnings,
                     ...(concept !== undefined && { concept }),
                     ...(unknown !== undefined && { unknown }),
+                    ...(novelty !== undefined && { novelty }),
                   }
                 : { error: { code: error.code, message: error.message } }),
             });

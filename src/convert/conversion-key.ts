@@ -16,8 +16,9 @@ export async function conversionKey(source: {
   readonly inputSize: readonly number[];
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  readonly noveltySha256?: string | undefined;
 }): Promise<string> {
-  const { weightsSha256, architecture, inputSize, mean, std } = source;
-  const parts = [await converterDigest(), weightsSha256, architecture, inputSize, mean, std];
+  const { weightsSha256, architecture, inputSize, mean, std, noveltySha256 = null } = source;
+  const parts = [await converterDigest(), weightsSha256, architecture, inputSize, mean, std, noveltySha256];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -24,6 +24,7 @@ import { foldBatchNorm } from './graph/fold-batch-norm.ts';
 import type { Graph } from './graph/graph.ts';
 import type { Pair } from './graph/windows.ts';
 import { buildNetwork, parseArchitecture } from './network.ts';
+import { attachNovelty, type NoveltyTensors, withNovelty } from './transfer/novelty.ts';
 
 const MODEL_FILE = 'model.onnx';
 const EXPLANATION_FILE = 'explanation.onnx';
@@ -43,6 +44,8 @@ export interface ConversionSource {
   readonly numClasses?: number;
   /** Element type of the kernels of the TF.js model. Default: float32. */
   readonly tfjsStorage?: WeightStorage;
+  /** The file of a detector, which gives the model the output `novelty`. */
+  readonly noveltyPath?: string;
 }
 
 export interface ConversionProgress {
@@ -63,11 +66,18 @@ export async function convertModel(
   onProgress: (progress: ConversionProgress) => void = () => {},
 ): Promise<Conversion> {
   const onnx = parseOnnxArchitecture(source.architecture);
-  if (onnx !== undefined) return await produce(outDir, (folder) => writeWrapped(source, onnx, folder, onProgress));
+  if (onnx !== undefined) {
+    const convert = (detector?: NoveltyTensors) =>
+      produce(outDir, (folder) => writeWrapped(source, onnx, detector, folder, onProgress));
+    return await (source.noveltyPath === undefined ? convert() : withNovelty(source.noveltyPath, convert));
+  }
   const architecture = parseArchitecture(source.architecture);
   const weights = await SafetensorsFile.open(source.weightsPath);
   try {
-    return await convertGraph(buildNetwork(architecture, weights, source), outDir, source.tfjsStorage, onProgress);
+    const graph = buildNetwork(architecture, weights, source);
+    const convert = (complete: Graph) => convertGraph(complete, outDir, source.tfjsStorage, onProgress);
+    if (source.noveltyPath === undefined) return await convert(graph);
+    return await withNovelty(source.noveltyPath, (detector) => convert(attachNovelty(graph, detector)));
   } finally {
     await weights.close();
   }
@@ -128,11 +138,12 @@ async function writeFormats(
 async function writeWrapped(
   source: ConversionSource,
   hints: OnnxHints,
+  novelty: NoveltyTensors | undefined,
   folder: string,
   onProgress: (progress: ConversionProgress) => void,
 ): Promise<ConversionRecord> {
   const { architecture, files, explanation } = await writeWrappedOnnx(
-    { ...source, hints },
+    { ...source, hints, novelty },
     join(folder, MODEL_FILE),
     join(folder, EXPLANATION_FILE),
     (fraction) => onProgress({ format: 'onnx', fraction }),

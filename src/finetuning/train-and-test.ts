@@ -9,6 +9,7 @@ import type { SearchResult } from './head/hyperparameter-search.ts';
 import type { Hyperparameters } from './head/hyperparameters.ts';
 import { selectModel } from './head/model-selection.ts';
 import { type TestResult, testHead } from './head/test-result.ts';
+import { type TrainedDetector, trainDetector } from './novelty/train-detector.ts';
 import type { TrainingProgress } from './training-progress.ts';
 
 /** A head, how it was trained, and its test result. */
@@ -23,6 +24,8 @@ export interface TrainedHead {
   readonly test: TestResult | undefined;
   /** Undefined when no search was asked for. */
   readonly search: SearchResult | undefined;
+  /** Tells images that show none of the classes. */
+  readonly novelty: TrainedDetector;
 }
 
 /**
@@ -68,6 +71,7 @@ export async function trainAndTest(
     },
     hyperparameters,
   );
+  const novelty = await trainDetector(tf, { features, classes, hyperparameters, layers: head.layers });
   const isTested = features.test.labels.length > 0;
   return {
     reads: features.layers,
@@ -76,6 +80,7 @@ export async function trainAndTest(
     head,
     test: isTested ? testHead(tf, head, { read: features, offered }, classes) : undefined,
     search,
+    novelty,
   };
 }
 

@@ -109,7 +109,7 @@ function inspectAndExtract(task: TrainingTask, source: ImageSource, onProgress: 
     const preflight = await inspect(task, source, extraction, onProgress);
     const corrupted = task.options.corruptions ? await corrupt(preflight, source, extraction, onProgress) : undefined;
     const timer = phaseTimer();
-    const features = await extractFeatures(preflight.images, source, extraction, {
+    const features = await extractFeatures(preflight, source, extraction, {
       concurrency: IN_FLIGHT,
       onProgress: (done, total) => {
         onProgress({ phase: 'augmenting', done, total, kept: extraction.kept, ...timer(done, total) });

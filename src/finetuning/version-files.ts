@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { digestFile } from '../common/file-digest.ts';
 import { writeFineTuned } from '../convert/transfer/fine-tuned.ts';
+import { writeNovelty } from '../convert/transfer/novelty.ts';
 import type { HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import { type Label, type ManifestFile, manifestSchema } from '../registry/manifest.ts';
 import type { Preflight } from './dataset/preflight.ts';
+import { noveltyFigures } from './novelty/figures.ts';
 import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from './report/files.ts';
 import { renderReport } from './report/page/page.ts';
 import { buildTrainingReport, summarizeReport } from './report/report.ts';
@@ -15,6 +17,8 @@ import type { TrainingResult, TrainingTask } from './training-messages.ts';
 
 /** Names of the weights file by format, which is that of the backbone. */
 const WEIGHTS_FILES = { safetensors: 'weights.safetensors', onnx: 'weights.onnx' } as const;
+/** The detector of unknown images. */
+const NOVELTY_FILE = 'novelty.safetensors';
 
 /** Input of `writeVersion`. */
 export interface VersionParts {
@@ -59,6 +63,8 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     { backbone: `${backbone.name}@${backbone.version}` },
   );
   const { sha256, size } = await digestFile(weightsPath);
+  const noveltyPath = join(versionDir, NOVELTY_FILE);
+  await writeNovelty({ ...trained.novelty.detector, layers: trained.layers.length }, noveltyPath);
   const report = reportOf(parts);
   const headParameters = trained.layers.reduce((sum, { weight, bias }) => sum + weight.length + bias.length, 0);
   const manifest: ManifestFile = {
@@ -72,7 +78,7 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     parameters: base.parameters - base.num_classes * (base.num_features + 1) + headParameters,
     labels: preflight.classes.map((label, index) => labelOf(label, preflight.synsets[index])),
     icc: backbone.preprocessing.icc,
-    unknown_threshold: trained.head.unknown.threshold,
+    novelty: { file: NOVELTY_FILE, sha256: (await digestFile(noveltyPath)).sha256, ...noveltyFigures(trained.novelty) },
     training: z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(options))),
     accuracy:
       report.test === null
@@ -130,6 +136,7 @@ function reportOf({
       layers: reads,
     },
     test,
+    novelty: trained.novelty,
     hierarchy,
     ...(current !== undefined &&
       currentAccuracy !== undefined && {

@@ -79,8 +79,10 @@ export interface ImageAnswer {
    * where no breed is probable enough.
    */
   readonly concept?: NamedConcept | null;
-  /** True when the model is less sure than the threshold that its training found; absent when it has none. */
+  /** True when the image shows none of the classes, as its features say; absent when the model cannot tell. */
   readonly unknown?: boolean;
+  /** How unlike the training images it is; above 1 it is unknown. Absent when the model has no detector. */
+  readonly novelty?: number;
   /** What is odd about the file although it could be read, such as a JPEG that ends early. */
   readonly warnings: readonly { readonly code: string; readonly detail: string }[];
   /** Why there is no answer; the other images are not affected. */
@@ -137,7 +139,7 @@ export async function readImage(image: ImageInput, index: number): Promise<Named
 export function answerOf(image: string, model: { name: string; version: number }, result: ImageResult): ImageAnswer {
   const { name, version } = model;
   if ('error' in result) return { image, model: name, version, predictions: [], warnings: [], error: result.error };
-  const { predictions, concept, unknown, warnings } = result;
+  const { predictions, concept, unknown, novelty, warnings } = result;
   return {
     image,
     model: name,
@@ -146,6 +148,7 @@ export function answerOf(image: string, model: { name: string; version: number }
     warnings,
     ...(concept !== undefined && { concept }),
     ...(unknown !== undefined && { unknown }),
+    ...(novelty !== undefined && { novelty }),
   };
 }
 

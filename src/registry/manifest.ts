@@ -9,11 +9,31 @@ const count = z.number().int().positive();
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 const colour = z.number().int().min(0).max(255);
 const percent = z.number().min(0).max(100);
+const share = z.number().min(0).max(1);
 
 /** A WordNet 3.0 noun by its offset. */
 export const synsetSchema = z.string().regex(/^n\d{8}$/, 'a WordNet noun such as n02099601');
 
 export const labelSchema = z.object({ label: z.string().min(1), synset: synsetSchema.optional() });
+
+const separationSchema = z.strictObject({
+  /** Area under the ROC curve. */
+  auroc: share,
+  /** Share of the images of other things that are accepted where 95 % of the images of the classes are. */
+  false_positives: share,
+});
+
+/** A file with a detector, and how it does beside the highest probability (`softmax`) on the same images. */
+const noveltySchema = z.strictObject({
+  file: z.string().regex(/^[A-Za-z0-9][\w.-]{0,127}$/, 'a plain file name'),
+  sha256: sha256Schema,
+  /** Share of held-out images of the classes that are not unknown to it. */
+  accepted: share.optional(),
+  /** Where the unknown images come from: a class left out of the training at a time, or images of other things. */
+  measured_on: z.enum(['left_out_classes', 'unknown_images']).optional(),
+  detector: separationSchema.optional(),
+  softmax: separationSchema.optional(),
+});
 
 /** One class of a model. Its index is its position in the list of labels. */
 export type Label = z.output<typeof labelSchema>;
@@ -71,7 +91,9 @@ export const manifestSchema = z.strictObject({
       }),
     )
     .default([]),
-  /** Fine-tuned models only: a prediction with a lower probability is `unknown`. */
+  /** The detector of images that show none of the classes; the model then has the output `novelty`. */
+  novelty: noveltySchema.optional(),
+  /** Only without a detector, as in versions from before there was one: a lower probability is `unknown`. */
   unknown_threshold: z.number().min(0).max(1).optional(),
   /** What is needed to make the model again. */
   provenance: z.record(z.string(), z.string()).optional(),

@@ -11,6 +11,8 @@ export interface ModelVersion {
   readonly manifest: Manifest;
   /** The weights; their SHA-256 is that of the manifest. */
   readonly weightsPath: string;
+  /** The detector of unknown images; absent when the model has none. */
+  readonly noveltyPath?: string;
 }
 
 /** A model and its versions. */

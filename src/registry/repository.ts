@@ -92,7 +92,10 @@ export class Repository {
     const manifest = parseManifest(text, labels);
     if (manifest.name !== name) throw new Error(`name: "${manifest.name}", but in the store it is "${name}"`);
     const weightsPath = await this.#store.localFile(name, version, manifest.file.weights.file);
-    return { name, version, manifest, weightsPath };
+    const { novelty } = manifest.file;
+    if (novelty === undefined) return { name, version, manifest, weightsPath };
+    const noveltyPath = await this.#store.localFile(name, version, novelty.file);
+    return { name, version, manifest, weightsPath, noveltyPath };
   }
 }
 

@@ -6,7 +6,9 @@ import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts
  * `probabilities` and `logits` `[n, classes]`, `features` `[n, features]` (the input of the last dense layer) and
  * `activations` `[n, height, width, channels]` (the output of the last convolution).
  */
-export const OUTPUT_NAMES = ['probabilities', 'logits', 'features', 'activations'] as const;
+export const CLASSIFIER_OUTPUTS = ['probabilities', 'logits', 'features', 'activations'] as const;
+/** All outputs: models with a detector also have `novelty` `[n, 1]`, above 1 for images that show none of the classes. */
+export const OUTPUT_NAMES = [...CLASSIFIER_OUTPUTS, 'novelty'] as const;
 export type OutputName = (typeof OUTPUT_NAMES)[number];
 /**
  * The outputs of a session. `explanation` says where the picture shows a class; it needs `SessionSource.explanation`.

@@ -31,7 +31,9 @@ export async function openTfjsSession({ path, threads, backend: wanted }: Sessio
       requireFittingPixels(pixels, inputShape);
       const asked = outputs.map((output) => {
         if (output === 'explanation') throw new Error('explanations are computed by the ONNX model only');
-        return names[output];
+        const name = names.get(output);
+        if (name === undefined) throw new Error(`the TF.js model has no output ${output}`);
+        return name;
       });
       const results = tf.tidy(() => execute(tf, model, pixels, asked));
       try {
@@ -68,20 +70,14 @@ function pixelShape({ inputs: [input] }: LayersModel): number[] {
   return shape.map(Number);
 }
 
-/** The tensor of each output. The converter names the layers after the outputs. */
-function tensorNames({ outputs, outputNames }: LayersModel): Record<OutputName, string> {
-  const nameOf = (output: OutputName): string => {
-    const tensor = outputs[outputNames.indexOf(output)];
-    if (tensor === undefined) throw new Error(`the TF.js model has outputs ${outputNames.join(', ')} but no ${output}`);
-    return tensor.name;
-  };
-  const [probabilities, logits, features, activations] = OUTPUT_NAMES;
-  return {
-    probabilities: nameOf(probabilities),
-    logits: nameOf(logits),
-    features: nameOf(features),
-    activations: nameOf(activations),
-  };
+/** The tensor of each output that the model has. The converter names the layers after the outputs. */
+function tensorNames({ outputs, outputNames }: LayersModel): ReadonlyMap<OutputName, string> {
+  return new Map(
+    OUTPUT_NAMES.flatMap((output) => {
+      const tensor = outputs[outputNames.indexOf(output)];
+      return tensor === undefined ? [] : [[output, tensor.name] as const];
+    }),
+  );
 }
 
 const modelSchema = z.object({

@@ -165,7 +165,8 @@ export class ConversionCache {
 
   async #run(model: ModelVersion, source: ConversionSource, outDir: string): Promise<ConversionResult> {
     const start = performance.now();
-    const task = { source, sha256: model.manifest.file.weights.sha256, outDir };
+    const { weights, novelty } = model.manifest.file;
+    const task = { source, sha256: weights.sha256, noveltySha256: novelty?.sha256, outDir };
     const result = await runConversion(task, this.#progressLog(model.name));
     const ms = Math.round(performance.now() - start);
     if (result.converted) this.#logger.info({ model: model.name, ms }, 'converted');
@@ -207,7 +208,7 @@ export class ConversionCache {
   }
 }
 
-function sourceOf({ weightsPath, manifest: { file, preprocessing } }: ModelVersion): ConversionSource {
+function sourceOf({ weightsPath, noveltyPath, manifest: { file, preprocessing } }: ModelVersion): ConversionSource {
   return {
     weightsPath,
     architecture: file.architecture,
@@ -215,9 +216,11 @@ function sourceOf({ weightsPath, manifest: { file, preprocessing } }: ModelVersi
     mean: file.mean,
     std: file.std,
     numClasses: file.num_classes,
+    ...(noveltyPath !== undefined && { noveltyPath }),
   };
 }
 
 function keyOf({ manifest }: ModelVersion, source: ConversionSource): Promise<string> {
-  return conversionKey({ ...source, weightsSha256: manifest.file.weights.sha256 });
+  const { weights, novelty } = manifest.file;
+  return conversionKey({ ...source, weightsSha256: weights.sha256, noveltySha256: novelty?.sha256 });
 }

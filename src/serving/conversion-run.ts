@@ -11,6 +11,8 @@ export interface ConversionTask {
   readonly source: ConversionSource;
   /** The SHA-256 that the weights must have. */
   readonly sha256: string;
+  /** The SHA-256 that the detector must have, if there is one. */
+  readonly noveltySha256?: string | undefined;
   readonly outDir: string;
 }
 

@@ -7,7 +7,10 @@ import { elementCount, type Tensor } from '../../src/common/tensor.ts';
 import { OUTPUT_NAMES, type OutputName } from '../../src/runtime/session.ts';
 
 /** Outputs of emitted models, run without any code of `src/runtime`. */
-export type Answers = Readonly<Record<OutputName, Tensor>>;
+export type Answers = Readonly<Record<Exclude<OutputName, 'novelty'>, Tensor>> & {
+  /** `[n, 1]`, of models with a detector. */
+  readonly novelty?: Tensor;
+};
 type Input = Tensor<Uint8Array> | Tensor<Float32Array>;
 
 /** Runs an ONNX model on bytes or floats. */
@@ -20,7 +23,8 @@ export async function runOnnx(path: string, input: Input): Promise<Answers> {
   const results = await session.run({ pixels: feed });
   const answers = answersOf((name) => {
     const result = results[name];
-    if (!(result?.data instanceof Float32Array)) throw new Error(`no float output "${name}"`);
+    if (result === undefined) return undefined;
+    if (!(result.data instanceof Float32Array)) throw new Error(`no float output "${name}"`);
     return { data: result.data, shape: result.dims };
   });
   await session.release();
@@ -35,8 +39,9 @@ export async function runTfjs(path: string, input: Input): Promise<Answers> {
   if (!Array.isArray(outputs)) throw new Error('the model has only one output');
   const answers = answersOf((name) => {
     const output = outputs[model.outputNames.indexOf(name)];
-    const data = output?.dataSync();
-    if (output === undefined || !(data instanceof Float32Array)) throw new Error(`no float output "${name}"`);
+    if (output === undefined) return undefined;
+    const data = output.dataSync();
+    if (!(data instanceof Float32Array)) throw new Error(`no float output "${name}"`);
     return { data: data.slice(), shape: output.shape };
   });
   tf.dispose([x, outputs]);
@@ -65,10 +70,10 @@ async function readArtifacts(path: string): Promise<tf.io.ModelArtifacts> {
   };
 }
 
-function answersOf(read: (name: OutputName) => Tensor): Answers {
-  const [probabilities, logits, features, activations] = OUTPUT_NAMES.map(read);
+function answersOf(read: (name: OutputName) => Tensor | undefined): Answers {
+  const [probabilities, logits, features, activations, novelty] = OUTPUT_NAMES.map(read);
   if (!probabilities || !logits || !features || !activations) throw new Error('an output is missing');
-  return { probabilities, logits, features, activations };
+  return { probabilities, logits, features, activations, ...(novelty && { novelty }) };
 }
 
 function fourSizes(shape: readonly number[]): [number, number, number, number] {

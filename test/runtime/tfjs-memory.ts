@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { OUTPUT_NAMES, type TensorFlowBackend } from '../../src/runtime/session.ts';
+import { CLASSIFIER_OUTPUTS, type TensorFlowBackend } from '../../src/runtime/session.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { openTfjsSession } from '../../src/runtime/tfjs.ts';
 import { plainImage, writeColourModel } from '../colour-model.ts';
@@ -18,7 +18,7 @@ export function describeMemory(backend: TensorFlowBackend): void {
       const session = await openTfjsSession({ runtime: 'tfjs', path, threads: 1, backend });
       const loaded = tf.memory().numTensors;
       const image = { data: plainImage([1, 2, 3]), shape: [1, 4, 4, 3] };
-      for (let run = 0; run < 3; run += 1) await session.run(image, OUTPUT_NAMES);
+      for (let run = 0; run < 3; run += 1) await session.run(image, CLASSIFIER_OUTPUTS);
       await session.run(image, ['features']);
       await expect(session.run({ ...image, shape: [1] }, ['logits'])).rejects.toThrow();
       expect(tf.memory().numTensors).toBe(loaded);

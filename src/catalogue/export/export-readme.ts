@@ -13,18 +13,23 @@ export function exportReadme(
   const [height, width] = preprocessing.inputSize;
   const image = `${height}, ${width}, 3]`;
   const { howToRun, holds } = exportDefinition(format);
-  const threshold =
-    file.unknown_threshold === undefined
-      ? ''
-      : `\nUnknown     When the highest probability is below ${file.unknown_threshold}, the image shows none of the classes.\n`;
+  const unknown = unknownRule(file, holds);
   return `${file.title}
 ${name}, version ${version}. License: ${file.license}.
 
 ${howToRun(`[1, ${image}`)}${parity === undefined ? '' : quantizationNote(parity)}
 ${holds === 'network' ? networkInterface(file, image) : layerInterface(file, image)}Classes     labels.txt has the name of class i in line i + 1; labels.json has WordNet synsets in addition.
-${threshold}
+${unknown}
 card.json describes the training and the accuracy of the model.
 `;
+}
+
+function unknownRule(file: ManifestFile, holds: 'network' | 'weights'): string {
+  if (file.novelty !== undefined && holds === 'network') {
+    return '\nUnknown     When the output "novelty" [n, 1] is above 1, the image shows none of the classes.\n';
+  }
+  if (file.unknown_threshold === undefined) return '';
+  return `\nUnknown     When the highest probability is below ${file.unknown_threshold}, the image shows none of the classes.\n`;
 }
 
 function networkInterface(file: ManifestFile, image: string): string {

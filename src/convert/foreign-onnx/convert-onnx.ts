@@ -3,6 +3,7 @@ import { ConversionError } from '../conversion-error.ts';
 import type { WrittenFile } from '../formats/file-sink.ts';
 import { type OnnxFile, readOnnxFile } from '../formats/onnx/reader.ts';
 import { writeOnnxFile } from '../formats/onnx/writer.ts';
+import type { NoveltyTensors } from '../transfer/novelty.ts';
 import { classCount, isComplete, type OnnxArchitecture, type OnnxHints } from './architecture.ts';
 import { type DescribeOptions, describeOnnx } from './describe.ts';
 import { writeForeignExplanation } from './explain-onnx.ts';
@@ -12,6 +13,8 @@ import { wrapOnnx } from './wrap.ts';
 export interface ForeignModel extends DescribeOptions {
   readonly weightsPath: string;
   readonly hints: OnnxHints;
+  /** Gives the wrapped model the output `novelty`. */
+  readonly novelty?: NoveltyTensors | undefined;
 }
 
 /** Completes the description of a model. @param folder for temporary models */

@@ -1,15 +1,18 @@
 import { ConversionError } from '../conversion-error.ts';
+import { weightTensor } from '../formats/onnx/emitter.ts';
 import { constantTensor, valueInfo } from '../formats/onnx/nodes.ts';
 import { DATA_TYPE, type GraphProto, type ModelProto } from '../formats/onnx/proto.ts';
 import type { OnnxFile } from '../formats/onnx/reader.ts';
 import type { WritableTensor } from '../formats/onnx/writer.ts';
 import type { Pair } from '../graph/windows.ts';
+import type { NoveltyTensors } from '../transfer/novelty.ts';
 import { activationShape, classCount, featureSize, type OnnxArchitecture } from './architecture.ts';
 import { withoutFixedBatch } from './batch.ts';
 import { joined } from './chain.ts';
 import { GraphView, valuesRead } from './graph-view.ts';
 import { findInput, requireSize } from './input.ts';
 import { renamesOf, renameValues, unusedPrefix } from './naming.ts';
+import { foreignNovelty } from './novelty.ts';
 import { directOutputs, toOutputs } from './outputs.ts';
 import { fromPixels, type Scaling } from './pixels.ts';
 
@@ -19,6 +22,7 @@ const LEAST_IR_VERSION = 4;
 /** How images are converted to the input of the model. */
 export interface WrapOptions extends Scaling {
   readonly inputSize: Pair;
+  readonly novelty?: NoveltyTensors | undefined;
 }
 
 /** The arguments of `writeOnnxFile`. */
@@ -62,6 +66,7 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
     { ...body, nodes: body.nodes.map((node) => renameValues(node, renames)) },
     toOutputs(architecture, prefix, rename),
   );
+  const novelty = options.novelty && foreignNovelty(options.novelty, view, architecture, rename);
   const read = new Set(nodes.flatMap(valuesRead));
   const tensors = file.tensors.map((tensor) => ({
     ...tensor,
@@ -72,17 +77,21 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
     model: modelFields(file),
     graph: {
       name: 'classifier',
-      nodes,
-      initializers: constants.map(constantTensor),
+      nodes: [...nodes, ...(novelty?.nodes ?? [])],
+      initializers: [...constants, ...(novelty?.constants ?? [])].map(constantTensor),
       inputs: [valueInfo('pixels', [...options.inputSize, 3], DATA_TYPE.uint8, maxBatch)],
       outputs: [
         valueInfo('probabilities', [classCount(architecture)], DATA_TYPE.float, maxBatch),
         valueInfo('logits', [classCount(architecture)], DATA_TYPE.float, maxBatch),
         valueInfo('features', [featureSize(architecture)], DATA_TYPE.float, maxBatch),
         valueInfo('activations', activationShape(architecture), DATA_TYPE.float, maxBatch),
+        ...(novelty === undefined ? [] : [valueInfo('novelty', [1], DATA_TYPE.float, maxBatch)]),
       ],
     },
-    tensors: tensors.filter(({ proto }) => read.has(proto.name)),
+    tensors: [
+      ...tensors.filter(({ proto }) => read.has(proto.name)),
+      ...[...(novelty?.weights.values() ?? [])].map(weightTensor),
+    ],
   };
 }
 

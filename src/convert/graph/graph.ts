@@ -10,6 +10,8 @@ export interface GraphOutputs {
   readonly features: VectorNode;
   /** The map of the last convolution, which is the input of the final pooling. */
   readonly activations: MapNode;
+  /** How unlike the training images an image is, `[1]`: above 1 it is unknown. Absent without a detector. */
+  readonly novelty?: VectorNode;
 }
 
 /** A classifier: its outputs and all their dependencies. */

@@ -56,7 +56,11 @@ export type Operation =
   | { readonly kind: 'concat' }
   | { readonly kind: 'flatten' }
   | { readonly kind: 'dense'; readonly weight: Weight; readonly bias: Weight | undefined }
-  | { readonly kind: 'softmax' };
+  | { readonly kind: 'softmax' }
+  /** `(x - mean) / sqrt(variance + epsilon)` with mean and variance over the values of a vector (Ba et al. 2016). */
+  | { readonly kind: 'layer_norm'; readonly epsilon: number }
+  /** The largest value of a vector. */
+  | { readonly kind: 'max' };
 
 /** The operation of one kind. */
 export type OperationOf<K extends Operation['kind']> = Extract<Operation, { readonly kind: K }>;
@@ -292,6 +296,14 @@ export function dense(name: string, x: VectorNode, options: { weight: Weight; bi
 
 export function softmax(name: string, x: VectorNode): VectorNode {
   return { name, operation: { kind: 'softmax' }, inputs: [x], shape: x.shape };
+}
+
+export function layerNorm(name: string, x: VectorNode, epsilon: number): VectorNode {
+  return { name, operation: { kind: 'layer_norm', epsilon }, inputs: [x], shape: x.shape };
+}
+
+export function max(name: string, x: VectorNode): VectorNode {
+  return { name, operation: { kind: 'max' }, inputs: [x], shape: vector(1) };
 }
 
 function map(height: number, width: number, channels: number): MapShape {

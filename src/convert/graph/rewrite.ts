@@ -17,12 +17,13 @@ export function rewrite(graph: Graph, rule: Rule): Graph {
     const moved = inputs.some((input, index) => input !== node.inputs[index]) ? { ...node, inputs } : node;
     replaced.set(node, rule(moved, node));
   }
-  const { probabilities, logits, features, activations } = graph.outputs;
+  const { probabilities, logits, features, activations, novelty } = graph.outputs;
   return createGraph(replacement(graph.input), {
     probabilities: replacement<VectorNode>(probabilities),
     logits: replacement<VectorNode>(logits),
     features: replacement<VectorNode>(features),
     activations: replacement<MapNode>(activations),
+    ...(novelty !== undefined && { novelty: replacement<VectorNode>(novelty) }),
   });
 }
 

@@ -27,6 +27,7 @@ export interface Findings {
   readonly concepts: readonly ClassConcept[];
   readonly inspected: readonly InspectedImage[];
   readonly images: readonly DatasetImage[];
+  readonly negatives: readonly DatasetImage[];
   readonly unreadable: readonly UnreadableImage[];
   readonly duplicates: Duplicates<InspectedImage>;
   readonly split: SplitOptions;
@@ -36,7 +37,7 @@ export interface Findings {
 
 /** Builds the report of the inspection of a data set. */
 export function buildPreflightReport(findings: Findings): PreflightReport {
-  const { dataset, concepts, inspected, images, unreadable, duplicates, split, inputSize } = findings;
+  const { dataset, concepts, inspected, images, negatives, unreadable, duplicates, split, inputSize } = findings;
   const classes = countByClass(dataset.classes, images).map((counts, index) => ({
     ...counts,
     ...reportedConcept(concepts[index]),
@@ -52,10 +53,11 @@ export function buildPreflightReport(findings: Findings): PreflightReport {
       `stops, ${splits.test} are for the test`,
     classes,
     images: {
-      labelled: dataset.files.length,
+      labelled: dataset.files.length + dataset.negatives.length,
       unreadable: unreadable.length,
-      left_out: inspected.length - images.length,
+      left_out: dataset.files.length + dataset.negatives.length - unreadable.length - images.length - negatives.length,
       used: images.length,
+      ...(negatives.length > 0 && { negative: negatives.length }),
       ...splits,
     },
     imbalance: smallest === 0 ? null : Math.round((Math.max(...sizes) / smallest) * 100) / 100,

@@ -1,6 +1,7 @@
 import {
   type DatasetWarning,
   isImage,
+  isNegative,
   type LabelledFile,
   type LabelledImages,
   labelText,
@@ -162,7 +163,7 @@ function labelBySplits(folders: ReadonlyMap<string, readonly FiledImage[]>, spli
   const warnings: DatasetWarning[] = [];
   for (const part of parts) {
     // Keras asks for a folder even around images without labels.
-    const isPlaceholder = (label: string) => meansUnknown(label) && !trained.has(label);
+    const isPlaceholder = (label: string) => meansUnknown(label) && !isNegative(label) && !trained.has(label);
     const withLabel = part.labelled.filter(({ label }) => !isPlaceholder(label));
     labelled.push(...withLabel);
     unlabelled.push(...part.unlabelled, ...part.labelled.filter(({ label }) => isPlaceholder(label)));

@@ -72,6 +72,17 @@ export function meansUnlabelled(name: string): boolean {
   return /^[\W_]*(?:un|non?t?[\W_]*)label(?:l?ed|s)?(?:[\W_]*(?:data|images?|photos?|pics))?[\W_]*$/i.test(name);
 }
 
+/**
+ * Whether a label says that its images show none of the classes: they judge and tune the detector of unknown images and
+ * are never a class.
+ */
+export function isNegative(label: string): boolean {
+  return label.toLowerCase() === NEGATIVE_LABEL;
+}
+
+/** The label of images that show none of the classes. */
+export const NEGATIVE_LABEL = '_unknown';
+
 /** Whether the name of a class says that its images show something else, or that their class is not known. */
 export function meansUnknown(name: string): boolean {
   return /^[\W_]*(?:unknowns?|unclassified|unsorted|uncategori[sz]ed|dummy|undefined|background|background_google|others?|misc)[\W_]*$/i.test(

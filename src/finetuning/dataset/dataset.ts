@@ -2,7 +2,14 @@ import { stat } from 'node:fs/promises';
 import { AppError } from '../../common/errors.ts';
 import { openArchive } from './archive.ts';
 import { withClassNames } from './class-names.ts';
-import { LAYOUT_HELP, type LabelledImages, systemFileReason, type UnusedFile } from './dataset-layout.ts';
+import {
+  isNegative,
+  LAYOUT_HELP,
+  type LabelledFile,
+  type LabelledImages,
+  systemFileReason,
+  type UnusedFile,
+} from './dataset-layout.ts';
 import { openFolder } from './folder.ts';
 import { filesNotRead } from './foreign-dataset.ts';
 import type { ImageSource, SourceFile } from './image-source.ts';
@@ -16,6 +23,8 @@ import type { TextEncoding } from './text-encoding.ts';
 export interface Dataset extends LabelledImages {
   /** Display names of the classes, sorted; a class's index is its position. */
   readonly classes: readonly string[];
+  /** Images that show none of the classes: those that are labelled `_unknown`. */
+  readonly negatives: readonly LabelledFile[];
 }
 
 /**
@@ -35,7 +44,7 @@ export async function openImageSource(path: string, encoding?: TextEncoding): Pr
 /**
  * Determines label and split of every image of a source. Tried in this order: tables of labels; `train`, `val` and
  * `test` folders, in any usual spelling, with a folder per class in each; a folder per class; the names of the files.
- * Folders that only wrap the others are stripped. Images deeper in the folder of a class belong to the class.
+ * Images labelled `_unknown` are set apart. Folders that only wrap the others are stripped. Images deeper in the folder of a class belong to the class.
  * @param encoding that of tables that are not Unicode; detected when it is not given
  * @throws AppError `dataset_layout` when no image gets a label or the table cannot be read; it says what would be right
  */
@@ -65,11 +74,13 @@ export async function readDataset(source: ImageSource, encoding?: TextEncoding):
       },
     );
   }
-  const classes = [...new Set(labelled.files.map(({ label }) => label))].sort();
+  const files = labelled.files.filter(({ label }) => !isNegative(label));
+  const classes = [...new Set(files.map(({ label }) => label))].sort();
   return {
     layout: labelled.layout,
-    files: labelled.files,
+    files,
     classes,
+    negatives: labelled.files.filter(({ label }) => isNegative(label)),
     unused,
     missing: labelled.missing,
     ...(labelled.synsets && { synsets: labelled.synsets }),

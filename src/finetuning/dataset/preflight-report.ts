@@ -58,6 +58,8 @@ export interface PreflightReport {
     /** Readable, but with several labels or in several splits. */
     readonly left_out: number;
     readonly used: number;
+    /** Images labelled `_unknown`, which show none of the classes; absent when there are none. */
+    readonly negative?: number;
   } & Readonly<Record<Split, number>>;
   /** Images of the largest class divided by those of the smallest; null when a class has none. */
   readonly imbalance: number | null;

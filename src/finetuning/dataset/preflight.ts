@@ -5,7 +5,7 @@ import type { ConceptGraph } from '../../registry/concept-graph.ts';
 import { buildPreflightReport } from './build-preflight-report.ts';
 import { classConcepts } from './class-synsets.ts';
 import type { Dataset } from './dataset.ts';
-import type { LabelledFile } from './dataset-layout.ts';
+import { isNegative, type LabelledFile, NEGATIVE_LABEL } from './dataset-layout.ts';
 import { refuseTooFewImages } from './dataset-size.ts';
 import { assignSplits, type SplitOptions } from './dataset-split.ts';
 import { duplicatesOf } from './duplicates.ts';
@@ -41,6 +41,8 @@ export interface Preflight {
   readonly graph: ConceptGraph;
   /** Sorted by name. */
   readonly images: readonly DatasetImage[];
+  /** Images that show none of the classes, with their splits; their class index is -1. */
+  readonly negatives: readonly DatasetImage[];
   /** SHA-256 over label, split and pixels of every image, in hex: it does not depend on how the set is packed. */
   readonly datasetDigest: string;
   readonly report: PreflightReport;
@@ -62,7 +64,9 @@ export async function runPreflight(
   source: ImageSource,
   options: PreflightOptions,
 ): Promise<Preflight> {
-  const { inspected, unreadable } = await inspectAll(dataset.files, source, options);
+  const all = await inspectAll([...dataset.files, ...dataset.negatives], source, options);
+  const { unreadable } = all;
+  const inspected = all.inspected.filter(({ label }) => !isNegative(label));
   const duplicates = duplicatesOf(inspected);
   const usable = inspected.filter((image) => !duplicates.excluded.has(image));
   const splits = assignSplits(
@@ -77,6 +81,7 @@ export async function runPreflight(
       classIndex: classIndex.get(image.label) ?? 0,
     }),
   );
+  const negatives = negativesAmong(all.inspected, inspected, options.split);
   const { split, inputSize } = options;
   const given = { option: options.synsets, table: dataset.synsets ?? new Map() };
   const concepts = classConcepts(dataset.classes, given, options.graph);
@@ -85,6 +90,7 @@ export async function runPreflight(
     concepts,
     inspected,
     images,
+    negatives,
     unreadable,
     duplicates,
     split,
@@ -92,7 +98,30 @@ export async function runPreflight(
   });
   refuseTooFewImages(report);
   const synsets = concepts.map(({ synset }) => synset);
-  return { classes: dataset.classes, synsets, graph: options.graph, images, datasetDigest: digestOf(images), report };
+  return {
+    classes: dataset.classes,
+    synsets,
+    graph: options.graph,
+    images,
+    negatives,
+    datasetDigest: digestOf([...images, ...negatives]),
+    report,
+  };
+}
+
+/** The images that show none of the classes, each once and with a split. Copies of images of a class are left out. */
+function negativesAmong(
+  all: readonly InspectedImage[],
+  ofClasses: readonly InspectedImage[],
+  split: SplitOptions,
+): DatasetImage[] {
+  const seen = new Set(ofClasses.map(({ pixelDigest }) => pixelDigest));
+  const images = all.filter(({ label, pixelDigest }) => isNegative(label) && seen.size < seen.add(pixelDigest).size);
+  const splits = assignSplits(
+    images.map((image) => ({ label: NEGATIVE_LABEL, split: image.split, digest: image.pixelDigest })),
+    split,
+  );
+  return images.map((image, index) => ({ ...image, split: splits[index] ?? 'train', classIndex: -1 }));
 }
 
 async function inspectAll(

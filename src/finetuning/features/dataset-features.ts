@@ -2,6 +2,7 @@ import { forEachConcurrently } from '../../common/concurrency.ts';
 import type { OfferedLayer } from '../../convert/transfer/layered-network.ts';
 import type { ImageSource } from '../dataset/image-source.ts';
 import type { DatasetImage } from '../dataset/inspected-image.ts';
+import type { Preflight } from '../dataset/preflight.ts';
 import type { Split } from '../dataset/split-names.ts';
 import type { CorruptedFeatures } from './corrupted-features.ts';
 import type { ExtractionControl, FeatureExtraction } from './feature-extraction.ts';
@@ -19,13 +20,15 @@ export interface DatasetFeatures {
   readonly testNames: readonly string[];
   /** Features of corrupted test images; undefined when they are not to be tested. */
   readonly corrupted?: CorruptedFeatures | undefined;
+  /** Features of images that show none of the classes, `[n, dimension]`: to tune a detector, and to test it. */
+  readonly negatives?: { readonly tuning: Float32Array; readonly test: Float32Array };
 }
 
 /**
  * Features of inspected images, and of the augmented copies of those in the training split, in the order of the images.
  */
 export async function extractFeatures(
-  images: readonly DatasetImage[],
+  { images, negatives }: Pick<Preflight, 'images' | 'negatives'>,
   source: Pick<ImageSource, 'read'>,
   extraction: FeatureExtraction,
   options: ExtractionControl,
@@ -53,6 +56,10 @@ export async function extractFeatures(
     validation: { features: await originals(validation), labels: labels(validation) },
     test: { features: await originals(test), labels: labels(test) },
     testNames: test.map(({ file }) => file.name),
+    negatives: {
+      tuning: await originals(negatives.filter(({ split }) => split !== 'test')),
+      test: await originals(negatives.filter(({ split }) => split === 'test')),
+    },
   };
 }
 
@@ -82,7 +89,7 @@ function rowsToMatrix(rows: readonly Float32Array[]): Float32Array {
 
 /** The features of the last `count` layers only. */
 export function lastLayers(features: DatasetFeatures, count: number): DatasetFeatures {
-  const { layers, train, validation, test, corrupted } = features;
+  const { layers, train, validation, test, corrupted, negatives } = features;
   if (count === layers.length) return features;
   const kept = layers.slice(-count);
   const all = layers.reduce((sum, { size }) => sum + size, 0);
@@ -104,6 +111,7 @@ export function lastLayers(features: DatasetFeatures, count: number): DatasetFea
     validation: { ...validation, features: cut(validation.features) },
     test: { ...test, features: cut(test.features) },
     corrupted: corrupted && { ...corrupted, features: cut(corrupted.features) },
+    ...(negatives && { negatives: { tuning: cut(negatives.tuning), test: cut(negatives.test) } }),
   };
 }
 

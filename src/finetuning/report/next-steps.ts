@@ -46,8 +46,8 @@ export function nextSteps({ test, training, dataset }: Facts): string[] {
   }
   if (test.unknown.reached && test.unknown.threshold > 0 && test.unknown.accuracy > test.accuracy) {
     steps.push(
-      `If a wrong answer costs more than no answer, use the threshold of ${percent(test.unknown.threshold)} ` +
-        'for “unknown”.',
+      'If a wrong answer costs more than no answer, use only answers with at least ' +
+        `${percent(test.unknown.threshold)} confidence.`,
     );
   }
   return steps;

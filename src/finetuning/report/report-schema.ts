@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { PreflightReport } from '../dataset/preflight-report.ts';
+import { NOVELTY_METHODS } from '../novelty/scores.ts';
 
 const share = z.number().min(0).max(1);
 const count = z.number().int().nonnegative();
@@ -58,7 +59,10 @@ const testSchema = score.extend({
     before: calibrationSchema,
     after: calibrationSchema,
   }),
-  /** The confidence below which the answer is `unknown`, and its effect on the test images. */
+  /**
+   * A confidence for callers to whom a wrong answer costs more than none, and its effect on the test images. The answer
+   * `unknown` comes from the detector (`novelty`).
+   */
   unknown: z.object({
     threshold: share,
     target: share,
@@ -117,6 +121,32 @@ const trialSchema = z.object({
   chosen: z.boolean(),
 });
 
+const methodsSchema = z.array(
+  z.object({
+    method: z.enum(NOVELTY_METHODS),
+    /** Area under the ROC curve. */
+    auroc: share,
+    /** Share of the images of other things that are accepted where 95 % of the images of the classes are. */
+    false_positives: share,
+  }),
+);
+
+/** The detector of unknown images, and how it does beside other methods on the same images. */
+const noveltySchema = z.object({
+  /** The method of the detector. */
+  method: z.literal('mahalanobis'),
+  /** Share of the images of the classes that the threshold should accept. */
+  target: share,
+  /** Images labelled `_unknown` that the threshold was chosen with; 0 when it was chosen by `target` alone. */
+  tuned_on: count,
+  /** Share of the test images that it accepts. Absent without test images. */
+  accepted: share.optional(),
+  /** Means over classes that were left out of the training, one at a time. */
+  left_out_classes: z.object({ classes: count, methods: methodsSchema }).optional(),
+  /** On the test images and images labelled `_unknown`, which had no part in choosing the threshold. */
+  unknown_images: z.object({ images: count, refused: share, methods: methodsSchema }).optional(),
+});
+
 /** The fields of a preflight report that the report page needs. Other fields are kept. */
 const preflightShape = z.object({
   will_train: z.string(),
@@ -163,6 +193,8 @@ export const trainingReportSchema = z.object({
   next_steps: z.array(z.string()),
   /** Null when there are no test images. */
   test: testSchema.nullable(),
+  /** Absent in reports of earlier versions of the server. */
+  novelty: noveltySchema.optional(),
   provenance: z.object({
     seed: z.number().int(),
     /** Options of the request, with defaults filled in. */
@@ -175,6 +207,8 @@ export const trainingReportSchema = z.object({
 
 /** A parsed `report.json`. */
 export type TrainingReport = z.output<typeof trainingReportSchema>;
+/** The detector in a report. */
+export type NoveltyReport = NonNullable<TrainingReport['novelty']>;
 /** The test results in a report. */
 export type TestReport = NonNullable<TrainingReport['test']>;
 

@@ -5,7 +5,9 @@ import type { SearchResult } from '../head/hyperparameter-search.ts';
 import type { Hyperparameters } from '../head/hyperparameters.ts';
 import type { TestResult } from '../head/test-result.ts';
 import type { Epoch } from '../head/training-loop.ts';
+import type { TrainedDetector } from '../novelty/train-detector.ts';
 import { nextSteps } from './next-steps.ts';
+import { buildNoveltyReport } from './novelty-report.ts';
 import type { TrainingReport } from './report-schema.ts';
 import { buildTestReport, type CurrentVersion } from './test-report.ts';
 import { verdictOf } from './verdict.ts';
@@ -31,6 +33,8 @@ export interface ReportInput {
   readonly test?: TestResult | undefined;
   /** Of the test images; undefined when no class has a synset that the zoo knows. */
   readonly hierarchy?: HierarchicalAccuracy | undefined;
+  /** The detector of unknown images. */
+  readonly novelty: TrainedDetector;
   /** The version in service, if it has the same classes. */
   readonly current?: CurrentVersion | undefined;
   readonly provenance: Provenance;
@@ -68,6 +72,7 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
       ...(training.search && { search: searchOf(training.search) }),
     },
     test: test ? buildTestReport(test, input.current, input.classes, input.hierarchy) : null,
+    novelty: buildNoveltyReport(input.novelty),
     provenance: {
       seed: provenance.seed,
       // The two JSON types differ only in `readonly`.
@@ -81,7 +86,7 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
 }
 
 /** The figures of a report that models are compared by; null when there are no test images. */
-export function summarizeReport({ test }: TrainingReport) {
+export function summarizeReport({ test, novelty }: TrainingReport) {
   if (test === null) return null;
   const { calibration, unknown, baselines } = test;
   return {
@@ -92,6 +97,7 @@ export function summarizeReport({ test }: TrainingReport) {
     calibration_error: { before: calibration.before.error, after: calibration.after.error },
     temperature: calibration.temperature,
     unknown: { threshold: unknown.threshold, coverage: unknown.coverage, accuracy: unknown.accuracy },
+    ...(novelty && { novelty }),
     baselines: {
       majority_class: baselines.majority_class.accuracy,
       nearest_neighbours: baselines.nearest_neighbours.accuracy,

@@ -135,19 +135,21 @@ function thresholdFinding({ unknown, accuracy }: TestReport): Finding[] {
       {
         level: 'caution',
         text:
-          'There is no threshold for “unknown”: on images held out from training, even the most ' +
+          'No threshold on the confidence helps: on images held out from training, even the most ' +
           'confident predictions are not right often enough.',
       },
     ];
   }
   if (unknown.coverage === 0) {
-    return [{ level: 'caution', text: 'With its threshold for “unknown”, it answers “unknown” for every test image.' }];
+    return [
+      { level: 'caution', text: 'No test image reaches the confidence that was chosen to make its answers reliable.' },
+    ];
   }
   return [
     {
       level: unknown.accuracy < accuracy ? 'caution' : 'good',
       text:
-        `If it answers “unknown” below ${percent(unknown.threshold)} confidence, it classifies ` +
+        `With at least ${percent(unknown.threshold)} confidence, it classifies ` +
         `${percent(unknown.coverage)} of the images, ${percent(unknown.accuracy)} of them correctly.`,
     },
   ];

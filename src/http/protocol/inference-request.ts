@@ -2,7 +2,13 @@ import { z } from 'zod';
 import type { InferenceRequest } from '../../answering/tensor-inference.ts';
 import { AppError } from '../../common/errors.ts';
 import { describeIssues } from '../../registry/manifest.ts';
-import { OUTPUT_NAMES, type OutputName, RUNTIME_NAMES, type RuntimeName } from '../../runtime/session.ts';
+import {
+  CLASSIFIER_OUTPUTS,
+  OUTPUT_NAMES,
+  type OutputName,
+  RUNTIME_NAMES,
+  type RuntimeName,
+} from '../../runtime/session.ts';
 import { checkImageBytes, checkImageCount, type ParserLimits } from '../parsing/limits.ts';
 import { checkJsonLength, checkJsonStructure } from './json-structure.ts';
 import { filesFromBinary, filesFromJson, readPixels } from './tensor-data.ts';
@@ -87,7 +93,7 @@ export function parseInferenceRequest(body: Buffer, jsonLength: number, limits: 
     ...(id !== undefined && { id }),
     runtime: parameters?.runtime ?? 'onnx',
     input: readInput(inputs[0], body.subarray(jsonLength), limits),
-    outputs: requested.length > 0 ? requested : OUTPUT_NAMES.map((name) => ({ name, binary: binaryByDefault })),
+    outputs: requested.length > 0 ? requested : CLASSIFIER_OUTPUTS.map((name) => ({ name, binary: binaryByDefault })),
   };
 }
 

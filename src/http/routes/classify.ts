@@ -130,6 +130,7 @@ function resultDocument(result: ImageResult, requestId: string) {
     })),
     ...(result.concept !== undefined && { concept: result.concept }),
     ...(result.unknown !== undefined && { unknown: result.unknown }),
+    ...(result.novelty !== undefined && { novelty: result.novelty }),
     ...(result.warnings.length > 0 && { warnings: result.warnings }),
     timings: {
       decode_ms: hundredths(decodeMs),

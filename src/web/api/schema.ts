@@ -43,8 +43,10 @@ export type ImageClasses = {
   readonly predictions: readonly Prediction[];
   /** Only with `hierarchy=true`: the most specific concept of WordNet that reaches `threshold`, such as `dog` where no breed does; null when none does. */
   readonly concept?: BackedOffConcept | null | undefined;
-  /** Fine-tuned models only: whether the best score is lower than `unknown_threshold` of the card, so that the image may show none of the classes. */
+  /** Whether the image shows none of the classes: its `novelty` is above 1. Models without a detector do not have it; versions from before there were detectors go by `unknown_threshold` of the card instead. */
   readonly unknown?: boolean | undefined;
+  /** How unlike the training images the image is. It is the distance of its features to the nearest class in units of the threshold. Models without a detector do not have it. */
+  readonly novelty?: number | undefined;
   readonly warnings?: ImageWarnings | undefined;
   /** Durations of this image, in milliseconds. */
   readonly timings: {
@@ -312,7 +314,8 @@ export type ModelCard = ModelSummary & {
   }[];
   /** The training recipe, as far as it is known; the options of a fine-tuned model. */
   readonly training?: Readonly<Record<string, unknown>> | undefined;
-  /** Fine-tuned models only: when the best score is lower, the answer is `unknown`. */
+  readonly novelty?: NoveltyFigures | undefined;
+  /** Only of versions without a detector: when the best score is lower, the answer is `unknown`. */
   readonly unknown_threshold?: number | undefined;
   /** Fine-tuned models only: digests of backbone and data set, and the software that trained it. */
   readonly provenance?: Readonly<Record<string, string>> | undefined;
@@ -508,9 +511,53 @@ export type ReportSummary = {
   readonly macro_f1?: number | undefined;
   readonly calibration_error?: Readonly<Record<string, unknown>> | undefined;
   readonly temperature?: number | undefined;
-  /** Effect of `unknown_threshold` on the held-out images. */
+  /** Effect of a threshold on the confidence on the held-out images. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
+  readonly novelty?: NoveltyReport | undefined;
   readonly baselines?: Readonly<Record<string, unknown>> | undefined;
+};
+
+/** How well a method tells images of other things from images of the classes. */
+export type Separation = {
+  /** `softmax` is the highest probability; `mahalanobis` is what the model has. */
+  readonly method?: "softmax" | "energy" | "nearest_neighbour" | "mahalanobis" | undefined;
+  /** Area under the ROC curve. */
+  readonly auroc: number;
+  /** Share of the images of other things that are accepted where 95 % of the others are. */
+  readonly false_positives: number;
+};
+
+/** The detector of images that show none of the classes. */
+export type NoveltyFigures = {
+  /** Share of the held-out images of the classes that are not unknown. */
+  readonly accepted?: number | undefined;
+  /** Where the unknown images come from. */
+  readonly measured_on?: "left_out_classes" | "unknown_images" | undefined;
+  readonly detector?: Separation | undefined;
+  readonly softmax?: Separation | undefined;
+};
+
+/** The detector of images that show none of the classes, beside other methods on the same images. */
+export type NoveltyReport = {
+  readonly method: "mahalanobis";
+  /** Share of the images of the classes that the threshold should accept. */
+  readonly target: number;
+  /** Images labelled `_unknown` that the threshold was chosen with. */
+  readonly tuned_on: number;
+  /** Share of the held-out images that it accepts. */
+  readonly accepted?: number | undefined;
+  /** Means over classes that were left out of the training one at a time. */
+  readonly left_out_classes?: {
+    readonly classes: number;
+    readonly methods: readonly Separation[];
+  } | undefined;
+  /** Held-out images labelled `_unknown`, which had no part in choosing the threshold. */
+  readonly unknown_images?: {
+    readonly images: number;
+    /** Share of them that is unknown. */
+    readonly refused: number;
+    readonly methods: readonly Separation[];
+  } | undefined;
 };
 
 /** Most important first. */
@@ -529,6 +576,7 @@ export type ConceptAccuracy = {
 };
 
 export type TrainingReport = {
+  readonly novelty?: NoveltyReport | undefined;
   readonly schema: 1;
   readonly created_at: string;
   readonly model: {
@@ -620,7 +668,7 @@ export type TestReport = {
     readonly before: Calibration;
     readonly after: Calibration;
   };
-  /** The confidence below which the answer is `unknown`, and its effect on the held-out images. */
+  /** A confidence for callers to whom a wrong answer costs more than none, and its effect on the held-out images. The answer `unknown` comes from `novelty` instead. */
   readonly unknown: {
     readonly threshold: number;
     readonly reached: boolean;
@@ -688,7 +736,7 @@ export type TensorMetadata = {
 };
 
 export type TensorSpecification = {
-  readonly name: "pixels" | "probabilities" | "logits" | "features" | "activations";
+  readonly name: "pixels" | "probabilities" | "logits" | "features" | "activations" | "novelty";
   readonly datatype: "UINT8" | "FP32";
   readonly shape: readonly number[];
   /** Of the input. */
@@ -713,7 +761,7 @@ export type ModelConfiguration = {
     readonly optional: false;
   }[];
   readonly output: readonly {
-    readonly name: "probabilities" | "logits" | "features" | "activations";
+    readonly name: "probabilities" | "logits" | "features" | "activations" | "novelty";
     readonly data_type: "TYPE_FP32";
     readonly dims: readonly number[];
   }[];
@@ -797,7 +845,7 @@ export type InferenceRequest = {
     readonly data?: readonly unknown[] | undefined;
   })[];
   readonly outputs?: readonly ({
-    readonly name: "probabilities" | "logits" | "features" | "activations";
+    readonly name: "probabilities" | "logits" | "features" | "activations" | "novelty";
     readonly parameters?: {
       readonly binary_data?: boolean | undefined;
       readonly classification?: number | undefined;
@@ -811,7 +859,7 @@ export type InferenceResponse = {
   readonly model_version: string;
   readonly id?: string | undefined;
   readonly outputs: readonly ({
-    readonly name: "probabilities" | "logits" | "features" | "activations";
+    readonly name: "probabilities" | "logits" | "features" | "activations" | "novelty";
     readonly datatype: "FP32" | "BYTES";
     readonly shape: readonly number[];
     readonly parameters?: {

@@ -13,9 +13,16 @@ export interface BrowserModel {
   readonly id: string;
   /** Downloaded bytes. */
   readonly size: number;
-  /** The most likely classes of an image, best first. */
-  classify(picture: ImageBitmap | HTMLVideoElement): Promise<readonly Prediction[]>;
+  classify(picture: ImageBitmap | HTMLVideoElement): Promise<BrowserAnswer>;
   close(): void;
+}
+
+/** What a model in this browser says of an image. */
+export interface BrowserAnswer {
+  /** The most likely classes, best first. */
+  readonly predictions: readonly Prediction[];
+  /** Whether the image shows none of the classes; undefined when the model cannot tell. */
+  readonly unknown: boolean | undefined;
 }
 
 export interface LoadOptions {
@@ -66,8 +73,8 @@ function browserModel(id: string, size: number, card: ModelCard, network: Browse
     id,
     size,
     classify: async (picture) => {
-      const scores = await network.classify(pixelsOf(picture, recipe));
-      return Array.from(scores, (score, index) => ({ index, score }))
+      const { probabilities, novelty } = await network.classify(pixelsOf(picture, recipe));
+      const predictions = Array.from(probabilities, (score, index) => ({ index, score }))
         .sort((a, b) => b.score - a.score)
         .slice(0, TOP_K)
         .map(({ index, score }) => ({
@@ -76,6 +83,7 @@ function browserModel(id: string, size: number, card: ModelCard, network: Browse
           label: classes[index]?.label ?? `class ${index}`,
           synset: classes[index]?.synset ?? null,
         }));
+      return { predictions, unknown: novelty === undefined ? undefined : novelty > 1 };
     },
     close: () => network.close(),
   };

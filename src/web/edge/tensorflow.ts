@@ -10,13 +10,17 @@ export type BrowserBackend = 'wasm' | 'webgl';
 
 /** A TensorFlow.js model that is loaded. */
 export interface BrowserNetwork {
-  /** Probabilities of the classes. @param pixels RGB of the input's size, 0..255 */
-  classify(pixels: Uint8Array): Promise<Float32Array>;
+  /** Computes the outputs for an image. @param pixels RGB of the input's size, 0..255 */
+  classify(pixels: Uint8Array): Promise<NetworkOutputs>;
   close(): void;
 }
 
-/** The name of the output layer, as the converter writes it. */
-const OUTPUT = 'probabilities';
+/** The outputs of a network for one image. */
+export interface NetworkOutputs {
+  readonly probabilities: Float32Array;
+  /** Above 1 when the image shows none of the classes; undefined when the model has no detector. */
+  readonly novelty: number | undefined;
+}
 
 /**
  * Loads a TF.js layers model. This module is imported when the first model is loaded, since TensorFlow.js is large.
@@ -26,15 +30,19 @@ export async function openNetwork(artifacts: io.ModelArtifacts, backend: Browser
   await activate(backend);
   const model = await loadLayersModel({ load: async () => artifacts });
   const [height = 0, width = 0] = model.inputs[0]?.shape.slice(1).map(Number) ?? [];
-  const output = outputOf(model);
+  const output = outputOf(model, 'probabilities');
+  if (output === undefined) throw new Error('The model has no output “probabilities”.');
+  const novelty = outputOf(model, 'novelty');
+  const names = novelty === undefined ? [output] : [output, novelty];
   return {
     classify: async (pixels) => {
-      const [result] = [tidy(() => model.execute(tensor(pixels, [1, height, width, 3], 'float32'), output))].flat();
-      if (result === undefined) throw new Error('The model returned nothing.');
+      const results = [tidy(() => model.execute(tensor(pixels, [1, height, width, 3], 'float32'), names))].flat();
       try {
-        return await result.data<'float32'>();
+        const [probabilities, novelties] = await Promise.all(results.map((result) => result.data<'float32'>()));
+        if (probabilities === undefined) throw new Error('The model returned nothing.');
+        return { probabilities, novelty: novelties?.[0] };
       } finally {
-        result.dispose();
+        for (const result of results) result.dispose();
       }
     },
     close: () => model.dispose(),
@@ -59,8 +67,7 @@ async function activate(backend: BrowserBackend): Promise<void> {
     );
 }
 
-function outputOf({ outputs, outputNames }: LayersModel): string {
-  const found = outputs[outputNames.indexOf(OUTPUT)];
-  if (found === undefined) throw new Error(`The model has no output “${OUTPUT}”.`);
-  return found.name;
+/** The tensor of an output, whose layer has its name; undefined when the model does not have it. */
+function outputOf({ outputs, outputNames }: LayersModel, name: string): string | undefined {
+  return outputs[outputNames.indexOf(name)]?.name;
 }

@@ -16,7 +16,7 @@ import { writeBackbone } from '../../../src/convert/transfer/backbone.ts';
 import { writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
 import { writeLayeredNetwork } from '../../../src/convert/transfer/layered-network.ts';
 import { openOnnxSession } from '../../../src/runtime/onnx.ts';
-import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
+import { CLASSIFIER_OUTPUTS } from '../../../src/runtime/session.ts';
 import { maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
 
 /**
@@ -45,7 +45,7 @@ test('both formats agree; the features are the mean of each channel of the activ
   expect(answers.logits.shape).toEqual([2, CLASSES]);
   expect(maxDifference(answers.features, meanOf(answers.activations))).toBeLessThan(1e-4);
   const others = await runTfjs(tfjs?.path ?? '', pixels);
-  for (const name of OUTPUT_NAMES) expect(maxDifference(others[name], answers[name])).toBeLessThan(1e-3);
+  for (const name of CLASSIFIER_OUTPUTS) expect(maxDifference(others[name], answers[name])).toBeLessThan(1e-3);
 });
 
 test('the class activation map is exact: its cells add up to the logit', async () => {

@@ -27,7 +27,7 @@ import {
   zeroPad,
 } from '../../../src/convert/graph/ir.ts';
 import { type Padding, samePadding } from '../../../src/convert/graph/windows.ts';
-import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
+import { CLASSIFIER_OUTPUTS } from '../../../src/runtime/session.ts';
 import { constantWeight } from '../constant-weight.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
 import { smallGraph } from '../small-graph.ts';
@@ -120,13 +120,13 @@ describe('ONNX and TF.js agree on', () => {
     ['a layer whose name begins with an underscore', (x) => conv('_conv', x, [4, 3, 1, 1])],
   ])('%s', async (_, body) => {
     const { onnx, tfjs } = await runBoth(smallGraph(SIZE, body));
-    for (const name of OUTPUT_NAMES) expect(maxDifference(onnx[name], tfjs[name])).toBeLessThan(2e-5);
+    for (const name of CLASSIFIER_OUTPUTS) expect(maxDifference(onnx[name], tfjs[name])).toBeLessThan(2e-5);
   });
 
   test('the order in which a map is flattened', async () => {
     const { onnx, tfjs } = await runBoth(smallGraph(SIZE, (x) => conv('conv', x, [4, 3, 3, 3]), 'flatten'));
     expect(onnx.features.shape).toEqual([2, 7 * 10 * 4]);
-    for (const name of OUTPUT_NAMES) expect(maxDifference(onnx[name], tfjs[name])).toBeLessThan(1e-5);
+    for (const name of CLASSIFIER_OUTPUTS) expect(maxDifference(onnx[name], tfjs[name])).toBeLessThan(1e-5);
   });
 });
 
@@ -177,7 +177,7 @@ describe('ONNX', () => {
     expect(model.graph?.nodes?.map(({ operator }) => operator)).toEqual(
       'Transpose Cast Mul Add Conv GlobalAveragePool Flatten Gemm Softmax Transpose'.split(' '),
     );
-    expect(model.graph?.outputs?.map(({ name }) => name)).toEqual([...OUTPUT_NAMES]);
+    expect(model.graph?.outputs?.map(({ name }) => name)).toEqual([...CLASSIFIER_OUTPUTS]);
   });
 
   test('reports progress', async () => {

@@ -11,7 +11,7 @@ import { writeTfjs } from '../../../src/convert/formats/tfjs/emitter.ts';
 import { buildNetwork, parseArchitecture } from '../../../src/convert/network.ts';
 import { writeFineTuned } from '../../../src/convert/transfer/fine-tuned.ts';
 import { type FineTuneBackbone, writeLayeredNetwork } from '../../../src/convert/transfer/layered-network.ts';
-import { OUTPUT_NAMES } from '../../../src/runtime/session.ts';
+import { CLASSIFIER_OUTPUTS } from '../../../src/runtime/session.ts';
 import { type Answers, maxDifference, runOnnx, runTfjs } from '../runtimes.ts';
 
 /** The logits of a fine-tuned model are those of its head over the features of its backbone. */
@@ -96,7 +96,7 @@ describe('a head that reads earlier maps', () => {
     const [tfjs] = await writeTfjs(graph, join(folder, 'tfjs'));
     await weights.close();
     const others = await runTfjs(tfjs?.path ?? '', pixels);
-    for (const name of OUTPUT_NAMES) expect(maxDifference(others[name], answers[name])).toBeLessThan(1e-4);
+    for (const name of CLASSIFIER_OUTPUTS) expect(maxDifference(others[name], answers[name])).toBeLessThan(1e-4);
   });
 
   test('keeps them as the backbone of another head, which cannot read earlier maps itself', async () => {

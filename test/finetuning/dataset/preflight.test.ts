@@ -396,3 +396,15 @@ describe('the concepts of classes', () => {
     expect(found.synsets).toEqual(['n99999999', undefined]);
   });
 });
+
+test('images labelled _unknown are no class, and are split for the detector of unknown images', async () => {
+  const source = await openArchive(
+    fileOf(await zipOf([...photos('cat', 8), ...photos('dog', 8), ...photos('_unknown', 4)])),
+  );
+  const { classes, images, negatives, report } = await runPreflight(await readDataset(source), source, settings);
+  expect(classes).toEqual(['cat', 'dog']);
+  expect(images).toHaveLength(16);
+  expect(negatives.map(({ split }) => split)).toContain('test');
+  expect(negatives).toHaveLength(4);
+  expect(report.images).toMatchObject({ labelled: 20, used: 16, negative: 4, left_out: 0 });
+});

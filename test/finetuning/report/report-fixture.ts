@@ -9,6 +9,29 @@ import type { TestResult } from '../../../src/finetuning/head/test-result.ts';
 import { applyThreshold, chooseThreshold, coverageCurve } from '../../../src/finetuning/head/threshold.ts';
 import type { ReportInput } from '../../../src/finetuning/report/report.ts';
 
+/** A detector that was measured by leaving out each class in turn. */
+const NOVELTY: ReportInput['novelty'] = {
+  detector: {
+    dimension: 2,
+    classes: Float32Array.of(1, 0),
+    bias: Float32Array.of(0),
+    projection: Float32Array.of(0, 0),
+    threshold: 1,
+  },
+  tunedOn: 0,
+  test: {
+    accepted: 0.94,
+    leaveClassOut: {
+      classes: 4,
+      methods: {
+        softmax: { auroc: 0.72, falsePositives: 0.81 },
+        mahalanobis: { auroc: 0.93, falsePositives: 0.31 },
+      },
+    },
+    negatives: undefined,
+  },
+};
+
 /** The model that a fixture reports on. */
 export interface ReportedModel {
   readonly classes: readonly string[];
@@ -44,6 +67,7 @@ export function reportInput(model: Partial<ReportedModel> = {}): ReportInput & {
       layers: [{ name: 'avgpool', size: 512 }],
     },
     test: testResult(classes, perClass, skill),
+    novelty: NOVELTY,
     provenance: {
       seed: 7,
       options: { name: 'flowers', promote: 'always' },

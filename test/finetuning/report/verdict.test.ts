@@ -54,7 +54,7 @@ describe('the verdict', () => {
 
   it('says when there is no threshold', () => {
     const unknown = { threshold: 0, target: 0.9, reached: false };
-    expect(levelOf(judged({ unknown }), /There is no threshold for “unknown”/)).toBe('caution');
+    expect(levelOf(judged({ unknown }), /No threshold on the confidence helps/)).toBe('caution');
   });
 
   it('warns of misleading confidences', () => {

@@ -25,8 +25,8 @@ export interface OnnxOptions extends OnnxWriteOptions {
 
 /**
  * Writes a graph as an ONNX model with the input `pixels` `[n, height, width, 3]` and the outputs `probabilities`,
- * `logits` and `features` `[n, k]` and `activations` `[n, height, width, channels]`. Only one weight is in memory at a
- * time.
+ * `logits` and `features` `[n, k]` and `activations` `[n, height, width, channels]`, and `novelty` `[n, 1]` if the
+ * graph has a detector. Only one weight is in memory at a time.
  *
  * @returns the files: the model, and `<path>.data` when its weights are in a separate file
  */

@@ -91,6 +91,10 @@ export function emitNode(node: Node, values: ValueNames, pixelType: 'uint8' | 'f
       return single('Gemm', { transB: 1 }, present(operation.weight, operation.bias));
     case 'softmax':
       return single('Softmax', { axis: 1 });
+    case 'layer_norm':
+      return emitLayerNorm(node, values, operation.epsilon);
+    case 'max':
+      return single('ReduceMax', { axes: [1], keepdims: 1 });
   }
 }
 
@@ -200,6 +204,17 @@ function emitZeroPad(name: string, { inputs, output }: ValueNames, padding: Padd
       { name: `${name}.pads`, shape: [8], values: pads },
       { name: `${name}.value`, shape: [], values: Float32Array.of(ALMOST_ZERO) },
     ],
+  };
+}
+
+/** ONNX requires a scale. */
+function emitLayerNorm({ name, shape }: Node, { inputs, output }: ValueNames, epsilon: number): Emission {
+  const length = shape.kind === 'vector' ? shape.length : shape.channels;
+  const scale = { name: `${name}.scale`, shape: [length], values: new Float32Array(length).fill(1) };
+  const attributes = { axis: 1, epsilon: { float: epsilon } };
+  return {
+    nodes: [nodeProto(name, 'LayerNormalization', [...inputs, scale.name], output, attributes)],
+    constants: [scale],
   };
 }
 

@@ -8,7 +8,7 @@ import { absorbsRelu, emitLayers } from './layers.ts';
 import { type WeightStorage, type WrittenWeights, writeWeights } from './weights.ts';
 
 /** Outputs of the model, in order. Their layers have the same names. */
-const OUTPUT_ORDER = ['probabilities', 'logits', 'features', 'activations'] as const;
+const OUTPUT_ORDER = ['probabilities', 'logits', 'features', 'activations', 'novelty'] as const;
 
 export interface TfjsOptions {
   /** Element type of the stored kernels. Default: float32. */
@@ -79,7 +79,7 @@ function modelJson(graph: Graph, layers: readonly KerasLayer[], { entries, shard
     name: 'classifier',
     layers: layers.map(layerJson),
     input_layers: [[graph.input.name, 0, 0]],
-    output_layers: OUTPUT_ORDER.map((name) => [name, 0, 0]),
+    output_layers: OUTPUT_ORDER.filter((name) => graph.outputs[name] !== undefined).map((name) => [name, 0, 0]),
   };
   return {
     format: 'layers-model',

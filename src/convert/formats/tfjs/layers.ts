@@ -57,6 +57,10 @@ export function emitLayers(node: Node, position: LayerPosition): KerasLayer[] {
       return [denseLayer(position, operation)];
     case 'softmax':
       return layer('Activation', { activation: 'softmax' });
+    case 'layer_norm':
+      return layer('LayerNormalization', { axis: [1], epsilon: operation.epsilon, center: false, scale: false });
+    case 'max':
+      return maximum(node, position);
   }
 }
 
@@ -140,6 +144,16 @@ function flattening(node: Node, position: LayerPosition): KerasLayer[] {
   return [
     { name: first, className: 'Permute', config: { dims: [3, 1, 2] }, inputs: position.inputs, weights: [] },
     { name: position.name, ...flat, inputs: [first] },
+  ];
+}
+
+/** Keras has no layer for the maximum of a vector: the values become steps of a sequence, over which it pools. */
+function maximum(node: Node, { name, inputs }: LayerPosition): KerasLayer[] {
+  const sequence = `${name}.sequence`;
+  const [length = 0] = node.inputs.flatMap(({ shape }) => sizes(shape));
+  return [
+    { name: sequence, className: 'Reshape', config: { target_shape: [length, 1] }, inputs, weights: [] },
+    { name, className: 'GlobalMaxPooling1D', config: {}, inputs: [sequence], weights: [] },
   ];
 }
 

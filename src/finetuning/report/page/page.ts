@@ -5,6 +5,7 @@ import { datasetSection } from './dataset.ts';
 import { hierarchySection } from './hierarchy.ts';
 import { html, Markup } from './markup.ts';
 import { mistakesSections, type Thumbnails } from './mistakes.ts';
+import { noveltySection } from './novelty.ts';
 import { intervalBar } from './plots.ts';
 import { provenanceSection } from './provenance.ts';
 import { robustnessSection } from './robustness.ts';
@@ -40,6 +41,7 @@ ${test ? facts(test) : undefined}
 <section><h3>What to do next</h3>${steps(report.next_steps)}</section>
 </div>
 ${test ? [comparison(test, title), mistakesSections(test, thumbnails), hierarchySection(test), calibrationSection(test), robustnessSection(test, thumbnails)] : undefined}
+${noveltySection(report)}
 ${trainingSection(report.training)}
 ${datasetSection(report.dataset.preflight)}
 ${provenanceSection(report)}
@@ -80,11 +82,11 @@ ${fact('Calibration error', percent(calibration.after.error), `${percent(calibra
 ${
   unknown.reached
     ? fact(
-        'Accuracy above the threshold',
+        `Accuracy from ${percent(unknown.threshold)} confidence`,
         percent(unknown.accuracy),
-        `of the ${percent(unknown.coverage)} of images that are not answered “unknown”`,
+        `of the ${percent(unknown.coverage)} of images that reach it`,
       )
-    : fact('Threshold for “unknown”', 'none', 'no image is answered “unknown”')
+    : fact('Threshold on the confidence', 'none', 'no confidence makes the answers reliable enough')
 }
 </dl>`;
 }

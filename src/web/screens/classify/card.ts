@@ -9,7 +9,7 @@ import { conceptPath } from './concept.ts';
 /** Predictions on a card. */
 const SHOWN_CLASSES = 3;
 
-/** Shown for an image whose best score is below the threshold of the model. */
+/** Shown for an image that is unlike those that the model was trained on. */
 export const UNKNOWN_TEXT = 'Unknown: probably none of the classes';
 
 /** An image with the results of the models. */

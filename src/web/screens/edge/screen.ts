@@ -1,5 +1,5 @@
 import { patiently } from '../../api/patience.ts';
-import type { ModelSummary, Prediction } from '../../api/schema.ts';
+import type { ModelSummary } from '../../api/schema.ts';
 import { type Camera, jpegOf, openCamera } from '../../camera.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { bars } from '../../components/bars.ts';
@@ -7,10 +7,11 @@ import { errorNotice, notice, sentence } from '../../components/notice.ts';
 import { acceptDrops, acceptPastes, pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { type Agreement, compared, NOTHING_COMPARED } from '../../edge/agreement.ts';
-import { type BrowserModel, loadBrowserModel } from '../../edge/model.ts';
+import { type BrowserAnswer, type BrowserModel, loadBrowserModel } from '../../edge/model.ts';
 import { bytes, counted, median, milliseconds, percent } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
+import { UNKNOWN_TEXT } from '../classify/card.ts';
 import { type LoadRequest, loadForm } from './load-form.ts';
 
 /** Time between two camera frames that are also sent to the server, in milliseconds. */
@@ -40,29 +41,32 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   const compare = h('input', { type: 'checkbox', checked: true });
   const cameraButton = h('button', { type: 'button', class: 'primary' });
 
-  const show = (predictions: readonly Prediction[]): void => fill(answers, bars(predictions));
+  const show = ({ predictions, unknown }: BrowserAnswer): void =>
+    fill(answers, unknown === true && h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)), bars(predictions));
 
   const showAgreement = (): void => {
-    const { pictures, same, difference } = agreement;
+    const { pictures, same, sameUnknown, difference } = agreement;
+    const unknown = sameUnknown === pictures ? '' : ` They disagree on “unknown” for ${pictures - sameUnknown}.`;
     fill(
       agreed,
       pictures === 0
         ? 'Not compared yet.'
-        : `Same top class as the server for ${same} of ${counted(pictures, 'image')}. Scores differ by at most ${percent(difference, 2)}.`,
+        : `Same top class as the server for ${same} of ${counted(pictures, 'image')}. Scores differ by at most ${percent(difference, 2)}.${unknown}`,
     );
   };
 
   /** Classifies an image on the server too and compares the predictions. */
-  const askServer = async (file: File, here: readonly Prediction[], id: string): Promise<void> => {
+  const askServer = async (file: File, here: BrowserAnswer, id: string): Promise<void> => {
     if (!compare.checked || asking) return;
     asking = true;
     try {
       const form = [{ name: 'image', value: file }];
-      const request = () => watched.call('classify', { query: { model: id, top_k: here.length }, form, signal });
+      const request = () =>
+        watched.call('classify', { query: { model: id, top_k: here.predictions.length }, form, signal });
       const { results } = await patiently(request, signal);
       const [result] = results;
       if (result === undefined || 'error' in result || model?.id !== id) return;
-      agreement = compared(agreement, here, result.predictions);
+      agreement = compared(agreement, here, result);
       showAgreement();
     } catch (thrown) {
       if (!signal.aborted)

@@ -17,8 +17,8 @@ export function calibrationPlot({ calibration: { after }, unknown }: TestReport)
       'p',
       { class: 'muted' },
       unknown.reached
-        ? `Below ${percent(unknown.threshold)} confidence, the answer is “unknown”. The model then answers ${percent(unknown.coverage)} of the images, ${percent(unknown.accuracy)} of them correctly.`
-        : 'The model never answers “unknown”: no threshold was good enough.',
+        ? `If a wrong answer costs more than none: ${percent(unknown.coverage)} of the images have at least ${percent(unknown.threshold)} confidence, and ${percent(unknown.accuracy)} of these are right.`
+        : 'No threshold on the confidence makes the answers reliable enough.',
     ),
   );
 }

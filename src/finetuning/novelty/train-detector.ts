@@ -1,0 +1,97 @@
+import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { type DatasetFeatures, lastLayers } from '../features/dataset-features.ts';
+
+import { computeLogits, type DenseLayer } from '../head/dense-layers.ts';
+import type { Hyperparameters } from '../head/hyperparameters.ts';
+import { type FittedDetector, fitDetector, noveltyScores } from './detector.ts';
+import { type LeaveClassOut, leaveClassesOut } from './leave-class-out.ts';
+import { joinRows } from './rows.ts';
+import { type MethodScores, type MethodSeparations, methodScores, NOVELTY_METHODS } from './scores.ts';
+import { separationOf } from './separation.ts';
+
+/** How a detector does on images that it was not fitted on. */
+export interface NoveltyTest {
+  /** Share of the test images that are not unknown to it; undefined without test images. */
+  readonly accepted: number | undefined;
+  readonly leaveClassOut: LeaveClassOut | undefined;
+  /** On the test images and the images labelled `_unknown` that the threshold was not chosen on. */
+  readonly negatives: NegativesTest | undefined;
+}
+
+/** How a detector does on images that show none of the classes. */
+export interface NegativesTest {
+  /** Images that show none of the classes. */
+  readonly images: number;
+  /** Share of them that it answers as unknown. */
+  readonly refused: number;
+  readonly methods: MethodSeparations;
+}
+
+/** A detector, and how it does. */
+export interface TrainedDetector {
+  readonly detector: FittedDetector;
+  /** Images labelled `_unknown` that the threshold was chosen with. */
+  readonly tunedOn: number;
+  readonly test: NoveltyTest;
+}
+
+/** Input of `trainDetector`. */
+export interface TrainDetectorInput {
+  /** Of the layers that the head reads; the last are the backbone's own features, which the detector reads. */
+  readonly features: DatasetFeatures;
+  readonly classes: number;
+  /** Of the head, for the heads that know a class less. */
+  readonly hyperparameters: Hyperparameters;
+  /** The layers of the head, for comparison. */
+  readonly layers: readonly DenseLayer[];
+}
+
+/**
+ * Fits a detector of unknown images on the training and validation images, and tests it: on the test images, by leaving
+ * out each class in turn, and on images labelled `_unknown` if there are any.
+ */
+export async function trainDetector(
+  tf: TensorFlow,
+  { features, classes, hyperparameters, layers }: TrainDetectorInput,
+): Promise<TrainedDetector> {
+  const { seed } = hyperparameters;
+  const own = lastLayers(features, 1);
+  const known = joinRows({ features: own.train.set.originals, labels: own.train.labels }, own.validation);
+  const tuning = own.negatives?.tuning ?? new Float32Array();
+  const detector = fitDetector(tf, known, tuning, seed);
+  const { dimension } = detector;
+  const accepted = noveltyScores(tf, detector, own.test.features).filter((novelty) => novelty <= 1).length;
+  const tested = own.test.labels.length;
+  return {
+    detector,
+    tunedOn: tuning.length / dimension,
+    test: {
+      accepted: tested === 0 ? undefined : accepted / tested,
+      leaveClassOut: await leaveClassesOut(tf, features, classes, hyperparameters),
+      negatives: testNegatives(),
+    },
+  };
+
+  function testNegatives(): NegativesTest | undefined {
+    const others = own.negatives?.test ?? new Float32Array();
+    const images = others.length / dimension;
+    if (images === 0 || tested === 0) return undefined;
+    const score = (rows: Float32Array, read: Float32Array): MethodScores =>
+      methodScores(tf, {
+        train: known,
+        features: rows,
+        logits: computeLogits(tf, layers, read),
+        classes,
+        seed,
+        detector,
+      });
+    const inside = score(own.test.features, features.test.features);
+    const outside = score(others, features.negatives?.test ?? new Float32Array());
+    const refused = noveltyScores(tf, detector, others).filter((novelty) => novelty > 1).length / images;
+    const methods = NOVELTY_METHODS.flatMap((method) => {
+      const [a, b] = [inside[method], outside[method]];
+      return a === undefined || b === undefined ? [] : [[method, separationOf(a, b)] as const];
+    });
+    return { images, refused, methods: Object.fromEntries(methods) };
+  }
+}

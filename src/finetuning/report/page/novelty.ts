@@ -1,0 +1,39 @@
+import { percent } from '../percent.ts';
+import type { NoveltyReport, TrainingReport } from '../report-schema.ts';
+import { html, type Markup } from './markup.ts';
+
+type Methods = NonNullable<NoveltyReport['left_out_classes']>['methods'];
+
+const METHOD_NAMES: Readonly<Record<Methods[number]['method'], string>> = {
+  softmax: 'Highest probability',
+  energy: 'Energy of the logits',
+  nearest_neighbour: 'Nearest training image',
+  mahalanobis: 'Mahalanobis distance (this model)',
+};
+
+/** How well the model tells images that show none of its classes. */
+export function noveltySection({ novelty }: TrainingReport): Markup | undefined {
+  if (novelty === undefined) return undefined;
+  const { target, tuned_on: tunedOn, accepted, left_out_classes: left, unknown_images: others } = novelty;
+  const chosen =
+    tunedOn > 0
+      ? `The threshold was chosen with ${tunedOn} images of other things (the class _unknown).`
+      : `The threshold was chosen to accept ${percent(target)} of the images of the classes.`;
+  return html`<section><h2>Images of other things</h2>
+<p>The answer is “unknown” when the features of an image are far from those of every class. ${chosen}
+${accepted === undefined ? undefined : `It accepts ${percent(accepted)} of the test images.`}</p>
+${others === undefined ? undefined : html`<p>Of ${others.images} other images of the class _unknown, ${percent(others.refused)} are answered “unknown”.</p>${table(others.methods)}`}
+${left === undefined ? undefined : html`<p>Images of a class that was left out of the training, for ${left.classes} classes in turn:</p>${table(left.methods)}`}
+</section>`;
+}
+
+function table(methods: Methods): Markup {
+  return html`<div class="scroll"><table>
+<thead><tr><th scope="col">Judged by</th><th scope="col">AUROC</th><th scope="col">Accepted of the unknown, at 95% of the known</th></tr></thead>
+<tbody>
+${methods.map(
+  ({ method, auroc, false_positives }) =>
+    html`<tr><th scope="row">${METHOD_NAMES[method]}</th><td>${auroc.toFixed(3)}</td><td>${percent(false_positives)}</td></tr>`,
+)}
+</tbody></table></div>`;
+}
