@@ -16,7 +16,12 @@ export const finetune = defineCommand({
   options: {
     name: text('<name>', 'name of the model'),
     backbone: text('<model>', 'model whose features are used (default: the default backbone)'),
-    search: choice(['none', 'quick', 'thorough'], 'search for better hyperparameters (default: none)'),
+    search: choice(
+      ['none', 'quick', 'thorough'],
+      'search for better settings; thorough: and the backbone (default: none)',
+    ),
+    'budget-minutes': text('<minutes>', 'time for a thorough search and the training after it (default: 10)'),
+    prefer: choice(['accuracy', 'balanced', 'speed'], 'what a thorough search prefers (default: accuracy)'),
     promote: choice(['always', 'if_better', 'never'], 'when <name> points to the new version (default: always)'),
     encoding: text('<name>', 'of names and tables that are not UTF-8, such as shift_jis (default: detected)'),
     'dry-run': flag('train nothing: check the images and say how they would be used'),
@@ -24,12 +29,14 @@ export const finetune = defineCommand({
     set: texts('<option>=<value>', 'any other option of POST /finetune, such as epochs=30 or hidden_units=[128]'),
   },
   run: ({ values, positionals: [data, ...rest] }, context) => {
-    const { name, backbone, search, promote, encoding, set, yes, 'dry-run': dryRun } = values;
+    const { name, backbone, search, prefer, promote, encoding, set, yes, 'dry-run': dryRun } = values;
+    const budget = values['budget-minutes'];
     expectEnd(rest);
     const path = required('the folder or zip', data);
     const given = {
       name: dryRun ? (name ?? 'dry-run') : required('--name', name),
-      ...defined({ backbone, search, promote, encoding }),
+      ...defined({ backbone, search, prefer, promote, encoding }),
+      ...(budget !== undefined && { budgetMinutes: parseMinutes(budget) }),
       ...Object.fromEntries(set.map(parseSetting)),
     } as FinetuneOptions;
     return withZoo(context, async (zoo) => {
@@ -68,6 +75,12 @@ function defined<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
+function parseMinutes(given: string): number {
+  const minutes = Number(given);
+  if (given.trim() !== '' && minutes >= 0.1 && minutes <= 1440) return minutes;
+  throw new UsageError(`--budget-minutes: "${given}" is not a number from 0.1 to 1440`);
+}
+
 /** Parses `option=value`. Numbers, booleans, lists and objects are JSON; anything else is text. */
 function parseSetting(pair: string): [option: string, value: unknown] {
   const [, option, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
@@ -93,7 +106,7 @@ function progressDisplay() {
   let bar: ProgressBar | undefined;
   let current = '';
   const end = (): void => bar?.end();
-  const update = ({ phase, done, total, validationAccuracy }: FinetuneProgress): void => {
+  const update = ({ phase, done, total, validationAccuracy, ...search }: FinetuneProgress): void => {
     const unit = UNITS[phase];
     if (phase !== current) {
       end();
@@ -103,7 +116,10 @@ function progressDisplay() {
     if (done === undefined || total === undefined) return;
     const note =
       validationAccuracy === undefined ? '' : `validation accuracy ${(100 * validationAccuracy).toFixed(1)} %`;
-    bar?.update(done, total, note);
+    const { rung, rungs, bestAccuracy } = search;
+    const best =
+      bestAccuracy === undefined ? '' : `, rung ${rung} of ${rungs}, best ${(100 * bestAccuracy).toFixed(1)} %`;
+    bar?.update(done, total, note + best);
   };
   return { update, end };
 }

@@ -4,10 +4,10 @@ import { augmentationOption } from '../image/augment.ts';
 import { describeIssues, MODEL_NAME, synsetSchema } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
 import { ENCODINGS, encodingCalled } from './dataset/text-encoding.ts';
-import { SEARCH_LEVELS } from './head/search-candidates.ts';
+import { PREFERENCES } from './search/pareto-front.ts';
 
-/** How hyperparameters are searched; with `none` the defaults are used. */
-const SEARCHES = ['none', ...SEARCH_LEVELS] as const;
+/** What is searched: nothing, the hyperparameters of the head, or also the backbone. */
+const SEARCHES = ['none', 'quick', 'thorough'] as const;
 /** What the head reads: only the backbone's own features, or also the means of its earlier maps. */
 const LAYERS = ['last', 'all'] as const;
 /** When the model's bare name means the new version. */
@@ -45,6 +45,10 @@ export const finetuneOptionsSchema = z.strictObject({
   /** When absent, a search compares them; without a search it is `all`. */
   layers: z.enum(LAYERS).optional(),
   search: z.enum(SEARCHES).default('none'),
+  /** Time for a thorough search and the training after it. */
+  budget_minutes: z.number().min(0.1).max(1440).default(10),
+  /** Which trial of a thorough search is taken. */
+  prefer: z.enum(PREFERENCES).default('accuracy'),
   promote: z.enum(PROMOTIONS).default('always'),
   /** Whether the report tests corrupted images too. */
   corruptions: z.boolean().default(true),

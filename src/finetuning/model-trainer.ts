@@ -87,8 +87,11 @@ export class ModelTrainer {
       const versionDir = join(workDir, 'version');
       await mkdir(versionDir);
       const current = this.#current(options.name);
+      const deadline = Date.now() + options.budget_minutes * 60_000;
       const task = {
         ...(await this.#inspectionTask(options, datasetPath, workDir)),
+        candidates: options.search === 'thorough' ? await this.#candidates(options) : [],
+        deadline,
         current: current && (await this.#trainingModel(current)),
         versionDir,
       };
@@ -164,6 +167,28 @@ export class ModelTrainer {
     const { zooDir, featureDir, maxFeatureBytes, maxImagePixels } = this.#parts;
     const backbone = await this.#trainingModel(this.#backbone(options));
     return { options, datasetPath, backbone, zooDir, featureDir, maxFeatureBytes, maxImagePixels, workDir };
+  }
+
+  /**
+   * The models that a search may choose from: the one that the request names, or all of the zoo that are here, those
+   * that were pulled and imported among them, the default first.
+   */
+  async #candidates(options: FinetuneOptions): Promise<TrainingModel[]> {
+    const first = this.#backbone(options);
+    const others = this.#parts.registry
+      .list()
+      .flatMap(({ origin, versions }) => (origin === 'zoo' && options.backbone === undefined ? versions : []))
+      .filter(({ name }) => name !== first.name)
+      .sort((a, b) => a.manifest.file.parameters - b.manifest.file.parameters);
+    const candidates = [await this.#trainingModel(first)];
+    for (const model of others) {
+      try {
+        candidates.push(await this.#trainingModel(model));
+      } catch (thrown) {
+        this.#parts.logger.warn({ model: model.name, reason: messageOf(thrown) }, 'a backbone was not searched');
+      }
+    }
+    return candidates;
   }
 
   async #trainingModel(model: ModelVersion): Promise<TrainingModel> {

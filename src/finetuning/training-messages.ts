@@ -26,6 +26,10 @@ export interface InspectionTask {
 export interface TrainingTask extends InspectionTask {
   /** The version in service, to be compared with on the same test images. */
   readonly current: TrainingModel | undefined;
+  /** Models that a thorough search may choose as backbone, `backbone` first; empty without one. */
+  readonly candidates: readonly TrainingModel[];
+  /** When a thorough search and the training after it must end, in milliseconds since 1970. */
+  readonly deadline: number;
   /** An existing, empty folder for the files of the new version. */
   readonly versionDir: string;
 }

@@ -1,3 +1,5 @@
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
 import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError } from '../common/errors.ts';
 import { corrupt as corruptPixels } from '../image/corruptions/corrupt.ts';
@@ -5,7 +7,7 @@ import { decodeImage } from '../image/decode.ts';
 import { preprocessDecoded } from '../image/preprocess.ts';
 import { thumbnail, thumbnailOf } from '../image/thumbnail.ts';
 import { readConceptGraph } from '../registry/zoo.ts';
-import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import { loadTensorFlow, type TensorFlow } from '../runtime/tensorflow.ts';
 import { openImageSource, readDataset } from './dataset/dataset.ts';
 import type { ImageSource } from './dataset/image-source.ts';
 import { type Preflight, runPreflight } from './dataset/preflight.ts';
@@ -15,13 +17,19 @@ import { trimCache } from './features/cache-folder.ts';
 import { type CorruptedFeatures, corruptedFeatures, planCorruptions } from './features/corrupted-features.ts';
 import { type DatasetFeatures, extractFeatures } from './features/dataset-features.ts';
 import { FeatureExtraction } from './features/feature-extraction.ts';
-import { type FeatureNetwork, openFeatureNetwork, openLayeredNetwork } from './features/feature-network.ts';
+import {
+  type FeatureNetwork,
+  openFeatureNetwork,
+  openLayeredNetwork,
+  type TrainingModel,
+} from './features/feature-network.ts';
 import { openLocalModel } from './features/local-model.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import type { TestResult } from './head/test-result.ts';
 import { testHierarchy } from './report/hierarchical-test.ts';
 import { corruptedPicture } from './report/test-report.ts';
-import { trainAndTest } from './train-and-test.ts';
+import { searchAutomatically } from './search/automatic-search.ts';
+import { givenHyperparameters, type TrainedHead, trainAndTest, trainChosen } from './train-and-test.ts';
 import type { InspectionTask, TrainingResult, TrainingTask } from './training-messages.ts';
 import { type OnProgress, PhaseClock, phaseTimer } from './training-progress.ts';
 import { writeVersion } from './version-files.ts';
@@ -54,14 +62,16 @@ export async function trainModel(
   try {
     // TensorFlow.js loads while the backbone computes: the other core has little to do then.
     const [{ preflight, features, onnxRuntimeVersion }, { tf, backend }] = await Promise.all([
-      inspectAndExtract(task, source, onProgress),
+      task.options.search === 'thorough'
+        ? inspectOnly(task, source, onProgress)
+        : inspectAndExtract(task, source, onProgress),
       loadTensorFlow({ threads: THREADS }),
     ]);
-    const trained = await trainAndTest(tf, features, preflight.classes.length, task.options, onProgress);
+    const { trained, backbone } = await train(tf, { task, source, preflight, features }, onProgress);
     const currentAccuracy = await scoreCurrent(task, preflight, source);
     onProgress({ phase: 'exporting' });
     const summary = await writeVersion({
-      task,
+      task: { ...task, backbone },
       version: await reserveVersion(),
       preflight,
       trained,
@@ -100,11 +110,75 @@ export async function inspectDataset(task: InspectionTask, onProgress: OnProgres
 /** The images of a data set, and their features for the training of a head. */
 interface ExtractedDataset {
   readonly preflight: Preflight;
-  readonly features: DatasetFeatures;
+  /** Undefined for a search, which computes them as it needs them. */
+  readonly features: DatasetFeatures | undefined;
   readonly onnxRuntimeVersion: string;
 }
 
-function inspectAndExtract(task: TrainingTask, source: ImageSource, onProgress: OnProgress): Promise<ExtractedDataset> {
+/** Trains a head on the task's backbone, or on what a thorough search chooses. */
+async function train(
+  tf: TensorFlow,
+  {
+    task,
+    source,
+    preflight,
+    features,
+  }: Pick<ExtractedDataset, 'preflight' | 'features'> & { readonly task: TrainingTask; readonly source: ImageSource },
+  onProgress: OnProgress,
+): Promise<{ trained: TrainedHead; backbone: TrainingModel }> {
+  const { options, candidates, backbone } = task;
+  const classes = preflight.classes.length;
+  if (features !== undefined)
+    return { trained: await trainAndTest(tf, features, classes, options, onProgress), backbone };
+  onProgress({ phase: 'searching', done: 0, rung: 1 });
+  const chosen = await searchAutomatically(tf, {
+    source,
+    images: preflight.images,
+    classes,
+    backbones: candidates,
+    augmentation: options.augmentation,
+    seed: options.seed,
+    layers: options.layers,
+    fixed: givenHyperparameters(options),
+    preference: options.prefer,
+    budgetMinutes: options.budget_minutes,
+    deadline: task.deadline,
+    featureDir: task.featureDir,
+    maxPixels: task.maxImagePixels,
+    workDir: task.workDir,
+    furtherPasses: (copies) => {
+      const count = (split: string): number => preflight.images.filter((image) => image.split === split).length;
+      const computed = preflight.images.length + count('train') * copies;
+      return options.corruptions && count('test') > 0 ? planCorruptions(count('test'), computed).length : 0;
+    },
+    onTrial: ({ done, total, accuracy, rung, rungs, best }) =>
+      onProgress({ phase: 'searching', done, total, rung, rungs, val_accuracy: accuracy, best_accuracy: best }),
+  });
+  const varied = { ...options, augmentation: chosen.augmentation };
+  // Most of the features are in the cache. The phases before the search are not reported again.
+  // The network is written to a folder of its own: that of the task has the default backbone's.
+  const workDir = await mkdtemp(join(task.workDir, 'chosen-'));
+  const winning = { ...task, options: varied, backbone: chosen.backbone, workDir };
+  const extracted = await inspectAndExtract(winning, source, () => {});
+  return {
+    trained: await trainChosen(tf, chosen, extracted.features, classes, options, onProgress),
+    backbone: chosen.backbone,
+  };
+}
+
+function inspectOnly(task: TrainingTask, source: ImageSource, onProgress: OnProgress): Promise<ExtractedDataset> {
+  return withExtraction(task, async (extraction, network) => ({
+    preflight: await inspect(task, source, extraction, onProgress),
+    features: undefined,
+    onnxRuntimeVersion: await network.loaded,
+  }));
+}
+
+function inspectAndExtract(
+  task: TrainingTask,
+  source: ImageSource,
+  onProgress: OnProgress,
+): Promise<ExtractedDataset & { readonly features: DatasetFeatures }> {
   return withExtraction(task, async (extraction, network) => {
     const preflight = await inspect(task, source, extraction, onProgress);
     const corrupted = task.options.corruptions ? await corrupt(preflight, source, extraction, onProgress) : undefined;

@@ -20,6 +20,10 @@ export interface TrainingProgress {
   readonly accuracy?: number;
   readonly val_loss?: number;
   readonly val_accuracy?: number;
+  /** Rung of a thorough search, from 1, the number of rungs, and the best accuracy of this rung so far. */
+  readonly rung?: number;
+  readonly rungs?: number;
+  readonly best_accuracy?: number;
 }
 
 /** Called with every step of a training. */

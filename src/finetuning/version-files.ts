@@ -120,7 +120,7 @@ function reportOf({
   durations,
 }: VersionParts): TrainingReport {
   const { options, backbone, current } = task;
-  const { hyperparameters, head, test, search, reads } = trained;
+  const { hyperparameters, solved, learningCurve, automaticSearch, head, test, search, reads } = trained;
   return buildTrainingReport({
     model: { name: options.name, version },
     backbone: { name: backbone.name, version: backbone.version, sha256: backbone.manifest.weights.sha256 },
@@ -129,6 +129,9 @@ function reportOf({
     preflight: preflight.report,
     training: {
       hyperparameters,
+      solved,
+      learningCurve,
+      automaticSearch,
       history: head.history,
       bestEpoch: head.bestEpoch,
       retrained: head.retrained,

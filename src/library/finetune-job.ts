@@ -34,6 +34,10 @@ export interface FinetuneProgress {
   /** The same on the validation images. */
   readonly validationLoss?: number;
   readonly validationAccuracy?: number;
+  /** Rung of a thorough search, from 1, the number of rungs, and the best accuracy of this rung so far. */
+  readonly rung?: number;
+  readonly rungs?: number;
+  readonly bestAccuracy?: number;
 }
 
 /** A version that was trained and can be used at once. */
@@ -139,6 +143,9 @@ export function progressOf({
     accuracy,
     validationLoss: more.val_loss,
     validationAccuracy: more.val_accuracy,
+    rung: more.rung,
+    rungs: more.rungs,
+    bestAccuracy: more.best_accuracy,
   };
   return { phase, ...Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) };
 }

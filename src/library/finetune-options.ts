@@ -26,8 +26,18 @@ export interface AugmentationOptions {
 export interface TrainingOptions {
   /** Model whose features are used. Default: the setting `defaultBackbone`. */
   readonly backbone?: string;
-  /** Search for better hyperparameters. Default `none`. */
+  /**
+   * Search for better settings of the head (`quick`), or also for the backbone, its layers and the copies
+   * (`thorough`; only for the settings when `backbone` is given). Default `none`.
+   */
   readonly search?: 'none' | 'quick' | 'thorough';
+  /** Minutes for a thorough search and the training after it, 0.1 to 1440. Default 10. */
+  readonly budgetMinutes?: number;
+  /**
+   * Which trial of a thorough search is taken, of those that none beats in accuracy without being slower: the most
+   * accurate one, the fastest one, or the fastest one within two points of accuracy. Default `accuracy`.
+   */
+  readonly prefer?: 'accuracy' | 'balanced' | 'speed';
   /** When the bare name of the model means the new version. Default `always`. */
   readonly promote?: 'always' | 'if_better' | 'never';
   /** Seed of all random draws: the same seed and images give the same model. Default 0. */

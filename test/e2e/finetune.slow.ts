@@ -123,6 +123,31 @@ describe('a labelled zip', () => {
     expect((await classify('searched', 'red')).results[0]?.predictions?.[0]?.label).toBe('red');
   });
 
+  test('chooses the backbone too, within its budget, with a thorough search', async () => {
+    const options = { name: 'chosen', search: 'thorough', prefer: 'speed', budget_minutes: '0.3', copies: '1' };
+    const begun = performance.now();
+    const { state, failure } = await ended(await finetune(options));
+    expect(state, failure?.message).toBe('succeeded');
+    // The default is tried however short the budget is.
+    expect(performance.now() - begun).toBeLessThan(60_000);
+    const report = (await (await fetch(`${server.url}/models/chosen/report`)).json()) as {
+      backbone: { name: string };
+      training: {
+        automatic_search: {
+          prefer: string;
+          trials: { backbone: string; rung: number; latency_ms: number; front: boolean; chosen: boolean }[];
+        };
+      };
+    };
+    const { trials, prefer } = report.training.automatic_search;
+    const [chosen] = trials.filter((trial) => trial.chosen);
+    expect(prefer).toBe('speed');
+    expect(chosen).toMatchObject({ backbone: report.backbone.name, front: true });
+    const front = trials.filter((trial) => trial.front);
+    expect(chosen?.latency_ms).toBe(Math.min(...front.map(({ latency_ms }) => latency_ms)));
+    expect((await classify('chosen', 'red')).results[0]).toBeDefined();
+  });
+
   test('sent again becomes the next version; an alias rolls back and forth, for the next request on', async () => {
     const { result } = await ended(await finetune({ name: 'colours', seed: '2', ...FAST }));
     expect(result).toMatchObject({ version: 2, promoted: true });

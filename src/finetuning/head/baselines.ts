@@ -1,25 +1,30 @@
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { Samples } from '../features/feature-set.ts';
 import { type Score, scoreOf } from './confidence-interval.ts';
-import { countCorrect } from './softmax.ts';
+import { computeLogits } from './dense-layers.ts';
+import { fitPrototypes } from './prototypes.ts';
+import { argmaxRows, countCorrect } from './softmax.ts';
 
-/** Scores of two methods without training, on the test images of the model. */
+/** Scores of three methods without training, on the test images of the model. */
 export interface Baselines {
   /** Predicts `label` for every image. */
   readonly majorityClass: Score & { readonly label: number };
   readonly nearestNeighbours: Score;
+  /** The class whose mean has the largest cosine. */
+  readonly prototypes: Score;
 }
 
 const NEIGHBOURS = 5;
 /** Training samples that are compared at once, to bound the memory. */
 const CHUNK_ROWS = 512;
 
-/** Scores both baselines on `test`, which must have at least one sample. */
+/** Scores the baselines on `test`, which must have at least one sample. */
 export function scoreBaselines(tf: TensorFlow, train: Samples, test: Samples, classes: number): Baselines {
   const label = majorityClass(train.labels, classes);
   return {
     majorityClass: { label, ...score(new Int32Array(test.labels.length).fill(label), test.labels) },
     nearestNeighbours: score(nearestNeighbours(tf, train, test.features, classes), test.labels),
+    prototypes: score(nearestPrototypes(tf, train, test.features, classes), test.labels),
   };
 }
 
@@ -55,6 +60,11 @@ export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Floa
   }
   tf.dispose(transposed);
   return Int32Array.from(nearest, (neighbours) => vote(neighbours, classes));
+}
+
+/** Predicts a label for each row of `features` by the class mean with the largest cosine. */
+export function nearestPrototypes(tf: TensorFlow, train: Samples, features: Float32Array, classes: number): Int32Array {
+  return argmaxRows(computeLogits(tf, [fitPrototypes(train, classes).layer], features), classes);
 }
 
 function score(predicted: Int32Array, labels: Int32Array): Score {

@@ -3,14 +3,7 @@ import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { FeatureSet } from '../features/feature-set.ts';
 import { crossValidate, stratifiedFolds } from './cross-validation.ts';
 import type { Hyperparameters } from './hyperparameters.ts';
-import {
-  type Candidate,
-  foldsOf,
-  hyperparametersOf,
-  type SearchLevel,
-  stagesOf,
-  startCandidate,
-} from './search-candidates.ts';
+import { type Candidate, hyperparametersOf, SEARCH_FOLDS, stagesOf, startCandidate } from './search-candidates.ts';
 
 /** A candidate and its score. */
 export interface Trial extends Candidate {
@@ -42,7 +35,6 @@ export interface SearchResult {
 
 /** Input of `searchHyperparameters`. */
 export interface SearchInput {
-  readonly level: SearchLevel;
   readonly classes: number;
   /** Of the training images. */
   readonly labels: Int32Array;
@@ -74,14 +66,13 @@ interface Attempt {
  * @throws the reason of `signal` when it is aborted
  */
 export async function searchHyperparameters(tf: TensorFlow, input: SearchInput): Promise<SearchResult> {
-  const { level, classes, labels, sets, seed, fixed = {}, onTrial, signal } = input;
-  const foldCount = foldsOf(level);
-  const folds = stratifiedFolds(labels, foldCount, seededRandom(seed, FOLDING));
+  const { classes, labels, sets, seed, fixed = {}, onTrial, signal } = input;
+  const folds = stratifiedFolds(labels, SEARCH_FOLDS, seededRandom(seed, FOLDING));
   const [first] = sets;
   if (first === undefined) throw new Error('a search needs at least one feature set');
   const setOf = ({ features }: Candidate): FeatureSet => sets.find(({ name }) => name === features) ?? first;
   const start = startCandidate(first, fixed);
-  const stages = stagesOf(level, sets, fixed);
+  const stages = stagesOf(sets, fixed);
   const total = 1 + stages.reduce((sum, stage) => sum + stage(start).length, 0);
 
   const trials: Trial[] = [];
@@ -119,7 +110,7 @@ export async function searchHyperparameters(tf: TensorFlow, input: SearchInput):
     best: best.trial,
     hyperparameters: hyperparametersOf(best.trial, fixed, seed, samples, set.dimension),
     trials,
-    folds: foldCount,
+    folds: SEARCH_FOLDS,
   };
 }
 

@@ -2,7 +2,6 @@ import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import { type DatasetFeatures, lastLayers } from '../features/dataset-features.ts';
 import { type SearchProgress, type SearchResult, searchHyperparameters } from './hyperparameter-search.ts';
 import { defaultHyperparameters, type Hyperparameters } from './hyperparameters.ts';
-import type { SearchLevel } from './search-candidates.ts';
 import { chooseWeightDecay } from './weight-decay.ts';
 
 /** Input of `selectModel`. */
@@ -11,7 +10,7 @@ export interface SelectModelInput {
   readonly features: DatasetFeatures;
   readonly classes: number;
   readonly seed: number;
-  readonly search: 'none' | SearchLevel;
+  readonly search: 'none' | 'quick';
   /** Whether the head reads the backbone's last layer or all of them. When absent, a search compares them. */
   readonly layers?: 'last' | 'all' | undefined;
   /** Hyperparameters that the user has set. */
@@ -33,16 +32,15 @@ export interface SelectedModel {
 
 /** Selects the layers that the head reads and its hyperparameters, by a search or from the defaults. */
 export async function selectModel(tf: TensorFlow, input: SelectModelInput): Promise<SelectedModel> {
-  const { search: level, onTrial } = input;
+  const { search: kind, onTrial } = input;
   const choices = layerChoices(input);
-  if (level === 'none') {
+  if (kind === 'none') {
     const features = lastLayers(input.features, choices[0] ?? 1);
     const hyperparameters = await defaultsFor(tf, features, input);
     return { features, augmented: true, hyperparameters, search: undefined };
   }
   const sets = choices.map((layers) => ({ ...lastLayers(input.features, layers).train.set, name: setName(layers) }));
   const search = await searchHyperparameters(tf, {
-    level,
     classes: input.classes,
     labels: input.features.train.labels,
     sets,
@@ -76,8 +74,7 @@ function layerChoices({ layers, search, features }: SelectModelInput): number[] 
   const offered = features.layers.length;
   if (layers !== undefined) return [layers === 'all' ? offered : 1];
   if (search === 'none') return [offered];
-  const fewer = Array.from({ length: offered - 1 }, (_, index) => offered - 1 - index);
-  return [offered, ...(search === 'quick' ? fewer.slice(-1) : fewer)];
+  return offered === 1 ? [1] : [offered, 1];
 }
 
 function setName(layers: number): string {

@@ -1,10 +1,6 @@
 import type { FeatureSet } from '../features/feature-set.ts';
 import { defaultHyperparameters, type Hyperparameters } from './hyperparameters.ts';
 
-/** How many candidates to try: `quick` trains about 30 times, `thorough` about 120 times. */
-export const SEARCH_LEVELS = ['quick', 'thorough'] as const;
-export type SearchLevel = (typeof SEARCH_LEVELS)[number];
-
 /** One way to train. The factors multiply the default hyperparameters. */
 export interface Candidate {
   /** Name of the feature set. */
@@ -19,31 +15,13 @@ export interface Candidate {
 /** Returns the variations of the best candidate so far that one stage of a search tries. */
 export type Stage = (best: Candidate) => Candidate[];
 
-/** Values that a search level tries. */
-interface Level {
-  readonly folds: number;
-  readonly weightDecay: readonly number[];
-  readonly learningRate: readonly number[];
-  readonly hiddenUnits: readonly (readonly number[])[];
-}
-
-const LEVELS: Readonly<Record<SearchLevel, Level>> = {
-  quick: { folds: 3, weightDecay: [0.3, 2.5], learningRate: [0.3, 3], hiddenUnits: [[128]] },
-  thorough: {
-    folds: 5,
-    weightDecay: [0.03, 0.1, 0.3, 2.5, 6],
-    learningRate: [0.1, 0.3, 3, 10],
-    hiddenUnits: [[64], [256], [512], [256, 64]],
-  },
-};
-
+/** Folds of the cross-validation. */
+export const SEARCH_FOLDS = 3;
+const WEIGHT_DECAYS = [0.3, 2.5];
+const LEARNING_RATES = [0.3, 3];
+const HIDDEN_UNITS = [[128]];
 /** Dropout of candidates with hidden layers. */
 const DROPOUT = 0.3;
-
-/** Folds of the cross-validation at a search level. */
-export function foldsOf(level: SearchLevel): number {
-  return LEVELS[level].folds;
-}
 
 /** The candidate that a search starts from: the first set with its copies, and the default hyperparameters. */
 export function startCandidate(set: FeatureSet, fixed: Partial<Hyperparameters>): Candidate {
@@ -60,21 +38,20 @@ export function startCandidate(set: FeatureSet, fixed: Partial<Hyperparameters>)
  * The stages of a search, in order: feature set and augmentation together, weight decay, learning rate, hidden units.
  * Hyperparameters in `fixed` have no stage.
  */
-export function stagesOf(level: SearchLevel, sets: readonly FeatureSet[], fixed: Partial<Hyperparameters>): Stage[] {
-  const { weightDecay, learningRate, hiddenUnits } = LEVELS[level];
+export function stagesOf(sets: readonly FeatureSet[], fixed: Partial<Hyperparameters>): Stage[] {
   const inputs = sets.flatMap(({ name, copies }) =>
     (copies === undefined ? [false] : [true, false]).map((augmented) => ({ features: name, augmented })),
   );
   // The first input is that of the start candidate.
   const stages: Stage[] = [(best) => inputs.slice(1).map((input) => ({ ...best, ...input }))];
   if (fixed.weightDecay === undefined) {
-    stages.push((best) => weightDecay.map((weightDecayFactor) => ({ ...best, weightDecayFactor })));
+    stages.push((best) => WEIGHT_DECAYS.map((weightDecayFactor) => ({ ...best, weightDecayFactor })));
   }
   if (fixed.learningRate === undefined) {
-    stages.push((best) => learningRate.map((learningRateFactor) => ({ ...best, learningRateFactor })));
+    stages.push((best) => LEARNING_RATES.map((learningRateFactor) => ({ ...best, learningRateFactor })));
   }
   if (fixed.hiddenUnits === undefined) {
-    stages.push((best) => hiddenUnits.map((widths) => ({ ...best, hiddenUnits: widths })));
+    stages.push((best) => HIDDEN_UNITS.map((widths) => ({ ...best, hiddenUnits: widths })));
   }
   return stages;
 }

@@ -41,6 +41,16 @@ export function nextSteps({ test, training, dataset }: Facts): string[] {
   if (training.history.length > 0 && training.best_epoch === training.settings.epochs) {
     steps.push('The last epoch was the best one. Train for more epochs (option epochs).');
   }
+  const [ahead] = training.learning_curve?.forecasts ?? [];
+  const now = training.learning_curve?.points.at(-1);
+  if (ahead && now) {
+    const [low, high] = ahead.interval;
+    steps.push(
+      `Add images: by the learning curve, with about ${Math.round(ahead.images_per_class)} per class instead of ` +
+        `${Math.round(now.images_per_class)} expect ${percent(ahead.accuracy)} (${percent(low)} to ${percent(high)}) ` +
+        `where it is ${percent(now.accuracy)} today, cross-validated.`,
+    );
+  }
   if (isImprecise(test)) {
     steps.push(`Use more test images: with ${test.images}, the accuracy is only a rough estimate.`);
   }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { PreflightReport } from '../dataset/preflight-report.ts';
 import { NOVELTY_METHODS } from '../novelty/scores.ts';
+import { PREFERENCES } from '../search/pareto-front.ts';
+import { COPY_CHOICES, LAYER_CHOICES } from '../search/space.ts';
 
 const share = z.number().min(0).max(1);
 const count = z.number().int().nonnegative();
@@ -88,6 +90,8 @@ const testSchema = score.extend({
   baselines: z.object({
     majority_class: score.extend({ class: z.string() }),
     nearest_neighbours: score,
+    /** The class with the nearest mean. Absent in reports of earlier versions of the server. */
+    prototypes: score.optional(),
   }),
   /** Answers to corrupted images. Absent when they were not tested, and in reports of earlier versions. */
   robustness: z
@@ -147,6 +151,40 @@ const noveltySchema = z.object({
   unknown_images: z.object({ images: count, refused: share, methods: methodsSchema }).optional(),
 });
 
+/** A thorough search. The accuracies are cross-validated; that of the test has no part in it. */
+const automaticSearchSchema = z.object({
+  prefer: z.enum(PREFERENCES),
+  budget_minutes: z.number(),
+  /** Whether candidates were left out for lack of time. */
+  out_of_time: z.boolean(),
+  rungs: z.array(z.object({ images: count, folds: count })),
+  trials: z.array(
+    z.object({
+      /** From 1. */
+      rung: count,
+      images: count,
+      backbone: z.string(),
+      layers: z.enum(LAYER_CHOICES),
+      copies: z.enum(COPY_CHOICES),
+      /** Whether the head is solved for; then the fields below it do not count. */
+      solved: z.boolean(),
+      hidden_units: z.array(count),
+      dropout: share,
+      learning_rate_factor: z.number(),
+      weight_decay_factor: z.number(),
+      accuracy: share,
+      /** Standard deviation over the folds. */
+      spread: z.number(),
+      /** Of the backbone for one image on one thread. */
+      latency_ms: z.number(),
+      /** Whether no trial of the last rung is more accurate without being slower. */
+      front: z.boolean(),
+      chosen: z.boolean(),
+    }),
+  ),
+  left_out: z.array(z.object({ backbone: z.string(), reason: z.string() })),
+});
+
 /** The fields of a preflight report that the report page needs. Other fields are kept. */
 const preflightShape = z.object({
   will_train: z.string(),
@@ -185,7 +223,17 @@ export const trainingReportSchema = z.object({
     /** Whether training went on with the validation images after early stopping. */
     retrained: z.boolean().optional(),
     history: z.array(epochSchema),
+    /** Cross-validated accuracy by number of training images, where these are few; what more would bring. */
+    learning_curve: z
+      .object({
+        points: z.array(
+          z.object({ images: count, images_per_class: z.number(), accuracy: share, standard_error: z.number() }),
+        ),
+        forecasts: z.array(z.object({ images: count, images_per_class: z.number(), accuracy: share, interval })),
+      })
+      .optional(),
     search: z.object({ folds: count, trials: z.array(trialSchema) }).optional(),
+    automatic_search: automaticSearchSchema.optional(),
   }),
   /** What the results mean, the most important finding first. */
   verdict: z.array(z.object({ level: z.enum(['good', 'caution', 'bad']), text: z.string() })),

@@ -1,11 +1,14 @@
 import type { JsonObject } from '../../common/json.ts';
 import type { HierarchicalAccuracy } from '../../registry/hierarchical-accuracy.ts';
 import type { PreflightReport } from '../dataset/preflight-report.ts';
+import type { SolvedHead } from '../head/few-images.ts';
 import type { SearchResult } from '../head/hyperparameter-search.ts';
 import type { Hyperparameters } from '../head/hyperparameters.ts';
+import type { LearningCurve } from '../head/learning-curve.ts';
 import type { TestResult } from '../head/test-result.ts';
 import type { Epoch } from '../head/training-loop.ts';
 import type { TrainedDetector } from '../novelty/train-detector.ts';
+import type { AutomaticSearch } from '../search/automatic-search.ts';
 import { nextSteps } from './next-steps.ts';
 import { buildNoveltyReport } from './novelty-report.ts';
 import type { TrainingReport } from './report-schema.ts';
@@ -20,7 +23,11 @@ export interface ReportInput {
   readonly datasetSha256: string;
   readonly preflight: PreflightReport;
   readonly training: {
-    readonly hyperparameters: Hyperparameters;
+    /** Undefined when the head was solved for. */
+    readonly hyperparameters: Hyperparameters | undefined;
+    /** How the head was solved for; undefined when it was trained. */
+    readonly solved?: Pick<SolvedHead, 'penalty' | 'prototypes' | 'augmented'> | undefined;
+    readonly learningCurve?: LearningCurve | undefined;
     readonly history: readonly Epoch[];
     readonly bestEpoch: number;
     /** Whether training went on with the validation images after early stopping. */
@@ -28,6 +35,7 @@ export interface ReportInput {
     /** Layers of the backbone that the head reads: their names in the network and numbers of values. */
     readonly layers: readonly { readonly name: string; readonly size: number }[];
     readonly search?: Pick<SearchResult, 'folds' | 'trials'> | undefined;
+    readonly automaticSearch?: AutomaticSearch | undefined;
   };
   /** Undefined when there are no test images. */
   readonly test?: TestResult | undefined;
@@ -64,12 +72,14 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
     classes: [...input.classes],
     dataset: { sha256: input.datasetSha256, preflight: input.preflight },
     training: {
-      settings: settingsOf(training.hyperparameters),
+      settings: settingsOf(training),
       layers: training.layers.map(({ name, size }) => ({ name, size })),
       best_epoch: training.bestEpoch,
       retrained: training.retrained,
       history: training.history.map(epochOf),
+      ...(training.learningCurve && { learning_curve: learningCurveOf(training.learningCurve, input.classes.length) }),
       ...(training.search && { search: searchOf(training.search) }),
+      ...(training.automaticSearch && { automatic_search: automaticSearchOf(training.automaticSearch) }),
     },
     test: test ? buildTestReport(test, input.current, input.classes, input.hierarchy) : null,
     novelty: buildNoveltyReport(input.novelty),
@@ -101,6 +111,7 @@ export function summarizeReport({ test, novelty }: TrainingReport) {
     baselines: {
       majority_class: baselines.majority_class.accuracy,
       nearest_neighbours: baselines.nearest_neighbours.accuracy,
+      prototypes: baselines.prototypes?.accuracy ?? null,
     },
   };
 }
@@ -116,7 +127,18 @@ function epochOf({ epoch, loss, accuracy, valLoss, valAccuracy, learningRate }: 
   };
 }
 
-function settingsOf(hyperparameters: Hyperparameters): TrainingReport['training']['settings'] {
+function settingsOf({
+  hyperparameters,
+  solved,
+}: Pick<ReportInput['training'], 'hyperparameters' | 'solved'>): TrainingReport['training']['settings'] {
+  if (hyperparameters === undefined) {
+    return {
+      solver: 'ridge_regression',
+      penalty: solved?.penalty ?? 0,
+      prototype_weight: solved?.prototypes ?? 0,
+      augmented_copies: solved?.augmented ?? false,
+    };
+  }
   return {
     hidden_units: [...hyperparameters.hiddenUnits],
     dropout: hyperparameters.dropout,
@@ -128,6 +150,50 @@ function settingsOf(hyperparameters: Hyperparameters): TrainingReport['training'
     label_smoothing: hyperparameters.labelSmoothing,
     class_weights: hyperparameters.classWeights,
     seed: hyperparameters.seed,
+  };
+}
+
+function learningCurveOf({ points, forecasts }: LearningCurve, classes: number) {
+  return {
+    points: points.map(({ images, accuracy, error }) => ({
+      images,
+      images_per_class: images / classes,
+      accuracy,
+      standard_error: error,
+    })),
+    forecasts: forecasts.map(({ images, accuracy, interval: { low, high } }) => ({
+      images,
+      images_per_class: images / classes,
+      accuracy,
+      interval: [low, high] as [number, number],
+    })),
+  };
+}
+
+function automaticSearchOf(search: AutomaticSearch) {
+  return {
+    prefer: search.preference,
+    budget_minutes: search.budgetMinutes,
+    out_of_time: search.outOfTime,
+    rungs: search.rungs.map(({ images, folds }) => ({ images, folds })),
+    trials: search.trials.map(({ candidate, rung, images, accuracy, spread, latency, front, chosen }) => ({
+      rung: rung + 1,
+      images,
+      backbone: candidate.backbone,
+      layers: candidate.layers,
+      copies: candidate.copies,
+      solved: candidate.solved,
+      hidden_units: [...candidate.hiddenUnits],
+      dropout: candidate.dropout,
+      learning_rate_factor: candidate.learningRateFactor,
+      weight_decay_factor: candidate.weightDecayFactor,
+      accuracy,
+      spread,
+      latency_ms: Math.round(latency * 1000) / 1000,
+      front,
+      chosen,
+    })),
+    left_out: search.leftOut.map(({ backbone, reason }) => ({ backbone, reason })),
   };
 }
 

@@ -74,6 +74,7 @@ export function buildTestReport(
     baselines: {
       majority_class: { class: nameOf(baselines.majorityClass.label), ...score(baselines.majorityClass) },
       nearest_neighbours: score(baselines.nearestNeighbours),
+      prototypes: score(baselines.prototypes),
     },
     ...(test.robustness && { robustness: robustnessReport(test.robustness, nameOf) }),
     ...(current && {

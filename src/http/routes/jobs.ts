@@ -22,6 +22,9 @@ const PHASE_SPANS: Readonly<Record<TrainingProgress['phase'], readonly [from: nu
   exporting: [0.98, 1],
 };
 
+/** A thorough search computes the copies itself, and takes most of the time of its job. */
+const THOROUGH_SEARCH = [0.35, 0.9] as const;
+
 /** `/jobs`: state, progress and cancellation of fine-tunes. */
 export function jobRoutes({ finetuning: { jobs } }: { readonly finetuning: Pick<FinetuneJobs, 'jobs'> }): Route[] {
   return [
@@ -92,7 +95,7 @@ function eventDocument({ at, data }: JobEvent): JsonObject {
 }
 
 function progressDocument(progress: JobProgress): JsonObject {
-  const [from, to] = phaseSpan(progress.phase);
+  const [from, to] = progress['rung'] === undefined ? phaseSpan(progress.phase) : THOROUGH_SEARCH;
   const { done, total } = progress;
   const share = typeof done === 'number' && typeof total === 'number' && total > 0 ? Math.min(1, done / total) : 0;
   return { fraction: Math.round((from + share * (to - from)) * 1e4) / 1e4, ...progress };

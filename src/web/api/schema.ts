@@ -395,6 +395,11 @@ export type JobProgress = {
   readonly accuracy?: number | undefined;
   readonly val_loss?: number | undefined;
   readonly val_accuracy?: number | undefined;
+  /** Of a thorough search. */
+  readonly rung?: number | undefined;
+  readonly rungs?: number | undefined;
+  /** Best trial of this rung so far. */
+  readonly best_accuracy?: number | undefined;
 };
 
 export type JobResult = {
@@ -599,6 +604,58 @@ export type TrainingReport = {
       readonly val_loss?: number | undefined;
       readonly val_accuracy?: number | undefined;
     }[];
+    /** A thorough search: every trial with its cross-validated accuracy and the time of its backbone. The test images had no part in it. */
+    readonly automatic_search?: {
+      readonly prefer: "accuracy" | "balanced" | "speed";
+      readonly budget_minutes: number;
+      /** Whether candidates were left out for lack of time. */
+      readonly out_of_time: boolean;
+      readonly rungs: readonly {
+        readonly images: number;
+        readonly folds: number;
+      }[];
+      readonly trials: readonly {
+        readonly rung: number;
+        readonly images: number;
+        readonly backbone: string;
+        readonly layers: "all" | "half" | "last";
+        readonly copies: "given" | "none" | "more" | "unmirrored";
+        /** Whether the head is solved for instead of trained. */
+        readonly solved: boolean;
+        readonly hidden_units?: readonly number[] | undefined;
+        readonly dropout?: number | undefined;
+        readonly learning_rate_factor?: number | undefined;
+        readonly weight_decay_factor?: number | undefined;
+        readonly accuracy: number;
+        /** Standard deviation of the accuracy over the folds. */
+        readonly spread: number;
+        /** One image on one thread, measured side by side. */
+        readonly latency_ms: number;
+        /** No trial of the last rung is more accurate without being slower. */
+        readonly front: boolean;
+        readonly chosen: boolean;
+      }[];
+      readonly left_out: readonly {
+        readonly backbone: string;
+        readonly reason: string;
+      }[];
+    } | undefined;
+    /** Cross-validated accuracy by number of training images, where these are few. `forecasts` is empty when the points do not say what more images would bring. */
+    readonly learning_curve?: {
+      readonly points: readonly {
+        readonly images: number;
+        readonly images_per_class: number;
+        readonly accuracy: number;
+        readonly standard_error: number;
+      }[];
+      readonly forecasts: readonly {
+        readonly images: number;
+        readonly images_per_class: number;
+        readonly accuracy: number;
+        /** 90 % interval of the accuracy. */
+        readonly interval: readonly number[];
+      }[];
+    } | undefined;
   };
   readonly verdict: Verdict;
   readonly next_steps: readonly string[];
@@ -694,6 +751,10 @@ export type TestReport = {
     readonly nearest_neighbours: {
       readonly accuracy: number;
     };
+    /** The class with the most similar mean. */
+    readonly prototypes?: {
+      readonly accuracy: number;
+    } | undefined;
   };
   /** The previous version, on the same images. */
   readonly current?: {
@@ -954,6 +1015,8 @@ export interface Operations {
       readonly promote?: "always" | "if_better" | "never" | undefined;
       readonly layers?: "last" | "all" | undefined;
       readonly search?: "none" | "quick" | "thorough" | undefined;
+      readonly budget_minutes?: number | undefined;
+      readonly prefer?: "accuracy" | "balanced" | "speed" | undefined;
       readonly seed?: number | undefined;
       readonly validation_share?: number | undefined;
       readonly test_share?: number | undefined;

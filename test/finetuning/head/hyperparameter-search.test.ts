@@ -33,7 +33,7 @@ describe('searchHyperparameters', () => {
   });
 
   const search = (input: Partial<SearchInput>) =>
-    searchHyperparameters(tf, { level: 'quick', classes: CLASSES, labels, sets: [good], seed: 1, ...input });
+    searchHyperparameters(tf, { classes: CLASSES, labels, sets: [good], seed: 1, ...input });
 
   it('finds the feature set that separates the classes', async () => {
     const { best, trials, hyperparameters, folds } = await search({ sets: [bad, good] });
@@ -78,7 +78,7 @@ describe('searchHyperparameters', () => {
   it('reports each trial and the total number', async () => {
     const seen: SearchProgress[] = [];
     const fixed = { epochs: 1 };
-    const { trials } = await search({ level: 'thorough', sets: [misled, bad], fixed, onTrial: (p) => seen.push(p) });
+    const { trials } = await search({ sets: [misled, bad], fixed, onTrial: (p) => seen.push(p) });
     expect(seen.map(({ trial }) => trial)).toEqual(trials);
     expect(seen.map(({ done }) => done)).toEqual(trials.map((_, i) => i + 1));
     expect(new Set(seen.map(({ total }) => total))).toEqual(new Set([trials.length]));

@@ -114,6 +114,7 @@ function testResult(classes: readonly string[], perClass: number, skill: number)
     baselines: {
       majorityClass: { label: 0, ...share(perClass) },
       nearestNeighbours: share(Math.round(count * 0.62)),
+      prototypes: share(Math.round(count * 0.6)),
     },
     robustness: undefined,
   };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defaultHyperparameters } from '../../../src/finetuning/head/hyperparameters.ts';
 import type { TestResult } from '../../../src/finetuning/head/test-result.ts';
 import { buildTrainingReport } from '../../../src/finetuning/report/report.ts';
 import { reportInput } from './report-fixture.ts';
@@ -26,7 +27,11 @@ describe('the verdict', () => {
     ['bad', 0.99, 0.99],
   ])('is %s compared with simple methods with an accuracy of %d', (level, majority, nearest) => {
     const report = judged({
-      baselines: { majorityClass: { label: 2, ...score(majority) }, nearestNeighbours: score(nearest) },
+      baselines: {
+        majorityClass: { label: 2, ...score(majority) },
+        nearestNeighbours: score(nearest),
+        prototypes: score(0),
+      },
     });
     expect(levelOf(report, /always predicting the most common class, “sunflower”/)).toBe(level);
     expect(levelOf(report, /most similar training images/)).toBe(level);
@@ -70,7 +75,8 @@ describe('the verdict', () => {
   });
 
   it('advises more epochs when the last one was the best, and more images when the model overfits', () => {
-    const { hyperparameters, layers } = input.training;
+    const { layers } = input.training;
+    const hyperparameters = defaultHyperparameters(100, 8, 1);
     const history = [{ epoch: 1, epochs: 1, loss: 0.1, accuracy: 1, valLoss: 1, valAccuracy: 0.6, learningRate: 0.01 }];
     const report = judged(
       {},

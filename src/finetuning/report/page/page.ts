@@ -92,7 +92,7 @@ ${
 }
 
 function comparison({ baselines, current, ...test }: TestReport, title: string): Markup {
-  const { majority_class: majority, nearest_neighbours: nearest } = baselines;
+  const { majority_class: majority, nearest_neighbours: nearest, prototypes } = baselines;
   const row = (
     name: string,
     { accuracy, interval: [low, high] }: Pick<TestReport, 'accuracy' | 'interval'>,
@@ -107,6 +107,7 @@ function comparison({ baselines, current, ...test }: TestReport, title: string):
 ${row(title, test, true)}
 ${current ? row(`${current.model}, version ${current.version}`, current, false) : undefined}
 ${row('Vote of the 5 most similar training images', nearest, false)}
+${prototypes ? row('Class with the most similar mean of its training images', prototypes, false) : undefined}
 ${row(`Always “${majority.class}”`, majority, false)}
 </tbody></table></div></section>`;
 }

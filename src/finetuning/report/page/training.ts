@@ -1,21 +1,37 @@
 import { percent } from '../percent.ts';
 import type { TrainingReport } from '../report-schema.ts';
+import { automaticSearchTable } from './automatic-search.ts';
 import { html, type Markup } from './markup.ts';
 import { type Axis, linePlot, type Series, SHARE } from './plots.ts';
 
 type Training = TrainingReport['training'];
 
 /** The section about the training and the hyperparameter search. */
-export function trainingSection({ history, best_epoch, retrained, search, settings, layers }: Training): Markup {
+export function trainingSection({
+  history,
+  best_epoch,
+  retrained,
+  search,
+  settings,
+  layers,
+  learning_curve,
+  automatic_search,
+}: Training): Markup {
   const kept = retrained
     ? `The validation loss was lowest after epoch ${best_epoch}. From there, training continued with training and validation images together.`
     : `The weights after epoch ${best_epoch} were kept.`;
+  const words =
+    settings['solver'] === undefined
+      ? html`<p>Training ran for ${history.length} of at most ${String(settings['epochs'])} epochs. ${kept}</p>
+<p>If the validation loss rises while the training loss falls, the model is overfitting: it learns its training images by heart.</p>`
+      : html`<p>With so few images, the head was solved for by ridge regression instead of trained epoch by epoch. Its penalty was chosen by leaving each image out.</p>`;
   return html`<section><h2>Training</h2>
-<p>Training ran for ${history.length} of at most ${String(settings.epochs)} epochs. ${kept}</p>
-<p>If the validation loss rises while the training loss falls, the model is overfitting: it learns its training images by heart.</p>
+${words}
 ${history.length === 0 ? undefined : curves(history, best_epoch)}
+${learning_curve ? learningCurve(learning_curve) : undefined}
 ${layers && layers.length > 1 ? layersRead(layers) : undefined}
 ${search ? searchTable(search) : undefined}
+${automatic_search ? automaticSearchTable(automatic_search) : undefined}
 </section>`;
 }
 
@@ -49,6 +65,31 @@ function curves(history: Training['history'], bestEpoch: number): Markup {
 ${linePlot({ title: 'Loss', x, y: loss, series: series('loss', 'val_loss'), marker })}
 ${linePlot({ title: 'Accuracy', x, y: accuracy, series: series('accuracy', 'val_accuracy'), marker })}
 </div>`;
+}
+
+/** The measured points, and where they go on if anything can be said. */
+function learningCurve({ points, forecasts }: NonNullable<Training['learning_curve']>): Markup {
+  const at = (list: readonly { images_per_class: number; accuracy: number }[]) =>
+    list.map(({ images_per_class, accuracy }) => ({ x: images_per_class, y: accuracy }));
+  const ahead = forecasts.length === 0 ? [] : [...points.slice(-1), ...forecasts];
+  const series: Series[] = [
+    { name: 'measured', tone: 'accent', points: at(points) },
+    { name: 'forecast', tone: 'muted', points: at(ahead) },
+  ];
+  const max = (forecasts.at(-1) ?? points.at(-1))?.images_per_class ?? 1;
+  const x: Axis = { title: 'Images per class', min: 0, max, format: (value) => String(Math.round(value)) };
+  const words =
+    forecasts.length === 0
+      ? 'These points do not allow a forecast of what more images would bring: they are too few or too uncertain.'
+      : forecasts
+          .map(
+            ({ images_per_class, accuracy, interval: [low, high] }) =>
+              `With ${Math.round(images_per_class)} images per class, expect about ${percent(accuracy)} (${percent(low)} to ${percent(high)}).`,
+          )
+          .join(' ');
+  return html`<h3>What more images would bring</h3>
+<p>Accuracy of heads on a part of the images, tested on the others. ${words}</p>
+${linePlot({ title: 'Accuracy by images per class', x, y: { ...SHARE, title: 'Accuracy' }, series: series.filter(({ points: own }) => own.length > 0) })}`;
 }
 
 function layersRead(layers: NonNullable<Training['layers']>): Markup {

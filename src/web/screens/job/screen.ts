@@ -16,7 +16,7 @@ const PHASES = [
   ['inspecting', 'Extracting features'],
   ['corrupting', 'Corrupting test images'],
   ['augmenting', 'Augmenting'],
-  ['searching', 'Searching for hyperparameters'],
+  ['searching', 'Searching for better settings'],
   ['training', 'Training the head'],
   ['evaluating', 'Evaluating'],
   ['exporting', 'Saving the model'],
@@ -175,10 +175,13 @@ function failure({ failure: failed, state }: Job): HTMLElement {
 }
 
 /** `Extracting features: 120 of 400, about 20 s left in this phase` */
-function describe({ phase, done, total, seconds_left }: JobProgress): string {
+function describe({ phase, done, total, seconds_left, rung, rungs, best_accuracy }: JobProgress): string {
   const name = PHASES.find(([known]) => known === phase)?.[1] ?? phase;
   const parts: string[] = [];
   if (done !== undefined && total !== undefined) parts.push(`${count(done)} of ${count(total)}`);
+  if (rungs !== undefined && best_accuracy !== undefined) {
+    parts.push(`rung ${rung} of ${rungs}`, `best so far ${(100 * best_accuracy).toFixed(1)} %`);
+  }
   if (seconds_left !== undefined && seconds_left > 0) parts.push(`about ${duration(seconds_left)} left in this phase`);
   return parts.length === 0 ? name : `${name}: ${parts.join(', ')}`;
 }

@@ -23,7 +23,13 @@ const PROMOTIONS = [
 const SEARCHES = [
   ['none', 'Defaults, which suit most data sets'],
   ['quick', 'Quick search'],
-  ['thorough', 'Thorough search'],
+  ['thorough', 'Thorough search, for up to ten minutes'],
+] as const;
+
+const PREFERENCES = [
+  ['accuracy', 'The most accurate model'],
+  ['balanced', 'The fastest within two points of it'],
+  ['speed', 'The fastest model'],
 ] as const;
 
 export function trainingForm(
@@ -44,6 +50,13 @@ export function trainingForm(
   const backbone = select([['', 'Default of this server'], ...models.map(({ id }) => [id, id] as const)], '');
   const promote = select(PROMOTIONS, 'always');
   const search = select(SEARCHES, 'none');
+  const prefer = select(PREFERENCES, 'accuracy');
+  const preference = field('Preference', prefer, h('span', { class: 'hint' }, 'What a thorough search takes.'));
+  const showPreference = (): void => {
+    preference.hidden = search.value !== 'thorough';
+  };
+  search.addEventListener('change', showPreference);
+  showPreference();
   const train = h('button', { type: 'submit', class: 'primary' }, 'Train');
   const whyNot = h('span', { class: 'muted' });
   let ready = false;
@@ -79,8 +92,13 @@ export function trainingForm(
       field(
         'Hyperparameters',
         search,
-        h('span', { class: 'hint' }, 'A search takes longer and may improve the accuracy slightly.'),
+        h(
+          'span',
+          { class: 'hint' },
+          'A search takes longer. A thorough one also compares all backbones here, unless you choose one.',
+        ),
       ),
+      preference,
     ),
     h('div', { class: 'row' }, train, whyNot),
   );
@@ -90,6 +108,7 @@ export function trainingForm(
       backbone: backbone.value === '' ? undefined : backbone.value,
       promote: PROMOTIONS.find(([value]) => value === promote.value)?.[0],
       search: SEARCHES.find(([value]) => value === search.value)?.[0],
+      ...(search.value === 'thorough' && { prefer: PREFERENCES.find(([value]) => value === prefer.value)?.[0] }),
     });
   element.addEventListener('submit', (event) => {
     event.preventDefault();
