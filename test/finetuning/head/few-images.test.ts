@@ -101,7 +101,7 @@ describe('the blend of two heads', () => {
     const good = Float32Array.of(1, 0, 0, 1, 1, 0, 0, 1);
     const bad = Float32Array.of(0, 1, 1, 0, 0, 1, 1, 0);
     expect(blendOf(good, bad, labels, 2)).toEqual({ first: 1, second: 0 });
-    expect(blendOf(good, good, labels, 2, 0.5)).toEqual({ first: 0.5, second: 0.5 });
+    expect(blendOf(good, good, labels, 2, 0.5)).toEqual({ first: 0.75, second: 0.25 });
   });
 
   it('is one dense layer, in which the second reads the last inputs', () => {
