@@ -32,6 +32,9 @@ export type {
   ModelExport,
   PullOptions,
   PullProgress,
+  QuantizedVariant,
+  QuantizeOptions,
+  QuantizeProgress,
   Zoo,
 } from './library/zoo.ts';
 export type { ConceptAccuracy, HierarchicalAccuracy } from './registry/hierarchical-accuracy.ts';

@@ -22,6 +22,7 @@ import { BodyParser } from './http/parsing/body-parser.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { observeTogether } from './metrics/job-observer.ts';
 import { startTracing } from './metrics/tracing.ts';
+import { QUANTIZATION, workOnQuantization } from './quantizing/quantization-job.ts';
 import { createModelTrainer, createServices, ENGINE_GRACE_MS } from './services.ts';
 import type { StartedEngines } from './serving/start-engines.ts';
 
@@ -63,6 +64,7 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
     queue,
     logger,
     observeTogether([metrics, ...(tracing ? [tracing] : [])]),
+    { [QUANTIZATION]: (...job) => workOnQuantization(services.quantizer, ...job) },
   );
   const pulls = new ModelPulls({
     puller,

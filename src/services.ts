@@ -23,6 +23,8 @@ import { InferenceStatistics } from './metrics/inference-statistics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { processCpu } from './metrics/process-cpu.ts';
 import type { Tracing } from './metrics/tracing.ts';
+import { ModelQuantizer } from './quantizing/model-quantizer.ts';
+import { QuantizedModels, VariantFiles } from './quantizing/quantized-models.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { ClassHierarchies } from './registry/class-hierarchy.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
@@ -54,6 +56,8 @@ export interface Services {
   readonly control: ModelControl;
   readonly catalogue: ModelCatalogue;
   readonly labels: LabelCatalogue;
+  readonly quantizer: ModelQuantizer;
+  readonly quantized: QuantizedModels;
   readonly administration: ModelAdministration;
   readonly puller: ModelPuller;
   readonly watch: RepositoryWatch;
@@ -91,7 +95,8 @@ export async function createServices(
   const conversions = new ConversionCache(join(config.dataDir, 'converted'), logger, ({ name }, converted) =>
     parity.compare(name, converted),
   );
-  await conversions.clear();
+  const quantized = new QuantizedModels(join(config.dataDir, 'quantized'));
+  await Promise.all([conversions.clear(), quantized.clear()]);
   const engines = startedEngines.pool;
   startedEngines.onLost = (loss) => metrics.observeEngineLoss(loss);
   const version = await packageVersion();
@@ -110,7 +115,7 @@ export async function createServices(
   const statistics = new InferenceStatistics();
   const serving = new ModelServing({
     ...config,
-    conversions,
+    conversions: new VariantFiles(conversions, quantized),
     engines,
     threads: config.engineThreads,
     memoryBytes: config.modelMemoryBytes || Math.floor(config.memory / 2),
@@ -174,10 +179,13 @@ export async function createServices(
       store,
       conversions,
       quantizer,
+      quantized,
       graph: hierarchies.graph,
     }),
     labels: new LabelCatalogue({ registry, hierarchies }),
-    administration: new ModelAdministration({ registry, store, conversions, repository, release }),
+    administration: new ModelAdministration({ registry, store, conversions, quantized, repository, release }),
+    quantizer: new ModelQuantizer({ ...config, registry, conversions, quantized, release, logger }),
+    quantized,
     puller: new ModelPuller({ seedDir: config.zooDir, pulledDir, settings: config.downloads }),
     watch,
     metrics,

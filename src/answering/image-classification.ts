@@ -11,7 +11,7 @@ import type {
   ScoredConcept,
 } from '../registry/class-hierarchy.ts';
 import type { Label } from '../registry/manifest.ts';
-import type { ModelVersion, Registry } from '../registry/registry.ts';
+import { inVariant, type ModelVersion, type Registry, type Variant } from '../registry/registry.ts';
 import type { Manifest } from '../registry/resolve-manifest.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 import type { OutputRows } from '../serving/batcher.ts';
@@ -23,6 +23,8 @@ export interface ClassificationRequest {
   /** `name`, `name@version` or `name@alias`; the default model when absent. */
   readonly model?: string;
   readonly runtime: RuntimeName;
+  /** `float32` when absent; others only with `onnx`. */
+  readonly variant?: Variant;
   /** How many classes to name, the most probable first. */
   readonly topK: number;
   /**
@@ -69,6 +71,7 @@ export type ImageResult =
 export interface Classification {
   readonly model: string;
   readonly version: number;
+  readonly variant: Variant;
   readonly runtime: RuntimeName;
   readonly results: readonly ImageResult[];
   readonly timings: { readonly totalMs: number };
@@ -107,14 +110,16 @@ export class ImageClassifier {
    * Classifies the images of one request. An image that cannot be read does not affect the others: its result is an
    * error.
    * @throws AppError when the request fails as a whole: `model_not_found`, `queue_full`, `model_unavailable`, ...;
-   * `no_hierarchy` when hypernyms are wanted and no class has any
+   * `no_hierarchy` when hypernyms are wanted and no class has any; `variant_unavailable`
    */
   async classify(request: ClassificationRequest): Promise<Classification> {
     const start = performance.now();
     const { images, runtime, tta, signal } = request;
     const { registry, defaultModel, hierarchies, pipeline } = this.#parts;
     try {
-      const model = registry.resolveClassifier(request.model ?? defaultModel);
+      const { variant = 'float32' } = request;
+      const model = inVariant(registry.resolveClassifier(request.model ?? defaultModel), variant);
+      if (model.variant !== undefined && runtime !== 'onnx') throw onnxVariant(runtime);
       const hierarchy = request.hierarchy ? hierarchies.of(model.manifest.labels) : undefined;
       if (request.hierarchy && hierarchy === undefined) throw noHierarchy(model);
       const views = tta === undefined ? 1 : VIEWS[tta];
@@ -122,7 +127,7 @@ export class ImageClassifier {
         classifyImage(image, steps, { model, hierarchy, request }),
       );
       const timings = { totalMs: performance.now() - start };
-      return { model: model.name, version: model.version, runtime, results, timings };
+      return { model: model.name, version: model.version, variant, runtime, results, timings };
     } finally {
       for (const { release } of images) release?.();
     }
@@ -227,6 +232,12 @@ function inHierarchy(
     predictions: predictions.map((each) => ({ ...each, path: hierarchy.path(each.synset, scores) })),
     concept: hierarchy.backOff(scores, threshold) ?? null,
   };
+}
+
+function onnxVariant(runtime: RuntimeName): AppError {
+  return new AppError('invalid_request', `variant int8 is computed by the runtime onnx, not by ${runtime}`, {
+    context: { field: 'variant' },
+  });
 }
 
 function noHierarchy({ name }: ModelVersion): AppError {

@@ -1,4 +1,5 @@
 import { AppError } from '../common/errors.ts';
+import type { QuantizedModels } from '../quantizing/quantized-models.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -12,6 +13,7 @@ export interface AdministrationParts {
   /** Unloads a version that was removed. */
   readonly release: (model: ModelVersion) => Promise<void>;
   readonly conversions: Pick<ConversionCache, 'remove'>;
+  readonly quantized: Pick<QuantizedModels, 'remove'>;
 }
 
 /** Changes fine-tuned models: sets and removes aliases, removes versions. */
@@ -63,6 +65,7 @@ export class ModelAdministration {
     await this.#parts.release(served);
     const staying = this.#parts.registry.list().flatMap(({ versions }) => versions);
     await this.#parts.conversions.remove(served, staying);
+    await this.#parts.quantized.remove(served, staying);
   }
 
   /**

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../common/errors.ts';
+import { areIntact } from '../common/file-digest.ts';
 import type { JsonObject, JsonValue } from '../common/json.ts';
 import { messageWithoutPath } from '../common/storage-error.ts';
 import { REPORT_FILE, REPORT_PAGE, REPORT_PICTURES } from '../finetuning/report/files.ts';
 import { summarizeReport } from '../finetuning/report/report.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
+import { type QuantizedModels, variantUnavailable } from '../quantizing/quantized-models.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { ConceptGraph } from '../registry/concept-graph.ts';
 import type { ManifestDocument } from '../registry/manifest.ts';
@@ -15,7 +17,7 @@ import {
   SERVING_ALIAS,
   servingTarget,
 } from '../registry/registry.ts';
-import { type ConversionCache, requireFormat } from '../serving/conversion-cache.ts';
+import { type ConversionCache, type ConvertedModel, requireFormat } from '../serving/conversion-cache.ts';
 import type { ExportOptions } from './export/export-format.ts';
 import { exportModel, type ModelExport } from './export/model-export.ts';
 import type { TfjsQuantizer } from './export/tfjs-quantization.ts';
@@ -29,6 +31,7 @@ export interface CatalogueParts {
   readonly quantizer: Pick<TfjsQuantizer, 'get'>;
   /** The concepts of the zoo. */
   readonly graph: Pick<ConceptGraph, 'find'>;
+  readonly quantized: Pick<QuantizedModels, 'find'>;
   readonly defaultModel: string;
   /** Version of this project. */
   readonly version: string;
@@ -48,13 +51,13 @@ export class ModelCatalogue {
   }
 
   /** All models by name; those whose bare name is unavailable apart from the others. */
-  list(): JsonObject {
+  async list(): Promise<JsonObject> {
     const { registry } = this.#parts;
     const models: JsonObject[] = [];
     const unavailable: JsonObject[] = [];
     for (const model of registry.list()) {
       try {
-        models.push(this.#summary(model, registry.resolve(model.name)));
+        models.push(await this.#summary(model, registry.resolve(model.name)));
       } catch (thrown) {
         if (!(thrown instanceof AppError)) throw thrown;
         unavailable.push({ id: model.name, reason: thrown.message, ...versionsOf(model) });
@@ -86,7 +89,7 @@ export class ModelCatalogue {
     const { file, labels, preprocessing } = version.manifest;
     const [height, width] = preprocessing.inputSize;
     return {
-      ...this.#summary(registry.get(version.name), version),
+      ...(await this.#summary(registry.get(version.name), version)),
       architecture: file.architecture as JsonValue,
       input: { height, width, channels: 3, layout: 'NHWC', dtype: 'uint8', range: [0, 255], colour: 'RGB' },
       preprocessing: {
@@ -109,6 +112,7 @@ export class ModelCatalogue {
       needs: file.needs,
       weights: { sha256: file.weights.sha256, size_bytes: file.weights.size_bytes },
       ...(await this.#conversion(version)),
+      quantization: (await this.#parts.quantized.find(version))?.record ?? null,
     };
   }
 
@@ -142,7 +146,7 @@ export class ModelCatalogue {
    * @throws AppError as `Registry.resolveClassifier`; `model_unavailable` when it cannot be converted;
    * `format_unavailable`
    */
-  async export(reference: string, { format, quantize }: ExportOptions): Promise<ModelExport> {
+  async export(reference: string, { format, quantize, variant }: ExportOptions): Promise<ModelExport> {
     const version = this.#parts.registry.resolveClassifier(reference);
     const converted = await this.#parts.conversions.verified(version);
     const card = await this.describe(`${version.name}@${version.version}`);
@@ -150,8 +154,24 @@ export class ModelCatalogue {
       quantize === 'float32'
         ? undefined
         : await this.#parts.quantizer.get({ ...converted, tfjs: requireFormat(version, converted, 'tfjs') }, quantize);
-    const source = { model: version, converted, quantized, producerVersion: this.#parts.version };
+    const source = {
+      model: version,
+      converted: variant === 'float32' ? converted : { ...converted, onnx: await this.#inBytes(version) },
+      quantized,
+      variant,
+      producerVersion: this.#parts.version,
+    };
     return exportModel(source, format, card);
+  }
+
+  /** @throws AppError `variant_unavailable` */
+  async #inBytes(version: ModelVersion): Promise<ConvertedModel['onnx']> {
+    const found = await this.#parts.quantized.find(version);
+    if (found === undefined) throw variantUnavailable(version);
+    const { path, record } = found;
+    const files = [{ path, sha256: record.sha256 }];
+    if (!(await areIntact(files))) throw variantUnavailable(version, 'its file is damaged');
+    return { path, files, size: record.size_bytes, sha256: record.sha256 };
   }
 
   /** A damaged report is named instead: the model can be used without it. */
@@ -176,9 +196,11 @@ export class ModelCatalogue {
     return readFile(await store.localFile(name, version, file), 'utf8');
   }
 
-  #summary(model: RegisteredModel, { name, version, manifest }: ModelVersion): JsonObject {
+  async #summary(model: RegisteredModel, resolved: ModelVersion): Promise<JsonObject> {
+    const { name, version, manifest } = resolved;
     const { file } = manifest;
     const { graph } = this.#parts;
+    const inBytes = await this.#parts.quantized.find(resolved);
     return {
       id: name,
       title: file.title,
@@ -191,6 +213,7 @@ export class ModelCatalogue {
       input_size: file.input_size,
       hierarchy: manifest.labels.some(({ synset }) => synset !== undefined && graph.find(synset) !== undefined),
       license: file.license,
+      variants: inBytes === undefined ? ['float32'] : ['float32', 'int8'],
     };
   }
 

@@ -1,4 +1,5 @@
 import { TTA_MODES } from '../image/views.ts';
+import { VARIANTS } from '../registry/registry.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
 import { EXIT_CODES } from './exit-codes.ts';
@@ -23,12 +24,13 @@ export const classify = defineCommand({
     hierarchy: flag('also name the most specific concept that is probable enough'),
     tta: choice(TTA_MODES, 'average over the image and its mirror image, or its four corners: 2 or 5 times the work'),
     runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
+    variant: choice(VARIANTS, 'whether it is computed in floats or in 8-bit integers', 'float32'),
     ...YES_OPTION,
   },
   run: async ({ values, positionals }, context) => {
     const { terminal, signal } = context;
     if (positionals.length === 0) throw new UsageError('the image is missing');
-    const { model, 'top-k': topK, threshold, hierarchy, tta, runtime, yes } = values;
+    const { model, 'top-k': topK, threshold, hierarchy, tta, runtime, variant, yes } = values;
     const images = await inputImages(positionals);
     return withZoo(context, async (zoo) => {
       await offerPullInZoo(zoo, model, { yes }, context);
@@ -48,6 +50,7 @@ export const classify = defineCommand({
               topK,
               hierarchy,
               runtime,
+              variant,
               signal,
             },
           );

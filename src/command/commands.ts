@@ -46,6 +46,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Writes a model as ONNX, TF.js or safetensors, in a zip.',
     load: async () => (await import('./export.ts')).exportModel,
   },
+  quantize: {
+    summary: 'Makes a model in 8-bit integers, which is smaller and faster.',
+    load: async () => (await import('./quantize.ts')).quantize,
+  },
   report: {
     summary: 'Shows the report of a fine-tuned model.',
     load: async () => (await import('./report.ts')).report,

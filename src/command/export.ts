@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPORT_FORMATS } from '../catalogue/export/export-format.ts';
 import { WEIGHT_STORAGES } from '../convert/formats/tfjs/weights.ts';
+import { VARIANTS } from '../registry/registry.ts';
 import { defineCommand } from './command.ts';
 import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
 import { choice, expectEnd, required, text } from './options.ts';
@@ -15,16 +16,17 @@ export const exportModel = defineCommand({
   options: {
     format: choice(EXPORT_FORMATS, 'format of the model', 'onnx'),
     quantize: choice(WEIGHT_STORAGES, 'how the weights of tfjs are stored', 'float32'),
+    variant: choice(VARIANTS, 'whether onnx is in floats or in 8-bit integers (see menagerie quantize)', 'float32'),
     out: text('<file or folder>', 'where to write the zip (default: <model>-<version>-<format>.zip here)'),
     ...YES_OPTION,
   },
-  run: ({ values: { format, quantize, out, yes }, positionals: [model, ...rest] }, context) => {
+  run: ({ values: { format, quantize, variant, out, yes }, positionals: [model, ...rest] }, context) => {
     expectEnd(rest);
     const name = required('the model', model);
     return withZoo(context, async (zoo) => {
       await offerPullInZoo(zoo, name, { yes }, context);
       const { terminal, signal } = context;
-      const { filename, zip } = await zoo.export(name, { format, quantize });
+      const { filename, zip } = await zoo.export(name, { format, quantize, variant });
       const isFolder = out !== undefined && (await stat(out).catch(() => undefined))?.isDirectory();
       const path = out === undefined ? filename : isFolder ? join(out, filename) : out;
       await writeOutput(path, zip, signal);

@@ -36,6 +36,7 @@ export const ERRORS = {
   model_not_loaded: { status: 409, title: 'The model is not loaded' },
   model_read_only: { status: 409, title: 'The model belongs to the zoo and cannot be changed' },
   format_unavailable: { status: 409, title: 'The model is not available in this format' },
+  variant_unavailable: { status: 409, title: 'The model does not have this variant' },
   no_classifier: { status: 409, title: 'The model has no classes' },
   no_hierarchy: { status: 409, title: 'The classes of the model have no synsets' },
   version_in_use: { status: 409, title: 'An alias points to the version' },

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 import { AppError, messageOf } from '../common/errors.ts';
+import type { JsonObject, JsonValue } from '../common/json.ts';
 import type { Logger } from '../common/logger.ts';
 import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import {
@@ -7,6 +9,7 @@ import {
   ClaimLostError,
   type Job,
   JobCancelledError,
+  type JobProgress,
   type JobQueue,
   type JobReport,
 } from '../jobs/job-queue.ts';
@@ -25,12 +28,26 @@ const HEARTBEAT_MS = 10_000;
 /** Milliseconds after a failure of the queue itself, for example on a full disk, before the next job is claimed. */
 const RETRY_MS = 5_000;
 
+/**
+ * Work of jobs that are no fine-tunes, by the `kind` in their payload.
+ * @returns the result of the job
+ */
+export type OtherWork = (
+  payload: JsonValue,
+  archive: string,
+  control: { readonly onProgress: (progress: JobProgress) => void; readonly signal: AbortSignal },
+) => Promise<JsonValue>;
+
+/** Called with every step of a job. */
+type OnJobProgress = (progress: JobProgress) => void;
+
 /** Takes labelled archives and works on them one after the other, as jobs that outlive this process. */
 export class FinetuneJobs {
   readonly #trainer: Pick<ModelTrainer, 'pinBackbone' | 'inspect' | 'train'>;
   readonly #queue: JobQueue;
   readonly #logger: Logger;
   readonly #observer: JobObserver;
+  readonly #others: Readonly<Record<string, OtherWork>>;
   readonly #stop = new AbortController();
   #inspections = 0;
   #working: Promise<void> | undefined;
@@ -44,11 +61,13 @@ export class FinetuneJobs {
     queue: JobQueue,
     logger: Logger,
     observer: JobObserver = observeTogether([]),
+    others: Readonly<Record<string, OtherWork>> = {},
   ) {
     this.#trainer = trainer;
     this.#queue = queue;
     this.#logger = logger;
     this.#observer = observer;
+    this.#others = others;
   }
 
   /** The jobs that were submitted. */
@@ -86,6 +105,11 @@ export class FinetuneJobs {
     requireTensorFlow();
     const payload = this.#trainer.pinBackbone(request);
     await checkDataset(archivePath, request.encoding);
+    return this.#queue.enqueue({ payload, archivePath });
+  }
+
+  /** Queues a job whose `kind` names its work, and moves its archive into the queue. @throws AppError `job_queue_full` */
+  submitOther(payload: { readonly kind: string } & JsonObject, archivePath: string): Promise<Job> {
     return this.#queue.enqueue({ payload, archivePath });
   }
 
@@ -138,10 +162,15 @@ export class FinetuneJobs {
     const heartbeat = setInterval(() => report({ type: 'heartbeat' }), HEARTBEAT_MS);
     const observed = this.#observer.startJob(claim.job.id);
     try {
-      const end = await this.#train(claim, ({ kept, ...progress }) => {
+      const onProgress = (progress: JobProgress, kept?: number): void => {
         observed.phase(progress.phase);
         report({ type: 'progress', progress, ...(kept !== undefined && { kept }) });
-      });
+      };
+      const other = this.#others[kindOf(claim.job)];
+      const end =
+        other === undefined
+          ? await this.#train(claim, ({ kept, ...progress }) => onProgress(progress, kept))
+          : await this.#workOnOther(other, claim, (progress) => onProgress(progress));
       observed.end(outcomeOf(end));
       await reported;
       this.#lostTraining = end?.type === 'abandoned' ? end.reason : undefined;
@@ -151,19 +180,33 @@ export class FinetuneJobs {
     }
   }
 
-  /** @returns how the job ended; undefined when the claim is lost or the server stops */
-  async #train({ job, signal, archivePath }: Claim, onProgress: OnProgress): Promise<JobReport | undefined> {
+  #train(claim: Claim, onProgress: OnProgress): Promise<JobReport | undefined> {
+    const { job } = claim;
     this.#logger.info({ job: job.id }, 'fine-tuning');
-    try {
+    return this.#attempt(claim, async (archive, signal) => {
       const options = parseFinetuneOptions(job.payload);
-      const archive = await archivePath();
-      if (archive === undefined) throw new AppError('internal', 'the archive of the job is gone');
       const { model, version, promoted, summary } = await this.#trainer.train(options, archive, job.id, {
         onProgress,
-        signal: AbortSignal.any([signal, this.#stop.signal]),
+        signal,
       });
       this.#logger.info({ job: job.id, model, version, promoted }, 'fine-tuned');
-      return { type: 'succeeded', result: { model, version, promoted, summary } };
+      return { model, version, promoted, summary };
+    });
+  }
+
+  #workOnOther(work: OtherWork, claim: Claim, onProgress: OnJobProgress): Promise<JobReport | undefined> {
+    return this.#attempt(claim, (archive, signal) => work(claim.job.payload, archive, { onProgress, signal }));
+  }
+
+  /** @returns how the job ended; undefined when the claim is lost or the server stops */
+  async #attempt(
+    { job, signal, archivePath }: Claim,
+    work: (archive: string, signal: AbortSignal) => Promise<JsonValue>,
+  ): Promise<JobReport | undefined> {
+    try {
+      const archive = await archivePath();
+      if (archive === undefined) throw new AppError('internal', 'the archive of the job is gone');
+      return { type: 'succeeded', result: await work(archive, AbortSignal.any([signal, this.#stop.signal])) };
     } catch (thrown) {
       // The queue takes the job back when it is closed, so that it continues after a restart.
       if (this.#stop.signal.aborted) return undefined;
@@ -176,9 +219,15 @@ export class FinetuneJobs {
     const reason = messageOf(thrown);
     if (thrown instanceof AppError && thrown.code === 'training_lost') return { type: 'abandoned', reason };
     const error = asStorageError(thrown) ?? (thrown instanceof AppError ? thrown : new AppError('internal', reason));
-    this.#logger.warn({ job: id, code: error.code, reason, err: thrown }, 'a fine-tune failed');
+    this.#logger.warn({ job: id, code: error.code, reason, err: thrown }, 'a job failed');
     return { type: 'failed', failure: { code: error.code, message: error.message } };
   }
+}
+
+/** The kind of work of a job; fine-tunes have none. */
+function kindOf({ payload }: Job): string {
+  const parsed = z.object({ kind: z.string() }).safeParse(payload);
+  return parsed.success ? parsed.data.kind : '';
 }
 
 function outcomeOf(end: JobReport | undefined): JobOutcome {

@@ -24,6 +24,7 @@ import { operationsRoutes } from './routes/operations.ts';
 import { pageAssets, pageRoutes } from './routes/page.ts';
 import { predictionRoutes } from './routes/prediction.ts';
 import { pullRoutes } from './routes/pulls.ts';
+import { quantizeRoutes } from './routes/quantize.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import { mountRoutes, type Route } from './routes/route.ts';
 import { sessionRoutes } from './routes/session.ts';
@@ -41,6 +42,7 @@ const ROUTES = [
   predictionRoutes,
   repositoryRoutes,
   pullRoutes,
+  quantizeRoutes,
   operationsRoutes,
   sessionRoutes,
   pageRoutes,

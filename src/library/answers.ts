@@ -33,6 +33,8 @@ export interface ClassifyOptions {
   readonly tta?: Tta;
   /** Default `onnx`. */
   readonly runtime?: Runtime;
+  /** `int8` is computed in 8-bit integers, where the model was quantized. Default `float32`. */
+  readonly variant?: 'float32' | 'int8';
   /** Aborts the call, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }

@@ -9,6 +9,7 @@ import { forEachConcurrently } from '../common/concurrency.ts';
 import { AppError } from '../common/errors.ts';
 import { createLogger, type Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
+import { CALIBRATION_METHODS } from '../convert/quantize/ranges.ts';
 import { measureAccuracy } from '../evaluation/accuracy.ts';
 import type { PreflightReport } from '../finetuning/dataset/preflight-report.ts';
 import { type FinetuneOptions as ParsedOptions, parseFinetuneOptions } from '../finetuning/finetune-options.ts';
@@ -16,7 +17,8 @@ import type { ModelTrainer } from '../finetuning/model-trainer.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
 import type { TrainingProgress } from '../finetuning/training-progress.ts';
 import { TTA_MODES, VIEWS } from '../image/views.ts';
-import type { ModelVersion } from '../registry/registry.ts';
+import { DEFAULT_METHOD } from '../quantizing/model-quantizer.ts';
+import { type ModelVersion, VARIANTS } from '../registry/registry.ts';
 import { createModelTrainer, createServices, type Services } from '../services.ts';
 import {
   answerOf,
@@ -42,7 +44,16 @@ import {
 import { requestOf } from './finetune-options.ts';
 import { type ModelInfo, modelInfos } from './model-info.ts';
 import { configOf, type ZooOptions } from './settings.ts';
-import type { EvaluateOptions, Evaluation, ExportOptions, ModelExport, PullOptions, Zoo } from './zoo.ts';
+import type {
+  EvaluateOptions,
+  Evaluation,
+  ExportOptions,
+  ModelExport,
+  PullOptions,
+  QuantizedVariant,
+  QuantizeOptions,
+  Zoo,
+} from './zoo.ts';
 
 /** Images of one call that are read and computed at once: enough for full batches in every engine. */
 const IN_FLIGHT = 64;
@@ -81,8 +92,9 @@ export class OpenedZoo implements Zoo {
 
   classify(images: readonly ImageInput[], options: ClassifyOptions = {}): Promise<ImageAnswer[]> {
     return this.#call(options.signal, async () => {
-      const { topK = 5, threshold, hierarchy } = options;
+      const { topK = 5, threshold, hierarchy, variant = 'float32' } = options;
       const tta = ttaOf(options.tta);
+      expect(VARIANTS.includes(variant), 'variant', 'float32 or int8', variant);
       expect(Number.isSafeInteger(topK) && topK >= 1, 'topK', 'a whole number of at least 1', topK);
       const isShare = threshold === undefined || (threshold >= 0 && threshold <= 1);
       expect(isShare, 'threshold', 'a number from 0 to 1', threshold);
@@ -96,7 +108,7 @@ export class OpenedZoo implements Zoo {
         ...(hierarchy !== undefined && { hierarchy }),
         ...(tta !== undefined && { tta }),
       };
-      const how = { topK, ...named, runtime, signal: sharedSignal(options.signal) };
+      const how = { topK, ...named, runtime, variant, signal: sharedSignal(options.signal) };
       const answers: ImageAnswer[] = [];
       const classifyOne = async ([index, image]: [number, ImageInput]): Promise<void> => {
         how.signal.throwIfAborted();
@@ -179,6 +191,29 @@ export class OpenedZoo implements Zoo {
     });
   }
 
+  quantize(reference: string, path: string, options: QuantizeOptions = {}): Promise<QuantizedVariant> {
+    const { method = DEFAULT_METHOD, onProgress = () => {}, signal = new AbortController().signal } = options;
+    return this.#call(signal, async () => {
+      expect(CALIBRATION_METHODS.includes(method), 'method', CALIBRATION_METHODS.join(', '), method);
+      await this.#pullAbsent(reference, signal);
+      const { model, record } = await this.services.quantizer.quantize(reference, path, method, { onProgress, signal });
+      return {
+        model: model.name,
+        version: model.version,
+        method: record.method,
+        calibrationImages: record.calibration_images,
+        images: record.images,
+        agreement: record.agreement,
+        ...(record.accuracy !== null && { accuracy: record.accuracy }),
+        sizeBytes: record.size_bytes,
+        floatSizeBytes: record.float_size_bytes,
+        int8Ms: record.speed.int8_ms,
+        floatMs: record.speed.float_ms,
+        speedup: record.speed.ratio,
+      };
+    });
+  }
+
   models(): Promise<ModelInfo[]> {
     return this.#call(undefined, async () => {
       const { registry, watch } = this.services;
@@ -194,10 +229,10 @@ export class OpenedZoo implements Zoo {
     });
   }
 
-  export(model: string, { format, quantize = 'float32' }: ExportOptions): Promise<ModelExport> {
+  export(model: string, { format, quantize = 'float32', variant = 'float32' }: ExportOptions): Promise<ModelExport> {
     return this.#call(undefined, async () => {
       await this.#pullAbsent(model, undefined);
-      return this.services.catalogue.export(model, { format, quantize });
+      return this.services.catalogue.export(model, { format, quantize, variant });
     });
   }
 
@@ -222,11 +257,14 @@ export class OpenedZoo implements Zoo {
         return;
       }
       const fullName = registry.fullName(reference);
+      const { versions = [] } = registry.find(fullName) ?? {};
       if ((await removePulled(join(this.#config.dataDir, 'zoo'), fullName)) === undefined) {
         const { name: known } = registry.get(fullName);
         throw new AppError('model_read_only', `"${known}" is embedded in the package and cannot be removed`);
       }
       await watch.scan();
+      const staying = registry.list().flatMap((each) => each.versions);
+      for (const version of versions) await this.services.quantized.remove(version, staying);
     });
   }
 
@@ -259,7 +297,7 @@ export class OpenedZoo implements Zoo {
     { name, version }: ModelVersion,
     image: ImageInput,
     index: number,
-    how: Pick<ClassificationRequest, 'topK' | 'threshold' | 'hierarchy' | 'tta' | 'runtime' | 'signal'>,
+    how: Pick<ClassificationRequest, 'topK' | 'threshold' | 'hierarchy' | 'tta' | 'runtime' | 'variant' | 'signal'>,
   ): Promise<ImageResult> {
     const model = `${name}@${version}`;
     let read: Awaited<ReturnType<typeof readImage>>;

@@ -70,11 +70,50 @@ export interface PullOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How far a quantization is: images, or runs, of its phase. */
+export interface QuantizeProgress {
+  readonly phase: 'calibrating' | 'comparing' | 'timing';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Options of `quantize`. */
+export interface QuantizeOptions {
+  /** How the ranges of values are chosen. Default `mse`. */
+  readonly method?: 'min_max' | 'percentile' | 'entropy' | 'mse';
+  readonly onProgress?: (progress: QuantizeProgress) => void;
+  /** Aborts the call, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** A model in 8-bit integers beside the same in floats. */
+export interface QuantizedVariant {
+  readonly model: string;
+  readonly version: number;
+  readonly method: string;
+  readonly calibrationImages: number;
+  /** Images on which both were compared; none of them was used for calibration. */
+  readonly images: number;
+  /** Share of these images for which both name the same most probable class, 0 to 1. */
+  readonly agreement: number;
+  /** Top-1 accuracy, 0 to 1, on the images whose class the model knows; absent when there are none. */
+  readonly accuracy?: { readonly images: number; readonly float: number; readonly int8: number };
+  readonly sizeBytes: number;
+  readonly floatSizeBytes: number;
+  /** Median milliseconds of one image on one thread, both measured in turns. */
+  readonly int8Ms: number;
+  readonly floatMs: number;
+  /** Median of the ratios of each two runs. */
+  readonly speedup: number;
+}
+
 /** Options of `export`. */
 export interface ExportOptions {
   readonly format: 'onnx' | 'tfjs' | 'safetensors';
   /** How weights of `tfjs` are stored. Default `float32`. */
   readonly quantize?: 'float32' | 'float16' | 'uint8';
+  /** Whether `onnx` is in floats or in 8-bit integers, as `menagerie quantize` makes it. Default `float32`. */
+  readonly variant?: 'float32' | 'int8';
 }
 
 /** A model as a zip with its classes, its card and instructions. */
@@ -115,6 +154,14 @@ export interface Zoo {
    * result: `dataset_layout`, `dataset_too_small`, `archive_corrupt`, `training_lost` and others
    */
   finetune(path: string, options: FinetuneOptions): Promise<FinetuneJob>;
+
+  /**
+   * Makes a model in 8-bit integers and compares it with the one in floats; `classify` and `export` then take
+   * `variant: 'int8'`. Codes: as `classify`; `format_unavailable`, `dataset_too_small`, `training_lost`.
+   * @param path a folder or zip of images like those that the model will see; with a folder per class, named by the
+   * label or synset of a class of the model, the accuracy is compared too
+   */
+  quantize(model: string, path: string, options?: QuantizeOptions): Promise<QuantizedVariant>;
 
   /**
    * Measures the accuracy of a model.

@@ -13,6 +13,17 @@ export interface ModelVersion {
   readonly weightsPath: string;
   /** The detector of unknown images; absent when the model has none. */
   readonly noveltyPath?: string;
+  /** How a request wants it computed, when not in floats. */
+  readonly variant?: Exclude<Variant, 'float32'>;
+}
+
+/** Forms in which a model can be served: as it is, and in 8-bit integers where it was quantized. */
+export const VARIANTS = ['float32', 'int8'] as const;
+export type Variant = (typeof VARIANTS)[number];
+
+/** A version as it is to be computed. */
+export function inVariant({ variant: _, ...model }: ModelVersion, variant: Variant): ModelVersion {
+  return variant === 'float32' ? model : { ...model, variant };
 }
 
 /** A model and its versions. */

@@ -46,3 +46,35 @@ function numbersOf(name: string, tensor: OnnxTensor | undefined): OnnxValue {
     numbers: Array.from(tensor.data as ArrayLike<number | bigint>, Number),
   };
 }
+
+/**
+ * Opens an ONNX model with the input `pixels` for many runs on one thread, each of one image.
+ * @throws Error with the message of the runtime
+ */
+export async function openOnnxValues(path: string): Promise<{
+  /** The named outputs of an image `[1, height, width, 3]`, which must be floats. */
+  compute(image: Uint8Array, outputs: readonly string[]): Promise<ReadonlyMap<string, Float32Array>>;
+  close(): Promise<void>;
+}> {
+  const session = await onnxRuntime.InferenceSession.create(path, {
+    executionProviders: ['cpu'],
+    interOpNumThreads: 1,
+    intraOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+  const input = session.inputMetadata.find(({ name }) => name === 'pixels');
+  const shape = input?.isTensor ? [1, ...input.shape.slice(1).map(Number)] : [];
+  return {
+    compute: async (image, outputs) => {
+      const results = await session.run({ pixels: new onnxRuntime.Tensor('uint8', image, shape) }, outputs);
+      return new Map(
+        outputs.map((name) => {
+          const data = results[name]?.data;
+          if (!(data instanceof Float32Array)) throw new Error(`the ONNX model has no float output named ${name}`);
+          return [name, data];
+        }),
+      );
+    },
+    close: () => session.release(),
+  };
+}

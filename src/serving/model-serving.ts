@@ -79,8 +79,7 @@ export class ModelServing {
 
   /** Unloads a version that was removed or replaced. Settles when the requests that use it are done. */
   async release(model: ModelVersion): Promise<void> {
-    const key = versionKey(model);
-    const leaving = [...this.#leaving].filter((each) => versionKey(each.model) === key);
+    const leaving = [...this.#leaving].filter((each) => isOf(each, model));
     await Promise.all([...this.#all(model), ...leaving].map((each) => this.#leave(each)));
   }
 
@@ -90,7 +89,8 @@ export class ModelServing {
    * @throws AppError `model_unavailable` with the reason; the old one stays then
    */
   async prepare(model: ModelVersion): Promise<() => void> {
-    const ready = this.#all(model).filter((each) => each.ready);
+    // Other variants of the new one have yet to be made.
+    const ready = this.#all(model).filter((each) => each.ready && each.model.variant === undefined);
     const successors = ready.map(({ runtime }) => new ServedModel(model, runtime, (self) => this.#loader.load(self)));
     try {
       await Promise.all(successors.map(({ batcher }) => batcher));
@@ -148,7 +148,7 @@ export class ModelServing {
   }
 
   #all(model: ModelVersion): ServedModel[] {
-    return RUNTIME_NAMES.flatMap((runtime) => this.#served.get(servedKey(model, runtime)) ?? []);
+    return [...this.#served.values()].filter((served) => isOf(served, model));
   }
 
   #serve(key: string, model: ModelVersion, runtime: RuntimeName): ServedModel {
@@ -204,5 +204,11 @@ function versionKey({ name, version }: ModelVersion): string {
 }
 
 function servedKey(model: ModelVersion, runtime: RuntimeName): string {
-  return `${versionKey(model)}/${runtime}`;
+  return `${versionKey(model)}/${runtime}/${model.variant ?? 'float32'}`;
+}
+
+/** Whether it is the version, in the variant that is named; in any variant when none is. */
+function isOf(served: ServedModel, model: ModelVersion): boolean {
+  const fits = model.variant === undefined || served.model.variant === model.variant;
+  return fits && versionKey(served.model) === versionKey(model);
 }

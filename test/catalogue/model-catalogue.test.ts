@@ -6,6 +6,7 @@ import { ModelAdministration } from '../../src/catalogue/model-administration.ts
 import { ModelCatalogue } from '../../src/catalogue/model-catalogue.ts';
 import { RepositoryWatch } from '../../src/catalogue/repository-watch.ts';
 import { createLogger } from '../../src/common/logger.ts';
+import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
 import { ConceptGraph } from '../../src/registry/concept-graph.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
 import { Registry } from '../../src/registry/registry.ts';
@@ -41,12 +42,14 @@ beforeEach(async () => {
     serving: { prepare: unused, release: async () => undefined },
     logger,
   });
+  const quantized = new QuantizedModels(join(folder, 'quantized'));
   catalogue = new ModelCatalogue({
     graph: new ConceptGraph([]),
     registry,
     store,
     conversions,
     quantizer: { get: unused },
+    quantized,
     defaultModel: SEED,
     version: '0',
   });
@@ -56,6 +59,7 @@ beforeEach(async () => {
     repository,
     release: async () => undefined,
     conversions,
+    quantized,
   });
   await watch.scan();
 });
@@ -94,8 +98,8 @@ describe('a version whose weights are damaged', () => {
     });
   });
 
-  test('is listed with its model', () => {
-    const { models, unavailable } = catalogue.list() as { models: { id: string }[]; unavailable: unknown[] };
+  test('is listed with its model', async () => {
+    const { models, unavailable } = (await catalogue.list()) as { models: { id: string }[]; unavailable: unknown[] };
     expect(models.map(({ id }) => id)).not.toContain('flowers');
     expect(unavailable).toEqual([
       {

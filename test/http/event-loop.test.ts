@@ -49,6 +49,7 @@ it('an answer with too many predictions is refused; the error says what would fi
       classify: async ({ images, runtime }) => ({
         model: 'wide.test',
         version: 1,
+        variant: 'float32',
         runtime,
         results: images.map(({ filename }) => ({ filename, predictions, warnings: [], timings })),
         timings: { totalMs: 0 },
@@ -84,7 +85,7 @@ it('base64 of 12 MB does not hold up others', async () => {
     classifier: {
       classify: async ({ images, runtime }) => {
         lengths.push(...images.map(({ bytes }) => bytes.length));
-        return { model: 'tiny.test', version: 1, runtime, results: [], timings: { totalMs: 0 } };
+        return { model: 'tiny.test', version: 1, variant: 'float32', runtime, results: [], timings: { totalMs: 0 } };
       },
     },
   });

@@ -100,7 +100,8 @@ describe('POST /finetune', () => {
       small_images: { ...none, minimum: [64, 64] },
       warnings: [],
     };
-    const finetuning: Pick<FinetuneJobs, 'submit' | 'inspect' | 'jobs'> = {
+    const finetuning: Pick<FinetuneJobs, 'submit' | 'submitOther' | 'inspect' | 'jobs'> = {
+      submitOther: () => Promise.reject(new Error('nothing is quantized here')),
       submit: () => Promise.reject(new Error('a dry run submits nothing')),
       inspect: async (options) => {
         asked.push(options.seed);
@@ -118,7 +119,8 @@ describe('POST /finetune', () => {
   it('a dry run is cancelled when its client leaves, and its zip is removed', async () => {
     const begun = deferred<AbortSignal>();
     const left = deferred<void>();
-    const finetuning: Pick<FinetuneJobs, 'submit' | 'inspect' | 'jobs'> = {
+    const finetuning: Pick<FinetuneJobs, 'submit' | 'submitOther' | 'inspect' | 'jobs'> = {
+      submitOther: () => Promise.reject(new Error('nothing is quantized here')),
       submit: () => Promise.reject(new Error('a dry run submits nothing')),
       inspect: (_options, _path, signal) => {
         begun.resolve(signal);
@@ -353,7 +355,8 @@ describe('limits', () => {
 
 describe('an error of the trainer', () => {
   it('is answered, and the zip is removed', async () => {
-    const finetuning: Pick<FinetuneJobs, 'submit' | 'inspect' | 'jobs'> = {
+    const finetuning: Pick<FinetuneJobs, 'submit' | 'submitOther' | 'inspect' | 'jobs'> = {
+      submitOther: () => Promise.reject(new Error('nothing is quantized here')),
       submit: () => Promise.reject(new AppError('shutting_down', 'the job queue is closed')),
       inspect: () => Promise.reject(new AppError('training_lost', 'the training process was ended by SIGKILL')),
       jobs: bench.queue,

@@ -30,6 +30,7 @@ const LABELS = ['red', 'green', 'blue'] as const;
 export const colourClassifier: Pick<ImageClassifier, 'classify'> = {
   async classify({
     model = MODEL,
+    variant = 'float32',
     runtime,
     topK,
     threshold = 0,
@@ -56,7 +57,8 @@ export const colourClassifier: Pick<ImageClassifier, 'classify'> = {
         throw thrown;
       }
     });
-    return { model, version: 1, runtime, results: await Promise.all(results), timings: { totalMs: 5.5 } };
+    const timings = { totalMs: 5.5 };
+    return { model, version: 1, variant, runtime, results: await Promise.all(results), timings };
   },
 };
 
@@ -72,6 +74,7 @@ const SUMMARY = {
   parameters: 1000,
   input_size: [3, 32, 32],
   license: 'Apache-2.0',
+  variants: ['float32'],
 };
 
 export const CARD = {
@@ -132,7 +135,7 @@ function unfaked(): never {
 
 /** A catalogue of one model. */
 const catalogue: Pick<ModelCatalogue, 'list' | 'describe'> = {
-  list: () => ({ models: [SUMMARY], unavailable: [] }),
+  list: async () => ({ models: [SUMMARY], unavailable: [] }),
   describe: async (id) => {
     if (id !== MODEL) throw new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
     return CARD;

@@ -219,7 +219,7 @@ describe('an export', () => {
   it('is refused with an option that does not exist', async () => {
     const { status, body } = await ask(bench, `/models/${name}/export?quantise=uint8`);
     expect([status, body.code]).toEqual([400, 'invalid_request']);
-    expect(body.detail).toBe('quantise is not an option; the options are format, quantize.');
+    expect(body.detail).toBe('quantise is not an option; the options are format, quantize, variant.');
   });
 
   it.each([

@@ -10,6 +10,8 @@ import { ModelTrainer } from '../../src/finetuning/model-trainer.ts';
 import { buildTrainingReport } from '../../src/finetuning/report/report.ts';
 import type { HttpDependencies } from '../../src/http/app.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
+import { ModelQuantizer } from '../../src/quantizing/model-quantizer.ts';
+import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
 import { ConceptGraph } from '../../src/registry/concept-graph.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
@@ -43,6 +45,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
   const registry = new Registry();
   for (const model of (await repository.list()).models) registry.set(model);
   const conversions = new ConversionCache(join(folder, 'converted'), logger);
+  const quantized = new QuantizedModels(join(folder, 'quantized'));
   const queue = await openMemoryJobQueue({ maxQueued });
   const trainer = new ModelTrainer({
     registry,
@@ -67,6 +70,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
       store,
       conversions,
       quantizer: { get: () => Promise.reject(new Error('nobody should ask for this here')) },
+      quantized,
       defaultModel: BACKBONE,
       version: '0.0.0',
     }),
@@ -76,8 +80,17 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
       repository,
       release: async (model) => void released.push(model),
       conversions,
+      quantized,
     }),
     finetuning,
+    quantizer: new ModelQuantizer({
+      registry,
+      conversions,
+      quantized,
+      release: async () => undefined,
+      maxImagePixels: 50_000_000,
+      logger,
+    }),
     uploadDir,
     ...overrides,
   });

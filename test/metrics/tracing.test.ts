@@ -56,7 +56,7 @@ beforeAll(async () => {
         await new Promise((resolve) => setImmediate(resolve));
         tracing?.addImage('tiny.test', runtime, TIMINGS);
         const results = images.map(({ filename }) => ({ filename, predictions: [], warnings: [], timings: TIMINGS }));
-        return { model: 'tiny.test', version: 2, runtime, results, timings: { totalMs: 1 } };
+        return { model: 'tiny.test', version: 2, variant: 'float32', runtime, results, timings: { totalMs: 1 } };
       },
     },
   });

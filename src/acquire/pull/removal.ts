@@ -37,21 +37,25 @@ export async function removePulled(pulledDir: string, name: string): Promise<num
  * conversions of other processes are left alone.
  *
  * @param keys the keys of the conversions of all models
+ * @param quantizationKeys those of their quantized variants
  * @returns the paths that were removed, relative to the data folder, and the bytes freed
  */
 export async function collectGarbage(
   dataDir: string,
   keys: ReadonlySet<string>,
+  quantizationKeys: ReadonlySet<string>,
 ): Promise<{ removed: string[]; bytes: number }> {
   const isUnknown = (name: string) => !keys.has(KEYED.exec(name)?.[1] ?? '');
   const garbage = [
     ...(await entriesOf(dataDir, 'converted', (name) => !name.endsWith(UNFINISHED) && isUnknown(name))),
     ...(await entriesOf(dataDir, 'features', (name) => KEYED.test(name) && isUnknown(name))),
+    ...(await entriesOf(dataDir, 'quantized', (name) => KEYED.test(name) && !quantizationKeys.has(name))),
     ...(await entriesOf(dataDir, 'work')),
     ...(await entriesOf(dataDir, 'uploads')),
   ];
   const lockable = [
     ...(await entriesOf(dataDir, 'converted', (name) => name.endsWith(UNFINISHED))),
+    ...(await entriesOf(dataDir, 'quantized', (name) => name.endsWith(UNFINISHED))),
     ...(await entriesOf(dataDir, join('zoo', STAGING_DIR))),
     ...(await entriesOf(dataDir, join('zoo', PULLING_DIR))),
   ];

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { packageFile } from '../../common/package-files.ts';
 import type { WeightStorage } from '../../convert/formats/tfjs/weights.ts';
 import { toProperties } from '../../registry/model-properties.ts';
-import type { ModelVersion } from '../../registry/registry.ts';
+import type { ModelVersion, Variant } from '../../registry/registry.ts';
 import { type ConvertedModel, onnxOnly, requireFormat } from '../../serving/conversion-cache.ts';
 import type { QuantizedModel } from './tfjs-quantization.ts';
 
@@ -21,6 +21,8 @@ export interface ExportSource {
   readonly converted: ConvertedModel;
   /** Version of this project, which ONNX models name. */
   readonly producerVersion: string;
+  /** float32 when absent. */
+  readonly variant?: Variant;
   /** The TF.js model with quantized weights, instead of the converted one. */
   readonly quantized?: QuantizedModel | undefined;
 }
@@ -131,6 +133,8 @@ export interface ExportOptions {
   readonly format: ExportFormat;
   /** Element type of the stored kernels; always float32 except for `tfjs`. TensorFlow.js computes in float32. */
   readonly quantize: WeightStorage;
+  /** Whether `onnx` is in floats or in 8-bit integers; always float32 for other formats. */
+  readonly variant: Variant;
 }
 
 /** Keeps the order: the first file refers to the others, and readers of a stream need it first. */

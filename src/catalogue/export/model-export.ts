@@ -28,7 +28,7 @@ export interface ModelExport {
  * @throws AppError `format_unavailable`; `model_unavailable` when a file of the model is missing
  */
 export async function exportModel(source: ExportSource, format: ExportFormat, card: JsonObject): Promise<ModelExport> {
-  const { model, quantized } = source;
+  const { model, quantized, variant = 'float32' } = source;
   const { name, version, manifest } = model;
   const classes = manifest.labels.map(({ label, synset }, index) => ({ index, label, synset }));
   const files: ExportedFile[] = [
@@ -39,7 +39,8 @@ export async function exportModel(source: ExportSource, format: ExportFormat, ca
     textFile('labels.txt', classes.map(({ label }) => `${label.replaceAll(/[\r\n]+/g, ' ')}\n`).join('')),
     ...(await modelFiles(source, format)),
   ];
-  const kind = quantized === undefined ? format : `${format}-${quantized.parity.weights}`;
+  const stored = quantized?.parity.weights ?? variant;
+  const kind = stored === 'float32' ? format : `${format}-${stored}`;
   return { filename: `${name}-${version}-${kind}.zip`, zip: zipOf(files) };
 }
 

@@ -47,6 +47,7 @@ const ROUTE_SCOPES: Readonly<Record<string, Scope | 'open'>> = {
   'GET /jobs/{id}/events': 'teach',
   'GET /models/{id}/report': 'teach',
   'GET /models/{id}/report/pictures': 'teach',
+  'POST /models/{id}/quantize': 'teach',
   'GET /models/{id}/export': 'teach',
   'PUT /models/{id}/aliases/{alias}': 'teach',
   'DELETE /models/{id}/aliases/{alias}': 'teach',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Classification, ImageClassifier, ImageResult, Prediction } from '../../answering/image-classification.ts';
 import { AppError } from '../../common/errors.ts';
 import { TTA_MODES, type TtaMode, VIEWS } from '../../image/views.ts';
+import { VARIANTS } from '../../registry/registry.ts';
 import { RUNTIME_NAMES } from '../../runtime/session.ts';
 import { clientSignal } from '../client-gone.ts';
 import { noteWork } from '../middleware/request-state.ts';
@@ -25,6 +26,7 @@ const optionsSchema = z.strictObject({
     .transform(Number)
     .default(DEFAULT_TOP_K),
   runtime: oneOf(RUNTIME_NAMES).default('onnx'),
+  variant: oneOf(VARIANTS).default('float32'),
   threshold: share.optional(),
   hierarchy: yesOrNo.optional(),
   tta: oneOf(TTA_MODES).optional(),
@@ -47,12 +49,13 @@ export function classifyRoutes({ classifier, ...dependencies }: ClassifyDependen
         const { fields, images } = await readImages(request, response);
         const receivedAt = performance.now();
         const options = parseOptions(optionsSchema, request.query, fields);
-        const { top_k: topK, threshold, hierarchy, tta, runtime, model } = options;
+        const { top_k: topK, threshold, hierarchy, tta, runtime, variant, model } = options;
         if (tta !== undefined) checkViews(images.length, tta, dependencies.config);
         noteWork(response, { ...(model !== undefined && { model }), images: images.length });
         const classification = await classifier.classify({
           ...(model !== undefined && { model }),
           runtime,
+          variant,
           topK,
           ...(threshold !== undefined && { threshold }),
           ...(hierarchy !== undefined && { hierarchy }),
@@ -83,7 +86,7 @@ function checkViews(images: number, tta: TtaMode, { maxImages }: ImageBodyDepend
  * @throws AppError `invalid_request` when the answer would be too long
  */
 async function classificationJson(
-  { model, version, runtime, results, timings }: Classification,
+  { model, version, variant, runtime, results, timings }: Classification,
   requestId: string,
   { startedAt, receivedAt }: { readonly startedAt: number; readonly receivedAt: number },
 ): Promise<string> {
@@ -101,7 +104,7 @@ async function classificationJson(
     if (written.length > 0) await setImmediate();
     written.push(JSON.stringify(resultDocument(result, requestId)));
   }
-  const head = JSON.stringify({ model, version, runtime });
+  const head = JSON.stringify({ model, version, variant, runtime });
   const durations = JSON.stringify({
     receive_ms: hundredths(receivedAt - startedAt),
     classify_ms: hundredths(timings.totalMs),

@@ -5,13 +5,16 @@ import type { JsonObject } from '../../common/json.ts';
 import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
 import type { TrainingProgress } from '../../finetuning/training-progress.ts';
 import { isFinished, type Job, type JobEvent, type JobProgress } from '../../jobs/job-queue.ts';
+import type { QuantizationProgress } from '../../quantizing/quantization-task.ts';
 import { clientSignal } from '../client-gone.ts';
 import { type StreamedEvent, sendEvents } from '../event-stream.ts';
 import { sendJson } from '../respond.ts';
 import { pathParameter, type Route } from './route.ts';
 
+type Phase = TrainingProgress['phase'] | QuantizationProgress['phase'];
+
 /** Span of each phase in a whole job, 0..1: about its share of the time of a job with default settings. */
-const PHASE_SPANS: Readonly<Record<TrainingProgress['phase'], readonly [from: number, to: number]>> = {
+const PHASE_SPANS: Readonly<Record<Phase, readonly [from: number, to: number]>> = {
   reading: [0, 0.02],
   inspecting: [0.02, 0.32],
   corrupting: [0.32, 0.41],
@@ -20,12 +23,16 @@ const PHASE_SPANS: Readonly<Record<TrainingProgress['phase'], readonly [from: nu
   training: [0.9, 0.95],
   evaluating: [0.95, 0.98],
   exporting: [0.98, 1],
+  // Of a quantization:
+  calibrating: [0, 0.3],
+  comparing: [0.3, 0.97],
+  timing: [0.97, 1],
 };
 
 /** A thorough search computes the copies itself, and takes most of the time of its job. */
 const THOROUGH_SEARCH = [0.35, 0.9] as const;
 
-/** `/jobs`: state, progress and cancellation of fine-tunes. */
+/** `/jobs`: state, progress and cancellation of fine-tunes and quantizations. */
 export function jobRoutes({ finetuning: { jobs } }: { readonly finetuning: Pick<FinetuneJobs, 'jobs'> }): Route[] {
   return [
     {

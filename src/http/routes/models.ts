@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { EXPORT_FORMATS, type ExportOptions } from '../../catalogue/export/export-format.ts';
 import type { ModelCatalogue, ReportFormat } from '../../catalogue/model-catalogue.ts';
 import { WEIGHT_STORAGES } from '../../convert/formats/tfjs/weights.ts';
+import { VARIANTS } from '../../registry/registry.ts';
 import { REPORT_POLICY } from '../middleware/security-headers.ts';
 import { invalidOptions, oneOf, parseOptions } from '../options.ts';
 import { send, sendJson } from '../respond.ts';
@@ -18,6 +19,7 @@ const reportSchema = z.strictObject({ format: oneOf(REPORT_FORMATS).optional() }
 const exportSchema = z.strictObject({
   format: oneOf(EXPORT_FORMATS).default('onnx'),
   quantize: oneOf(WEIGHT_STORAGES).default('float32'),
+  variant: oneOf(VARIANTS).default('float32'),
 });
 
 interface ModelDependencies {
@@ -30,7 +32,7 @@ export function modelRoutes({ catalogue }: ModelDependencies): Route[] {
     {
       method: 'get',
       path: '/models',
-      handle: (_request, response) => sendJson(response, 200, catalogue.list()),
+      handle: async (_request, response) => sendJson(response, 200, await catalogue.list()),
     },
     {
       method: 'get',
@@ -83,6 +85,10 @@ function reportFormat(request: Request): ReportFormat {
 
 function exportOptions(request: Request): ExportOptions {
   const options = parseOptions(exportSchema, request.query, {});
+  if (options.variant !== 'float32' && options.format !== 'onnx') {
+    const words = `must be float32 with format=${options.format}: only onnx has other variants`;
+    throw invalidOptions([{ field: 'variant', message: words }]);
+  }
   if (options.quantize === 'float32' || options.format === 'tfjs') return options;
   const message = `must be float32 with format=${options.format}: only tfjs stores weights in other types`;
   throw invalidOptions([{ field: 'quantize', message }]);

@@ -51,12 +51,12 @@ test('garbage collection removes what no model refers to, and nothing else', asy
       lockFolder(join(folder, path)),
     ),
   );
-  const { removed, bytes } = await collectGarbage(folder, new Set([used]));
+  const { removed, bytes } = await collectGarbage(folder, new Set([used]), new Set());
   expect(bytes).toBe(5 * gone.length);
   expect(removed).toContain(join('converted', unused));
   expect(kept.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
   expect(gone.filter((path) => existsSync(join(folder, path)))).toEqual([]);
-  expect(await collectGarbage(folder, new Set([used]))).toEqual({ removed: [], bytes: 0 });
+  expect(await collectGarbage(folder, new Set([used]), new Set())).toEqual({ removed: [], bytes: 0 });
   for (const unlock of unlocks) await unlock();
 });
 

@@ -12,6 +12,7 @@ import { ModelCatalogue } from '../../../src/catalogue/model-catalogue.ts';
 import { createLogger } from '../../../src/common/logger.ts';
 import { convertModel } from '../../../src/convert/convert-model.ts';
 import { readOnnxFile } from '../../../src/convert/formats/onnx/reader.ts';
+import { QuantizedModels } from '../../../src/quantizing/quantized-models.ts';
 import { ConceptGraph } from '../../../src/registry/concept-graph.ts';
 import { FileArtifactStore } from '../../../src/registry/file-artifact-store.ts';
 import type { ModelVersion } from '../../../src/registry/registry.ts';
@@ -207,6 +208,7 @@ describe('a model that was imported as ONNX', () => {
       store,
       conversions,
       quantizer,
+      quantized: new QuantizedModels(join(folder, 'quantized')),
       defaultModel: model.name,
       version: '0',
     });

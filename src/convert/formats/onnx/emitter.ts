@@ -3,7 +3,7 @@ import type { Node, Shape } from '../../graph/ir.ts';
 import { byteLength, type Weight } from '../../graph/tensors.ts';
 import { bytesOf, type WrittenFile } from '../file-sink.ts';
 import { constantTensor, emitChannelsLast, emitNode, type OnnxConstant, valueInfo } from './nodes.ts';
-import { DATA_TYPE, type GraphProto, type NodeProto } from './proto.ts';
+import { DATA_TYPE, type GraphProto, type NodeProto, type ValueInfoProto } from './proto.ts';
 import {
   type OnnxWriteOptions,
   type TensorLocation,
@@ -21,6 +21,8 @@ export const MODEL_FIELDS = { irVersion: IR_VERSION, producer: 'menagerie', oper
 export interface OnnxOptions extends OnnxWriteOptions {
   /** Element type of the input `pixels`. Default: uint8; tests use float32 to feed other values. */
   readonly pixelType?: 'uint8' | 'float32';
+  /** Layers whose values the model gives too, under the names of `valueNames`, maps with their channels first. */
+  readonly observed?: readonly Node[];
 }
 
 /**
@@ -31,7 +33,7 @@ export interface OnnxOptions extends OnnxWriteOptions {
  * @returns the files: the model, and `<path>.data` when its weights are in a separate file
  */
 export async function writeOnnx(graph: Graph, path: string, options: OnnxOptions = {}): Promise<WrittenFile[]> {
-  const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
+  const { proto, weights } = describe(graph, options);
   return await writeOnnxFile(path, MODEL_FIELDS, proto, weights.map(weightTensor), options);
 }
 
@@ -44,12 +46,15 @@ export function weightLocations(
   path: string,
   options: OnnxOptions = {},
 ): ReadonlyMap<string, TensorLocation> {
-  const { proto, weights } = describe(graph, options.pixelType ?? 'uint8');
+  const { proto, weights } = describe(graph, options);
   return tensorLocations(path, MODEL_FIELDS, proto, weights.map(weightTensor), options);
 }
 
 /** The graph without its weights, and the weights in the order of their use. */
-function describe(graph: Graph, pixelType: 'uint8' | 'float32'): { proto: GraphProto; weights: Weight[] } {
+function describe(
+  graph: Graph,
+  { pixelType = 'uint8', observed = [] }: OnnxOptions,
+): { proto: GraphProto; weights: Weight[] } {
   const nameOf = valueNames(graph.outputs);
   const nodes: NodeProto[] = [];
   const weights = new Map<string, Weight>();
@@ -62,23 +67,37 @@ function describe(graph: Graph, pixelType: 'uint8' | 'float32'): { proto: GraphP
     constants.push(...(emission.constants ?? []));
   }
   nodes.push(emitChannelsLast(nameOf(graph.outputs.activations), 'activations'));
+  const { inputs, outputs } = modelInterface(graph, pixelType);
+  const named = new Set(outputs.map(({ name }) => name));
+  const more = observed.filter((node) => !named.has(nameOf(node)));
   const proto = {
     name: 'classifier',
     nodes,
     initializers: constants.map(constantTensor),
+    inputs,
+    outputs: [...outputs, ...more.map((node) => valueInfo(nameOf(node), channelsFirst(node.shape), DATA_TYPE.float))],
+  };
+  return { proto, weights: [...weights.values()] };
+}
+
+/** The input `pixels` and the outputs of the models of a graph. */
+export function modelInterface(
+  graph: Graph,
+  pixelType: 'uint8' | 'float32',
+): { inputs: ValueInfoProto[]; outputs: ValueInfoProto[] } {
+  return {
     inputs: [
       valueInfo(graph.input.name, sizesOf(graph.input.shape), DATA_TYPE[pixelType === 'uint8' ? 'uint8' : 'float']),
     ],
     outputs: Object.entries(graph.outputs).map(([name, node]) => valueInfo(name, sizesOf(node.shape), DATA_TYPE.float)),
   };
-  return { proto, weights: [...weights.values()] };
 }
 
 /**
  * Names of values: the outputs of the model have their own names, other values the names of their layers. The output
  * `activations` is a transposed copy, so the map itself has the name of its layer.
  */
-function valueNames({ activations: _, ...vectors }: GraphOutputs): (node: Node) => string {
+export function valueNames({ activations: _, ...vectors }: GraphOutputs): (node: Node) => string {
   const names = new Map<Node, string>(Object.entries(vectors).map(([name, node]) => [node, name]));
   return (node) => names.get(node) ?? `${node.name}:out`;
 }
@@ -100,4 +119,8 @@ export function weightTensor(weight: Weight): WritableTensor {
 
 function sizesOf(shape: Shape): number[] {
   return shape.kind === 'map' ? [shape.height, shape.width, shape.channels] : [shape.length];
+}
+
+function channelsFirst(shape: Shape): number[] {
+  return shape.kind === 'map' ? [shape.channels, shape.height, shape.width] : [shape.length];
 }

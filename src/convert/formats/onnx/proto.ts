@@ -169,7 +169,16 @@ export type GraphProto = ValueOf<typeof graphProto>;
 export type ModelProto = ValueOf<typeof modelProto>;
 
 /** `TensorProto.DataType` */
-export const DATA_TYPE = { float: 1, uint8: 2, int8: 3, int64: 7, float16: 10, double: 11, bfloat16: 16 } as const;
+export const DATA_TYPE = {
+  float: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  float16: 10,
+  double: 11,
+  bfloat16: 16,
+} as const;
 /** `AttributeProto.AttributeType` */
 export const ATTRIBUTE_TYPE = { float: 1, integer: 2, integers: 7 } as const;
 /** `TensorProto.DataLocation` */

@@ -1,0 +1,84 @@
+import { type Graph, weightsOf } from '../graph/graph.ts';
+import type { Node } from '../graph/ir.ts';
+
+/** What is computed in bytes, and which values are bytes in between. */
+export interface QuantizationPlan {
+  /** Layers whose weights are quantized: convolutions and dense layers. */
+  readonly weighted: ReadonlySet<Node>;
+  /** Layers whose outputs are quantized. */
+  readonly values: ReadonlySet<Node>;
+  /**
+   * relu and relu6 layers that need no operator of their own: what they cut off lies outside of the range of their
+   * quantized output.
+   */
+  readonly folded: ReadonlySet<Node>;
+  /** Layers that only move or select values, by the layer whose quantization they share. */
+  readonly sameAs: ReadonlyMap<Node, Node>;
+}
+
+/** Layers whose output is made of unchanged values of their input. Padding needs zero in the range, which it is. */
+const SELECTING: ReadonlySet<string> = new Set(['max_pool', 'zero_pad', 'crop']);
+/** Layers of maps for which runtimes have an operator in bytes. */
+const IN_BYTES: ReadonlySet<string> = new Set(['conv2d', 'add', 'concat', 'average_pool', ...SELECTING]);
+
+/**
+ * Plans the quantization of a classifier whose batch norms are folded. A layer of an unknown kind stays in floats, and
+ * so do those that have no operator in bytes: they read bytes as floats, and their output becomes bytes again where
+ * bytes are needed.
+ */
+export function planQuantization(graph: Graph): QuantizationPlan {
+  const { nodes } = graph;
+  const weighted = new Set(nodes.filter((node) => hasOwnWeights(node, nodes)));
+  const computed = new Set(nodes.filter((node) => isInBytes(node, weighted)));
+  const readers = readersOf(nodes);
+  const outputs = new Set<Node>(Object.values(graph.outputs));
+  const values = new Set<Node>();
+  for (const node of nodes) {
+    const read = readers.get(node) ?? [];
+    if (read.some((reader) => computed.has(reader))) values.add(node);
+    // A vector leaves in floats, unless another layer of bytes reads it.
+    else if (node.shape.kind === 'map' && (computed.has(node) || cutsBytes(node, computed))) values.add(node);
+  }
+  const folded = new Set(nodes.filter((node) => isClipping(node) && values.has(node)));
+  // Only the cut value becomes bytes, where nothing else reads the uncut one.
+  for (const node of values) {
+    const read = readers.get(node) ?? [];
+    if (read.length === 1 && read.every((reader) => folded.has(reader)) && !outputs.has(node)) values.delete(node);
+  }
+  const sameAs = new Map<Node, Node>();
+  for (const node of nodes) {
+    const [input] = node.inputs;
+    if (input !== undefined && SELECTING.has(node.operation.kind) && values.has(node) && values.has(input)) {
+      sameAs.set(node, sameAs.get(input) ?? input);
+    }
+  }
+  return { weighted, values, folded, sameAs };
+}
+
+/** Whether the layer has weights, all of which belong to it alone: a shared weight would need one scale for all. */
+function hasOwnWeights(node: Node, nodes: readonly Node[]): boolean {
+  if (node.operation.kind !== 'conv2d' && node.operation.kind !== 'dense') return false;
+  const names = new Set(weightsOf(node).map(({ name }) => name));
+  return nodes.every((other) => other === node || weightsOf(other).every(({ name }) => !names.has(name)));
+}
+
+function isInBytes(node: Node, weighted: ReadonlySet<Node>): boolean {
+  if (node.operation.kind === 'conv2d' || node.operation.kind === 'dense') return weighted.has(node);
+  return node.shape.kind === 'map' && IN_BYTES.has(node.operation.kind);
+}
+
+function cutsBytes(node: Node, computed: ReadonlySet<Node>): boolean {
+  return isClipping(node) && node.inputs.every((input) => computed.has(input));
+}
+
+function isClipping({ operation }: Node): boolean {
+  return operation.kind === 'activation' && (operation.function === 'relu' || operation.function === 'relu6');
+}
+
+function readersOf(nodes: readonly Node[]): ReadonlyMap<Node, readonly Node[]> {
+  const readers = new Map<Node, Node[]>();
+  for (const node of nodes) {
+    for (const input of node.inputs) readers.set(input, [...(readers.get(input) ?? []), node]);
+  }
+  return readers;
+}

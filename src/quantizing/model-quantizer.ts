@@ -1,0 +1,80 @@
+import { AppError } from '../common/errors.ts';
+import type { Logger } from '../common/logger.ts';
+import type { CalibrationMethod } from '../convert/quantize/ranges.ts';
+import type { ModelVersion, Registry } from '../registry/registry.ts';
+import type { ConversionCache } from '../serving/conversion-cache.ts';
+import { type QuantizationControl, runQuantization } from './quantization-process.ts';
+import type { Quantization } from './quantization-record.ts';
+import type { QuantizedModels } from './quantized-models.ts';
+
+/** The method that lost the least on the embedded models and on EfficientNet-Lite0. */
+export const DEFAULT_METHOD: CalibrationMethod = 'mse';
+
+/** Dependencies of `ModelQuantizer`. */
+export interface QuantizerParts {
+  readonly registry: Pick<Registry, 'resolveClassifier'>;
+  readonly conversions: Pick<ConversionCache, 'verified'>;
+  readonly quantized: Pick<QuantizedModels, 'put'>;
+  /** Unloads the variant that was replaced. */
+  readonly release: (model: ModelVersion) => Promise<void>;
+  readonly maxImagePixels: number;
+  readonly logger: Logger;
+}
+
+/** Makes models in 8-bit integers, which are served as a variant of the model in floats. */
+export class ModelQuantizer {
+  readonly #parts: QuantizerParts;
+
+  constructor(parts: QuantizerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The version that would be quantized.
+   * @throws AppError as `Registry.resolveClassifier`; `format_unavailable` for a model that was imported as ONNX
+   */
+  resolve(reference: string): ModelVersion {
+    const model = this.#parts.registry.resolveClassifier(reference);
+    if (model.manifest.file.weights.format !== 'onnx') return model;
+    throw new AppError(
+      'format_unavailable',
+      `model "${model.name}" was imported as an ONNX file and cannot be quantized: its layers are not known; ` +
+        'import its checkpoint, its Keras file or its TensorFlow.js files instead',
+      { context: { formats: ['onnx'] } },
+    );
+  }
+
+  /**
+   * Quantizes a version and publishes the result, in place of the one before.
+   * @param imagesPath a folder or zip: some images are for calibration, the others for the comparison with floats
+   * @throws AppError as `resolve`; when the images cannot be used; `training_lost`
+   */
+  async quantize(
+    reference: string,
+    imagesPath: string,
+    method: CalibrationMethod,
+    control: QuantizationControl,
+  ): Promise<{ model: ModelVersion; record: Quantization }> {
+    const model = this.resolve(reference);
+    const { conversions, quantized, maxImagePixels, logger, release } = this.#parts;
+    const { file, preprocessing, labels } = model.manifest;
+    const { onnx } = await conversions.verified(model);
+    const record = await quantized.put(model, (folder) => {
+      const source = {
+        weightsPath: model.weightsPath,
+        architecture: file.architecture,
+        inputSize: preprocessing.inputSize,
+        mean: file.mean,
+        std: file.std,
+        numClasses: file.num_classes,
+      };
+      const float = { path: onnx.path, size: onnx.size };
+      const task = { source, preprocessing, labels, imagesPath, maxImagePixels, method, float, folder };
+      return runQuantization(task, control, logger);
+    });
+    await release({ ...model, variant: 'int8' });
+    const { agreement, speed } = record;
+    logger.info({ model: model.name, version: model.version, agreement, ratio: speed.ratio }, 'quantized');
+    return { model, record };
+  }
+}

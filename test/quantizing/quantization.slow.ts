@@ -1,0 +1,128 @@
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { ZipFile } from 'yazl';
+import { type ServerProcess, startServer, temporaryDataDir, until, untilReady } from '../../scripts/server-process.ts';
+
+const MODEL = 'resnet18_slim.tiny200';
+
+/** Milliseconds: a quantization is a process at the lowest priority. */
+vi.setConfig({ testTimeout: 120_000 });
+
+let server: ServerProcess;
+let data: Awaited<ReturnType<typeof temporaryDataDir>>;
+
+beforeAll(async () => {
+  data = await temporaryDataDir();
+  server = await startServer(data.path);
+  await untilReady(server);
+});
+
+afterAll(async () => {
+  server.child.kill('SIGTERM');
+  await server.exit;
+  await data.remove();
+});
+
+/** A picture of two colours and a gradient, different for each seed. */
+async function picture(seed: number): Promise<Buffer> {
+  const side = 64;
+  const pixels = Uint8Array.from(
+    { length: side * side * 3 },
+    (_, at) => (at * (seed + 3) + ((at >> 6) ^ seed) * 5) % 256,
+  );
+  return sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+    .png()
+    .toBuffer();
+}
+
+async function zipOf(count: number): Promise<Blob> {
+  const zip = new ZipFile();
+  for (let seed = 0; seed < count; seed += 1) zip.addBuffer(await picture(seed), `${seed}.png`);
+  zip.end();
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  for await (const piece of zip.outputStream) pieces.push(new Uint8Array(piece as Buffer));
+  return new Blob(pieces);
+}
+
+async function quantize(count: number): Promise<Response> {
+  const form = new FormData();
+  form.append('dataset', await zipOf(count), 'photos.zip');
+  return fetch(`${server.url}/models/${MODEL}/quantize`, { method: 'POST', body: form });
+}
+
+async function classify(variant: string): Promise<Response> {
+  return fetch(`${server.url}/classify?model=${MODEL}&variant=${variant}&top_k=1`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png' },
+    body: new Uint8Array(await picture(100)),
+  });
+}
+
+async function json(path: string) {
+  return (await fetch(`${server.url}${path}`)).json();
+}
+
+async function ended(location: string | null): Promise<{ state: string; failure: unknown; result: object }> {
+  let job = await json(location ?? '');
+  await until(async () => {
+    job = await json(location ?? '');
+    return ['succeeded', 'failed', 'cancelled'].includes(job.state);
+  });
+  return job;
+}
+
+it('a model is quantized by a job, then answers as int8, is in list and card, and is exported', async () => {
+  const refused = await classify('int8');
+  expect(refused.status).toBe(409);
+  expect(await refused.json()).toMatchObject({
+    code: 'variant_unavailable',
+    detail: expect.stringContaining('quantize'),
+  });
+
+  const begun = await quantize(24);
+  expect(begun.status).toBe(202);
+  const { state, result, failure } = await ended(begun.headers.get('location'));
+  expect({ state, failure }).toEqual({ state: 'succeeded', failure: null });
+  expect(result).toMatchObject({ model: MODEL, variant: 'int8', quantization: { calibration_images: 12, images: 12 } });
+
+  const answer = await (await classify('int8')).json();
+  expect(answer).toMatchObject({ model: MODEL, variant: 'int8', runtime: 'onnx' });
+  const exact = await (await classify('float32')).json();
+  const [int8, float] = [answer, exact].map(({ results }) => results[0].predictions[0]);
+  expect(Math.abs(int8.score - float.score)).toBeLessThan(0.1);
+
+  const { models } = await json('/models');
+  expect(models.find(({ id }: { id: string }) => id === MODEL).variants).toEqual(['float32', 'int8']);
+  const { quantization } = await json(`/models/${MODEL}`);
+  expect(quantization.size_bytes).toBeLessThan(0.27 * quantization.float_size_bytes);
+
+  const exported = await fetch(`${server.url}/models/${MODEL}/export?variant=int8`);
+  expect(exported.headers.get('content-disposition')).toContain(`${MODEL}-1-onnx-int8.zip`);
+  expect((await exported.arrayBuffer()).byteLength).toBeLessThan(quantization.float_size_bytes / 3);
+});
+
+it('too few images, another runtime, and a method that does not exist are refused with what would be right', async () => {
+  const { state, failure } = await ended((await quantize(3)).headers.get('location'));
+  expect(state).toBe('failed');
+  expect(failure).toMatchObject({ code: 'dataset_too_small', message: expect.stringContaining('at least 8') });
+
+  const tfjs = await fetch(`${server.url}/classify?model=${MODEL}&variant=int8&runtime=tfjs`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png' },
+    body: new Uint8Array(await picture(0)),
+  });
+  expect(tfjs.status).toBe(400);
+
+  const form = new FormData();
+  form.append('dataset', await zipOf(8), 'photos.zip');
+  const method = await fetch(`${server.url}/models/${MODEL}/quantize?method=magic`, { method: 'POST', body: form });
+  expect(method.status).toBe(400);
+  expect((await method.json()).detail).toContain('min_max');
+});
+
+it('a job that is cancelled leaves nothing behind', async () => {
+  const location = (await quantize(400)).headers.get('location');
+  await until(async () => (await json(location ?? '')).progress !== null);
+  await fetch(`${server.url}${location}`, { method: 'DELETE' });
+  expect((await ended(location)).state).toBe('cancelled');
+});
