@@ -17,6 +17,8 @@ export type ModelReference = string;
 
 export type Runtime = "onnx" | "tfjs";
 
+export type Variant = "float32" | "int8";
+
 export type TopK = number;
 
 export type Threshold = number;
@@ -25,6 +27,7 @@ export type Classification = {
   /** Name of the model that answered. */
   readonly model: string;
   readonly version: number;
+  readonly variant: Variant;
   readonly runtime: Runtime;
   readonly results: readonly (ImageClasses | ImageFailure)[];
   /** Durations of the whole request, in milliseconds. */
@@ -250,6 +253,38 @@ export type ModelSummary = {
   /** Whether `POST /classify` can be asked with `hierarchy=true`. */
   readonly hierarchy: boolean;
   readonly license: string;
+  /** How the model can be computed, for `variant` of `POST /classify`. */
+  readonly variants: readonly Variant[];
+};
+
+export type CalibrationMethod = "min_max" | "percentile" | "entropy" | "mse";
+
+/** The variant `int8` beside the model in floats, as measured when it was made, on images that were not used for calibration. */
+export type Quantization = {
+  readonly made_at: string;
+  readonly method: CalibrationMethod;
+  readonly sha256: string;
+  readonly size_bytes: number;
+  readonly float_size_bytes: number;
+  readonly calibration_images: number;
+  /** Images on which both were compared. */
+  readonly images: number;
+  /** Share of images with the same most probable class. */
+  readonly agreement: number;
+  readonly max_probability_difference: number;
+  /** Top-1 accuracy on the images whose class the model knows; null when there are none. */
+  readonly accuracy: {
+    readonly images: number;
+    readonly float: number;
+    readonly int8: number;
+  } | null;
+  /** Median milliseconds of one image on one thread, measured in turns, and the median of the ratios of each two runs. */
+  readonly speed: {
+    readonly float_ms: number;
+    readonly int8_ms: number;
+    /** How many times as fast as in floats. */
+    readonly ratio: number;
+  };
 };
 
 /** Download of the weights of a model. */
@@ -353,6 +388,8 @@ export type ModelCard = ModelSummary & {
     readonly onnx?: ComparedFormat | undefined;
     readonly tfjs?: ComparedFormat | undefined;
   } | undefined;
+  /** The variant `int8`; null when it has not been made. */
+  readonly quantization?: Quantization | null | undefined;
   /** The converted files; they are made at first use. */
   readonly formats: {
     readonly onnx?: File | undefined;
@@ -366,7 +403,7 @@ export type Job = {
   /** Last reported progress; null before the job has started. */
   readonly progress: JobProgress | null;
   /** Result of a job that succeeded. */
-  readonly result: JobResult | null;
+  readonly result: JobResult | QuantizationResult | null;
   /** Failure of a job that failed. */
   readonly failure: JobFailure | null;
   /** How often the job was begun since it last got further. More than 1 after a crash; it fails after 3. */
@@ -408,6 +445,14 @@ export type JobResult = {
   /** Whether the version now answers to the name of the model. */
   readonly promoted: boolean;
   readonly summary: ReportSummary;
+};
+
+/** Result of `POST /models/{id}/quantize`. */
+export type QuantizationResult = {
+  readonly model: string;
+  readonly version: number;
+  readonly variant: "int8";
+  readonly quantization: Quantization;
 };
 
 export type JobFailure = {
@@ -975,7 +1020,7 @@ export type Problem = {
 };
 
 /** Stable. New codes may be added. */
-export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "key_invalid" | "key_missing" | "scope_missing" | "rate_limited" | "cross_origin" | "host_not_allowed" | "job_not_found" | "label_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "no_hierarchy" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "tensorflow_missing" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
+export type ErrorCode = "invalid_request" | "no_image" | "empty_image" | "malformed_multipart" | "malformed_request" | "key_invalid" | "key_missing" | "scope_missing" | "rate_limited" | "cross_origin" | "host_not_allowed" | "job_not_found" | "label_not_found" | "model_not_found" | "model_not_pulled" | "pull_not_found" | "report_not_found" | "version_not_found" | "route_not_found" | "method_not_allowed" | "request_timeout" | "job_finished" | "model_not_loaded" | "model_read_only" | "format_unavailable" | "no_classifier" | "variant_unavailable" | "no_hierarchy" | "version_in_use" | "archive_too_large" | "body_too_large" | "too_many_images" | "image_too_large" | "unsupported_archive" | "unsupported_media_type" | "unsupported_image" | "archive_bomb" | "archive_corrupt" | "archive_encrypted" | "archive_unsafe" | "corrupt_image" | "dataset_layout" | "dataset_too_small" | "not_explainable" | "job_queue_full" | "queue_full" | "headers_too_large" | "internal" | "tensorflow_missing" | "training_lost" | "engine_lost" | "model_unavailable" | "storage_unavailable" | "shutting_down" | "storage_full";
 
 /** Parameters, body and response of each operation, by its `operationId`. */
 export interface Operations {
@@ -986,6 +1031,7 @@ export interface Operations {
       readonly model?: ModelReference | undefined;
       readonly top_k?: TopK | undefined;
       readonly runtime?: Runtime | undefined;
+      readonly variant?: Variant | undefined;
       readonly threshold?: Threshold | undefined;
       readonly hierarchy?: boolean | undefined;
       readonly tta?: "flip" | "five_crop" | undefined;
@@ -1209,6 +1255,17 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: Readonly<Record<string, string>>;
   };
+  /** Make the variant int8 of a model */
+  readonly quantizeModel: {
+    readonly path: {
+      readonly id: ModelReference;
+    };
+    readonly query: {
+      readonly method?: CalibrationMethod | undefined;
+    };
+    readonly body: FormData | Blob;
+    readonly answer: Job;
+  };
   /** Export a model */
   readonly exportModel: {
     readonly path: {
@@ -1217,6 +1274,7 @@ export interface Operations {
     readonly query: {
       readonly format?: "onnx" | "tfjs" | "safetensors" | undefined;
       readonly quantize?: "float32" | "float16" | "uint8" | undefined;
+      readonly variant?: Variant | undefined;
     };
     readonly body: undefined;
     readonly answer: Response;
@@ -1495,6 +1553,7 @@ export const OPERATIONS = {
   followPull: { method: 'GET', path: '/models/{id}/pull/events' },
   readReport: { method: 'GET', path: '/models/{id}/report' },
   readReportPictures: { method: 'GET', path: '/models/{id}/report/pictures' },
+  quantizeModel: { method: 'POST', path: '/models/{id}/quantize' },
   exportModel: { method: 'GET', path: '/models/{id}/export' },
   listModelNames: { method: 'GET', path: '/v1/models' },
   predict: { method: 'POST', path: '/v1/models/{id}:predict' },

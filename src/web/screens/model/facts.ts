@@ -15,9 +15,17 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
     fact('Features', count(card.num_features)),
     fact('Weights', bytes(weights.size_bytes)),
     fact('ONNX file', formats.onnx ? bytes(formats.onnx.size_bytes) : 'converted on first use'),
+    fact('8-bit integers', inBytes(card)),
     fact('Licence', card.license),
     fact('Speed on this server', speed),
   );
+}
+
+/** The variant int8, when it has been made. */
+function inBytes({ quantization }: ModelCard): string {
+  if (!quantization) return 'not made';
+  const same = `same class on ${Math.round(100 * quantization.agreement)}% of ${count(quantization.images)} images`;
+  return `${bytes(quantization.size_bytes)}, ${same}, ${quantization.speed.ratio.toFixed(1)} times as fast`;
 }
 
 /** How photos of another shape are fitted. */

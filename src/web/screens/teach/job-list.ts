@@ -49,7 +49,7 @@ export function stateTag({ state }: Pick<Job, 'state'>): HTMLElement {
 function outcome({ state, progress, result, failure, created_at }: Job): string {
   if (state === 'running' && progress) return `${percent(progress.fraction, 0)}, ${progress.phase}`;
   if (failure) return failure.message;
-  const accuracy = result?.summary.accuracy;
+  const accuracy = result && 'summary' in result ? result.summary.accuracy : undefined;
   return [
     accuracy !== undefined && `${percent(accuracy)} accuracy`,
     new Date(created_at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' }),
