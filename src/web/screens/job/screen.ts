@@ -42,7 +42,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
     fill(heading, isOver(job.state) ? nameOf(job) : `Training ${nameOf(job)}`);
     fill(state, stateTag(job));
     if (job.state === 'succeeded' && job.result && 'quantization' in job.result) {
-      const link = h('a', { href: `#/models/${job.result.model}` }, 'the card of the model');
+      const link = h('a', { href: `#/zoo/${job.result.model}` }, 'the card of the model');
       fill(body, h('p', {}, 'The model now answers in 8-bit integers too; ', link, ' says how well.'));
     } else if (job.state === 'succeeded' && job.result) {
       const result = resultView({ client: watched, model: job.result.model, version: job.result.version });
