@@ -57,7 +57,14 @@ describe('measureAccuracy', () => {
         rank < 0
           ? [{ filename, error }]
           : [{ filename, predictions, ...(hierarchy && { concept: DOG }), warnings: [], timings }];
-      return { model: model.name, version: model.version, variant: 'float32', runtime: 'onnx', results, timings: { totalMs: 0 } };
+      return {
+        model: model.name,
+        version: model.version,
+        variant: 'float32',
+        runtime: 'onnx',
+        results,
+        timings: { totalMs: 0 },
+      };
     };
     // Corrupted images show class 26 to the engine, whatever they show.
     const probabilities = new Float32Array(200);
