@@ -67,6 +67,7 @@ export class ModelQuantizer {
         mean: file.mean,
         std: file.std,
         numClasses: file.num_classes,
+        ...(model.noveltyPath !== undefined && { noveltyPath: model.noveltyPath }),
       };
       const float = { path: onnx.path, size: onnx.size };
       const task = { source, preprocessing, labels, imagesPath, maxImagePixels, method, float, folder };

@@ -78,7 +78,14 @@ export class QuantizedModels {
 
 /** Names what a quantized model depends on: weights, architecture and preprocessing. */
 export function quantizationKey({ manifest: { file, preprocessing } }: ModelVersion): string {
-  const parts = [file.weights.sha256, file.architecture, preprocessing.inputSize, file.mean, file.std];
+  const parts = [
+    file.weights.sha256,
+    file.novelty?.sha256 ?? null,
+    file.architecture,
+    preprocessing.inputSize,
+    file.mean,
+    file.std,
+  ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 

@@ -1,4 +1,4 @@
-import { type Graph, weightsOf } from '../graph/graph.ts';
+import { type Graph, nodesUpTo, weightsOf } from '../graph/graph.ts';
 import type { Node } from '../graph/ir.ts';
 
 /** What is computed in bytes, and which values are bytes in between. */
@@ -28,7 +28,9 @@ const IN_BYTES: ReadonlySet<string> = new Set(['conv2d', 'add', 'concat', 'avera
  */
 export function planQuantization(graph: Graph): QuantizationPlan {
   const { nodes } = graph;
-  const weighted = new Set(nodes.filter((node) => hasOwnWeights(node, nodes)));
+  // What is beside the way to the logits, such as a detector of unknown images, stays exact.
+  const classifier = new Set(nodesUpTo([graph.outputs.logits]));
+  const weighted = new Set(nodes.filter((node) => classifier.has(node) && hasOwnWeights(node, nodes)));
   const computed = new Set(nodes.filter((node) => isInBytes(node, weighted)));
   const readers = readersOf(nodes);
   const outputs = new Set<Node>(Object.values(graph.outputs));

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { ConversionSource } from '../convert-model.ts';
 import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { foldBatchNorm } from '../graph/fold-batch-norm.ts';
+import type { Graph } from '../graph/graph.ts';
 import { buildNetwork, parseArchitecture } from '../network.ts';
+import { attachNovelty, withNovelty } from '../transfer/novelty.ts';
 import { calibrate, type OpenObserved, observeLayers } from './calibration.ts';
 import { writeQuantizedOnnx } from './emitter.ts';
 import type { CalibrationMethod } from './ranges.ts';
@@ -29,14 +31,24 @@ export async function quantizeModel(
 ): Promise<string> {
   const weights = await SafetensorsFile.open(source.weightsPath);
   try {
-    const graph = foldBatchNorm(buildNetwork(parseArchitecture(source.architecture), weights, source));
-    const observed = join(folder, 'observed.onnx');
-    const statistics = await observeLayers(graph, images, observed, open);
-    for (const path of [observed, `${observed}.data`]) await rm(path, { force: true });
-    const path = join(folder, 'model.onnx');
-    await writeQuantizedOnnx(graph, calibrate(graph, statistics, method), path);
-    return path;
+    const network = buildNetwork(parseArchitecture(source.architecture), weights, source);
+    const write = (graph: Graph) => writeQuantized(foldBatchNorm(graph), { images, method, open }, folder);
+    if (source.noveltyPath === undefined) return await write(network);
+    return await withNovelty(source.noveltyPath, (detector) => write(attachNovelty(network, detector)));
   } finally {
     await weights.close();
   }
+}
+
+async function writeQuantized(
+  graph: Graph,
+  { images, method, open }: Omit<QuantizationInput, 'source'>,
+  folder: string,
+): Promise<string> {
+  const observed = join(folder, 'observed.onnx');
+  const statistics = await observeLayers(graph, images, observed, open);
+  for (const path of [observed, `${observed}.data`]) await rm(path, { force: true });
+  const path = join(folder, 'model.onnx');
+  await writeQuantizedOnnx(graph, calibrate(graph, statistics, method), path);
+  return path;
 }
