@@ -73,6 +73,7 @@ const SUMMARY = {
   num_features: 8,
   parameters: 1000,
   input_size: [3, 32, 32],
+  hierarchy: false,
   license: 'Apache-2.0',
   variants: ['float32'],
 };
