@@ -552,10 +552,11 @@ export const SHAPES: Readonly<Record<string, DatasetShape>> = {
     warnings: ['unlabelled_folder'],
   },
   unknown: {
-    images: classes('', 'cat', 'dog', '_unknown'),
-    right: ['_unknown', 'cat', 'dog'],
+    images: classes('', 'cat', 'dog', 'unknown'),
+    right: ['cat', 'dog', 'unknown'],
     warnings: ['unknown_class'],
   },
+  negatives: { images: classes('', 'cat', 'dog', '_unknown'), right: PETS },
   empty_class: { images: classes(''), folders: ['bird/'], right: PETS, warnings: ['empty_folder'] },
   one_image: { images: [...classes(''), 'bird/1.jpg'], right: ['bird', 'cat', 'dog'] },
   nested_archives: {

@@ -87,7 +87,7 @@ describe('POST /finetune', () => {
       layout: 'folders',
       will_train: '8 images of 2 classes',
       classes: [],
-      images: { labelled: 8, unreadable: 0, left_out: 0, used: 8, train: 6, validation: 1, test: 1 },
+      images: { labelled: 12, unreadable: 0, left_out: 0, used: 8, negative: 4, train: 6, validation: 1, test: 1 },
       imbalance: 1,
       split: { seed: 3, validation_share: 0.15, test_share: 0.15 },
       unreadable: none,

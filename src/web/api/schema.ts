@@ -499,7 +499,20 @@ export type PreflightReport = {
       readonly gloss?: string | undefined;
     }[] | undefined;
   })[];
-  readonly images: Readonly<Record<string, number>>;
+  /** Numbers of images. */
+  readonly images: {
+    readonly labelled: number;
+    readonly unreadable: number;
+    /** Readable, but with several labels or in several splits. */
+    readonly left_out: number;
+    /** Images of the classes that are used. */
+    readonly used: number;
+    /** Images labelled `_unknown`, which show none of the classes and are for the detector of unknown images alone. Absent when there are none. */
+    readonly negative?: number | undefined;
+    readonly train: number;
+    readonly validation: number;
+    readonly test: number;
+  };
   /** Images of the largest class over those of the smallest. */
   readonly imbalance: number | null;
   readonly split: Readonly<Record<string, unknown>>;

@@ -151,9 +151,16 @@ describe('images without a label', () => {
   );
 
   test('a folder of unknown things is a class, with a warning', async () => {
+    const dataset = await datasetOf('cat/1.jpg', 'dog/1.jpg', 'unknown/1.jpg');
+    expect(dataset.classes).toEqual(['cat', 'dog', 'unknown']);
+    expect(dataset.warnings).toMatchObject([{ code: 'unknown_class', context: { classes: ['unknown'] } }]);
+  });
+
+  test('a folder _unknown is no class: its images are for the detector of unknown images', async () => {
     const dataset = await datasetOf('cat/1.jpg', 'dog/1.jpg', '_unknown/1.jpg');
-    expect(dataset.classes).toEqual(['_unknown', 'cat', 'dog']);
-    expect(dataset.warnings).toMatchObject([{ code: 'unknown_class', context: { classes: ['_unknown'] } }]);
+    expect(dataset.classes).toEqual(['cat', 'dog']);
+    expect(dataset.negatives.map(({ file }) => file.name)).toEqual(['_unknown/1.jpg']);
+    expect(dataset.warnings).toEqual([]);
   });
 });
 

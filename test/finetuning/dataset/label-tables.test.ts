@@ -96,6 +96,12 @@ describe('a table with one row per image', () => {
     expect(dataset).toMatchObject({ layout: 'table', missing: [], warnings: [] });
   });
 
+  test('images labelled _unknown are no class: they are for the detector of unknown images', async () => {
+    const dataset = await datasetOf(IMAGES, { 'labels.csv': 'file,label\na1.jpg,cat\nb2.jpg,dog\nc3.jpg,_unknown\n' });
+    expect(dataset.classes).toEqual(['cat', 'dog']);
+    expect(dataset.negatives.map(({ file }) => file.name)).toEqual(['images/c3.jpg']);
+  });
+
   test('splits of Google AutoML are taken', async () => {
     const content = 'TRAIN,gs://b/a1.jpg,cat\nTEST,gs://b/b2.jpg,dog\nVALIDATION,gs://b/c3.jpg,dog';
     expect(labelled(await datasetOf(IMAGES, { 'import.csv': content }))).toEqual({
