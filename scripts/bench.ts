@@ -56,13 +56,15 @@ Measures throughput and latency of the server under load, in comparison with
   --concurrency <n,...>    concurrent requests (default: 1,8,64)
   --ways <name,...>        what to measure (default: all, and always ours)
   --seconds <n>            duration of one measurement (default: 4)
-  --rounds <n>             measurements of each, taken in turns (default: 3); 0 prints what --json has
+  --rounds <n>             measurements of each, taken in turns (default: 3);
+                           0 prints what --json has
   --warm-up <n>            seconds of load before the first measurement (default: 10)
   --body <kind>            form (multipart, the default) or raw; LitServe always gets a form
   --photos <folder>        JPEGs to send (default: made-up pictures)
-  --python <path>          Python for floor, fastapi and litserve (default: PYTHON or python3); "" for none
-  --json <file>            adds each measurement as a line of JSON; later runs take the settings in it,
-                           and print the medians of all that is in it`;
+  --python <path>          Python for floor, fastapi and litserve
+                           (default: PYTHON or python3); "" for none
+  --json <file>            adds each measurement as a line of JSON; later runs take the settings
+                           in it, and print the medians of all that is in it`;
 
 const options = readCommandLine(
   USAGE,

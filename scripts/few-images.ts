@@ -16,9 +16,11 @@ Trains the default head on 5, 10 and 20 images of each class, and prints its acc
 5 nearest neighbours and class prototypes (nearest mean by the cosine) on the same images and
 features. Images that were not drawn for training are the test; where the data set has a test
 split, that is. The last column says by how much the head is better than the better of the two,
-with the standard error over the seeds; "below" where it is worse by more than chance (one-sided t-test, 5 %).
+with the standard error over the seeds; "below" where it is worse by more than chance
+(one-sided t-test, 5 %).
 
-  --models <names>    models whose features are used, separated by commas (default: the default model)
+  --models <names>    models whose features are used, separated by commas
+                      (default: the default model)
   --per-class <list>  images of each class, separated by commas (default: 5,10,20)
   --seeds <n>         training sets that are drawn (default: 5)`;
 

@@ -136,8 +136,8 @@ export function unknownClasses(classes: readonly string[]): DatasetWarning[] {
     {
       code: 'unknown_class',
       message:
-        `${listed(unknown)} is trained as a class like the others; that is right for pictures of something else, ` +
-        'but remove the folder if nobody has looked at its pictures yet',
+        `${listed(unknown)} is trained as a class like the others: call it "_unknown" if it shows anything else, so that ` +
+        'it teaches the model what it does not know, or remove it if nobody has looked at its pictures yet',
       context: { classes: unknown.slice(0, MAX_NAMED) },
     },
   ];

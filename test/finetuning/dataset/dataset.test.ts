@@ -154,6 +154,7 @@ describe('images without a label', () => {
     const dataset = await datasetOf('cat/1.jpg', 'dog/1.jpg', 'unknown/1.jpg');
     expect(dataset.classes).toEqual(['cat', 'dog', 'unknown']);
     expect(dataset.warnings).toMatchObject([{ code: 'unknown_class', context: { classes: ['unknown'] } }]);
+    expect(dataset.warnings[0]?.message).toContain('call it "_unknown"');
   });
 
   test('a folder _unknown is no class: its images are for the detector of unknown images', async () => {
