@@ -134,7 +134,8 @@ function offeredOutputs({ manifest }: ModelVersion): readonly OutputName[] {
 function noDetector({ name }: ModelVersion): AppError {
   return new AppError(
     'invalid_request',
-    `"${name}" has no output novelty: only models that were fine-tuned here have it`,
+    `"${name}" has no output novelty: models that were fine-tuned here have it, and others after ` +
+      `"npx menagerie evaluate ${name} <images> --novelty"`,
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Robustness } from '../finetuning/head/robustness.ts';
 import { TTA_MODES } from '../image/views.ts';
+import type { FittedNovelty, NoveltySeparation } from '../library/zoo.ts';
 import type { ConceptAccuracy, HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
@@ -14,14 +15,19 @@ export const evaluate = defineCommand({
   usage: '<model> <folder or zip>',
   details:
     'Measures the top-1 and top-5 accuracy, and how near wrong answers are in WordNet. The folder or zip has one\n' +
-    'folder per class, named by the synset or label of a class of the model.',
+    'folder per class, named by the synset or label of a class of the model. --novelty needs five images of every\n' +
+    'class; a folder _unknown tests the detector. It stays beside the model until menagerie rm removes it.',
   options: {
     tta: choice(TTA_MODES, 'average over several views of each image, as menagerie classify does'),
     corruptions: flag('also test 55 corrupted images of each: noise, blur, fog, JPEG and others, at five severities'),
+    novelty: flag('also fit a detector of images of other things; answers of the model then say "unknown"'),
     runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
     ...YES_OPTION,
   },
-  run: ({ values: { tta, corruptions, runtime, yes }, positionals: [model, data, ...rest] }, context) => {
+  run: (
+    { values: { tta, corruptions, novelty: fits, runtime, yes }, positionals: [model, data, ...rest] },
+    context,
+  ) => {
     expectEnd(rest);
     const name = required('the model', model);
     const path = required('the folder or zip', data);
@@ -31,13 +37,14 @@ export const evaluate = defineCommand({
       const { terminal, signal } = context;
       const bar = new ProgressBar('images');
       const onProgress = (done: number, total: number) => bar.update(done, total);
-      const how = { runtime, corruptions, ...(tta !== undefined && { tta }), onProgress, signal };
+      const how = { runtime, corruptions, novelty: fits, ...(tta !== undefined && { tta }), onProgress, signal };
       const evaluation = await zoo.evaluate(name, path, how).finally(() => bar.end());
-      const { images, top1, top5, hierarchy, robustness, unknownClasses, unreadable } = evaluation;
+      const { images, top1, top5, hierarchy, robustness, novelty, unknownClasses, unreadable } = evaluation;
       const shares = `top-1 ${percent(top1)}, top-5 ${percent(top5)}`;
       terminal.line(`${evaluation.model} (${runtime}) on ${images} images of ${path}: ${shares}`);
       if (hierarchy !== undefined) for (const line of hierarchyLines(hierarchy)) terminal.line(line);
       if (robustness !== undefined) for (const line of robustnessLines(robustness)) terminal.line(line);
+      if (novelty !== undefined) for (const line of noveltyLines(novelty)) terminal.line(line);
       if (unknownClasses.length > 0) {
         terminal.line(
           `not counted for the accuracy, because the model does not have these classes: ${unknownClasses.join(', ')}`,
@@ -78,6 +85,17 @@ function robustnessLines({ corruptedAccuracy, meanCorruptionError, relativeRobus
       .map(
         ({ id, corruption, severity }) => `among the worst mistakes: ${id} with ${corruption}, severity ${severity}`,
       ),
+  ];
+}
+
+function noveltyLines({ accepted, unknownImages }: FittedNovelty): string[] {
+  const line = (name: string, { auroc, falsePositives }: NoveltySeparation) =>
+    `  ${name}: AUROC ${auroc.toFixed(3)}, accepts ${percent(falsePositives)} of the others at 95 % of the classes`;
+  return [
+    `a detector of images of other things was fitted; it accepts ${percent(accepted)} of held-out images of the classes`,
+    ...(unknownImages === undefined
+      ? []
+      : [line('detector', unknownImages.detector), line('highest probability', unknownImages.softmax)]),
   ];
 }
 

@@ -158,7 +158,11 @@ interface IndexedFiles {
   readonly unknownClasses: string[];
 }
 
-function indexedFiles(dataset: Dataset, labels: readonly Label[]): IndexedFiles {
+/**
+ * The images whose class the model has, by its synset or label, and the others.
+ * @throws AppError `dataset_layout` when it has none of the classes
+ */
+export function indexedFiles(dataset: Dataset, labels: readonly Label[]): IndexedFiles {
   const indices = new Map(
     labels.flatMap(({ label, synset }, index) => [
       [label, index],

@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import { CALIBRATION_METHODS } from '../convert/quantize/ranges.ts';
 import { measureAccuracy } from '../evaluation/accuracy.ts';
+import { type DetectorFigures, fitZooDetector } from '../evaluation/zoo-novelty.ts';
 import type { PreflightReport } from '../finetuning/dataset/preflight-report.ts';
 import { type FinetuneOptions as ParsedOptions, parseFinetuneOptions } from '../finetuning/finetune-options.ts';
 import type { ModelTrainer } from '../finetuning/model-trainer.ts';
@@ -48,6 +49,7 @@ import type {
   EvaluateOptions,
   Evaluation,
   ExportOptions,
+  FittedNovelty,
   ModelExport,
   PullOptions,
   QuantizedVariant,
@@ -186,8 +188,16 @@ export class OpenedZoo implements Zoo {
         signal,
         ...(onProgress && { onProgress }),
       };
+      const fits = options.novelty === true;
+      if (fits && registry.find(model.name)?.origin === 'store') {
+        throw new AppError('invalid_request', `"${model.name}" was fine-tuned here and has a detector of its training`);
+      }
       const accuracy = await measureAccuracy({ classifier, pipeline }, how);
-      return { model: model.name, version: model.version, ...accuracy };
+      const measured = { model: model.name, version: model.version, ...accuracy };
+      if (!fits) return measured;
+      const found = await fitZooDetector(pipeline, { ...how, pulledDir: join(this.#config.dataDir, 'zoo') });
+      await this.services.watch.scan();
+      return { ...measured, novelty: fittedNovelty(found) };
     });
   }
 
@@ -342,6 +352,15 @@ export class OpenedZoo implements Zoo {
       await rm(workDir, { recursive: true, force: true });
     }
   }
+}
+
+function fittedNovelty({ accepted = 0, detector, softmax }: DetectorFigures): FittedNovelty {
+  const separation = ({ auroc, false_positives }: NonNullable<DetectorFigures['detector']>) => ({
+    auroc,
+    falsePositives: false_positives,
+  });
+  if (detector === undefined || softmax === undefined) return { accepted };
+  return { accepted, unknownImages: { detector: separation(detector), softmax: separation(softmax) } };
 }
 
 async function explanationRequest(image: ImageInput, { model, class: wanted, signal }: ExplainOptions) {

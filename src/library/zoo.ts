@@ -25,6 +25,12 @@ export interface EvaluateOptions {
    * five severities), for `robustness`. Not together with `tta`. Default false.
    */
   readonly corruptions?: boolean;
+  /**
+   * Whether to fit a detector of images that show none of the classes, from at least five images of every class. It is
+   * kept beside the model until the model is removed; answers then have `unknown` and exports the output `novelty`. Only
+   * for models of the zoo: fine-tuned ones have a detector. Default false.
+   */
+  readonly novelty?: boolean;
   /** Called after each image. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Aborts the call, which then rejects with the signal's reason. */
@@ -44,10 +50,28 @@ export interface Evaluation {
   readonly hierarchy?: HierarchicalAccuracy;
   /** Accuracy on corrupted images; absent unless `corruptions` asks for it. */
   readonly robustness?: Robustness;
+  /** The detector that was fitted; absent unless `novelty` asks for it. */
+  readonly novelty?: FittedNovelty;
   /** Classes of the data set that the model does not have; only `hierarchy.conceptsOfOthers` counts their images. */
   readonly unknownClasses: readonly string[];
   /** Images that cannot be read; they are not counted. */
   readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** How a detector of unknown images does on images that it was not fitted on; shares from 0 to 1. */
+export interface FittedNovelty {
+  /** Of the images of the classes, those that are not unknown. */
+  readonly accepted: number;
+  /** On images labelled `_unknown`, beside the highest probability on the same images; absent without any. */
+  readonly unknownImages?: { readonly detector: NoveltySeparation; readonly softmax: NoveltySeparation };
+}
+
+/** How well images of other things are told from those of the classes. */
+export interface NoveltySeparation {
+  /** Area under the ROC curve. */
+  readonly auroc: number;
+  /** Of the images of other things, those that are accepted where 95 % of the others are. */
+  readonly falsePositives: number;
 }
 
 /** How far a pull is. */

@@ -24,7 +24,7 @@ const separationSchema = z.strictObject({
 });
 
 /** A file with a detector, and how it does beside the highest probability (`softmax`) on the same images. */
-const noveltySchema = z.strictObject({
+export const noveltySchema = z.strictObject({
   file: z.string().regex(/^[A-Za-z0-9][\w.-]{0,127}$/, 'a plain file name'),
   sha256: sha256Schema,
   /** Share of held-out images of the classes that are not unknown to it. */

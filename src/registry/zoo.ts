@@ -15,6 +15,7 @@ import {
 } from './manifest.ts';
 import type { AbsentModel, ModelVersion } from './registry.ts';
 import { resolveManifest } from './resolve-manifest.ts';
+import { withFittedDetector } from './zoo-novelty.ts';
 
 /** Describes a model, in its folder. */
 export const MANIFEST_FILE = 'manifest.json';
@@ -69,7 +70,7 @@ export async function readZooModel(
     const weightsPath = join(folder, name, file);
     if (!(await isFile(weightsPath))) continue;
     const manifest = resolveManifest(document, labels, await readLock(join(folder, name, WEIGHTS_LOCK_FILE)));
-    return { name, version: 1, manifest, weightsPath };
+    return await withFittedDetector({ name, version: 1, manifest, weightsPath }, pulledDir);
   }
   if (source === undefined) throw new Error(`weights.file: there is no ${file} beside the manifest`);
   return { name, file: document };
