@@ -6,6 +6,9 @@ export interface ClassifyAnswer {
   readonly results: readonly {
     readonly filename: string;
     readonly predictions?: readonly { readonly index: number; readonly label: string; readonly score: number }[];
+    readonly unknown?: boolean;
+    /** Only of models with a detector. */
+    readonly novelty?: number;
     readonly error?: { readonly code: string };
   }[];
 }

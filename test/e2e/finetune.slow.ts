@@ -1,4 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
@@ -13,6 +15,7 @@ import {
   until,
   untilReady,
 } from '../../scripts/server-process.ts';
+import { runOnnx, runTfjs } from '../convert/runtimes.ts';
 import { readZip } from '../zip-reader.ts';
 import type { ClassifyAnswer } from './answers.ts';
 
@@ -183,6 +186,42 @@ describe('a labelled zip', () => {
       expect(probabilities?.data[index]).toBeCloseTo(score, 4);
     }
     await session.release();
+  });
+
+  test('judges how new a picture is alike in the server, a bare ONNX Runtime and bare TensorFlow.js', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'menagerie-novelty-'));
+    for (const format of ['onnx', 'tfjs']) {
+      const response = await fetch(`${server.url}/models/colours/export?format=${format}`);
+      for (const [name, content] of await readZip(Buffer.from(await response.arrayBuffer()))) {
+        await writeFile(join(folder, name), content);
+      }
+    }
+    const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, index) => (index * index * 7 + index * 31) % 256);
+    const stripes = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+      .png()
+      .toBuffer();
+    for (const picture of [await colouredPicture('red', 99), stripes]) {
+      const response = await fetch(`${server.url}/classify?model=colours`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/png' },
+        body: new Uint8Array(picture),
+      });
+      const { results } = (await response.json()) as ClassifyAnswer;
+      const pixels = {
+        data: new Uint8Array(await sharp(picture).removeAlpha().raw().toBuffer()),
+        shape: [1, 64, 64, 3],
+      };
+      const told = results[0]?.novelty ?? Number.NaN;
+      for (const answers of [
+        await runOnnx(join(folder, 'model.onnx'), pixels),
+        await runTfjs(join(folder, 'model.json'), pixels),
+      ]) {
+        expect((answers.novelty?.data[0] ?? 0) / told).toBeCloseTo(1, 3);
+      }
+      expect(results[0]?.unknown).toBe(told > 1);
+      expect(told > 1).toBe(picture === stripes);
+    }
+    await rm(folder, { recursive: true });
   });
 
   test('has a report, for programs and for people', async () => {

@@ -18,15 +18,21 @@ interface EmbeddedFacts {
   readonly notes: readonly string[];
 }
 
+const DETECTOR_DROPPED =
+  'The detector of unknown images (the output novelty) is not imported. menagerie evaluate --novelty fits a new one.';
+
 /** Reads what an ONNX model says about itself: as this project, Ultralytics and Custom Vision write it. */
-export function embeddedFacts({ properties, zipMap }: OnnxMetadata): EmbeddedFacts {
+export function embeddedFacts({ properties, zipMap, outputs }: OnnxMetadata): EmbeddedFacts {
   const own = ownFacts(properties);
   const facts = own ?? ultralyticsFacts(properties) ?? imageProperties(properties) ?? {};
   const given = listedFacts(facts);
   return {
     facts,
     labels: labelsOf(properties, zipMap),
-    notes: given === '' ? [] : [`The metadata of the model gives ${given}.`],
+    notes: [
+      ...(given === '' ? [] : [`The metadata of the model gives ${given}.`]),
+      ...(own !== undefined && outputs.includes('novelty') ? [DETECTOR_DROPPED] : []),
+    ],
   };
 }
 

@@ -6,6 +6,8 @@ export interface OnnxMetadata {
   readonly properties: ReadonlyMap<string, string>;
   /** The labels of the ZipMap that some exporters end with. */
   readonly zipMap: readonly string[] | undefined;
+  /** Names of its outputs. */
+  readonly outputs: readonly string[];
 }
 
 /** Reads the metadata of an ONNX file. @throws ConversionError when it cannot be read */
@@ -16,5 +18,6 @@ export async function readOnnxMetadata(path: string): Promise<OnnxMetadata> {
   return {
     properties: new Map((model.metadata ?? []).map(({ key = '', value = '' }) => [key, value])),
     zipMap: listed?.map((bytes) => new TextDecoder().decode(bytes)),
+    outputs: (graph.outputs ?? []).flatMap(({ name }) => name ?? []),
   };
 }

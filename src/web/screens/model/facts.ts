@@ -1,6 +1,6 @@
 import type { ModelCard } from '../../api/schema.ts';
 import { type Child, h } from '../../dom.ts';
-import { bytes, count, large } from '../../format.ts';
+import { bytes, count, large, percent } from '../../format.ts';
 
 /** The facts of a model card. */
 export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
@@ -16,6 +16,7 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
     fact('Weights', bytes(weights.size_bytes)),
     fact('ONNX file', formats.onnx ? bytes(formats.onnx.size_bytes) : 'converted on first use'),
     fact('8-bit integers', inBytes(card)),
+    card.novelty && fact('Images of other things', otherThings(card.novelty)),
     fact('Licence', card.license),
     fact('Speed on this server', speed),
   );
@@ -26,6 +27,18 @@ function inBytes({ quantization }: ModelCard): string {
   if (!quantization) return 'not made';
   const same = `same class on ${Math.round(100 * quantization.agreement)}% of ${count(quantization.images)} images`;
   return `${bytes(quantization.size_bytes)}, ${same}, ${quantization.speed.ratio.toFixed(1)} times as fast`;
+}
+
+/** How well the detector tells images that show none of the classes. */
+function otherThings({ accepted, detector, softmax }: NonNullable<ModelCard['novelty']>): string {
+  return [
+    'answered “unknown”',
+    detector && `AUROC ${detector.auroc.toFixed(2)}${softmax ? ` (highest score: ${softmax.auroc.toFixed(2)})` : ''}`,
+    detector && `${percent(detector.false_positives, 0)} accepted at 95% of the classes`,
+    accepted !== undefined && `${percent(accepted, 0)} of held-out images accepted`,
+  ]
+    .filter((part) => typeof part === 'string')
+    .join(', ');
 }
 
 /** How photos of another shape are fitted. */

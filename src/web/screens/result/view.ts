@@ -78,7 +78,21 @@ export function resultView({ client, model, version }: ResultOptions): {
   };
 }
 
-function headline({ test, verdict, next_steps }: TrainingReport): HTMLElement {
+/** How well the detector tells images that show none of the classes, beside the highest probability. */
+function otherThings({ novelty }: TrainingReport): string | undefined {
+  const methods = (novelty?.unknown_images ?? novelty?.left_out_classes)?.methods ?? [];
+  const of = (name: string) => methods.find(({ method }) => method === name);
+  const [own, softmax] = [of('mahalanobis'), of('softmax')];
+  if (own === undefined) return undefined;
+  const beside = softmax && ` (highest probability: ${softmax.auroc.toFixed(2)})`;
+  const accepted = `${percent(own.false_positives)} accepted at 95% of the classes`;
+  const whose = novelty?.unknown_images === undefined ? 'Images of a class left out' : 'Images of other things';
+  return `${whose}: AUROC ${own.auroc.toFixed(2)}${beside ?? ''}, ${accepted}`;
+}
+
+function headline(report: TrainingReport): HTMLElement {
+  const { test, verdict, next_steps } = report;
+  const others = otherThings(report);
   return h(
     'div',
     { class: 'panel headline' },
@@ -102,6 +116,7 @@ function headline({ test, verdict, next_steps }: TrainingReport): HTMLElement {
             `Nearest neighbours: ${percent(test.baselines.nearest_neighbours.accuracy)}`,
           ),
           h('p', { class: 'muted small' }, `Most frequent class: ${percent(test.baselines.majority_class.accuracy)}`),
+          others !== undefined && h('p', { class: 'muted small' }, others),
         ),
     h(
       'div',
