@@ -23,7 +23,7 @@ import {
   openLayeredNetwork,
   type TrainingModel,
 } from './features/feature-network.ts';
-import { openLocalModel } from './features/local-model.ts';
+import { MAX_SESSIONS, openLocalModel } from './features/local-model.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import type { TestResult } from './head/test-result.ts';
 import { testHierarchy } from './report/hierarchical-test.ts';
@@ -34,8 +34,8 @@ import type { InspectionTask, TrainingResult, TrainingTask } from './training-me
 import { type OnProgress, PhaseClock, phaseTimer } from './training-progress.ts';
 import { writeVersion } from './version-files.ts';
 
-/** Images in decoding and in the backbone at once: one batch computes while the next one is decoded. */
-const IN_FLIGHT = 32;
+/** Images in decoding and in the backbone at once: each session computes a batch while its next one is decoded. */
+const IN_FLIGHT = 32 * MAX_SESSIONS;
 /** Threads of the native TensorFlow.js backend: the other cores are for requests. */
 const THREADS = 1;
 /** Longer side of the report's pictures, in pixels. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type OfferedLayer, writeLayeredNetwork } from '../../convert/transfer/layered-network.ts';
 import type { Preprocessing } from '../../image/crop.ts';
 import type { ManifestFile } from '../../registry/manifest.ts';
-import { type LocalModel, openLocalModel } from './local-model.ts';
+import { type LocalModel, MAX_SESSIONS, openLocalModel } from './local-model.ts';
 
 /** A converted model as a training process needs it; plain data. */
 export interface TrainingModel {
@@ -37,7 +37,7 @@ export interface FeatureNetwork {
 export function openFeatureNetwork(backbone: TrainingModel): FeatureNetwork {
   const { key, preprocessing, manifest } = backbone;
   const layers = [{ name: 'features', size: manifest.num_features }];
-  return featureNetwork(openLocalModel(backbone, preprocessing), { key, preprocessing, layers });
+  return featureNetwork(openLocalModel(backbone, preprocessing, MAX_SESSIONS), { key, preprocessing, layers });
 }
 
 /**
@@ -60,7 +60,11 @@ export async function openLayeredNetwork(backbone: TrainingModel, workDir: strin
     path,
   );
   const key = `${backbone.key}-layers`;
-  return featureNetwork(openLocalModel({ onnxPath: path }, preprocessing), { key, preprocessing, layers });
+  return featureNetwork(openLocalModel({ onnxPath: path }, preprocessing, MAX_SESSIONS), {
+    key,
+    preprocessing,
+    layers,
+  });
 }
 
 function featureNetwork(

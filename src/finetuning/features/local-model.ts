@@ -1,14 +1,21 @@
+import { statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Preprocessing } from '../../image/crop.ts';
 import type { OutputName } from '../../runtime/session.ts';
+import { BatchSizing } from '../../serving/batch-sizing.ts';
 import { Batcher } from '../../serving/batcher.ts';
-import { openSessionThread } from './session-thread.ts';
+import { SessionPool } from './session-pool.ts';
 
-/** Images in one run: many enough for efficient arithmetic, few enough for the processor's cache. */
+/** The most images in one run. Which number is best is measured as they run. */
 const BATCH_SIZE = 16;
-/** The other cores are for requests. */
+/** Sessions with one thread each compute more images than one session with all threads. */
 const THREADS = 1;
+/** Most sessions at once. Requests go first all the same: a training process has the lowest priority. */
+export const MAX_SESSIONS = Math.min(4, availableParallelism());
+/** Each session holds the weights: there are only as many as have room in so many bytes, but at least one. */
+const WEIGHTS_BYTES = 512 * 1024 * 1024;
 
-/** A model of a training process, in a thread of that process. */
+/** A model of a training process, in threads of that process. */
 export interface LocalModel {
   /** Version of the runtime's library, once the model is loaded. @throws Error when it cannot be loaded */
   readonly loaded: Promise<string>;
@@ -24,42 +31,24 @@ interface ComputingModel {
   readonly maxBatch?: number | undefined;
 }
 
-/** Opens a converted model with ONNX Runtime. It loads in the background. */
+/** Opens a converted model with ONNX Runtime. It loads in the background. @param sessions the most batches at once */
 export function openLocalModel(
   { onnxPath, maxBatch = BATCH_SIZE }: ComputingModel,
   { inputSize }: Preprocessing,
+  sessions = 1,
 ): LocalModel {
-  const opening = openSessionThread({ runtime: 'onnx', path: onnxPath, threads: THREADS });
-  const loaded = opening.then(({ version }) => version);
-  // `compute` rejects with the same error.
-  loaded.catch(() => undefined);
-  let turn: Promise<unknown> = opening;
+  const count = sessions === 1 ? 1 : Math.max(1, Math.min(sessions, Math.floor(WEIGHTS_BYTES / sizeOf(onnxPath))));
+  const pool = new SessionPool({ runtime: 'onnx', path: onnxPath, threads: THREADS }, count);
   const most = Math.min(BATCH_SIZE, maxBatch);
   const batcher = new Batcher({
-    engines: {
-      // A session runs one batch at a time.
-      acquire: async () => {
-        const before = turn;
-        let release = (): void => {};
-        turn = new Promise<void>((resolve) => {
-          release = resolve;
-        });
-        try {
-          await before;
-          return { threads: THREADS, cpuMs: 0, run: (await opening).run, release: () => release() };
-        } catch (thrown) {
-          release();
-          throw thrown;
-        }
-      },
-    },
+    engines: pool,
     imageShape: [...inputSize, 3],
-    sizing: { images: (_, waiting) => Math.min(most, waiting), record: () => undefined },
+    sizing: new BatchSizing(most, [{ threads: THREADS, atOnce: count }]),
     maxBatchSize: most,
     queueLimit: Number.POSITIVE_INFINITY,
   });
   return {
-    loaded,
+    loaded: pool.loaded,
     compute: async (pixels, output) => {
       const { outputs } = await batcher.submit(pixels, { priority: 'training', outputs: [output] });
       const row = outputs[output];
@@ -69,10 +58,12 @@ export function openLocalModel(
     },
     close: async () => {
       await batcher.close();
-      await opening.then(
-        (session) => session.close(),
-        () => undefined,
-      );
+      await pool.close();
     },
   };
+}
+
+/** Bytes of a file; 1 when it is not there, which the session says better. */
+function sizeOf(path: string): number {
+  return Math.max(1, statSync(path, { throwIfNoEntry: false })?.size ?? 1);
 }
