@@ -8,30 +8,37 @@ import { createLogger } from '../src/common/logger.ts';
 import { readConfig } from '../src/config.ts';
 import { parseFinetuneOptions } from '../src/finetuning/finetune-options.ts';
 import { createModelTrainer, createServices } from '../src/services.ts';
-import { ask, start } from './bench/child.ts';
-import type { FinetuneFloorTask } from './bench/finetune-floor.ts';
+import { FinetuneFloorRuns, writeDatasetPhotos } from './bench/finetune-floor.ts';
 import { median } from './bench/measurement.ts';
 import { loadPhotos } from './bench/photos.ts';
+import { missingParts } from './bench/python.ts';
 import { expectEnd, readCommandLine, required, wholeNumber } from './command-line.ts';
 
 const USAGE = `usage: npm run bench:finetune -- <folder or zip> [options]
 
-Compares the duration of a fine-tune with its floor: decoding, augmentation and one forward
-pass of each image. Then measures the same job with cached features, and the latency of
-classifications beside a job. The folder or zip has one folder per class.
+Compares the duration of a fine-tune with its floor: every photo decoded once by Pillow (without
+Python, by our own decoder), one forward pass of each image and copy by the bare runtime at its best
+batch and threads, and the training of the head. Then measures the same job with cached features,
+and the latency of classifications beside a job. The folder or zip has one folder per class.
 
   --backbone <model>   (default: the default backbone)
-  --rounds <n>         measurements of each, taken in turns (default: 3)`;
+  --rounds <n>         measurements of each, taken in turns (default: 3)
+  --python <path>      Python with Pillow and onnxruntime (default: PYTHON or python3); "" for none`;
 
-const { dataset, backboneName, rounds } = readCommandLine(
+const { dataset, backboneName, rounds, python } = readCommandLine(
   USAGE,
-  { backbone: { type: 'string' }, rounds: { type: 'string', default: '3' } },
+  {
+    backbone: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    python: { type: 'string', default: process.env.PYTHON ?? 'python3' },
+  },
   ({ values, positionals: [path, ...rest] }) => {
     expectEnd(rest);
     return {
       dataset: required('the folder or zip', path),
       backboneName: values.backbone,
       rounds: wholeNumber('--rounds', values.rounds, 1),
+      python: values.python,
     };
   },
 );
@@ -46,28 +53,27 @@ const options = parseFinetuneOptions({ name: 'bench', backbone: backboneName, co
 const backbone = services.registry.resolve(options.backbone ?? config.defaultBackbone);
 const { onnx } = await services.conversions.get(backbone);
 const { signal } = new AbortController();
+const missing = await missingParts(python);
+const model = { name: backbone.name, onnxPath: onnx.path, preprocessing: backbone.manifest.preprocessing, labels: [] };
+const photoFiles = await writeDatasetPhotos(dataset, join(dataDir, 'photos'));
+const floor = new FinetuneFloorRuns(model, photoFiles, missing.floor === undefined ? python : undefined);
 
-/** Duration of a whole job in seconds, from the archive to the published version. */
-async function runJob(): Promise<number> {
+/** A whole job, from the archive to the published version. @returns its seconds, and those of the head alone */
+async function runJob(): Promise<{ seconds: number; head: number }> {
   const began = performance.now();
+  let entered = Number.NaN;
+  let head = 0;
   // A new name, so that there is no version in service to compare with.
   const key = randomUUID();
   const named = { ...options, name: `bench-${key}` };
-  await trainer.train(named, dataset, key, { onProgress: () => {}, signal });
-  return (performance.now() - began) / 1000;
-}
-
-async function runFloor(augmented: number): Promise<number> {
-  const child = start('finetune-floor.js');
-  const task: FinetuneFloorTask = {
-    model: { name: backbone.name, onnxPath: onnx.path, preprocessing: backbone.manifest.preprocessing, labels: [] },
-    datasetPath: dataset,
-    augmentation: options.augmentation,
-    augmented,
-  };
-  const seconds = await ask<number>(child, task);
-  child.disconnect();
-  return seconds;
+  await trainer.train(named, dataset, key, {
+    onProgress: ({ phase }) => {
+      if (phase === 'training') entered ||= performance.now();
+      else if (entered > 0 && head === 0) head = (performance.now() - entered) / 1000;
+    },
+    signal,
+  });
+  return { seconds: (performance.now() - began) / 1000, head };
 }
 
 /** Latencies in milliseconds of requests that are sent one after the other, until `stop` returns true. */
@@ -93,17 +99,22 @@ try {
   console.log(
     `${report.images.used} images, ${report.images.train} of them with ${options.augmentation.copies} augmented copies`,
   );
-  const floors: number[] = [];
-  const jobs: number[] = [];
+  const copies = report.images.train * options.augmentation.copies;
+  console.log(`floor: ${await floor.describe()}`);
+  const ratios: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    floors.push(await runFloor(report.images.train));
+    const { decoding, features } = await floor.measure(copies);
     await rm(join(dataDir, 'features'), { recursive: true, force: true });
-    jobs.push(await runJob());
-    console.log(`round ${round + 1}: floor ${floors.at(-1)?.toFixed(2)} s, job ${jobs.at(-1)?.toFixed(2)} s`);
+    const { seconds, head } = await runJob();
+    const least = decoding + features + head;
+    ratios.push(seconds / least);
+    console.log(
+      `round ${round + 1}: floor ${least.toFixed(2)} s (decoding ${decoding.toFixed(2)}, features ` +
+        `${features.toFixed(2)}, head ${head.toFixed(2)}), job ${seconds.toFixed(2)} s`,
+    );
   }
-  const ratio = median(jobs.map((job, round) => job / (floors[round] ?? Number.NaN)));
-  console.log(`job / floor, median of the rounds: ${ratio.toFixed(2)}`);
-  console.log(`with cached features: ${(await runJob()).toFixed(2)} s`);
+  console.log(`job / floor, median of the rounds: ${median(ratios).toFixed(2)}`);
+  console.log(`with cached features: ${(await runJob()).seconds.toFixed(2)} s`);
 
   const photos = await loadPhotos(existsSync('../shared/data/photos') ? '../shared/data/photos' : undefined);
   const until = (ms: number) => {
@@ -124,6 +135,7 @@ try {
       `(${(beside / alone).toFixed(2)} times)`,
   );
 } finally {
+  floor.close();
   await services.close();
   await rm(dataDir, { recursive: true, force: true });
 }

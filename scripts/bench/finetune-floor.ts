@@ -1,60 +1,147 @@
-/**
- * The floor of a fine-tune: every image is decoded once and augmented, and it and its copies run through the backbone,
- * with the same number of threads and the same priority as a training process. No digests, no caches, no head.
- */
-import { setPriority } from 'node:os';
-import * as ort from 'onnxruntime-node';
-import { forEachConcurrently } from '../../src/common/concurrency.ts';
+import type { ChildProcess } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { extname, join } from 'node:path';
 import { openImageSource } from '../../src/finetuning/dataset/dataset.ts';
-import type { FinetuneOptions } from '../../src/finetuning/finetune-options.ts';
-import { augment, reduceForAugmentation } from '../../src/image/augment.ts';
-import { decodeImage } from '../../src/image/decode.ts';
-import { preprocessDecoded } from '../../src/image/preprocess.ts';
 import type { BenchModel } from './bench-model.ts';
+import { ask, start } from './child.ts';
+import type { FinetuneFloorTask } from './finetune-floor-process.ts';
+import { Pillow } from './pillow.ts';
 
-export interface FinetuneFloorTask {
-  readonly model: BenchModel;
-  readonly datasetPath: string;
-  readonly augmentation: FinetuneOptions['augmentation'];
-  /** Number of images that are augmented: as many as the job trains on. */
-  readonly augmented: number;
+const CORES = availableParallelism();
+const BATCHES = [1, 4, 8, 16];
+/** Images that each process computes to find the best setting, and to get going before. */
+const TRIAL_IMAGES = 48;
+const SCRIPT = 'finetune-floor-process.js';
+
+/** What the machine needs at least for the images of a fine-tune, in seconds. */
+export interface FinetuneFloor {
+  /** Decoding of every photo, once. */
+  readonly decoding: number;
+  /** Features of the photos and of the copies. */
+  readonly features: number;
 }
 
-const IN_FLIGHT = 32;
-const BATCH = 16;
+interface Setting {
+  readonly processes: number;
+  readonly threads: number;
+  readonly batch: number;
+}
 
-async function measure({ model, datasetPath, augmentation, augmented }: FinetuneFloorTask): Promise<number> {
-  const start = performance.now();
-  const { inputSize } = model.preprocessing;
-  const session = await ort.InferenceSession.create(model.onnxPath, { intraOpNumThreads: 1, interOpNumThreads: 1 });
-  const ready: Uint8Array[] = [];
-  const run = async (count: number): Promise<void> => {
-    const batch = ready.splice(0, count);
-    if (batch.length === 0) return;
-    const data = new Uint8Array(batch.length * inputSize[0] * inputSize[1] * 3);
-    for (const [index, pixels] of batch.entries()) data.set(pixels, index * pixels.length);
-    await session.run({ pixels: new ort.Tensor('uint8', data, [batch.length, ...inputSize, 3]) }, ['features']);
-  };
-  const source = await openImageSource(datasetPath);
-  const images = source.files.filter(({ name }) => /\.(jpe?g|png)$/i.test(name));
-  await forEachConcurrently(images.entries(), IN_FLIGHT, async ([index, file]) => {
-    const image = await decodeImage(await source.read(file), 50_000_000);
-    ready.push(await preprocessDecoded(image, model.preprocessing));
-    if (index < augmented) {
-      const reduced = reduceForAugmentation(image, model.preprocessing);
-      for (let copy = 0; copy < augmentation.copies; copy++) {
-        ready.push(augment(reduced, model.preprocessing, augmentation, { seed: 0, digest: String(index), copy }));
+/**
+ * The floor of a fine-tune: every photo is decoded once, and it and its copies run through the network, on all cores and
+ * with nothing else: no augmentation, no digests, no caches. The photos are decoded by Pillow where Python has it, and
+ * otherwise by our own decoder, called directly. The runtime has the processes, threads and batches that were fastest in
+ * a trial. Its processes are started, and the network is loaded, before the time is taken.
+ */
+export class FinetuneFloorRuns {
+  readonly #model: BenchModel;
+  readonly #files: readonly string[];
+  readonly #python: string | undefined;
+  readonly #children: readonly ChildProcess[] = Array.from({ length: CORES }, () => start(SCRIPT));
+  #best: Setting | undefined;
+
+  /**
+   * @param files paths of the photos
+   * @param python the command of a Python with Pillow; undefined for our own decoder
+   */
+  constructor(model: BenchModel, files: readonly string[], python: string | undefined) {
+    this.#model = model;
+    this.#files = files;
+    this.#python = python;
+  }
+
+  /** What the floor consists of. */
+  async describe(): Promise<string> {
+    const { processes, threads, batch } = await this.#setting();
+    const decoder = this.#python === undefined ? 'our own decoder, called directly' : 'Pillow';
+    return `${decoder}; ${processes} x ${threads} threads of ONNX Runtime, batches of ${batch}`;
+  }
+
+  /** @param copies number of augmented copies */
+  async measure(copies: number): Promise<FinetuneFloor> {
+    return {
+      decoding: await this.#decode(),
+      features: await this.#features(await this.#setting(), this.#files.length + copies),
+    };
+  }
+
+  close(): void {
+    for (const child of this.#children) child.disconnect();
+  }
+
+  async #decode(): Promise<number> {
+    const parts = this.#children.map((_, part) => this.#files.filter((_file, index) => index % CORES === part));
+    if (this.#python === undefined) {
+      return this.#longest(parts.map((files) => ({ type: 'decode', files })));
+    }
+    const python = this.#python;
+    const processes = parts.map(() => new Pillow(python));
+    const [side] = this.#model.preprocessing.inputSize;
+    const round = (files: readonly string[]) => ({ files, side, crop: side, draft: false });
+    try {
+      // The first photo starts Python.
+      await Promise.all(processes.map((each) => each.measure(round(this.#files.slice(0, 1)))));
+      const began = performance.now();
+      await Promise.all(processes.map((each, part) => each.measure(round(parts[part] ?? []))));
+      return (performance.now() - began) / 1000;
+    } finally {
+      for (const each of processes) each.close();
+    }
+  }
+
+  #features({ processes, threads, batch }: Setting, images: number): Promise<number> {
+    const { onnxPath, preprocessing } = this.#model;
+    const network = { onnxPath, inputSize: preprocessing.inputSize, threads };
+    return this.#longest(
+      Array.from({ length: processes }, () => ({
+        type: 'features',
+        network,
+        batch,
+        images: Math.ceil(images / processes),
+      })),
+    );
+  }
+
+  async #setting(): Promise<Setting> {
+    if (this.#best !== undefined) return this.#best;
+    const splits = [{ processes: CORES, threads: 1 }, ...(CORES > 1 ? [{ processes: 1, threads: CORES }] : [])];
+    let least = Number.POSITIVE_INFINITY;
+    let best: Setting = { processes: CORES, threads: 1, batch: 1 };
+    for (const setting of splits.flatMap((split) => BATCHES.map((batch) => ({ ...split, batch })))) {
+      await this.#features(setting, TRIAL_IMAGES);
+      const seconds = await this.#features(setting, TRIAL_IMAGES);
+      if (seconds < least) {
+        least = seconds;
+        best = setting;
       }
     }
-    if (ready.length >= BATCH) await run(BATCH);
-  });
-  while (ready.length > 0) await run(BATCH);
-  await source.close();
-  return (performance.now() - start) / 1000;
+    this.#best = best;
+    return best;
+  }
+
+  async #longest(tasks: readonly FinetuneFloorTask[]): Promise<number> {
+    return Math.max(
+      ...(await Promise.all(
+        this.#children.flatMap((child, part) => {
+          const task = tasks[part];
+          return task === undefined ? [] : [ask<number>(child, task)];
+        }),
+      )),
+    );
+  }
 }
 
-setPriority(19);
-process.on('message', async (task: FinetuneFloorTask) => {
-  process.send?.(await measure(task));
-});
-process.on('disconnect', () => process.exit(0));
+/** Writes the photos of a folder or zip into a folder, so that every process can read them. @returns their paths */
+export async function writeDatasetPhotos(datasetPath: string, folder: string): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  const source = await openImageSource(datasetPath);
+  const paths: string[] = [];
+  for (const file of source.files.filter(({ name }) => /\.(jpe?g|png)$/i.test(name))) {
+    const path = join(folder, `${paths.length}${extname(file.name)}`);
+    await writeFile(path, await source.read(file));
+    paths.push(path);
+  }
+  await source.close();
+  return paths;
+}
