@@ -19,6 +19,7 @@ import { createApp } from './http/app.ts';
 import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { BodyParser } from './http/parsing/body-parser.ts';
+import { warmPixelThread } from './image/pixel-threads.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { observeTogether } from './metrics/job-observer.ts';
 import { startTracing } from './metrics/tracing.ts';
@@ -123,6 +124,7 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
         });
       }
       if (isShuttingDown) return;
+      void warmPixelThread();
       finetuning.start();
       await watch.start();
       await convertZoo(registry, conversions, logger);

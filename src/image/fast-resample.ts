@@ -110,8 +110,11 @@ export function fastResample(
 /** Photos often have the same size, and taps take as long as the rest for small ones. */
 const known = new Map<string, Taps[]>();
 const MAX_KNOWN = 64;
+/** Taps of longer sides, which few images have, are not kept: those of a million pixels take 16 MB. */
+const MAX_KNOWN_SIDE = 8_192;
 
 function knownTaps(...sides: Parameters<typeof tapsAlong>): Taps[] {
+  if (sides[0] > MAX_KNOWN_SIDE) return tapsAlong(...sides);
   const key = sides.join(' ');
   const taps = known.get(key) ?? tapsAlong(...sides);
   if (known.size >= MAX_KNOWN) known.clear();

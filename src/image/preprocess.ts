@@ -79,7 +79,7 @@ async function preprocessPlainJpeg(
   const shrinks = width * height > EXACT_UP_TO_PIXELS ? SHRINKS : [];
   const shrink = shrinks.find((each) => factor >= 2 * each) ?? 1;
   const resize = { width: resized.width, height: resized.height, window, interpolation };
-  const part = await turn(width * height, () => resizeJpegInThread(bytes, shrink, resize));
+  const part = await turn(width * height, (signal) => resizeJpegInThread(bytes, shrink, resize, signal));
   if (part === undefined) return undefined;
   const pixels = padded({ ...window, pixels: part }, resized, recipe.padColor);
   return { pixels, width, height, format: 'jpeg', warnings: [] };

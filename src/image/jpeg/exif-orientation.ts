@@ -11,9 +11,13 @@ export function exifOrientation(tiff: Buffer): number {
   if (directory + 2 > tiff.length) return 0;
   const count = u16(directory);
   if (directory + 2 + 12 * count > tiff.length) return 0;
+  let orientation: number | undefined;
   for (let index = 0; index < count; index += 1) {
     const entry = directory + 2 + 12 * index;
-    if (u16(entry) === ORIENTATION) return u16(entry + 2) === SHORT ? u16(entry + 8) : 0;
+    if (u16(entry) !== ORIENTATION) continue;
+    // Which of two is meant, readers do not agree on.
+    if (orientation !== undefined || u16(entry + 2) !== SHORT || u16(entry + 6) + u16(entry + 4) !== 1) return 0;
+    orientation = u16(entry + 8);
   }
-  return 1;
+  return orientation ?? 1;
 }

@@ -19,7 +19,8 @@ export interface HuffmanTable {
 
 /**
  * @param counts of codes by their length, from 1 to 16
- * @returns undefined when there are more codes than their lengths allow, or fewer symbols than codes
+ * @returns undefined when there are more codes than their lengths allow, or fewer symbols than codes; both are errors of
+ * libjpeg
  */
 function buildTable(counts: Uint8Array, symbols: Uint8Array): HuffmanTable | undefined {
   const lookup = new Int32Array(1 << LOOKUP_BITS);
@@ -32,7 +33,8 @@ function buildTable(counts: Uint8Array, symbols: Uint8Array): HuffmanTable | und
     for (let each = 0; each < (counts[length - 1] ?? 0); each += 1, code += 1, index += 1) {
       if (length <= LOOKUP_BITS) fillLookup(lookup, code, length, symbols[index] ?? 0);
     }
-    if (code > 1 << length) return undefined;
+    // No code consists of ones only.
+    if (code >= 1 << length) return undefined;
     ends[length] = code << (LONGEST_CODE - length);
     code <<= 1;
   }

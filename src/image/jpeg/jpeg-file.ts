@@ -7,6 +7,16 @@ const [SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DRI, APP0, APP1, APP2, APP14] 
 const COEFFICIENTS = 64;
 /** libjpeg replicates rows and columns of smaller images in ways of its own. */
 const MIN_SIDE = 16;
+/** The tables of each kind that a file can have at once. */
+const MAX_TABLES = 4;
+const MAX_SYMBOLS = 256;
+/** A symbol of DC is a number of bits. */
+const MAX_DC_SYMBOL = 15;
+/**
+ * Segments and tables of a file. Profiles and previews take some hundreds of segments; with many more, the header of a
+ * hostile file of 20 MB took the thread that answers requests six seconds.
+ */
+const MAX_PARTS = 1_000;
 
 /** A component of the frame. */
 export interface Component {
@@ -57,7 +67,10 @@ export class JpegReader {
   #isJfif = false;
   #adobeTransform: number | undefined;
   #hasProfile = false;
-  readonly #tables = new Map<number, HuffmanTable>();
+  #hasExif = false;
+  #parts = 0;
+  /** Definitions of Huffman tables, which are built when a scan has them. */
+  readonly #tables = new Map<number, Uint8Array>();
   /** Divisors in zigzag order, by the number of their table. */
   readonly quantization = new Map<number, Uint16Array>();
 
@@ -103,6 +116,7 @@ export class JpegReader {
     const bytes = this.#bytes;
     expect(bytes[this.#at] === 0xff, 'no marker');
     while (bytes[this.#at + 1] === 0xff) this.#at += 1;
+    this.#countPart();
     const marker = bytes[this.#at + 1] ?? 0;
     if (marker === EOI) return 'end';
     expect(this.#at + 4 <= bytes.length, 'cut short');
@@ -115,6 +129,11 @@ export class JpegReader {
     return undefined;
   }
 
+  #countPart(): void {
+    this.#parts += 1;
+    expect(this.#parts <= MAX_PARTS, 'too many parts');
+  }
+
   #readSegment(marker: number, segment: Buffer): void {
     if (marker === SOF0 || marker === SOF1 || marker === SOF2) this.#readFrame(marker, segment);
     else if (marker === DHT) this.#readTables(segment);
@@ -124,8 +143,9 @@ export class JpegReader {
       this.#restartInterval = segment.readUInt16BE(0);
     } else if (marker === APP0) this.#isJfif ||= segment.length >= 14 && segment.toString('latin1', 0, 5) === 'JFIF\0';
     else if (marker === APP1) {
-      const isExif = segment.toString('latin1', 0, 6) === 'Exif\0\0';
-      expect(!isExif || exifOrientation(segment.subarray(6)) === 1, 'not upright');
+      if (segment.toString('latin1', 0, 6) !== 'Exif\0\0') return;
+      expect(!this.#hasExif && exifOrientation(segment.subarray(6)) === 1, 'not upright');
+      this.#hasExif = true;
     } else if (marker === APP2) this.#hasProfile ||= segment.toString('latin1', 0, 12) === 'ICC_PROFILE\0';
     else if (marker === APP14 && segment.length >= 12 && segment.toString('latin1', 0, 5) === 'Adobe') {
       this.#adobeTransform = segment[11];
@@ -138,10 +158,10 @@ export class JpegReader {
     expect(segment[0] === 8 && (count === 1 || count === 3) && segment.length === 6 + 3 * count, 'kind of frame');
     const components = Array.from({ length: count }, (_, index): Component => {
       const [id = 0, factors = 0, quantization = 0] = segment.subarray(6 + 3 * index);
+      const [across, down] = [factors >> 4, factors & 15];
+      expect(across >= 1 && across <= 4 && down >= 1 && down <= 4, 'sampling');
       // The factors of a sole component mean nothing.
-      return count === 1
-        ? { id, across: 1, down: 1, quantization }
-        : { id, across: factors >> 4, down: factors & 15, quantization };
+      return count === 1 ? { id, across: 1, down: 1, quantization } : { id, across, down, quantization };
     });
     const [luma, ...chroma] = components;
     const isUsual =
@@ -158,10 +178,11 @@ export class JpegReader {
     for (let at = 0; at < segment.length; ) {
       const id = segment[at] ?? 0;
       const counts = segment.subarray(at + 1, at + 17);
-      const end = at + 17 + counts.reduce((sum, count) => sum + count, 0);
-      const table = end <= segment.length ? huffmanTable(segment.subarray(at + 1, end)) : undefined;
-      expect(table !== undefined, 'Huffman table');
-      this.#tables.set(id, table);
+      const symbols = counts.reduce((sum, count) => sum + count, 0);
+      const end = at + 17 + symbols;
+      expect((id & 0xef) < MAX_TABLES && symbols <= MAX_SYMBOLS && end <= segment.length, 'Huffman table');
+      this.#countPart();
+      this.#tables.set(id, segment.subarray(at + 1, end));
       at = end;
     }
   }
@@ -170,7 +191,9 @@ export class JpegReader {
     for (let at = 0; at < segment.length; ) {
       const id = segment[at] ?? 0;
       const bytes = id < 16 ? 1 : 2;
-      expect(at + 1 + COEFFICIENTS * bytes <= segment.length, 'quantization');
+      const isWhole = at + 1 + COEFFICIENTS * bytes <= segment.length;
+      expect((id & 15) < MAX_TABLES && isWhole, 'quantization');
+      this.#countPart();
       const table = new Uint16Array(COEFFICIENTS);
       for (let k = 0; k < COEFFICIENTS; k += 1) table[k] = segment.readUIntBE(at + 1 + k * bytes, bytes);
       this.quantization.set(id & 15, table);
@@ -186,10 +209,16 @@ export class JpegReader {
       const [id, tables = 0] = segment.subarray(1 + 2 * index);
       const found = header.components.findIndex((component) => component.id === id);
       expect(found >= 0, 'component');
-      return { index: found, dc: this.#tables.get(tables >> 4), ac: this.#tables.get(16 + (tables & 15)) };
+      return { index: found, dc: this.#table(tables >> 4, MAX_DC_SYMBOL), ac: this.#table(16 + (tables & 15)) };
     });
     const isOrdered = components.every(({ index }, at) => at === 0 || index > (components[at - 1]?.index ?? 0));
     expect(isOrdered, 'scan');
     return { components, restartInterval: this.#restartInterval, start };
+  }
+
+  #table(id: number, maxSymbol = MAX_SYMBOLS): HuffmanTable | undefined {
+    const definition = this.#tables.get(id);
+    const table = definition && huffmanTable(definition);
+    return table?.symbols.every((symbol) => symbol <= maxSymbol) ? table : undefined;
   }
 }

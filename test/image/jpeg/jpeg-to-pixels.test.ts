@@ -88,6 +88,72 @@ describe('another decoder takes', () => {
     expect(taken(turned)).toThrow(NotTaken);
   });
 
+  it('files whose orientation is told twice', async () => {
+    const file = await picture(64, 48, waves).withMetadata({ orientation: 1 }).jpeg().toBuffer();
+    decodeJpeg(file);
+    const exif = file.indexOf('Exif') - 4;
+    const again = file.subarray(exif, exif + 2 + file.readUInt16BE(exif + 2));
+    expect(taken(Buffer.concat([file.subarray(0, exif), again, file.subarray(exif)]))).toThrow(NotTaken);
+    // The second entry of the directory becomes another orientation.
+    const tiff = exif + 10;
+    const little = file.toString('latin1', tiff, tiff + 2) === 'II';
+    const short = (value: number) => (little ? Buffer.from([value, 0]) : Buffer.from([0, value]));
+    const entry = (value: number) =>
+      Buffer.concat([
+        little ? Buffer.from([0x12, 1, 3, 0, 1, 0, 0, 0]) : Buffer.from([1, 0x12, 0, 3, 0, 0, 0, 1]),
+        short(value),
+        Buffer.alloc(2),
+      ]);
+    const twice = Buffer.from(file);
+    entry(1).copy(twice, tiff + 10);
+    entry(6).copy(twice, tiff + 22);
+    expect(twice.readUInt8(tiff + (little ? 8 : 9))).toBeGreaterThanOrEqual(2);
+    expect(taken(twice)).toThrow(NotTaken);
+  });
+
+  it.each([
+    ['a grey component without sampling factors', 0xc0, 11, 0x00],
+    ['a Huffman table of a number that does not exist', 0xc4, 4, 0x05],
+    ['divisors of a number that does not exist', 0xdb, 4, 0x04],
+  ])('%s, which libjpeg refuses', async (_what, marker, offset, value) => {
+    const file = await picture(45, 37, waves).toColourspace('b-w').jpeg().toBuffer();
+    const at = file.indexOf(Buffer.of(0xff, marker));
+    // What is needed is there as well.
+    const length = 2 + file.readUInt16BE(at + 2);
+    const damaged =
+      marker === 0xc0 ? Buffer.from(file) : Buffer.concat([file.subarray(0, at + length), file.subarray(at)]);
+    damaged[at + offset] = value;
+    await expect(libjpeg(damaged)).rejects.toThrow();
+    expect(taken(damaged)).toThrow(NotTaken);
+  });
+
+  it.each([
+    ['has a code of ones only', 15, 16],
+    ['has more bits of a DC coefficient than there are', 15, 1],
+  ])('a Huffman table that %s, which libjpeg refuses', async (_what, index, codes) => {
+    const file = await picture(45, 37, waves).toColourspace('b-w').jpeg({ optimiseCoding: false }).toBuffer();
+    const at = file.indexOf(Buffer.from([0xff, 0xc4, 0, 31, 0]));
+    const counts = Buffer.alloc(17);
+    file.copy(counts, 1, at + 5, at + 21);
+    const symbols = [...file.subarray(at + 21, at + 33)];
+    // Codes of nine bits end with 111111110; what follows is not used by the picture.
+    counts[index + 1] = codes === 1 ? 1 : 128;
+    const added = codes === 1 ? [16] : Array.from({ length: 128 }, () => 0);
+    const segment = Buffer.concat([Buffer.from([0xff, 0xc4, 0, 0]), counts, Buffer.from([...symbols, ...added])]);
+    segment.writeUInt16BE(segment.length - 2, 2);
+    const damaged = Buffer.concat([file.subarray(0, at), segment, file.subarray(at + 33)]);
+    await expect(libjpeg(damaged)).rejects.toThrow('Bogus Huffman table definition');
+    expect(taken(damaged)).toThrow(NotTaken);
+  });
+
+  it('files of thousands of tables, whose header would take the thread that answers requests seconds', () => {
+    const tables = Buffer.alloc(18 * 3_600);
+    for (let at = 0; at < tables.length; at += 18) tables.set([1, at / 18], at + 16);
+    const head = Buffer.from([0xff, 0xd8, 0xff, 0xc4, 0, 0]);
+    head.writeUInt16BE(tables.length + 2, 4);
+    expect(taken(Buffer.concat([head, tables]))).toThrow('too many parts');
+  });
+
   it('CMYK', async () => {
     expect(taken(await picture(64, 48, waves).toColourspace('cmyk').jpeg().toBuffer())).toThrow(NotTaken);
   });
