@@ -88,7 +88,10 @@ async function setProduction(version: number): Promise<void> {
 
 const FAST = { copies: '1', epochs: '20' };
 
-describe('a labelled zip', () => {
+/** A loaded machine trains slowly. */
+const TRAINING_TIMEOUT = 120_000;
+
+describe('a labelled zip', { timeout: TRAINING_TIMEOUT }, () => {
   test('is inspected without training, with dry_run', async () => {
     const form = new FormData();
     form.append('dataset', new Blob([new Uint8Array(zip)]), 'colours.zip');
@@ -237,9 +240,6 @@ describe('a labelled zip', () => {
     expect(await page.text()).toContain('colours');
   });
 });
-
-/** A loaded machine trains slowly. */
-const TRAINING_TIMEOUT = 120_000;
 
 describe('a job that runs', { timeout: TRAINING_TIMEOUT }, () => {
   /** Takes long enough to be interrupted. */
