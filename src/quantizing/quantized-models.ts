@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCheckedJson, writeCheckedJson } from '../common/checked-json.ts';
-import { syncToDisk } from '../common/durable-files.ts';
+import { makeFolder, syncToDisk } from '../common/durable-files.ts';
 import { AppError } from '../common/errors.ts';
 import { areIntact } from '../common/file-digest.ts';
 import { removeAbandonedStaging, withStagingFolder } from '../common/staging-folder.ts';
@@ -10,7 +10,8 @@ import type { ModelVersion } from '../registry/registry.ts';
 import type { ConversionCache, ConvertedModel } from '../serving/conversion-cache.ts';
 import { type Quantization, quantizationSchema } from './quantization-record.ts';
 
-const MODEL_FILE = 'model.onnx';
+/** What `put` is given. */
+const MADE_FILE = 'model.onnx';
 const RECORD_FILE = 'quantization.json';
 
 /** A model in 8-bit integers on disk. */
@@ -34,27 +35,30 @@ export class QuantizedModels {
   async find(model: ModelVersion): Promise<QuantizedModel | undefined> {
     const folder = this.#folderOf(model);
     const record = await readCheckedJson(join(folder, RECORD_FILE), quantizationSchema);
-    const path = join(folder, MODEL_FILE);
-    const found = record && (await stat(path).catch(() => undefined));
-    return record !== undefined && found?.size === record.size_bytes ? { path, record } : undefined;
+    if (record === undefined) return undefined;
+    const path = join(folder, modelFile(record));
+    const found = await stat(path).catch(() => undefined);
+    return found?.size === record.size_bytes ? { path, record } : undefined;
   }
 
   /**
-   * Makes a quantized model in a staging folder, and replaces the one before when it is complete.
+   * Makes a quantized model in a staging folder, and replaces the one before when it is complete. The record names the
+   * file of its model, so a crash at any moment leaves either model whole.
    * @param make writes `model.onnx` to the folder and says what is known of it
    */
   async put(model: ModelVersion, make: (folder: string) => Promise<Quantization>): Promise<Quantization> {
     return await withStagingFolder(this.#folder, async (staging) => {
-      const made = join(staging, 'made');
-      await mkdir(made);
-      const record = await make(made);
-      await writeCheckedJson(join(made, RECORD_FILE), record);
-      await syncToDisk(join(made, MODEL_FILE));
+      const record = await make(staging);
+      const made = join(staging, MADE_FILE);
       await syncToDisk(made);
       const target = this.#folderOf(model);
-      await rename(target, join(staging, 'before')).catch(() => undefined);
-      await rename(made, target);
+      await makeFolder(target);
+      const [before, path] = [await this.find(model), join(target, modelFile(record))];
+      await rename(made, path);
+      await syncToDisk(target);
+      await writeCheckedJson(join(target, RECORD_FILE), record);
       await syncToDisk(this.#folder);
+      if (before !== undefined && before.path !== path) await rm(before.path, { force: true });
       return record;
     });
   }
@@ -74,6 +78,11 @@ export class QuantizedModels {
   #folderOf(model: ModelVersion): string {
     return join(this.#folder, quantizationKey(model));
   }
+}
+
+/** A model is named after its bytes: another one does not overwrite it. */
+function modelFile({ sha256 }: Quantization): string {
+  return `${sha256}.onnx`;
 }
 
 /** Names what a quantized model depends on: weights, architecture and preprocessing. */
