@@ -41,11 +41,12 @@ export async function hasAllBlocks(file: Uint8Array): Promise<boolean | undefine
 }
 
 function soleScan(bytes: Buffer): Scan | undefined {
-  const tables = new Map<number, CodeTable>();
+  // Only those of the scan are built: a hostile file has a million.
+  const tables = new Map<number, Buffer>();
   let restartInterval = 0;
   let frame: { readonly components: readonly Component[]; readonly units: number } | undefined;
   for (const { marker, segment, end } of segments(bytes)) {
-    if (marker === DEFINE_TABLES) for (const [id, table] of codeTables(segment)) tables.set(id, table);
+    if (marker === DEFINE_TABLES) for (const [id, definition] of definitions(segment)) tables.set(id, definition);
     else if (marker === RESTART_INTERVAL && segment.length >= 2) restartInterval = segment.readUInt16BE(0);
     else if (isFrame(marker)) {
       // Baseline and extended sequential, with Huffman codes.
@@ -56,7 +57,9 @@ function soleScan(bytes: Buffer): Scan | undefined {
       const blocks = frame.components.flatMap(({ blocks: count }, index) => {
         const ids = segment[2 + 2 * index] ?? 0;
         const [dc, ac] = [tables.get(ids >> 4), tables.get(16 + (ids & 15))];
-        return dc === undefined || ac === undefined ? [] : Array.from({ length: count }, () => ({ dc, ac }));
+        if (dc === undefined || ac === undefined) return [];
+        const built = { dc: codeTable(dc), ac: codeTable(ac) };
+        return Array.from({ length: count }, () => built);
       });
       return blocks.length === 0 ? undefined : { blocks, units: frame.units, restartInterval, start: end };
     }
@@ -81,25 +84,31 @@ function readFrame(segment: Buffer): { components: Component[]; units: number } 
   };
 }
 
-/** The tables of a segment, by their number; those of AC have 16 added. */
-function* codeTables(segment: Buffer): Generator<[id: number, table: CodeTable]> {
+/** The definitions of a segment's tables, by their number; those of AC have 16 added. */
+function* definitions(segment: Buffer): Generator<[id: number, definition: Buffer]> {
   for (let at = 0; at + 1 + LONGEST_CODE <= segment.length; ) {
     const id = segment[at] ?? 0;
-    const counts = segment.subarray(at + 1, at + 1 + LONGEST_CODE);
-    at += 1 + LONGEST_CODE;
-    const table = new Uint16Array(1 << LONGEST_CODE);
-    let code = 0;
-    for (const [index, count] of counts.entries()) {
-      const length = index + 1;
-      const codesEach = 1 << (LONGEST_CODE - length);
-      for (let each = 0; each < count; each += 1) {
-        table.fill((length << 8) | (segment[at] ?? 0), code, code + codesEach);
-        code += codesEach;
-        at += 1;
-      }
-    }
-    yield [(id >> 4) * 16 + (id & 15), table];
+    const codes = segment.subarray(at + 1, at + 1 + LONGEST_CODE).reduce((sum, count) => sum + count, 0);
+    const end = at + 1 + LONGEST_CODE + codes;
+    yield [(id >> 4) * 16 + (id & 15), segment.subarray(at + 1, end)];
+    at = end;
   }
+}
+
+function codeTable(definition: Buffer): CodeTable {
+  const table = new Uint16Array(1 << LONGEST_CODE);
+  let code = 0;
+  let at = LONGEST_CODE;
+  for (const [index, count] of definition.subarray(0, LONGEST_CODE).entries()) {
+    const length = index + 1;
+    const codesEach = 1 << (LONGEST_CODE - length);
+    for (let each = 0; each < count; each += 1) {
+      table.fill((length << 8) | (definition[at] ?? 0), code, code + codesEach);
+      code += codesEach;
+      at += 1;
+    }
+  }
+  return table;
 }
 
 /** Reads the bits of coded data; behind its end there are zeros, which are counted. */
