@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readCheckedJson, writeCheckedJson } from '../common/checked-json.ts';
 import { makeFolder, syncToDisk } from '../common/durable-files.ts';
 import { AppError } from '../common/errors.ts';
@@ -10,8 +10,7 @@ import type { ModelVersion } from '../registry/registry.ts';
 import type { ConversionCache, ConvertedModel } from '../serving/conversion-cache.ts';
 import { type Quantization, quantizationSchema } from './quantization-record.ts';
 
-/** What `put` is given. */
-const MADE_FILE = 'model.onnx';
+const MODEL_FILE = 'model.onnx';
 const RECORD_FILE = 'quantization.json';
 
 /** A model in 8-bit integers on disk. */
@@ -49,16 +48,19 @@ export class QuantizedModels {
   async put(model: ModelVersion, make: (folder: string) => Promise<Quantization>): Promise<Quantization> {
     return await withStagingFolder(this.#folder, async (staging) => {
       const record = await make(staging);
-      const made = join(staging, MADE_FILE);
+      const made = join(staging, MODEL_FILE);
       await syncToDisk(made);
       const target = this.#folderOf(model);
-      await makeFolder(target);
       const [before, path] = [await this.find(model), join(target, modelFile(record))];
+      await makeFolder(dirname(path));
       await rename(made, path);
+      await syncToDisk(dirname(path));
       await syncToDisk(target);
       await writeCheckedJson(join(target, RECORD_FILE), record);
       await syncToDisk(this.#folder);
-      if (before !== undefined && before.path !== path) await rm(before.path, { force: true });
+      if (before !== undefined && before.path !== path) {
+        await rm(dirname(before.path), { recursive: true, force: true });
+      }
       return record;
     });
   }
@@ -80,9 +82,9 @@ export class QuantizedModels {
   }
 }
 
-/** A model is named after its bytes: another one does not overwrite it. */
+/** A model has a folder named after its bytes, so another one does not overwrite it. An export keeps the file's name. */
 function modelFile({ sha256 }: Quantization): string {
-  return `${sha256}.onnx`;
+  return join(sha256, MODEL_FILE);
 }
 
 /** Names what a quantized model depends on: weights, architecture and preprocessing. */

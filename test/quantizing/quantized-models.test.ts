@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Quantization } from '../../src/quantizing/quantization-record.ts';
 import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
@@ -59,7 +59,9 @@ test('a model that is remade is there at every moment, and the one before is rem
 
   const { path = '' } = (await models.find(model)) ?? {};
   expect(readFileSync(path, 'utf8')).toBe('model 3');
-  expect((await readdir(dirname(path))).length).toBe(2);
+  // The export has the name of the file.
+  expect(basename(path)).toBe('model.onnx');
+  expect((await readdir(dirname(dirname(path)))).length).toBe(2);
 });
 
 test('a model whose making fails leaves the one before, and one that is made again with the same bytes stays', async () => {
