@@ -20,7 +20,13 @@ export type {
   Tta,
 } from './library/answers.ts';
 export { createServer, type MenagerieServer } from './library/create-server.ts';
-export type { FinetuneJob, FinetuneOptions, FinetuneProgress, FinetuneResult } from './library/finetune-job.ts';
+export type {
+  DistillOptions,
+  FinetuneJob,
+  FinetuneOptions,
+  FinetuneProgress,
+  FinetuneResult,
+} from './library/finetune-job.ts';
 export type { AugmentationOptions, TrainingOptions } from './library/finetune-options.ts';
 export type { ModelInfo, ModelState } from './library/model-info.ts';
 export { openZoo } from './library/open-zoo.ts';

@@ -26,6 +26,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Teaches a model your own classes, from a folder or zip of labelled images.',
     load: async () => (await import('./finetune.ts')).finetune,
   },
+  distill: {
+    summary: 'Teaches a small model the answers of a large one, on pictures without labels.',
+    load: async () => (await import('./distill.ts')).distill,
+  },
   evaluate: {
     summary: 'Measures the accuracy of a model on labelled images.',
     load: async () => (await import('./evaluate.ts')).evaluate,

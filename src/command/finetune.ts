@@ -22,6 +22,10 @@ export const finetune = defineCommand({
     ),
     'budget-minutes': text('<minutes>', 'time for a thorough search and the training after it (default: 10)'),
     prefer: choice(['accuracy', 'balanced', 'speed'], 'what a thorough search prefers (default: accuracy)'),
+    depth: choice(
+      ['head', 'last_stage'],
+      'what is trained: the head, or the last stage of the backbone too (default: head)',
+    ),
     promote: choice(['always', 'if_better', 'never'], 'when <name> points to the new version (default: always)'),
     encoding: text('<name>', 'of names and tables that are not UTF-8, such as shift_jis (default: detected)'),
     'dry-run': flag('train nothing: check the images and say how they would be used'),
@@ -29,13 +33,13 @@ export const finetune = defineCommand({
     set: texts('<option>=<value>', 'any other option of POST /finetune, such as epochs=30 or hidden_units=[128]'),
   },
   run: ({ values, positionals: [data, ...rest] }, context) => {
-    const { name, backbone, search, prefer, promote, encoding, set, yes, 'dry-run': dryRun } = values;
+    const { name, backbone, search, prefer, depth, promote, encoding, set, yes, 'dry-run': dryRun } = values;
     const budget = values['budget-minutes'];
     expectEnd(rest);
     const path = required('the folder or zip', data);
     const given = {
       name: dryRun ? (name ?? 'dry-run') : required('--name', name),
-      ...defined({ backbone, search, prefer, promote, encoding }),
+      ...defined({ backbone, search, prefer, depth, promote, encoding }),
       ...(budget !== undefined && { budgetMinutes: parseMinutes(budget) }),
       ...Object.fromEntries(set.map(parseSetting)),
     } as FinetuneOptions;
@@ -48,7 +52,7 @@ export const finetune = defineCommand({
           import('../finetuning/report/files.ts'),
           import('./print-report.ts'),
         ]);
-      const progress = progressDisplay();
+      const progress = trainingProgress();
       if (dryRun) {
         const found = await zoo.inspect(path, { ...given, onProgress: progress.update, signal }).finally(progress.end);
         printFindings(terminal, found);
@@ -99,10 +103,11 @@ const UNITS: Readonly<Partial<Record<FinetuneProgress['phase'], string>>> = {
   augmenting: 'images augmented',
   searching: 'candidates tried',
   training: 'epochs',
+  training_last_stage: 'epochs of the last stage',
 };
 
 /** Returns a function that draws the progress of a training, and one that clears it. */
-function progressDisplay() {
+export function trainingProgress() {
   let bar: ProgressBar | undefined;
   let current = '';
   const end = (): void => bar?.end();

@@ -10,6 +10,8 @@ import { PREFERENCES } from './search/pareto-front.ts';
 const SEARCHES = ['none', 'quick', 'thorough'] as const;
 /** What the head reads: only the backbone's own features, or also the means of its earlier maps. */
 const LAYERS = ['last', 'all'] as const;
+/** What is trained: the head alone, or also the last stage of the backbone. */
+const DEPTHS = ['head', 'last_stage'] as const;
 /** When the model's bare name means the new version. */
 const PROMOTIONS = ['always', 'if_better', 'never'] as const;
 
@@ -44,6 +46,7 @@ export const finetuneOptionsSchema = z.strictObject({
   class_weights: z.enum(['none', 'balanced']).optional(),
   /** When absent, a search compares them; without a search it is `all`. */
   layers: z.enum(LAYERS).optional(),
+  depth: z.enum(DEPTHS).default('head'),
   search: z.enum(SEARCHES).default('none'),
   /** Time for a thorough search and the training after it. */
   budget_minutes: z.number().min(0.1).max(1440).default(10),
@@ -64,6 +67,14 @@ export type FinetuneOptions = z.output<typeof finetuneOptionsSchema>;
 /** @throws AppError `invalid_request`, which names every wrong field and what it must be */
 export function parseFinetuneOptions(given: unknown): FinetuneOptions {
   const parsed = finetuneOptionsSchema.safeParse(given);
+  if (parsed.success && parsed.data.depth === 'last_stage' && parsed.data.search === 'thorough') {
+    throw new AppError(
+      'invalid_request',
+      'search: thorough chooses between backbones and heads and does not train a last stage; use search=none or quick ' +
+        'with depth=last_stage',
+      { context: { fields: ['search', 'depth'] } },
+    );
+  }
   if (parsed.success) return parsed.data;
   throw new AppError('invalid_request', describeIssues(parsed.error), {
     context: { fields: parsed.error.issues.map(({ path }) => path.join('.')) },

@@ -9,10 +9,11 @@ import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/reg
 import type { Repository } from '../registry/repository.ts';
 import type { ConversionCache } from '../serving/conversion-cache.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
+import type { DistillationOptions } from './distillation/distillation-options.ts';
 import type { TrainingModel } from './features/feature-network.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
 import type { InspectionTask, TrainingResult } from './training-messages.ts';
-import { runInspection, runTraining, type TrainingControl } from './training-process.ts';
+import { runDistillation, runInspection, runTraining, type TrainingControl } from './training-process.ts';
 
 /** Dependencies of `ModelTrainer`. */
 export interface ModelTrainerParts {
@@ -82,10 +83,7 @@ export class ModelTrainer {
    * @throws AppError when the data set cannot be trained on; `training_lost`
    */
   train(options: FinetuneOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
-    const { store, logger } = this.#parts;
-    return this.#withWorkDir(async (workDir) => {
-      const versionDir = join(workDir, 'version');
-      await mkdir(versionDir);
+    return this.#publish(options, key, async ({ workDir, versionDir, reserveVersion }) => {
       const current = this.#current(options.name);
       const deadline = Date.now() + options.budget_minutes * 60_000;
       const task = {
@@ -95,8 +93,58 @@ export class ModelTrainer {
         current: current && (await this.#trainingModel(current)),
         versionDir,
       };
+      return await runTraining(task, { ...control, logger: this.#parts.logger }, reserveVersion);
+    });
+  }
+
+  /**
+   * Resolves the models of a distillation.
+   * @throws AppError as `Registry.resolve` and `resolveClassifier`; `invalid_request` when the name is another model's
+   */
+  distillationModels({ teacher, student, name }: DistillationOptions): Record<'teacher' | 'student', ModelVersion> {
+    const { registry } = this.#parts;
+    const models = { teacher: registry.resolveClassifier(teacher), student: registry.resolve(student) };
+    this.#current(name);
+    return models;
+  }
+
+  /**
+   * Teaches a student the answers of a teacher on unlabelled pictures, and publishes it as a new version.
+   * @param key the same key never makes a second version
+   * @throws AppError `dataset_too_small`; as `distillationModels`; `training_lost`
+   */
+  distill(options: DistillationOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
+    return this.#publish(options, key, async ({ workDir, versionDir, reserveVersion }) => {
+      const { teacher, student } = this.distillationModels(options);
+      const { featureDir, maxFeatureBytes, maxImagePixels, logger } = this.#parts;
+      const task = {
+        options,
+        datasetPath,
+        teacher: await this.#trainingModel(teacher),
+        student: await this.#trainingModel(student),
+        labels: teacher.manifest.labels,
+        ...{ featureDir, maxFeatureBytes, maxImagePixels, workDir, versionDir },
+      };
+      return await runDistillation(task, { ...control, logger }, reserveVersion);
+    });
+  }
+
+  /** Publishes what a training leaves in its folder for the version. */
+  #publish(
+    options: Pick<FinetuneOptions, 'name' | 'promote'>,
+    key: string,
+    work: (place: {
+      readonly workDir: string;
+      readonly versionDir: string;
+      readonly reserveVersion: () => Promise<number>;
+    }) => Promise<TrainingResult>,
+  ): Promise<PublishedVersion> {
+    const { store } = this.#parts;
+    return this.#withWorkDir(async (workDir) => {
+      const versionDir = join(workDir, 'version');
+      await mkdir(versionDir);
       const reserveVersion = () => store.reserveVersion(options.name, key);
-      const result = await runTraining(task, { ...control, logger }, reserveVersion);
+      const result = await work({ workDir, versionDir, reserveVersion });
       // An import may have taken the name since the training began.
       this.#current(options.name);
       const version = await store.putVersion(options.name, versionDir, key);
@@ -210,7 +258,7 @@ export class ModelTrainer {
 }
 
 /** The first version of a model is always promoted; with `if_better`, also one that cannot be compared with another. */
-function shouldPromote({ promote }: FinetuneOptions, result: TrainingResult, isNew: boolean): boolean {
+function shouldPromote({ promote }: Pick<FinetuneOptions, 'promote'>, result: TrainingResult, isNew: boolean): boolean {
   if (promote !== 'if_better') return promote === 'always' || isNew;
   const { accuracy, currentAccuracy } = result;
   return accuracy === undefined || currentAccuracy === undefined || accuracy > currentAccuracy;

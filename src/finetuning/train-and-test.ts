@@ -12,10 +12,12 @@ import { defaultHyperparameters, type Hyperparameters } from './head/hyperparame
 import { type LearningCurve, measureLearningCurve } from './head/learning-curve.ts';
 import { type SelectedModel, selectModel } from './head/model-selection.ts';
 import { type TestResult, testHead } from './head/test-result.ts';
-import { type TrainedDetector, trainDetector } from './novelty/train-detector.ts';
+import { deepen, type LastStageResult, type StageSource } from './last-stage/deepen.ts';
+import { stageHyperparameters } from './last-stage/stage-hyperparameters.ts';
+import { type TrainedDetector, trainDetector, trainStageDetector } from './novelty/train-detector.ts';
 import type { AutomaticSearch, ChosenModel } from './search/automatic-search.ts';
 import { hyperparametersFor, layerCount } from './search/space.ts';
-import type { TrainingProgress } from './training-progress.ts';
+import { stageProgress, type TrainingProgress } from './training-progress.ts';
 
 /** A head, how it was trained, and its test result. */
 export interface TrainedHead {
@@ -38,6 +40,8 @@ export interface TrainedHead {
   readonly novelty: TrainedDetector;
   /** Only of a thorough search. */
   readonly automaticSearch?: AutomaticSearch;
+  /** Undefined when the head alone was trained. */
+  readonly lastStage: LastStageResult | undefined;
 }
 
 /**
@@ -45,6 +49,7 @@ export interface TrainedHead {
  * before.
  *
  * @param offered features of all layers that the backbone offers
+ * @param stage the last stage of the backbone, to train it together with the head
  */
 export async function trainAndTest(
   tf: TensorFlow,
@@ -52,12 +57,13 @@ export async function trainAndTest(
   classes: number,
   options: FinetuneOptions,
   onProgress: (progress: TrainingProgress) => void,
+  stage?: StageSource,
 ): Promise<TrainedHead> {
   const fixed = givenHyperparameters(options);
   const count = offered.train.labels.length + offered.validation.labels.length;
   const search = options.search === 'thorough' ? 'none' : options.search;
   if (search === 'none' && Object.keys(fixed).length === 0 && areFew(count, classes)) {
-    return solve(tf, offered, classes, options, onProgress);
+    return solve(tf, offered, { classes, options, stage }, onProgress);
   }
   const selected = await selectModel(tf, {
     features: offered,
@@ -69,7 +75,7 @@ export async function trainAndTest(
     onTrial: ({ trial, done, total }) =>
       onProgress({ phase: 'searching', done, total, val_loss: trial.loss, val_accuracy: trial.accuracy }),
   });
-  return train(tf, { ...selected, offered }, classes, onProgress);
+  return train(tf, { ...selected, offered }, { classes, options, stage }, onProgress);
 }
 
 /** Trains the head that a thorough search chose, and tests it. */
@@ -88,33 +94,59 @@ export async function trainChosen(
   const hyperparameters = hyperparametersFor(candidate, fixed, options.seed, samples, set.dimension);
   const augmented = set.copies !== undefined;
   const trained = candidate.solved
-    ? await solve(tf, offered, classes, options, onProgress)
-    : await train(tf, { offered, features, hyperparameters, augmented, search: undefined }, classes, onProgress);
+    ? await solve(tf, offered, { classes, options }, onProgress)
+    : await train(
+        tf,
+        { offered, features, hyperparameters, augmented, search: undefined },
+        { classes, options },
+        onProgress,
+      );
   return { ...trained, automaticSearch: search };
+}
+
+/** What both ways to a head need to know. */
+interface Wanted {
+  readonly classes: number;
+  readonly options: FinetuneOptions;
+  readonly stage?: StageSource | undefined;
 }
 
 /** Solves for a head on few images. */
 async function solve(
   tf: TensorFlow,
   offered: DatasetFeatures,
-  classes: number,
-  { layers, seed }: FinetuneOptions,
+  wanted: Wanted,
   onProgress: (progress: TrainingProgress) => void,
 ): Promise<TrainedHead> {
+  const { classes, options } = wanted;
+  const { layers, seed } = options;
   onProgress({ phase: 'training' });
-  const { features, head, ...solved } = solveHead(tf, offered, classes, solvedLayers(offered.layers.length, layers));
-  onProgress({ phase: 'evaluating' });
+  const {
+    features,
+    head: alone,
+    ...solved
+  } = solveHead(tf, offered, classes, solvedLayers(offered.layers.length, layers));
   const images = samplesOf(joinImages({ ...features.train, augmented: false }, features.validation));
-  // To measure the detector, heads without one class each are trained.
+  // To train a last stage, and the heads without one class each that measure the detector.
   const hyperparameters = defaultHyperparameters(images.labels.length, features.train.set.dimension, seed);
-  const novelty = await trainDetector(tf, { features, classes, hyperparameters, layers: head.layers });
+  const unvalidated = { ...offered, validation: { features: new Float32Array(), labels: new Int32Array() } };
+  const begin = wanted.stage && solveHead(tf, unvalidated, classes, [features.layers.length]);
+  const finished = await finish(
+    tf,
+    {
+      ...{ features, offered, alone, hyperparameters },
+      augmented: begin?.augmented ?? false,
+      start: begin ? foldTemperature(begin.head.layers, begin.head.temperature) : [],
+    },
+    wanted,
+    onProgress,
+  );
   return {
-    ...tested(tf, { features, offered, head, classes }),
+    ...finished,
     hyperparameters: undefined,
     solved,
     learningCurve: measureLearningCurve(tf, { images, classes, penalty: solved.penalty, seed }),
     search: undefined,
-    novelty,
   };
 }
 
@@ -122,10 +154,11 @@ async function solve(
 async function train(
   tf: TensorFlow,
   { features, offered, augmented, hyperparameters, search }: SelectedModel & { readonly offered: DatasetFeatures },
-  classes: number,
+  wanted: Wanted,
   onProgress: (progress: TrainingProgress) => void,
 ): Promise<TrainedHead> {
-  const head = await trainHead(
+  const { classes } = wanted;
+  const alone = await trainHead(
     tf,
     {
       images: { ...features.train, augmented },
@@ -145,34 +178,65 @@ async function train(
     },
     hyperparameters,
   );
-  const novelty = await trainDetector(tf, { features, classes, hyperparameters, layers: head.layers });
   return {
-    ...tested(tf, { features, offered, head, classes }),
+    ...(await finish(
+      tf,
+      { features, offered, alone, hyperparameters, augmented, start: alone.stopped },
+      wanted,
+      onProgress,
+    )),
     hyperparameters,
     solved: undefined,
     learningCurve: undefined,
     search,
-    novelty,
   };
 }
 
-/** A head with its test result. */
-function tested(
+/** A head that was trained or solved for, and what the training of a last stage begins with. */
+interface HeadAlone {
+  /** Of the layers that the head reads. */
+  readonly features: DatasetFeatures;
+  readonly offered: DatasetFeatures;
+  readonly alone: Head;
+  /** Whether augmented copies were trained on. */
+  readonly augmented: boolean;
+  /** Layers that no validation image has changed. */
+  readonly start: readonly DenseLayer[];
+  readonly hyperparameters: Hyperparameters;
+}
+
+/** Trains the last stage with a head where that is wanted, and tests the result. */
+async function finish(
   tf: TensorFlow,
-  {
-    features,
-    offered,
-    head,
-    classes,
-  }: { features: DatasetFeatures; offered: DatasetFeatures; head: Head; classes: number },
-): Pick<TrainedHead, 'reads' | 'layers' | 'head' | 'test'> {
+  { features, offered, alone, augmented, start, hyperparameters }: HeadAlone,
+  { classes, options, stage: source }: Wanted,
+  onProgress: (progress: TrainingProgress) => void,
+): Promise<Pick<TrainedHead, 'reads' | 'layers' | 'head' | 'test' | 'novelty' | 'lastStage'>> {
+  const stage = stageHyperparameters(samplesIn(features, augmented), hyperparameters, options);
+  const { labelSmoothing } = hyperparameters;
+  const deepened =
+    source &&
+    (await deepen(tf, {
+      ...{ source, features, augmented, start, head: alone, labelSmoothing, stage, classes },
+      ...stageProgress(onProgress, 'training_last_stage'),
+    }));
+  onProgress({ phase: 'evaluating' });
+  const { head, features: read } = deepened ?? { head: alone, features };
   const isTested = features.test.labels.length > 0;
   return {
     reads: features.layers,
     layers: foldTemperature(head.layers, head.temperature),
     head,
-    test: isTested ? testHead(tf, head, { read: features, offered }, classes) : undefined,
+    test: isTested ? testHead(tf, head, { read, offered }, classes) : undefined,
+    novelty: deepened?.result.values
+      ? trainStageDetector(tf, read, options.seed)
+      : await trainDetector(tf, { features, classes, hyperparameters, layers: head.layers }),
+    lastStage: deepened?.result,
   };
+}
+
+function samplesIn({ train: { labels, set } }: DatasetFeatures, augmented: boolean): number {
+  return labels.length + (augmented ? (set.copies?.sources.length ?? 0) : 0);
 }
 
 /** Hyperparameters that the client has set. */

@@ -3,7 +3,9 @@ import { setPriority } from 'node:os';
 import { AppError, messageOf } from '../common/errors.ts';
 import { asStorageError } from '../common/storage-error.ts';
 import { startHeartbeat } from '../common/watchdog.ts';
-import type { TrainingCommand, TrainingReply, VersionReserved } from './training-messages.ts';
+import type { PreflightReport } from './dataset/preflight-report.ts';
+import { distillModel } from './distillation/distill-model.ts';
+import type { TrainingCommand, TrainingReply, TrainingResult, VersionReserved } from './training-messages.ts';
 import { inspectDataset, trainModel } from './training-pipeline.ts';
 import type { OnProgress, TrainingProgress } from './training-progress.ts';
 
@@ -30,17 +32,19 @@ async function answer(command: TrainingCommand): Promise<TrainingReply> {
     if (isDue(progress)) process.send?.({ type: 'progress', progress } satisfies TrainingReply);
   };
   try {
-    const result =
-      command.type === 'train'
-        ? await trainModel(command.task, reserveVersion, onProgress)
-        : await inspectDataset(command.task, onProgress);
-    return { type: 'done', result };
+    return { type: 'done', result: await work(command, onProgress) };
   } catch (thrown) {
     if (thrown instanceof AppError) return failure(thrown);
     // The parent logs it, with the path of a file that could not be written.
     console.error(thrown);
     return failure(asStorageError(thrown) ?? new AppError('internal', messageOf(thrown)));
   }
+}
+
+function work(command: TrainingCommand, onProgress: OnProgress): Promise<TrainingResult | PreflightReport> {
+  if (command.type === 'train') return trainModel(command.task, reserveVersion, onProgress);
+  if (command.type === 'distill') return distillModel(command.task, reserveVersion, onProgress);
+  return inspectDataset(command.task, onProgress);
 }
 
 function reserveVersion(): Promise<number> {

@@ -1,6 +1,8 @@
 import type { ErrorCode } from '../common/errors.ts';
 import type { JsonObject } from '../common/json.ts';
+import type { Label } from '../registry/manifest.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
+import type { DistillationOptions } from './distillation/distillation-options.ts';
 import type { TrainingModel } from './features/feature-network.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import type { TrainingProgress } from './training-progress.ts';
@@ -34,6 +36,17 @@ export interface TrainingTask extends InspectionTask {
   readonly versionDir: string;
 }
 
+/** Input for a distillation; plain data. */
+export interface DistillationTask extends Omit<InspectionTask, 'options' | 'backbone' | 'zooDir'> {
+  readonly options: DistillationOptions;
+  readonly teacher: TrainingModel;
+  readonly student: TrainingModel;
+  /** Labels of the teacher, with their synsets. */
+  readonly labels: readonly Label[];
+  /** An existing, empty folder for the files of the new version. */
+  readonly versionDir: string;
+}
+
 /** Result of a training, beside the files of the version. */
 export interface TrainingResult {
   /** Accuracy on the test images, 0..1; undefined when there are none. */
@@ -46,6 +59,7 @@ export interface TrainingResult {
 /** First message to the training process. */
 export type TrainingCommand =
   | { readonly type: 'train'; readonly task: TrainingTask }
+  | { readonly type: 'distill'; readonly task: DistillationTask }
   | { readonly type: 'inspect'; readonly task: InspectionTask };
 
 /** Message to the training process after its `trained`. */

@@ -15,15 +15,16 @@ import type { PreflightReport } from './dataset/preflight-report.ts';
 import { encodingCalled, type TextEncoding } from './dataset/text-encoding.ts';
 import { trimCache } from './features/cache-folder.ts';
 import { type CorruptedFeatures, corruptedFeatures, planCorruptions } from './features/corrupted-features.ts';
-import { type DatasetFeatures, extractFeatures } from './features/dataset-features.ts';
+import { type DatasetFeatures, extractFeatures, sampleSources } from './features/dataset-features.ts';
 import { FeatureExtraction } from './features/feature-extraction.ts';
 import {
   type FeatureNetwork,
-  openFeatureNetwork,
-  openLayeredNetwork,
+  fineTuneBackbone,
+  openTrainingNetwork,
   type TrainingModel,
 } from './features/feature-network.ts';
 import { MAX_SESSIONS, openLocalModel } from './features/local-model.ts';
+import { expectRoom, type StageMaps } from './features/stage-maps.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import type { TestResult } from './head/test-result.ts';
 import { testHierarchy } from './report/hierarchical-test.ts';
@@ -61,13 +62,14 @@ export async function trainModel(
   const source = await openImageSource(task.datasetPath, encodingOf(task));
   try {
     // TensorFlow.js loads while the backbone computes: the other core has little to do then.
-    const [{ preflight, features, onnxRuntimeVersion }, { tf, backend }] = await Promise.all([
+    const [extracted, { tf, backend }] = await Promise.all([
       task.options.search === 'thorough'
         ? inspectOnly(task, source, onProgress)
         : inspectAndExtract(task, source, onProgress),
       loadTensorFlow({ threads: THREADS }),
     ]);
-    const { trained, backbone } = await train(tf, { task, source, preflight, features }, onProgress);
+    const { preflight, onnxRuntimeVersion } = extracted;
+    const { trained, backbone } = await train(tf, { ...extracted, task, source }, onProgress);
     const currentAccuracy = await scoreCurrent(task, preflight, source);
     onProgress({ phase: 'exporting' });
     const summary = await writeVersion({
@@ -112,6 +114,8 @@ interface ExtractedDataset {
   readonly preflight: Preflight;
   /** Undefined for a search, which computes them as it needs them. */
   readonly features: DatasetFeatures | undefined;
+  /** The maps that enter the last stage, when that is trained. */
+  readonly maps: StageMaps | undefined;
   readonly onnxRuntimeVersion: string;
 }
 
@@ -123,13 +127,17 @@ async function train(
     source,
     preflight,
     features,
-  }: Pick<ExtractedDataset, 'preflight' | 'features'> & { readonly task: TrainingTask; readonly source: ImageSource },
+    maps,
+  }: Pick<ExtractedDataset, 'preflight' | 'features' | 'maps'> & {
+    readonly task: TrainingTask;
+    readonly source: ImageSource;
+  },
   onProgress: OnProgress,
 ): Promise<{ trained: TrainedHead; backbone: TrainingModel }> {
   const { options, candidates, backbone } = task;
   const classes = preflight.classes.length;
   if (features !== undefined)
-    return { trained: await trainAndTest(tf, features, classes, options, onProgress), backbone };
+    return { trained: await trainOn(tf, task, { preflight, features, maps }, onProgress), backbone };
   onProgress({ phase: 'searching', done: 0, rung: 1 });
   const chosen = await searchAutomatically(tf, {
     source,
@@ -170,6 +178,7 @@ function inspectOnly(task: TrainingTask, source: ImageSource, onProgress: OnProg
   return withExtraction(task, async (extraction, network) => ({
     preflight: await inspect(task, source, extraction, onProgress),
     features: undefined,
+    maps: undefined,
     onnxRuntimeVersion: await network.loaded,
   }));
 }
@@ -181,7 +190,9 @@ function inspectAndExtract(
 ): Promise<ExtractedDataset & { readonly features: DatasetFeatures }> {
   return withExtraction(task, async (extraction, network) => {
     const preflight = await inspect(task, source, extraction, onProgress);
-    const corrupted = task.options.corruptions ? await corrupt(preflight, source, extraction, onProgress) : undefined;
+    // Not for a trained last stage, which computes other features than the backbone does.
+    const tested = task.options.corruptions && network.entry === undefined;
+    const corrupted = tested ? await corrupt(preflight, source, extraction, onProgress) : undefined;
     const timer = phaseTimer();
     const features = await extractFeatures(preflight, source, extraction, {
       concurrency: IN_FLIGHT,
@@ -189,7 +200,8 @@ function inspectAndExtract(
         onProgress({ phase: 'augmenting', done, total, kept: extraction.kept, ...timer(done, total) });
       },
     });
-    return { preflight, features: { ...features, corrupted }, onnxRuntimeVersion: await network.loaded };
+    const maps = network.entry && extraction.openMaps();
+    return { preflight, features: { ...features, corrupted }, maps, onnxRuntimeVersion: await network.loaded };
   });
 }
 
@@ -218,8 +230,7 @@ async function withExtraction<T>(
   { options, backbone, maxImagePixels, featureDir, maxFeatureBytes, workDir }: InspectionTask,
   use: (extraction: FeatureExtraction, network: FeatureNetwork) => Promise<T>,
 ): Promise<T> {
-  const network =
-    options.layers === 'last' ? openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, workDir);
+  const network = await openTrainingNetwork(options, backbone, workDir);
   const { augmentation, seed } = options;
   try {
     const extraction = await FeatureExtraction.open({
@@ -240,6 +251,29 @@ async function withExtraction<T>(
   }
 }
 
+/** Trains on a data set, with the last stage of the backbone where that was asked for. */
+async function trainOn(
+  tf: TensorFlow,
+  { options, backbone, featureDir, maxFeatureBytes }: TrainingTask,
+  {
+    preflight: { images, classes },
+    features,
+    maps,
+  }: Pick<ExtractedDataset, 'preflight' | 'maps'> & { readonly features: DatasetFeatures },
+  onProgress: OnProgress,
+): Promise<TrainedHead> {
+  if (maps === undefined) return await trainAndTest(tf, features, classes.length, options, onProgress);
+  const sources = sampleSources(images, options.augmentation.copies);
+  const stage = { maps, sources, backbone: fineTuneBackbone(backbone) };
+  try {
+    return await trainAndTest(tf, features, classes.length, options, onProgress, stage);
+  } finally {
+    // While they are in use they stay, even where they are more than the cache may hold.
+    maps.close();
+    await trimCache(featureDir, maxFeatureBytes);
+  }
+}
+
 function encodingOf({ options }: Pick<InspectionTask, 'options'>): TextEncoding | undefined {
   return options.encoding === undefined ? undefined : encodingCalled(options.encoding);
 }
@@ -254,6 +288,9 @@ async function inspect(
     // The server has said so when it started.
   });
   const dataset = await readDataset(source, encodingOf({ options }));
+  if (extraction.mapSize !== undefined) {
+    expectRoom(dataset.files.length, options.augmentation.copies, extraction.mapSize);
+  }
   const timer = phaseTimer();
   const preflight = await runPreflight(dataset, source, {
     split: { seed: options.seed, validationShare: options.validation_share, testShare: options.test_share },
@@ -267,6 +304,14 @@ async function inspect(
     },
   });
   expectClasses(preflight.classes, options.synsets);
+  if (options.depth === 'last_stage' && !preflight.images.some(({ split }) => split === 'validation')) {
+    throw new AppError(
+      'invalid_request',
+      'depth: last_stage needs validation images, which decide whether it is better than the head alone: set ' +
+        'validation_share above 0',
+      { context: { field: 'depth' } },
+    );
+  }
   return preflight;
 }
 

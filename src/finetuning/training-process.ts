@@ -6,6 +6,7 @@ import type { Logger } from '../common/logger.ts';
 import { WATCHED_STDIO, Watchdog } from '../common/watchdog.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import type {
+  DistillationTask,
   InspectionTask,
   TrainingCommand,
   TrainingReply,
@@ -41,6 +42,15 @@ export function runTraining(
   reserveVersion: () => Promise<number>,
 ): Promise<TrainingResult> {
   return run({ type: 'train', task }, control, reserveVersion) as Promise<TrainingResult>;
+}
+
+/** Distils in a process of its own. @throws as `runTraining` */
+export function runDistillation(
+  task: DistillationTask,
+  control: TrainingControl,
+  reserveVersion: () => Promise<number>,
+): Promise<TrainingResult> {
+  return run({ type: 'distill', task }, control, reserveVersion) as Promise<TrainingResult>;
 }
 
 /** Inspects a data set in a process of its own. @throws as `runTraining` */

@@ -1,3 +1,5 @@
+import type { Epoch } from './head/training-loop.ts';
+
 /** How far a training is. Numbers that a phase does not have are absent. */
 export interface TrainingProgress {
   readonly phase:
@@ -7,6 +9,7 @@ export interface TrainingProgress {
     | 'augmenting'
     | 'searching'
     | 'training'
+    | 'training_last_stage'
     | 'evaluating'
     | 'exporting';
   /** Images, copies, corrupted images, fits or epochs of this phase. */
@@ -58,5 +61,28 @@ export function phaseTimer(): (done: number, total: number) => { readonly second
   return (done, total) => {
     const msPerItem = (performance.now() - start) / done;
     return { seconds_left: Math.round((msPerItem * (total - done)) / 100) / 10 };
+  };
+}
+
+/** Reports epochs, and within them how long the rest of the phase takes at most. */
+export function stageProgress(onProgress: OnProgress, phase: 'training' | 'training_last_stage') {
+  const timer = phaseTimer();
+  let figures: Partial<TrainingProgress> = {};
+  return {
+    onEpoch: ({ epoch, epochs, loss, accuracy, valLoss, valAccuracy }: Epoch): void => {
+      figures = {
+        done: epoch,
+        total: epochs,
+        loss,
+        accuracy,
+        ...(valLoss !== undefined && { val_loss: valLoss }),
+        ...(valAccuracy !== undefined && { val_accuracy: valAccuracy }),
+      };
+      onProgress({ phase, ...figures });
+    },
+    /** Only of long phases: each report of a short one would be a point of its curve. */
+    ...(phase === 'training_last_stage' && {
+      onStep: (done: number): void => onProgress({ phase, ...figures, ...timer(done, 1) }),
+    }),
   };
 }

@@ -60,7 +60,10 @@ export async function writeVersion(parts: VersionParts): Promise<TrainingResult[
     },
     { from: 'features', earlier: trained.reads.length - 1, layers: trained.layers },
     weightsPath,
-    { backbone: `${backbone.name}@${backbone.version}` },
+    {
+      metadata: { backbone: `${backbone.name}@${backbone.version}` },
+      ...(trained.lastStage?.values && { trained: trained.lastStage.values }),
+    },
   );
   const { sha256, size } = await digestFile(weightsPath);
   const noveltyPath = join(versionDir, NOVELTY_FILE);
@@ -137,6 +140,7 @@ function reportOf({
       retrained: head.retrained,
       search,
       layers: reads,
+      lastStage: trained.lastStage,
     },
     test,
     novelty: trained.novelty,

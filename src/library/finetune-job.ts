@@ -12,6 +12,30 @@ export interface FinetuneOptions extends TrainingOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of `distill`. */
+export interface DistillOptions {
+  /** The model whose answers are learnt. */
+  readonly teacher: string;
+  /** The model that learns them: a ResNet, VGG or Inception, or any other with `depth: 'head'`. */
+  readonly student: string;
+  /** Name of the new model. Default: student and teacher without what follows the dots, such as `resnet18-resnet50`. */
+  readonly name?: string;
+  /** What is trained of the student. Default `last_stage`. */
+  readonly depth?: 'head' | 'last_stage';
+  /** Softens the probabilities of both, so that the teacher's unlikely classes count too; 1 to 20. Default 2. */
+  readonly temperature?: number;
+  /** Most epochs, of the head and of the last stage. */
+  readonly epochs?: number;
+  /** Default 0. */
+  readonly seed?: number;
+  /** When the bare name of the model means the new version. Default `always`. */
+  readonly promote?: 'always' | 'if_better' | 'never';
+  /** Called with every step. */
+  readonly onProgress?: (progress: FinetuneProgress) => void;
+  /** Cancels the training; `result` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
 /** How far a fine-tune is. Numbers that a phase does not have are absent. */
 export interface FinetuneProgress {
   readonly phase:
@@ -21,6 +45,7 @@ export interface FinetuneProgress {
     | 'augmenting'
     | 'searching'
     | 'training'
+    | 'training_last_stage'
     | 'evaluating'
     | 'exporting';
   /** Images, copies, corrupted images, candidates or epochs of this phase that are done, and in all. */
@@ -46,7 +71,7 @@ export interface FinetuneResult {
   readonly version: number;
   /** Whether the bare name of the model now means this version. */
   readonly promoted: boolean;
-  /** Accuracy on held-out images, 0 to 1; absent when there are none. */
+  /** Accuracy on held-out images, 0 to 1; absent when there are none. Of a distillation, the agreement with the teacher. */
   readonly accuracy?: number;
   /** Accuracy of the version that the bare name meant before, on the same images. */
   readonly previousAccuracy?: number;

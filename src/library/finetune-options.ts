@@ -71,6 +71,11 @@ export interface TrainingOptions {
   readonly layers?: 'last' | 'all';
   /** Whether to test the model on corrupted held-out images too, for a small part of the job. Default true. */
   readonly corruptions?: boolean;
+  /**
+   * What is trained: the head alone, or the last stage of the backbone too, which takes longer and gains most on images
+   * unlike those that the backbone has seen. Default `head`.
+   */
+  readonly depth?: 'head' | 'last_stage';
   /** WordNet synsets of classes by their names, such as `{ ant: 'n02219486' }`, for `hierarchy`. */
   readonly synsets?: Record<string, string>;
 }

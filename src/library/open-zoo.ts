@@ -13,8 +13,9 @@ import { CALIBRATION_METHODS } from '../convert/quantize/ranges.ts';
 import { measureAccuracy } from '../evaluation/accuracy.ts';
 import { type DetectorFigures, fitZooDetector } from '../evaluation/zoo-novelty.ts';
 import type { PreflightReport } from '../finetuning/dataset/preflight-report.ts';
-import { type FinetuneOptions as ParsedOptions, parseFinetuneOptions } from '../finetuning/finetune-options.ts';
-import type { ModelTrainer } from '../finetuning/model-trainer.ts';
+import { parseDistillationOptions } from '../finetuning/distillation/distillation-options.ts';
+import { parseFinetuneOptions } from '../finetuning/finetune-options.ts';
+import type { ModelTrainer, PublishedVersion } from '../finetuning/model-trainer.ts';
 import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
 import type { TrainingProgress } from '../finetuning/training-progress.ts';
 import { TTA_MODES, VIEWS } from '../image/views.ts';
@@ -36,6 +37,7 @@ import {
 } from './answers.ts';
 import { withCodes } from './errors.ts';
 import {
+  type DistillOptions,
   type FinetuneJob,
   type FinetuneOptions,
   type FinetuneResult,
@@ -56,6 +58,12 @@ import type {
   QuantizeOptions,
   Zoo,
 } from './zoo.ts';
+
+/** How a training is followed and ended. */
+interface Control {
+  readonly onProgress: (progress: TrainingProgress) => void;
+  readonly signal: AbortSignal;
+}
 
 /** Images of one call that are read and computed at once: enough for full batches in every engine. */
 const IN_FLIGHT = 64;
@@ -146,13 +154,35 @@ export class OpenedZoo implements Zoo {
       const parsed = parseFinetuneOptions(request);
       await this.#pullAbsent(parsed.backbone ?? this.#config.defaultBackbone, signal);
       createModelTrainer(this.services, this.#config, this.#logger, tmpdir()).pinBackbone(request);
-      const job = new RunningFinetune({ ...(onProgress && { onProgress }), ...(signal && { signal }) }, (control) =>
-        withCodes(control.signal, () => this.#train(parsed, path, control)),
+      return this.#startJob({ onProgress, signal }, (trainer, control) =>
+        trainer.train(parsed, path, randomUUID(), control),
       );
-      this.#jobs.add(job);
-      void job.result.catch(() => undefined).then(() => this.#jobs.delete(job));
-      return job;
     });
+  }
+
+  distill(path: string, { onProgress, signal, ...given }: DistillOptions): Promise<FinetuneJob> {
+    return this.#call(signal, async () => {
+      const options = parseDistillationOptions(given);
+      await this.#pullAbsent(options.teacher, signal);
+      await this.#pullAbsent(options.student, signal);
+      createModelTrainer(this.services, this.#config, this.#logger, tmpdir()).distillationModels(options);
+      return this.#startJob({ onProgress, signal }, (trainer, control) =>
+        trainer.distill(options, path, randomUUID(), control),
+      );
+    });
+  }
+
+  /** Starts a training that can be followed and cancelled, also by `close`. */
+  #startJob(
+    { onProgress, signal }: { onProgress: FinetuneOptions['onProgress']; signal: AbortSignal | undefined },
+    train: (trainer: ModelTrainer, control: Control) => Promise<PublishedVersion>,
+  ): FinetuneJob {
+    const job = new RunningFinetune({ ...(onProgress && { onProgress }), ...(signal && { signal }) }, (control) =>
+      withCodes(control.signal, () => this.#train((trainer) => train(trainer, control))),
+    );
+    this.#jobs.add(job);
+    void job.result.catch(() => undefined).then(() => this.#jobs.delete(job));
+    return job;
   }
 
   /** Checks a data set without training. @throws AppError when it cannot be trained on */
@@ -323,13 +353,8 @@ export class OpenedZoo implements Zoo {
     return result;
   }
 
-  async #train(
-    options: ParsedOptions,
-    path: string,
-    control: { onProgress: (progress: TrainingProgress) => void; signal: AbortSignal },
-  ): Promise<FinetuneResult> {
-    const key = randomUUID();
-    const published = await this.#withTrainer((trainer) => trainer.train(options, path, key, control));
+  async #train(train: (trainer: ModelTrainer) => Promise<PublishedVersion>): Promise<FinetuneResult> {
+    const published = await this.#withTrainer(train);
     const { model, version, promoted, accuracy, currentAccuracy } = published;
     const report = parseTrainingReport(await this.services.catalogue.report(`${model}@${version}`, 'json'));
     return {

@@ -11,7 +11,7 @@ import type {
   Runtime,
   Tta,
 } from './answers.ts';
-import type { FinetuneJob, FinetuneOptions } from './finetune-job.ts';
+import type { DistillOptions, FinetuneJob, FinetuneOptions } from './finetune-job.ts';
 import type { ModelInfo } from './model-info.ts';
 
 /** Options of `evaluate`. */
@@ -186,6 +186,14 @@ export interface Zoo {
    * label or synset of a class of the model, the accuracy is compared too
    */
   quantize(model: string, path: string, options?: QuantizeOptions): Promise<QuantizedVariant>;
+
+  /**
+   * Teaches a small model the answers of a large one, on pictures that need no labels, and publishes it as a new version.
+   * @param path a folder or zip of pictures
+   * @returns the job, as soon as its options are found right. Codes: `invalid_request`, `model_not_found`; of the
+   * result: `dataset_too_small`, `archive_corrupt`, `training_lost` and others
+   */
+  distill(path: string, options: DistillOptions): Promise<FinetuneJob>;
 
   /**
    * Measures the accuracy of a model.

@@ -6,7 +6,16 @@ import { SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { float32Tensor, storedTensors, writeSafetensors } from '../formats/safetensors/writer.ts';
 import { nodesUpTo, weightsOf } from '../graph/graph.ts';
 import { type Architecture, buildNetwork, parseArchitecture } from '../network.ts';
+import type { LayerValues } from './last-stage.ts';
 import { type FineTuneBackbone, isPlain } from './layered-network.ts';
+import { replacedTensors } from './trained-convolutions.ts';
+
+/** What else goes into a safetensors file. */
+export interface FineTunedExtras {
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** New values of convolutions of the backbone, with their batch norms folded in, by the names of the layers. */
+  readonly trained?: ReadonlyMap<string, LayerValues>;
+}
 
 /**
  * Writes the weights of a fine-tuned model to one file: the tensors of the backbone that the head depends on, as they
@@ -14,7 +23,6 @@ import { type FineTuneBackbone, isPlain } from './layered-network.ts';
  * layers of its head are kept, before the new ones. The file is safetensors, or ONNX when the backbone was imported
  * from ONNX.
  *
- * @param metadata written to a safetensors file only
  * @returns the architecture of the new model, for its manifest
  * @throws ConversionError when backbone, architecture and head do not fit each other; Error when `path` exists
  */
@@ -22,7 +30,7 @@ export async function writeFineTuned(
   backbone: FineTuneBackbone,
   head: HeadValues,
   path: string,
-  metadata: Readonly<Record<string, string>> = {},
+  { metadata = {}, trained = new Map() }: FineTunedExtras = {},
 ): Promise<Architecture | OnnxArchitecture> {
   const onnx = parseOnnxArchitecture(backbone.architecture);
   if (onnx !== undefined) return await writeFineTunedOnnx({ ...backbone, hints: onnx }, head, path);
@@ -33,7 +41,9 @@ export async function writeFineTuned(
     if (head.earlier) expectPlain(base);
     const entering = headInput({ ...graph.outputs, features: () => graph.outputs.features }, head.from, head.earlier);
     expectFits(head, entering.shape.length);
-    const below = nodesUpTo([entering]).flatMap(weightsOf);
+    const nodes = nodesUpTo([entering]);
+    const below = nodes.flatMap(weightsOf);
+    const replaced = replacedTensors(nodes, trained);
     const kept = head.from === 'features' ? (base.head?.hidden ?? []) : [];
     const layers = head.layers.flatMap(({ inputs, outputs, weight, bias }, index) => [
       float32Tensor(`head.${kept.length + index}.weight`, [outputs, inputs], weight),
@@ -42,8 +52,9 @@ export async function writeFineTuned(
     const tensors = [
       ...storedTensors(
         weights,
-        below.map(({ name }) => name),
+        below.filter(({ name }) => !replaced.has(name)).map(({ name }) => name),
       ),
+      ...[...replaced].map(([name, { shape, values }]) => float32Tensor(name, shape, values)),
       ...layers,
     ];
     await writeSafetensors(path, tensors, metadata);

@@ -36,7 +36,7 @@ export interface DatasetWarning {
 
 /** What is known about the images of a data set once they are labelled. */
 export interface LabelledImages {
-  readonly layout: 'folders' | 'split_folders' | 'table' | 'file_names';
+  readonly layout: 'folders' | 'split_folders' | 'table' | 'file_names' | 'unlabelled';
   /** Sorted by name. */
   readonly files: readonly LabelledFile[];
   readonly unused: readonly UnusedFile[];

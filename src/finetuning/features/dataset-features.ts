@@ -8,6 +8,14 @@ import type { CorruptedFeatures } from './corrupted-features.ts';
 import type { ExtractionControl, FeatureExtraction } from './feature-extraction.ts';
 import type { FeatureSet, Samples } from './feature-set.ts';
 
+/** The image that a sample comes from. */
+export interface SampleSource {
+  /** SHA-256 of its file, in hex. */
+  readonly digest: string;
+  /** Index of the augmented copy; the image itself when absent. */
+  readonly copy?: number;
+}
+
 /** Feature vectors of a data set, by split. */
 export interface DatasetFeatures {
   /** The layers that the columns come from, in order; the last is the backbone's own features. */
@@ -24,18 +32,21 @@ export interface DatasetFeatures {
   readonly negatives?: { readonly tuning: Float32Array; readonly test: Float32Array };
 }
 
+/** What is known about an image. */
+type SplitImage = Pick<DatasetImage, 'file' | 'digest' | 'split' | 'classIndex'>;
+
 /**
  * Features of inspected images, and of the augmented copies of those in the training split, in the order of the images.
  */
 export async function extractFeatures(
-  { images, negatives }: Pick<Preflight, 'images' | 'negatives'>,
+  { images, negatives }: { readonly images: readonly SplitImage[]; readonly negatives: Preflight['negatives'] },
   source: Pick<ImageSource, 'read'>,
   extraction: FeatureExtraction,
   options: ExtractionControl,
 ): Promise<DatasetFeatures> {
-  const of = (split: Split): DatasetImage[] => images.filter((image) => image.split === split);
-  const labels = (chosen: readonly DatasetImage[]) => Int32Array.from(chosen, ({ classIndex }) => classIndex);
-  const originals = async (chosen: readonly DatasetImage[]) =>
+  const of = (split: Split): SplitImage[] => images.filter((image) => image.split === split);
+  const labels = (chosen: readonly SplitImage[]) => Int32Array.from(chosen, ({ classIndex }) => classIndex);
+  const originals = async (chosen: readonly SplitImage[]) =>
     rowsToMatrix(await Promise.all(chosen.map(({ digest }) => extraction.original(digest))));
 
   const { layers } = extraction;
@@ -63,9 +74,24 @@ export async function extractFeatures(
   };
 }
 
+/**
+ * Where the samples of `extractFeatures` come from: in the training split all images, then their copies, as `samplesOf`
+ * orders them.
+ */
+export function sampleSources(
+  images: readonly SplitImage[],
+  copies: number,
+): Readonly<Record<Split, readonly SampleSource[]>> {
+  const of = (split: Split): SampleSource[] =>
+    images.filter((image) => image.split === split).map(({ digest }) => ({ digest }));
+  const train = of('train');
+  const copied = train.flatMap(({ digest }) => Array.from({ length: copies }, (_, copy) => ({ digest, copy })));
+  return { train: [...train, ...copied], validation: of('validation'), test: of('test') };
+}
+
 /** The features of the copies of each image. */
 async function copiesOf(
-  images: readonly DatasetImage[],
+  images: readonly SplitImage[],
   source: Pick<ImageSource, 'read'>,
   extraction: FeatureExtraction,
   { concurrency, onProgress }: ExtractionControl,

@@ -55,6 +55,11 @@ export class DigestCache {
     return undefined;
   }
 
+  /** Whether there was a whole record of a digest when the file was opened. */
+  has(digest: string): boolean {
+    return this.#positions.has(digest);
+  }
+
   /** Appends a record, which is found when the file is opened again. @returns whether it is in the file */
   put(digest: string, payload: Uint8Array): boolean {
     if (payload.length !== this.#payloadBytes) {

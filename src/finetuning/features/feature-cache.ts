@@ -1,3 +1,4 @@
+import { floatToHalf, halfTable } from '../../convert/formats/half.ts';
 import type { ImageFacts } from '../dataset/inspected-image.ts';
 import { DigestCache } from './digest-cache.ts';
 
@@ -17,6 +18,39 @@ export class FeatureCache {
 
   put(digest: string, { buffer, byteOffset, byteLength }: Float32Array): boolean {
     return this.#cache.put(digest, new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
+  close(): void {
+    this.#cache.close();
+  }
+}
+
+/** The largest float16: a value above it would become infinite. */
+const LARGEST_HALF = 65504;
+
+/** Maps in a `DigestCache`, as little-endian float16: they are large, and are values that a relu has bounded below. */
+export class MapCache {
+  readonly #cache: DigestCache;
+
+  constructor(path: string, mapSize: number) {
+    this.#cache = DigestCache.open(path, mapSize * Uint16Array.BYTES_PER_ELEMENT);
+  }
+
+  has(digest: string): boolean {
+    return this.#cache.has(digest);
+  }
+
+  get(digest: string): Float32Array | undefined {
+    const payload = this.#cache.get(digest);
+    if (payload === undefined) return undefined;
+    const halves = new Uint16Array(new Uint8Array(payload).buffer);
+    const table = halfTable();
+    return Float32Array.from(halves, (half) => table[half] ?? 0);
+  }
+
+  put(digest: string, map: Float32Array): boolean {
+    const halves = Uint16Array.from(map, (value) => floatToHalf(Math.min(LARGEST_HALF, value)));
+    return this.#cache.put(digest, new Uint8Array(halves.buffer));
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { codeDigest } from '../../common/code-digest.ts';
+import { elementCount } from '../../common/tensor.ts';
 import { type Augmentation, augment, reduceForAugmentation } from '../../image/augment.ts';
 import { type CorruptionKind, corrupt } from '../../image/corruptions/corrupt.ts';
 import { type DecodedImage, decodeImage } from '../../image/decode.ts';
@@ -10,11 +11,12 @@ import { preprocessDecoded } from '../../image/preprocess.ts';
 import type { RgbImage } from '../../image/resample.ts';
 import type { ImageFacts } from '../dataset/inspected-image.ts';
 import { useCacheFiles } from './cache-folder.ts';
-import { FactsCache, FeatureCache } from './feature-cache.ts';
+import { FactsCache, FeatureCache, MapCache } from './feature-cache.ts';
 import type { FeatureNetwork } from './feature-network.ts';
+import { type StageMapFiles, StageMaps } from './stage-maps.ts';
 
 export interface FeatureExtractionOptions {
-  readonly network: Pick<FeatureNetwork, 'key' | 'preprocessing' | 'layers' | 'compute'>;
+  readonly network: Pick<FeatureNetwork, 'key' | 'preprocessing' | 'layers' | 'compute' | 'entry'>;
   readonly augmentation: Augmentation;
   readonly seed: number;
   /** Where features are kept between jobs. */
@@ -35,6 +37,13 @@ interface HeldImage {
   readonly image: RgbImage;
   /** Whether it is reduced already; if not, that is done when the copies are made. */
   readonly reduced: boolean;
+}
+
+/** Caches of the maps of images and of each of their copies. */
+interface MapCaches {
+  readonly paths: StageMapFiles;
+  readonly originals: MapCache;
+  readonly copies: readonly MapCache[];
 }
 
 interface Inspection {
@@ -66,6 +75,8 @@ export class FeatureExtraction {
   readonly #originals: FeatureCache;
   readonly #copies: readonly FeatureCache[];
   readonly #corrupted: FeatureCache;
+  /** Maps that enter the last stage, in the order of the caches above; absent when that stage is not trained. */
+  readonly #maps: MapCaches | undefined;
   /** By the SHA-256 of the image's file, as the two below. */
   readonly #inspections = new Map<string, Promise<Inspection>>();
   readonly #copyFeatures = new Map<string, Promise<Float32Array[]>>();
@@ -87,11 +98,22 @@ export class FeatureExtraction {
       join(folder, `copies-${digestOf({ ...variations, seed, copy })}.bin`),
     );
     const corruptedPath = join(folder, 'corrupted.bin');
-    this.#release = useCacheFiles(cacheDir, [factsPath, originalsPath, corruptedPath, ...copiesPaths]);
+    const mapPaths = network.entry && {
+      originals: originalsPath.replace(/originals\.bin$/, 'maps-originals.bin'),
+      copies: copiesPaths.map((path) => path.replace(/copies-(\w+)\.bin$/, 'maps-$1.bin')),
+      mapSize: elementCount(network.entry.shape),
+    };
+    const allMaps = mapPaths === undefined ? [] : [mapPaths.originals, ...mapPaths.copies];
+    this.#release = useCacheFiles(cacheDir, [factsPath, originalsPath, corruptedPath, ...copiesPaths, ...allMaps]);
     this.#facts = new FactsCache(factsPath);
     this.#originals = new FeatureCache(originalsPath, featureSize);
     this.#copies = copiesPaths.map((path) => new FeatureCache(path, featureSize));
     this.#corrupted = new FeatureCache(corruptedPath, featureSize);
+    this.#maps = mapPaths && {
+      paths: mapPaths,
+      originals: new MapCache(mapPaths.originals, mapPaths.mapSize),
+      copies: mapPaths.copies.map((path) => new MapCache(path, mapPaths.mapSize)),
+    };
   }
 
   /**
@@ -115,6 +137,11 @@ export class FeatureExtraction {
     return this.#copies.length;
   }
 
+  /** Number of values of a map that enters the last stage; undefined when the network gives none. */
+  get mapSize(): number | undefined {
+    return this.#maps?.paths.mapSize;
+  }
+
   /** Feature vectors of this job that are in the cache: a job that starts again need not compute them. */
   get kept(): number {
     return this.#kept;
@@ -135,7 +162,8 @@ export class FeatureExtraction {
     const { network, maxPixels } = this.#options;
     const known = this.#facts.get(digest);
     const cached = this.#originals.get(digest);
-    if (known !== undefined && cached !== undefined && known.width * known.height <= maxPixels) {
+    const hasMap = this.#maps === undefined || this.#maps.originals.has(digest);
+    if (known !== undefined && cached !== undefined && hasMap && known.width * known.height <= maxPixels) {
       this.#kept += 1;
       return { facts: known, features: cached };
     }
@@ -143,7 +171,7 @@ export class FeatureExtraction {
     const withoutEnd = image.warnings.some(({ code }) => code === 'jpeg_without_end');
     const facts = { width: image.width, height: image.height, ...fingerprint(image), withoutEnd };
     const pixels = await preprocessDecoded(image, network.preprocessing);
-    const computed = network.compute(pixels);
+    const computed = this.#compute(pixels, digest, this.#maps?.originals);
     this.#hold(digest, image);
     const features = await computed;
     this.#kept += Number(this.#originals.put(digest, features) && this.#facts.put(digest, facts));
@@ -168,7 +196,9 @@ export class FeatureExtraction {
   }
 
   async #computeCopies(digest: string, read: () => Promise<Buffer>): Promise<Float32Array[]> {
-    const cached = this.#copies.map((cache) => cache.get(digest));
+    const cached = this.#copies.map((cache, copy) =>
+      this.#maps === undefined || this.#maps.copies[copy]?.has(digest) ? cache.get(digest) : undefined,
+    );
     this.#kept += cached.filter((features) => features !== undefined).length;
     const held = this.#held.get(digest);
     this.#dropHeld(digest);
@@ -181,7 +211,8 @@ export class FeatureExtraction {
       this.#copies.map(async (cache, copy) => {
         const known = cached[copy];
         if (known !== undefined) return known;
-        const features = await network.compute(augment(image, preprocessing, augmentation, { seed, digest, copy }));
+        const pixels = augment(image, preprocessing, augmentation, { seed, digest, copy });
+        const features = await this.#compute(pixels, digest, this.#maps?.copies[copy]);
         this.#kept += Number(cache.put(digest, features));
         return features;
       }),
@@ -221,7 +252,26 @@ export class FeatureExtraction {
     );
   }
 
+  /**
+   * The maps that enter the last stage, of the images that were inspected and of the copies that were made. They stay
+   * readable when this extraction is closed. @throws Error when the network was not opened for that stage
+   */
+  openMaps(): StageMaps {
+    if (this.#maps === undefined) throw new Error('the network gives no maps');
+    return new StageMaps(this.#options.cacheDir, this.#maps.paths);
+  }
+
+  /** Features of pixels; the map is put into a cache, where it is asked for. */
+  async #compute(pixels: Uint8Array, digest: string, maps: MapCache | undefined): Promise<Float32Array> {
+    const { network } = this.#options;
+    if (network.entry === undefined || maps === undefined) return network.compute(pixels);
+    const { features, map } = await network.entry.compute(pixels);
+    maps.put(digest, map);
+    return features;
+  }
+
   close(): void {
+    for (const cache of [this.#maps?.originals, ...(this.#maps?.copies ?? [])]) cache?.close();
     for (const cache of [this.#facts, this.#originals, this.#corrupted, ...this.#copies]) cache.close();
     this.#release();
   }

@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { type OfferedLayer, writeLayeredNetwork } from '../../convert/transfer/layered-network.ts';
+import { AppError } from '../../common/errors.ts';
+import { ConversionError } from '../../convert/conversion-error.ts';
+import { writeNetworkToLastStage } from '../../convert/transfer/last-stage.ts';
+import {
+  type FineTuneBackbone,
+  type OfferedLayer,
+  writeLayeredNetwork,
+} from '../../convert/transfer/layered-network.ts';
 import type { Preprocessing } from '../../image/crop.ts';
 import type { ManifestFile } from '../../registry/manifest.ts';
 import { type LocalModel, MAX_SESSIONS, openLocalModel } from './local-model.ts';
@@ -30,7 +37,50 @@ export interface FeatureNetwork {
   readonly loaded: Promise<string>;
   /** Pixels of one image to its feature vector; concurrent calls share batches. */
   compute(pixels: Uint8Array): Promise<Float32Array>;
+  /** The map that enters the last stage; present when the network was opened for training that stage. */
+  readonly entry?: {
+    /** Height, width and channels. */
+    readonly shape: readonly [number, number, number];
+    /** Like `compute`, with the map. */
+    compute(pixels: Uint8Array): Promise<{ readonly features: Float32Array; readonly map: Float32Array }>;
+  };
   close(): Promise<void>;
+}
+
+/**
+ * Opens a backbone for a training: with its earlier maps unless the head reads the last layer only, and with the map that
+ * enters the last stage where that is trained too.
+ * @param workDir an existing folder, to which the network is written
+ * @throws AppError `invalid_request` that says why the last stage cannot be trained
+ */
+export async function openTrainingNetwork(
+  { depth, layers }: { readonly depth: 'head' | 'last_stage'; readonly layers?: 'last' | 'all' | undefined },
+  backbone: TrainingModel,
+  workDir: string,
+): Promise<FeatureNetwork> {
+  if (depth === 'head')
+    return layers === 'last' ? openFeatureNetwork(backbone) : await openLayeredNetwork(backbone, workDir);
+  try {
+    return await openNetworkToLastStage(backbone, workDir);
+  } catch (thrown) {
+    if (!(thrown instanceof ConversionError)) throw thrown;
+    throw new AppError(
+      'invalid_request',
+      `depth: the last stage of ${backbone.name} cannot be trained: ${thrown.message}; use depth=head or another backbone`,
+      { context: { field: 'depth' } },
+    );
+  }
+}
+
+/** Opens a model whose answers are learnt: its features are its logits. */
+export function openTeacher(teacher: TrainingModel): FeatureNetwork {
+  const { key, preprocessing, labels } = teacher;
+  const model = openLocalModel(teacher, preprocessing, MAX_SESSIONS);
+  const layers = [{ name: 'logits', size: labels.length }];
+  return {
+    ...featureNetwork(model, { key: `${key}-logits`, preprocessing, layers }),
+    compute: (pixels) => model.compute(pixels, 'logits'),
+  };
 }
 
 /** Opens a backbone as it is served: with its own features only. */
@@ -46,25 +96,52 @@ export function openFeatureNetwork(backbone: TrainingModel): FeatureNetwork {
  * @param workDir an existing folder, to which the network is written
  */
 export async function openLayeredNetwork(backbone: TrainingModel, workDir: string): Promise<FeatureNetwork> {
-  const { manifest, preprocessing, weightsPath } = backbone;
+  const { manifest, preprocessing } = backbone;
   if (manifest.weights.format === 'onnx') return openFeatureNetwork(backbone);
   const path = join(workDir, 'layered-network.onnx');
-  const layers = await writeLayeredNetwork(
-    {
-      weightsPath,
-      architecture: manifest.architecture,
-      inputSize: preprocessing.inputSize,
-      mean: manifest.mean,
-      std: manifest.std,
-    },
-    path,
-  );
+  const layers = await writeLayeredNetwork(fineTuneBackbone(backbone), path);
   const key = `${backbone.key}-layers`;
   return featureNetwork(openLocalModel({ onnxPath: path }, preprocessing, MAX_SESSIONS), {
     key,
     preprocessing,
     layers,
   });
+}
+
+/**
+ * Opens a backbone like `openLayeredNetwork`, with the map that enters its last stage.
+ * @throws ConversionError that says why the last stage cannot be trained
+ */
+async function openNetworkToLastStage(backbone: TrainingModel, workDir: string): Promise<FeatureNetwork> {
+  const { preprocessing, key } = backbone;
+  const path = join(workDir, 'network-to-last-stage.onnx');
+  const { layers, entry } = await writeNetworkToLastStage(fineTuneBackbone(backbone), path);
+  const model = openLocalModel({ onnxPath: path }, preprocessing, MAX_SESSIONS);
+  return {
+    ...featureNetwork(model, { key: `${key}-layers`, preprocessing, layers }),
+    entry: {
+      shape: entry,
+      compute: async (pixels) => {
+        const [features, map] = await model.computeAll(pixels, ['features', 'activations']);
+        if (features === undefined || map === undefined) throw new Error('an output is missing');
+        return { features, map };
+      },
+    },
+  };
+}
+
+/** A backbone as the converter takes it. @throws ConversionError when it is an ONNX model made elsewhere */
+export function fineTuneBackbone({ manifest, preprocessing, weightsPath }: TrainingModel): FineTuneBackbone {
+  if (manifest.weights.format === 'onnx') {
+    throw new ConversionError('it was imported from ONNX, so its layers are not known');
+  }
+  return {
+    weightsPath,
+    architecture: manifest.architecture,
+    inputSize: preprocessing.inputSize,
+    mean: manifest.mean,
+    std: manifest.std,
+  };
 }
 
 function featureNetwork(

@@ -21,6 +21,8 @@ export interface LocalModel {
   readonly loaded: Promise<string>;
   /** Computes an output of one image, once the model is loaded. Concurrent calls share batches. */
   compute(pixels: Uint8Array, output: OutputName): Promise<Float32Array>;
+  /** Computes several outputs of one image in one run, in the order of their names. */
+  computeAll(pixels: Uint8Array, outputs: readonly OutputName[]): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
 
@@ -47,14 +49,22 @@ export function openLocalModel(
     maxBatchSize: most,
     queueLimit: Number.POSITIVE_INFINITY,
   });
-  return {
-    loaded: pool.loaded,
-    compute: async (pixels, output) => {
-      const { outputs } = await batcher.submit(pixels, { priority: 'training', outputs: [output] });
-      const row = outputs[output];
-      if (row === undefined) throw new Error(`the model has no output ${output}`);
+  const computeAll: LocalModel['computeAll'] = async (pixels, names) => {
+    const { outputs } = await batcher.submit(pixels, { priority: 'training', outputs: names });
+    return names.map((name) => {
+      const row = outputs[name];
+      if (row === undefined) throw new Error(`the model has no output ${name}`);
       // Copied: the row is a view of its batch, which would stay in memory.
       return row.slice();
+    });
+  };
+  return {
+    loaded: pool.loaded,
+    computeAll,
+    compute: async (pixels, output) => {
+      const [row] = await computeAll(pixels, [output]);
+      if (row === undefined) throw new Error(`the model has no output ${output}`);
+      return row;
     },
     close: async () => {
       await batcher.close();

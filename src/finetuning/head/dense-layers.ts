@@ -81,6 +81,14 @@ export function forward(
   return { rows, logits: current, traces };
 }
 
+/** Gradients of a backward pass. */
+export interface Backward {
+  /** One for each layer. */
+  readonly layers: readonly LayerGradient[];
+  /** Gradient by the outputs of the first layer, `[rows, outputs]`. */
+  readonly delta: Float32Array;
+}
+
 /**
  * Computes the gradient of each layer from the gradient of the logits. Call it inside the same `tf.tidy` as `forward`.
  * On the wasm backend `matMul` with a transposed operand is ten times slower than without. So only the small operand,
@@ -91,7 +99,7 @@ export function backward(
   layers: readonly DenseLayer[],
   pass: Forward,
   logitsGradient: Float32Array,
-): LayerGradient[] {
+): Backward {
   const gradients: LayerGradient[] = [];
   let delta = logitsGradient;
   for (let index = layers.length - 1; index >= 0; index--) {
@@ -109,7 +117,13 @@ export function backward(
       throughRelu(delta, trace);
     }
   }
-  return gradients;
+  return { layers: gradients, delta };
+}
+
+/** The gradient by the input of the first layer, from that by its outputs. Call it inside `tf.tidy`. */
+export function inputGradient(tf: TensorFlow, first: DenseLayer, delta: Float32Array): Float32Array {
+  const { inputs, outputs, weight } = first;
+  return product(tf, tf.tensor2d(delta, [delta.length / outputs, outputs]), tf.tensor2d(weight, [outputs, inputs]));
 }
 
 /** Computes logits `[n, classes]` of features `[n, inputs]`, without dropout, in chunks that bound the memory. */

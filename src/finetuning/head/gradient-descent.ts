@@ -64,7 +64,7 @@ export function startGradientDescent(
         const layers = folded();
         const pass = forward(tf, layers, features, labels.length, dropout);
         const { loss, gradient } = crossEntropy(pass.logits, classes, labels, weights, labelSmoothing);
-        for (const [index, foldedGradient] of backward(tf, layers, pass, gradient).entries()) {
+        for (const [index, foldedGradient] of backward(tf, layers, pass, gradient).layers.entries()) {
           const layer = parameters[index];
           const optimizer = optimizers[index];
           if (!layer || !optimizer) throw new Error('there must be one gradient for each layer');

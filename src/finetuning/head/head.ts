@@ -3,7 +3,7 @@ import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import { joinImages, type Samples, samplesOf, type TrainingImages } from '../features/feature-set.ts';
 import { fitTemperature, type LabelledLogits, scaledSoftmax } from './calibration.ts';
 import { crossValidate, stratifiedFolds } from './cross-validation.ts';
-import { computeLogits } from './dense-layers.ts';
+import { computeLogits, type DenseLayer } from './dense-layers.ts';
 import type { Hyperparameters } from './hyperparameters.ts';
 import { chooseThreshold, type UnknownThreshold } from './threshold.ts';
 import { type Epoch, type TrainedLayers, trainLayers } from './training-loop.ts';
@@ -35,6 +35,12 @@ export interface Head extends TrainedLayers {
   readonly tunedOn: TunedOn;
 }
 
+/** A head that was trained by gradient descent. */
+export interface StoppedHead extends Head {
+  /** The layers after early stopping, which no validation image has changed. */
+  readonly stopped: readonly DenseLayer[];
+}
+
 /**
  * Epochs on all images, as a share of the epochs before. Measured over 22 splits of three data sets, continuing from
  * the trained layers for this long is as good as training new layers for all epochs.
@@ -61,7 +67,7 @@ export async function trainHead(
   tf: TensorFlow,
   { images, validation, classes, onEpoch, onTrained, signal }: TrainHeadInput,
   hyperparameters: Hyperparameters,
-): Promise<Head> {
+): Promise<StoppedHead> {
   const common = { classes, ...(signal && { signal }) };
   const first = await trainLayers(
     tf,
@@ -83,6 +89,7 @@ export async function trainHead(
   const temperature = fitTemperature(unseen);
   return {
     ...first,
+    stopped: first.layers,
     layers,
     retrained,
     temperature,

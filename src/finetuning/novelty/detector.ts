@@ -34,6 +34,13 @@ export function fitDetector(tf: TensorFlow, samples: Samples, others: Float32Arr
   return { ...detector, threshold: Math.max(threshold, Number.EPSILON) };
 }
 
+/** Fits a detector on `samples`, whose threshold accepts 95 % of the images with the features `held`, at least one. */
+export function fitDetectorOn(tf: TensorFlow, samples: Samples, held: Float32Array, seed: number): FittedDetector {
+  const detector = fitMahalanobis(tf, samples, seed);
+  const threshold = acceptingThreshold(mahalanobisDistances(tf, detector, held));
+  return { ...detector, threshold: Math.max(threshold, Number.EPSILON) };
+}
+
 /** The novelty of images, as the network computes it: above 1 for those that show none of the classes. */
 export function noveltyScores(tf: TensorFlow, detector: FittedDetector, features: Float32Array): Float32Array {
   return mahalanobisDistances(tf, detector, features).map((distance) => distance / detector.threshold);

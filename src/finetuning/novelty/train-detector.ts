@@ -3,7 +3,7 @@ import { type DatasetFeatures, lastLayers } from '../features/dataset-features.t
 
 import { computeLogits, type DenseLayer } from '../head/dense-layers.ts';
 import type { Hyperparameters } from '../head/hyperparameters.ts';
-import { type FittedDetector, fitDetector, noveltyScores } from './detector.ts';
+import { type FittedDetector, fitDetector, fitDetectorOn, noveltyScores } from './detector.ts';
 import { type LeaveClassOut, leaveClassesOut } from './leave-class-out.ts';
 import { joinRows } from './rows.ts';
 import { type MethodScores, type MethodSeparations, methodScores, NOVELTY_METHODS } from './scores.ts';
@@ -94,4 +94,31 @@ export async function trainDetector(
     });
     return { images, refused, methods: Object.fromEntries(methods) };
   }
+}
+
+/**
+ * Fits a detector on the features of a network whose last stage was trained on the training images. Their features are
+ * closer together than those of new images, so that the validation images alone choose the threshold. It is tested on
+ * the test images only: the stage was trained on every class, so none can be left out, and the features of images
+ * labelled `_unknown` are not computed with it.
+ */
+export function trainStageDetector(tf: TensorFlow, features: DatasetFeatures, seed: number): TrainedDetector {
+  const { train, validation, test } = lastLayers(features, 1);
+  const detector = fitDetectorOn(
+    tf,
+    { features: train.set.originals, labels: train.labels },
+    validation.features,
+    seed,
+  );
+  const accepted = noveltyScores(tf, detector, test.features).filter((novelty) => novelty <= 1).length;
+  const tested = test.labels.length;
+  return {
+    detector,
+    tunedOn: 0,
+    test: {
+      accepted: tested === 0 ? undefined : accepted / tested,
+      leaveClassOut: undefined,
+      negatives: undefined,
+    },
+  };
 }

@@ -232,9 +232,51 @@ export const trainingReportSchema = z.object({
         forecasts: z.array(z.object({ images: count, images_per_class: z.number(), accuracy: share, interval })),
       })
       .optional(),
+    /** How the last stage of the backbone was trained; absent when the head alone was. */
+    last_stage: z
+      .object({
+        /** Whether the trained stage is published; if not, it was no better on the validation images than the head. */
+        published: z.boolean(),
+        /** 0 when no epoch was better. */
+        best_epoch: count,
+        parameters: count,
+        validation_images: count,
+        seconds_per_epoch: z.number().nonnegative(),
+        /** Begins with epoch 0, the head alone. */
+        history: z.array(epochSchema),
+      })
+      .optional(),
     search: z.object({ folds: count, trials: z.array(trialSchema) }).optional(),
     automatic_search: automaticSearchSchema.optional(),
   }),
+  /** Distilled models only: how well the student learnt its teacher's answers. */
+  distillation: z
+    .object({
+      temperature: z.number().positive(),
+      pictures: z.object({ train: count, validation: count, test: count, unreadable: count }),
+      /** Pictures that could not be read, the first ones. */
+      unreadable: z.array(z.object({ file: z.string(), reason: z.string() })),
+      /** Share of the test pictures on which student and teacher name the same class. */
+      agreement: share,
+      agreement_interval: interval,
+      /** Share on which the teacher's class is among the student's five most probable ones. */
+      top5_agreement: share,
+      /** Share on which the teacher names the class that it names most often: what a constant answer would reach. */
+      most_common: share,
+      /** Mean divergence of the probabilities on the test pictures, in nats, at temperature 1. */
+      divergence: z.number(),
+      models: z.array(
+        z.object({
+          role: z.enum(['teacher', 'student']),
+          model: z.string(),
+          parameters: count,
+          weights_bytes: count,
+          /** Of ONNX Runtime on one thread, in batches. */
+          ms_per_image: z.number().positive(),
+        }),
+      ),
+    })
+    .optional(),
   /** What the results mean, the most important finding first. */
   verdict: z.array(z.object({ level: z.enum(['good', 'caution', 'bad']), text: z.string() })),
   /** What to do to improve the model. */

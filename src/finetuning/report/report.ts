@@ -7,6 +7,7 @@ import type { Hyperparameters } from '../head/hyperparameters.ts';
 import type { LearningCurve } from '../head/learning-curve.ts';
 import type { TestResult } from '../head/test-result.ts';
 import type { Epoch } from '../head/training-loop.ts';
+import type { LastStageResult } from '../last-stage/deepen.ts';
 import type { TrainedDetector } from '../novelty/train-detector.ts';
 import type { AutomaticSearch } from '../search/automatic-search.ts';
 import { nextSteps } from './next-steps.ts';
@@ -34,6 +35,8 @@ export interface ReportInput {
     readonly retrained: boolean;
     /** Layers of the backbone that the head reads: their names in the network and numbers of values. */
     readonly layers: readonly { readonly name: string; readonly size: number }[];
+    /** Undefined when the head alone was trained. */
+    readonly lastStage?: LastStageResult | undefined;
     readonly search?: Pick<SearchResult, 'folds' | 'trials'> | undefined;
     readonly automaticSearch?: AutomaticSearch | undefined;
   };
@@ -78,6 +81,7 @@ export function buildTrainingReport(input: ReportInput): TrainingReport {
       retrained: training.retrained,
       history: training.history.map(epochOf),
       ...(training.learningCurve && { learning_curve: learningCurveOf(training.learningCurve, input.classes.length) }),
+      ...(training.lastStage && { last_stage: lastStageOf(training.lastStage) }),
       ...(training.search && { search: searchOf(training.search) }),
       ...(training.automaticSearch && { automatic_search: automaticSearchOf(training.automaticSearch) }),
     },
@@ -116,7 +120,21 @@ export function summarizeReport({ test, novelty }: TrainingReport) {
   };
 }
 
-function epochOf({ epoch, loss, accuracy, valLoss, valAccuracy, learningRate }: Epoch) {
+/** How a last stage was trained, in the words of the report. */
+export function lastStageOf(result: LastStageResult): NonNullable<TrainingReport['training']['last_stage']> {
+  const { history, bestEpoch, parameters, validationImages, secondsPerEpoch } = result;
+  return {
+    published: bestEpoch > 0,
+    best_epoch: bestEpoch,
+    parameters,
+    validation_images: validationImages,
+    seconds_per_epoch: Math.round(secondsPerEpoch * 10) / 10,
+    history: history.map(epochOf),
+  };
+}
+
+/** An epoch in the words of the report. */
+export function epochOf({ epoch, loss, accuracy, valLoss, valAccuracy, learningRate }: Epoch) {
   return {
     epoch,
     loss,
@@ -127,7 +145,8 @@ function epochOf({ epoch, loss, accuracy, valLoss, valAccuracy, learningRate }: 
   };
 }
 
-function settingsOf({
+/** Settings of the training in the words of the report. */
+export function settingsOf({
   hyperparameters,
   solved,
 }: Pick<ReportInput['training'], 'hyperparameters' | 'solved'>): TrainingReport['training']['settings'] {

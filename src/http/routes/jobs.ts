@@ -21,6 +21,8 @@ const PHASE_SPANS: Readonly<Record<Phase, readonly [from: number, to: number]>> 
   augmenting: [0.41, 0.85],
   searching: [0.85, 0.9],
   training: [0.9, 0.95],
+  // Only some jobs have it; it would take most of their time.
+  training_last_stage: [0.95, 0.95],
   evaluating: [0.95, 0.98],
   exporting: [0.98, 1],
   // Of a quantization:

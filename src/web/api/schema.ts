@@ -474,7 +474,7 @@ export type JobProgressEvent = {
 
 /** Report on a data set. Lists of examples are truncated, counts are complete. */
 export type PreflightReport = {
-  readonly layout: "folders" | "split_folders" | "table" | "file_names";
+  readonly layout: "folders" | "split_folders" | "table" | "file_names" | "unlabelled";
   /** What would be trained, in one sentence. */
   readonly will_train: string;
   readonly classes: readonly ({
@@ -713,6 +713,19 @@ export type TrainingReport = {
         /** 90 % interval of the accuracy. */
         readonly interval: readonly number[];
       }[];
+    } | undefined;
+    /** How the last stage of the backbone was trained; absent when the head alone was. */
+    readonly last_stage?: {
+      /** Whether the trained stage is published. If not, the head alone was as good on the validation images. */
+      readonly published: boolean;
+      /** Epoch of the weights that were kept; 0 is the head alone. */
+      readonly best_epoch: number;
+      /** Parameters of the stage that were trained. */
+      readonly parameters: number;
+      readonly validation_images: number;
+      readonly seconds_per_epoch: number;
+      /** As that of the head; epoch 0 is the head alone. */
+      readonly history: readonly Readonly<Record<string, unknown>>[];
     } | undefined;
   };
   readonly verdict: Verdict;
@@ -1073,6 +1086,7 @@ export interface Operations {
       readonly backbone?: ModelReference | undefined;
       readonly promote?: "always" | "if_better" | "never" | undefined;
       readonly layers?: "last" | "all" | undefined;
+      readonly depth?: "head" | "last_stage" | undefined;
       readonly search?: "none" | "quick" | "thorough" | undefined;
       readonly budget_minutes?: number | undefined;
       readonly prefer?: "accuracy" | "balanced" | "speed" | undefined;

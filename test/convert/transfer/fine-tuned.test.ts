@@ -152,7 +152,7 @@ async function fineTuned(
   metadata?: Record<string, string>,
 ): Promise<{ model: FineTuneBackbone; answers: Answers }> {
   const weightsPath = join(folder, `${name}.safetensors`);
-  const architecture = await writeFineTuned(backbone, head, weightsPath, metadata);
+  const architecture = await writeFineTuned(backbone, head, weightsPath, metadata && { metadata });
   const model = { ...preprocessing, architecture, weightsPath };
   return { model, answers: await answersOf(model, name) };
 }

@@ -54,6 +54,55 @@ async function photo(width = 40): Promise<{ content: Buffer; digest: string }> {
 
 const neverRead = () => Promise.reject(new Error('the file was read again'));
 
+describe('maps that enter the last stage', () => {
+  const entry = {
+    shape: [2, 2, 1] as const,
+    compute: async (pixels: Uint8Array) => ({
+      features: await compute(pixels),
+      map: Float32Array.from(pixels.subarray(0, 4), (value) => value + 0.25),
+    }),
+  };
+  const network = { key: 'backbone', preprocessing, layers: [{ name: 'features', size: 3 }], compute, entry };
+
+  test('are computed in the same run as the features, and kept for the next job', async () => {
+    const { content, digest } = await photo();
+    for (const already of [0, 3]) {
+      const features = await extraction({ network });
+      expect(runs).toBe(already);
+      await features.inspect(content, digest);
+      await features.copies(digest, neverRead);
+      expect(runs).toBe(3);
+      const maps = features.openMaps();
+      features.close();
+      const { pixels } = await preprocessImage(content, preprocessing, 1_000_000);
+      expect([...maps.read(digest)]).toEqual([...pixels.subarray(0, 4)].map((value) => value + 0.25));
+      expect(maps.read(digest, 1)).not.toEqual(maps.read(digest, 0));
+      maps.close();
+    }
+  });
+
+  test('are computed where a job without them has left features only', async () => {
+    const { content, digest } = await photo();
+    const before = await extraction();
+    await before.inspect(content, digest);
+    before.close();
+    const features = await extraction({ network });
+    await features.inspect(content, digest);
+    const maps = features.openMaps();
+    features.close();
+    expect(maps.read(digest)).toHaveLength(4);
+    maps.close();
+  });
+
+  test('that are not on the disk are missed before a wrong model is trained', async () => {
+    const features = await extraction({ network });
+    const maps = features.openMaps();
+    features.close();
+    expect(() => maps.read('00'.repeat(32))).toThrow(/disk full/);
+    maps.close();
+  });
+});
+
 describe('features of images', () => {
   test('are computed from the same pixels as in serving', async () => {
     const { content, digest } = await photo();

@@ -85,7 +85,7 @@ export function describeTrainingLoop(backend: TensorFlowBackend): void {
       const gradients = tf.tidy(() => {
         const result = pass();
         const { gradient } = crossEntropy(result.logits, 2, labels, weights, 0.1);
-        return backward(tf, layers, result, gradient).map(({ weight, bias }) => ({ weight, bias }));
+        return backward(tf, layers, result, gradient).layers.map(({ weight, bias }) => ({ weight, bias }));
       });
       for (const [index, layer] of layers.entries()) {
         for (const kind of ['weight', 'bias'] as const) {

@@ -12,11 +12,13 @@ const METHOD_NAMES: Readonly<Record<Methods[number]['method'], string>> = {
 };
 
 /** How well the model tells images that show none of its classes. */
-export function noveltySection({ novelty }: TrainingReport): Markup | undefined {
+export function noveltySection({ novelty, training }: TrainingReport): Markup | undefined {
   if (novelty === undefined) return undefined;
   const { target, tuned_on: tunedOn, accepted, left_out_classes: left, unknown_images: others } = novelty;
-  const chosen =
-    tunedOn > 0
+  const deep = training.last_stage?.published === true;
+  const chosen = deep
+    ? `The threshold was chosen to accept ${percent(target)} of the validation images, on which the last stage was not trained. How well it refuses other things was not measured: the stage was trained on every class, so that none can be left out, and images of the class _unknown are not used at this depth.`
+    : tunedOn > 0
       ? `The threshold was chosen with ${tunedOn} images of other things (the class _unknown).`
       : `The threshold was chosen to accept ${percent(target)} of the images of the classes.`;
   return html`<section><h2>Images of other things</h2>

@@ -2,6 +2,7 @@ import { percent } from '../percent.ts';
 import type { TestReport, TrainingReport } from '../report-schema.ts';
 import { calibrationSection } from './calibration.ts';
 import { datasetSection } from './dataset.ts';
+import { distillationHeadline, distillationSection } from './distillation.ts';
 import { hierarchySection } from './hierarchy.ts';
 import { html, Markup } from './markup.ts';
 import { mistakesSections, type Thumbnails } from './mistakes.ts';
@@ -18,7 +19,7 @@ import { trainingSection } from './training.ts';
  * @param thumbnails small pictures of the images that the report names; without them it shows only their names
  */
 export function renderReport(report: TrainingReport, thumbnails: Thumbnails = new Map()): string {
-  const { model, test } = report;
+  const { model, test, distillation } = report;
   const title = `${model.name}, version ${model.version}`;
   const page = html`<!doctype html>
 <html lang="en">
@@ -33,7 +34,7 @@ export function renderReport(report: TrainingReport, thumbnails: Thumbnails = ne
 <main>
 <header>
 <p class="eyebrow">${title}, trained on ${report.backbone.name} on ${report.created_at.slice(0, 10)}</p>
-<h1>${headline(test)}</h1>
+<h1>${distillation ? distillationHeadline(distillation) : headline(test)}</h1>
 </header>
 ${test ? facts(test) : undefined}
 <div class="columns">
@@ -41,9 +42,10 @@ ${test ? facts(test) : undefined}
 <section><h3>What to do next</h3>${steps(report.next_steps)}</section>
 </div>
 ${test ? [comparison(test, title), mistakesSections(test, thumbnails), hierarchySection(test), calibrationSection(test), robustnessSection(test, thumbnails)] : undefined}
+${distillation ? distillationSection(distillation) : undefined}
 ${noveltySection(report)}
 ${trainingSection(report.training)}
-${datasetSection(report.dataset.preflight)}
+${distillation ? undefined : datasetSection(report.dataset.preflight)}
 ${provenanceSection(report)}
 </main>
 </body>

@@ -14,6 +14,7 @@ export function trainingSection({
   search,
   settings,
   layers,
+  last_stage,
   learning_curve,
   automatic_search,
 }: Training): Markup {
@@ -30,6 +31,7 @@ ${words}
 ${history.length === 0 ? undefined : curves(history, best_epoch)}
 ${learning_curve ? learningCurve(learning_curve) : undefined}
 ${layers && layers.length > 1 ? layersRead(layers) : undefined}
+${last_stage ? lastStage(last_stage) : undefined}
 ${search ? searchTable(search) : undefined}
 ${automatic_search ? automaticSearchTable(automatic_search) : undefined}
 </section>`;
@@ -96,6 +98,19 @@ function layersRead(layers: NonNullable<Training['layers']>): Markup {
   const [last, ...earlier] = layers.map(({ name, size }) => `${name} (${size} values)`).reverse();
   return html`<h3>Input of the head</h3>
 <p>The head reads the features of the backbone, ${last}, and the channel means of earlier layers: ${earlier.join(', ')}.</p>`;
+}
+
+function lastStage({ published, best_epoch, history, ...facts }: NonNullable<Training['last_stage']>): Markup {
+  const [alone] = history;
+  const best = history.find(({ epoch }) => epoch === best_epoch);
+  const figures = (epoch: typeof best) =>
+    `${percent(epoch?.val_accuracy ?? 0)} accuracy, loss ${(epoch?.val_loss ?? 0).toFixed(3)}`;
+  const outcome = published
+    ? `The weights after epoch ${best_epoch} are published: ${figures(best)} on the validation images, where the head alone had ${figures(alone)}.`
+    : `No epoch was better on the validation images than the head alone (${figures(alone)}), so the head alone is published.`;
+  return html`<h3>Last stage of the backbone</h3>
+<p>${facts.parameters} parameters were trained together with the head, at a tenth of its learning rate, for ${history.length - 1} epochs of ${facts.seconds_per_epoch} s. Epoch 0 is the head alone. ${outcome} Corrupted images are not tested at this depth.</p>
+${curves(history, best_epoch)}`;
 }
 
 function searchTable({ folds, trials }: NonNullable<Training['search']>): Markup {

@@ -18,9 +18,13 @@ const PHASES = [
   ['augmenting', 'Augmenting'],
   ['searching', 'Searching for better settings'],
   ['training', 'Training the head'],
+  ['training_last_stage', 'Training the last stage'],
   ['evaluating', 'Evaluating'],
   ['exporting', 'Saving the model'],
 ] as const;
+
+/** Phases that only some jobs have. */
+const OPTIONAL: ReadonlySet<string> = new Set(['searching', 'training_last_stage']);
 
 /** The progress of a job, then its result. */
 export function jobScreen({ client, route }: ScreenContext): Screen {
@@ -191,7 +195,7 @@ function describe({ phase, done, total, seconds_left, rung, rungs, best_accuracy
 
 function phaseList(current: string): HTMLElement[] {
   const at = PHASES.findIndex(([phase]) => phase === current);
-  return PHASES.filter(([phase]) => phase !== 'searching' || current === 'searching').map(([phase, name]) => {
+  return PHASES.filter(([phase]) => !OPTIONAL.has(phase) || phase === current).map(([phase, name]) => {
     const index = PHASES.findIndex(([each]) => each === phase);
     const kind = index < at ? 'done' : index === at ? 'now' : '';
     return h('li', { class: kind, 'aria-current': index === at && 'step' }, index < at && icon('check'), name);

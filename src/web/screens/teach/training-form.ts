@@ -32,6 +32,11 @@ const PREFERENCES = [
   ['speed', 'The fastest model'],
 ] as const;
 
+const DEPTHS = [
+  ['head', 'The head: fast'],
+  ['last_stage', 'The last stage of the backbone too: slow'],
+] as const;
+
 export function trainingForm(
   models: readonly ModelSummary[],
   draft: Draft,
@@ -57,6 +62,7 @@ export function trainingForm(
   };
   search.addEventListener('change', showPreference);
   showPreference();
+  const depth = select(DEPTHS, 'head');
   const train = h('button', { type: 'submit', class: 'primary' }, 'Train');
   const whyNot = h('span', { class: 'muted' });
   let ready = false;
@@ -99,6 +105,11 @@ export function trainingForm(
         ),
       ),
       preference,
+      field(
+        'What is trained',
+        depth,
+        h('span', { class: 'hint' }, 'The last stage helps where the images are unlike photos. It can take minutes.'),
+      ),
     ),
     h('div', { class: 'row' }, train, whyNot),
   );
@@ -107,6 +118,7 @@ export function trainingForm(
       name: name.value.trim(),
       backbone: backbone.value === '' ? undefined : backbone.value,
       promote: PROMOTIONS.find(([value]) => value === promote.value)?.[0],
+      depth: DEPTHS.find(([value]) => value === depth.value)?.[0],
       search: SEARCHES.find(([value]) => value === search.value)?.[0],
       ...(search.value === 'thorough' && { prefer: PREFERENCES.find(([value]) => value === prefer.value)?.[0] }),
     });

@@ -1,0 +1,3 @@
+import { describeStageNetwork } from './stage-network-suite.ts';
+
+describeStageNetwork('wasm');
