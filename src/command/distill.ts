@@ -8,13 +8,14 @@ import { withZoo } from './with-zoo.ts';
 export const distill = defineCommand({
   usage: '<folder or zip> --teacher <model> --student <model>',
   details:
-    'The student learns the classes and probabilities of the teacher on your pictures, which need no labels, and is\n' +
-    'published as a new version of <name>. Give pictures like those that it will see, hundreds if you can. The report\n' +
-    'says how often both name the same class, and compares their sizes and speeds.',
+    'The student learns the classes and probabilities of the teacher on your pictures, which need no\n' +
+    'labels, and is published as a new version of <name>. Give pictures like those that it will see,\n' +
+    'hundreds if you can. The report says how often both name the same class, and compares their sizes\n' +
+    'and speeds.',
   options: {
     teacher: text('<model>', 'model whose answers are learnt'),
     student: text('<model>', 'model that learns them; its last layer is replaced'),
-    name: text('<name>', 'name of the new model (default: of student and teacher, such as resnet18_slim-resnet50)'),
+    name: text('<name>', 'name of the new model (default: student-teacher, without their dots)'),
     depth: choice(['head', 'last_stage'], 'what is trained of the student (default: last_stage)'),
     temperature: wholeNumber('softens the probabilities of both, 1 to 20 (default: 2)', 1),
     epochs: wholeNumber('most epochs', 1),
