@@ -135,7 +135,7 @@ describe('a labelled zip', { timeout: TRAINING_TIMEOUT }, () => {
     const { state, failure } = await ended(await finetune(options));
     expect(state, failure?.message).toBe('succeeded');
     // The default is tried however short the budget is.
-    expect(performance.now() - begun).toBeLessThan(60_000);
+    expect(performance.now() - begun).toBeLessThan(110_000);
     const report = (await (await fetch(`${server.url}/models/chosen/report`)).json()) as {
       backbone: { name: string };
       training: {

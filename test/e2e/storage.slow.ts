@@ -124,7 +124,7 @@ describe.skipIf(!canMount)('on a full disk (skipped where `unshare --mount` is n
     await rm(`/proc/${server.child.pid}/root${dataDir}/fill`);
     expect((await promote(2)).status).toBe(200);
     expect((await finetune()).status).toBe(202);
-    expect(await stop()).toBe(0);
+    expect(await stop(), server.log().slice(-2000)).toBe(0);
   });
 
   it('a fine-tune during which the disk fills up fails with storage_full', { timeout: 120_000 }, async () => {
@@ -143,19 +143,19 @@ describe.skipIf(!canMount)('on a full disk (skipped where `unshare --mount` is n
     expect((await ask('/models/birds', {})).code).toBe('model_not_found');
     expect(readdirSync(join(seen, 'work'))).toEqual([]);
     expect(await classify('flowers')).toBe(200);
-    expect(await stop()).toBe(0);
+    expect(await stop(), server.log().slice(-2000)).toBe(0);
   });
 
   it('a version can be removed to make room', async () => {
     await startOn(FULL);
     expect((await ask('/models/flowers@2', { method: 'DELETE' })).status).toBe(204);
     expect((await promote(1)).status).toBe(200);
-    expect(await stop()).toBe(0);
+    expect(await stop(), server.log().slice(-2000)).toBe(0);
   });
 
   it('SIGTERM ends it as always', async () => {
     await startOn(FULL);
-    expect(await stop()).toBe(0);
+    expect(await stop(), server.log().slice(-2000)).toBe(0);
   });
 });
 
@@ -179,6 +179,6 @@ describe.skipIf(!canMount)('on a read-only disk (skipped where `unshare --mount`
     }
     expect(server.log()).toContain('EROFS');
     expect(await (await fetch(`${server.url}/jobs`)).json()).toEqual({ jobs: [] });
-    expect(await stop()).toBe(0);
+    expect(await stop(), server.log().slice(-2000)).toBe(0);
   });
 });
