@@ -346,7 +346,7 @@ describe('an engine that hangs', () => {
     await redLogits(pool);
     const [stopped] = pool.report();
     process.kill(stopped?.pid ?? 0, 'SIGSTOP');
-    await vi.waitFor(() => expect(pool.report()[0]).toMatchObject({ state: 'idle', restarts: 1 }), 15_000);
+    await vi.waitFor(() => expect(pool.report()[0]).toMatchObject({ state: 'idle', restarts: 1 }), 25_000);
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
   });
 });
