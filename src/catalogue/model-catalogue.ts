@@ -50,7 +50,7 @@ export class ModelCatalogue {
     this.#parts = parts;
   }
 
-  /** All models by name; those whose bare name is unavailable apart from the others. */
+  /** All models by name; those whose bare name is unavailable, and those that are not pulled, apart from the others. */
   async list(): Promise<JsonObject> {
     const { registry } = this.#parts;
     const models: JsonObject[] = [];
@@ -63,7 +63,7 @@ export class ModelCatalogue {
         unavailable.push({ id: model.name, reason: thrown.message, ...versionsOf(model) });
       }
     }
-    return { models, unavailable };
+    return { models, unavailable, not_pulled: registry.absent().map(({ file }) => factsOf(file)) };
   }
 
   /**
@@ -102,7 +102,6 @@ export class ModelCatalogue {
         std: file.std,
       },
       classes: labels.map(({ label, synset }, index) => ({ index, label, synset })),
-      accuracy: file.accuracy,
       training: file.training,
       ...(file.novelty && { novelty: noveltyOf(file.novelty) }),
       unknown_threshold: file.unknown_threshold,
@@ -202,17 +201,11 @@ export class ModelCatalogue {
     const { graph } = this.#parts;
     const inBytes = await this.#parts.quantized.find(resolved);
     return {
-      id: name,
-      title: file.title,
+      ...factsOf(file),
       version,
       ...versionsOf(model),
       default: name === this.#parts.registry.fullName(this.#parts.defaultModel),
-      num_classes: file.num_classes,
-      num_features: file.num_features,
-      parameters: file.parameters,
-      input_size: file.input_size,
       hierarchy: manifest.labels.some(({ synset }) => synset !== undefined && graph.find(synset) !== undefined),
-      license: file.license,
       variants: inBytes === undefined ? ['float32'] : ['float32', 'int8'],
     };
   }
@@ -233,6 +226,22 @@ export class ModelCatalogue {
       parity: report === undefined ? { state: 'pending' } : { state: 'measured', ...report },
     };
   }
+}
+
+/** What a manifest says, as `ModelFacts` of `openapi.yaml`. */
+function factsOf(file: ManifestDocument): JsonObject {
+  return {
+    id: file.name,
+    title: file.title,
+    recommended: file.recommended ?? false,
+    num_classes: file.num_classes,
+    num_features: file.num_features,
+    parameters: file.parameters,
+    input_size: file.input_size,
+    license: file.license,
+    size_bytes: file.weights.size_bytes,
+    accuracy: file.accuracy,
+  };
 }
 
 /** The detector in a card: its figures, without its file. */

@@ -128,6 +128,16 @@ describe('a version whose weights are damaged', () => {
   });
 });
 
+test('models that are not pulled are listed with their accuracy and the size of their weights', async () => {
+  const { not_pulled } = (await catalogue.list()) as { not_pulled: { id: string }[] };
+  expect(not_pulled.find(({ id }) => id === 'resnet50.tv_in1k')).toMatchObject({
+    title: "ResNet-50, torchvision's first weights",
+    recommended: true,
+    size_bytes: 102_469_840,
+    accuracy: [{ dataset: 'ImageNet-1k, validation, as published', top1: 76.156 }],
+  });
+});
+
 test('a version whose report is damaged has a card that names the file', async () => {
   const files = await mkdtemp(join(folder, 'files-'));
   const manifest = await readFile(join(folder, 'models', 'flowers', '1', 'manifest.json'), 'utf8');

@@ -65,16 +65,19 @@ export const colourClassifier: Pick<ImageClassifier, 'classify'> = {
 const SUMMARY = {
   id: MODEL,
   title: 'A model for tests',
-  version: 1,
-  versions: [1],
-  aliases: { production: 1 },
-  default: true,
+  recommended: false,
   num_classes: 3,
   num_features: 8,
   parameters: 1000,
   input_size: [3, 32, 32],
-  hierarchy: false,
   license: 'Apache-2.0',
+  size_bytes: 4000,
+  accuracy: [{ dataset: 'three colours', images: 3, top1: 100 }],
+  version: 1,
+  versions: [1],
+  aliases: { production: 1 },
+  default: true,
+  hierarchy: false,
   variants: ['float32'],
 };
 
@@ -90,7 +93,6 @@ export const CARD = {
     std: [0.229, 0.224, 0.225],
   },
   classes: LABELS.map((label, index) => ({ index, label })),
-  accuracy: [{ dataset: 'three colours', images: 3, top1: 100 }],
   weights: { sha256: 'a'.repeat(64), size_bytes: 4000 },
   formats: { onnx: { sha256: 'b'.repeat(64), size_bytes: 4100 } },
 };
@@ -136,7 +138,7 @@ function unfaked(): never {
 
 /** A catalogue of one model. */
 const catalogue: Pick<ModelCatalogue, 'list' | 'describe'> = {
-  list: async () => ({ models: [SUMMARY], unavailable: [] }),
+  list: async () => ({ models: [SUMMARY], unavailable: [], not_pulled: [] }),
   describe: async (id) => {
     if (id !== MODEL) throw new AppError('model_not_found', `there is no model "${id}"; there are ${MODEL}`);
     return CARD;

@@ -219,6 +219,8 @@ export type ModelList = {
     readonly aliases: Aliases;
     readonly damaged?: DamagedReferences | undefined;
   }[];
+  /** Models of the zoo whose weights are not on this machine, by name. `POST /models/{id}/pull` downloads them. */
+  readonly not_pulled: readonly ModelFacts[];
 };
 
 /** Versions by their alias, as in `name@alias`. */
@@ -232,9 +234,38 @@ export type DamagedReferences = readonly {
   readonly reason: string;
 }[];
 
-export type ModelSummary = {
+/** What is known of a model without its weights. */
+export type ModelFacts = {
   readonly id: string;
   readonly title: string;
+  /** Of several weights of an architecture: whether its name alone means these. */
+  readonly recommended: boolean;
+  /** 0 for a backbone without a head, which can only be fine-tuned. */
+  readonly num_classes: number;
+  /** Length of the feature vector, which a head reads. */
+  readonly num_features: number;
+  readonly parameters: number;
+  /** Channels, height, width. */
+  readonly input_size: readonly number[];
+  readonly license: string;
+  /** Size of the weights; an estimate for some that are not pulled. */
+  readonly size_bytes: number;
+  /** Measured by the code that serves; as published, for weights that others trained. */
+  readonly accuracy: readonly {
+    readonly dataset: string;
+    readonly images: number;
+    /** Height and width in pixels, when they differ from those of `input_size`. */
+    readonly image_size?: number | undefined;
+    /** Percent. */
+    readonly top1: number;
+    /** Percent. */
+    readonly top5?: number | undefined;
+    /** Expected calibration error. */
+    readonly ece_15_bins?: number | undefined;
+  }[];
+};
+
+export type ModelSummary = ModelFacts & {
   /** The version that was asked for. A bare name stands for the version of the alias `production`, or for the newest version when there is no such alias. It never stands for another one instead. */
   readonly version: number;
   /** Versions that can be used. */
@@ -243,16 +274,8 @@ export type ModelSummary = {
   readonly damaged?: DamagedReferences | undefined;
   /** Whether the model answers requests that name none. */
   readonly default: boolean;
-  /** 0 for a backbone without a head, which can only be fine-tuned. */
-  readonly num_classes: number;
-  /** Length of the feature vector, which a head reads. */
-  readonly num_features: number;
-  readonly parameters: number;
-  /** Channels, height, width. */
-  readonly input_size: readonly number[];
   /** Whether `POST /classify` can be asked with `hierarchy=true`. */
   readonly hierarchy: boolean;
-  readonly license: string;
   /** How the model can be computed, for `variant` of `POST /classify`. */
   readonly variants: readonly Variant[];
 };
@@ -333,19 +356,6 @@ export type ModelCard = ModelSummary & {
     readonly index: number;
     readonly label: string;
     readonly synset?: string | undefined;
-  }[];
-  /** Measured by the code that serves; as published, for weights that others trained. */
-  readonly accuracy: readonly {
-    readonly dataset: string;
-    readonly images: number;
-    /** Height and width in pixels, when they differ from those of `input`. */
-    readonly image_size?: number | undefined;
-    /** Percent. */
-    readonly top1: number;
-    /** Percent. */
-    readonly top5?: number | undefined;
-    /** Expected calibration error. */
-    readonly ece_15_bins?: number | undefined;
   }[];
   /** The training recipe, as far as it is known; the options of a fine-tuned model. */
   readonly training?: Readonly<Record<string, unknown>> | undefined;
