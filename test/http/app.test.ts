@@ -153,8 +153,8 @@ describe('documentation', () => {
     expect(JSON.parse(text).links).toMatchObject({ docs: '/docs', openapi: '/openapi.yaml' });
   });
 
-  it('openapi.yaml is served as it is in the repository', async () => {
-    expect((await ask(server, '/openapi.yaml')).text).toBe(OPENAPI);
+  it('openapi.yaml is served as it is in the repository, with the address that was asked in its commands', async () => {
+    expect((await ask(server, '/openapi.yaml')).text).toBe(OPENAPI.replaceAll('http://127.0.0.1:8080', server.url));
   });
 
   it('Swagger UI loads only files of this server', async () => {

@@ -44,7 +44,9 @@ describe('a server under BASE_PATH', () => {
     const docs = await (await get('/zoo/docs')).text();
     for (const [, file] of docs.matchAll(/(?:src|href)="([^"#]+)"/g)) expect(file).toMatch(/^\/zoo\/docs\//);
     expect(await (await get('/zoo/docs/swagger-ui-init.js')).text()).toContain('"swaggerUrl": "/zoo/openapi.yaml"');
-    expect(await (await get('/zoo/openapi.yaml')).text()).toContain('  - url: /zoo\n');
+    const openapi = await (await get('/zoo/openapi.yaml')).text();
+    expect(openapi).toContain('  - url: /zoo\n');
+    expect(openapi).toContain(`curl -F image=@photo.jpg '${server.url}/zoo/classify?top_k=3'`);
   });
 
   it('answers clients of the Open Inference Protocol with the errors that they read', async () => {

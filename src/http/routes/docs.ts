@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import swaggerUi from 'swagger-ui-express';
 import type { Config } from '../../config.ts';
 import { DOCUMENT_POLICY } from '../middleware/security-headers.ts';
@@ -10,6 +10,10 @@ export const OPENAPI = '/openapi.yaml';
 
 /** The server in `openapi.yaml`. */
 const SERVER_URL = /^( *- url: )\/$/m;
+/** The URL in the commands of `openapi.yaml`. */
+const EXAMPLE_URL = 'http://127.0.0.1:8080';
+/** A name or address with a port. What else a `Host` header may hold does not belong into a document. */
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d+)?$/i;
 
 interface DocsDependencies {
   /** Text of `openapi.yaml`. */
@@ -17,9 +21,10 @@ interface DocsDependencies {
   readonly config: Pick<Config, 'basePath'>;
 }
 
-/** `openapi.yaml`, and Swagger UI that shows it. */
+/** `openapi.yaml` with the address that the client uses in its commands, and Swagger UI that shows it. */
 export function docsRoutes({ openapi, config: { basePath } }: DocsDependencies): Route[] {
   const description = basePath === '' ? openapi : openapi.replace(SERVER_URL, `$1${basePath}`);
+  const originOf = ({ protocol, host }: Request) => (HOST.test(host) ? `${protocol}://${host}` : EXAMPLE_URL);
   const page = swaggerUi
     .generateHTML(undefined, {
       swaggerUrl: basePath + OPENAPI,
@@ -33,7 +38,10 @@ export function docsRoutes({ openapi, config: { basePath } }: DocsDependencies):
     {
       method: 'get',
       path: OPENAPI,
-      handle: (_request, response) => send(response, 'application/yaml; charset=utf-8', description),
+      handle: (request, response) => {
+        const text = description.replaceAll(EXAMPLE_URL, originOf(request) + basePath);
+        send(response, 'application/yaml; charset=utf-8', text);
+      },
     },
     {
       method: 'get',
