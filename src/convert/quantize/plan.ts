@@ -1,5 +1,5 @@
 import { type Graph, nodesUpTo, weightsOf } from '../graph/graph.ts';
-import type { Node } from '../graph/ir.ts';
+import type { ActivationFunction, Node } from '../graph/ir.ts';
 
 /** What is computed in bytes, and which values are bytes in between. */
 export interface QuantizationPlan {
@@ -12,7 +12,10 @@ export interface QuantizationPlan {
    * quantized output.
    */
   readonly folded: ReadonlySet<Node>;
-  /** Layers that only move or select values, by the layer whose quantization they share. */
+  /**
+   * Layers that take the quantization of another one, which spares a runtime to compute bytes from other bytes: those
+   * that only move or select values take that of their input, and those that only a concatenation reads take its.
+   */
   readonly sameAs: ReadonlyMap<Node, Node>;
 }
 
@@ -47,7 +50,16 @@ export function planQuantization(graph: Graph): QuantizationPlan {
     const read = readers.get(node) ?? [];
     if (read.length === 1 && read.every((reader) => folded.has(reader)) && !outputs.has(node)) values.delete(node);
   }
+  const bounds = boundsOf(nodes);
   const sameAs = new Map<Node, Node>();
+  for (const node of [...nodes].reverse().filter(({ operation }) => operation.kind === 'concat')) {
+    for (const input of node.inputs) {
+      if (!values.has(input) || !values.has(node) || SELECTING.has(input.operation.kind)) continue;
+      // In a range that is not its own, a layer would not be cut.
+      const fits = bounds.get(input) === bounds.get(node);
+      if (fits && readers.get(input)?.length === 1) sameAs.set(input, sameAs.get(node) ?? node);
+    }
+  }
   for (const node of nodes) {
     const [input] = node.inputs;
     if (input !== undefined && SELECTING.has(node.operation.kind) && values.has(node) && values.has(input)) {
@@ -71,6 +83,20 @@ function isInBytes(node: Node, weighted: ReadonlySet<Node>): boolean {
 
 function cutsBytes(node: Node, computed: ReadonlySet<Node>): boolean {
   return isClipping(node) && node.inputs.every((input) => computed.has(input));
+}
+
+/** For each layer whose values one function bounds all: that function. */
+function boundsOf(nodes: readonly Node[]): ReadonlyMap<Node, ActivationFunction> {
+  const bounds = new Map<Node, ActivationFunction>();
+  for (const node of nodes) {
+    const { operation, inputs } = node;
+    const [first, ...others] = inputs.map((input) => bounds.get(input));
+    const same = others.every((other) => other === first) ? first : undefined;
+    const keeps = operation.kind === 'concat' || SELECTING.has(operation.kind);
+    const bound = operation.kind === 'activation' && isClipping(node) ? operation.function : keeps ? same : undefined;
+    if (bound !== undefined) bounds.set(node, bound);
+  }
+  return bounds;
 }
 
 function isClipping({ operation }: Node): boolean {

@@ -5,6 +5,7 @@ import * as ort from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
 import { writeOnnx } from '../../../src/convert/formats/onnx/emitter.ts';
+import { readOnnxFile } from '../../../src/convert/formats/onnx/reader.ts';
 import { foldBatchNorm } from '../../../src/convert/graph/fold-batch-norm.ts';
 import type { Graph } from '../../../src/convert/graph/graph.ts';
 import {
@@ -23,6 +24,7 @@ import {
 } from '../../../src/convert/graph/ir.ts';
 import { calibrate, observeLayers } from '../../../src/convert/quantize/calibration.ts';
 import { writeQuantizedOnnx } from '../../../src/convert/quantize/emitter.ts';
+import { planQuantization } from '../../../src/convert/quantize/plan.ts';
 import { openOnnxValues } from '../../../src/runtime/onnx-evaluation.ts';
 import { constantWeight } from '../constant-weight.ts';
 import { smallGraph } from '../small-graph.ts';
@@ -109,7 +111,7 @@ async function quantize(unfolded: Graph) {
     await logitsOf(path, { graphOptimizationLevel: 'disabled' }),
     await logitsOf(path, { optimizedModelFilePath: optimized }),
   ];
-  return { error: distance(exact, plain), kernels: distance(exact, fused), plain, fused, exact, optimized };
+  return { error: distance(exact, plain), kernels: distance(exact, fused), fused, graph, optimized };
 }
 
 /** Far below the error of a wrong scale, above that of rounding to 8 bits in a chain of random layers. */
@@ -146,6 +148,15 @@ describe('a graph in 8-bit integers answers almost as in floats, computed as wri
         const small = relu('r1', conv('c1', y, { factor: () => 0.1 }));
         const large = relu('r2', conv('c2', y, { factor: () => 2 }));
         return conv('d', concat('both', [small, large]), { size: 1, factor: (c) => (c % 2 === 0 ? 1 : 0.1) });
+      },
+    ],
+    [
+      // The range of the concatenation ends below zero, or above six: in it, the others would not be cut.
+      'a concatenation of maps that are cut and maps that are not',
+      (x) => {
+        const y = scaled(x);
+        const cut = concat('cut', [relu('r1', conv('c1', y)), relu6('r2', conv('c2', y, { factor: () => 3 }))]);
+        return conv('d', concat('both', [cut, conv('c3', y)]), { size: 1 });
       },
     ],
     [
@@ -187,6 +198,28 @@ describe('a graph in 8-bit integers answers almost as in floats, computed as wri
     expect(error).toBeLessThan(CLOSE);
     expect(kernels).toBeLessThan(CLOSE);
   });
+});
+
+test('residual adds, concatenations, max pools and what they cut are computed in bytes alone', async () => {
+  const body = (x: MapNode) => {
+    const y = relu6('r', conv('c', scaled(x)));
+    const sum = relu('sum', add('add', conv('d', y, { groups: 8 }), y));
+    const both = concat('both', [relu('r1', conv('c1', sum)), relu('r2', conv('c2', sum, { factor: () => 9 }))]);
+    return conv('last', maxPool('pool', both, { kernel: 2, stride: 2 }));
+  };
+  const { graph, optimized } = await quantize(smallGraph([SIZE, SIZE], body));
+  const operators = (await readOnnxFile(optimized)).graph.nodes?.map(({ operator }) => operator) ?? [];
+  expect(operators.slice(operators.indexOf('QuantizeLinear') + 1, operators.indexOf('DequantizeLinear'))).toEqual([
+    ...['QLinearConv', 'QLinearConv', 'QLinearAdd', 'QLinearConv', 'QLinearConv', 'QLinearConcat', 'NhwcMaxPool'],
+    'QLinearConv',
+  ]);
+  // With one quantization for all of them, a concatenation copies bytes.
+  const { sameAs } = planQuantization(graph);
+  expect([...sameAs].map(([node, source]) => [node.name, source.name])).toEqual([
+    ['r1', 'both'],
+    ['r2', 'both'],
+    ['pool', 'both'],
+  ]);
 });
 
 test('channels without weights keep their bias, and so does what follows them', async () => {
