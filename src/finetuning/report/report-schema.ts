@@ -1,14 +1,11 @@
 import { z } from 'zod';
 import type { PreflightReport } from '../dataset/preflight-report.ts';
 import { NOVELTY_METHODS } from '../novelty/scores.ts';
-import { PREFERENCES } from '../search/pareto-front.ts';
-import { COPY_CHOICES, LAYER_CHOICES } from '../search/space.ts';
+import { distillationSchema } from './distillation-schema.ts';
+import { count, interval, share } from './figures-schema.ts';
+import { automaticSearchSchema, trialSchema } from './search-schema.ts';
+import { testSchema } from './test-schema.ts';
 
-const share = z.number().min(0).max(1);
-const count = z.number().int().nonnegative();
-/** Bounds of a 95 % confidence interval. */
-const interval = z.tuple([share, share]);
-const score = z.object({ accuracy: share, interval });
 const plainObject = z.record(z.string(), z.json());
 
 const epochSchema = z.object({
@@ -18,111 +15,6 @@ const epochSchema = z.object({
   val_loss: z.number().optional(),
   val_accuracy: share.optional(),
   learning_rate: z.number(),
-});
-
-const judgedImageSchema = z.object({ image: z.string(), label: z.string(), predicted: z.string(), confidence: share });
-
-const calibrationSchema = z.object({
-  /** Expected calibration error. */
-  error: share,
-  bins: z.array(z.object({ low: share, high: share, count, confidence: share, accuracy: share })),
-});
-
-const coveragePointSchema = z.object({ threshold: share, coverage: share, accuracy: share });
-
-const conceptAccuracySchema = z.object({ images: count, right: share, depth: z.number().nonnegative().optional() });
-
-const testSchema = score.extend({
-  images: count.min(1),
-  macro_f1: share,
-  /** `confusion[label][predicted]`: number of images; in the order of `classes`. */
-  confusion: z.array(z.array(count)),
-  /** Examples for the cells of `confusion`. Absent in reports of earlier versions of the server. */
-  cells: z
-    .array(
-      z.object({
-        label: z.string(),
-        predicted: z.string(),
-        examples: z.array(z.object({ image: z.string(), confidence: share })),
-      }),
-    )
-    .optional(),
-  per_class: z.array(z.object({ class: z.string(), precision: share, recall: share, f1: share, support: count })),
-  confused_pairs: z.array(
-    z.object({ label: z.string(), predicted: z.string(), count, share, examples: z.array(z.string()) }),
-  ),
-  least_certain: z.array(judgedImageSchema),
-  worst_mistakes: z.array(judgedImageSchema),
-  /** Before and after the logits are divided by the temperature. */
-  calibration: z.object({
-    temperature: z.number().positive(),
-    /** What the temperature and the threshold were chosen on; the validation images when absent. */
-    tuned_on: z.enum(['cross_validation', 'validation_images']).optional(),
-    before: calibrationSchema,
-    after: calibrationSchema,
-  }),
-  /**
-   * A confidence for callers to whom a wrong answer costs more than none, and its effect on the test images. The answer
-   * `unknown` comes from the detector (`novelty`).
-   */
-  unknown: z.object({
-    threshold: share,
-    target: share,
-    reached: z.boolean(),
-    coverage: share,
-    accuracy: share,
-    curve: z.array(coveragePointSchema),
-  }),
-  /** How near the answers are in the hypernym graph of WordNet. Absent when no class has a synset that the zoo knows. */
-  hierarchy: z
-    .object({
-      precision: share,
-      recall: share,
-      f1: share,
-      /** Mean number of links between a wrong class and the true one. Absent without mistakes. */
-      mistake_distance: z.number().positive().optional(),
-      class_depth: z.number().nonnegative(),
-      /** The deepest concept that is at least as likely as not: of all images, and of those whose first class is wrong. */
-      concepts: conceptAccuracySchema,
-      concepts_of_mistakes: conceptAccuracySchema,
-    })
-    .optional(),
-  baselines: z.object({
-    majority_class: score.extend({ class: z.string() }),
-    nearest_neighbours: score,
-    /** The class with the nearest mean. Absent in reports of earlier versions of the server. */
-    prototypes: score.optional(),
-  }),
-  /** Answers to corrupted images. Absent when they were not tested, and in reports of earlier versions. */
-  robustness: z
-    .object({
-      /** Images of each corruption and severity. */
-      images: count.min(1),
-      corrupted_accuracy: share,
-      mean_corruption_error: share,
-      /** Null when no answer to an image as it is is right. */
-      relative_robustness: z.number().nonnegative().nullable(),
-      /** The corruption with the lowest accuracy first. */
-      corruptions: z.array(z.object({ corruption: z.string(), accuracy: share, by_severity: z.array(share) })),
-      /** Wrong answers to images that are answered right as they are; `picture` names the corrupted picture. */
-      worst: z.array(
-        judgedImageSchema.extend({ corruption: z.string(), severity: count.min(1).max(5), picture: z.string() }),
-      ),
-    })
-    .optional(),
-  /** The version that was in service, tested on the same images. */
-  current: score.extend({ model: z.string(), version: count }).optional(),
-});
-
-const trialSchema = z.object({
-  features: z.string(),
-  augmented: z.boolean(),
-  hidden_units: z.array(count),
-  learning_rate_factor: z.number(),
-  weight_decay_factor: z.number(),
-  accuracy: share,
-  loss: z.number(),
-  chosen: z.boolean(),
 });
 
 const methodsSchema = z.array(
@@ -149,40 +41,6 @@ const noveltySchema = z.object({
   left_out_classes: z.object({ classes: count, methods: methodsSchema }).optional(),
   /** On the test images and images labelled `_unknown`, which had no part in choosing the threshold. */
   unknown_images: z.object({ images: count, refused: share, methods: methodsSchema }).optional(),
-});
-
-/** A thorough search. The accuracies are cross-validated; that of the test has no part in it. */
-const automaticSearchSchema = z.object({
-  prefer: z.enum(PREFERENCES),
-  budget_minutes: z.number(),
-  /** Whether candidates were left out for lack of time. */
-  out_of_time: z.boolean(),
-  rungs: z.array(z.object({ images: count, folds: count })),
-  trials: z.array(
-    z.object({
-      /** From 1. */
-      rung: count,
-      images: count,
-      backbone: z.string(),
-      layers: z.enum(LAYER_CHOICES),
-      copies: z.enum(COPY_CHOICES),
-      /** Whether the head is solved for; then the fields below it do not count. */
-      solved: z.boolean(),
-      hidden_units: z.array(count),
-      dropout: share,
-      learning_rate_factor: z.number(),
-      weight_decay_factor: z.number(),
-      accuracy: share,
-      /** Standard deviation over the folds. */
-      spread: z.number(),
-      /** Of the backbone for one image on one thread. */
-      latency_ms: z.number(),
-      /** Whether no trial of the last rung is more accurate without being slower. */
-      front: z.boolean(),
-      chosen: z.boolean(),
-    }),
-  ),
-  left_out: z.array(z.object({ backbone: z.string(), reason: z.string() })),
 });
 
 /** The fields of a preflight report that the report page needs. Other fields are kept. */
@@ -249,34 +107,8 @@ export const trainingReportSchema = z.object({
     search: z.object({ folds: count, trials: z.array(trialSchema) }).optional(),
     automatic_search: automaticSearchSchema.optional(),
   }),
-  /** Distilled models only: how well the student learnt its teacher's answers. */
-  distillation: z
-    .object({
-      temperature: z.number().positive(),
-      pictures: z.object({ train: count, validation: count, test: count, unreadable: count }),
-      /** Pictures that could not be read, the first ones. */
-      unreadable: z.array(z.object({ file: z.string(), reason: z.string() })),
-      /** Share of the test pictures on which student and teacher name the same class. */
-      agreement: share,
-      agreement_interval: interval,
-      /** Share on which the teacher's class is among the student's five most probable ones. */
-      top5_agreement: share,
-      /** Share on which the teacher names the class that it names most often: what a constant answer would reach. */
-      most_common: share,
-      /** Mean divergence of the probabilities on the test pictures, in nats, at temperature 1. */
-      divergence: z.number(),
-      models: z.array(
-        z.object({
-          role: z.enum(['teacher', 'student']),
-          model: z.string(),
-          parameters: count,
-          weights_bytes: count,
-          /** Of ONNX Runtime on one thread, in batches. */
-          ms_per_image: z.number().positive(),
-        }),
-      ),
-    })
-    .optional(),
+  /** Distilled models only. */
+  distillation: distillationSchema.optional(),
   /** What the results mean, the most important finding first. */
   verdict: z.array(z.object({ level: z.enum(['good', 'caution', 'bad']), text: z.string() })),
   /** What to do to improve the model. */
