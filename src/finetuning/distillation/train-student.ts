@@ -1,6 +1,6 @@
 import { seededRandom } from '../../common/random.ts';
 import { pixels } from '../../convert/graph/ir.ts';
-import { type LastStage, type LayerValues, readLastStage } from '../../convert/transfer/last-stage.ts';
+import { type LastStage, readLastStage } from '../../convert/transfer/last-stage.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { SampleSource } from '../features/dataset-features.ts';
 import { fineTuneBackbone } from '../features/feature-network.ts';
@@ -10,7 +10,7 @@ import { defaultHyperparameters, type Hyperparameters } from '../head/hyperparam
 import { argmaxRows } from '../head/softmax.ts';
 import { fitStandardization } from '../head/standardization.ts';
 import type { Epoch } from '../head/training-loop.ts';
-import type { LastStageResult } from '../last-stage/deepen.ts';
+import { type LastStageResult, tryLastStage } from '../last-stage/last-stage-result.ts';
 import { stageHyperparameters } from '../last-stage/stage-hyperparameters.ts';
 import {
   mapReader,
@@ -103,44 +103,27 @@ export async function trainStudent(
   const deep =
     maps === undefined
       ? undefined
-      : await withLastStage(await readLastStage(fineTuneBackbone(student), features.layers.length), (stage) =>
-          trainLastStage(
-            tf,
-            {
-              ...inputOf(stage, head.layers, true),
-              alone: trainingFigures(head),
-              ...stageProgress(onProgress, 'training_last_stage'),
-            },
-            stageHyperparameters(count, hyperparameters, options),
-          ),
+      : await tryLastStage(
+          tf,
+          {
+            ...inputOf(await readLastStage(fineTuneBackbone(student), features.layers.length), head.layers, true),
+            alone: trainingFigures(head),
+            ...stageProgress(onProgress, 'training_last_stage'),
+          },
+          stageHyperparameters(count, hyperparameters, options),
         );
   onProgress({ phase: 'evaluating' });
-  const published = deep?.result.values ? deep.training.layers : head.layers;
+  const published = deep?.better?.layers ?? head.layers;
   const test = samples(features.test.features, answers.test.features, sources.test, deep !== undefined);
-  const computed = deep?.trained ? await stageFeatures(tf, deep.trained, test) : features.test.features;
+  const computed = deep?.better ? await stageFeatures(tf, deep.better.stage, test) : features.test.features;
   return {
     layers: published,
     hyperparameters,
     history: head.history,
     bestEpoch: head.bestEpoch,
-    lastStage: deep && { ...deep.result, validationImages: answers.validation.features.length / classes },
+    lastStage: deep?.result,
     test: testOf(computeLogits(tf, published, computed), answers.test.features, classes),
   };
-}
-
-async function withLastStage(stage: LastStage, train: (stage: LastStage) => Promise<StageTraining>) {
-  const began = performance.now();
-  const training = await train(stage);
-  const { history, bestEpoch, stage: values } = training;
-  const weights: ReadonlyMap<string, LayerValues> = new Map([...stage.weights, ...values]);
-  const result: Omit<LastStageResult, 'validationImages'> = {
-    history,
-    bestEpoch,
-    parameters: [...values.values()].reduce((sum, { weight, bias }) => sum + weight.length + (bias?.length ?? 0), 0),
-    secondsPerEpoch: (performance.now() - began) / 1000 / Math.max(1, history.length - 1),
-    ...(bestEpoch > 0 && { values }),
-  };
-  return { training, result, trained: bestEpoch > 0 ? { ...stage, weights } : undefined };
 }
 
 function trainingFigures({ history, bestEpoch }: StageTraining) {

@@ -1,4 +1,4 @@
-import { type LastStage, type LayerValues, readLastStage } from '../../convert/transfer/last-stage.ts';
+import { type LastStage, readLastStage } from '../../convert/transfer/last-stage.ts';
 import type { FineTuneBackbone } from '../../convert/transfer/layered-network.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { DatasetFeatures, SampleSource, sampleSources } from '../features/dataset-features.ts';
@@ -13,13 +13,8 @@ import { fitStandardization } from '../head/standardization.ts';
 import { chooseThreshold } from '../head/threshold.ts';
 import type { Epoch } from '../head/training-loop.ts';
 import type { Judged } from './joint-descent.ts';
-import {
-  mapReader,
-  type StageHyperparameters,
-  type StageSamples,
-  stageFeatures,
-  trainLastStage,
-} from './train-last-stage.ts';
+import { type LastStageResult, tryLastStage } from './last-stage-result.ts';
+import { mapReader, type StageHyperparameters, type StageSamples, stageFeatures } from './train-last-stage.ts';
 
 /** Where the last stage and the maps that enter it come from. */
 export interface StageSource {
@@ -46,19 +41,6 @@ export interface DeepenInput {
   readonly onStep?: (done: number) => void;
 }
 
-/** How the training of a last stage went. */
-export interface LastStageResult {
-  readonly history: readonly Epoch[];
-  /** 0 when no epoch was better than the head alone on the validation images; the head alone is published then. */
-  readonly bestEpoch: number;
-  /** Number of parameters of the stage that were trained. */
-  readonly parameters: number;
-  readonly validationImages: number;
-  readonly secondsPerEpoch: number;
-  /** New values of the convolutions; absent when the head alone is published. */
-  readonly values?: ReadonlyMap<string, LayerValues>;
-}
-
 /** A head with a trained last stage, or the head as it was. */
 export interface Deepened {
   readonly head: Head;
@@ -72,11 +54,10 @@ export async function deepen(tf: TensorFlow, input: DeepenInput): Promise<Deepen
   const { source, features, head, start, classes, labelSmoothing } = input;
   const stage = await readLastStage(source.backbone, features.layers.length);
   const train = samplesOf({ ...features.train, augmented: input.augmented });
-  const began = performance.now();
   const samples = stageSamples(train, source.sources.train, source.maps, classes, labelSmoothing);
   const rows = Int32Array.from(train.labels, (_, row) => row);
   const { loss, correct } = samples.judge(computeLogits(tf, start, train.features), rows);
-  const trained = await trainLastStage(
+  const { result, better } = await tryLastStage(
     tf,
     {
       stage,
@@ -90,39 +71,23 @@ export async function deepen(tf: TensorFlow, input: DeepenInput): Promise<Deepen
     },
     input.stage,
   );
-  const { history, bestEpoch } = trained;
-  const facts = {
-    history,
-    bestEpoch,
-    parameters: [...stage.weights.values()].reduce(
-      (sum, { weight, bias }) => sum + weight.length + (bias?.length ?? 0),
-      0,
-    ),
-    validationImages: features.validation.labels.length,
-    secondsPerEpoch: (performance.now() - began) / 1000 / Math.max(1, history.length - 1),
-  };
-  if (bestEpoch === 0) return { head, features, result: facts };
-  const computed = await computedFeatures(tf, { ...stage, weights: withValues(stage, trained.stage) }, input);
+  if (better === undefined) return { head, features, result };
+  const computed = await computedFeatures(tf, better.stage, input);
   const { validation } = computed;
-  const logits = computeLogits(tf, trained.layers, validation.features);
+  const logits = computeLogits(tf, better.layers, validation.features);
   const temperature = fitTemperature({ logits, labels: validation.labels, classes });
   return {
     head: {
       ...head,
-      layers: trained.layers,
+      layers: better.layers,
       retrained: false,
       temperature,
       unknown: chooseThreshold(scaledSoftmax(logits, temperature, classes), validation.labels, classes),
       tunedOn: 'validation_images',
     },
     features: computed,
-    result: { ...facts, values: trained.stage },
+    result,
   };
-}
-
-/** The values of a stage's layers after training; dense layers keep theirs. */
-function withValues({ weights }: LastStage, trained: ReadonlyMap<string, LayerValues>): LastStage['weights'] {
-  return new Map([...weights, ...trained]);
 }
 
 /** The features of all images as a trained stage computes them. Those of augmented copies are not needed any more. */

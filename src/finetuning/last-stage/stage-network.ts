@@ -1,7 +1,25 @@
 import { type MapNode, mapInput, type Node, type OperationOf } from '../../convert/graph/ir.ts';
 import type { LastStage, LayerValues } from '../../convert/transfer/last-stage.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
-import { columnSums, matrixProduct, transposed } from './matrices.ts';
+import {
+  type ConvolutionGradient,
+  type ConvolutionParameters,
+  columnGradient,
+  convolutionGradient,
+  convolve,
+} from './convolution.ts';
+import {
+  channelMeans,
+  channelsFirst,
+  channelsLast,
+  flattened,
+  joined,
+  parted,
+  spreadMeans,
+  unflattened,
+  withBias,
+} from './map-operations.ts';
+import { matrixProduct, transposed } from './matrices.ts';
 import {
   averagePooled,
   averagePooledGradient,
@@ -10,19 +28,6 @@ import {
   type WindowedMaps,
   windowColumns,
 } from './windows.ts';
-
-/** Parameters of a convolution, which training changes in place. */
-export interface ConvolutionParameters {
-  /** `[outputs, kernel height, kernel width, inputs]` */
-  readonly weight: Float32Array;
-  readonly bias: Float32Array | undefined;
-}
-
-/** Gradients of the parameters, in their shapes. */
-export interface ConvolutionGradient {
-  readonly weight: Float32Array;
-  readonly bias: Float32Array;
-}
 
 /** Values of all layers for a batch. Maps are `[rows, height, width, channels]`. */
 export interface StagePass {
@@ -123,7 +128,7 @@ export class StageNetwork {
       case 'conv2d': {
         const columns = windowColumns(x, windowedMaps(node, operation, rows));
         kept.set(node, columns);
-        return this.#convolve(node, columns);
+        return convolve(this.#tf, columns, this.#parametersOf(node), channelsOf(node));
       }
       case 'activation':
         return x.map((value) => Math.max(value, 0));
@@ -153,18 +158,6 @@ export class StageNetwork {
     }
   }
 
-  #convolve(node: Node, columns: Float32Array): Float32Array {
-    const { weight, bias } = this.#parametersOf(node);
-    const outputs = channelsOf(node);
-    const inner = weight.length / outputs;
-    const product = matrixProduct(this.#tf, columns, transposed(weight, outputs, inner), [
-      columns.length / inner,
-      inner,
-      outputs,
-    ]);
-    return withBias(product, bias);
-  }
-
   /** @returns gradients by the inputs, in their order; none when they are not wanted */
   #backward(
     node: Node,
@@ -177,15 +170,9 @@ export class StageNetwork {
     if (operation.kind === 'conv2d') {
       const columns = kept.get(node) as Float32Array;
       const { weight } = this.#parametersOf(node);
-      const outputs = channelsOf(node);
-      const inner = weight.length / outputs;
-      const positions = columns.length / inner;
-      parameterGradients.set(node.name, {
-        weight: matrixProduct(this.#tf, transposed(gradient, positions, outputs), columns, [outputs, positions, inner]),
-        bias: columnSums(gradient, outputs),
-      });
+      parameterGradients.set(node.name, convolutionGradient(this.#tf, columns, gradient, channelsOf(node)));
       if (!wanted) return [];
-      const byColumns = matrixProduct(this.#tf, gradient, weight, [positions, outputs, inner]);
+      const byColumns = columnGradient(this.#tf, gradient, weight, channelsOf(node));
       return [sumOfColumns(byColumns, windowedMaps(node, operation, rows))];
     }
     if (!wanted) return [];
@@ -251,94 +238,4 @@ function windowedMaps(node: Node, { window }: Pick<OperationOf<'conv2d'>, 'windo
 function addTo(gradients: Map<Node, Float32Array>, node: Node, gradient: Float32Array): void {
   const before = gradients.get(node);
   gradients.set(node, before === undefined ? gradient : before.map((value, i) => value + (gradient[i] as number)));
-}
-
-function withBias(values: Float32Array, bias: Float32Array | undefined): Float32Array {
-  if (bias === undefined) return values;
-  const { length } = bias;
-  for (let start = 0; start < values.length; start += length) {
-    for (let i = 0; i < length; i++) values[start + i] = (values[start + i] as number) + (bias[i] as number);
-  }
-  return values;
-}
-
-/** `[out, in, height, width]` to `[out, height, width, in]`. */
-function channelsLast(weight: Float32Array, { weight: { shape } }: OperationOf<'conv2d'>): Float32Array {
-  const [outputs = 0, inputs = 0, height = 0, width = 0] = shape;
-  return eachOutput(weight, outputs, (one) => transposed(one, inputs, height * width));
-}
-
-function channelsFirst(weight: Float32Array, { weight: { shape } }: OperationOf<'conv2d'>): Float32Array {
-  const [outputs = 0, inputs = 0, height = 0, width = 0] = shape;
-  return eachOutput(weight, outputs, (one) => transposed(one, height * width, inputs));
-}
-
-function eachOutput(values: Float32Array, count: number, change: (one: Float32Array) => Float32Array): Float32Array {
-  const result = new Float32Array(values.length);
-  const size = values.length / count;
-  for (let start = 0; start < values.length; start += size) {
-    result.set(change(values.subarray(start, start + size)), start);
-  }
-  return result;
-}
-
-function channelMeans(maps: Float32Array, { shape }: MapNode, rows: number): Float32Array {
-  const cells = shape.height * shape.width;
-  const means = new Float32Array(rows * shape.channels);
-  for (let row = 0; row < rows; row++) {
-    const sums = columnSums(
-      maps.subarray(row * cells * shape.channels, (row + 1) * cells * shape.channels),
-      shape.channels,
-    );
-    for (let i = 0; i < sums.length; i++) means[row * shape.channels + i] = (sums[i] as number) / cells;
-  }
-  return means;
-}
-
-function spreadMeans(gradient: Float32Array, { shape }: MapNode, rows: number): Float32Array {
-  const { channels } = shape;
-  const cells = shape.height * shape.width;
-  const maps = new Float32Array(rows * cells * channels);
-  for (let row = 0; row < rows; row++) {
-    const share = gradient.subarray(row * channels, (row + 1) * channels).map((value) => value / cells);
-    for (let cell = 0; cell < cells; cell++) maps.set(share, (row * cells + cell) * channels);
-  }
-  return maps;
-}
-
-/** Joins values side by side: the channels of each cell, or the values of each row. */
-function joined(parts: readonly Float32Array[], widths: readonly number[]): Float32Array {
-  const width = widths.reduce((sum, each) => sum + each, 0);
-  const result = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  parts.forEach((part, index) => {
-    const own = widths[index] ?? 0;
-    for (let from = 0, to = offset; from < part.length; from += own, to += width) {
-      result.set(part.subarray(from, from + own), to);
-    }
-    offset += own;
-  });
-  return result;
-}
-
-function parted(values: Float32Array, widths: readonly number[]): Float32Array[] {
-  const width = widths.reduce((sum, each) => sum + each, 0);
-  let offset = 0;
-  return widths.map((own) => {
-    const part = new Float32Array((values.length / width) * own);
-    for (let to = 0, from = offset; to < part.length; to += own, from += width) {
-      part.set(values.subarray(from, from + own), to);
-    }
-    offset += own;
-    return part;
-  });
-}
-
-/** Flattens channel by channel. */
-function flattened(maps: Float32Array, { shape }: MapNode, rows: number): Float32Array {
-  return eachOutput(maps, rows, (one) => transposed(one, shape.height * shape.width, shape.channels));
-}
-
-function unflattened(values: Float32Array, { shape }: MapNode, rows: number): Float32Array {
-  return eachOutput(values, rows, (one) => transposed(one, shape.channels, shape.height * shape.width));
 }

@@ -7,7 +7,7 @@ import type { Hyperparameters } from '../head/hyperparameters.ts';
 import type { LearningCurve } from '../head/learning-curve.ts';
 import type { TestResult } from '../head/test-result.ts';
 import type { Epoch } from '../head/training-loop.ts';
-import type { LastStageResult } from '../last-stage/deepen.ts';
+import type { LastStageResult } from '../last-stage/last-stage-result.ts';
 import type { TrainedDetector } from '../novelty/train-detector.ts';
 import type { AutomaticSearch } from '../search/automatic-search.ts';
 import { nextSteps } from './next-steps.ts';
