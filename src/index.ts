@@ -5,6 +5,7 @@
 
 export { AppError as MenagerieError, type ErrorCode, type ErrorExtras } from './common/errors.ts';
 export type { CorruptedAnswer, CorruptionScore, Robustness } from './finetuning/head/robustness.ts';
+export type { TrainingPhase } from './finetuning/training-progress.ts';
 export type { Corruption, CorruptionKind, Severity } from './image/corruptions/corrupt.ts';
 export type {
   ClassifyOptions,

@@ -4,6 +4,7 @@ import { augmentationOption } from '../image/augment.ts';
 import { describeIssues, MODEL_NAME, synsetSchema } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
 import { ENCODINGS, encodingCalled } from './dataset/text-encoding.ts';
+import type { Hyperparameters } from './head/hyperparameters.ts';
 import { PREFERENCES } from './search/pareto-front.ts';
 
 /** What is searched: nothing, the hyperparameters of the head, or also the backbone. */
@@ -79,4 +80,20 @@ export function parseFinetuneOptions(given: unknown): FinetuneOptions {
   throw new AppError('invalid_request', describeIssues(parsed.error), {
     context: { fields: parsed.error.issues.map(({ path }) => path.join('.')) },
   });
+}
+
+/** Hyperparameters that the client has set. */
+export function givenHyperparameters(options: FinetuneOptions): Partial<Hyperparameters> {
+  const given = {
+    hiddenUnits: options.hidden_units,
+    dropout: options.dropout,
+    learningRate: options.learning_rate,
+    weightDecay: options.weight_decay,
+    batchSize: options.batch_size,
+    epochs: options.epochs,
+    patience: options.patience,
+    labelSmoothing: options.label_smoothing,
+    classWeights: options.class_weights,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

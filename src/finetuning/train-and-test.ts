@@ -2,7 +2,7 @@ import type { OfferedLayer } from '../convert/transfer/layered-network.ts';
 import type { TensorFlow } from '../runtime/tensorflow.ts';
 import { type DatasetFeatures, lastLayers } from './features/dataset-features.ts';
 import { joinImages, samplesOf } from './features/feature-set.ts';
-import type { FinetuneOptions } from './finetune-options.ts';
+import { type FinetuneOptions, givenHyperparameters } from './finetune-options.ts';
 import { foldTemperature } from './head/calibration.ts';
 import type { DenseLayer } from './head/dense-layers.ts';
 import { areFew, type SolvedHead, solvedLayers, solveHead } from './head/few-images.ts';
@@ -12,7 +12,8 @@ import { defaultHyperparameters, type Hyperparameters } from './head/hyperparame
 import { type LearningCurve, measureLearningCurve } from './head/learning-curve.ts';
 import { type SelectedModel, selectModel } from './head/model-selection.ts';
 import { type TestResult, testHead } from './head/test-result.ts';
-import { deepen, type LastStageResult, type StageSource } from './last-stage/deepen.ts';
+import { deepen, type StageSource } from './last-stage/deepen.ts';
+import type { LastStageResult } from './last-stage/last-stage-result.ts';
 import { stageHyperparameters } from './last-stage/stage-hyperparameters.ts';
 import { type TrainedDetector, trainDetector, trainStageDetector } from './novelty/train-detector.ts';
 import type { AutomaticSearch, ChosenModel } from './search/automatic-search.ts';
@@ -164,16 +165,7 @@ async function train(
       images: { ...features.train, augmented },
       validation: features.validation,
       classes,
-      onEpoch: ({ epoch, epochs, loss, accuracy, valLoss, valAccuracy }) =>
-        onProgress({
-          phase: 'training',
-          done: epoch,
-          total: epochs,
-          loss,
-          accuracy,
-          ...(valLoss !== undefined && { val_loss: valLoss }),
-          ...(valAccuracy !== undefined && { val_accuracy: valAccuracy }),
-        }),
+      ...stageProgress(onProgress, 'training'),
       onTrained: () => onProgress({ phase: 'evaluating' }),
     },
     hyperparameters,
@@ -237,20 +229,4 @@ async function finish(
 
 function samplesIn({ train: { labels, set } }: DatasetFeatures, augmented: boolean): number {
   return labels.length + (augmented ? (set.copies?.sources.length ?? 0) : 0);
-}
-
-/** Hyperparameters that the client has set. */
-export function givenHyperparameters(options: FinetuneOptions): Partial<Hyperparameters> {
-  const given = {
-    hiddenUnits: options.hidden_units,
-    dropout: options.dropout,
-    learningRate: options.learning_rate,
-    weightDecay: options.weight_decay,
-    batchSize: options.batch_size,
-    epochs: options.epochs,
-    patience: options.patience,
-    labelSmoothing: options.label_smoothing,
-    classWeights: options.class_weights,
-  };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

@@ -5,8 +5,9 @@ import { asStorageError } from '../common/storage-error.ts';
 import { startHeartbeat } from '../common/watchdog.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import { distillModel } from './distillation/distill-model.ts';
+import { inspectDataset } from './inspection.ts';
 import type { TrainingCommand, TrainingReply, TrainingResult, VersionReserved } from './training-messages.ts';
-import { inspectDataset, trainModel } from './training-pipeline.ts';
+import { trainModel } from './training-pipeline.ts';
 import type { OnProgress, TrainingProgress } from './training-progress.ts';
 
 /** Milliseconds between reports within a phase: every message wakes the server, which writes it to disk. */

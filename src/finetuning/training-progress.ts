@@ -1,17 +1,20 @@
 import type { Epoch } from './head/training-loop.ts';
 
+/** The phases of a training, in their order; a training has no more than it needs. */
+export type TrainingPhase =
+  | 'reading'
+  | 'inspecting'
+  | 'corrupting'
+  | 'augmenting'
+  | 'searching'
+  | 'training'
+  | 'training_last_stage'
+  | 'evaluating'
+  | 'exporting';
+
 /** How far a training is. Numbers that a phase does not have are absent. */
 export interface TrainingProgress {
-  readonly phase:
-    | 'reading'
-    | 'inspecting'
-    | 'corrupting'
-    | 'augmenting'
-    | 'searching'
-    | 'training'
-    | 'training_last_stage'
-    | 'evaluating'
-    | 'exporting';
+  readonly phase: TrainingPhase;
   /** Images, copies, corrupted images, fits or epochs of this phase. */
   readonly done?: number;
   readonly total?: number;

@@ -13,6 +13,7 @@ import { renderReport } from './report/page/page.ts';
 import { buildTrainingReport, summarizeReport } from './report/report.ts';
 import type { TrainingReport } from './report/report-schema.ts';
 import type { TrainedHead } from './train-and-test.ts';
+import type { Computed } from './training.ts';
 import type { TrainingResult, TrainingTask } from './training-messages.ts';
 
 /** Names of the weights file by format, which is that of the backbone. */
@@ -21,16 +22,12 @@ const WEIGHTS_FILES = { safetensors: 'weights.safetensors', onnx: 'weights.onnx'
 const NOVELTY_FILE = 'novelty.safetensors';
 
 /** Input of `writeVersion`. */
-export interface VersionParts {
+export interface VersionParts extends Computed {
   readonly task: TrainingTask;
   /** Number of the version. */
   readonly version: number;
   readonly preflight: Preflight;
   readonly trained: TrainedHead;
-  /** Name of the TensorFlow.js backend that trained the head, and versions of the libraries that computed. */
-  readonly backend: { readonly name: string; readonly libraries: Readonly<Record<string, string>> };
-  /** Duration of each phase in seconds. */
-  readonly durations: Readonly<Record<string, number>>;
   /** Accuracy of the version in service on the same test images. */
   readonly currentAccuracy: number | undefined;
   /** Of the test images; undefined when no class has a synset that the zoo knows. */

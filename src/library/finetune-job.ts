@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import type { TrainingProgress } from '../finetuning/training-progress.ts';
+import type { TrainingPhase, TrainingProgress } from '../finetuning/training-progress.ts';
 import type { TrainingOptions } from './finetune-options.ts';
 
 /** Options of `finetune`. */
@@ -38,16 +38,7 @@ export interface DistillOptions {
 
 /** How far a fine-tune is. Numbers that a phase does not have are absent. */
 export interface FinetuneProgress {
-  readonly phase:
-    | 'reading'
-    | 'inspecting'
-    | 'corrupting'
-    | 'augmenting'
-    | 'searching'
-    | 'training'
-    | 'training_last_stage'
-    | 'evaluating'
-    | 'exporting';
+  readonly phase: TrainingPhase;
   /** Images, copies, corrupted images, candidates or epochs of this phase that are done, and in all. */
   readonly done?: number;
   readonly total?: number;

@@ -1,23 +1,20 @@
-import { loadTensorFlow, type TensorFlow } from '../../runtime/tensorflow.ts';
-import { openImageSource } from '../dataset/dataset.ts';
+import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { ImageSource } from '../dataset/image-source.ts';
 import { trimCache } from '../features/cache-folder.ts';
 import { extractFeatures, sampleSources } from '../features/dataset-features.ts';
-import { FeatureExtraction } from '../features/feature-extraction.ts';
-import { type FeatureNetwork, openTeacher, openTrainingNetwork } from '../features/feature-network.ts';
+import type { FeatureExtraction } from '../features/feature-extraction.ts';
+import { openTeacher, openTrainingNetwork } from '../features/feature-network.ts';
+import { IN_FLIGHT } from '../features/local-model.ts';
 import { expectRoom } from '../features/stage-maps.ts';
+import { withTraining } from '../training.ts';
+import { openExtraction } from '../training-extraction.ts';
 import type { DistillationTask, TrainingResult } from '../training-messages.ts';
-import { type OnProgress, PhaseClock, phaseTimer } from '../training-progress.ts';
+import { type OnProgress, phaseTimer } from '../training-progress.ts';
 import type { DistillationData } from './distillation-data.ts';
 import { measureModels } from './model-speed.ts';
 import { readPictures } from './pictures.ts';
 import { trainStudent } from './train-student.ts';
 import { writeDistilled } from './write-distilled.ts';
-
-/** Images in decoding and in the networks at once. */
-const IN_FLIGHT = 32;
-/** Threads of the native TensorFlow.js backend: the other cores are for requests. */
-const THREADS = 1;
 
 /**
  * Teaches a student the answers of a teacher on pictures without labels, and writes the files of a new version: pictures
@@ -30,18 +27,8 @@ export async function distillModel(
   reserveVersion: () => Promise<number>,
   report: OnProgress,
 ): Promise<TrainingResult> {
-  const clock = new PhaseClock();
-  const onProgress: OnProgress = (progress) => {
-    clock.enter(progress.phase);
-    report(progress);
-  };
-  onProgress({ phase: 'reading' });
-  const source = await openImageSource(task.datasetPath);
-  try {
-    const [data, { tf, backend }] = await Promise.all([
-      extract(task, source, onProgress),
-      loadTensorFlow({ threads: THREADS }),
-    ]);
+  return await withTraining(task, report, async ({ source, onProgress, besideTensorFlow }) => {
+    const { extracted: data, tf, computed } = await besideTensorFlow(extract(task, source, onProgress));
     const trained = await trainOn(tf, task, data, onProgress);
     onProgress({ phase: 'exporting' });
     const summary = await writeDistilled({
@@ -50,16 +37,10 @@ export async function distillModel(
       data,
       trained,
       speeds: await measureModels([task.teacher, task.student]),
-      backend: {
-        name: backend,
-        libraries: { 'onnxruntime-node': data.onnxRuntimeVersion, '@tensorflow/tfjs-core': tf.version_core },
-      },
-      durations: clock.seconds(),
+      ...computed(),
     });
     return { accuracy: trained.test.agreement, currentAccuracy: undefined, summary };
-  } finally {
-    await source.close();
-  }
+  });
 }
 
 async function trainOn(tf: TensorFlow, task: DistillationTask, data: DistillationData, onProgress: OnProgress) {
@@ -77,7 +58,7 @@ async function extract(task: DistillationTask, source: ImageSource, onProgress: 
   const networks = [await openTrainingNetwork(options, task.student, workDir), openTeacher(task.teacher)] as const;
   const extractions: FeatureExtraction[] = [];
   try {
-    const [student, teacher] = [await open(task, networks[0]), await open(task, networks[1])];
+    const [student, teacher] = [await openExtraction(task, networks[0]), await openExtraction(task, networks[1])];
     extractions.push(student, teacher);
     if (student.mapSize !== undefined) expectRoom(source.files.length, options.augmentation.copies, student.mapSize);
     const timer = phaseTimer();
@@ -111,12 +92,4 @@ async function extract(task: DistillationTask, source: ImageSource, onProgress: 
     for (const extraction of extractions) extraction.close();
     await Promise.all(networks.map((network) => network.close()));
   }
-}
-
-function open(
-  { options, featureDir, maxImagePixels }: DistillationTask,
-  network: FeatureNetwork,
-): Promise<FeatureExtraction> {
-  const { augmentation, seed } = options;
-  return FeatureExtraction.open({ network, augmentation, seed, cacheDir: featureDir, maxPixels: maxImagePixels });
 }

@@ -7,13 +7,14 @@ import { wilsonInterval } from '../head/confidence-interval.ts';
 import { percent } from '../report/percent.ts';
 import { epochOf, lastStageOf, settingsOf } from '../report/report.ts';
 import type { TrainingReport } from '../report/report-schema.ts';
+import type { Computed } from '../training.ts';
 import type { DistillationTask } from '../training-messages.ts';
 import type { DistillationData } from './distillation-data.ts';
 import type { Pictures } from './pictures.ts';
 import type { TrainedStudent } from './train-student.ts';
 
 /** What the files of a distilled version are made from. */
-export interface DistilledParts {
+export interface DistilledParts extends Computed {
   readonly task: DistillationTask;
   /** Number of the version. */
   readonly version: number;
@@ -21,9 +22,6 @@ export interface DistilledParts {
   readonly trained: TrainedStudent;
   /** Milliseconds for an image of teacher and student. */
   readonly speeds: readonly number[];
-  readonly backend: { readonly name: string; readonly libraries: Readonly<Record<string, string>> };
-  /** Duration of each phase in seconds. */
-  readonly durations: Readonly<Record<string, number>>;
 }
 
 /** With fewer training pictures, more of them help most. */

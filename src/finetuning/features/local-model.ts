@@ -12,6 +12,8 @@ const BATCH_SIZE = 16;
 const THREADS = 1;
 /** Most sessions at once. Requests go first all the same: a training process has the lowest priority. */
 export const MAX_SESSIONS = Math.min(4, availableParallelism());
+/** Images to ask for at once: each session computes a batch while its next one is decoded. */
+export const IN_FLIGHT = 2 * BATCH_SIZE * MAX_SESSIONS;
 /** Each session holds the weights: there are only as many as have room in so many bytes, but at least one. */
 const WEIGHTS_BYTES = 512 * 1024 * 1024;
 
