@@ -38,7 +38,7 @@ import type { EnginePool } from './serving/engine-pool.ts';
 import { ModelServing } from './serving/model-serving.ts';
 import { type StartedEngines, startEngines } from './serving/start-engines.ts';
 
-/** Part of `SHUTDOWN_TIMEOUT_MS` that is left for the engines when the requests are answered. */
+/** Part of `SHUTDOWN_TIMEOUT_MS` that is left for the engines, and for conversions, when the requests are answered. */
 export const ENGINE_GRACE_MS = 2_000;
 
 /** The objects that the server and the library share. */
@@ -196,7 +196,7 @@ export async function createServices(
       await parity.close();
       await serving.close();
       await engines.close(ENGINE_GRACE_MS);
-      await conversions.close();
+      await conversions.close(ENGINE_GRACE_MS);
       metrics.close();
     },
   };

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { removeAbandonedStaging } from '../common/staging-folder.ts';
@@ -51,6 +52,7 @@ export class ConversionCache {
   readonly #pending = new Map<string, Promise<ConvertedModel>>();
   #temporary: Promise<string> | undefined;
   #problem: string | undefined;
+  #closed = false;
 
   /** @param onReady called whenever `get` has a model */
   constructor(
@@ -82,9 +84,10 @@ export class ConversionCache {
   /**
    * The converted model, after all its files were verified by digest. A damaged conversion is made again. Concurrent
    * calls share the work.
-   * @throws AppError as `get`
+   * @throws AppError as `get`; `shutting_down`
    */
   async verified(model: ModelVersion): Promise<ConvertedModel> {
+    this.#refuseWhenClosed();
     const source = sourceOf(model);
     const key = await keyOf(model, source);
     const pending = this.#pending.get(key) ?? this.#verifyOrConvert(model, source, key);
@@ -92,6 +95,7 @@ export class ConversionCache {
     try {
       return await pending;
     } catch (thrown) {
+      if (thrown instanceof AppError) throw thrown;
       throw new AppError(
         'model_unavailable',
         `model "${model.name}" cannot be converted: ${messageWithoutPath(thrown)}`,
@@ -133,10 +137,24 @@ export class ConversionCache {
     return found && { key, ...found.conversion };
   }
 
-  /** Removes the temporary folder, if there is one. */
-  async close(): Promise<void> {
+  /**
+   * Begins no more conversions, and removes the temporary folder, if there is one.
+   * @param graceMs milliseconds that conversions get which may write to that folder
+   */
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
     const temporary = await this.#temporary?.catch(() => undefined);
-    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+    if (temporary === undefined) return;
+    await Promise.race([Promise.allSettled(this.#pending.values()), delay(graceMs, undefined, { ref: false })]);
+    try {
+      await rm(temporary, { recursive: true, force: true, maxRetries: 5 });
+    } catch (thrown) {
+      this.#logger.warn({ folder: temporary, reason: messageOf(thrown) }, 'a temporary folder cannot be removed');
+    }
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new AppError('shutting_down', 'the server is shutting down and converts no more models');
   }
 
   async #verifyOrConvert(model: ModelVersion, source: ConversionSource, key: string): Promise<ConvertedModel> {
@@ -174,6 +192,7 @@ export class ConversionCache {
   }
 
   #makeTemporary(): Promise<string> {
+    this.#refuseWhenClosed();
     this.#temporary ??= mkdtemp(join(tmpdir(), 'menagerie-converted-')).catch((thrown: unknown) => {
       this.#temporary = undefined;
       throw thrown;

@@ -45,6 +45,6 @@ it('becomes ready by itself after a repair: health checks try it again, now and 
   fault = undefined;
   vi.advanceTimersByTime(6_000);
   expect(model.readiness().ready).toBe(false);
-  await vi.waitFor(() => expect(model.readiness()).toEqual({ ready: true }));
+  await expect.poll(() => model.readiness()).toEqual({ ready: true });
   expect(attempts).toBe(2);
 });

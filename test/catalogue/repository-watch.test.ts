@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RepositoryWatch } from '../../src/catalogue/repository-watch.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
@@ -106,7 +106,7 @@ test('a version that another process publishes and promotes is served without a 
   await rename(join(zoo, 'flowers'), join(dataDir, 'version'));
   const version = await other.putVersion('flowers', join(dataDir, 'version'), 'job');
   await other.setAlias('flowers', 'best', version);
-  await vi.waitFor(() => expect(registry.resolve('flowers@best').version).toBe(1), { timeout: 10_000, interval: 50 });
+  await expect.poll(() => registry.resolve('flowers@best').version).toBe(1);
 });
 
 test('a model that has not changed stays the same object', async () => {

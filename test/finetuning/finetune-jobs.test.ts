@@ -49,17 +49,17 @@ describe('warnings for health checks', () => {
     train.mockRejectedValueOnce(killed).mockReturnValueOnce(secondAttempt);
 
     jobs.start();
-    await vi.waitFor(() => expect(train).toHaveBeenCalledTimes(2));
+    await expect.poll(() => train).toHaveBeenCalledTimes(2);
     expect(jobs.warnings).toEqual([`The last fine-tune was interrupted: ${killed.message}.`]);
 
     finish(published);
-    await vi.waitFor(() => expect(jobs.warnings).toEqual([]));
+    await expect.poll(() => jobs.warnings).toEqual([]);
   });
 
   test('are absent when a fine-tune fails for a reason of its own', async () => {
     train.mockRejectedValueOnce(new AppError('dataset_too_small', 'there are 3 images'));
     jobs.start();
-    await vi.waitFor(async () => expect((await queue.list())[0]).toMatchObject({ state: 'failed' }));
+    await expect.poll(async () => (await queue.list())[0]).toMatchObject({ state: 'failed' });
     expect(jobs.warnings).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PulledModel } from '../../src/acquire/pull/model-puller.ts';
 import { ModelPulls } from '../../src/acquire/pull/model-pulls.ts';
 import type { PullOptions } from '../../src/acquire/pull/pull-options.ts';
@@ -100,7 +100,7 @@ describe('a pull by request', () => {
     const answer = await begin('?backbone_only=true');
     expect(answer.status).toBe(202);
     expect(answer.headers.get('location')).toBe(`/models/${NAME}/pull`);
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     expect(asked).toMatchObject([{ name: NAME, backboneOnly: true }]);
     asked[0]?.onProgress({ phase: 'download', done: 10, total: 40 });
     expect(await state()).toEqual({
@@ -122,16 +122,16 @@ describe('a pull by request', () => {
 
   test('of a model that is being pulled joins that pull', async () => {
     await begin();
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     expect((await begin()).status).toBe(202);
     expect(asked).toHaveLength(1);
   });
 
   test('of the whole model is not answered with a running pull of its backbone', async () => {
     await begin('?backbone_only=true');
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     expect((await begin()).status).toBe(202);
-    await vi.waitUntil(() => asked.length === 2);
+    await expect.poll(() => asked).toHaveLength(2);
     expect(asked).toMatchObject([{ backboneOnly: true, signal: { aborted: true } }, { backboneOnly: false }]);
     // The whole model includes the backbone.
     await begin('?backbone_only=true');
@@ -145,10 +145,10 @@ describe('a pull by request', () => {
   test('of the whole model is not answered with a backbone that has just arrived', async () => {
     slowToStop = true;
     await begin('?backbone_only=true');
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     await begin();
     asked[0]?.finish(pulled);
-    await vi.waitUntil(() => asked.length === 2);
+    await expect.poll(() => asked).toHaveLength(2);
     slowToStop = false;
     expect(await state()).toMatchObject({ state: 'running' });
     asked[1]?.finish(pulled);
@@ -158,20 +158,20 @@ describe('a pull by request', () => {
   test('that is started while another is being cancelled starts again', async () => {
     slowToStop = true;
     await begin();
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     const cancelling = ask(server, `/models/${NAME}/pull`, { method: 'DELETE' });
-    await vi.waitUntil(() => asked[0]?.signal.aborted);
+    await expect.poll(() => asked[0]?.signal.aborted).toBe(true);
     expect((await begin()).body).toMatchObject({ state: 'running' });
     slowToStop = false;
     asked[0]?.fail(new Error('cancelled'));
     expect((await cancelling).body).toMatchObject({ state: 'cancelled' });
-    await vi.waitUntil(() => asked.length === 2);
+    await expect.poll(() => asked).toHaveLength(2);
     expect(await state()).toMatchObject({ state: 'running' });
   });
 
   test('says that the disk is full, without its paths', async () => {
     await begin();
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     asked[0]?.fail(Object.assign(new Error("ENOSPC: no space left on device, open '/data/x'"), DISK_FULL));
     const { events } = await follow();
     expect(events.at(-1)).toMatchObject({ state: 'failed', reason: expect.stringMatching(/^The disk .* is full\./) });
@@ -179,7 +179,7 @@ describe('a pull by request', () => {
 
   test('that fails says why, and can be started again', async () => {
     await begin();
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     asked[0]?.fail(new Error('huggingface.co cannot be reached (ENOTFOUND)'));
     expect((await follow()).events.at(-1)).toMatchObject({
       state: 'failed',
@@ -191,7 +191,7 @@ describe('a pull by request', () => {
 
   test('is cancelled', async () => {
     await begin();
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     const answer = await ask(server, `/models/${NAME}/pull`, { method: 'DELETE' });
     expect(answer.body).toMatchObject({ state: 'cancelled' });
     expect(asked[0]?.signal.aborted).toBe(true);
@@ -222,15 +222,15 @@ describe('with AUTO_PULL, a request whose model is not here', () => {
       ['/classify', '/explain', '/explain', '/classify'].map((path) => send(`${path}?model=${NAME}`)),
     );
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
-    await vi.waitUntil(() => asked.length > 0);
+    await expect.poll(() => asked).not.toEqual([]);
     expect(asked).toHaveLength(1);
   });
 
   test('is refused after its pull failed, and starts no other for a while', async () => {
     await send(`/classify?model=${NAME}`);
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     asked[0]?.fail(new Error('the host cannot be reached: put it in /secret/folder'));
-    await vi.waitUntil(async () => (await state()).state === 'failed');
+    await expect.poll(state).toMatchObject({ state: 'failed' });
     const answer = await send(`/classify?model=${NAME}`);
     expect(answer).toMatchObject({ status: 503, body: { code: 'model_unavailable' } });
     expect(answer.body.detail).toMatch(
@@ -242,9 +242,9 @@ describe('with AUTO_PULL, a request whose model is not here', () => {
 
   test('is told that the disk is full', async () => {
     await send(`/classify?model=${NAME}`);
-    await vi.waitUntil(() => asked.length === 1);
+    await expect.poll(() => asked).toHaveLength(1);
     asked[0]?.fail(Object.assign(new Error('ENOSPC'), DISK_FULL));
-    await vi.waitUntil(async () => (await state()).state === 'failed');
+    await expect.poll(state).toMatchObject({ state: 'failed' });
     expect(await send(`/classify?model=${NAME}`)).toMatchObject({ status: 507, body: { code: 'storage_full' } });
   });
 

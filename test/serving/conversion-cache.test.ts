@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { withStagingFolder } from '../../src/common/staging-folder.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
@@ -89,8 +89,20 @@ describe('the cache of converted models', () => {
       'Converted models cannot be kept. The server has no permission for its data folder. Grant it, then try again.',
     ]);
     expect((await cache.get(inception)).onnx).toEqual(onnx);
-    await cache.close();
+    await cache.close(0);
     expect(existsSync(onnx.path)).toBe(false);
+  });
+
+  test.skipIf(process.platform === 'win32')('leaves nothing behind when it is closed during a conversion', async () => {
+    vi.stubEnv('TMPDIR', folder);
+    const cache = new ConversionCache('/sys/menagerie', logger);
+    const converted = cache.get(inception);
+    await expect.poll(() => readdirSync(folder)).toHaveLength(1);
+    await cache.close(60_000);
+    expect(await converted).toMatchObject({ numClasses: 200 });
+    expect(readdirSync(folder)).toEqual([]);
+    await expect(cache.verified(inception)).rejects.toMatchObject({ code: 'shutting_down' });
+    vi.unstubAllEnvs();
   });
 
   test('uses a temporary folder where a file is in the place of its own', async () => {
@@ -98,7 +110,7 @@ describe('the cache of converted models', () => {
     writeFileSync(file, '');
     const cache = new ConversionCache(file, logger);
     expect(dirname(dirname(dirname((await cache.get(inception)).onnx.path)))).toBe(tmpdir());
-    await cache.close();
+    await cache.close(0);
   });
 
   test('refuses weights with another digest, names both digests, and converts them once they are right', async () => {

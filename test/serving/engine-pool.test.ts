@@ -6,7 +6,7 @@ import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/common/logger.ts';
 import type { PixelTensor } from '../../src/common/tensor.ts';
 import type { EngineModel } from '../../src/serving/engine-messages.ts';
@@ -238,7 +238,7 @@ it('keeps a model unloaded that is unloaded while its engine is being replaced',
   const replacing = pool.unload(['small']);
   // The engine loads the model once more for this run, and then its successor does.
   await redRun(lent);
-  await vi.waitFor(() => expect(loaded).toEqual(['small', 'small', 'small']), 5_000);
+  await expect.poll(() => loaded).toEqual(['small', 'small', 'small']);
   await pool.unload(['small']);
   lent.release();
   await replacing;
@@ -259,10 +259,10 @@ it('reports lost engines, and says so while none is running', async () => {
   expect(pool.obstacle).toBeUndefined();
   const warnings = ['Engines that were lost and are being started again: 1 of 1.'];
   process.kill(pool.report()[0]?.pid ?? 0, 'SIGKILL');
-  await vi.waitFor(() => expect(losses).toEqual([{ loss: 'exited', obstacle, warnings }]));
+  await expect.poll(() => losses).toEqual([{ loss: 'exited', obstacle, warnings }]);
   await redLogits(pool);
   process.kill(pool.report()[0]?.pid ?? 0, 'SIGSTOP');
-  await vi.waitFor(() => expect(losses[1]).toEqual({ loss: 'hung', obstacle, warnings }), 15_000);
+  await expect.poll(() => losses[1]).toEqual({ loss: 'hung', obstacle, warnings });
 });
 
 describe('a model that few engines may hold', () => {
@@ -295,7 +295,7 @@ describe('an engine that dies', () => {
     expect(served).toMatchObject({ status: 'fulfilled' });
     doomed.release();
     other.release();
-    await vi.waitFor(() => expect(pool.report()[0]).toMatchObject({ state: 'idle', restarts: 1 }));
+    await expect.poll(() => pool.report()[0]).toMatchObject({ state: 'idle', restarts: 1 });
     expect(pool.report()[0]?.pid).not.toBe(first?.pid);
     expect(pool.report()[1]?.pid).toBe(second?.pid);
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
@@ -305,7 +305,7 @@ describe('an engine that dies', () => {
     const pool = poolOf(1);
     await redLogits(pool);
     process.kill(pool.report()[0]?.pid ?? 0, 'SIGKILL');
-    await vi.waitFor(() => expect(pool.report()[0]?.restarts).toBe(1));
+    await expect.poll(() => pool.report()[0]?.restarts).toBe(1);
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
   });
 });
@@ -324,7 +324,7 @@ describe('an engine that hangs', () => {
     for (let request = 0; request < 10; request += 1) expect(await redLogits(pool)).toEqual([4, 0, 0]);
     await lost;
     lent.release();
-    await vi.waitFor(() => expect(pool.report().map(({ state }) => state)).toEqual(['idle', 'idle']), 5_000);
+    await expect.poll(() => pool.report().map(({ state }) => state)).toEqual(['idle', 'idle']);
     const replaced = pool.report()[stopped?.index ?? 0];
     expect(replaced).toMatchObject({ restarts: 1 });
     expect(replaced?.pid).not.toBe(stopped?.pid);
@@ -335,7 +335,7 @@ describe('an engine that hangs', () => {
     const pool = poolOf(2);
     await loadEverywhere(pool, small);
     process.kill(pool.report()[0]?.pid ?? 0, 'SIGSTOP');
-    await vi.waitFor(() => expect(pool.report()[0]?.silent).toBe(true), 5_000);
+    await expect.poll(() => pool.report()[0]?.silent).toBe(true);
     expect(pool.warnings).toEqual(['Engines that do not respond: 1 of 2.']);
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
     expect(pool.report()[0]).toMatchObject({ silent: true, restarts: 0 });
@@ -346,7 +346,7 @@ describe('an engine that hangs', () => {
     await redLogits(pool);
     const [stopped] = pool.report();
     process.kill(stopped?.pid ?? 0, 'SIGSTOP');
-    await vi.waitFor(() => expect(pool.report()[0]).toMatchObject({ state: 'idle', restarts: 1 }), 25_000);
+    await expect.poll(() => pool.report()[0]).toMatchObject({ state: 'idle', restarts: 1 });
     expect(await redLogits(pool)).toEqual([4, 0, 0]);
   });
 });
@@ -392,7 +392,7 @@ it('leaves no engine behind when the server is killed', async () => {
   const pids: number[] = JSON.parse(line);
   expect(pids.map(isAlive)).toEqual([true, true]);
   server.kill('SIGKILL');
-  await vi.waitFor(() => expect(pids.map(isAlive)).toEqual([false, false]), 5000);
+  await expect.poll(() => pids.map(isAlive)).toEqual([false, false]);
 });
 
 /** Whether a process runs. A zombie, which its parent has not waited for yet, does not. */

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
 import { DamagedFileError } from '../../src/common/file-digest.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
@@ -246,7 +246,7 @@ describe('the memory of models', () => {
     });
     await begun.promise;
     const next = on.serving.use(versionOf(1, 'b'), 'onnx', idle);
-    await vi.waitFor(() => expect(on.evicted).toEqual(['a@1']));
+    await expect.poll(() => on.evicted).toEqual(['a@1']);
     // A request for the model waits now until it is loaded again.
     const again = on.serving.use(versionOf(1, 'a'), 'onnx', idle);
     expect(on.unloaded).toEqual([]);
@@ -361,7 +361,7 @@ describe('a version that takes the place of another', () => {
     expect(on.asked.at(-1)?.key).toBe('new/onnx/1');
     expect(on.unloaded).toEqual([]);
     swap();
-    await vi.waitFor(() => expect(on.unloaded).toEqual(['old/onnx/1']));
+    await expect.poll(() => on.unloaded).toEqual(['old/onnx/1']);
     on.asked.length = 0;
     await on.serving.use(next, 'onnx', idle);
     expect(on.asked).toEqual([]);

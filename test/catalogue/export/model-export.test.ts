@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer as collect } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareImport } from '../../../src/acquire/import/model-import.ts';
 import type { ExportFormat } from '../../../src/catalogue/export/export-format.ts';
 import { exportModel } from '../../../src/catalogue/export/model-export.ts';
@@ -150,9 +150,9 @@ describe('a download', () => {
     const { zip } = await exported(EMBEDDED[0], 'onnx');
     const weights = () => openFiles().filter((path) => path.endsWith('model.onnx'));
     zip.read();
-    await vi.waitFor(() => expect(weights()).toHaveLength(1));
+    await expect.poll(() => weights()).toHaveLength(1);
     zip.destroy();
-    await vi.waitFor(() => expect(weights()).toEqual([]));
+    await expect.poll(() => weights()).toEqual([]);
   });
 
   it('is refused before it begins when a file is missing', async () => {

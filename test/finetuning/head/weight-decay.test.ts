@@ -34,9 +34,9 @@ describe('chooseWeightDecay', () => {
 
   it('does not search when there are many images', async () => {
     const many = input(2.5, 501, 3);
-    const started = performance.now();
-    expect(await chooseWeightDecay(tf, many)).toBe(many.hyperparameters.weightDecay);
-    expect(performance.now() - started).toBeLessThan(20);
+    // A search would reject.
+    const signal = AbortSignal.abort();
+    expect(await chooseWeightDecay(tf, { ...many, signal })).toBe(many.hyperparameters.weightDecay);
   });
 
   it('stops when it is cancelled', async () => {
