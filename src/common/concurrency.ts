@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /**
  * Runs a task for each item, at most `limit` at once. After a failure no further task starts.
  * @throws the first failure, once every task that was running has ended
@@ -20,4 +22,11 @@ export async function forEachConcurrently<T>(
   };
   await Promise.all(Array.from({ length: limit }, work));
   if (failure !== undefined) throw failure.thrown;
+}
+
+/** A signal for many tasks at once, each of which listens to it: Node.js warns of so many on one of the caller's. */
+export function sharedSignal(signal: AbortSignal | undefined): AbortSignal {
+  const shared = AbortSignal.any(signal === undefined ? [] : [signal]);
+  setMaxListeners(0, shared);
+  return shared;
 }

@@ -1,6 +1,6 @@
 import type { ImageClassifier, ImageResult } from '../answering/image-classification.ts';
 import type { ImagePipeline } from '../answering/image-pipeline.ts';
-import { forEachConcurrently } from '../common/concurrency.ts';
+import { forEachConcurrently, sharedSignal } from '../common/concurrency.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import { type Dataset, openImageSource, readDataset } from '../finetuning/dataset/dataset.ts';
 import { type Robustness, RobustnessTally } from '../finetuning/head/robustness.ts';
@@ -60,9 +60,10 @@ export interface Answering {
  */
 export async function measureAccuracy(
   { classifier, pipeline }: Answering,
-  { model, runtime, tta, path, hierarchies, corruptions = false, signal, onProgress }: AccuracyRequest,
+  { model, runtime, tta, path, hierarchies, corruptions = false, onProgress, ...request }: AccuracyRequest,
 ): Promise<Accuracy> {
   const { labels } = model.manifest;
+  const signal = sharedSignal(request.signal);
   const { graph } = hierarchies;
   const hierarchy = hierarchies.of(labels) !== undefined;
   const tally = new HierarchyTally(graph);
@@ -131,8 +132,8 @@ export async function measureAccuracy(
 
   async function topFive(bytes: Uint8Array, filename: string): Promise<Exclude<ImageResult, { error: AppError }>> {
     const named = { model: `${model.name}@${model.version}`, runtime, topK: 5, hierarchy };
-    const request = { ...named, ...(tta !== undefined && { tta }) };
-    const { results } = await classifier.classify({ ...request, images: [{ filename, bytes }], signal });
+    const how = { ...named, ...(tta !== undefined && { tta }) };
+    const { results } = await classifier.classify({ ...how, images: [{ filename, bytes }], signal });
     const [result] = results;
     if (result === undefined) throw new Error('the classifier returned no result for an image');
     if ('error' in result) throw result.error;

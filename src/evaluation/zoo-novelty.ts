@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ImagePipeline, outputOf } from '../answering/image-pipeline.ts';
-import { forEachConcurrently } from '../common/concurrency.ts';
+import { forEachConcurrently, sharedSignal } from '../common/concurrency.ts';
 import { syncToDisk } from '../common/durable-files.ts';
 import { AppError } from '../common/errors.ts';
 import { digestFile } from '../common/file-digest.ts';
@@ -49,9 +49,10 @@ export type DetectorFigures = Omit<NoveltyRecord, 'file' | 'sha256' | 'weights_s
  */
 export async function fitZooDetector(
   pipeline: Pick<ImagePipeline, 'run'>,
-  { model, path, pulledDir, signal, onProgress }: ZooDetectorRequest,
+  { model, path, pulledDir, onProgress, ...request }: ZooDetectorRequest,
 ): Promise<DetectorFigures> {
   const { num_features: dimension, num_classes: classes } = model.manifest.file;
+  const signal = sharedSignal(request.signal);
   const computed = await computeImages();
   const { tf } = await loadTensorFlow({ threads: 1 });
   const known = computed.filter(({ label }) => label !== undefined);
@@ -102,8 +103,8 @@ export async function fitZooDetector(
       await forEachConcurrently(wanted.entries(), IN_FLIGHT, async ([index, { file, label }]) => {
         const bytes = await source.read(file);
         try {
-          const request = { model, runtime: 'onnx', images: [bytes], signal } as const;
-          await pipeline.run(request, async (image, steps) => {
+          const one = { model, runtime: 'onnx', images: [bytes], signal } as const;
+          await pipeline.run(one, async (image, steps) => {
             const { pixels, decodeMs } = await steps.preprocess(image);
             const outputs = await steps.compute(pixels, decodeMs, { outputs: ['features', 'logits'] });
             found[index] = { label, features: outputOf(outputs, 'features'), logits: outputOf(outputs, 'logits') };

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removePulled } from '../acquire/pull/removal.ts';
 import type { ClassificationRequest, ImageResult } from '../answering/image-classification.ts';
-import { forEachConcurrently } from '../common/concurrency.ts';
+import { forEachConcurrently, sharedSignal } from '../common/concurrency.ts';
 import { AppError } from '../common/errors.ts';
 import { createLogger, type Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
@@ -204,7 +203,7 @@ export class OpenedZoo implements Zoo {
       const { classifier, pipeline, registry, hierarchies } = this.services;
       await this.#pullAbsent(reference, options.signal);
       const model = registry.resolveClassifier(reference);
-      const signal = sharedSignal(options.signal);
+      const { signal = new AbortController().signal } = options;
       const tta = ttaOf(options.tta);
       const { corruptions = false } = options;
       expect(!(corruptions && tta !== undefined), 'tta', 'left out with corruptions, which are seen in one view', tta);
@@ -391,13 +390,6 @@ function fittedNovelty({ accepted = 0, detector, softmax }: DetectorFigures): Fi
 async function explanationRequest(image: ImageInput, { model, class: wanted, signal }: ExplainOptions) {
   const { filename, bytes } = await readImage(image, 0);
   return { model, class: wanted, image: { filename, bytes }, signal: signal ?? new AbortController().signal };
-}
-
-/** A signal for many images at once, each of which listens to it: Node.js warns of so many on one of the caller's. */
-function sharedSignal(signal: AbortSignal | undefined): AbortSignal {
-  const shared = AbortSignal.any(signal === undefined ? [] : [signal]);
-  setMaxListeners(0, shared);
-  return shared;
 }
 
 function runtimeOf(runtime: Runtime = 'onnx'): Runtime {

@@ -41,7 +41,10 @@ describe('measureAccuracy', () => {
       await mkdir(join(path, name));
       for (const [index, rank] of images.entries()) await writeFile(join(path, name, `${rank}_${index}.jpg`), '');
     }
-    const classify = async ({ images: [image], hierarchy }: ClassificationRequest): Promise<Classification> => {
+    const classify = async ({ images, hierarchy, signal }: ClassificationRequest): Promise<Classification> => {
+      const [image] = images;
+      // As an image does that waits.
+      signal.addEventListener('abort', () => undefined);
       const filename = image?.filename ?? '';
       const rank = Number.parseInt(basename(filename), 10);
       const index = model.manifest.labels.findIndex(({ label }) => label === basename(dirname(filename)));
@@ -78,6 +81,16 @@ describe('measureAccuracy', () => {
   it('counts how often the true class is first and how often it is among the first five', async () => {
     const { images, top1, top5 } = await measure({ 'lesser panda': [0, 0, 4], Chihuahua: [2, 7] });
     expect({ images, top1, top5 }).toEqual({ images: 5, top1: 2 / 5, top5: 4 / 5 });
+  });
+
+  it('prints no warning, however many images listen to its signal', async () => {
+    const warnings: Error[] = [];
+    const listener = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', listener);
+    await measure({ Chihuahua: new Array(12).fill(0) });
+    await new Promise(setImmediate);
+    process.off('warning', listener);
+    expect(warnings).toEqual([]);
   });
 
   it('leaves out classes that the model does not have and images that cannot be read, and lists them', async () => {
