@@ -26,7 +26,7 @@ export function distillationLoss(
   let divergence = 0;
   for (let i = 0; i < logits.length; i++) {
     const [p, q] = [student[i] ?? 0, teacher[i] ?? 0];
-    if (q > 0) divergence += q * Math.log(q / Math.max(p, Number.MIN_VALUE));
+    if (q > 0) divergence += q * (Math.log(q) - Math.log(Math.max(p, Number.MIN_VALUE)));
     gradient[i] = (temperature * (p - q)) / rows;
   }
   return {
