@@ -1,5 +1,5 @@
-// Compiles the code, builds the page and puts ONNX Runtime beside them, each only if its sources are not those of the last
-// build. It is plain JavaScript, because it runs before anything is compiled.
+// Compiles and bundles the code, builds the page and puts ONNX Runtime beside them, each only if its sources are not those
+// of the last build. It is plain JavaScript, because it runs before anything is compiled.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -12,9 +12,9 @@ import { bundleOnnxRuntime, canBundleOnnxRuntime, ONNX_RUNTIME } from './onnx-ru
 /** The folder of package.json. */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COMPILER = 'node_modules/typescript/bin/tsc';
-const BUNDLER = 'node_modules/vite/bin/vite.js';
+const PAGE_BUNDLER = 'node_modules/vite/bin/vite.js';
 /** What is built: its sources, a file that it makes last, and where the digest of the sources is kept. */
-const CODE = { sources: ['src', 'scripts', 'tsconfig.json', 'package-lock.json'], made: 'dist/src/main.js' };
+const CODE = { sources: ['src', 'scripts', 'tsconfig.json', 'package-lock.json'], made: 'dist/bundle/main.js' };
 const PAGE = {
   sources: ['src/web', 'src/image/crop.ts', 'src/image/resample.ts', 'package-lock.json'],
   made: 'dist/web/index.html',
@@ -48,7 +48,7 @@ export async function build() {
     return 1;
   }
   if (changed.runtime) bundleOnnxRuntime(ROOT);
-  const [status, hasPage] = await Promise.all([changed.code ? compile() : 0, changed.page ? bundle() : true]);
+  const [status, hasPage] = await Promise.all([changed.code ? compile() : 0, changed.page ? bundlePage() : true]);
   if (!hasPage) console.error('The page could not be built: / leads to /docs instead.');
   const done = {
     code: status === 0 ? wanted.code : undefined,
@@ -63,12 +63,14 @@ export async function build() {
 
 async function compile() {
   const status = await run(COMPILER, ['--build']);
-  if (status === 0) removeStale();
-  return status;
+  if (status !== 0) return status;
+  removeStale();
+  return run('scripts/bundle.mjs', []);
 }
 
-async function bundle() {
-  if ((await run(BUNDLER, ['build', '--config', 'src/web/vite.config.ts', '--logLevel', 'warn'])) !== 0) return false;
+async function bundlePage() {
+  if ((await run(PAGE_BUNDLER, ['build', '--config', 'src/web/vite.config.ts', '--logLevel', 'warn'])) !== 0)
+    return false;
   await compressAssets(join(ROOT, ASSETS));
   return true;
 }

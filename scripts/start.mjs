@@ -1,5 +1,5 @@
-// What `npm start` runs: compiles what has changed, then serves from this process. It is plain JavaScript, since
-// nothing is compiled before it.
+// What `npm start` runs: builds what has changed, then serves from this process. It is plain JavaScript, since
+// nothing is built before it.
 //
 // The command in package.json is `exec node ... || node ...`: `exec` replaces the shell between npm and this process,
 // which would die of a SIGTERM that npm passes on without passing it on itself. On Windows, whose shell has no
@@ -18,4 +18,4 @@ const status = await build();
 if (status !== 0) process.exit(status);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, interrupt);
-await import('../dist/src/main.js');
+await import('../dist/bundle/main.js');

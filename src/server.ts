@@ -19,7 +19,6 @@ import { createApp } from './http/app.ts';
 import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { BodyParser } from './http/parsing/body-parser.ts';
-import { warmPixelThread } from './image/pixel-threads.ts';
 import { openFileJobQueue } from './jobs/file-job-queue.ts';
 import { observeTogether } from './metrics/job-observer.ts';
 import { startTracing } from './metrics/tracing.ts';
@@ -124,7 +123,9 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
         });
       }
       if (isShuttingDown) return;
-      void warmPixelThread();
+      // What cannot be loaded ends the start.
+      await services.warmDecoder();
+      if (isShuttingDown) return;
       finetuning.start();
       await watch.start();
       await convertZoo(registry, conversions, logger);

@@ -17,8 +17,7 @@ import type { Logger } from './common/logger.ts';
 import { packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
 import { ModelTrainer } from './finetuning/model-trainer.ts';
-import { drawHeat } from './image/heat-overlay.ts';
-import { preprocessImage } from './image/preprocess.ts';
+import { warmPixelThread } from './image/pixel-threads.ts';
 import { InferenceStatistics } from './metrics/inference-statistics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { processCpu } from './metrics/process-cpu.ts';
@@ -30,7 +29,7 @@ import { ClassHierarchies } from './registry/class-hierarchy.ts';
 import { FileArtifactStore } from './registry/file-artifact-store.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
-import { readConceptGraph } from './registry/zoo.ts';
+import { conceptGraphReader } from './registry/zoo.ts';
 import { Admission } from './serving/admission.ts';
 import { ConversionCache } from './serving/conversion-cache.ts';
 import { DecodeQueue } from './serving/decode-queue.ts';
@@ -64,6 +63,8 @@ export interface Services {
   readonly pipeline: ImagePipeline;
   readonly metrics: Metrics;
   readonly statistics: InferenceStatistics;
+  /** Loads the code that decodes images, and starts a thread for it, which the first image would wait for otherwise. */
+  readonly warmDecoder: () => Promise<void>;
   /** What is wrong although requests are answered, for health checks. */
   readonly warnings: () => string[];
   /** Lets images in flight finish, then ends the engines. */
@@ -86,7 +87,7 @@ export async function createServices(
   const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
   const hierarchies = new ClassHierarchies(
-    await readConceptGraph(config.zooDir, (file, thrown) =>
+    await conceptGraphReader(config.zooDir, (file, thrown) =>
       logger.warn({ file, reason: messageOf(thrown) }, 'the concepts of a labels file cannot be used'),
     ),
   );
@@ -131,10 +132,18 @@ export async function createServices(
   });
   const admission = new Admission(config.queueLimit);
   const { defaultModel, maxImagePixels } = config;
+  let decoder: Promise<typeof import('./image/preprocess.ts')> | undefined;
+  // Loaded apart: libvips takes a tenth of a second, in which the server can begin to listen and the engines to load.
+  const loadDecoder = () => {
+    decoder ??= import('./image/preprocess.ts');
+    return decoder;
+  };
   const pipeline = new ImagePipeline({
     use: (model, runtime, work) => serving.use(model, runtime, work),
-    preprocess: (bytes, recipe, turn) =>
-      preprocessImage(bytes, { ...recipe, icc: recipe.icc ?? config.icc }, maxImagePixels, turn),
+    preprocess: async (bytes, recipe, turn) => {
+      const { preprocessImage } = await loadDecoder();
+      return preprocessImage(bytes, { ...recipe, icc: recipe.icc ?? config.icc }, maxImagePixels, turn);
+    },
     admission,
     decoding: new DecodeQueue(maxImagePixels),
     onImage: (model, runtime, timings) => {
@@ -151,7 +160,8 @@ export async function createServices(
     defaultModel,
     conversions,
     pipeline,
-    draw: (photo, layer, turn) => drawHeat(photo, layer, maxImagePixels, turn),
+    draw: async (photo, layer, turn) =>
+      (await import('./image/heat-overlay.ts')).drawHeat(photo, layer, maxImagePixels, turn),
   });
   const watch = new RepositoryWatch({ folders: [pulledDir, storeDir], repository, registry, serving, logger });
   await watch.scan();
@@ -180,7 +190,7 @@ export async function createServices(
       conversions,
       quantizer,
       quantized,
-      graph: hierarchies.graph,
+      graph: { find: (synset) => hierarchies.graph.find(synset) },
     }),
     labels: new LabelCatalogue({ registry, hierarchies }),
     administration: new ModelAdministration({ registry, store, conversions, quantized, repository, release }),
@@ -190,6 +200,9 @@ export async function createServices(
     watch,
     metrics,
     statistics,
+    warmDecoder: async () => {
+      await Promise.all([loadDecoder(), warmPixelThread()]);
+    },
     warnings: () => [...engines.warnings, ...conversions.warnings],
     close: async () => {
       await watch.close();

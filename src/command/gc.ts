@@ -24,7 +24,7 @@ export const gc = defineCommand({
     const unlock = await lockFolder(jobs);
     try {
       const models = listing.models.flatMap(({ versions }) => versions);
-      const keys = await Promise.all(models.map((model) => conversions.key(model)));
+      const keys = models.map((model) => conversions.key(model));
       const { removed, bytes } = await collectGarbage(
         config.dataDir,
         new Set(keys),

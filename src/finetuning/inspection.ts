@@ -39,7 +39,7 @@ export async function inspect(
   onProgress: OnProgress,
 ): Promise<Preflight> {
   const graph = await readConceptGraph(zooDir, () => {
-    // The server has said so when it started.
+    // The server says so when it uses them.
   });
   const dataset = await readDataset(source, encodingOf({ options }));
   if (extraction.mapSize !== undefined) {

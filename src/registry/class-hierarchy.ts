@@ -122,13 +122,20 @@ export class ClassHierarchy {
 
 /** The hierarchies of models, each of which is computed once. */
 export class ClassHierarchies {
-  /** All concepts of the zoo. */
-  readonly graph: ConceptGraph;
+  readonly #readGraph: () => ConceptGraph;
+  #graph: ConceptGraph | undefined;
   /** Models keep their list of labels for as long as they live. */
   readonly #known = new WeakMap<readonly Label[], ClassHierarchy>();
 
-  constructor(graph: ConceptGraph) {
-    this.graph = graph;
+  /** @param readGraph called at the first use of the graph */
+  constructor(readGraph: () => ConceptGraph) {
+    this.#readGraph = readGraph;
+  }
+
+  /** All concepts of the zoo. */
+  get graph(): ConceptGraph {
+    this.#graph ??= this.#readGraph();
+    return this.#graph;
   }
 
   /** What lies above the classes of a model; undefined when none of them has a synset of the graph. */

@@ -89,7 +89,7 @@ export class ConversionCache {
   async verified(model: ModelVersion): Promise<ConvertedModel> {
     this.#refuseWhenClosed();
     const source = sourceOf(model);
-    const key = await keyOf(model, source);
+    const key = keyOf(model, source);
     const pending = this.#pending.get(key) ?? this.#verifyOrConvert(model, source, key);
     this.#pending.set(key, pending);
     try {
@@ -119,20 +119,20 @@ export class ConversionCache {
 
   /** Removes a model's files, unless one of the models in `staying` shares them. The model must not be in use. */
   async remove(model: ModelVersion, staying: Iterable<ModelVersion>): Promise<void> {
-    const key = await this.key(model);
-    for (const other of staying) if ((await this.key(other)) === key) return;
+    const key = this.key(model);
+    for (const other of staying) if (this.key(other) === key) return;
     await this.#pending.get(key)?.catch(() => undefined);
     for (const folder of await this.#folders()) await rm(join(folder, key), { recursive: true, force: true });
   }
 
   /** The key of the model's conversion. */
-  key(model: ModelVersion): Promise<string> {
+  key(model: ModelVersion): string {
     return keyOf(model, sourceOf(model));
   }
 
   /** The model if it has been converted; converts nothing. */
   async peek(model: ModelVersion): Promise<ConvertedModel | undefined> {
-    const key = await this.key(model);
+    const key = this.key(model);
     const found = await this.#find(key);
     return found && { key, ...found.conversion };
   }
@@ -239,7 +239,7 @@ function sourceOf({ weightsPath, noveltyPath, manifest: { file, preprocessing } 
   };
 }
 
-function keyOf({ manifest }: ModelVersion, source: ConversionSource): Promise<string> {
+function keyOf({ manifest }: ModelVersion, source: ConversionSource): string {
   const { weights, novelty } = manifest.file;
   return conversionKey({ ...source, weightsSha256: weights.sha256, noveltySha256: novelty?.sha256 });
 }

@@ -39,6 +39,12 @@ process.on('SIGTERM', () => undefined);
 // The channel closes when the server ends this engine, and when the server is killed: no engine outlives the server.
 process.on('disconnect', () => process.exit(0));
 reply({ type: 'ready', rss: rss() });
+// While the server still loads its modules: the first model would wait for the library otherwise. What is wrong with the
+// library is told to who loads a model.
+turn = import('../runtime/onnx.ts').then(
+  () => undefined,
+  () => undefined,
+);
 
 async function answer(request: EngineRequest): Promise<void> {
   try {

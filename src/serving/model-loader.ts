@@ -136,14 +136,14 @@ export class ModelLoader {
 }
 
 /**
- * Computes images, first one and then some at once, so that the sessions are open and have laid out their memory
- * before the first request. The image is noise: with a plain one, models that standardise each image would divide by
+ * Computes images, some at once and then one, so that the sessions are open and have laid out their memory before the
+ * first request. The engines open the first sessions side by side. The image is noise: with a plain one, models that standardise each image would divide by
  * zero.
  */
 async function warmUp(batcher: Batcher, { manifest }: ModelVersion, atOnce: number): Promise<void> {
   const [height, width] = manifest.preprocessing.inputSize;
   const noise = Uint8Array.from({ length: height * width * 3 }, (_, index) => (index * 37) % 256);
   const run = () => batcher.submit(noise, { priority: 'interactive', outputs: ['probabilities'] });
-  await run();
   await Promise.all(Array.from({ length: atOnce }, run));
+  await run();
 }

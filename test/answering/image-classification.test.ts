@@ -4,7 +4,7 @@ import { AppError } from '../../src/common/errors.ts';
 import type { TtaMode } from '../../src/image/views.ts';
 import { ClassHierarchies } from '../../src/registry/class-hierarchy.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
-import { readConceptGraph } from '../../src/registry/zoo.ts';
+import { conceptGraphReader } from '../../src/registry/zoo.ts';
 import { fakePipeline, model } from './fake-pipeline.ts';
 
 /** Class 26 (golden retriever) is the most probable. */
@@ -12,7 +12,7 @@ const probabilities = new Float32Array(200);
 probabilities[26] = 0.7;
 probabilities[27] = 0.2;
 
-const hierarchies = new ClassHierarchies(await readConceptGraph('zoo', () => {}));
+const hierarchies = new ClassHierarchies(await conceptGraphReader('zoo', () => {}));
 
 function classifier(resolved: ModelVersion = model): ImageClassifier {
   return new ImageClassifier({

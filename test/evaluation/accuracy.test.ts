@@ -6,7 +6,7 @@ import type { Classification, ClassificationRequest } from '../../src/answering/
 import { AppError } from '../../src/common/errors.ts';
 import { type AccuracyRequest, measureAccuracy } from '../../src/evaluation/accuracy.ts';
 import { ClassHierarchies } from '../../src/registry/class-hierarchy.ts';
-import { readConceptGraph, readZoo } from '../../src/registry/zoo.ts';
+import { conceptGraphReader, readZoo } from '../../src/registry/zoo.ts';
 import { Admission } from '../../src/serving/admission.ts';
 import { fakePipeline } from '../answering/fake-pipeline.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
@@ -27,7 +27,7 @@ describe('measureAccuracy', () => {
   let folder: string;
   let hierarchies: ClassHierarchies;
   beforeAll(async () => {
-    hierarchies = new ClassHierarchies(await readConceptGraph('zoo', () => {}));
+    hierarchies = new ClassHierarchies(await conceptGraphReader('zoo', () => {}));
     folder = await mkdtemp(join(tmpdir(), 'menagerie-accuracy-'));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));

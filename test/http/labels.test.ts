@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LabelCatalogue } from '../../src/catalogue/label-catalogue.ts';
 import { ClassHierarchies } from '../../src/registry/class-hierarchy.ts';
 import { Registry } from '../../src/registry/registry.ts';
-import { readConceptGraph, readZoo } from '../../src/registry/zoo.ts';
+import { conceptGraphReader, readZoo } from '../../src/registry/zoo.ts';
 import { ask, startServer, type TestServer } from './fixture.ts';
 
 const MODEL = 'resnet18_slim.tiny200';
@@ -18,7 +18,7 @@ beforeAll(async () => {
     registry.set({ name: 'switch', origin: 'store', versions: [plain], aliases: {}, damaged: {} });
   }
   for (const model of absent) registry.setAbsent(model);
-  const hierarchies = new ClassHierarchies(await readConceptGraph('zoo', (file) => expect.unreachable(file)));
+  const hierarchies = new ClassHierarchies(await conceptGraphReader('zoo', (file) => expect.unreachable(file)));
   server = await startServer({ labels: new LabelCatalogue({ registry, hierarchies }) });
 });
 afterAll(() => server.close());

@@ -43,7 +43,7 @@ const CLASSES = ['poodle', 'husky', 'wolf', 'cat', 'chair'];
 const graph = new ConceptGraph(concepts(DIAMOND));
 
 function hierarchyOf(classes: readonly string[]): ClassHierarchy {
-  const hierarchy = new ClassHierarchies(graph).of(classes.map((label) => ({ label, synset: label })));
+  const hierarchy = new ClassHierarchies(() => graph).of(classes.map((label) => ({ label, synset: label })));
   if (hierarchy === undefined) throw new Error('no class has a concept');
   return hierarchy;
 }
@@ -70,7 +70,7 @@ describe('the score of a concept', () => {
   });
 
   it('leaves out classes without a concept', () => {
-    const mixed = new ClassHierarchies(graph).of([{ label: 'a' }, { label: 'b', synset: 'cat' }]);
+    const mixed = new ClassHierarchies(() => graph).of([{ label: 'a' }, { label: 'b', synset: 'cat' }]);
     expect(mixed?.backOff(mixed.scores(Float32Array.of(0.75, 0.25)), 0.5)).toBeUndefined();
     expect(mixed?.backOff(mixed.scores(Float32Array.of(0.25, 0.75)), 0.5)).toMatchObject({ label: 'cat' });
   });
@@ -114,7 +114,7 @@ describe('what a model knows', () => {
   });
 
   it('is nothing when no class has a concept', () => {
-    expect(new ClassHierarchies(graph).of([{ label: 'a' }, { label: 'b', synset: 'n00000000' }])).toBeUndefined();
+    expect(new ClassHierarchies(() => graph).of([{ label: 'a' }, { label: 'b', synset: 'n00000000' }])).toBeUndefined();
   });
 });
 

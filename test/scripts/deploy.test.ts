@@ -72,7 +72,7 @@ describe('Dockerfile', () => {
 
   test('runs node itself, as a user who is not root, with a command that exists', () => {
     const [program, ...args] = z.array(z.string()).parse(JSON.parse(at('ENTRYPOINT')));
-    expect([program, args.at(-1)]).toEqual(['node', '/app/dist/src/main.js']);
+    expect([program, args.at(-1)]).toEqual(['node', '/app/dist/bundle/main.js']);
     expect(
       z
         .array(z.string())

@@ -120,7 +120,7 @@ export class FeatureExtraction {
    * Opens the cache files of these options. What other code under `image/`, or another decoder, computed is not used.
    */
   static async open(options: FeatureExtractionOptions): Promise<FeatureExtraction> {
-    const imageCode = await codeDigest(new URL('../../image/', import.meta.url));
+    const imageCode = codeDigest(new URL('../../image/', import.meta.url));
     return new FeatureExtraction(options, {
       imageCode,
       decoders: DECODER_VERSIONS,
