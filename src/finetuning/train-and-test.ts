@@ -128,7 +128,7 @@ async function solve(
     ...solved
   } = solveHead(tf, offered, classes, solvedLayers(offered.layers.length, layers));
   const images = samplesOf(joinImages({ ...features.train, augmented: false }, features.validation));
-  // To train a last stage, and the heads without one class each that measure the detector.
+  // To train a last stage.
   const hyperparameters = defaultHyperparameters(images.labels.length, features.train.set.dimension, seed);
   const unvalidated = { ...offered, validation: { features: new Float32Array(), labels: new Int32Array() } };
   const begin = wanted.stage && solveHead(tf, unvalidated, classes, [features.layers.length]);
@@ -222,7 +222,7 @@ async function finish(
     test: isTested ? testHead(tf, head, { read, offered }, classes) : undefined,
     novelty: deepened?.result.values
       ? trainStageDetector(tf, read, options.seed)
-      : await trainDetector(tf, { features, classes, hyperparameters, layers: head.layers }),
+      : trainDetector(tf, { features, classes, seed: options.seed, layers: head.layers }),
     lastStage: deepened?.result,
   };
 }

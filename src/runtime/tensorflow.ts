@@ -5,6 +5,7 @@ import { type RejectedBackend, TENSORFLOW_BACKENDS, type TensorFlowBackend } fro
 import { requireTensorFlow } from './tensorflow-packages.ts';
 
 type Core = typeof import('@tensorflow/tfjs-core');
+type Tensor = import('@tensorflow/tfjs-core').Tensor;
 type Layers = typeof import('@tensorflow/tfjs-layers');
 
 /**
@@ -50,6 +51,19 @@ export async function loadTensorFlow({ threads, backend }: TensorFlowOptions): P
     throw new Error(`TensorFlow.js already uses the backend ${loaded.backend} in this process, not ${backend}`);
   }
   return loaded;
+}
+
+/**
+ * The values of a tensor that `compute` makes; all others that it makes are disposed of. Not by `tf.tidy`, which looks
+ * for tensors in every element of an array that is returned: for a million of them it takes most of a second.
+ */
+export function valuesOf(tf: TensorFlow, compute: () => Tensor): Float32Array {
+  const result = tf.tidy(compute);
+  try {
+    return result.dataSync<'float32'>();
+  } finally {
+    result.dispose();
+  }
 }
 
 async function load(candidates: readonly TensorFlowBackend[], threads: number): Promise<LoadedTensorFlow> {

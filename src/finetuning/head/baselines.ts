@@ -1,4 +1,4 @@
-import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { type TensorFlow, valuesOf } from '../../runtime/tensorflow.ts';
 import type { Samples } from '../features/feature-set.ts';
 import { type Score, scoreOf } from './confidence-interval.ts';
 import { computeLogits } from './dense-layers.ts';
@@ -49,9 +49,7 @@ export function nearestNeighbours(tf: TensorFlow, train: Samples, features: Floa
   for (let start = 0; start < train.labels.length; start += CHUNK_ROWS) {
     const labels = train.labels.subarray(start, start + CHUNK_ROWS);
     const chunk = unitRows(train.features.subarray(start * dimension, (start + labels.length) * dimension), dimension);
-    const similarities = tf.tidy(() =>
-      tf.matMul(tf.tensor2d(chunk, [labels.length, dimension]), transposed).dataSync<'float32'>(),
-    );
+    const similarities = valuesOf(tf, () => tf.matMul(tf.tensor2d(chunk, [labels.length, dimension]), transposed));
     labels.forEach((label, row) => {
       nearest.forEach((neighbours, query) => {
         insert(neighbours, { label, similarity: similarities[row * queries + query] ?? 0 });

@@ -1,4 +1,4 @@
-import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { type TensorFlow, valuesOf } from '../../runtime/tensorflow.ts';
 import { samplesOf, type TrainingImages } from '../features/feature-set.ts';
 import type { DenseLayer } from './dense-layers.ts';
 import { factorize, invertLower, solveWith } from './positive-definite.ts';
@@ -142,8 +142,8 @@ function primal(
       sums[k] = (sums[k] ?? 0) + bias * value;
     }
   }
-  const weight = tf.tidy(() =>
-    tf.matMul(tf.tensor2d(transposed, [classes, count]), tf.tensor2d(rows, [count, dimension])).dataSync<'float32'>(),
+  const weight = valuesOf(tf, () =>
+    tf.matMul(tf.tensor2d(transposed, [classes, count]), tf.tensor2d(rows, [count, dimension])),
   );
   return { inputs: dimension, outputs: classes, weight, bias: Float32Array.from(sums) };
 }
@@ -162,10 +162,10 @@ function oneHot(labels: Int32Array, classes: number): Float64Array {
 
 /** Inner products of all pairs of rows. */
 function gramMatrix(tf: TensorFlow, rows: Float32Array, count: number, dimension: number): Float32Array {
-  return tf.tidy(() => {
+  return valuesOf(tf, () => {
     const matrix = tf.tensor2d(rows, [count, dimension]);
     // Transposed first, because `matMul` with a transposed operand is slow on wasm.
-    return tf.matMul(matrix, tf.transpose(matrix)).dataSync<'float32'>();
+    return tf.matMul(matrix, tf.transpose(matrix));
   });
 }
 

@@ -1,15 +1,14 @@
 import { seededRandom } from '../../common/random.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
-import { type DatasetFeatures, lastLayers } from '../features/dataset-features.ts';
 import type { Samples } from '../features/feature-set.ts';
-import { computeLogits } from '../head/dense-layers.ts';
-import type { Hyperparameters } from '../head/hyperparameters.ts';
-import { trainLayers } from '../head/training-loop.ts';
+import { type Gram, gramOf } from './gram.ts';
+import { fitOnGram } from './gram-detector.ts';
+import { fitRidgeHeads } from './ridge-heads.ts';
 import { joinRows, rowsWhere, takeRows } from './rows.ts';
 import {
+  logitScores,
   type MethodScores,
   type MethodSeparations,
-  methodScores,
   NOVELTY_METHODS,
   type NoveltyMethod,
 } from './scores.ts';
@@ -23,85 +22,83 @@ export interface LeaveClassOut {
   readonly methods: MethodSeparations;
 }
 
-/** Classes that are left out: each needs another head. */
+/** Classes that are left out: more change the mean little. */
 const MAX_CLASSES = 8;
-/** Training images of a head, whose training takes most of the time. */
-const MAX_TRAINED = 1500;
+/** Training images: the time grows with the cube of their number. */
+const MAX_TRAINED = 600;
+/** Held-out images. */
+const MAX_HELD = 600;
 /** Streams of the seed that draw the classes and the images. */
 const CHOOSING = 13;
 const SAMPLING = 14;
 
 /**
- * Trains heads and fits detectors without one class, and has them tell its images from held-out images of the others.
- * No image from elsewhere is needed.
- * @param features the layers that the head reads
+ * Solves for heads and fits detectors without one class, and has them tell its images from held-out images of the
+ * others. No image from elsewhere is needed. The heads are linear on the features of the detector.
+ * @param train features of the last layer of the backbone
  * @returns undefined when no image was held out, or only one class would be left with images
  */
-export async function leaveClassesOut(
+export function leaveClassesOut(
   tf: TensorFlow,
-  features: DatasetFeatures,
+  train: Samples,
+  held: Samples,
   classes: number,
-  hyperparameters: Hyperparameters,
-): Promise<LeaveClassOut | undefined> {
-  const { seed } = hyperparameters;
-  const own = lastLayers(features, 1);
-  const held = joinRows(features.validation, features.test);
-  const ownHeld = joinRows(own.validation, own.test);
+  seed: number,
+): LeaveClassOut | undefined {
+  const dimension = train.features.length / train.labels.length;
+  const fitted = sampled(train, MAX_TRAINED, seed);
+  const all = joinRows(fitted, sampled(held, MAX_HELD, seed));
+  const { labels } = all;
+  const first = fitted.labels.length;
+  const rows = (accept: (label: number, row: number) => boolean) => rowsWhere(labels, accept);
+  const trained = rows((_, row) => row < first);
+  const gram = gramOf(tf, all.features, dimension);
+  const { directions } = fitOnGram(tf, gram, trained, labels, seed);
+  const heads = classes > 2 ? fitRidgeHeads(gram, trained, labels, classes) : undefined;
   const sums = new Map<NoveltyMethod, Separation[]>();
   const order = seededRandom(seed, CHOOSING).shuffle(Int32Array.from({ length: classes }, (_, label) => label));
   let count = 0;
   for (const left of order) {
     if (count === MAX_CLASSES) break;
-    const known = rowsWhere(held.labels, (label) => label !== left);
-    const unknown = rowsWhere(held.labels, (label) => label === left);
-    if (known.length === 0 || unknown.length === 0) continue;
+    const known = rows((label, row) => row >= first && label !== left);
+    const unknown = rows((label, row) => row >= first && label === left);
+    const rest = rows((label, row) => row < first && label !== left);
+    if (known.length === 0 || unknown.length === 0 || rest.length === 0) continue;
     count += 1;
-    const rows = sampled(
-      rowsWhere(features.train.labels, (label) => label !== left),
-      seed,
-    );
-    // Classes above the one that is left out move down by one.
-    const labels = rows.map((row) => {
-      const label = features.train.labels[row] ?? 0;
-      return label > left ? label - 1 : label;
+    const detector = fitOnGram(tf, gram, rest, labels, seed, directions);
+    const score = (images: Int32Array): MethodScores => ({
+      ...(heads && logitScores(heads.without(left, images), classes - 1)),
+      nearest_neighbour: nearestDistances(gram, rest, images),
+      mahalanobis: Float32Array.from(detector.distances(images)),
     });
-    const train: Samples = { features: takeRows(own.train.set.originals, own.train.set.dimension, rows), labels };
-    const logits =
-      classes > 2 ? await headLogits(tf, features, rows, labels, held, classes - 1, hyperparameters) : undefined;
-    const scores = methodScores(tf, { train, features: ownHeld.features, logits, classes: classes - 1, seed });
+    const [inside, outside] = [score(known), score(unknown)];
     for (const method of NOVELTY_METHODS) {
-      const found = scores[method];
-      if (found === undefined) continue;
-      const separation = separationOf(pick(found, known), pick(found, unknown));
-      sums.set(method, [...(sums.get(method) ?? []), separation]);
+      const [a, b] = [inside[method], outside[method]];
+      if (a === undefined || b === undefined) continue;
+      sums.set(method, [...(sums.get(method) ?? []), separationOf(a, b)]);
     }
   }
   if (count === 0) return undefined;
-  return { classes: count, methods: Object.fromEntries([...sums].map(([method, all]) => [method, meanOf(all)])) };
+  return { classes: count, methods: Object.fromEntries([...sums].map(([method, each]) => [method, meanOf(each)])) };
 }
 
-/** Logits of the held-out images by a head that was trained on some rows. */
-async function headLogits(
-  tf: TensorFlow,
-  { train }: DatasetFeatures,
-  rows: Int32Array,
-  labels: Int32Array,
-  held: Samples,
-  classes: number,
-  hyperparameters: Hyperparameters,
-): Promise<Float32Array> {
-  const { dimension, originals } = train.set;
-  const samples = { features: takeRows(originals, dimension, rows), labels };
-  const { layers } = await trainLayers(tf, { classes, train: samples }, hyperparameters);
-  return computeLogits(tf, layers, held.features);
+/** The squared distance of each image to the nearest of `train`, divided by the dimension. */
+function nearestDistances({ size, dimension, products }: Gram, train: Int32Array, images: Int32Array): Float32Array {
+  return Float32Array.from(images, (image) => {
+    const most = train.reduce(
+      (best, other) => Math.max(best, products[image * size + other] ?? 0),
+      Number.NEGATIVE_INFINITY,
+    );
+    return 2 * (1 - most / dimension);
+  });
 }
 
-function sampled(rows: Int32Array, seed: number): Int32Array {
-  return rows.length <= MAX_TRAINED ? rows : seededRandom(seed, SAMPLING).shuffle(rows).slice(0, MAX_TRAINED);
-}
-
-function pick(scores: NonNullable<MethodScores[NoveltyMethod]>, rows: Int32Array): Float32Array {
-  return Float32Array.from(rows, (row) => scores[row] ?? 0);
+function sampled(samples: Samples, most: number, seed: number): Samples {
+  const { features, labels } = samples;
+  if (labels.length <= most) return samples;
+  const rows = seededRandom(seed, SAMPLING).shuffle(Int32Array.from(labels.keys())).slice(0, most);
+  const dimension = features.length / labels.length;
+  return { features: takeRows(features, dimension, rows), labels: rows.map((row) => labels[row] ?? 0) };
 }
 
 function meanOf(separations: readonly Separation[]): Separation {

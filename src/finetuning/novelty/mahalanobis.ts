@@ -1,5 +1,5 @@
 import { seededRandom } from '../../common/random.ts';
-import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { type TensorFlow, valuesOf } from '../../runtime/tensorflow.ts';
 import type { Samples } from '../features/feature-set.ts';
 import { layerNormalized } from './layer-normalization.ts';
 import { type Directions, principalDirections } from './principal-directions.ts';
@@ -18,21 +18,35 @@ export interface MahalanobisDetector {
   readonly projection: Float32Array;
 }
 
+/** A detector that was fitted to images. */
+export interface FittedMahalanobis extends MahalanobisDetector {
+  /** The distance of features that differ from the mean of a class by the least variance: as good as none. */
+  readonly least: number;
+}
+
 /**
  * Directions in which the covariance differs from a multiple of the identity: it is that of probabilistic principal
  * components (Tipping & Bishop 1999). On seven sets of classes and two backbones, 8 to 128 directions and all of them
  * (Ledoit & Wolf's shrinkage) were equal within the noise.
  */
-const RANK = 32;
-/** The variance in each direction is shrunk by this share to the mean of all. */
+export const RANK = 32;
+/**
+ * The variance in each direction is shrunk by this share to the mean of all. The shares of Ledoit & Wolf (2004) and of
+ * Chen et al. (2010, OAS), on 3 to 50 images a class of three data sets, separated unknown images equally well.
+ */
 const SHRINKAGE = 0.3;
+/**
+ * Least variance of a layer-normalised feature, whose variance over the features is 1. Photos of a class have at least
+ * 0.04 in every direction. Equal pictures have none, and differ by rounding alone.
+ */
+const LEAST_VARIANCE = 0.01;
 /** Samples from which the covariance is estimated: more do not change it, but take time. */
 const MAX_SAMPLES = 2000;
 /** Stream of the seed that draws them. */
 const DRAWING = 11;
 
 /** Fits the means of the classes, and one covariance for all of them. `features` are as the backbone gives them. */
-export function fitMahalanobis(tf: TensorFlow, { features, labels }: Samples, seed: number): MahalanobisDetector {
+export function fitMahalanobis(tf: TensorFlow, { features, labels }: Samples, seed: number): FittedMahalanobis {
   const dimension = features.length / labels.length;
   const normalized = layerNormalized(features, dimension);
   const means = classMeans(normalized, labels, dimension);
@@ -59,11 +73,11 @@ export function mahalanobisDistances(
   const count = features.length / dimension;
   if (count === 0) return new Float32Array();
   const rank = projection.length / dimension;
-  return tf.tidy(() => {
+  return valuesOf(tf, () => {
     const u = tf.tensor2d(layerNormalized(features, dimension), [count, dimension]);
     const nearest = tf.max(tf.add(tf.matMul(u, tf.transpose(tf.tensor2d(classes, [bias.length, dimension]))), bias), 1);
     const squares = tf.sum(tf.square(tf.matMul(u, tf.transpose(tf.tensor2d(projection, [rank, dimension])))), 1);
-    return tf.neg(tf.add(nearest, squares)).dataSync<'float32'>().slice();
+    return tf.neg(tf.add(nearest, squares));
   });
 }
 
@@ -99,26 +113,44 @@ function residualsOf(
   return residuals;
 }
 
+/** The covariance of a detector: its variances in some directions and in all others. */
+export interface ShrunkSpectrum {
+  /** As given, before they are shrunk. */
+  readonly variances: Float64Array;
+  /** For each direction of variance `l`, `1 / rest - 1 / l`. */
+  readonly weights: Float64Array;
+  readonly rest: number;
+}
+
+/** Shrinks the variances. @param total mean squared length of the residuals */
+export function shrunkSpectrum(
+  { variances, total }: Pick<Directions, 'variances' | 'total'>,
+  dimension: number,
+): ShrunkSpectrum {
+  const mean = total / dimension;
+  const found = variances.reduce((sum, value) => sum + value, 0);
+  const shrunk = (value: number): number => (1 - SHRINKAGE) * value + SHRINKAGE * mean;
+  const rest = Math.max(shrunk((total - found) / Math.max(1, dimension - variances.length)), LEAST_VARIANCE);
+  return { variances, rest, weights: variances.map((variance) => 1 / rest - 1 / Math.max(shrunk(variance), rest)) };
+}
+
 /**
  * Multiplies the distance out. With variance `rest` in all but some directions `v` of variance `l`, and
  * `A = sqrt(1 / rest - 1 / l) v`, it is `|u - m|^2 / rest - |A (u - m)|^2`, and the length of `u` is known.
  */
-function distanceForm(means: readonly Float64Array[], { vectors, variances, total }: Directions, dimension: number) {
-  const mean = total / dimension;
-  const found = variances.reduce((sum, value) => sum + value, 0);
-  const shrunk = (value: number): number => (1 - SHRINKAGE) * value + SHRINKAGE * mean;
-  // Features that do not vary at all leave nothing to measure by; any positive number will do.
-  const rest = Math.max(shrunk((total - found) / Math.max(1, dimension - variances.length)), Number.EPSILON);
+function distanceForm(means: readonly Float64Array[], directions: Directions, dimension: number) {
+  const { vectors } = directions;
+  const { rest, weights } = shrunkSpectrum(directions, dimension);
   // At least one row, of zeros, since networks have no empty layers.
   const projection = new Float32Array(Math.max(dimension, vectors.length));
-  for (const [k, variance] of variances.entries()) {
-    const factor = Math.sqrt(Math.max(0, 1 / rest - 1 / Math.max(shrunk(variance), rest)));
+  for (const [k, weight] of weights.entries()) {
+    const factor = Math.sqrt(weight);
     for (let j = 0; j < dimension; j++) projection[k * dimension + j] = factor * (vectors[k * dimension + j] ?? 0);
   }
   const classes = new Float32Array(means.length * dimension);
   const bias = new Float32Array(means.length);
   for (const [row, center] of means.entries()) {
-    const inside = Array.from(variances, (_, k) => {
+    const inside = Array.from(weights, (_, k) => {
       let sum = 0;
       for (let j = 0; j < dimension; j++) sum += (projection[k * dimension + j] ?? 0) * (center[j] ?? 0);
       return sum;
@@ -133,5 +165,5 @@ function distanceForm(means: readonly Float64Array[], { vectors, variances, tota
     }
     bias[row] = inside.reduce((sum, along) => sum + along * along, 0) - (dimension + length) / rest;
   }
-  return { classes, bias, projection };
+  return { classes, bias, projection, least: (LEAST_VARIANCE * dimension) / rest };
 }

@@ -1,5 +1,5 @@
 import { seededRandom } from '../../common/random.ts';
-import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { type TensorFlow, valuesOf } from '../../runtime/tensorflow.ts';
 
 /** The directions in which rows vary most. */
 export interface Directions {
@@ -18,10 +18,17 @@ const SPARE = 8;
 /** Stream of the seed that draws the first directions. */
 const STARTING = 12;
 
+/** What an iteration begins with. */
+export interface Start {
+  readonly vectors: readonly Float64Array[];
+  readonly rounds: number;
+}
+
 /**
  * The leading eigenvectors of `rows^T rows / n` by subspace iteration with random start (Halko et al. 2011,
  * https://arxiv.org/abs/0909.4061), without that matrix, which is large.
  * @param rows `[n, dimension]`, at least one
+ * @param start directions that are nearly those; drawn when absent
  */
 export function principalDirections(
   tf: TensorFlow,
@@ -29,6 +36,7 @@ export function principalDirections(
   dimension: number,
   wanted: number,
   seed: number,
+  start?: Start,
 ): Directions {
   const count = rows.length / dimension;
   const total = rows.reduce((sum, value) => sum + value * value, 0) / count;
@@ -40,10 +48,10 @@ export function principalDirections(
   // Transposed once, because `matMul` with a transposed operand is slow.
   const transposed = tf.tidy(() => tf.transpose(matrix));
   try {
-    let basis: Float64Array[] = Array.from({ length: width }, () =>
-      Float64Array.from({ length: dimension }, () => random.normal()),
-    );
-    for (let round = 0; round < ROUNDS; round++) {
+    const drawn = () =>
+      Array.from({ length: width }, () => Float64Array.from({ length: dimension }, () => random.normal()));
+    let basis = start?.vectors ?? drawn();
+    for (let round = 0; round < (start?.rounds ?? ROUNDS); round++) {
       const images = applied(orthonormal(basis));
       basis = images.sort((a, b) => b.variance - a.variance).map(({ image }) => image);
     }
@@ -63,8 +71,8 @@ export function principalDirections(
     for (const [k, vector] of vectors.entries()) {
       for (let j = 0; j < dimension; j++) flat[j * columns + k] = vector[j] ?? 0;
     }
-    const product = tf.tidy(() =>
-      tf.matMul(transposed, tf.matMul(matrix, tf.tensor2d(flat, [dimension, columns]))).dataSync<'float32'>(),
+    const product = valuesOf(tf, () =>
+      tf.matMul(transposed, tf.matMul(matrix, tf.tensor2d(flat, [dimension, columns]))),
     );
     return vectors.map((vector, k) => {
       const image = Float64Array.from({ length: dimension }, (_, j) => (product[j * columns + k] ?? 0) / count);

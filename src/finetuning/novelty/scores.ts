@@ -1,4 +1,4 @@
-import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { type TensorFlow, valuesOf } from '../../runtime/tensorflow.ts';
 import type { Samples } from '../features/feature-set.ts';
 import { softmaxRows } from '../head/softmax.ts';
 import { layerNormalized } from './layer-normalization.ts';
@@ -37,13 +37,15 @@ export interface ScoresInput {
 export function methodScores(tf: TensorFlow, input: ScoresInput): MethodScores {
   const { train, features, logits, classes, seed, detector = fitMahalanobis(tf, train, seed) } = input;
   return {
-    ...(logits && {
-      softmax: softmaxScores(softmaxRows(logits, classes), classes),
-      energy: energyScores(logits, classes),
-    }),
+    ...(logits && logitScores(logits, classes)),
     nearest_neighbour: nearestDistances(tf, train, features),
     mahalanobis: mahalanobisDistances(tf, detector, features),
   };
+}
+
+/** Scores images by their logits `[n, classes]`. */
+export function logitScores(logits: Float32Array, classes: number): MethodScores {
+  return { softmax: softmaxScores(softmaxRows(logits, classes), classes), energy: energyScores(logits, classes) };
 }
 
 /** One minus the highest probability of each row of `[n, classes]`. */
@@ -77,9 +79,7 @@ function nearestDistances(tf: TensorFlow, train: Samples, features: Float32Array
   for (let start = 0; start < train.labels.length; start += CHUNK_ROWS) {
     const rows = Math.min(CHUNK_ROWS, train.labels.length - start);
     const chunk = layerNormalized(train.features.subarray(start * dimension, (start + rows) * dimension), dimension);
-    const nearest = tf.tidy(() =>
-      tf.max(tf.matMul(tf.tensor2d(chunk, [rows, dimension]), queries), 0).dataSync<'float32'>(),
-    );
+    const nearest = valuesOf(tf, () => tf.max(tf.matMul(tf.tensor2d(chunk, [rows, dimension]), queries), 0));
     nearest.forEach((similarity, row) => {
       best[row] = Math.max(best[row] ?? 0, similarity);
     });

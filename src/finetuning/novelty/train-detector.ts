@@ -2,7 +2,6 @@ import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import { type DatasetFeatures, lastLayers } from '../features/dataset-features.ts';
 
 import { computeLogits, type DenseLayer } from '../head/dense-layers.ts';
-import type { Hyperparameters } from '../head/hyperparameters.ts';
 import { type FittedDetector, fitDetector, fitDetectorOn, noveltyScores } from './detector.ts';
 import { type LeaveClassOut, leaveClassesOut } from './leave-class-out.ts';
 import { joinRows } from './rows.ts';
@@ -40,8 +39,7 @@ export interface TrainDetectorInput {
   /** Of the layers that the head reads; the last are the backbone's own features, which the detector reads. */
   readonly features: DatasetFeatures;
   readonly classes: number;
-  /** Of the head, for the heads that know a class less. */
-  readonly hyperparameters: Hyperparameters;
+  readonly seed: number;
   /** The layers of the head, for comparison. */
   readonly layers: readonly DenseLayer[];
 }
@@ -50,11 +48,10 @@ export interface TrainDetectorInput {
  * Fits a detector of unknown images on the training and validation images, and tests it: on the test images, by leaving
  * out each class in turn, and on images labelled `_unknown` if there are any.
  */
-export async function trainDetector(
+export function trainDetector(
   tf: TensorFlow,
-  { features, classes, hyperparameters, layers }: TrainDetectorInput,
-): Promise<TrainedDetector> {
-  const { seed } = hyperparameters;
+  { features, classes, seed, layers }: TrainDetectorInput,
+): TrainedDetector {
   const own = lastLayers(features, 1);
   const known = joinRows({ features: own.train.set.originals, labels: own.train.labels }, own.validation);
   const tuning = own.negatives?.tuning ?? new Float32Array();
@@ -67,7 +64,13 @@ export async function trainDetector(
     tunedOn: tuning.length / dimension,
     test: {
       accepted: tested === 0 ? undefined : accepted / tested,
-      leaveClassOut: await leaveClassesOut(tf, features, classes, hyperparameters),
+      leaveClassOut: leaveClassesOut(
+        tf,
+        { features: own.train.set.originals, labels: own.train.labels },
+        joinRows(own.validation, own.test),
+        classes,
+        seed,
+      ),
       negatives: testNegatives(),
     },
   };
