@@ -13,6 +13,8 @@ export interface GramDetector {
 
 /** The fit to a part of the images begins with the directions of all: so few rounds are enough. */
 const ROUNDS_FROM_START = 1;
+/** Directions with a smaller share of the variance are made of rounding errors. */
+const NEGLIGIBLE = 1e-6;
 
 /**
  * Fits the means of the classes and one covariance to some images.
@@ -90,7 +92,7 @@ export function fitOnGram(
 
   /** The eigenvectors of the products are sums of residuals that give the directions of the covariance. */
   function spectrum() {
-    const wanted = Math.min(RANK, Math.floor(count / 2));
+    const wanted = Math.min(RANK, Math.floor(count / 2), dimension);
     const begin = start && {
       vectors: Array.from({ length: start.length / size }, (_, k) =>
         Float64Array.from(images, (image) => start[k * size + image] ?? 0),
@@ -99,7 +101,7 @@ export function fitOnGram(
     };
     const found = principalDirections(tf, residuals, count, wanted, seed, begin);
     // Its rows are the products themselves: the mean square along an eigenvector is the square of the eigenvalue, / n.
-    const eigenvalues = found.variances.map((square) => Math.sqrt(square / count));
+    const eigenvalues = found.variances.map((square) => Math.sqrt(Math.max(0, square) / count));
     return { vectors: found.vectors, ...shrunkSpectrum({ variances: eigenvalues, total }, dimension) };
   }
 
@@ -110,7 +112,10 @@ export function fitOnGram(
       const value = productWith(i);
       for (let j = 0; j < rank; j++) result[j] = (result[j] ?? 0) + value * (vectors[j * count + i] ?? 0);
     }
-    return result.map((sum, j) => sum / Math.sqrt(count * (variances[j] ?? 0) || 1));
+    return result.map((sum, j) => {
+      const variance = variances[j] ?? 0;
+      return variance > NEGLIGIBLE * total ? sum / Math.sqrt(count * variance) : 0;
+    });
   }
 
   function spread(): Float32Array {

@@ -5,12 +5,13 @@ import type { TrainedDetector } from '../novelty/train-detector.ts';
 import type { NoveltyReport } from './report-schema.ts';
 
 /** Writes a detector in the terms of `report.json`. */
-export function buildNoveltyReport({ tunedOn, test }: TrainedDetector): NoveltyReport {
+export function buildNoveltyReport({ detector, tunedOn, test }: TrainedDetector): NoveltyReport {
   const { accepted, leaveClassOut, negatives } = test;
   return {
     method: 'mahalanobis',
     target: ACCEPTED,
     tuned_on: tunedOn,
+    judged: detector.judged,
     ...(accepted !== undefined && { accepted }),
     ...(leaveClassOut && {
       left_out_classes: { classes: leaveClassOut.classes, methods: methodRows(leaveClassOut.methods) },

@@ -35,6 +35,8 @@ const noveltySchema = z.object({
   target: share,
   /** Images labelled `_unknown` that the threshold was chosen with; 0 when it was chosen by `target` alone. */
   tuned_on: count,
+  /** Images of the classes that the threshold was chosen on. Absent in reports from before it was counted. */
+  judged: count.optional(),
   /** Share of the test images that it accepts. Absent without test images. */
   accepted: share.optional(),
   /** Means over classes that were left out of the training, one at a time. */

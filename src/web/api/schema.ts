@@ -617,6 +617,8 @@ export type NoveltyReport = {
   readonly target: number;
   /** Images labelled `_unknown` that the threshold was chosen with. */
   readonly tuned_on: number;
+  /** Images of the classes that the threshold was chosen on, each judged without it. With fewer than 19 the share that will be accepted is not known. */
+  readonly judged?: number | undefined;
   /** Share of the held-out images that it accepts. */
   readonly accepted?: number | undefined;
   /** Means over classes that were left out of the training one at a time. */

@@ -57,6 +57,31 @@ describe('a detector of unknown images', () => {
     expect(accepted).toBeLessThan(0.99);
   });
 
+  it.each([4, 6, 10])('accepts 95 of 100 new images with %i of each of two classes too', (perClass) => {
+    const shares = Array.from({ length: 12 }, (_, seed) => {
+      const of = (count: number, stream: number): Samples => {
+        const { features: all } = samples(count, 1000 * seed + stream);
+        const labels = Int32Array.from({ length: 2 * count }, (__, row) => Math.floor(row / count));
+        return { features: all.slice(0, 2 * count * DIMENSION), labels };
+      };
+      const few = fitDetector(tf, of(perClass, 1), new Float32Array(), 0);
+      const novelty = noveltyScores(tf, few, of(100, 500).features);
+      return novelty.filter((value) => value <= 1).length / novelty.length;
+    });
+    const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+    expect(mean).toBeGreaterThan(0.92);
+    expect(mean).toBeLessThan(0.985);
+  });
+
+  it('knows pictures again that are all alike, and no others', () => {
+    const [one = new Float32Array(), two = new Float32Array()] = CENTERS.map((center) => features(center, 1, 31));
+    const alike = { features: Float32Array.from([...one, ...one, ...one, ...two, ...two, ...two]) };
+    const same = fitDetector(tf, { ...alike, labels: Int32Array.of(0, 0, 0, 1, 1, 1) }, new Float32Array(), 0);
+    const rounded = one.map((value, i) => value * (1 + 1e-5 * (i % 3)));
+    expect(Math.max(...noveltyScores(tf, same, rounded))).toBeLessThan(1);
+    expect(Math.min(...noveltyScores(tf, same, OTHERS))).toBeGreaterThan(1);
+  });
+
   it('calls images of another class unknown', () => {
     expect(Math.min(...noveltyScores(tf, detector, OTHERS))).toBeGreaterThan(1);
     const known = noveltyScores(tf, detector, samples(60, 50).features);

@@ -17,6 +17,7 @@ const NOVELTY: ReportInput['novelty'] = {
     bias: Float32Array.of(0),
     projection: Float32Array.of(0, 0),
     threshold: 1,
+    judged: 200,
   },
   tunedOn: 0,
   test: {

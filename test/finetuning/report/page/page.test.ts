@@ -116,6 +116,13 @@ describe('the page of a report', () => {
     );
   });
 
+  it('says that the detector of other things is a guess on few images', () => {
+    const { detector, ...rest } = input.novelty;
+    const few = buildTrainingReport({ ...input, novelty: { ...rest, detector: { ...detector, judged: 12 } } });
+    expect(renderReport(few)).toContain('chosen on 12 images only');
+    expect(page).not.toContain('images only');
+  });
+
   it('says that the accuracy is unknown without test images', () => {
     const untested = renderReport(buildTrainingReport({ ...input, test: undefined }));
     expect(untested).toContain('<h1>The accuracy is unknown</h1>');
