@@ -1,8 +1,9 @@
 import type { ModelSummary } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
+import { acceptDrops, acceptPastes } from '../../components/drops.ts';
 import { modelChoice } from '../../components/model-choice.ts';
 import { errorNotice, notice } from '../../components/notice.ts';
-import { acceptDrops, acceptPastes, cameraButton, pickButton } from '../../components/picture-input.ts';
+import { cameraButton, pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { duration } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';

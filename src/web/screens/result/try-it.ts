@@ -1,8 +1,9 @@
 import type { Client } from '../../api/client.ts';
 import { patiently } from '../../api/patience.ts';
 import { bars } from '../../components/bars.ts';
+import { acceptDrops } from '../../components/drops.ts';
 import { errorNotice, sentence } from '../../components/notice.ts';
-import { acceptDrops, cameraButton, pickButton } from '../../components/picture-input.ts';
+import { cameraButton, pickButton } from '../../components/picture-input.ts';
 import { fill, h } from '../../dom.ts';
 import { hrefOf } from '../../router.ts';
 import { pictureOf } from '../../session.ts';

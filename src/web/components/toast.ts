@@ -1,0 +1,28 @@
+import { fill, h, icon } from '../dom.ts';
+import type { NoticeAction } from './notice.ts';
+
+/** In the page from the start, since screen readers announce only what changes in a place that they know. */
+const place = h('div', { class: 'toasts', role: 'status' });
+document.body.append(place);
+
+/** A text at the foot of the window. */
+export interface Toast {
+  /** Whether it is still shown. */
+  readonly isShown: () => boolean;
+  close(): void;
+}
+
+/** Says in a few words what has happened, with a way back. It stays until it is closed or the next one comes. */
+export function showToast(text: string, action?: NoticeAction): Toast {
+  const close = (): void => element.remove();
+  const dismiss = h('button', { type: 'button', class: 'quiet square', 'aria-label': 'Dismiss' }, icon('close'));
+  dismiss.addEventListener('click', close);
+  const undo = action && h('button', { type: 'button' }, action.label);
+  undo?.addEventListener('click', () => {
+    close();
+    action?.run();
+  });
+  const element = h('div', { class: 'toast' }, h('p', {}, text), undo, dismiss);
+  fill(place, element);
+  return { isShown: () => element.isConnected, close };
+}
