@@ -2,6 +2,7 @@ import { SERVER_PATH } from './address.ts';
 import { errorOf, notYet, unreachable } from './problem.ts';
 import type { FormPart, SentRequest } from './request.ts';
 import { OPERATIONS, type Operations } from './schema.ts';
+import { fetchCounted, type OnSent } from './upload.ts';
 
 type Name = keyof Operations;
 
@@ -25,7 +26,12 @@ type PathOf<N extends Name> =
 type Address<N extends Name> = PathOf<N> & { readonly query?: Operations[N]['query'] | undefined };
 
 /** The parameters and the body of an operation. */
-type Request<N extends Name> = Address<N> & BodyOf<N> & { readonly signal?: AbortSignal | undefined };
+type Request<N extends Name> = Address<N> &
+  BodyOf<N> & {
+    readonly signal?: AbortSignal | undefined;
+    /** Called with the bytes of the body that have been sent, and with all of them. */
+    readonly onSent?: OnSent | undefined;
+  };
 
 /** Called with each request that is sent. */
 export type OnRequest = (request: SentRequest) => void;
@@ -50,7 +56,7 @@ export function createClient(keys?: Keys, onRequest: OnRequest = () => {}): Clie
   return {
     watched: (watcher) => createClient(keys, watcher),
     async call<N extends Name>(name: N, request: Request<N>): Promise<Operations[N]['answer']> {
-      const { form, json, signal } = request;
+      const { form, json, signal, onSent } = request;
       const { method } = OPERATIONS[name];
       const path = addressOf(name, request);
       onRequest({ method, path, form, json, keyed: keys?.inUse });
@@ -59,6 +65,7 @@ export function createClient(keys?: Keys, onRequest: OnRequest = () => {}): Clie
         ...(form && { body: formData(form) }),
         ...(json !== undefined && { body: JSON.stringify(json), headers: { 'content-type': 'application/json' } }),
         ...(signal && { signal }),
+        onSent,
       });
       return (await read(response)) as Operations[N]['answer'];
     },
@@ -75,10 +82,18 @@ export function addressOf<N extends Name>(name: N, { path, query }: Address<N>):
   return search.size === 0 ? filled : `${filled}?${search}`;
 }
 
-async function send(path: string, keys: Keys | undefined, init: RequestInit): Promise<Response> {
+interface Sent extends Omit<RequestInit, 'headers'> {
+  readonly method: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly onSent: OnSent | undefined;
+}
+
+async function send(path: string, keys: Keys | undefined, init: Sent): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(SERVER_PATH + path, { ...init, headers: { accept: 'application/json', ...init.headers } });
+    const sent = { ...init, headers: { accept: 'application/json', ...init.headers } };
+    const url = SERVER_PATH + path;
+    response = await (init.onSent ? fetchCounted(url, sent, init.onSent) : fetch(url, sent));
   } catch (thrown) {
     throw unreachable(thrown);
   }
