@@ -11,17 +11,42 @@ export interface Camera {
 
 const QUALITY = 0.92;
 
+/** The stream that is open. All users share it: where a second one is opened, some browsers end the first. */
+let open: { readonly stream: Promise<MediaStream>; users: number } | undefined;
+
 /**
  * Opens the camera.
- * @param width the preferred width in pixels
+ * @param width the preferred width in pixels; ignored while the camera is open
  * @throws Error that says what to do when there is no camera or the page may not use it
  */
 export async function openCamera(width = 1280): Promise<Camera> {
-  const stream = await streamOf(width);
+  const shared = open ?? { stream: streamOf(width), users: 0 };
+  open = shared;
+  shared.users += 1;
   const video = h('video', { playsinline: true, 'aria-label': 'Camera preview' });
   video.muted = true;
-  video.srcObject = stream;
-  await video.play();
+  let used = true;
+  const stop = (): void => {
+    video.srcObject = null;
+    if (!used) return;
+    used = false;
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    if (open === shared) open = undefined;
+    shared.stream.then(
+      (stream) => {
+        for (const track of stream.getTracks()) track.stop();
+      },
+      () => undefined,
+    );
+  };
+  try {
+    video.srcObject = await shared.stream;
+    await video.play();
+  } catch (thrown) {
+    stop();
+    throw thrown;
+  }
   const canvas = h('canvas');
   return {
     video,
@@ -31,10 +56,7 @@ export async function openCamera(width = 1280): Promise<Camera> {
       canvas.getContext('2d')?.drawImage(video, 0, 0);
       return jpegOf(canvas, name);
     },
-    stop: () => {
-      for (const track of stream.getTracks()) track.stop();
-      video.srcObject = null;
-    },
+    stop,
   };
 }
 

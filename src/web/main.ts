@@ -7,6 +7,7 @@ import './styles/teach.css';
 import './styles/zoo.css';
 import './styles/edge.css';
 import { createClient } from './api/client.ts';
+import { followDrags } from './components/drops.ts';
 import { keyStatus } from './components/key-status.ts';
 import { KeyHolder } from './key-holder.ts';
 import { parseRoute } from './router.ts';
@@ -56,13 +57,12 @@ function open(): void {
   const place = route.path[0] ?? 'classify';
   const openScreen = SCREENS[place] ?? notFoundScreen;
   shown?.close?.();
-  shown = openScreen({ route, client, session });
+  shown = openScreen({ route, client, session, showBadge: shell.showBadge });
   document.title = `${shown.title} · Menagerie`;
   shell.show(shown.element, PLACES[place] ?? place);
 }
 
-// A file dropped beside its target would otherwise replace the page.
-for (const type of ['dragover', 'drop'] as const) window.addEventListener(type, (event) => event.preventDefault());
+followDrags();
 window.addEventListener('hashchange', open);
 open();
 // Where it fails, the screens say why.

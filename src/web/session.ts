@@ -1,5 +1,5 @@
 import type { ImageClasses, ImageFailure } from './api/schema.ts';
-import { type Draft, emptyDraft } from './draft.ts';
+import type { Workshop } from './workshop.ts';
 
 /** An image to classify, with the results so far. */
 export interface SessionPicture {
@@ -31,7 +31,8 @@ export interface Session {
   pictures: readonly SessionPicture[];
   /** Ids of models; undefined until the user has chosen. */
   chosenModels: readonly string[] | undefined;
-  readonly draft: Draft;
+  /** Undefined until a screen about teaching was opened. */
+  workshop: Workshop | undefined;
   /** By the id of the model. */
   readonly speeds: Map<string, Speed>;
   /** Ids of the models that are being pulled. */
@@ -39,7 +40,7 @@ export interface Session {
 }
 
 export function createSession(): Session {
-  return { pictures: [], chosenModels: undefined, draft: emptyDraft(), speeds: new Map(), pulls: new Set() };
+  return { pictures: [], chosenModels: undefined, workshop: undefined, speeds: new Map(), pulls: new Set() };
 }
 
 export function pictureOf(file: File): SessionPicture {

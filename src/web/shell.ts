@@ -10,12 +10,16 @@ const PLACES = [
   ['edge', 'In browser'],
 ] as const;
 
+export type ShowBadge = (place: (typeof PLACES)[number][0], text: string | undefined) => void;
+
 /** The frame around every screen. */
 export interface Shell {
   /** Shows the content of a screen and marks its place in the navigation. */
   show(content: HTMLElement, place: string): void;
   /** Shows in the footer which key is in use. */
   showKey(status: Child): void;
+  /** Says beside a place in the navigation what goes on there; undefined for nothing. */
+  showBadge: ShowBadge;
 }
 
 /** Builds the frame of the page. */
@@ -68,6 +72,11 @@ export function createShell(): Shell {
   );
   return {
     showKey: (status) => fill(key, status),
+    showBadge(place, text) {
+      const name = PLACES.find(([each]) => each === place)?.[1];
+      const link = links.find((each) => each.dataset['place'] === place);
+      if (link) fill(link, name, text !== undefined && h('span', { class: 'badge' }, text));
+    },
     show(content, place) {
       const moved = main.childElementCount > 0;
       fill(main, content);

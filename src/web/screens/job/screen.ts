@@ -3,9 +3,12 @@ import type { Job, JobProgress } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import type { Curves, EpochScores } from '../../components/curves.ts';
 import { errorNotice, notice, sentence } from '../../components/notice.ts';
+import { useIt } from '../../components/use-it.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { count, duration, percent } from '../../format.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
+import { isTellable } from '../../time-left.ts';
+import { workshopOf } from '../../workshop.ts';
 import { resultView } from '../result/view.ts';
 import { nameOf, stateTag } from '../teach/job-list.ts';
 import { followJob, isOver } from './follow.ts';
@@ -27,10 +30,16 @@ const PHASES = [
 const OPTIONAL: ReadonlySet<string> = new Set(['searching', 'training_last_stage']);
 
 /** The progress of a job, then its result. */
-export function jobScreen({ client, route }: ScreenContext): Screen {
+export function jobScreen(context: ScreenContext): Screen {
+  const { client, route } = context;
+  const { drafts, training } = workshopOf(context);
   const id = route.path[1] ?? '';
   const api = apiPanel();
-  const watched = client.watched(api.show);
+  let keyed = false;
+  const watched = client.watched((request) => {
+    keyed = request.keyed ?? false;
+    api.show(request);
+  });
   const ended = new AbortController();
   const { signal } = ended;
   let stopFollowing = (): void => {};
@@ -41,6 +50,19 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
   const state = h('div', { class: 'row' });
   const body = h('div', { class: 'block reserved-job' });
   const trouble = h('div');
+  const age = h('div', { role: 'status' });
+
+  /** Says whether the draft has changed since it was sent. */
+  const drawAge = (): void => {
+    const { trained, version } = drafts.current;
+    const isOld = trained?.job === id && trained.version !== version;
+    const words = [
+      'You have changed the data set since it was sent. ',
+      h('a', { href: '#/teach' }, 'Train again'),
+      '.',
+    ];
+    fill(age, isOld && notice('caution', 'This is of an older draft', words));
+  };
 
   const show = (job: Job): void => {
     fill(heading, isOver(job.state) ? nameOf(job) : `Training ${nameOf(job)}`);
@@ -48,10 +70,11 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
     if (job.state === 'succeeded' && job.result && 'quantization' in job.result) {
       const link = h('a', { href: `#/zoo/${job.result.model}` }, 'the card of the model');
       fill(body, h('p', {}, 'The model now answers in 8-bit integers too; ', link, ' says how well.'));
-    } else if (job.state === 'succeeded' && job.result) {
-      const result = resultView({ client: watched, model: job.result.model, version: job.result.version });
+    } else if (job.state === 'succeeded' && job.result && 'promoted' in job.result) {
+      const { model, version, promoted } = job.result;
+      const result = resultView({ client: watched, model, version });
       closeResult = result.close;
-      fill(body, result.element);
+      fill(body, useIt({ model: promoted ? model : `${model}@${version}`, keyed }), result.element);
     } else if (job.failure) fill(body, failure(job));
     else if (job.state === 'cancelled') {
       fill(
@@ -69,7 +92,8 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
 
   const run = (job: Job): void => {
     const epochs: EpochScores[] = [];
-    const bar = h('progress', { max: 1, value: job.progress?.fraction ?? 0, 'aria-label': 'Progress of the job' });
+    // Without a value, until the job has begun, it moves.
+    const bar = h('progress', { max: 1, 'aria-label': 'Progress of the job' });
     const words = h('p', { class: 'row spread', role: 'status' });
     const phases = h('ol', { class: 'phases' });
     const plots = h('div', { class: 'reserved-curves' });
@@ -83,13 +107,17 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
         else if (!signal.aborted) fill(trouble, errorNotice(thrown));
       });
     });
+    let phaseSeen = { phase: '', at: 0 };
     const onProgress = (progress: JobProgress): void => {
-      bar.value = progress.fraction;
-      bar.setAttribute('value', String(progress.fraction));
+      if (progress.phase !== phaseSeen.phase) phaseSeen = { phase: progress.phase, at: performance.now() };
+      const share = (progress.done ?? 0) / (progress.total || 1);
+      const isKnown = isTellable(share, performance.now() - phaseSeen.at);
+      // An estimate of the whole may go back when a phase turns out longer; what is done stays done.
+      bar.value = Math.max(bar.value, progress.fraction);
       fill(
         words,
-        h('span', {}, describe(progress)),
-        h('span', { class: 'muted number' }, percent(progress.fraction, 0)),
+        h('span', {}, describe(isKnown ? progress : { ...progress, seconds_left: undefined })),
+        h('span', { class: 'muted number' }, percent(bar.value, 0)),
       );
       fill(phases, phaseList(progress.phase));
       const { phase, loss, accuracy, done, val_loss, val_accuracy } = progress;
@@ -153,6 +181,11 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
   };
 
   void load();
+  void drafts.open().then(() => {
+    drawAge();
+    // It has arrived: the badge in the navigation has said enough.
+    if (drafts.current.trained?.job === id && training.state.phase === 'answered') training.clear();
+  });
   return {
     title: 'Training',
     element: h(
@@ -160,6 +193,7 @@ export function jobScreen({ client, route }: ScreenContext): Screen {
       { class: 'screen job' },
       h('div', { class: 'lead' }, h('p', {}, h('a', { href: '#/teach' }, 'Teach')), heading, state),
       trouble,
+      age,
       body,
       api.element,
     ),

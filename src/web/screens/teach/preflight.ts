@@ -2,7 +2,7 @@ import type { FileGroups, PreflightReport } from '../../api/schema.ts';
 import { sentence } from '../../components/notice.ts';
 import { stackedBars } from '../../components/stacked-bars.ts';
 import { type Child, fill, h, icon } from '../../dom.ts';
-import type { PackedDataset } from '../../draft.ts';
+import type { PackedDataset } from '../../draft/pack.ts';
 import { count, counted } from '../../format.ts';
 
 /** Groups of copies to show for each warning. */

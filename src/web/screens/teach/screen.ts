@@ -1,213 +1,122 @@
-import { patiently } from '../../api/patience.ts';
-import type { Operations } from '../../api/schema.ts';
+import type { Job, ModelSummary } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
-import { errorNotice } from '../../components/notice.ts';
-import { acceptDrops, folderOf, pickButton } from '../../components/picture-input.ts';
+import { acceptDrops } from '../../components/drops.ts';
+import { errorNotice, notice } from '../../components/notice.ts';
 import { fill, h, icon } from '../../dom.ts';
-import { className, draftPicture, emptyClass, type PackedDataset, packDraft, whatIsMissing } from '../../draft.ts';
-import { bytes, duration, percent } from '../../format.ts';
-import { go } from '../../router.ts';
+import { trainingQuery, whatIsMissing } from '../../draft/draft.ts';
+import { go, hrefOf } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
-import { classCard, isImage, isZip } from './class-card.ts';
+import { workshopOf } from '../../workshop.ts';
 import { conceptChoices } from './concepts.ts';
-import { encodingChoice } from './encoding-choice.ts';
+import { datasetEditor } from './dataset-editor.ts';
 import { jobList } from './job-list.ts';
+import { lastTrained } from './last-trained.ts';
 import { preflightView } from './preflight.ts';
+import { progressView } from './progress.ts';
 import { type TrainingForm, trainingForm } from './training-form.ts';
 
 /** Prepares and checks a data set, and starts a training job. */
-export function teachScreen({ client, session }: ScreenContext): Screen {
+export function teachScreen(context: ScreenContext): Screen {
+  const { client } = context;
+  const { drafts, check, training } = workshopOf(context);
   const api = apiPanel();
   const watched = client.watched(api.show);
   const ended = new AbortController();
   const { signal } = ended;
-  const { draft } = session;
-  let packed: PackedDataset | undefined;
-  /** Whether the last check of the data set failed. */
-  let checkFailed = false;
 
-  const dataset = h('div', { class: 'block' });
-  const checked = h('div');
+  const inspect = (): void => {
+    if (check.isUnderway && check.draft?.version === drafts.current.version) return;
+    check.clear();
+    const { encoding } = trainingQuery(drafts.current);
+    check.start(watched, drafts.current, { dry_run: true, encoding });
+  };
+  const train = (): void => {
+    training.start(watched, drafts.current, trainingQuery(drafts.current));
+    // Its button is locked now.
+    sending.element.querySelector('button')?.focus();
+  };
+
+  const editor = datasetEditor(drafts, inspect);
+  const unkept = h('div');
+  const checkButton = h('button', { type: 'button', onclick: inspect }, icon('eye'), 'Check the data set');
   const missing = h('p', { class: 'muted' });
-  const jobs = h('div', { class: 'block' });
-  const check = h('button', { type: 'button' }, icon('eye'), 'Check the data set');
-  const trouble = h('div');
-  let form: TrainingForm | undefined;
+  const checking = progressView(check, 'The server is checking every image …', true);
+  const checkAge = h('div', { role: 'status' });
+  const report = h('div', { class: 'block' });
   const formPlace = h('div', { class: 'reserved-form' });
+  const sending = progressView(training, 'The server is taking the data set …', false);
+  const sendingAge = h('p', { class: 'muted', role: 'status' });
+  const outcome = h('div', { role: 'status' });
+  const preview = h('aside', { class: 'preview-place' });
+  const jobs = h('div', { class: 'block' });
+  let form: TrainingForm | undefined;
+  let drawnCheck: unknown;
 
-  const onChange = (): void => {
-    packed = undefined;
-    checkFailed = false;
-    fill(checked);
-    drawReadiness();
-  };
-
-  const drawReadiness = (): void => {
+  const draw = (): void => {
+    const draft = drafts.current;
     const reason = whatIsMissing(draft);
-    fill(missing, reason ?? (!checkFailed && 'The data set is ready.'));
-    check.disabled = reason !== undefined;
-    form?.setReady(reason === undefined);
+    fill(unkept, drafts.trouble !== undefined && keptBadly(drafts.trouble));
+    checkButton.disabled = reason !== undefined || (check.isUnderway && check.draft?.version === draft.version);
+    fill(missing, reason ?? (check.state.phase !== 'failed' && 'The data set is ready.'));
+    form?.update(draft.options, reason === undefined ? undefined : 'Add images first.', training.isUnderway);
+    const isOld = check.state.phase === 'answered' && check.draft?.version !== draft.version;
+    if (isOld !== checkAge.hasChildNodes()) fill(checkAge, isOld && outdatedReport(inspect));
+    drawOutcome();
   };
 
-  const takeZip = (file: File): void => {
-    draft.zip = file;
-    draft.encoding = '';
-    draft.synsets = {};
-    onChange();
-    drawDataset();
-    void inspect();
+  const drawCheck = (): void => {
+    checking.update();
+    draw();
+    const { state } = check;
+    // A report has images, which would flicker.
+    if (drawnCheck === state) return;
+    drawnCheck = state;
+    if (state.phase === 'failed') fill(report, errorNotice(state.error, { label: 'Try again', run: inspect }));
+    else if (state.phase !== 'answered') fill(report);
+    else if ('will_train' in state.answer) {
+      const concepts = conceptChoices(state.answer, drafts.current.synsets, (synsets) =>
+        drafts.edit(() => ({ synsets })),
+      );
+      fill(report, preflightView(state.answer, state.dataset), concepts);
+    } else fill(report, errorNotice(new Error('The server started a training instead of a check.')));
   };
 
-  const drawDataset = (): void => {
-    fill(dataset, draft.zip === undefined ? classes() : zipSummary(draft.zip));
-    drawReadiness();
+  const drawTraining = (): void => {
+    sending.update();
+    draw();
+    const { state } = training;
+    if (state.phase === 'answered' && 'state' in state.answer) {
+      training.clear();
+      go(['jobs', state.answer.id]);
+    }
   };
 
-  const zipSummary = (zip: File): HTMLElement =>
-    h(
-      'div',
-      { class: 'panel row spread' },
-      h('p', {}, h('strong', {}, zip.name), h('span', { class: 'muted' }, ` ${bytes(zip.size)}`)),
-      encodingChoice(draft.encoding, (encoding) => {
-        draft.encoding = encoding;
-        onChange();
-        void inspect();
-      }),
-      h(
-        'button',
-        {
-          type: 'button',
-          onclick: () => {
-            draft.zip = undefined;
-            onChange();
-            drawDataset();
-          },
-        },
-        'Remove',
-      ),
+  const drawOutcome = (): void => {
+    const { state } = training;
+    const { trained, version } = drafts.current;
+    const isEdited = training.isUnderway && training.draft?.version !== version;
+    fill(
+      sendingAge,
+      isEdited && 'What is sent is the draft as it was when you clicked Train. Train again for the changes since.',
     );
+    if (state.phase === 'failed') fill(outcome, errorNotice(state.error, { label: 'Try again', run: train }));
+    else if (trained === undefined || training.isUnderway) fill(outcome);
+    else {
+      const link = h('a', { href: hrefOf(['jobs', trained.job]) }, 'See its job');
+      const words =
+        trained.version === version
+          ? 'This data set has been sent. '
+          : 'You have changed the data set since its last training. ';
+      fill(outcome, h('p', { class: 'muted' }, words, link));
+    }
+  };
 
-  const classes = (): HTMLElement[] => {
-    const cards = draft.classes.map((each, index) =>
-      classCard(each, {
-        number: index + 1,
-        onChange,
-        onZip: takeZip,
-        onRemove:
-          draft.classes.length <= 2
-            ? undefined
-            : () => {
-                draft.classes = draft.classes.filter((other) => other !== each);
-                onChange();
-                drawDataset();
-              },
-      }),
-    );
-    const add = h('button', { type: 'button' }, icon('add'), 'Add class');
-    add.addEventListener('click', () => {
-      draft.classes = [...draft.classes, emptyClass()];
-      drawDataset();
-      dataset.querySelector<HTMLInputElement>('li:last-of-type input[type=text]')?.focus();
+  const showPreview = (models: readonly ModelSummary[], listed: readonly Job[]): void => {
+    const model = lastTrained(models, listed);
+    if (model === undefined) return;
+    void import('./preview.ts').then(({ previewPanel }) => {
+      if (!signal.aborted) fill(preview, previewPanel({ client: watched, model, signal }));
     });
-    const whole = h(
-      'div',
-      { class: 'drop row' },
-      h('span', { class: 'muted' }, 'Already sorted? Drop a zip or folders here, with one folder per class.'),
-      pickButton('Choose zip', { onFiles: takeFiles, zips: true }),
-    );
-    return [h('ul', { class: 'class-cards' }, cards), h('div', { class: 'row' }, add), whole];
-  };
-
-  /** Adds images to the class with the name of their folder, or to the first empty class. @param name of the folder */
-  const addToClass = (name: string | undefined, files: readonly File[]): void => {
-    const named = name === undefined ? undefined : draft.classes.find((each) => each.name === name);
-    let target = named ?? draft.classes.find(({ pictures }) => pictures.length === 0);
-    if (target === undefined) {
-      target = emptyClass();
-      draft.classes = [...draft.classes, target];
-    }
-    if (name !== undefined) target.name = name;
-    target.pictures = [...target.pictures, ...files.map(draftPicture)];
-  };
-
-  const takeFiles = (files: readonly File[]): void => {
-    const zip = files.find(isZip);
-    if (zip) {
-      takeZip(zip);
-      return;
-    }
-    const images = files.filter(isImage);
-    for (const folder of new Set(images.map(folderOf))) {
-      addToClass(
-        folder,
-        images.filter((file) => folderOf(file) === folder),
-      );
-    }
-    onChange();
-    drawDataset();
-  };
-
-  const encoding = (): { encoding?: string } => (draft.encoding === '' ? {} : { encoding: draft.encoding });
-
-  /** Those of the classes that are still called so. */
-  const synsets = (): { synsets?: string } => {
-    const names = draft.zip === undefined ? new Set(draft.classes.map(({ name }) => className(name))) : undefined;
-    const chosen = Object.entries(draft.synsets).filter(([name]) => names?.has(name) ?? true);
-    return chosen.length === 0 ? {} : { synsets: JSON.stringify(Object.fromEntries(chosen)) };
-  };
-
-  const pack = async (): Promise<PackedDataset> => {
-    packed ??= await packDraft(draft, (share) => fill(checked, working(`Packing the images: ${percent(share, 0)}`)));
-    return packed;
-  };
-
-  const inspect = async (): Promise<void> => {
-    check.disabled = true;
-    checkFailed = false;
-    fill(trouble);
-    try {
-      const dataset = await pack();
-      fill(checked, working('The server is checking every image …'));
-      const form = [{ name: 'dataset', value: dataset.file }];
-      const request = () => watched.call('finetune', { query: { dry_run: true, ...encoding() }, form, signal });
-      const report = await patiently(request, signal, (seconds, { title }) =>
-        fill(checked, working(`${title}. Trying again in ${duration(seconds)} …`)),
-      );
-      if (!('will_train' in report)) throw new Error('The server started a training instead of a check.');
-      const concepts = conceptChoices(report, draft.synsets, (chosen) => {
-        draft.synsets = chosen;
-      });
-      fill(checked, preflightView(report, dataset), concepts);
-    } catch (thrown) {
-      checkFailed = true;
-      if (!signal.aborted) fill(checked, errorNotice(thrown, { label: 'Try again', run: () => void inspect() }));
-    } finally {
-      drawReadiness();
-    }
-  };
-  check.addEventListener('click', () => void inspect());
-
-  const train = async (query: Operations['finetune']['query']): Promise<void> => {
-    fill(trouble);
-    form?.setReady(false);
-    try {
-      const { file } = await pack();
-      fill(trouble, working(`Uploading ${bytes(file.size)} …`));
-      const request = () =>
-        watched.call('finetune', {
-          query: { ...query, ...encoding(), ...synsets() },
-          form: [{ name: 'dataset', value: file }],
-          signal,
-        });
-      const job = await patiently(request, signal, (seconds, { title }) =>
-        fill(trouble, working(`${title}. Trying again in ${duration(seconds)} …`)),
-      );
-      if (!('state' in job)) throw new Error('The server checked the data set instead of training.');
-      go(['jobs', job.id]);
-    } catch (thrown) {
-      if (!signal.aborted) fill(trouble, errorNotice(thrown));
-      drawReadiness();
-    }
   };
 
   const load = async (): Promise<void> => {
@@ -215,10 +124,13 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
       client.call('listModels', { signal }),
       client.call('listJobs', { signal }),
     ]);
-    form = trainingForm(models, draft, (query) => void train(query));
+    const onOptions = (changes: object): void =>
+      drafts.edit(({ options }) => ({ options: { ...options, ...changes } }));
+    form = trainingForm(models, onOptions, train);
     fill(formPlace, form.element);
-    drawReadiness();
+    showPreview(models, listed.jobs);
     if (listed.jobs.length > 0) fill(jobs, h('h2', {}, 'Jobs'), jobList(listed.jobs));
+    draw();
   };
 
   const start = (): void => {
@@ -227,8 +139,16 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
     });
   };
 
-  drawDataset();
-  start();
+  const stops = [check.watch(drawCheck), training.watch(drawTraining)];
+  void drafts.open().then(() => {
+    if (signal.aborted) return;
+    stops.push(drafts.watch(draw), editor.start());
+    // It was sent while another screen was shown; the text below says so.
+    if (training.state.phase === 'answered') training.clear();
+    drawCheck();
+    sending.update();
+    start();
+  });
   const element = h(
     'div',
     { class: 'screen teach' },
@@ -242,31 +162,61 @@ export function teachScreen({ client, session }: ScreenContext): Screen {
         'Add a few dozen images of each class. A pretrained network extracts their features, and a new head learns to tell the classes apart. This takes minutes on a laptop.',
       ),
     ),
-    h('section', { class: 'block', 'aria-labelledby': 'step-1' }, stepHeading(1, 'Images'), dataset),
+    h(
+      'section',
+      { class: 'block', 'aria-labelledby': 'step-1' },
+      stepHeading(1, 'Images'),
+      unkept,
+      h('div', { class: 'teach-images' }, editor.element, preview),
+    ),
     h(
       'section',
       { class: 'block', 'aria-labelledby': 'step-2' },
       stepHeading(2, 'Check'),
-      h('div', { class: 'row' }, check, missing),
-      checked,
+      h('div', { class: 'row' }, checkButton, missing),
+      checking.element,
+      checkAge,
+      report,
     ),
-    h('section', { class: 'block', 'aria-labelledby': 'step-3' }, stepHeading(3, 'Train'), formPlace, trouble),
+    h(
+      'section',
+      { class: 'block', 'aria-labelledby': 'step-3' },
+      stepHeading(3, 'Train'),
+      formPlace,
+      sending.element,
+      sendingAge,
+      outcome,
+    ),
     jobs,
     api.element,
   );
-  acceptDrops(element, takeFiles);
-  return { title: 'Teach', element, close: () => ended.abort() };
+  acceptDrops(element, editor.take);
+  return {
+    title: 'Teach',
+    element,
+    close: () => {
+      ended.abort();
+      editor.close();
+      for (const stop of stops) stop();
+    },
+  };
 }
 
 function stepHeading(step: number, text: string): HTMLElement {
   return h('h2', { class: 'step', id: `step-${step}` }, h('span', { 'aria-hidden': 'true' }, step), text);
 }
 
-function working(text: string): HTMLElement {
-  return h(
-    'div',
-    { class: 'working', role: 'status' },
-    h('progress', { 'aria-label': text }),
-    h('p', { class: 'muted' }, text),
+function keptBadly(reason: string): HTMLElement {
+  return notice(
+    'caution',
+    'This draft is not kept',
+    `${reason} What you added is here until this page is closed or loaded again: train before that, or make a zip of the images.`,
   );
+}
+
+function outdatedReport(checkAgain: () => void): HTMLElement {
+  return notice('caution', 'This is the check of an older draft', 'You have changed the data set since.', {
+    label: 'Check again',
+    run: checkAgain,
+  });
 }

@@ -1,29 +1,6 @@
-import { counted } from './format.ts';
-import { readZip, type ZipEntry } from './zip/read.ts';
-import { writeZip } from './zip/write.ts';
-
-/** An image of a class of the draft. */
-export interface DraftPicture {
-  readonly file: File;
-  readonly url: string;
-}
-
-export interface DraftClass {
-  name: string;
-  pictures: readonly DraftPicture[];
-}
-
-/** A data set that the user prepares: classes with images, or a finished zip. */
-export interface Draft {
-  classes: DraftClass[];
-  zip: File | undefined;
-  /** The encoding of the names in the zip; empty to detect it. */
-  encoding: string;
-  /** Synsets of WordNet by class name, which the user has confirmed. */
-  synsets: Readonly<Record<string, string>>;
-  /** The name of the model to train. */
-  modelName: string;
-}
+import { readZip, type ZipEntry } from '../zip/read.ts';
+import { writeZip } from '../zip/write.ts';
+import { className, type Draft, isImage } from './draft.ts';
 
 /** A data set that can be uploaded. Its images are found by their names in the zip, which the server reports. */
 export interface PackedDataset {
@@ -36,38 +13,18 @@ export interface PackedDataset {
 /** Sample images of each class. */
 const SAMPLES = 8;
 
-/** Names that the server treats as images in a zip. */
-export const IMAGE_NAME = /\.(avif|hei[cf]|tiff?|webp|jpe?g|jpe|jfif|png|gif)$/i;
+/** Packs drafts, and keeps the last result for a draft of the same version. */
+export class Packer {
+  #last: { readonly version: number; readonly dataset: PackedDataset } | undefined;
 
-/** The server refuses classes with fewer images. */
-export const MIN_PICTURES = 5;
-const MIN_CLASSES = 2;
-
-export function emptyDraft(): Draft {
-  return { classes: [emptyClass(), emptyClass()], zip: undefined, encoding: '', synsets: {}, modelName: '' };
-}
-
-export function emptyClass(): DraftClass {
-  return { name: '', pictures: [] };
-}
-
-export function draftPicture(file: File): DraftPicture {
-  return { file, url: URL.createObjectURL(file) };
-}
-
-/** What is missing before the draft can be uploaded; undefined when nothing is. */
-export function whatIsMissing({ classes, zip }: Draft): string | undefined {
-  if (zip !== undefined) return undefined;
-  const used = classes.filter(({ pictures }) => pictures.length > 0);
-  if (used.length < MIN_CLASSES) return 'Add images of at least two classes, or a zip with one folder per class.';
-  const names = used.map(({ name }) => className(name));
-  if (names.includes('')) return 'Name every class.';
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) return `Two classes are named “${twice}”. Rename one of them.`;
-  const short = used.find(({ pictures }) => pictures.length < MIN_PICTURES);
-  if (short)
-    return `“${short.name}” has ${counted(short.pictures.length, 'image')}. Every class needs at least ${MIN_PICTURES}.`;
-  return undefined;
+  /** @param onProgress called with the packed share, 0..1; what it throws ends the packing */
+  async pack(draft: Draft, onProgress: (share: number) => void): Promise<PackedDataset> {
+    if (this.#last?.version !== draft.version) {
+      const dataset = await packDraft(draft, onProgress);
+      this.#last = { version: draft.version, dataset };
+    }
+    return this.#last.dataset;
+  }
 }
 
 /**
@@ -79,7 +36,7 @@ export async function packDraft(
   { classes, zip }: Pick<Draft, 'classes' | 'zip'>,
   onProgress: (share: number) => void,
 ): Promise<PackedDataset> {
-  if (zip !== undefined) return packedZip(zip);
+  if (zip !== undefined) return packedZip(zip.file);
   const images = new Map<string, Blob>();
   const samples = new Map<string, readonly string[]>();
   const rows: string[] = ['file,label'];
@@ -96,7 +53,7 @@ export async function packDraft(
   });
   const entries = [...images].map(([name, content]) => ({ name, content }));
   const table = { name: 'labels.csv', content: new Blob([rows.join('\n')]) };
-  const packed = await writeZip([...entries, table], (done) => onProgress(done / entries.length));
+  const packed = await writeZip([...entries, table], (done) => onProgress(done / (entries.length + 1)));
   return {
     file: new File([packed], 'dataset.zip', { type: 'application/zip' }),
     imageOf: async (name) => images.get(name),
@@ -122,17 +79,12 @@ function samplesOf(names: Iterable<string>): ReadonlyMap<string, readonly string
   const samples = new Map<string, string[]>();
   for (const name of names) {
     const folder = name.split('/').at(-2);
-    if (folder === undefined || !IMAGE_NAME.test(name)) continue;
+    if (folder === undefined || !isImage({ name, type: '' })) continue;
     const found = samples.get(folder);
     if (found === undefined) samples.set(folder, [name]);
     else if (found.length < SAMPLES) found.push(name);
   }
   return samples;
-}
-
-/** The name of a class as the server has it. */
-export function className(name: string): string {
-  return name.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
 }
 
 /** A name that is one segment of a path. */
