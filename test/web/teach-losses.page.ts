@@ -289,12 +289,12 @@ describe('the camera', () => {
     await card(page, 2).getByText('3 images recorded').waitFor();
     await page.mouse.up();
     await hold.waitFor();
-    const recorded = await card(page, 2).locator('.shot').count();
-    // By keyboard, too.
+    const recorded = async () => Number.parseInt((await page.getByText('images recorded').textContent()) ?? '', 10);
+    const byMouse = await recorded();
     await hold.focus();
     await page.keyboard.down('Space');
     await page.getByRole('button', { name: 'Recording …' }).waitFor();
-    await page.waitForFunction((before) => document.querySelectorAll('.shot').length > before + 1, recorded);
+    await expect.poll(recorded).toBeGreaterThan(byMouse + 1);
     await page.keyboard.up('Space');
     await hold.waitFor();
     await page.getByRole('button', { name: 'Close camera of class 2' }).click();
@@ -311,10 +311,10 @@ describe('the camera', () => {
     // The stream ends with the job.
     await (await fetch(`${url}/jobs/${id}/events`)).text();
     await page.reload();
-    const preview = page.getByRole('region', { name: /Preview of previewed@1/ });
+    const preview = page.getByRole('complementary', { name: /Preview of previewed@/ });
     await preview.getByRole('button', { name: 'Start preview' }).click();
     await preview.locator('.bars li').nth(2).waitFor();
-    const asked = page.waitForRequest(/classify\?model=previewed%401.*tta=flip/);
+    const asked = page.waitForRequest(/classify\?model=previewed%40.*tta=flip/);
     await preview.getByRole('combobox').selectOption({ index: 1 });
     await asked;
     await preview.getByRole('button', { name: 'Stop preview' }).click();

@@ -32,7 +32,7 @@ export class Packer {
  * as `B/W` or `test`.
  * @param onProgress called with the packed share, 0..1
  */
-export async function packDraft(
+async function packDraft(
   { classes, zip }: Pick<Draft, 'classes' | 'zip'>,
   onProgress: (share: number) => void,
 ): Promise<PackedDataset> {

@@ -7,11 +7,11 @@ import { type Tta, viewsChoice } from '../../components/views-choice.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { UNKNOWN_TEXT } from '../classify/card.ts';
 
-export interface PreviewOptions {
-  readonly client: Client;
-  /** For example `flowers@2`. */
-  readonly model: string;
-  readonly signal: AbortSignal;
+/** The model that was trained last, asked about what the camera sees. */
+export interface PreviewPanel {
+  readonly element: HTMLElement;
+  /** @param model for example `flowers@2`; undefined when there is none yet */
+  show(model: string | undefined): void;
 }
 
 /** Classes that are shown. */
@@ -21,9 +21,11 @@ const EVERY_MS = 200;
 /** Width of the frames that are sent; models see about 224 pixels. */
 const FRAME_WIDTH = 320;
 
-/** The model that was trained last, asked about what the camera sees. */
-export function previewPanel({ client, model, signal }: PreviewOptions): HTMLElement {
+/** @param signal ends the requests and the camera */
+export function previewPanel(client: Client, signal: AbortSignal): PreviewPanel {
+  let model: string | undefined;
   let camera: Camera | undefined;
+  const title = h('h3', { id: 'preview-title' }, 'Preview');
   let tta: Tta;
   const stage = h('div', { class: 'preview-stage' });
   const answers = h('div', { class: 'preview-answers' });
@@ -56,9 +58,14 @@ export function previewPanel({ client, model, signal }: PreviewOptions): HTMLEle
   const stop = (): void => {
     camera?.stop();
     camera = undefined;
-    fill(stage, h('p', { class: 'muted' }, 'Start the camera to see what the model answers.'));
+    const words =
+      model === undefined
+        ? 'Train a model: what it answers to the camera is shown here.'
+        : 'Start the camera to see what the model answers.';
+    fill(stage, h('p', { class: 'muted' }, words));
     fill(answers);
     fill(button, icon('camera'), 'Start preview');
+    button.disabled = model === undefined;
   };
 
   const start = async (): Promise<void> => {
@@ -82,10 +89,10 @@ export function previewPanel({ client, model, signal }: PreviewOptions): HTMLEle
   button.addEventListener('click', () => (camera === undefined ? void start() : stop()));
   signal.addEventListener('abort', stop, { once: true });
   stop();
-  return h(
-    'section',
+  const element = h(
+    'aside',
     { class: 'panel block preview', 'aria-labelledby': 'preview-title' },
-    h('h3', { id: 'preview-title' }, 'Preview of ', h('span', { class: 'name' }, model)),
+    title,
     stage,
     answers,
     h('div', { class: 'row' }, button),
@@ -93,6 +100,14 @@ export function previewPanel({ client, model, signal }: PreviewOptions): HTMLEle
       tta = chosen;
     }),
   );
+  return {
+    element,
+    show(now) {
+      model = now;
+      stop();
+      fill(title, model === undefined ? 'Preview' : ['Preview of ', h('span', { class: 'name' }, model)]);
+    },
+  };
 }
 
 function frameOf(video: HTMLVideoElement): Promise<File> {

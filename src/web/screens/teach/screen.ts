@@ -1,4 +1,3 @@
-import type { Job, ModelSummary } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { acceptDrops } from '../../components/drops.ts';
 import { errorNotice, notice } from '../../components/notice.ts';
@@ -12,6 +11,7 @@ import { datasetEditor } from './dataset-editor.ts';
 import { jobList } from './job-list.ts';
 import { lastTrained } from './last-trained.ts';
 import { preflightView } from './preflight.ts';
+import { previewPanel } from './preview.ts';
 import { progressView } from './progress.ts';
 import { type TrainingForm, trainingForm } from './training-form.ts';
 
@@ -37,6 +37,8 @@ export function teachScreen(context: ScreenContext): Screen {
   };
 
   const editor = datasetEditor(drafts, inspect);
+  /** Empty until it is known what was kept, since what is below the images would move. */
+  const steps = h('div', { class: 'screen reserved-steps' });
   const unkept = h('div');
   const checkButton = h('button', { type: 'button', onclick: inspect }, icon('eye'), 'Check the data set');
   const missing = h('p', { class: 'muted' });
@@ -47,7 +49,7 @@ export function teachScreen(context: ScreenContext): Screen {
   const sending = progressView(training, 'The server is taking the data set …', false);
   const sendingAge = h('p', { class: 'muted', role: 'status' });
   const outcome = h('div', { role: 'status' });
-  const preview = h('aside', { class: 'preview-place' });
+  const preview = previewPanel(watched, signal);
   const jobs = h('div', { class: 'block' });
   let form: TrainingForm | undefined;
   let drawnCheck: unknown;
@@ -111,14 +113,6 @@ export function teachScreen(context: ScreenContext): Screen {
     }
   };
 
-  const showPreview = (models: readonly ModelSummary[], listed: readonly Job[]): void => {
-    const model = lastTrained(models, listed);
-    if (model === undefined) return;
-    void import('./preview.ts').then(({ previewPanel }) => {
-      if (!signal.aborted) fill(preview, previewPanel({ client: watched, model, signal }));
-    });
-  };
-
   const load = async (): Promise<void> => {
     const [{ models }, listed] = await Promise.all([
       client.call('listModels', { signal }),
@@ -128,7 +122,7 @@ export function teachScreen(context: ScreenContext): Screen {
       drafts.edit(({ options }) => ({ options: { ...options, ...changes } }));
     form = trainingForm(models, onOptions, train);
     fill(formPlace, form.element);
-    showPreview(models, listed.jobs);
+    preview.show(lastTrained(models, listed.jobs));
     if (listed.jobs.length > 0) fill(jobs, h('h2', {}, 'Jobs'), jobList(listed.jobs));
     draw();
   };
@@ -142,6 +136,36 @@ export function teachScreen(context: ScreenContext): Screen {
   const stops = [check.watch(drawCheck), training.watch(drawTraining)];
   void drafts.open().then(() => {
     if (signal.aborted) return;
+    fill(
+      steps,
+      h(
+        'section',
+        { class: 'block', 'aria-labelledby': 'step-1' },
+        stepHeading(1, 'Images'),
+        unkept,
+        h('div', { class: 'teach-images' }, editor.element, preview.element),
+      ),
+      h(
+        'section',
+        { class: 'block', 'aria-labelledby': 'step-2' },
+        stepHeading(2, 'Check'),
+        h('div', { class: 'row' }, checkButton, missing),
+        checking.element,
+        checkAge,
+        report,
+      ),
+      h(
+        'section',
+        { class: 'block', 'aria-labelledby': 'step-3' },
+        stepHeading(3, 'Train'),
+        formPlace,
+        sending.element,
+        sendingAge,
+        outcome,
+      ),
+      jobs,
+      api.element,
+    );
     stops.push(drafts.watch(draw), editor.start());
     // It was sent while another screen was shown; the text below says so.
     if (training.state.phase === 'answered') training.clear();
@@ -162,33 +186,7 @@ export function teachScreen(context: ScreenContext): Screen {
         'Add a few dozen images of each class. A pretrained network extracts their features, and a new head learns to tell the classes apart. This takes minutes on a laptop.',
       ),
     ),
-    h(
-      'section',
-      { class: 'block', 'aria-labelledby': 'step-1' },
-      stepHeading(1, 'Images'),
-      unkept,
-      h('div', { class: 'teach-images' }, editor.element, preview),
-    ),
-    h(
-      'section',
-      { class: 'block', 'aria-labelledby': 'step-2' },
-      stepHeading(2, 'Check'),
-      h('div', { class: 'row' }, checkButton, missing),
-      checking.element,
-      checkAge,
-      report,
-    ),
-    h(
-      'section',
-      { class: 'block', 'aria-labelledby': 'step-3' },
-      stepHeading(3, 'Train'),
-      formPlace,
-      sending.element,
-      sendingAge,
-      outcome,
-    ),
-    jobs,
-    api.element,
+    steps,
   );
   acceptDrops(element, editor.take);
   return {
