@@ -89,19 +89,21 @@ export async function trainChosen(
   onProgress: (progress: TrainingProgress) => void,
 ): Promise<TrainedHead> {
   const features = lastLayers(offered, layerCount(candidate.layers, offered.layers.length));
+  if (candidate.solved) {
+    const usual = await trainAndTest(tf, features, classes, { ...options, layers: undefined }, onProgress);
+    return { ...usual, automaticSearch: search };
+  }
   const { set, labels } = features.train;
   const samples = labels.length + (set.copies?.sources.length ?? 0);
   const fixed = givenHyperparameters(options);
   const hyperparameters = hyperparametersFor(candidate, fixed, options.seed, samples, set.dimension);
   const augmented = set.copies !== undefined;
-  const trained = candidate.solved
-    ? await solve(tf, offered, { classes, options }, onProgress)
-    : await train(
-        tf,
-        { offered, features, hyperparameters, augmented, search: undefined },
-        { classes, options },
-        onProgress,
-      );
+  const trained = await train(
+    tf,
+    { offered, features, hyperparameters, augmented, search: undefined },
+    { classes, options },
+    onProgress,
+  );
   return { ...trained, automaticSearch: search };
 }
 

@@ -128,7 +128,8 @@ function leastError(candidates: readonly Candidate[]): Candidate {
   return candidates.reduce((least, next) => (next.error < least.error ? next : least));
 }
 
-function squaredError(answers: Float32Array, labels: Int32Array, classes: number): number {
+/** Squared error of answers `[n, classes]` for one-hot targets, per sample. */
+export function squaredError(answers: Float32Array, labels: Int32Array, classes: number): number {
   let sum = 0;
   answers.forEach((answer, i) => {
     sum += (answer - Number(labels[Math.floor(i / classes)] === i % classes)) ** 2;

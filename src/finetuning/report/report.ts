@@ -194,8 +194,8 @@ function automaticSearchOf(search: AutomaticSearch) {
     prefer: search.preference,
     budget_minutes: search.budgetMinutes,
     out_of_time: search.outOfTime,
-    rungs: search.rungs.map(({ images, folds }) => ({ images, folds })),
-    trials: search.trials.map(({ candidate, rung, images, accuracy, spread, latency, front, chosen }) => ({
+    rungs: search.rungs.map(({ images, folds, solved }) => ({ images, folds, solved })),
+    trials: search.trials.map(({ candidate, rung, images, accuracy, spread, latency, timing, front, chosen }) => ({
       rung: rung + 1,
       images,
       backbone: candidate.backbone,
@@ -204,16 +204,24 @@ function automaticSearchOf(search: AutomaticSearch) {
       solved: candidate.solved,
       hidden_units: [...candidate.hiddenUnits],
       dropout: candidate.dropout,
-      learning_rate_factor: candidate.learningRateFactor,
       weight_decay_factor: candidate.weightDecayFactor,
       accuracy,
       spread,
-      latency_ms: Math.round(latency * 1000) / 1000,
+      latency_ms: rounded(latency),
+      clock: {
+        seconds_left: rounded(timing.left / 1000),
+        expected_seconds: rounded(timing.expected / 1000),
+        reserved_seconds: rounded(timing.reserved / 1000),
+      },
       front,
       chosen,
     })),
     left_out: search.leftOut.map(({ backbone, reason }) => ({ backbone, reason })),
   };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }
 
 function searchOf({ folds, trials }: Pick<SearchResult, 'folds' | 'trials'>) {

@@ -21,7 +21,8 @@ export const automaticSearchSchema = z.object({
   budget_minutes: z.number(),
   /** Whether candidates were left out for lack of time. */
   out_of_time: z.boolean(),
-  rungs: z.array(z.object({ images: count, folds: count })),
+  /** Folds equal to the images mean that each is left out in turn. */
+  rungs: z.array(z.object({ images: count, folds: count, solved: z.boolean() })),
   trials: z.array(
     z.object({
       /** From 1. */
@@ -34,13 +35,14 @@ export const automaticSearchSchema = z.object({
       solved: z.boolean(),
       hidden_units: z.array(count),
       dropout: share,
-      learning_rate_factor: z.number(),
       weight_decay_factor: z.number(),
       accuracy: share,
-      /** Standard deviation over the folds. */
+      /** Standard error of the accuracy. */
       spread: z.number(),
       /** Of the backbone for one image on one thread. */
       latency_ms: z.number(),
+      /** When it began: what was left, what it was to take, and what was kept for the training after the search. */
+      clock: z.object({ seconds_left: z.number(), expected_seconds: z.number(), reserved_seconds: z.number() }),
       /** Whether no trial of the last rung is more accurate without being slower. */
       front: z.boolean(),
       chosen: z.boolean(),

@@ -1,33 +1,35 @@
 import type { DatasetImage } from '../dataset/inspected-image.ts';
-import { REDUCTION } from './successive-halving.ts';
 
 /** One rung of a search. */
 export interface Rung {
   /** Training images that candidates are evaluated on. */
   readonly images: number;
-  /** Of the cross-validation. */
+  /** Folds of the cross-validation; equal to `images` where each image is left out in turn. */
   readonly folds: number;
+  /** Whether heads are solved for, or trained by gradient descent. */
+  readonly solved: boolean;
 }
 
+/** Images of the first rung: so few that every backbone can be tried, and enough to tell a good one from a bad one. */
+const FIRST_PER_CLASS = 20;
+const FIRST = 400;
+/** Images of the other rungs. To solve for a head takes time in proportion to the cube of their number. */
+const MOST = 600;
+/** To train one takes long. */
 const FOLDS = 3;
-const LAST_FOLDS = 5;
-/** Fewer images tell candidates apart badly. */
-const LEAST_PER_CLASS = 10;
-const LEAST = 150;
-const MAX_RUNGS = 3;
 
 /**
- * The rungs for a number of training images: the last has all, each has a third of the next, but not less than 10 per
- * class and 150. Small data sets have two rungs of all images, of which the second has more folds.
+ * The rungs for a number of training images: at most 20 per class on average and 400 in all, then at most 600 if there
+ * are more; heads are solved for. Where the head of the model is not solved for, because there are many images, the last rung
+ * trains heads on as many.
+ * @param few whether the head of the model is solved for
  */
-export function rungsOf(images: number, classes: number): Rung[] {
-  const least = Math.min(images, Math.max(LEAST, LEAST_PER_CLASS * classes));
-  const rungs: Rung[] = [{ images, folds: LAST_FOLDS }];
-  for (let size = Math.ceil(images / REDUCTION); size >= least && rungs.length < MAX_RUNGS; ) {
-    rungs.unshift({ images: size, folds: FOLDS });
-    size = Math.ceil(size / REDUCTION);
-  }
-  return rungs.length > 1 ? rungs : [{ images, folds: FOLDS }, ...rungs];
+export function rungsOf(images: number, classes: number, few: boolean): Rung[] {
+  const first = Math.min(images, FIRST, FIRST_PER_CLASS * classes);
+  const most = Math.min(images, MOST);
+  const counts = first < most ? [first, most] : [most];
+  const rungs = counts.map((count): Rung => ({ images: count, folds: count, solved: true }));
+  return few ? rungs : [...rungs, { images: most, folds: FOLDS, solved: false }];
 }
 
 /**

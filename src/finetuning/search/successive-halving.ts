@@ -1,9 +1,7 @@
 /** How a candidate did on one rung. */
 export interface RungScore {
-  /** Cross-validated accuracy, 0..1. */
+  /** Accuracy for images that were left out, 0..1. */
   readonly accuracy: number;
-  /** Standard deviation of the accuracy over the folds. */
-  readonly spread: number;
   /** Whether the prediction for each image of the rung is right. */
   readonly right: readonly boolean[];
 }
@@ -16,61 +14,48 @@ export interface RungTrial<C> extends RungScore {
 }
 
 /** Input of `successiveHalving`. */
-export interface HalvingInput<C> {
-  /** In the order in which they are tried; ties go to the earlier one. */
-  readonly candidates: readonly C[];
-  /** Number of rungs, each with more images than the one before; the last has all. */
+export interface HalvingInput<A, T> {
+  /** The first is the default, which reaches every rung. They are tried in this order. */
+  readonly arms: readonly A[];
+  /** Number of rungs, each of which spends more on an arm than the one before. */
   readonly rungs: number;
-  /** The candidate that reaches every rung that another one reaches, so that the two are compared. */
-  readonly referenceOf: (candidate: C) => C;
-  /** Evaluates a candidate; undefined when there is no time for it. */
-  readonly evaluate: (candidate: C, rung: number) => Promise<RungScore | undefined>;
-  /** Called after each trial, with the number of trials that all rungs have if none is left out. */
-  readonly onTrial: (trial: RungTrial<C>, done: number, total: number) => void;
+  /** Evaluates the candidates of an arm. Undefined when there is no time for any, which ends the rung. */
+  readonly evaluate: (arm: A, rung: number) => Promise<readonly T[] | undefined>;
 }
 
-/** Of the candidates of a rung, one in so many reaches the next. */
-export const REDUCTION = 3;
+/** Of the arms of a rung, one in so many reaches the next. */
+const REDUCTION = 3;
+/** The fewest arms that reach the next rung, beside the default. */
+const FEWEST = 2;
 
 /**
- * Successive halving (Jamieson & Talwalkar 2016), with the number of images as the resource (Li et al. 2018): all
- * candidates are evaluated on few images, the better third on three times as many, and so on. It ends early when there
- * is no time for a candidate; those that were evaluated on the highest rung count.
+ * Successive halving (Jamieson & Talwalkar 2016): all arms are evaluated at little expense, the better third at more, and
+ * so on. An arm is as good as its best candidate. The best arm is the first on the next rung, and the default the second:
+ * they have the time if it does not suffice for all. A rung for whose first arm it does not suffice is the last.
  *
  * @returns all trials, in the order in which they were made
  */
-export async function successiveHalving<C>(input: HalvingInput<C>): Promise<RungTrial<C>[]> {
-  const { candidates, rungs, referenceOf, evaluate, onTrial } = input;
-  const trials: RungTrial<C>[] = [];
-  const total = trialsOf(candidates.length, rungs);
-  let alive: readonly C[] = candidates;
-  for (let rung = 0; rung < rungs; rung++) {
-    const made: RungTrial<C>[] = [];
-    for (const candidate of alive) {
-      const score = await evaluate(candidate, rung);
-      if (score === undefined) continue;
-      const trial = { candidate, rung, ...score };
-      made.push(trial);
-      trials.push(trial);
-      onTrial(trial, trials.length, Math.max(total, trials.length));
+export async function successiveHalving<A, T extends RungScore>(input: HalvingInput<A, T>): Promise<T[]> {
+  const { arms, rungs, evaluate } = input;
+  const trials: T[] = [];
+  let alive = arms;
+  for (let rung = 0; rung < rungs && alive.length > 0; rung++) {
+    const scores = new Map<A, number>();
+    for (const arm of alive) {
+      const made = await evaluate(arm, rung);
+      if (made === undefined) break;
+      trials.push(...made);
+      scores.set(arm, Math.max(...made.map(({ accuracy }) => accuracy)));
     }
-    const best = made.toSorted((a, b) => b.accuracy - a.accuracy).map(({ candidate }) => candidate);
-    const kept = new Set(best.slice(0, survivors(alive.length)));
-    for (const candidate of [...kept, ...candidates.slice(0, 1)]) kept.add(referenceOf(candidate));
-    // The best first: they have the time if it does not suffice for all.
-    alive = [...kept];
+    alive = survivors(scores, arms[0], Math.max(FEWEST, Math.ceil(alive.length / REDUCTION)));
   }
   return trials;
 }
 
-function survivors(count: number): number {
-  return Math.max(2, Math.ceil(count / REDUCTION));
-}
-
-/** Trials of all rungs, about: references may be more. */
-function trialsOf(candidates: number, rungs: number): number {
-  let total = 0;
-  for (let rung = 0, count = candidates; rung < rungs; rung++, count = survivors(count))
-    total += Math.min(count, candidates);
-  return total;
+/** The best arms and the default, the best first and the default second. Ties go to the earlier arm. */
+function survivors<A>(scores: ReadonlyMap<A, number>, first: A | undefined, count: number): A[] {
+  const best = [...scores].toSorted(([, a], [, b]) => b - a).map(([arm]) => arm);
+  const kept = best.slice(0, count);
+  const reference = best.filter((arm) => arm === first);
+  return [...new Set([...kept.slice(0, 1), ...reference, ...kept])];
 }

@@ -682,25 +682,33 @@ export type TrainingReport = {
       readonly out_of_time: boolean;
       readonly rungs: readonly {
         readonly images: number;
+        /** Equal to `images` where each image is left out in turn. */
         readonly folds: number;
+        /** Whether heads are solved for instead of trained. */
+        readonly solved: boolean;
       }[];
       readonly trials: readonly {
         readonly rung: number;
         readonly images: number;
         readonly backbone: string;
         readonly layers: "all" | "half" | "last";
-        readonly copies: "given" | "none" | "more" | "unmirrored";
+        readonly copies: "given" | "none";
         /** Whether the head is solved for instead of trained. */
         readonly solved: boolean;
         readonly hidden_units?: readonly number[] | undefined;
         readonly dropout?: number | undefined;
-        readonly learning_rate_factor?: number | undefined;
         readonly weight_decay_factor?: number | undefined;
         readonly accuracy: number;
-        /** Standard deviation of the accuracy over the folds. */
+        /** Standard error of the accuracy. */
         readonly spread: number;
         /** One image on one thread, measured side by side. */
         readonly latency_ms: number;
+        /** When it began: what was left of the budget, what it was expected to take, and what was kept for the training after the search. */
+        readonly clock: {
+          readonly seconds_left: number;
+          readonly expected_seconds: number;
+          readonly reserved_seconds: number;
+        };
         /** No trial of the last rung is more accurate without being slower. */
         readonly front: boolean;
         readonly chosen: boolean;

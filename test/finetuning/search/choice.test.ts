@@ -1,40 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { chooseTrial } from '../../../src/finetuning/search/automatic-search.ts';
+import { chooseTrial } from '../../../src/finetuning/search/choice.ts';
 import { paretoFront, preferred } from '../../../src/finetuning/search/pareto-front.ts';
-import { drawCandidates, type SpaceOptions } from '../../../src/finetuning/search/space.ts';
+import type { Rung } from '../../../src/finetuning/search/rungs.ts';
+import { candidatesOf } from '../../../src/finetuning/search/space.ts';
 
-const OPTIONS: SpaceOptions = {
-  backbones: ['small', 'large'],
-  few: false,
-  copies: 2,
-  mirrored: true,
-  layers: undefined,
-  fixed: {},
-  seed: 1,
-};
+const SOLVED: Rung = { images: 200, folds: 200, solved: true };
+const TRAINED: Rung = { images: 600, folds: 3, solved: false };
+const OPTIONS = { copies: 2, layers: undefined, fixed: {} };
 
-describe('the candidates of a search', () => {
-  it('begin with the default of each backbone and differ', () => {
-    const candidates = drawCandidates(OPTIONS);
-    expect(candidates.slice(0, 2)).toMatchObject([
-      { backbone: 'small', layers: 'all', copies: 'given', hiddenUnits: [], weightDecayFactor: 1 },
-      { backbone: 'large', layers: 'all', copies: 'given', hiddenUnits: [], weightDecayFactor: 1 },
-    ]);
-    expect(candidates).toHaveLength(16);
-    expect(new Set(candidates.map((candidate) => JSON.stringify(candidate))).size).toBe(16);
-    expect(new Set(candidates.map(({ copies }) => copies)).size).toBeGreaterThan(2);
+describe('the candidates of a backbone', () => {
+  it('begin with the default, and differ', () => {
+    const candidates = candidatesOf('small', TRAINED, OPTIONS);
+    expect(candidates[0]).toMatchObject({ layers: 'all', copies: 'given', hiddenUnits: [], weightDecayFactor: 1 });
+    expect(new Set(candidates.map((candidate) => JSON.stringify(candidate))).size).toBe(candidates.length);
+    expect(candidates.some(({ hiddenUnits }) => hiddenUnits.length > 0)).toBe(true);
+    expect(candidates.some(({ copies }) => copies === 'none')).toBe(true);
   });
 
-  it('are the same for the same seed', () => {
-    expect(drawCandidates(OPTIONS)).toEqual(drawCandidates(OPTIONS));
-    expect(drawCandidates({ ...OPTIONS, seed: 2 })).not.toEqual(drawCandidates(OPTIONS));
+  it('are solved for without copies, for each choice of layers', () => {
+    expect(candidatesOf('small', SOLVED, OPTIONS)).toMatchObject(
+      ['all', 'half', 'last'].map((layers) => ({ layers, copies: 'none', solved: true })),
+    );
   });
 
   it('keep to what the user has set', () => {
-    const fixed = { hiddenUnits: [32], learningRate: 0.1, weightDecay: 2 };
-    for (const candidate of drawCandidates({ ...OPTIONS, fixed, layers: 'last', copies: 0 })) {
-      expect(candidate).toMatchObject({ layers: 'last', copies: 'none', hiddenUnits: [32], learningRateFactor: 1 });
-    }
+    const options = { copies: 0, layers: 'last', fixed: { hiddenUnits: [32], weightDecay: 2 } } as const;
+    expect(candidatesOf('small', TRAINED, options)).toMatchObject([
+      { layers: 'last', copies: 'none', hiddenUnits: [32], weightDecayFactor: 1 },
+    ]);
   });
 });
 
@@ -62,22 +55,25 @@ describe('the front', () => {
 });
 
 describe('the choice', () => {
-  const [usual, , other] = drawCandidates(OPTIONS);
-  if (usual === undefined || other === undefined) throw new Error('there are candidates');
-  const trial = (candidate: typeof usual, wrong: number) => {
+  const [usual, other] = candidatesOf('small', SOLVED, OPTIONS);
+  const [foreign] = candidatesOf('large', SOLVED, OPTIONS);
+  if (usual === undefined || other === undefined || foreign === undefined) throw new Error('there are candidates');
+  const trial = (candidate: typeof usual, wrong: number, rung = 1) => {
     const right = Array.from({ length: 100 }, (_, image) => image >= wrong);
-    return { candidate, rung: 1, accuracy: 1 - wrong / 100, spread: 0, right };
+    return { candidate, rung, accuracy: 1 - wrong / 100, right };
   };
-  const choose = (wrong: number) =>
-    chooseTrial([trial(usual, 20), trial(other, wrong)], () => 1, new Map([['small', usual]]), 'accuracy').chosen;
+  const choose = (...trials: ReturnType<typeof trial>[]) => chooseTrial(trials, () => 1, 'accuracy').chosen.candidate;
 
-  it('stays with the default when the difference may be chance', () => {
-    expect(choose(18).candidate).toBe(usual);
-    expect(choose(8).candidate).toBe(other);
+  it('stays with the default of a backbone when the difference may be chance', () => {
+    expect(choose(trial(usual, 20), trial(other, 18))).toBe(usual);
+    expect(choose(trial(usual, 20), trial(other, 8))).toBe(other);
+  });
+
+  it('takes the better backbone', () => {
+    expect(choose(trial(usual, 20), trial(foreign, 18))).toBe(foreign);
   });
 
   it('looks only at the highest rung', () => {
-    const early = { ...trial(other, 0), rung: 0 };
-    expect(chooseTrial([early, trial(usual, 20)], () => 1, new Map(), 'accuracy').chosen.candidate).toBe(usual);
+    expect(choose(trial(other, 0, 0), trial(usual, 20))).toBe(usual);
   });
 });
