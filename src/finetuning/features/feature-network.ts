@@ -84,7 +84,7 @@ export function openTeacher(teacher: TrainingModel): FeatureNetwork {
 }
 
 /** Opens a backbone as it is served: with its own features only. */
-export function openFeatureNetwork(backbone: TrainingModel): FeatureNetwork {
+function openFeatureNetwork(backbone: TrainingModel): FeatureNetwork {
   const { key, preprocessing, manifest } = backbone;
   const layers = [{ name: 'features', size: manifest.num_features }];
   return featureNetwork(openLocalModel(backbone, preprocessing, MAX_SESSIONS), { key, preprocessing, layers });
