@@ -23,19 +23,19 @@ try {
   console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const model of models) {
     const found = await zoo.quantize(model, images ?? '');
-    const { accuracy, agreement, sizeBytes, floatSizeBytes, floatMs, int8Ms, speedup } = found;
+    const { accuracy, agreement, sizeBytes, floatSizeBytes, speed } = found;
     const percent = (value: number | undefined) => (value === undefined ? '-' : `${(100 * value).toFixed(2)} %`);
     const cells = [
       model,
       found.images,
       percent(accuracy?.float),
-      percent(accuracy?.int8),
+      percent(accuracy?.rounded),
       percent(agreement),
       (floatSizeBytes / 1e6).toFixed(1),
       (sizeBytes / 1e6).toFixed(1),
-      floatMs.toFixed(1),
-      int8Ms.toFixed(1),
-      speedup.toFixed(2),
+      speed.floatMs.toFixed(1),
+      speed.roundedMs.toFixed(1),
+      speed.ratio.toFixed(2),
     ];
     console.log(`| ${cells.join(' | ')} |`);
   }

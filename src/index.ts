@@ -33,6 +33,7 @@ export type { ModelInfo, ModelState } from './library/model-info.ts';
 export { openZoo } from './library/open-zoo.ts';
 export type { DownloadOptions, ServerOptions, ZooOptions } from './library/settings.ts';
 export type {
+  ComparedVariant,
   EvaluateOptions,
   Evaluation,
   ExportOptions,

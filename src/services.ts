@@ -57,6 +57,7 @@ export interface Services {
   readonly labels: LabelCatalogue;
   readonly quantizer: ModelQuantizer;
   readonly quantized: QuantizedModels;
+  readonly tfjsQuantizer: TfjsQuantizer;
   readonly administration: ModelAdministration;
   readonly puller: ModelPuller;
   readonly watch: RepositoryWatch;
@@ -167,7 +168,7 @@ export async function createServices(
   await watch.scan();
   const unloadable = () => watch.problems.map(({ where, reason }) => ({ name: where, reason }));
   const control = new ModelControl({ registry, serving, unloadable });
-  const quantizer = new TfjsQuantizer(engines);
+  const tfjsQuantizer = new TfjsQuantizer(engines);
   const release = (model: ModelVersion) => serving.release(model);
   return {
     registry,
@@ -188,7 +189,7 @@ export async function createServices(
       registry,
       store,
       conversions,
-      quantizer,
+      quantizer: tfjsQuantizer,
       quantized,
       graph: { find: (synset) => hierarchies.graph.find(synset) },
     }),
@@ -196,6 +197,7 @@ export async function createServices(
     administration: new ModelAdministration({ registry, store, conversions, quantized, repository, release }),
     quantizer: new ModelQuantizer({ ...config, registry, conversions, quantized, release, logger }),
     quantized,
+    tfjsQuantizer,
     puller: new ModelPuller({ seedDir: config.zooDir, pulledDir, settings: config.downloads }),
     watch,
     metrics,

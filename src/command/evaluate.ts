@@ -1,9 +1,11 @@
+import { ROUNDED_VARIANTS } from '../evaluation/variant-comparison.ts';
 import type { Robustness } from '../finetuning/head/robustness.ts';
 import { TTA_MODES } from '../image/views.ts';
 import type { FittedNovelty, NoveltySeparation } from '../library/zoo.ts';
 import type { ConceptAccuracy, HierarchicalAccuracy } from '../registry/hierarchical-accuracy.ts';
 import { RUNTIME_NAMES } from '../runtime/session.ts';
 import { defineCommand } from './command.ts';
+import { comparisonLines } from './comparison-lines.ts';
 import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
 import { choice, expectEnd, flag, required } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -22,10 +24,11 @@ export const evaluate = defineCommand({
     corruptions: flag('also test 55 corrupted images of each: noise, blur, fog, JPEG and others, at five severities'),
     novelty: flag('also fit a detector of images of other things; answers of the model then say "unknown"'),
     runtime: choice(RUNTIME_NAMES, 'runtime that computes the model', 'onnx'),
+    variant: choice(ROUNDED_VARIANTS, 'also compare this form with floats: answers, size and speed'),
     ...YES_OPTION,
   },
   run: (
-    { values: { tta, corruptions, novelty: fits, runtime, yes }, positionals: [model, data, ...rest] },
+    { values: { tta, corruptions, novelty: fits, runtime, variant, yes }, positionals: [model, data, ...rest] },
     context,
   ) => {
     expectEnd(rest);
@@ -37,13 +40,15 @@ export const evaluate = defineCommand({
       const { terminal, signal } = context;
       const bar = new ProgressBar('images');
       const onProgress = (done: number, total: number) => bar.update(done, total);
-      const how = { runtime, corruptions, novelty: fits, ...(tta !== undefined && { tta }), onProgress, signal };
+      const more = { ...(tta !== undefined && { tta }), ...(variant !== undefined && { variant }) };
+      const how = { runtime, corruptions, novelty: fits, ...more, onProgress, signal };
       const evaluation = await zoo.evaluate(name, path, how).finally(() => bar.end());
-      const { images, top1, top5, hierarchy, robustness, novelty, unknownClasses, unreadable } = evaluation;
+      const { images, top1, top5, hierarchy, robustness, novelty, comparison, unknownClasses, unreadable } = evaluation;
       const shares = `top-1 ${percent(top1)}, top-5 ${percent(top5)}`;
       terminal.line(`${evaluation.model} (${runtime}) on ${images} images of ${path}: ${shares}`);
       if (hierarchy !== undefined) for (const line of hierarchyLines(hierarchy)) terminal.line(line);
       if (robustness !== undefined) for (const line of robustnessLines(robustness)) terminal.line(line);
+      if (comparison !== undefined) for (const line of comparisonLines(comparison)) terminal.line(line);
       if (novelty !== undefined) for (const line of noveltyLines(novelty)) terminal.line(line);
       if (unknownClasses.length > 0) {
         terminal.line(

@@ -1,6 +1,7 @@
 import { CALIBRATION_METHODS } from '../convert/quantize/ranges.ts';
 import { DEFAULT_METHOD } from '../quantizing/model-quantizer.ts';
 import { defineCommand } from './command.ts';
+import { comparisonLines } from './comparison-lines.ts';
 import { offerPullInZoo, YES_OPTION } from './offer-pull.ts';
 import { choice, expectEnd, required, text } from './options.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -43,24 +44,10 @@ export const quantize = defineCommand({
           },
         })
         .finally(() => bar?.end());
-      const { accuracy, agreement, sizeBytes, floatSizeBytes, floatMs, int8Ms, speedup } = quantized;
-      const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-      terminal.line(`${quantized.model}, version ${quantized.version}, as int8:`);
-      if (accuracy !== undefined) {
-        const { float, int8, images: count } = accuracy;
-        terminal.line(`  accuracy ${percent(int8)} instead of ${percent(float)}, on ${count} images`);
-      }
-      terminal.line(`  same first class as in floats on ${percent(agreement)} of ${quantized.images} images`);
-      terminal.line(`  ${megabytes(sizeBytes)} instead of ${megabytes(floatSizeBytes)}`);
-      terminal.line(
-        `  ${int8Ms.toFixed(1)} ms instead of ${floatMs.toFixed(1)} ms on one thread: ${speedup.toFixed(2)} times as fast`,
-      );
+      terminal.line(`${quantized.model}, version ${quantized.version}:`);
+      for (const line of comparisonLines(quantized)) terminal.line(line);
       terminal.document(quantized);
       return undefined;
     });
   },
 });
-
-function percent(value: number): string {
-  return `${(100 * value).toFixed(1)} %`;
-}

@@ -10,6 +10,7 @@ import { createLogger, type Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import { CALIBRATION_METHODS } from '../convert/quantize/ranges.ts';
 import { measureAccuracy } from '../evaluation/accuracy.ts';
+import { compareVariant, ROUNDED_VARIANTS } from '../evaluation/variant-comparison.ts';
 import { type DetectorFigures, fitZooDetector } from '../evaluation/zoo-novelty.ts';
 import type { PreflightReport } from '../finetuning/dataset/preflight-report.ts';
 import { parseDistillationOptions } from '../finetuning/distillation/distillation-options.ts';
@@ -221,8 +222,14 @@ export class OpenedZoo implements Zoo {
       if (fits && registry.find(model.name)?.origin === 'store') {
         throw new AppError('invalid_request', `"${model.name}" was fine-tuned here and has a detector of its training`);
       }
+      const { variant } = options;
+      const known = variant === undefined || ROUNDED_VARIANTS.includes(variant);
+      expect(known, 'variant', `left out, or one of ${ROUNDED_VARIANTS.join(', ')}`, variant);
+      const parts = { ...this.services, maxImagePixels: this.#config.maxImagePixels };
+      const comparison =
+        variant && (await compareVariant(parts, model, variant, path, onProgress ?? (() => {}), signal));
       const accuracy = await measureAccuracy({ classifier, pipeline }, how);
-      const measured = { model: model.name, version: model.version, ...accuracy };
+      const measured = { model: model.name, version: model.version, ...accuracy, ...(comparison && { comparison }) };
       if (!fits) return measured;
       const found = await fitZooDetector(pipeline, { ...how, pulledDir: join(this.#config.dataDir, 'zoo') });
       await this.services.watch.scan();
@@ -241,14 +248,20 @@ export class OpenedZoo implements Zoo {
         version: model.version,
         method: record.method,
         calibrationImages: record.calibration_images,
+        variant: 'int8',
         images: record.images,
         agreement: record.agreement,
-        ...(record.accuracy !== null && { accuracy: record.accuracy }),
+        largestDifference: record.max_probability_difference,
+        ...(record.accuracy && {
+          accuracy: {
+            images: record.accuracy.images,
+            float: record.accuracy.float,
+            rounded: record.accuracy.int8,
+          },
+        }),
         sizeBytes: record.size_bytes,
         floatSizeBytes: record.float_size_bytes,
-        int8Ms: record.speed.int8_ms,
-        floatMs: record.speed.float_ms,
-        speedup: record.speed.ratio,
+        speed: { floatMs: record.speed.float_ms, roundedMs: record.speed.int8_ms, ratio: record.speed.ratio },
       };
     });
   }

@@ -31,6 +31,11 @@ export interface EvaluateOptions {
    * for models of the zoo: fine-tuned ones have a detector. Default false.
    */
   readonly novelty?: boolean;
+  /**
+   * A form of the model that is compared with floats on the same images: `int8`, which `quantize` makes, or weights of
+   * `float16` or `uint8`, as `export` writes them for TensorFlow.js.
+   */
+  readonly variant?: 'int8' | 'float16' | 'uint8';
   /** Called after each image. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Aborts the call, which then rejects with the signal's reason. */
@@ -52,6 +57,8 @@ export interface Evaluation {
   readonly robustness?: Robustness;
   /** The detector that was fitted; absent unless `novelty` asks for it. */
   readonly novelty?: FittedNovelty;
+  /** The variant beside the model in floats; absent unless `variant` asks for it. */
+  readonly comparison?: ComparedVariant;
   /** Classes of the data set that the model does not have; only `hierarchy.conceptsOfOthers` counts their images. */
   readonly unknownClasses: readonly string[];
   /** Images that cannot be read; they are not counted. */
@@ -110,25 +117,28 @@ export interface QuantizeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A model in 8-bit integers beside the same in floats. */
-export interface QuantizedVariant {
+/** A form of a model beside the same in floats, in the same runtime. */
+export interface ComparedVariant {
+  readonly variant: 'int8' | 'float16' | 'uint8';
+  readonly images: number;
+  /** Share of these images for which both name the same most probable class, 0 to 1. */
+  readonly agreement: number;
+  /** Largest difference of a probability. */
+  readonly largestDifference: number;
+  /** Top-1 accuracy, 0 to 1, on the images whose class the model knows; absent when there are none. */
+  readonly accuracy?: { readonly images: number; readonly float: number; readonly rounded: number };
+  readonly sizeBytes: number;
+  readonly floatSizeBytes: number;
+  /** Median milliseconds of one image on one thread, measured in turns; `ratio` is the median of the pairs' ratios. */
+  readonly speed: { readonly floatMs: number; readonly roundedMs: number; readonly ratio: number };
+}
+
+/** What is known of a model in 8-bit integers. None of the `images` was used for calibration. */
+export interface QuantizedVariant extends ComparedVariant {
   readonly model: string;
   readonly version: number;
   readonly method: string;
   readonly calibrationImages: number;
-  /** Images on which both were compared; none of them was used for calibration. */
-  readonly images: number;
-  /** Share of these images for which both name the same most probable class, 0 to 1. */
-  readonly agreement: number;
-  /** Top-1 accuracy, 0 to 1, on the images whose class the model knows; absent when there are none. */
-  readonly accuracy?: { readonly images: number; readonly float: number; readonly int8: number };
-  readonly sizeBytes: number;
-  readonly floatSizeBytes: number;
-  /** Median milliseconds of one image on one thread, both measured in turns. */
-  readonly int8Ms: number;
-  readonly floatMs: number;
-  /** Median of the ratios of each two runs. */
-  readonly speedup: number;
 }
 
 /** Options of `export`. */

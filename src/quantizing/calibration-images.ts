@@ -21,11 +21,18 @@ export interface ComparedImage {
   readonly index: number | undefined;
 }
 
-/** The images of a folder or zip: some for calibration, others for the comparison. */
-export interface CalibrationImages {
-  readonly calibration: { readonly count: number; read(): AsyncGenerator<ComparedImage> };
-  readonly comparison: { readonly count: number; read(): AsyncGenerator<ComparedImage> };
+/** The images of a folder or zip, in a random order that is the same each time. */
+export interface PreparedImages {
+  readonly count: number;
+  /** Those from one position up to another one. Images that cannot be read are left out. */
+  read(from?: number, to?: number): AsyncGenerator<ComparedImage>;
   close(): Promise<void>;
+}
+
+/** The images of a folder or zip: some for calibration, others for the comparison. */
+export interface CalibrationImages extends Pick<PreparedImages, 'close'> {
+  readonly calibration: Pick<PreparedImages, 'count' | 'read'>;
+  readonly comparison: Pick<PreparedImages, 'count' | 'read'>;
 }
 
 interface FoundImage {
@@ -34,7 +41,7 @@ interface FoundImage {
 }
 
 /** How images are found and prepared. */
-export interface CalibrationImagesOptions {
+export interface PreparedImagesOptions {
   /** A folder or a zip, with labels or without. */
   readonly path: string;
   readonly labels: readonly Label[];
@@ -43,26 +50,37 @@ export interface CalibrationImagesOptions {
 }
 
 /**
- * Opens images for a quantization. The same images are chosen each time. Images that cannot be read are left out.
+ * Opens images for a quantization.
  * @throws AppError `dataset_too_small`; as `openImageSource`
  */
-export async function openCalibrationImages(options: CalibrationImagesOptions): Promise<CalibrationImages> {
+export async function openCalibrationImages(options: PreparedImagesOptions): Promise<CalibrationImages> {
+  const { count, read, close } = await openPreparedImages(options);
+  if (count < LEAST) {
+    await close();
+    throw new AppError(
+      'dataset_too_small',
+      `${count} images were found, but a quantization needs at least ${LEAST}; 100 to 1000 are right`,
+    );
+  }
+  const first = Math.min(MOST_CALIBRATION, Math.floor(count / 2));
+  const last = Math.min(count, first + MOST_COMPARED);
+  return {
+    calibration: { count: first, read: () => read(0, first) },
+    comparison: { count: last - first, read: () => read(first, last) },
+    close,
+  };
+}
+
+/** Opens images to compare the answers of two forms of a model. @throws AppError as `openImageSource` */
+export async function openPreparedImages(options: PreparedImagesOptions): Promise<PreparedImages> {
   const source = await openImageSource(options.path);
   try {
     const found = seededRandom(0).shuffle(await findImages(source, options.labels));
-    if (found.length < LEAST) {
-      throw new AppError(
-        'dataset_too_small',
-        `${found.length} images were found, but a quantization needs at least ${LEAST}; 100 to 1000 are right`,
-      );
-    }
-    const calibration = found.slice(0, Math.min(MOST_CALIBRATION, Math.floor(found.length / 2)));
-    const comparison = found.slice(calibration.length, calibration.length + MOST_COMPARED);
-    const part = (images: readonly FoundImage[]) => ({
-      count: images.length,
-      read: () => readImages(images, source, options),
-    });
-    return { calibration: part(calibration), comparison: part(comparison), close: () => source.close() };
+    return {
+      count: found.length,
+      read: (from, to) => readImages(found.slice(from, to), source, options),
+      close: () => source.close(),
+    };
   } catch (thrown) {
     await source.close();
     throw thrown;
@@ -88,7 +106,7 @@ async function findImages(source: ImageSource, labels: readonly Label[]): Promis
 async function* readImages(
   images: readonly FoundImage[],
   source: ImageSource,
-  { preprocessing, maxImagePixels }: CalibrationImagesOptions,
+  { preprocessing, maxImagePixels }: PreparedImagesOptions,
 ): AsyncGenerator<ComparedImage> {
   let read = 0;
   let reason = '';

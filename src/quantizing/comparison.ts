@@ -1,37 +1,57 @@
 import type { ComparedImage } from './calibration-images.ts';
-import type { Quantization } from './quantization-record.ts';
 
 /** Computes the probabilities of one image. */
 export type Compute = (pixels: Uint8Array) => Promise<Float32Array>;
 
-/** A model in floats and in bytes. */
-interface ComparedModels {
+/** A model in floats, and the same with rounded weights or values. */
+export interface ComparedModels {
   readonly float: Compute;
-  readonly int8: Compute;
+  readonly rounded: Compute;
 }
+
+/** What the answers of both models have in common. */
+export interface AnswerComparison {
+  readonly images: number;
+  /** Share of the images for which both name the same most probable class. */
+  readonly agreement: number;
+  /** Largest difference of a probability. */
+  readonly largestDifference: number;
+  /** Share of right answers, on the images whose class the model knows; absent when there are none. */
+  readonly accuracy?: { readonly images: number; readonly float: number; readonly rounded: number };
+}
+
+/** Median milliseconds of one image; `ratio` is the median of the pairs' ratios. */
+export interface SpeedComparison {
+  readonly floatMs: number;
+  readonly roundedMs: number;
+  readonly ratio: number;
+}
+
+/** Pairs of runs that are timed. */
+export const PAIRS = 21;
 
 /** Compares the answers of both models. @param onImage called after each image */
 export async function compareAnswers(
-  { float, int8 }: ComparedModels,
+  { float, rounded }: ComparedModels,
   images: AsyncIterable<ComparedImage>,
   onImage: () => void,
-): Promise<Pick<Quantization, 'images' | 'agreement' | 'max_probability_difference' | 'accuracy'>> {
+): Promise<AnswerComparison> {
   let [count, agreeing, largest] = [0, 0, 0];
-  const known = { images: 0, float: 0, int8: 0 };
+  const known = { images: 0, float: 0, rounded: 0 };
   for await (const { pixels, index } of images) {
-    const [exact, rounded] = [await float(pixels), await int8(pixels)];
-    const [best, found] = [indexOfMax(exact), indexOfMax(rounded)];
+    const [exact, other] = [await float(pixels), await rounded(pixels)];
+    const [best, found] = [indexOfMax(exact), indexOfMax(other)];
     count += 1;
     agreeing += best === found ? 1 : 0;
     // What is not finite counts as the largest possible difference.
     for (const [at, value] of exact.entries()) {
-      const difference = Math.abs(value - (rounded[at] ?? Number.NaN));
+      const difference = Math.abs(value - (other[at] ?? Number.NaN));
       largest = Math.max(largest, Number.isFinite(difference) ? Math.min(1, difference) : 1);
     }
     if (index !== undefined) {
       known.images += 1;
       known.float += best === index ? 1 : 0;
-      known.int8 += found === index ? 1 : 0;
+      known.rounded += found === index ? 1 : 0;
     }
     onImage();
   }
@@ -39,8 +59,10 @@ export async function compareAnswers(
   return {
     images: count,
     agreement: agreeing / count,
-    max_probability_difference: largest,
-    accuracy: labelled === 0 ? null : { images: labelled, float: known.float / labelled, int8: known.int8 / labelled },
+    largestDifference: largest,
+    ...(labelled > 0 && {
+      accuracy: { images: labelled, float: known.float / labelled, rounded: known.rounded / labelled },
+    }),
   };
 }
 
@@ -50,27 +72,27 @@ export async function compareAnswers(
  * @param onPair called after each pair of runs
  */
 export async function compareSpeed(
-  { float, int8 }: ComparedModels,
+  { float, rounded }: ComparedModels,
   pixels: Uint8Array,
   pairs: number,
   onPair: () => void,
-): Promise<Quantization['speed']> {
+): Promise<SpeedComparison> {
   const timed = async (compute: Compute): Promise<number> => {
     const start = performance.now();
     await compute(pixels);
     return performance.now() - start;
   };
   // The first runs lay out memory.
-  for (const compute of [float, int8]) await compute(pixels);
-  const runs: { float: number; int8: number }[] = [];
+  for (const compute of [float, rounded]) await compute(pixels);
+  const runs: { float: number; rounded: number }[] = [];
   for (let pair = 0; pair < pairs; pair += 1) {
-    runs.push({ float: await timed(float), int8: await timed(int8) });
+    runs.push({ float: await timed(float), rounded: await timed(rounded) });
     onPair();
   }
   return {
-    float_ms: median(runs.map((run) => run.float)),
-    int8_ms: median(runs.map((run) => run.int8)),
-    ratio: median(runs.map((run) => run.float / run.int8)),
+    floatMs: median(runs.map((run) => run.float)),
+    roundedMs: median(runs.map((run) => run.rounded)),
+    ratio: median(runs.map((run) => run.float / run.rounded)),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Preprocessing } from '../image/crop.ts';
 import type { Label } from '../registry/manifest.ts';
 import { openOnnxValues } from '../runtime/onnx-evaluation.ts';
 import { type CalibrationImages, openCalibrationImages } from './calibration-images.ts';
-import { type Compute, compareAnswers, compareSpeed } from './comparison.ts';
+import { type Compute, compareAnswers, compareSpeed, PAIRS } from './comparison.ts';
 import type { Quantization } from './quantization-record.ts';
 
 /** Input of a quantization; plain data. */
@@ -30,9 +30,6 @@ export interface QuantizationProgress {
   readonly done: number;
   readonly total: number;
 }
-
-/** Pairs of runs that are timed. */
-const PAIRS = 21;
 
 /**
  * Makes a model in 8-bit integers and compares it with the one in floats. Meant for a process of its own.
@@ -77,12 +74,19 @@ async function compare(
   onProgress: (progress: QuantizationProgress) => void,
 ) {
   const [float, int8] = [await openOnnxValues(path), await openOnnxValues(quantizedPath)];
-  const models = { float: probabilitiesOf(float), int8: probabilitiesOf(int8) };
+  const models = { float: probabilitiesOf(float), rounded: probabilitiesOf(int8) };
   try {
     const step = stepper('comparing', comparison.count, onProgress);
-    const answers = await compareAnswers(models, comparison.read(), step);
+    const { images, agreement, largestDifference, accuracy } = await compareAnswers(models, comparison.read(), step);
     for await (const { pixels } of comparison.read()) {
-      return { ...answers, speed: await compareSpeed(models, pixels, PAIRS, stepper('timing', PAIRS, onProgress)) };
+      const speed = await compareSpeed(models, pixels, PAIRS, stepper('timing', PAIRS, onProgress));
+      return {
+        images,
+        agreement,
+        max_probability_difference: largestDifference,
+        accuracy: accuracy ? { images: accuracy.images, float: accuracy.float, int8: accuracy.rounded } : null,
+        speed: { float_ms: speed.floatMs, int8_ms: speed.roundedMs, ratio: speed.ratio },
+      };
     }
     throw new Error('no image can be read any more');
   } finally {

@@ -132,6 +132,24 @@ describe('a model that is taught', () => {
     expect(evaluation.top1).toBeGreaterThan(0.9);
   });
 
+  it('is compared with floats in forms that take fewer bytes', async () => {
+    const measured = (variant: 'int8' | 'uint8') => zoo.evaluate('colours', zip, { variant });
+    await expect(measured('int8')).rejects.toMatchObject({ code: 'variant_unavailable' });
+    expect(await zoo.quantize('colours', zip)).toMatchObject({ variant: 'int8', calibrationImages: 12, images: 12 });
+    for (const variant of ['int8', 'uint8'] as const) {
+      const { top1, comparison } = await measured(variant);
+      expect(comparison).toMatchObject({ variant, images: 24, accuracy: { images: 24, float: top1 } });
+      expect(comparison?.agreement).toBeGreaterThan(0.9);
+      expect(comparison?.largestDifference).toBeGreaterThan(0);
+      expect(comparison?.sizeBytes).toBeLessThan(0.3 * (comparison?.floatSizeBytes ?? 0));
+      expect(comparison?.speed.ratio).toBeGreaterThan(0);
+    }
+    await expect(measured('int4' as 'int8')).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringContaining('int8, float16, uint8'),
+    });
+  });
+
   it('knows what is above the classes whose synsets were given', async () => {
     const [answer] = await zoo.classify([await colouredPicture('blue', 3)], { model: 'colours', hierarchy: true });
     expect(answer?.predictions[0]).toMatchObject({ label: 'blue', synset: 'n02123045' });

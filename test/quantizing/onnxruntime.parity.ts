@@ -74,9 +74,13 @@ describe.skipIf(skipped !== '')(`on the same calibration images${skipped}`, () =
             },
         );
         if (exact === undefined || rounded === undefined) throw new Error('there are two models');
-        const found = await compareAnswers({ float: exact, int8: rounded }, comparison.read(), () => {});
+        const found = await compareAnswers({ float: exact, rounded }, comparison.read(), () => {});
         for (const model of models) await model.close();
-        return { accuracy: found.accuracy?.int8 ?? 0, float: found.accuracy?.float ?? 1, agreement: found.agreement };
+        return {
+          accuracy: found.accuracy?.rounded ?? 0,
+          float: found.accuracy?.float ?? 1,
+          agreement: found.agreement,
+        };
       };
       const [mine, other] = [await answers(ours), await answers(theirs)];
       await close();
