@@ -1,5 +1,6 @@
 import { type Graph, nodesUpTo, weightsOf } from '../graph/graph.ts';
 import type { ActivationFunction, Node } from '../graph/ir.ts';
+import { isDepthwise } from './weights.ts';
 
 /** What is computed in bytes, and which values are bytes in between. */
 export interface QuantizationPlan {
@@ -33,7 +34,10 @@ export function planQuantization(graph: Graph): QuantizationPlan {
   const { nodes } = graph;
   // What is beside the way to the logits, such as a detector of unknown images, stays exact.
   const classifier = new Set(nodesUpTo([graph.outputs.logits]));
-  const weighted = new Set(nodes.filter((node) => classifier.has(node) && hasOwnWeights(node, nodes)));
+  const first = firstLayers(nodes);
+  const weighted = new Set(
+    nodes.filter((node) => classifier.has(node) && hasOwnWeights(node, nodes) && !first.has(node)),
+  );
   const computed = new Set(nodes.filter((node) => isInBytes(node, weighted)));
   const readers = readersOf(nodes);
   const outputs = new Set<Node>(Object.values(graph.outputs));
@@ -74,6 +78,23 @@ function hasOwnWeights(node: Node, nodes: readonly Node[]): boolean {
   if (node.operation.kind !== 'conv2d' && node.operation.kind !== 'dense') return false;
   const names = new Set(weightsOf(node).map(({ name }) => name));
   return nodes.every((other) => other === node || weightsOf(other).every(({ name }) => !names.has(name)));
+}
+
+/**
+ * Layers that stay in floats: a convolution of the three colours, and the depthwise one that reads what it gives. In
+ * bytes they would be no faster, since runtimes compute many channels at once. And they would cause most of the error:
+ * a depthwise convolution makes the channels alike that share one scale before it.
+ */
+function firstLayers(nodes: readonly Node[]): ReadonlySet<Node> {
+  const first = new Set<Node>();
+  for (const node of nodes) {
+    const [input] = node.inputs;
+    if (input?.shape.kind !== 'map') continue;
+    const readsColours = node.operation.kind === 'conv2d' && input.shape.channels <= 3;
+    const goesOn = first.has(input) && (node.operation.kind === 'activation' || isDepthwise(node));
+    if (readsColours || goesOn) first.add(node);
+  }
+  return first;
 }
 
 function isInBytes(node: Node, weighted: ReadonlySet<Node>): boolean {

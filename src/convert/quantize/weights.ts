@@ -12,9 +12,10 @@ export interface QuantizedWeights {
 }
 
 /**
- * Bound on the sum of two weights of one channel, of the same sign. Without VNNI, x64 processors add two products of
- * an unsigned and a signed byte in 16 bits, and cut off what lies beyond: 255 * 128 still fits, 255 * 129 does not.
- * Which two meet depends on the library, so the bound holds for any two.
+ * Bound on the sum of two weights of the same sign that processors without VNNI add in 16 bits: of a pair of input
+ * channels, the products of an unsigned and a signed byte. What lies beyond is cut off: 255 * 128 still fits, 255 * 129
+ * does not. The pairs are those of MLAS and oneDNN, which take the channels of a cell four at a time; where channels
+ * are no multiple of two, which two meet depends on the library, and the bound holds for any two.
  */
 const PAIR_LIMIT = 128;
 const BYTE_LIMIT = 127;
@@ -39,7 +40,7 @@ export async function quantizeWeights(
   if (weight === undefined) throw new ConversionError(`layer "${node.name}" has no weights`);
   const [values, biases] = [await weight.read(), await bias?.read()];
   const perChannel = values.length / channels;
-  const pairLimit = isDepthwise(node) ? Number.POSITIVE_INFINITY : PAIR_LIMIT;
+  const largestPair = pairMeasure(node);
   const quantized = new Int8Array(values.length);
   const scales = new Float32Array(channels);
   const biasScales = new Float32Array(channels);
@@ -47,7 +48,9 @@ export async function quantizeWeights(
   for (let channel = 0; channel < channels; channel += 1) {
     const row = values.subarray(channel * perChannel, (channel + 1) * perChannel);
     const ownBias = biases?.[channel] ?? 0;
-    const scale = scaleOf(row, pairLimit, Math.abs(ownBias) / (inputScale * BIAS_LIMIT));
+    // Rounding adds at most half a step to each of two.
+    const least = Math.max(largestPair(row) / (PAIR_LIMIT - 1), Math.abs(ownBias) / (inputScale * BIAS_LIMIT));
+    const scale = scaleOf(row, least);
     const bytes = quantized.subarray(channel * perChannel, (channel + 1) * perChannel);
     row.forEach((value, index) => {
       bytes[index] = Math.max(-BYTE_LIMIT, Math.min(BYTE_LIMIT, Math.round(value / scale)));
@@ -61,14 +64,32 @@ export async function quantizeWeights(
   return { weight: quantized, scales, bias: bias === undefined ? undefined : roundedBiases, biasScales };
 }
 
-/** One filter for each channel of the map: no two products are added in 16 bits. */
-function isDepthwise({ operation, inputs: [input] }: Node): boolean {
+/** Whether a convolution has one filter for each channel of its map. */
+export function isDepthwise({ operation, inputs: [input] }: Node): boolean {
   if (operation.kind !== 'conv2d' || input?.shape.kind !== 'map') return false;
   return operation.groups === input.shape.channels && operation.weight.shape[0] === operation.groups;
 }
 
-/** The smallest scale with which every weight fits into a byte, and every two of the same sign into the limit. */
-function scaleOf(row: Float32Array, pairLimit: number, least: number): number {
+/** Computes the largest sum of two weights of a channel that are added in 16 bits and have the same sign. */
+function pairMeasure(node: Node): (row: Float32Array) => number {
+  // Of one input channel, no two products are added in 16 bits.
+  if (isDepthwise(node)) return () => 0;
+  const [, entering = 1, height = 1, width = 1] = weightsOf(node)[0]?.shape ?? [];
+  if (entering % 2 === 1) return largestOfAny;
+  const cells = height * width;
+  return (row) => {
+    let largest = 0;
+    for (let at = 0; at < row.length; at += 1) {
+      // The second of a pair was seen with the first.
+      if (Math.floor(at / cells) % 2 === 1) continue;
+      const [one, other] = [row[at] ?? 0, row[at + cells] ?? 0];
+      if (one > 0 === other > 0) largest = Math.max(largest, Math.abs(one + other));
+    }
+    return largest;
+  };
+}
+
+function largestOfAny(row: Float32Array): number {
   let [first, second, lowest, nextLowest] = [0, 0, 0, 0];
   for (const value of row) {
     if (value > first) [first, second] = [value, first];
@@ -76,9 +97,13 @@ function scaleOf(row: Float32Array, pairLimit: number, least: number): number {
     else if (value < lowest) [lowest, nextLowest] = [value, lowest];
     else if (value < nextLowest) nextLowest = value;
   }
-  // Rounding adds at most half a step to each of the two.
-  const pair = Math.max(first + second, -lowest - nextLowest) / (pairLimit - 1);
-  const scale = Math.fround(Math.max(first / BYTE_LIMIT, -lowest / BYTE_LIMIT, pair, least));
+  return Math.max(first + second, -lowest - nextLowest);
+}
+
+/** The smallest scale, no less than the given one, with which every weight fits into a byte. */
+function scaleOf(row: Float32Array, least: number): number {
+  const largest = row.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const scale = Math.fround(Math.max(largest / BYTE_LIMIT, least));
   return scale > 0 && Number.isFinite(scale) ? scale : 1;
 }
 

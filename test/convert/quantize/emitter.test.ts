@@ -73,6 +73,8 @@ function conv(name: string, x: MapNode, { out = 8, size = 3, groups = 1, stride 
   });
 }
 
+/** A layer of 8 channels before those under test: what reads the colours stays in floats. */
+const first = (x: MapNode) => relu('first.relu', conv('first', scaled(x)));
 const relu = (name: string, x: MapNode) => activation(name, x, 'relu');
 const relu6 = (name: string, x: MapNode) => activation(name, x, 'relu6');
 
@@ -121,7 +123,7 @@ describe('a graph in 8-bit integers answers almost as in floats, computed as wri
   test.each<[string, (x: MapNode) => MapNode]>([
     [
       'convolutions, relu and a max pool',
-      (x) => maxPool('pool', relu('r', conv('c', scaled(x))), { kernel: 2, stride: 2 }),
+      (x) => maxPool('pool', relu('r', conv('c', first(x))), { kernel: 2, stride: 2 }),
     ],
     [
       // One scale for all channels would leave nothing of the small ones.
@@ -129,22 +131,22 @@ describe('a graph in 8-bit integers answers almost as in floats, computed as wri
       (x) =>
         conv(
           'mix',
-          relu6('r', conv('dw', relu('r0', conv('c', scaled(x))), { groups: 8, factor: (c) => 10 ** (c % 4) / 1000 })),
+          relu6('r', conv('dw', relu('r0', conv('c', first(x))), { groups: 8, factor: (c) => 10 ** (c % 4) / 1000 })),
           { size: 1 },
         ),
     ],
-    ['relu6 that cuts most of its values', (x) => conv('d', relu6('r', conv('c', scaled(x), { factor: () => 3 })))],
+    ['relu6 that cuts most of its values', (x) => conv('d', relu6('r', conv('c', first(x), { factor: () => 3 })))],
     [
       'a residual add of a large and a small map',
       (x) => {
-        const y = relu('r', conv('c', scaled(x)));
+        const y = relu('r', conv('c', first(x)));
         return relu('sum', add('add', conv('d', y, { factor: () => 0.05 }), y));
       },
     ],
     [
       'a concatenation of maps with different scales',
       (x) => {
-        const y = scaled(x);
+        const y = first(x);
         const small = relu('r1', conv('c1', y, { factor: () => 0.1 }));
         const large = relu('r2', conv('c2', y, { factor: () => 2 }));
         return conv('d', concat('both', [small, large]), { size: 1, factor: (c) => (c % 2 === 0 ? 1 : 0.1) });
@@ -154,7 +156,7 @@ describe('a graph in 8-bit integers answers almost as in floats, computed as wri
       // The range of the concatenation ends below zero, or above six: in it, the others would not be cut.
       'a concatenation of maps that are cut and maps that are not',
       (x) => {
-        const y = scaled(x);
+        const y = first(x);
         const cut = concat('cut', [relu('r1', conv('c1', y)), relu6('r2', conv('c2', y, { factor: () => 3 }))]);
         return conv('d', concat('both', [cut, conv('c3', y)]), { size: 1 });
       },
@@ -162,27 +164,27 @@ describe('a graph in 8-bit integers answers almost as in floats, computed as wri
     [
       'average pools that count padding, and that do not',
       (x) => {
-        const y = relu('r', conv('c', scaled(x)));
+        const y = relu('r', conv('c', first(x)));
         const pooled = averagePool('counted', y, { kernel: 3, stride: 1, padding: 1, countPadding: true });
         return averagePool('uncounted', conv('d', pooled), { kernel: 3, stride: 1, padding: 1, countPadding: false });
       },
     ],
     [
       'padding before a convolution',
-      (x) => conv('d', zeroPad('pad', conv('c', scaled(x)), { top: 0, left: 0, bottom: 1, right: 1 }), { stride: 2 }),
+      (x) => conv('d', zeroPad('pad', conv('c', first(x)), { top: 0, left: 0, bottom: 1, right: 1 }), { stride: 2 }),
     ],
-    ['an activation without an operator in bytes', (x) => conv('d', activation('s', conv('c', scaled(x)), 'swish'))],
+    ['an activation without an operator in bytes', (x) => conv('d', activation('s', conv('c', first(x)), 'swish'))],
     [
       'squeeze and excitation',
       (x) => {
-        const y = relu('r', conv('c', scaled(x)));
+        const y = relu('r', conv('c', first(x)));
         return conv('d', multiply('scale', y, activation('gate', globalAveragePool('squeeze', y), 'sigmoid')));
       },
     ],
     [
       'a batch norm that cannot be folded',
       (x) => {
-        const y = relu('r', conv('c', scaled(x)));
+        const y = relu('r', conv('c', first(x)));
         const stay = {
           scale: constantWeight('s', [8], Array(8).fill(0.5)),
           shift: constantWeight('t', [8]),
@@ -200,16 +202,19 @@ describe('a graph in 8-bit integers answers almost as in floats, computed as wri
   });
 });
 
-test('residual adds, concatenations, max pools and what they cut are computed in bytes alone', async () => {
+test('after a first and a depthwise convolution, adds, concatenations, pools and cuts are in bytes alone', async () => {
   const body = (x: MapNode) => {
-    const y = relu6('r', conv('c', scaled(x)));
-    const sum = relu('sum', add('add', conv('d', y, { groups: 8 }), y));
+    const y = relu6('r', conv('c', relu6('depthwise', conv('d', first(x), { groups: 8 }))));
+    const sum = relu('sum', add('add', conv('e', y, { groups: 8 }), y));
     const both = concat('both', [relu('r1', conv('c1', sum)), relu('r2', conv('c2', sum, { factor: () => 9 }))]);
     return conv('last', maxPool('pool', both, { kernel: 2, stride: 2 }));
   };
   const { graph, optimized } = await quantize(smallGraph([SIZE, SIZE], body));
   const operators = (await readOnnxFile(optimized)).graph.nodes?.map(({ operator }) => operator) ?? [];
-  expect(operators.slice(operators.indexOf('QuantizeLinear') + 1, operators.indexOf('DequantizeLinear'))).toEqual([
+  const inFloats = operators.slice(0, operators.indexOf('QuantizeLinear'));
+  expect(inFloats.filter((operator) => /Conv/.test(operator))).toEqual(['Conv', 'Conv']);
+  const inBytes = operators.slice(inFloats.length + 1, operators.indexOf('DequantizeLinear'));
+  expect(inBytes.filter((operator) => operator !== 'Transpose')).toEqual([
     ...['QLinearConv', 'QLinearConv', 'QLinearAdd', 'QLinearConv', 'QLinearConv', 'QLinearConcat', 'NhwcMaxPool'],
     'QLinearConv',
   ]);
@@ -224,7 +229,7 @@ test('residual adds, concatenations, max pools and what they cut are computed in
 
 test('channels without weights keep their bias, and so does what follows them', async () => {
   const dead = (channel: number) => (channel < 4 ? 0 : 1);
-  const body = (x: MapNode) => conv('d', relu('r', conv('c', scaled(x), { factor: dead })));
+  const body = (x: MapNode) => conv('d', relu('r', conv('c', first(x), { factor: dead })));
   const { error, kernels } = await quantize(smallGraph([SIZE, SIZE], body));
   expect(error).toBeLessThan(CLOSE);
   expect(kernels).toBeLessThan(CLOSE);
@@ -233,7 +238,7 @@ test('channels without weights keep their bias, and so does what follows them', 
 test('a layer that gives the same on all images changes nothing', async () => {
   // All weights are zero: after the relu each channel is its bias, or zero everywhere.
   const body = (x: MapNode) => {
-    const y = conv('c', scaled(x));
+    const y = conv('c', first(x));
     return add('add', y, relu('r', conv('zero', y, { factor: () => 0 })));
   };
   const { error, fused } = await quantize(smallGraph([SIZE, SIZE], body));
@@ -243,10 +248,10 @@ test('a layer that gives the same on all images changes nothing', async () => {
 
 test('a relu6 that was never above zero on the calibration images still ends at six', async () => {
   const body = (x: MapNode) => {
-    const y = scaled(x);
+    const y = first(x);
     const c = conv('c', y);
     const zero = conv2d('zero', y, {
-      weight: constantWeight('z', [8, 3, 1, 1], Array(24).fill(0)),
+      weight: constantWeight('z', [8, 8, 1, 1], Array(64).fill(0)),
       bias: constantWeight('zb', [8], Array(8).fill(-1)),
     });
     return add('add', c, relu6('r', zero));
