@@ -2,7 +2,7 @@ import { ConversionError } from '../conversion-error.ts';
 import { bytesOf, type WrittenFile } from '../formats/file-sink.ts';
 import { Emitted } from '../formats/onnx/emitted.ts';
 import { MODEL_FIELDS, modelInterface, valueNames, weightTensor } from '../formats/onnx/emitter.ts';
-import { constantTensor, emitChannelsLast, emitNode, nodeProto, type OnnxConstant } from '../formats/onnx/nodes.ts';
+import { constantTensor, emitChannelsLast, emitNode, nodeProto } from '../formats/onnx/nodes.ts';
 import { DATA_TYPE, type TensorProto } from '../formats/onnx/proto.ts';
 import { type OnnxWriteOptions, writeOnnxFile } from '../formats/onnx/writer.ts';
 import { type Graph, weightsOf } from '../graph/graph.ts';
@@ -59,7 +59,7 @@ export async function writeQuantizedOnnx(
       if (weights.length > 0 && first !== undefined) await emitWeights(node, first);
       const { nodes, constants = [] } = emitNode(node, { inputs, output: exact }, 'uint8');
       emitted.nodes.push(...nodes);
-      emitted.constants.push(...(node.operation.kind === 'normalize' ? constants.map(wide(node)) : constants));
+      emitted.constants.push(...constants);
       if (weights.length === 0) for (const weight of weightsOf(node)) emitted.weight(weight);
     }
     if (values.has(node)) emitRounding(node, exact, readName(node), quantizationOf(node).quantization);
@@ -106,19 +106,4 @@ export async function writeQuantizedOnnx(
     emitted.nodes.push(nodeProto(`${name}:quantize`, 'QuantizeLinear', [exact, ...parameters], bytes));
     emitted.nodes.push(nodeProto(`${name}:dequantize`, 'DequantizeLinear', [bytes, ...parameters], rounded));
   }
-}
-
-/**
- * Repeats the constants of a normalization, `[channels, 1, 1]`, over a row. ONNX Runtime normalizes with the channels
- * last, and the inner loop of its operators, which would go over three channels, then goes over a row of them.
- */
-function wide({ shape }: Node): (constant: OnnxConstant) => OnnxConstant {
-  return (constant) => {
-    if (shape.kind !== 'map') return constant;
-    const { channels, width } = shape;
-    const values = Float32Array.from({ length: channels * width }, (_, at) => {
-      return Number(constant.values[Math.floor(at / width)]);
-    });
-    return { ...constant, shape: [channels, 1, width], values };
-  };
 }
