@@ -33,8 +33,8 @@ describe('topK', () => {
 
   it('orders all of 21,841 classes without holding up the event loop', () => {
     const rising = Float32Array.from({ length: 21_841 }, (_, index) => index / 21_841);
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(topK(rising, 21_841)[0]?.index).toBe(21_840);
-    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(2_000);
   });
 });

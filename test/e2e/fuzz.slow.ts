@@ -1,21 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { runFuzz } from '../../scripts/fuzz/run-fuzz.ts';
-import { type ServerProcess, startServer, temporaryDataDir, untilReady } from '../../scripts/server-process.ts';
+import { withServer } from './own-server.ts';
 
-let data: Awaited<ReturnType<typeof temporaryDataDir>>;
-let server: ServerProcess;
-
-beforeAll(async () => {
-  data = await temporaryDataDir();
-  server = await startServer(data.path);
-  await untilReady(server);
-});
-
-afterAll(async () => {
-  server.child.kill('SIGTERM');
-  await server.exit;
-  await data.remove();
-});
+const server = withServer();
 
 test('damaged images and tensors are answered with results or client errors', async () => {
   const { faults, statuses } = await runFuzz(server, { images: 200, tensors: 100, seed: 1 });
@@ -24,4 +11,4 @@ test('damaged images and tensors are answered with results or client errors', as
   expect(statuses['200']).toBeGreaterThan(10);
   expect(statuses['422']).toBeGreaterThan(30);
   expect(statuses['400']).toBeGreaterThan(30);
-}, 120_000);
+});

@@ -127,7 +127,7 @@ describe.skipIf(!canMount)('on a full disk (skipped where `unshare --mount` is n
     expect(await stop(), server.log().slice(-2000)).toBe(0);
   });
 
-  it('a fine-tune during which the disk fills up fails with storage_full', { timeout: 120_000 }, async () => {
+  it('a fine-tune during which the disk fills up fails with storage_full', async () => {
     await startOn('mount -t tmpfs -o size=300m tmpfs "$1"; cp -r "$2/." "$1"');
     const seen = `/proc/${server.child.pid}/root${dataDir}`;
     const form = new FormData();

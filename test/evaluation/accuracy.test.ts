@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Classification, ClassificationRequest } from '../../src/answering/image-classification.ts';
 import { AppError } from '../../src/common/errors.ts';
 import { type AccuracyRequest, measureAccuracy } from '../../src/evaluation/accuracy.ts';
@@ -9,17 +9,6 @@ import { ClassHierarchies } from '../../src/registry/class-hierarchy.ts';
 import { conceptGraphReader, readZoo } from '../../src/registry/zoo.ts';
 import { Admission } from '../../src/serving/admission.ts';
 import { fakePipeline } from '../answering/fake-pipeline.ts';
-import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
-import { expectStatedAccuracy } from './measured-accuracy.ts';
-
-const tinyVal = sharedPath('data', 'tiny-val.zip');
-
-/** One model shows that the measurement is right; accuracy.parity.ts measures the others. */
-describe(`measuring the accuracy${tinyVal === undefined ? ` (${SHARED_ABSENT})` : ''}`, () => {
-  test.skipIf(tinyVal === undefined)('a model has the accuracy that its manifest states', async () => {
-    await expectStatedAccuracy('vgg11_bn_slim.tiny200', tinyVal ?? '');
-  });
-});
 
 const DOG = { synset: 'n02084071', label: 'dog', score: 0.8, depth: 13, path: [] };
 

@@ -9,6 +9,20 @@ const repeated = (unit: string, bytes: number) => unit.repeat(bytes / unit.lengt
 const withData = (data: string, { shape = '[1,64,64,3]', outputs = '[]' } = {}) =>
   `{"inputs":[{"name":"pixels","datatype":"UINT8","shape":${shape},"data":${data}}],"outputs":${outputs}}`;
 
+/**
+ * Does `work` while the longest delay of the event loop is measured.
+ * @returns what `work` gives, and the share of its time that this delay took. Of work that is over in `leastMs` it says
+ * nothing
+ */
+async function whileWatched<T>(leastMs: number, work: () => Promise<T>): Promise<{ done: T; held: number }> {
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const start = performance.now();
+  delay.enable();
+  const done = await work();
+  delay.disable();
+  return { done, held: delay.max / 1e6 / Math.max(leastMs, performance.now() - start) };
+}
+
 let server: TestServer;
 beforeAll(async () => {
   server = await startServer({ config: { ...CONFIG, maxBodyBytes: 40 * MEBIBYTE } });
@@ -29,15 +43,12 @@ describe('an inference request', () => {
     ['of the longest id', () => `{"id":"${repeated('x', 1e6)}","inputs":[]}`, 'id'],
   ])('%s is refused with a short error, while others are answered', async (_, body, reason) => {
     const init = { method: 'POST', body: body() };
-    const delay = monitorEventLoopDelay({ resolution: 10 });
-    delay.enable();
-    const answer = await ask(server, '/v2/models/tiny.test/infer', init);
-    delay.disable();
+    const { done: answer, held } = await whileWatched(3_000, () => ask(server, '/v2/models/tiny.test/infer', init));
     expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request']);
     expect(answer.body.detail).toContain(reason);
     expect(answer.text.length).toBeLessThan(4_000);
-    // On the thread that answers everybody the worst took five seconds on an idle machine.
-    expect(delay.max / 1e6).toBeLessThan(3_000);
+    // On the thread that answers everybody the worst took five seconds on an idle machine, which is nearly all the time.
+    expect(held).toBeLessThan(0.7);
   });
 });
 
@@ -90,17 +101,14 @@ it('base64 of 12 MB does not hold up others', async () => {
     },
   });
   const body = `{"images":[{"b64":"${repeated('AAAA', 12 * MEBIBYTE)}"},{"b64":"AAAA"}]}`;
-  const delay = monitorEventLoopDelay({ resolution: 10 });
-  delay.enable();
-  const { status } = await fetch(`${counting.url}/classify`, {
-    method: 'POST',
-    body,
-    headers: { 'Content-Type': 'application/json' },
-  });
-  delay.disable();
+  const headers = { 'Content-Type': 'application/json' };
+  const {
+    done: { status },
+    held,
+  } = await whileWatched(1_000, () => fetch(`${counting.url}/classify`, { method: 'POST', body, headers }));
   expect([status, lengths]).toEqual([200, [9 * MEBIBYTE, 3]]);
   // The test's own client sends from this thread too.
-  expect(delay.max / 1e6).toBeLessThan(1_000);
+  expect(held).toBeLessThan(0.7);
   await counting.close();
 });
 

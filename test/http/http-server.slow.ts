@@ -71,7 +71,7 @@ describe('slow clients', () => {
   });
 
   it('a body that arrives slowly, but makes progress, is accepted', async () => {
-    server = await startServer({ config: { ...CONFIG, maxImageBytes: 1_000_000, stallTimeoutMs: 500 } });
+    server = await startServer({ config: { ...CONFIG, maxImageBytes: 1_000_000, stallTimeoutMs: 2_000 } });
     const photo = await picture(400, 400, (x, y) => [(x * y) % 256, (x * 7) % 256, (y * 13) % 256])
       .png()
       .toBuffer();
@@ -80,7 +80,7 @@ describe('slow clients', () => {
     line.socket.write(`${head}\r\nConnection: close\r\n\r\n`);
     const step = Math.ceil(photo.length / 6);
     for (let sent = 0; sent < photo.length; sent += step) {
-      await delay(200);
+      await delay(500);
       line.socket.write(photo.subarray(sent, sent + step));
     }
     expect(step).toBeGreaterThan(8 * 1024);
@@ -115,7 +115,7 @@ describe('a client that does not read its answer', () => {
         closed = once(response, 'close');
         response.end(Buffer.concat(Array.from({ length: 40 }, () => MEGABYTE)));
       },
-      { ...CONFIG, stallTimeoutMs: 400 },
+      { ...CONFIG, stallTimeoutMs: 1_000 },
     );
     let closed: Promise<unknown> = Promise.resolve();
     server = http.server;
@@ -246,7 +246,7 @@ describe('bodies over the limit', () => {
     for (let sent = 0; sent < length; sent += 100_000) {
       expect(socket.writable).toBe(true);
       socket.write(Buffer.alloc(100_000));
-      await delay(100);
+      await delay(20);
     }
     expect((await answer).status).toBe(413);
     await closed;

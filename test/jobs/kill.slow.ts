@@ -36,7 +36,7 @@ test(`a queue that is killed ${KILLS} times loses nothing that it acknowledged`,
     if (round % 5 === 4) await expectNothingLost(acknowledged);
   }
   expect([...acknowledged.ends.values()]).toEqual(expect.arrayContaining(['succeeded', 'cancelled']));
-}, 60_000);
+});
 
 /** Lets a process work until it has printed `facts` acknowledgements, and kills it with SIGKILL. */
 async function workAndKill(round: number, facts: number, acknowledged: Acknowledged): Promise<void> {

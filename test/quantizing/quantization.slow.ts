@@ -1,27 +1,12 @@
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { ZipFile } from 'yazl';
-import { type ServerProcess, startServer, temporaryDataDir, until, untilReady } from '../../scripts/server-process.ts';
+import { until } from '../../scripts/server-process.ts';
+import { withServer } from '../e2e/own-server.ts';
 
 const MODEL = 'resnet18_slim.tiny200';
 
-/** Milliseconds: a quantization is a process at the lowest priority. */
-vi.setConfig({ testTimeout: 120_000 });
-
-let server: ServerProcess;
-let data: Awaited<ReturnType<typeof temporaryDataDir>>;
-
-beforeAll(async () => {
-  data = await temporaryDataDir();
-  server = await startServer(data.path);
-  await untilReady(server);
-});
-
-afterAll(async () => {
-  server.child.kill('SIGTERM');
-  await server.exit;
-  await data.remove();
-});
+const server = withServer();
 
 /** A picture of two colours and a gradient, different for each seed. */
 async function picture(seed: number): Promise<Buffer> {

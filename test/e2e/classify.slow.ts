@@ -2,34 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  childrenOf,
-  imagesInFlight,
-  type ServerProcess,
-  startServer,
-  temporaryDataDir,
-  until,
-  untilReady,
-} from '../../scripts/server-process.ts';
+import { describe, expect, test } from 'vitest';
+import { childrenOf, imagesInFlight, until } from '../../scripts/server-process.ts';
 import { ENGINE_NICENESS } from '../../src/serving/niceness.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import type { ClassifyAnswer, ExplainAnswer } from './answers.ts';
+import { withServer } from './own-server.ts';
 
-let server: ServerProcess;
-let data: Awaited<ReturnType<typeof temporaryDataDir>>;
-
-beforeAll(async () => {
-  data = await temporaryDataDir();
-  server = await startServer(data.path);
-  await untilReady(server);
-});
-
-afterAll(async () => {
-  server.child.kill('SIGTERM');
-  await server.exit;
-  await data.remove();
-});
+const server = withServer();
 
 async function classify(png: Buffer, query: string): Promise<ClassifyAnswer> {
   const response = await fetch(`${server.url}/classify?${query}`, {
