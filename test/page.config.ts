@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.page.ts'],
     globalSetup: ['test/build.ts', 'test/web/serve-page.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     // They share one server.
     fileParallelism: false,

@@ -1,5 +1,5 @@
 import axe from 'axe-core';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from 'vitest';
 import { colouredPicture } from '../../scripts/labelled-zip.ts';
 
@@ -26,6 +26,13 @@ export function startBrowser(): Promise<Browser> {
   });
 }
 
+/** A page in a window of its own. What its steps wait for comes when the machine has time: the bound only ends what hangs. */
+export async function openWindow(browser: Browser, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+  context.setDefaultTimeout(100_000);
+  return context.newPage();
+}
+
 /**
  * Opens the page before each test of a suite and closes it afterwards. A test fails when the page violates its content
  * security policy, throws, or sends a request to another server.
@@ -33,7 +40,6 @@ export function startBrowser(): Promise<Browser> {
 export function withPage(hash: string): OpenPage {
   const url = inject('serverUrl');
   let browser: Browser;
-  let context: BrowserContext;
   let page: Page;
   let faults: string[];
 
@@ -43,13 +49,12 @@ export function withPage(hash: string): OpenPage {
   afterAll(() => browser.close());
 
   beforeEach(async () => {
-    context = await browser.newContext({ viewport: { width: 1200, height: 900 }, reducedMotion: 'reduce' });
-    page = await context.newPage();
+    page = await openWindow(browser, { viewport: { width: 1200, height: 900 } });
     faults = watch(page, url);
     await page.goto(url + hash);
   });
   afterEach(async () => {
-    await context.close();
+    await page.context().close();
     expect(faults).toEqual([]);
   });
   return {

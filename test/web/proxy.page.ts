@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { colourZip } from '../../scripts/labelled-zip.ts';
 import { type ServerProcess, startServer, untilReady } from '../../scripts/server-process.ts';
 import { KeyFile } from '../../src/access/key-file.ts';
-import { barriers, colouredFiles, startBrowser } from './browser.ts';
+import { barriers, colouredFiles, openWindow, startBrowser } from './browser.ts';
 import { hasNginx, type Nginx, startNginx } from './nginx.ts';
 
 /** Headers of a proxy that says for whom it asks. */
@@ -35,15 +35,14 @@ afterAll(async () => {
 
 /** Runs in a window of its own, whose requests may not fail for a reason that the page would not show. */
 async function inWindow(use: (page: Page) => Promise<void>): Promise<void> {
-  const context = await browser.newContext({ reducedMotion: 'reduce' });
-  const page = await context.newPage();
+  const page = await openWindow(browser);
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('response', (response) => {
     if (response.status() >= 400 && response.status() !== 401) faults.push(`${response.status()} ${response.url()}`);
   });
   await use(page);
-  await context.close();
+  await page.context().close();
   expect(faults).toEqual([]);
 }
 
