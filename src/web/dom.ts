@@ -1,3 +1,5 @@
+import { keepFocus } from './focus.ts';
+
 /** Content of an element. `false` and `undefined` are left out; text is never parsed as HTML. */
 export type Child = Node | string | number | false | undefined | readonly Child[];
 
@@ -29,9 +31,9 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Replaces the content of an element. */
+/** Replaces the content of an element, and keeps the focus where it was. */
 export function fill(element: Element, ...children: readonly Child[]): void {
-  element.replaceChildren(...nodesOf(children));
+  keepFocus(element, () => element.replaceChildren(...nodesOf(children)));
 }
 
 function nodesOf(children: readonly Child[]): (Node | string)[] {

@@ -1,5 +1,6 @@
 import { SERVER_PATH } from './api/address.ts';
 import { type Child, fill, h } from './dom.ts';
+import { focusHeading } from './focus.ts';
 import iconUrl from './icon.svg?url';
 import { themeButton } from './theme.ts';
 
@@ -30,7 +31,7 @@ export function createShell(): Shell {
   const skip = h('a', { class: 'skip', href: '#main' }, 'Skip to content');
   skip.addEventListener('click', (event) => {
     event.preventDefault();
-    focusHeading(main);
+    focusHeading();
   });
   document.body.append(
     h(
@@ -86,14 +87,7 @@ export function createShell(): Shell {
       }
       if (!moved) return;
       scrollTo(0, 0);
-      focusHeading(main);
+      focusHeading();
     },
   };
-}
-
-/** Lets a screen reader announce the screen, and Tab continue from there. */
-function focusHeading(main: HTMLElement): void {
-  const heading = main.querySelector('h1');
-  heading?.setAttribute('tabindex', '-1');
-  heading?.focus({ preventScroll: true });
 }

@@ -1,4 +1,5 @@
 import { type Child, fill, h, icon } from '../dom.ts';
+import { focusHeading } from '../focus.ts';
 
 /** A dialog over the page. */
 export interface Dialog {
@@ -24,6 +25,8 @@ export function openDialog(heading: string, content: Child, onClose: () => void 
   element.addEventListener('close', () => {
     element.remove();
     onClose();
+    // What had the focus before may have gone meanwhile.
+    if (document.activeElement === document.body) focusHeading();
   });
   document.body.append(element);
   element.showModal();
