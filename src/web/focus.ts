@@ -43,5 +43,6 @@ function controlsIn(element: Element): HTMLElement[] {
 
 /** The tag is part of it: a link may be named like a button. */
 function nameOf(element: HTMLElement): string {
-  return `${element.tagName} ${element.getAttribute('aria-label') ?? element.textContent}`;
+  const [label] = element instanceof HTMLInputElement ? (element.labels ?? []) : [];
+  return `${element.tagName} ${element.getAttribute('aria-label') ?? (label ?? element).textContent}`;
 }

@@ -5,18 +5,92 @@ const opened = withPage('/#/zoo');
 const MODEL = 'inception_v1_slim.tiny200';
 
 describe('the zoo', () => {
-  test('lists the models, and measures their speed', async () => {
+  test('lists the models with what one chooses them by, and measures their speed', async () => {
     const { page } = opened;
-    const tile = page.getByRole('listitem').filter({ hasText: 'resnet18_slim.tiny200' });
-    await tile.getByText('45.9%').waitFor();
-    await tile.getByRole('button', { name: /Measure/ }).click();
-    await tile.getByText(/ms, \d+ images/).waitFor();
+    const row = page.getByRole('row').filter({ hasText: 'resnet18_slim.tiny200' });
+    for (const fact of ['45.9%', '5.7 MB', '200', '64 × 64', 'Apache-2.0']) {
+      await row.getByRole('cell', { name: fact }).first().waitFor();
+    }
+    await row.getByRole('button', { name: /Measure/ }).click();
+    await row.getByText(/ms, \d+ images/).waitFor();
   });
 
-  test('says how to pull models that are not downloaded', async () => {
-    await opened.page.getByText('npx menagerie pull resnet50.tv_in1k').waitFor();
-    await opened.page.getByRole('button', { name: 'Pull resnet50.tv_in1k' }).waitFor();
+  test('has the members of a family together, and sorts by any column', async () => {
+    const { page } = opened;
+    const titles = () => page.locator('.zoo tbody th p:first-child').allTextContents();
+    await page.getByRole('rowheader', { name: 'ResNet', exact: true }).waitFor();
+    expect((await titles())[0]).toBe('ResNet-18, slim');
+    const accuracy = page.getByRole('columnheader', { name: 'Accuracy' });
+    await accuracy.getByRole('button').click();
+    expect(await accuracy.getAttribute('aria-sort')).toBe('descending');
+    expect((await titles())[0]).toMatch(/ResNet-152, .*A1/);
+    // The focus stays on what was pressed, though the list is drawn again.
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Accuracy');
+    await page.getByRole('columnheader', { name: 'Size' }).getByRole('button').click();
+    expect((await titles())[0]).toBe('Inception v1 (GoogLeNet), slim');
   });
+
+  test('has the command for a terminal in a menu', async () => {
+    const { page } = opened;
+    await page.getByRole('button', { name: 'More about resnet50.tv_in1k' }).click();
+    await page.getByText('npx menagerie pull resnet50.tv_in1k').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByText('npx menagerie pull resnet50.tv_in1k').waitFor({ state: 'hidden' });
+  });
+
+  test('offers to load a model that was unloaded', async () => {
+    const { page, url } = opened;
+    await fetch(`${url}/v2/repository/models/${MODEL}/unload`, { method: 'POST' });
+    await page.reload();
+    await page.getByRole('button', { name: `Load ${MODEL}` }).click();
+    await page.getByRole('link', { name: `Use ${MODEL}` }).waitFor();
+  });
+
+  test.each(['the list', 'its card'])(
+    'deletes a taught model from %s, whatever points to its versions',
+    async (from) => {
+      const { page, url } = opened;
+      const removed: string[] = [];
+      const flowers = { id: 'flowers', title: 'flowers', versions: [1, 2], version: 2 };
+      const aliases = { production: 2, candidate: 1 };
+      await page.route('**/models', async (route) => {
+        const list = await (await route.fetch()).json();
+        const taught = removed.length > 0 ? [] : [{ ...list.models[0], ...flowers, aliases, default: false }];
+        await route.fulfill({ json: { ...list, models: [...list.models, ...taught] } });
+      });
+      await page.route('**/models/flowers**', async (route) => {
+        const request = route.request();
+        if (request.method() === 'DELETE') {
+          removed.push(new URL(request.url()).pathname);
+          await (request.url().includes('aliases') ? route.fulfill({ json: {} }) : route.fulfill({ status: 204 }));
+          return;
+        }
+        const card = await (await fetch(`${url}/models/${MODEL}`)).json();
+        await route.fulfill({ json: { ...card, ...flowers, aliases, provenance: { backbone: MODEL } } });
+      });
+      await page.route('**/models/flowers/**', (route) => {
+        removed.push(new URL(route.request().url()).pathname);
+        return route.fulfill({ json: {} });
+      });
+      page.on('dialog', (dialog) => dialog.accept());
+      if (from === 'the list') {
+        await page.reload();
+        await page.getByRole('button', { name: 'More about flowers' }).click();
+        await page.getByRole('button', { name: 'Delete …' }).click();
+      } else {
+        await page.goto(`${url}/#/zoo/flowers`);
+        await page.getByRole('button', { name: 'Delete the model …' }).click();
+      }
+      await page.getByRole('heading', { name: 'Model zoo' }).waitFor();
+      await expect.poll(() => page.getByText('flowers', { exact: true }).count()).toBe(0);
+      expect(removed).toEqual([
+        '/models/flowers/aliases/production',
+        '/models/flowers/aliases/candidate',
+        '/models/flowers%401',
+        '/models/flowers%402',
+      ]);
+    },
+  );
 
   test('shows the card of a model, which can be loaded and unloaded', async () => {
     const { page, url } = opened;
@@ -81,12 +155,29 @@ describe('a pull', () => {
       const body = `id: 1\nevent: pull\ndata: ${JSON.stringify(failed)}\n\n`;
       await route.fulfill({ contentType: 'text/event-stream', body });
     });
-    await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).click();
+    await page.getByRole('button', { name: `Get it: ${MODEL_AWAY}` }).click();
     await page.getByText('Downloading 51 MB of 102 MB').waitFor();
     expect(await page.getByRole('progressbar', { name: 'Downloading' }).getAttribute('value')).toBe('51000000');
     letGo();
     await page.getByText('The host does not answer: try again later.').waitFor();
     await page.getByRole('button', { name: 'Try again' }).waitFor();
+  });
+
+  test('that no host answers says in words where the file belongs', async () => {
+    const { page } = opened;
+    const source = 'https://huggingface.co/timm/resnet50/model.safetensors';
+    const reason = `huggingface.co cannot be reached (ENOTFOUND): fetch ${source} elsewhere and put it here as /data/zoo/x`;
+    await page.route(`**/models/${MODEL_AWAY}/pull`, (route) =>
+      route.fulfill({ status: 202, json: { ...pull, reason: null } }),
+    );
+    await page.route(`**/models/${MODEL_AWAY}/pull/events`, (route) => {
+      const body = `id: 1\nevent: pull\ndata: ${JSON.stringify({ ...pull, state: 'failed', reason })}\n\n`;
+      return route.fulfill({ contentType: 'text/event-stream', body });
+    });
+    await page.getByRole('button', { name: `Get it: ${MODEL_AWAY}` }).click();
+    const notice = page.getByRole('alert').filter({ hasText: 'The server has no way to huggingface.co' });
+    expect(await notice.getByRole('link', { name: 'the file' }).getAttribute('href')).toBe(source);
+    await notice.getByText('/data/zoo/x', { exact: true }).waitFor();
   });
 
   test('is followed again when the server refuses its stream for a moment', async () => {
@@ -102,9 +193,9 @@ describe('a pull', () => {
       const body = `id: 1\nevent: pull\ndata: ${JSON.stringify(cancelled)}\n\n`;
       return route.fulfill({ contentType: 'text/event-stream', body });
     });
-    await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).click();
+    await page.getByRole('button', { name: `Get it: ${MODEL_AWAY}` }).click();
     await page.getByText('Downloading 51 MB of 102 MB').waitFor();
-    await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).waitFor();
+    await page.getByRole('button', { name: `Get it: ${MODEL_AWAY}` }).waitFor();
     expect(requests).toBe(2);
   });
 
@@ -116,12 +207,13 @@ describe('a pull', () => {
       return route.fulfill({ status: 202, json: { ...pull, reason: null } });
     });
     await page.route(`**/models/${MODEL_AWAY}/pull/events`, () => new Promise(() => {}));
-    await page.getByRole('button', { name: `Pull ${MODEL_AWAY}` }).click();
+    await page.getByRole('button', { name: `Get it: ${MODEL_AWAY}` }).click();
     await page.getByText('Downloading 51 MB of 102 MB').waitFor();
     await page.getByRole('navigation').getByRole('link', { name: 'Classify' }).click();
     await page.getByRole('heading', { name: 'What is in the image?' }).waitFor();
     await page.getByRole('navigation').getByRole('link', { name: 'Zoo' }).click();
     await page.getByText('Downloading 51 MB of 102 MB').waitFor();
-    expect(methods).toEqual(['POST', 'GET']);
+    // Both screens offer the model, and show its pull.
+    expect(methods).toEqual(['POST', 'GET', 'GET']);
   });
 });

@@ -9,11 +9,11 @@ export interface NoticeAction {
 
 /** Says that something failed, why, and what to do. Screen readers announce it. */
 export function errorNotice(thrown: unknown, action?: NoticeAction): HTMLElement {
-  const [title, detail] =
-    thrown instanceof RequestError
-      ? [thrown.title, thrown.message]
-      : ['Something went wrong', thrown instanceof Error ? thrown.message : String(thrown)];
-  return notice('bad', title, sentence(detail), action);
+  const detail = sentence(thrown instanceof Error ? thrown.message : String(thrown));
+  // "The request is not valid" tells nobody anything: the detail does.
+  if (thrown instanceof RequestError && thrown.code === 'invalid_request')
+    return notice('bad', detail, undefined, action);
+  return notice('bad', thrown instanceof RequestError ? thrown.title : 'Something went wrong', detail, action);
 }
 
 export function notice(kind: 'bad' | 'caution', title: string, detail: Child, action?: NoticeAction): HTMLElement {
@@ -25,7 +25,7 @@ export function notice(kind: 'bad' | 'caution', title: string, detail: Child, ac
       'div',
       {},
       h('strong', {}, title),
-      h('p', {}, detail),
+      detail !== undefined && h('p', {}, detail),
       action &&
         h(
           'div',

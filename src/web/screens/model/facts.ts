@@ -25,25 +25,23 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
 /** The variant int8, when it has been made. */
 function inBytes({ quantization }: ModelCard): string {
   if (!quantization) return 'not made';
-  const same = `same class on ${Math.round(100 * quantization.agreement)}% of ${count(quantization.images)} images`;
+  const same = `same class on ${percent(quantization.agreement, 0)} of ${count(quantization.images)} images`;
   return `${bytes(quantization.size_bytes)}, ${same}, ${quantization.speed.ratio.toFixed(1)} times as fast`;
 }
 
 /** How well the detector tells images that show none of the classes. */
 function otherThings({ accepted, detector, softmax }: NonNullable<ModelCard['novelty']>): string {
-  return [
-    'answered “unknown”',
-    detector && `AUROC ${detector.auroc.toFixed(2)}${softmax ? ` (highest score: ${softmax.auroc.toFixed(2)})` : ''}`,
-    detector && `${percent(detector.false_positives, 0)} accepted at 95% of the classes`,
-    accepted !== undefined && `${percent(accepted, 0)} of held-out images accepted`,
-  ]
-    .filter((part) => typeof part === 'string')
-    .join(', ');
+  const own = accepted !== undefined && `${percent(accepted, 0)} of held-out images of its classes are recognised`;
+  const others =
+    detector &&
+    `where 95% of these are, ${percent(detector.false_positives, 0)} of other things are taken for a class` +
+      (softmax ? ` (by the highest score alone: ${percent(softmax.false_positives, 0)})` : '');
+  return ['Answered “unknown”', own, others].filter((part) => typeof part === 'string').join('; ');
 }
 
 /** How photos of another shape are fitted. */
 function fitOf({ resize_mode, crop_pct }: ModelCard['preprocessing']): string {
-  const share = `${Math.round(crop_pct * 100)}% crop`;
+  const share = `${percent(crop_pct, 0)} crop`;
   if (resize_mode === 'crop') return share;
   const mode = { stretch: 'stretched', pad: 'padded' }[resize_mode];
   return crop_pct === 1 ? mode : `${mode}, ${share}`;
@@ -52,33 +50,29 @@ function fitOf({ resize_mode, crop_pct }: ModelCard['preprocessing']): string {
 /** The accuracy on each data set. */
 export function accuracyTable({ accuracy }: ModelCard): HTMLElement {
   if (accuracy.length === 0) return h('p', { class: 'muted' }, 'Not measured.');
-  const share = (value: number | undefined): string => (value === undefined ? '–' : `${value.toFixed(2)}%`);
+  const share = (value: number | undefined): string => (value === undefined ? '–' : percent(value / 100));
   return h(
-    'div',
-    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Accuracy' },
+    'table',
+    { class: 'table' },
     h(
-      'table',
-      { class: 'table' },
+      'thead',
+      {},
       h(
-        'thead',
+        'tr',
         {},
+        h('th', { scope: 'col' }, 'Data set'),
+        ['Images', 'Top-1', 'Top-5'].map((name) => h('th', { scope: 'col', class: 'number' }, name)),
+      ),
+    ),
+    h(
+      'tbody',
+      {},
+      accuracy.map(({ dataset, images, top1, top5 }) =>
         h(
           'tr',
           {},
-          h('th', { scope: 'col' }, 'Data set'),
-          ['Images', 'Top-1', 'Top-5'].map((name) => h('th', { scope: 'col', class: 'number' }, name)),
-        ),
-      ),
-      h(
-        'tbody',
-        {},
-        accuracy.map(({ dataset, images, top1, top5 }) =>
-          h(
-            'tr',
-            {},
-            h('th', { scope: 'row' }, dataset),
-            [count(images), share(top1), share(top5)].map((text) => h('td', { class: 'number' }, text)),
-          ),
+          h('th', { scope: 'row' }, dataset),
+          [count(images), share(top1), share(top5)].map((text) => h('td', { class: 'number' }, text)),
         ),
       ),
     ),

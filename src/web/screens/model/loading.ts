@@ -25,10 +25,11 @@ export function loadingView(client: Client, { id, version }: ModelCard, signal: 
       h(
         'div',
         { class: 'row' },
-        h('button', { type: 'button', onclick: () => change('loadModel'), disabled: ready }, 'Load'),
-        h('button', { type: 'button', onclick: () => change('unloadModel'), disabled: !ready }, 'Unload'),
+        ready
+          ? h('button', { type: 'button', onclick: () => change('unloadModel') }, 'Unload')
+          : h('button', { type: 'button', onclick: () => change('loadModel') }, 'Load'),
       ),
-      h('p', { class: 'muted small' }, 'An unloaded model answers no requests until it is loaded again.'),
+      ready && h('p', { class: 'muted small' }, 'An unloaded model answers no requests until it is loaded again.'),
     );
   };
 

@@ -2,6 +2,7 @@ import type { Client } from '../../api/client.ts';
 import type { ModelCard } from '../../api/schema.ts';
 import { errorNotice } from '../../components/notice.ts';
 import { type Child, fill, h, icon } from '../../dom.ts';
+import { confirmRemoval, removeModel } from '../../model-removal.ts';
 import { hrefOf } from '../../router.ts';
 
 /** The alias of the version that the bare name of a model serves. */
@@ -29,36 +30,45 @@ export function versionList(card: ModelCard, { client, signal, onChange }: Versi
     attempt(() => client.call('setAlias', { path: { id, alias }, json: { version }, signal }));
   const removeAlias = (alias: string): void =>
     attempt(() => client.call('removeAlias', { path: { id, alias }, signal }));
+  const aliasesOf = (version: number): string[] => Object.keys(aliases).filter((alias) => aliases[alias] === version);
   const remove = (version: number): void => {
-    if (!confirm(`Remove version ${version} of ${id}? This cannot be undone.`)) return;
+    const own = aliasesOf(version);
+    const also = own.length === 0 ? '' : ` and ${own.length === 1 ? 'its alias' : 'its aliases'} ${own.join(', ')}`;
+    if (!confirm(`Delete version ${version} of “${id}”${also}? This cannot be undone.`)) return;
     attempt(async () => {
+      for (const alias of own) await client.call('removeAlias', { path: { id, alias }, signal });
       await client.call('removeVersion', { path: { id: `${id}@${version}` }, signal });
-      return versions.length === 1 ? undefined : client.call('describeModel', { path: { id }, signal });
+      return client.call('describeModel', { path: { id }, signal });
+    });
+  };
+  const removeAll = (): void => {
+    if (!confirmRemoval(card)) return;
+    attempt(async () => {
+      await removeModel(client, card, signal);
+      return undefined;
     });
   };
 
   const aliasTags = (version: number): Child =>
-    Object.entries(aliases)
-      .filter(([, target]) => target === version)
-      .map(([alias]) =>
-        alias === SERVING
-          ? h('span', { class: 'tag accent' }, alias)
-          : h(
-              'span',
-              { class: 'tag' },
-              alias,
-              h(
-                'button',
-                {
-                  type: 'button',
-                  class: 'in-tag',
-                  'aria-label': `Remove the alias ${alias}`,
-                  onclick: () => removeAlias(alias),
-                },
-                icon('close'),
-              ),
+    aliasesOf(version).map((alias) =>
+      alias === SERVING
+        ? h('span', { class: 'tag accent' }, alias)
+        : h(
+            'span',
+            { class: 'tag' },
+            alias,
+            h(
+              'button',
+              {
+                type: 'button',
+                class: 'in-tag',
+                'aria-label': `Remove the alias ${alias}`,
+                onclick: () => removeAlias(alias),
+              },
+              icon('close'),
             ),
-      );
+          ),
+    );
 
   const rows = versions.toReversed().map((version) =>
     h(
@@ -76,7 +86,7 @@ export function versionList(card: ModelCard, { client, signal, onChange }: Versi
             h(
               'button',
               { type: 'button', class: 'compact', onclick: () => setAlias(SERVING, version) },
-              version < card.version ? 'Roll back' : 'Promote',
+              version < card.version ? `Roll back to ${version}` : `Promote ${version}`,
             ),
           card.version !== version &&
             h(
@@ -84,7 +94,7 @@ export function versionList(card: ModelCard, { client, signal, onChange }: Versi
               {
                 type: 'button',
                 class: 'quiet square compact',
-                'aria-label': `Remove version ${version}`,
+                'aria-label': `Delete version ${version}`,
                 onclick: () => remove(version),
               },
               icon('trash'),
@@ -98,9 +108,14 @@ export function versionList(card: ModelCard, { client, signal, onChange }: Versi
     'section',
     { class: 'panel block' },
     h('h2', {}, 'Versions'),
-    h('div', { class: 'scroll' }, h('table', { class: 'table' }, h('tbody', {}, rows))),
+    h('table', { class: 'table' }, h('tbody', {}, rows)),
     aliasForm(id, versions, setAlias),
     trouble,
+    h(
+      'div',
+      { class: 'row' },
+      h('button', { type: 'button', class: 'danger', onclick: removeAll }, icon('trash'), 'Delete the model …'),
+    ),
   );
 }
 

@@ -1,32 +1,47 @@
-import type { ModelSummary } from '../../api/schema.ts';
+import type { RepositoryEntry } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { errorNotice } from '../../components/notice.ts';
-import { fill, h } from '../../dom.ts';
+import { type Child, fill, h } from '../../dom.ts';
+import { counted } from '../../format.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
-import { modelTile } from './model-tile.ts';
-import { notHere } from './not-here.ts';
+import type { Sorting } from './columns.ts';
+import { zooTable } from './table.ts';
+import { type ZooModel, zooModels } from './zoo-model.ts';
 
-/** All models of the server. */
+/** All models of the server, and those that it can download. */
 export function zooScreen({ client, session }: ScreenContext): Screen {
   const api = apiPanel();
   const watched = client.watched(api.show);
   const ended = new AbortController();
   const { signal } = ended;
-  const list = h('ul', { class: 'tiles reserved-tiles' });
+  let models: readonly ZooModel[] = [];
+  let sorting: Sorting | undefined;
+  const tally = h('p', { role: 'status' });
+  const table = h('div', { class: 'panel reserved-tiles' });
   const trouble = h('div');
-  const others = h('div', { class: 'block' });
+  const others = h('div');
+
+  const draw = (): void => {
+    const here = models.filter((model) => model.here !== undefined).length;
+    fill(
+      tally,
+      `${counted(here, 'model')} on this server, ${models.length - here} more to download. Sort them by any column.`,
+    );
+    const onSort = (next: Sorting | undefined): void => {
+      sorting = next;
+      draw();
+    };
+    fill(table, zooTable(models, { client: watched, session, signal, sorting, onSort, onChange: start }));
+  };
 
   const load = async (): Promise<void> => {
-    const [{ models }, entries] = await Promise.all([
+    const [list, entries] = await Promise.all([
       watched.call('listModels', { signal }),
       watched.call('repositoryIndex', { signal }),
     ]);
-    const loaded = new Set(entries.filter(({ state }) => state === 'READY').map(({ name }) => name));
-    fill(
-      list,
-      sorted(models).map((model) => modelTile(model, loaded.has(model.id), { client: watched, session, signal })),
-    );
-    fill(others, notHere(entries, { client: watched, session, signal, onPulled: start }));
+    models = zooModels(list, entries);
+    draw();
+    fill(others, damaged(entries, new Set(models.map(({ facts }) => facts.id))));
   };
 
   const start = (): void => {
@@ -41,14 +56,9 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
     element: h(
       'div',
       { class: 'screen' },
-      h(
-        'div',
-        { class: 'lead' },
-        h('h1', {}, 'Model zoo'),
-        h('p', {}, 'All models of this server, with their accuracy, size, speed and licence.'),
-      ),
+      h('div', { class: 'lead' }, h('h1', {}, 'Model zoo'), tally),
       trouble,
-      list,
+      table,
       others,
       api.element,
     ),
@@ -56,7 +66,21 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
   };
 }
 
-/** The default model first, the others by name. */
-function sorted(models: readonly ModelSummary[]): ModelSummary[] {
-  return models.toSorted((a, b) => Number(b.default) - Number(a.default) || a.id.localeCompare(b.id));
+/** What cannot be used, since its files are damaged. @param listed ids of the models in the list */
+function damaged(entries: readonly RepositoryEntry[], listed: ReadonlySet<string>): Child {
+  // An entry with a version can be used: the first request loads it.
+  const broken = entries.filter(
+    ({ name, version, reason }) => version === undefined && reason !== '' && !listed.has(name),
+  );
+  if (broken.length === 0) return undefined;
+  return h(
+    'section',
+    { class: 'block' },
+    h('h2', {}, 'Damaged'),
+    h(
+      'ul',
+      { class: 'panel listing' },
+      broken.map(({ name, reason }) => h('li', {}, h('strong', {}, name), h('span', { class: 'failure' }, reason))),
+    ),
+  );
 }

@@ -1,11 +1,11 @@
-import type { Client } from '../../api/client.ts';
-import { followEvents } from '../../api/events.ts';
-import type { Pull } from '../../api/schema.ts';
-import { copyButton } from '../../components/copy-button.ts';
-import { errorNotice, sentence } from '../../components/notice.ts';
-import { fill, h, icon } from '../../dom.ts';
-import { bytes } from '../../format.ts';
-import type { Session } from '../../session.ts';
+import type { Client } from '../api/client.ts';
+import { followEvents } from '../api/events.ts';
+import type { Pull } from '../api/schema.ts';
+import { type Child, fill, h, icon } from '../dom.ts';
+import { bytes } from '../format.ts';
+import type { Session } from '../session.ts';
+import { copyButton } from './copy-button.ts';
+import { errorNotice, notice, sentence } from './notice.ts';
 
 const PHASES: Readonly<Record<Pull['phase'], string>> = {
   wait: 'Waiting for another pull of this model',
@@ -15,30 +15,26 @@ const PHASES: Readonly<Record<Pull['phase'], string>> = {
   convert: 'Converting',
 };
 
-export interface PullRowOptions {
+export interface PullOptions {
   readonly client: Client;
   readonly session: Session;
   readonly signal: AbortSignal;
-  /** The shell command that does the same. */
-  readonly command: string;
   /** Called when the model has been pulled. */
   readonly onPulled: () => void;
 }
 
-/** A model without weights, with a button that pulls them and the progress of the pull. */
-export function pullRow(id: string, { client, session, signal, command, onPulled }: PullRowOptions): HTMLElement {
+/** A button that pulls the weights of a model; then the progress of the pull, or why it failed and what to do. */
+export function pullControl(id: string, { client, session, signal, onPulled }: PullOptions): HTMLElement {
   const place = h('div', { class: 'pull' });
 
   const offer = (): void =>
     fill(
       place,
-      h('code', { class: 'muted' }, command),
-      copyButton(() => command, `Copy the command for ${id}`),
       h(
         'button',
-        { type: 'button', class: 'compact', 'aria-label': `Pull ${id}`, onclick: start },
+        { type: 'button', class: 'compact', 'aria-label': `Get it: ${id}`, onclick: start },
         icon('down'),
-        'Pull',
+        'Get it',
       ),
     );
 
@@ -91,8 +87,12 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
       case 'running':
         fill(
           place,
-          ...progress(pull),
-          h('button', { type: 'button', class: 'compact danger', onclick: cancel }, 'Cancel'),
+          progress(pull),
+          h(
+            'button',
+            { type: 'button', class: 'compact danger', 'aria-label': `Cancel the pull of ${id}`, onclick: cancel },
+            'Cancel',
+          ),
         );
         break;
       case 'done':
@@ -100,11 +100,7 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
         onPulled();
         break;
       case 'failed':
-        fill(
-          place,
-          h('span', { class: 'failure small', role: 'alert' }, sentence(pull.reason ?? 'The pull failed')),
-          h('button', { type: 'button', class: 'compact', onclick: start }, 'Try again'),
-        );
+        fill(place, refusal(id, pull.reason ?? 'The pull failed', start));
         break;
       case 'cancelled':
         offer();
@@ -113,12 +109,39 @@ export function pullRow(id: string, { client, session, signal, command, onPulled
 
   if (session.pulls.has(id)) resume();
   else offer();
-  return h('li', {}, h('strong', {}, id), place);
+  return place;
 }
 
-function progress({ phase, done_bytes: done, total_bytes: total }: Pull): HTMLElement[] {
+function progress({ phase, done_bytes: done, total_bytes: total }: Pull): Child {
   const known = done !== null && total !== null && total > 0;
   const bar = h('progress', { 'aria-label': PHASES[phase], max: known && total, value: known && done });
   const amount = done === null ? '' : total === null ? ` ${bytes(done)}` : ` ${bytes(done)} of ${bytes(total)}`;
   return [bar, h('span', { class: 'small muted number' }, PHASES[phase] + amount)];
+}
+
+/** The reason of a pull whose host the server cannot reach, as `fetch-weights.ts` writes it. */
+const NO_WAY =
+  /^(?<host>\S+) cannot be reached[^:]*: fetch (?<url>https?:\S+) elsewhere and put it here as (?<path>.+)$/;
+
+/** Why a pull failed, and what to do. */
+function refusal(id: string, reason: string, onAgain: () => void): HTMLElement {
+  const again = { label: 'Try again', run: onAgain };
+  const { host, url, path } = NO_WAY.exec(reason)?.groups ?? {};
+  if (host === undefined || url === undefined || path === undefined) {
+    return notice('bad', 'It was not downloaded', sentence(reason), again);
+  }
+  return notice(
+    'bad',
+    `The server has no way to ${host}`,
+    [
+      'Download ',
+      h('a', { href: url, rel: 'noreferrer' }, 'the file'),
+      ' where there is one, and put it on the server as ',
+      h('code', {}, path),
+      ' ',
+      copyButton(() => path, `Copy the path for ${id}`),
+      '. It is found within seconds.',
+    ],
+    again,
+  );
 }
