@@ -23,11 +23,11 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
   test('results and explanations are accessible', async () => {
     const { page } = opened;
     await page.emulateMedia({ colorScheme });
-    await page.getByRole('checkbox', { name: 'vgg11_bn_slim.tiny200' }).check();
+    await page.getByRole('checkbox', { name: 'VGG-11 with batch norm, slim' }).check();
     await page.setInputFiles('main input[type=file]', await colouredFiles('red', 'one.png', 'two.png'));
     await page.locator('.card .agreement .tag').nth(1).waitFor();
     expect(await barriers(page)).toEqual([]);
-    await page.getByRole('button', { name: 'Why?' }).first().click();
+    await page.getByRole('button', { name: 'Why? one.png' }).click();
     await page
       .getByRole('dialog')
       .getByText(/support/)
@@ -68,7 +68,7 @@ describe('by keyboard alone', () => {
     await tabTo('Choose images');
     await press('Enter');
     await (await chooser).setFiles(await colouredFiles('red', 'red.png'));
-    await page.locator('.card .bars').waitFor();
+    await page.locator('.card .first').waitFor();
     await tabTo('Why?');
     await press('Enter');
     await page
@@ -78,9 +78,71 @@ describe('by keyboard alone', () => {
     await press('Escape');
     expect(await focused()).toBe('Why?');
   });
+
+  test('what goes away leaves the focus to what is beside it', async () => {
+    const { page } = opened;
+    const name = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+    await page.setInputFiles('main input[type=file]', await colouredFiles('red', 'one.png', 'two.png', 'three.png'));
+    await page.locator('.card .first').nth(2).waitFor();
+    await page.getByRole('button', { name: 'Remove two.png' }).focus();
+    await press('Enter');
+    expect(await name()).toBe('Remove three.png');
+    await press('Enter');
+    expect(await name()).toBe('Why? one.png');
+    await page.getByRole('button', { name: 'Remove all' }).focus();
+    await press('Enter');
+    expect(await focused()).toBe('Camera');
+    await page.getByRole('checkbox', { name: 'Inception' }).focus();
+    await press('Space');
+    expect(await page.evaluate(() => (document.activeElement as HTMLInputElement).value)).toMatch(/^inception/);
+  });
 });
 
-describe.each([390, 1600])('at a width of %d pixels', (width) => {
+test('no two buttons have the same name', async () => {
+  const { page, url } = opened;
+  await page.setInputFiles('main input[type=file]', await colouredFiles('red', 'one.png', 'two.png'));
+  await page.locator('.card .first').nth(1).waitFor();
+  const names = async (): Promise<string[]> => {
+    const tree = await page.locator('main').ariaSnapshot();
+    return [...tree.matchAll(/- button "([^"]+)"/g)]
+      .map(([, name]) => name ?? '')
+      .filter((name) => /^(Why|Remove|Get|Load|More|Measure|Copy)/.test(name));
+  };
+  const onCards = await names();
+  expect(onCards).toContain('Why? one.png');
+  expect(new Set(onCards).size).toBe(onCards.length);
+  await page.goto(`${url}/#/zoo`);
+  await page.getByRole('button', { name: 'More about vgg19.tv_in1k' }).waitFor();
+  const inZoo = await names();
+  expect(inZoo.length).toBeGreaterThan(60);
+  expect(new Set(inZoo).size).toBe(inZoo.length);
+});
+
+test('a finger meets nothing that is smaller than 44 pixels', async () => {
+  const { page, url } = opened;
+  const browser = page.context().browser();
+  const phone = await browser?.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const onPhone = await phone?.newPage();
+  for (const hash of ['/#/classify', '/#/zoo', '/#/zoo/resnet18_slim.tiny200']) {
+    await onPhone?.goto(url + hash);
+    await onPhone?.waitForLoadState('networkidle');
+    if (hash === '/#/classify') {
+      await onPhone?.setInputFiles('main input[type=file]', await colouredFiles('red', 'one.png'));
+      await onPhone?.locator('.card .first').waitFor();
+    }
+    // Links in a line of text may be as high as the line (WCAG 2.5.8).
+    const small = await onPhone?.evaluate(() =>
+      [...document.querySelectorAll('button:not(.link), .button, select, input[type=search], nav a, summary, .choice')]
+        .filter((element) => element.checkVisibility() && element.getBoundingClientRect().height < 43.5)
+        .map((element) => `${element.className} ${element.textContent}: ${element.getBoundingClientRect().height}`),
+    );
+    expect(small, hash).toEqual([]);
+  }
+  await phone?.close();
+});
+
+// 320 pixels are a window of 1280 at a zoom of 400 %, 640 at 200 %.
+describe.each([320, 390, 640, 768, 1600])('at a width of %d pixels', (width) => {
   test('every screen fits, and nothing moves while it loads', async () => {
     const { page, url } = opened;
     await page.setViewportSize({ width, height: 900 });
@@ -118,5 +180,5 @@ test('the page is small', async () => {
     return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   });
   expect(packed).toBeGreaterThan(10_000);
-  expect(packed).toBeLessThan(150_000);
+  expect(packed).toBeLessThan(40_000);
 });

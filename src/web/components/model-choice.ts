@@ -8,8 +8,8 @@ export function modelChoice(
   onChange: (chosen: readonly string[]) => void,
 ): HTMLElement {
   const boxes = models.map(({ id, title }) => {
-    const box = h('input', { type: 'checkbox', name: 'model', value: id, title, checked: chosen.includes(id) });
-    return { id, box };
+    const box = h('input', { type: 'checkbox', name: 'model', value: id, title: id, checked: chosen.includes(id) });
+    return { id, title, box };
   });
   for (const { box } of boxes) {
     box.addEventListener('change', () => {
@@ -21,6 +21,6 @@ export function modelChoice(
   return h(
     'div',
     { class: 'choices' },
-    boxes.map(({ id, box }) => h('label', { class: 'choice' }, box, icon('check'), h('span', {}, id))),
+    boxes.map(({ title, box }) => h('label', { class: 'choice' }, box, icon('check'), h('span', {}, title))),
   );
 }

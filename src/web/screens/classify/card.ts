@@ -2,15 +2,14 @@ import type { ImageClasses, Problem } from '../../api/schema.ts';
 import { bars } from '../../components/bars.ts';
 import { sentence } from '../../components/notice.ts';
 import { type Child, fill, h, icon } from '../../dom.ts';
-import { milliseconds } from '../../format.ts';
+import { milliseconds, percent } from '../../format.ts';
 import type { PictureAnswer, SessionPicture } from '../../session.ts';
+import { type Sureness, surenessOf } from '../../sureness.ts';
 import { conceptPath } from './concept.ts';
+import { type Agreement, agreementOf, networkMs } from './verdict.ts';
 
-/** Predictions on a card. */
-const SHOWN_CLASSES = 3;
-
-/** Shown for an image that is unlike those that the model was trained on. */
-export const UNKNOWN_TEXT = 'Unknown: probably none of the classes';
+/** Classes on a card beside the first, where the model is not sure. */
+const OTHER_CLASSES = 2;
 
 /** An image with the results of the models. */
 export interface PictureCard {
@@ -19,76 +18,76 @@ export interface PictureCard {
   update(models: readonly string[]): void;
 }
 
-/** What the user does with a card. */
+/** What the user does with a card, and what it cannot know. */
 export interface CardActions {
   explain(): void;
   remove(): void;
   /** @param answer of the model, whose scores the concepts have */
   openConcept(model: string, synset: string, answer: ImageClasses): void;
+  titleOf(model: string): string;
 }
 
 export function pictureCard(picture: SessionPicture, actions: CardActions): PictureCard {
+  const { name } = picture.file;
   const image = h('img', { src: picture.url, alt: '', decoding: 'async', loading: 'lazy' });
   image.addEventListener('error', () => {
     const words = h('span', { class: 'small' }, 'This browser cannot show the file');
     image.replaceWith(h('span', { class: 'unseen' }, icon('pictures'), words));
   });
   const answers = h('div', { class: 'answers' });
-  const agreement = h('span', { class: 'agreement' });
-  const explain = h('button', { type: 'button', class: 'compact', onclick: actions.explain }, icon('eye'), 'Why?');
+  const agreement = h('div', { class: 'agreement' });
+  const explain = h(
+    'button',
+    { type: 'button', class: 'compact', 'aria-label': `Why? ${name}`, onclick: actions.explain },
+    icon('eye'),
+    'Why?',
+  );
   explain.disabled = true;
-  const { name } = picture.file;
   const remove = h(
     'button',
-    { type: 'button', class: 'quiet square compact', 'aria-label': `Remove ${name}`, onclick: actions.remove },
+    { type: 'button', class: 'square compact', 'aria-label': `Remove ${name}`, onclick: actions.remove },
     icon('close'),
   );
   const element = h(
     'li',
     { class: 'card' },
     h('div', { class: 'picture' }, image, remove),
-    h('div', { class: 'about' }, h('p', { class: 'name', title: name }, name), answers),
-    h('div', { class: 'row spread end' }, agreement, explain),
+    agreement,
+    answers,
+    h('div', { class: 'row end' }, h('p', { class: 'name', title: name }, name), explain),
   );
   return {
     element,
     update(models) {
       fill(
         answers,
-        ...models.map((model) => answerBlock(model, picture.answers.get(model), models.length > 1, actions)),
+        models.map((model) => answerBlock(model, picture.answers.get(model), models.length > 1, actions)),
       );
-      fill(agreement, agreementTag(picture, models));
+      fill(agreement, agreementTag(agreementOf(picture, models)));
       explain.disabled = !models.some((model) => picture.answers.get(model)?.state === 'answered');
       element.setAttribute('aria-busy', String(models.some((model) => !picture.answers.has(model))));
     },
   };
 }
 
-/** The top class of each model; undefined until all have answered. */
-export function firstClasses({ answers }: SessionPicture, models: readonly string[]): readonly string[] | undefined {
-  const labels = models.map((model) => {
-    const answer = answers.get(model);
-    return answer?.state === 'answered' ? answer.result.predictions[0]?.label : undefined;
-  });
-  return labels.every((label) => label !== undefined) ? labels : undefined;
-}
-
+/** @param named whether it says which model answers */
 function answerBlock(
   model: string,
   answer: PictureAnswer | undefined,
   named: boolean,
-  { openConcept }: CardActions,
+  { openConcept, titleOf }: CardActions,
 ): HTMLElement {
-  const time = answer?.state === 'answered' ? milliseconds(networkMs(answer.result)) : '';
+  const ms = networkMs(answer);
   return h(
     'div',
     { class: 'answer', 'data-model': model },
-    h(
-      'p',
-      { class: 'row spread small muted' },
-      h('span', { class: 'model', title: model }, named ? model : 'Predictions'),
-      h('span', { class: 'number', title: 'Inference time, without decoding' }, time),
-    ),
+    named &&
+      h(
+        'p',
+        { class: 'model small muted' },
+        h('span', { title: model }, titleOf(model)),
+        ms !== undefined && h('span', { class: 'number', title: 'Inference time, without decoding' }, milliseconds(ms)),
+      ),
     answerContent(answer, (synset, result) => openConcept(model, synset, result)),
   );
 }
@@ -99,40 +98,61 @@ function answerContent(
 ): Child {
   switch (answer?.state) {
     case undefined:
-      return h('div', { class: 'waiting', 'aria-label': 'Waiting for the result' });
-    case 'answered': {
-      const { predictions, unknown, warnings = [] } = answer.result;
+      return h('div', { class: 'waiting', role: 'img', 'aria-label': 'Waiting for the result' });
+    case 'answered':
       return [
-        unknown === true && h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)),
-        bars(predictions.slice(0, SHOWN_CLASSES)),
-        conceptPath(answer.result, (synset) => openConcept(synset, answer.result)),
-        warnings.map(({ detail }) => h('p', { class: 'small muted' }, detail)),
+        answered(answer.result, (synset) => openConcept(synset, answer.result)),
+        (answer.result.warnings ?? []).map(({ detail }) => h('p', { class: 'small muted' }, detail)),
       ];
-    }
     case 'refused':
       return refusal(answer.result.error);
     case 'failed':
-      return h('p', { class: 'failure', role: 'alert' }, sentence(messageOf(answer.error)));
+      // The reason is the same for many images: it is said once, above them.
+      return h('p', { class: 'failure small' }, 'No answer.');
   }
 }
 
+function answered(result: ImageClasses, openConcept: (synset: string) => void): Child {
+  const [first, ...others] = result.predictions;
+  if (first === undefined) return h('p', { class: 'first' }, 'No class');
+  const sureness = surenessOf(result);
+  if (sureness === 'unknown') {
+    return [
+      h('p', { class: 'first' }, 'Unknown'),
+      h('p', { class: 'small muted' }, `None of its classes. The nearest is ${first.label}.`),
+    ];
+  }
+  return [
+    h('p', { class: 'first' }, first.label),
+    h('p', { class: 'how-sure' }, surenessTag(sureness), h('span', { class: 'number' }, percent(first.score))),
+    conceptPath(result, openConcept),
+    sureness !== 'sure' && bars(others.slice(0, OTHER_CLASSES)),
+  ];
+}
+
+const SURENESS_KINDS: Readonly<Record<Sureness, string>> = {
+  sure: 'accent',
+  leaning: '',
+  guessing: 'caution',
+  unknown: 'caution',
+};
+
+function surenessTag(sureness: Sureness): HTMLElement {
+  return h('span', { class: `tag ${SURENESS_KINDS[sureness]}` }, sureness);
+}
+
+const AGREEMENTS = {
+  agree: { kind: 'accent', words: 'Models agree' },
+  same_guess: { kind: '', words: 'The same guess' },
+  differ: { kind: 'caution', words: 'Models differ' },
+} as const;
+
+function agreementTag(agreement: Agreement): Child {
+  if (agreement === 'none') return undefined;
+  const { kind, words } = AGREEMENTS[agreement];
+  return h('span', { class: `tag ${kind}` }, words);
+}
+
 function refusal({ title, detail }: Problem): HTMLElement {
-  return h('p', { class: 'failure', title }, sentence(detail));
-}
-
-function agreementTag(picture: SessionPicture, models: readonly string[]): Child {
-  const labels = models.length > 1 ? firstClasses(picture, models) : undefined;
-  if (labels === undefined) return undefined;
-  return new Set(labels).size === 1
-    ? h('span', { class: 'tag accent' }, 'Models agree')
-    : h('span', { class: 'tag caution' }, 'Models disagree');
-}
-
-/** The share of an image in the inference time of its batch, in milliseconds. */
-export function networkMs({ timings: { inference_ms, batch_size } }: ImageClasses): number {
-  return inference_ms / batch_size;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return h('p', { class: 'failure small', title }, sentence(detail));
 }

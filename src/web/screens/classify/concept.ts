@@ -5,8 +5,10 @@ import { errorNotice } from '../../components/notice.ts';
 import { type Child, fill, h } from '../../dom.ts';
 import { counted, percent } from '../../format.ts';
 
-/** Concepts between the class and the root of WordNet: those near the root say little. */
-const SHOWN_PATH = 4;
+/** Concepts above the class on a card. */
+const SHOWN_PATH = 3;
+/** Steps from the root of WordNet from which a concept says something: `animal` has 6, `whole` 3. */
+const TELLING_DEPTH = 6;
 /** Classes of the model to name in the dialog. */
 const SHOWN_CLASSES = 12;
 
@@ -21,13 +23,19 @@ export function conceptPath({ predictions, concept }: ImageClasses, open: OpenCo
   const [first] = predictions;
   const path = first?.path ?? [];
   if (first === undefined || path.length === 0) return undefined;
-  const backedOff = concept && concept.score > first.score && concept.synset !== first.synset ? concept : undefined;
+  const backedOff = concept && concept.score > first.score && concept.depth >= TELLING_DEPTH ? concept : undefined;
   return [
     backedOff !== undefined &&
-      h('p', { class: 'backed-off' }, 'Most likely: ', conceptButton(backedOff, open), ` ${percent(backedOff.score)}`),
+      h(
+        'p',
+        { class: 'backed-off small' },
+        'More surely: ',
+        conceptButton(backedOff, open),
+        ` ${percent(backedOff.score)}`,
+      ),
     h(
       'p',
-      { class: 'path small muted', 'aria-label': `What ${first.label} is` },
+      { class: 'path small muted' },
       path.slice(0, SHOWN_PATH).map((each) => ['‹ ', conceptButton(each, open), ' ']),
     ),
   ];

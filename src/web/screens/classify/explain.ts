@@ -17,7 +17,12 @@ const METHODS: Readonly<Record<Explanation['method'], string>> = {
 const OPACITY = 65;
 
 /** Opens a dialog that shows which areas of an image support a class. */
-export function explainPicture(client: Client, picture: SessionPicture, models: readonly string[]): void {
+export function explainPicture(
+  client: Client,
+  picture: SessionPicture,
+  models: readonly string[],
+  titleOf: (model: string) => string,
+): void {
   const ended = new AbortController();
   let asking = new AbortController();
   const canvas = h('canvas', { class: 'heat', '--opacity': OPACITY / 100 });
@@ -61,7 +66,7 @@ export function explainPicture(client: Client, picture: SessionPicture, models: 
         radios(
           'Model',
           'explained-model',
-          answered.map((id) => ({ value: id, label: id })),
+          answered.map((id) => ({ value: id, label: titleOf(id) })),
           model,
           showModel,
         ),

@@ -1,4 +1,5 @@
-import type { ModelSummary } from '../../api/schema.ts';
+import { RequestError } from '../../api/problem.ts';
+import type { ModelList, ModelSummary } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { acceptDrops, acceptPastes } from '../../components/drops.ts';
 import { modelChoice } from '../../components/model-choice.ts';
@@ -12,8 +13,10 @@ import { pictureOf, type SessionPicture } from '../../session.ts';
 import { type PictureCard, pictureCard } from './card.ts';
 import { exploreConcept } from './concept.ts';
 import { explainPicture } from './explain.ts';
+import { knowledge } from './knowledge.ts';
 import { classifyPictures } from './run.ts';
 import { summary } from './summary.ts';
+import { isShown, ordered, toolbar, type View, WHOLE_VIEW } from './toolbar.ts';
 
 /** Predictions to request: those on the cards, and some more to explain. */
 const TOP_K = 5;
@@ -24,17 +27,24 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
   const watched = client.watched(api.show);
   const ended = new AbortController();
   let run = new AbortController();
-  /** Ids of the models whose classes have synsets. */
-  let hierarchies: ReadonlySet<string> = new Set();
+  let list: ModelList = { models: [], unavailable: [], not_pulled: [] };
   let cards = new Map<SessionPicture, PictureCard>();
+  let view: View = WHOLE_VIEW;
 
-  const choice = h('div', { class: 'reserved-choice' });
+  const choice = h('div', { class: 'block tight reserved-choice' });
   const place = h('div');
   const status = h('div', { class: 'block', role: 'status' });
   const trouble = h('div');
+  const bar = toolbar((next) => {
+    view = next;
+    drawCards();
+  });
+  const results = h('section', { class: 'block', 'aria-label': 'Results' });
   const grid = h('ul', { class: 'cards' });
 
   const models = (): readonly string[] => session.chosenModels ?? [];
+  const summaryOf = (model: string) => list.models.find(({ id }) => id === model.split('@')[0]);
+  const titleOf = (model: string): string => (model.includes('@') ? model : (summaryOf(model)?.title ?? model));
 
   const add = (files: readonly File[]): void => {
     session.pictures = [...session.pictures, ...files.map(pictureOf)];
@@ -66,30 +76,58 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
       pictures: session.pictures,
       models: models(),
       topK: TOP_K,
-      hasHierarchy: (model) => hierarchies.has(model.split('@')[0] ?? model),
+      hasHierarchy: (model) => summaryOf(model)?.hierarchy ?? false,
       signal,
       onAnswer: (picture) => {
         cards.get(picture)?.update(models());
         drawStatus();
       },
-      onWait: (seconds, { title }) => fill(trouble, notice('caution', title, `Trying again in ${duration(seconds)}.`)),
+      onWait: (seconds, { title, message }) =>
+        fill(trouble, notice('caution', title, `${message} Trying again in ${duration(seconds)}.`)),
     }).then(() => {
-      if (!signal.aborted) fill(trouble, failures());
+      if (signal.aborted) return;
+      fill(trouble, failures());
+      drawCards();
     });
   };
 
+  /** Why a model could not be asked, and what to do. */
   const failures = (): HTMLElement | undefined => {
-    const failed = session.pictures.flatMap(({ answers }) =>
-      models()
-        .map((model) => answers.get(model))
-        .filter((answer) => answer?.state === 'failed'),
-    );
-    return failed[0] && errorNotice(failed[0].error, { label: 'Try again', run: start });
+    for (const model of models()) {
+      for (const { answers } of session.pictures) {
+        const answer = answers.get(model);
+        if (answer?.state === 'failed') return failure(model, answer.error);
+      }
+    }
+    return undefined;
+  };
+
+  const failure = (model: string, error: unknown): HTMLElement => {
+    if (!(error instanceof RequestError && error.code === 'model_not_loaded')) {
+      return errorNotice(error, { label: 'Try again', run: start });
+    }
+    const load = (): void => {
+      fill(trouble, h('p', { class: 'muted', role: 'status' }, 'Loading the model …'));
+      watched.call('loadModel', { path: { id: model }, signal: ended.signal }).then(start, (thrown: unknown) => {
+        if (!ended.signal.aborted) fill(trouble, errorNotice(thrown, { label: 'Try again', run: load }));
+      });
+    };
+    const words = 'It was unloaded, and answers nothing until it is loaded again.';
+    return notice('bad', `${titleOf(model)} is not loaded`, words, { label: 'Load it', run: load });
   };
 
   const drawStatus = (): void => {
-    if (session.pictures.length === 0) fill(status);
-    else fill(status, summary(session.pictures, models()));
+    fill(status, summary(session.pictures, models(), titleOf));
+    bar.update(session.pictures, models());
+  };
+
+  /** Puts the cards in order, which happens when all have results or the user asks: they do not jump meanwhile. */
+  const drawCards = (): void => {
+    const shown = ordered(session.pictures, models(), view).filter((picture) => isShown(picture, models(), view));
+    fill(
+      grid,
+      shown.map((picture) => cards.get(picture)?.element),
+    );
   };
 
   const draw = (): void => {
@@ -100,48 +138,62 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
       const card =
         cards.get(picture) ??
         pictureCard(picture, {
-          explain: () => explainPicture(watched, picture, models()),
+          explain: () => explainPicture(watched, picture, models(), titleOf),
           remove: () => remove(picture),
           openConcept: (model, synset, answer) => exploreConcept(client, model, synset, answer),
+          titleOf,
         });
       card.update(models());
       kept.set(picture, card);
     }
     cards = kept;
-    fill(grid, ...[...cards.values()].map(({ element }) => element));
     drawStatus();
+    drawCards();
+    fill(results, !empty && [status, bar.element, grid]);
   };
 
-  const showModels = (known: readonly ModelSummary[]): void => {
-    hierarchies = new Set(known.filter(({ hierarchy }) => hierarchy).map(({ id }) => id));
-    const asked = route.query.get('model');
-    const ids = known.map(({ id }) => id);
-    const wanted = asked !== null ? [asked] : (session.chosenModels ?? []);
-    const chosen = wanted.filter((id) => ids.includes(id.split('@')[0] ?? id));
-    // A version in the address is listed with the models.
-    const versions = chosen.filter((id) => !ids.includes(id)).map((id) => ({ id, title: id }));
-    session.chosenModels = chosen.length > 0 ? chosen : known.filter((model) => model.default).map(({ id }) => id);
-    fill(
-      choice,
-      modelChoice([...known, ...versions], session.chosenModels, (now) => {
-        session.chosenModels = now;
-        draw();
-        start();
-      }),
-    );
+  const choose = (now: readonly string[]): void => {
+    session.chosenModels = now;
+    drawChoice();
     draw();
     start();
   };
 
-  const load = (): void => {
-    client.call('listModels', { signal: ended.signal }).then(
-      ({ models: known }) => showModels(known.filter(isClassifier)),
-      (thrown: unknown) => {
-        if (!ended.signal.aborted) fill(choice, errorNotice(thrown, { label: 'Try again', run: load }));
-      },
+  const drawChoice = (): void => {
+    const known = list.models.filter(isClassifier);
+    // A version in the address is listed with the models.
+    const versions = models().filter((id) => id.includes('@'));
+    fill(
+      choice,
+      modelChoice([...sorted(known), ...versions.map((id) => ({ id, title: id }))], models(), choose),
+      knowledge(list, models(), {
+        client: watched,
+        session,
+        signal: ended.signal,
+        onUse: (model) => {
+          session.chosenModels = [model];
+          load();
+        },
+      }),
     );
   };
 
+  const showModels = (loaded: ModelList): void => {
+    list = loaded;
+    const known = list.models.filter(isClassifier);
+    const isKnown = (id: string): boolean => known.some((model) => model.id === id.split('@')[0]);
+    const chosen = models().filter(isKnown);
+    choose(chosen.length > 0 ? chosen : known.filter((model) => model.default).map(({ id }) => id));
+  };
+
+  const load = (): void => {
+    client.call('listModels', { signal: ended.signal }).then(showModels, (thrown: unknown) => {
+      if (!ended.signal.aborted) fill(choice, errorNotice(thrown, { label: 'Try again', run: load }));
+    });
+  };
+
+  const asked = route.query.get('model');
+  if (asked !== null) session.chosenModels = [asked];
   draw();
   load();
   const stopPastes = acceptPastes(add);
@@ -161,8 +213,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Models'), choice),
     place,
     trouble,
-    status,
-    grid,
+    results,
     api.element,
   );
   acceptDrops(element, add);
@@ -175,6 +226,11 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
       stopPastes();
     },
   };
+}
+
+/** The default model first, the others by title. */
+function sorted(models: readonly ModelSummary[]): ModelSummary[] {
+  return models.toSorted((a, b) => Number(b.default) - Number(a.default) || a.title.localeCompare(b.title));
 }
 
 function emptyState(onFiles: (files: readonly File[]) => void): HTMLElement {
@@ -199,6 +255,6 @@ function controls(onFiles: (files: readonly File[]) => void, clear: () => void):
     pickButton('Add images', { onFiles }, true),
     cameraButton(onFiles),
     h('button', { type: 'button', class: 'quiet', onclick: clear }, 'Remove all'),
-    h('span', { class: 'muted small' }, 'You can also drop or paste images.'),
+    h('span', { class: 'muted small hint' }, 'You can also drop or paste images.'),
   );
 }

@@ -1,16 +1,16 @@
 import { type Child, h } from '../../dom.ts';
 import { counted, median, milliseconds, percent } from '../../format.ts';
 import type { SessionPicture } from '../../session.ts';
-import { firstClasses, networkMs } from './card.ts';
+import { hasFailed, networkMs, verdictOf } from './verdict.ts';
+
+type TitleOf = (model: string) => string;
 
 /** Progress, inference times, and how the models compare. */
-export function summary(pictures: readonly SessionPicture[], models: readonly string[]): Child {
+export function summary(pictures: readonly SessionPicture[], models: readonly string[], titleOf: TitleOf): Child {
   const done = pictures.filter(({ answers }) =>
     models.every((model) => answers.get(model)?.state === 'answered'),
   ).length;
-  const failed = pictures.filter(({ answers }) =>
-    models.some((model) => ['refused', 'failed'].includes(answers.get(model)?.state ?? '')),
-  ).length;
+  const failed = pictures.filter((picture) => hasFailed(picture, models)).length;
   const progress = [
     done === pictures.length
       ? `${counted(done, 'image')} classified`
@@ -24,55 +24,52 @@ export function summary(pictures: readonly SessionPicture[], models: readonly st
     const times = model === undefined ? [] : timesOf(pictures, model);
     return h('p', { class: 'muted' }, progress, times.length > 0 && `, ${milliseconds(median(times))} inference each`);
   }
-  return [h('p', { class: 'muted' }, progress), comparison(pictures, models)];
+  return [h('p', { class: 'muted' }, progress), comparison(pictures, models, titleOf)];
 }
 
-function comparison(pictures: readonly SessionPicture[], models: readonly string[]): HTMLElement {
+function comparison(pictures: readonly SessionPicture[], models: readonly string[], titleOf: TitleOf): HTMLElement {
   const [first = ''] = models;
   const rows = models.map((model) => {
     const times = timesOf(pictures, model);
     return h(
       'tr',
       {},
-      h('th', { scope: 'row' }, model),
+      h('th', { scope: 'row' }, titleOf(model)),
       h('td', { class: 'number' }, String(times.length)),
       h('td', { class: 'number' }, times.length > 0 ? milliseconds(median(times)) : '–'),
       h('td', { class: 'number' }, model === first ? '–' : agreement(pictures, [first, model])),
     );
   });
   return h(
-    'div',
-    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Comparison of the models' },
+    'table',
+    { class: 'table comparison' },
+    h('caption', { class: 'visually-hidden' }, 'Comparison of the models'),
     h(
-      'table',
-      { class: 'table comparison' },
+      'thead',
+      {},
       h(
-        'thead',
+        'tr',
         {},
-        h(
-          'tr',
-          {},
-          h('th', { scope: 'col' }, 'Model'),
-          h('th', { scope: 'col', class: 'number' }, 'Classified'),
-          h('th', { scope: 'col', class: 'number' }, 'Inference'),
-          h('th', { scope: 'col', class: 'number' }, 'Same top class'),
-        ),
+        h('th', { scope: 'col' }, 'Model'),
+        h('th', { scope: 'col', class: 'number' }, 'Classified'),
+        h('th', { scope: 'col', class: 'number' }, 'Inference'),
+        h('th', { scope: 'col', class: 'number' }, 'Same answer'),
       ),
-      h('tbody', {}, rows),
     ),
+    h('tbody', {}, rows),
   );
 }
 
+/** How often both models give the same answer. */
 function agreement(pictures: readonly SessionPicture[], pair: readonly string[]): string {
-  const answered = pictures.map((picture) => firstClasses(picture, pair)).filter((labels) => labels !== undefined);
+  const answered = pictures
+    .map(({ answers }) => pair.map((model) => verdictOf(answers.get(model))))
+    .filter((verdicts) => !verdicts.includes(undefined));
   if (answered.length === 0) return '–';
-  const same = answered.filter(([a, b]) => a === b).length;
+  const same = answered.filter(([a, b]) => a?.label === b?.label).length;
   return `${same} of ${answered.length} (${percent(same / answered.length, 0)})`;
 }
 
 function timesOf(pictures: readonly SessionPicture[], model: string): number[] {
-  return pictures.flatMap(({ answers }) => {
-    const answer = answers.get(model);
-    return answer?.state === 'answered' ? [networkMs(answer.result)] : [];
-  });
+  return pictures.map(({ answers }) => networkMs(answers.get(model))).filter((ms) => ms !== undefined);
 }

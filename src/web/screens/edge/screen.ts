@@ -12,7 +12,7 @@ import { type BrowserAnswer, type BrowserModel, loadBrowserModel } from '../../e
 import { bytes, counted, median, milliseconds, percent } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
-import { UNKNOWN_TEXT } from '../classify/card.ts';
+import { UNKNOWN_TEXT } from '../../sureness.ts';
 import { type LoadRequest, loadForm } from './load-form.ts';
 
 /** Time between two camera frames that are also sent to the server, in milliseconds. */

@@ -7,7 +7,7 @@ import { cameraButton, pickButton } from '../../components/picture-input.ts';
 import { fill, h } from '../../dom.ts';
 import { hrefOf } from '../../router.ts';
 import { pictureOf } from '../../session.ts';
-import { UNKNOWN_TEXT } from '../classify/card.ts';
+import { UNKNOWN_TEXT } from '../../sureness.ts';
 
 export interface TryItOptions {
   readonly client: Client;
