@@ -104,7 +104,7 @@ test('no two buttons have the same name', async () => {
   await page.locator('.card .first').nth(1).waitFor();
   const names = async (): Promise<string[]> => {
     const tree = await page.locator('main').ariaSnapshot();
-    return [...tree.matchAll(/- button "([^"]+)"/g)]
+    return [...tree.matchAll(/button "([^"]+)"/g)]
       .map(([, name]) => name ?? '')
       .filter((name) => /^(Why|Remove|Get|Load|More|Measure|Copy)/.test(name));
   };

@@ -2,6 +2,7 @@ import 'uplot/dist/uPlot.min.css';
 import uPlot from 'uplot';
 import type { TrainingReport } from '../api/schema.ts';
 import { h } from '../dom.ts';
+import { percent } from '../format.ts';
 import { colour, onThemeChange } from '../theme.ts';
 
 /** Loss and accuracy after an epoch. */
@@ -76,8 +77,7 @@ function optionsOf(share: boolean, width: number): uPlot.Options {
     ticks: { stroke: grid, width: 1 },
     font: '12px system-ui, sans-serif',
   };
-  const value = (_: uPlot, raw: number | null): string =>
-    raw === null ? '–' : share ? `${(raw * 100).toFixed(1)}%` : raw.toFixed(3);
+  const value = (_: uPlot, raw: number | null): string => (raw === null ? '–' : share ? percent(raw) : raw.toFixed(3));
   return {
     width,
     height: HEIGHT,
@@ -86,7 +86,7 @@ function optionsOf(share: boolean, width: number): uPlot.Options {
     axes: [
       { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100] },
       share
-        ? { ...axis, values: (_, splits) => splits.map((split) => `${Math.round(split * 100)}%`), size: 55 }
+        ? { ...axis, values: (_, splits) => splits.map((split) => percent(split, 0)), size: 55 }
         : { ...axis, size: 55 },
     ],
     series: [

@@ -136,11 +136,13 @@ function refusal(id: string, reason: string, onAgain: () => void): HTMLElement {
     [
       'Download ',
       h('a', { href: url, rel: 'noreferrer' }, 'the file'),
-      ' where there is one, and put it on the server as ',
-      h('code', {}, path),
-      ' ',
-      copyButton(() => path, `Copy the path for ${id}`),
-      '. It is found within seconds.',
+      ' on a machine that can, and put it on the server here, where it is found within seconds:',
+      h(
+        'span',
+        { class: 'row' },
+        h('code', {}, path),
+        copyButton(() => path, `Copy the path for ${id}`),
+      ),
     ],
     again,
   );

@@ -16,17 +16,14 @@ export function zooScreen({ client, session }: ScreenContext): Screen {
   const { signal } = ended;
   let models: readonly ZooModel[] = [];
   let sorting: Sorting | undefined;
-  const tally = h('p', { role: 'status' });
+  const tally = h('p', { class: 'reserved-tally', role: 'status' });
   const table = h('div', { class: 'panel reserved-tiles' });
   const trouble = h('div');
   const others = h('div');
 
   const draw = (): void => {
     const here = models.filter((model) => model.here !== undefined).length;
-    fill(
-      tally,
-      `${counted(here, 'model')} on this server, ${models.length - here} more to download. Sort them by any column.`,
-    );
+    fill(tally, `${counted(here, 'model')} here, ${models.length - here} more to download. Sort by any column.`);
     const onSort = (next: Sorting | undefined): void => {
       sorting = next;
       draw();
