@@ -43,7 +43,7 @@ export function zooModels(list: ModelList, entries: readonly RepositoryEntry[]):
 }
 
 /** Names of models of the zoo are `architecture.weights`, those of models that were taught here have no dot. */
-export function isTaught(id: string): boolean {
+function isTaught(id: string): boolean {
   return !id.includes('.');
 }
 
