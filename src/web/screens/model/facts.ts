@@ -16,9 +16,10 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
     fact('Weights', bytes(weights.size_bytes)),
     fact('ONNX file', formats.onnx ? bytes(formats.onnx.size_bytes) : 'converted on first use'),
     fact('8-bit integers', inBytes(card)),
-    card.novelty && fact('Images of other things', otherThings(card.novelty)),
     fact('Licence', card.license),
     fact('Speed on this server', speed),
+    card.novelty &&
+      h('div', { class: 'whole' }, h('dt', {}, 'Images of other things'), h('dd', {}, otherThings(card.novelty))),
   );
 }
 

@@ -31,7 +31,7 @@ export function modelScreen({ client, route, session }: ScreenContext): Screen {
       about,
       h('code', {}, card.id),
       card.default && h('span', { class: 'tag accent' }, 'default'),
-      fineTuned && h('span', { class: 'tag' }, 'fine-tuned here'),
+      fineTuned && h('span', { class: 'tag' }, 'taught here'),
     );
     fill(
       body,

@@ -63,17 +63,12 @@ function tags({ here, unloaded }: ZooModel): Child {
 }
 
 /** The share of right answers, and below it on which data: `ImageNet-1k` */
-function accuracy({
-  facts: {
-    accuracy: [first],
-  },
-}: ZooModel): Child {
+function accuracy({ facts, taught }: ZooModel): Child {
+  const [first] = facts.accuracy;
   if (first === undefined) return '–';
-  const [dataset = ''] = first.dataset.split(',');
-  return [
-    percent(first.top1 / 100),
-    h('span', { class: 'dataset muted small', title: `${first.dataset}, ${count(first.images)} images` }, dataset),
-  ];
+  const dataset = taught ? 'its own images' : first.dataset.split(',', 1);
+  const title = `${first.dataset}, ${count(first.images)} images`;
+  return [percent(first.top1 / 100), h('span', { class: 'dataset muted small', title }, dataset)];
 }
 
 /** What one most likely wants to do with a model. */
