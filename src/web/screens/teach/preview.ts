@@ -5,7 +5,7 @@ import { bars } from '../../components/bars.ts';
 import { errorNotice, sentence } from '../../components/notice.ts';
 import { type Tta, viewsChoice } from '../../components/views-choice.ts';
 import { fill, h, icon } from '../../dom.ts';
-import { UNKNOWN_TEXT } from '../classify/card.ts';
+import { UNKNOWN_TEXT } from '../../sureness.ts';
 
 /** The model that was trained last, asked about what the camera sees. */
 export interface PreviewPanel {
