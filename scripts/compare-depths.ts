@@ -45,24 +45,32 @@ const services = await createServices(config, logger);
 const trainer = createModelTrainer(services, config, logger, dataDir);
 const { signal } = new AbortController();
 
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
 /** Trains and prints the accuracy on the test images, and how the training went. */
 async function measure(backbone: string, depth: 'head' | 'last_stage', seed: number): Promise<void> {
   const name = `depth-${randomUUID().slice(0, 8)}`;
   const began = performance.now();
   const options = parseFinetuneOptions({ name, backbone, depth, seed });
   const bar = new ProgressBar('epochs');
+  const held = new Map<number, number>();
   const { accuracy } = await trainer
     .train(options, dataset, name, {
       signal,
-      onProgress: ({ phase, done, total, val_accuracy: held }) => {
+      onProgress: ({ phase, done, total, val_accuracy: share }) => {
         if (phase !== 'training_last_stage' || done === undefined || total === undefined) return;
-        bar.update(done, total, held === undefined ? '' : `validation accuracy ${(100 * held).toFixed(1)} %`);
+        if (share !== undefined) held.set(done, share);
+        bar.update(done, total, share === undefined ? '' : `validation accuracy ${percent(share)}`);
       },
     })
     .finally(() => bar.end());
   const seconds = (performance.now() - began) / 1000;
+  const epochs = [...held.values()].map((share) => percent(share)).join(', ');
   console.log(
-    `${backbone} depth=${depth} seed ${seed}: ${(100 * (accuracy ?? 0)).toFixed(1)} % of the test images, ${seconds.toFixed(0)} s`,
+    `${backbone} depth=${depth} seed ${seed}: ${percent(accuracy ?? 0)} of the test images, ${seconds.toFixed(0)} s` +
+      (epochs && `; of the validation images after each epoch, from the head alone: ${epochs}`),
   );
 }
 
