@@ -15,7 +15,10 @@ import {
   flattened,
   joined,
   parted,
+  rectified,
+  rectifiedGradient,
   spreadMeans,
+  sum,
   unflattened,
   withBias,
 } from './map-operations.ts';
@@ -131,9 +134,9 @@ export class StageNetwork {
         return convolve(this.#tf, columns, this.#parametersOf(node), channelsOf(node));
       }
       case 'activation':
-        return x.map((value) => Math.max(value, 0));
+        return rectified(x);
       case 'add':
-        return x.map((value, index) => value + (y[index] as number));
+        return sum(x, y);
       case 'max_pool': {
         const { values, cells } = maxPooled(x, windowedMaps(node, operation, rows));
         kept.set(node, cells);
@@ -177,10 +180,8 @@ export class StageNetwork {
     }
     if (!wanted) return [];
     switch (operation.kind) {
-      case 'activation': {
-        const output = valuesAt(values, node);
-        return [gradient.map((value, index) => ((output[index] as number) > 0 ? value : 0))];
-      }
+      case 'activation':
+        return [rectifiedGradient(gradient, valuesAt(values, node))];
       case 'add':
         return [gradient, gradient];
       case 'max_pool': {
@@ -237,5 +238,5 @@ function windowedMaps(node: Node, { window }: Pick<OperationOf<'conv2d'>, 'windo
 /** Adds a gradient to those of other readers of the same layer. */
 function addTo(gradients: Map<Node, Float32Array>, node: Node, gradient: Float32Array): void {
   const before = gradients.get(node);
-  gradients.set(node, before === undefined ? gradient : before.map((value, i) => value + (gradient[i] as number)));
+  gradients.set(node, before === undefined ? gradient : sum(before, gradient));
 }

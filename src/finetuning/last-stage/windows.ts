@@ -75,11 +75,15 @@ export function maxPooled(maps: Float32Array, windowed: WindowedMaps): { values:
   const length = outputLength(windowed);
   const values = new Float32Array(length).fill(Number.NEGATIVE_INFINITY);
   const cells = new Int32Array(length);
+  const { channels } = windowed.input;
   eachCell(windowed, (cell, out) => {
-    const value = maps[cell] as number;
-    if (value <= (values[out] as number)) return;
-    values[out] = value;
-    cells[out] = cell;
+    for (let i = 0; i < channels; i++) {
+      const value = maps[cell + i] as number;
+      if (value > (values[out + i] as number)) {
+        values[out + i] = value;
+        cells[out + i] = cell + i;
+      }
+    }
   });
   return { values, cells };
 }
@@ -88,8 +92,12 @@ export function maxPooled(maps: Float32Array, windowed: WindowedMaps): { values:
 export function averagePooled(maps: Float32Array, windowed: WindowedMaps, countPadding: boolean): Float32Array {
   const values = new Float32Array(outputLength(windowed));
   const shares = cellShares(windowed, countPadding);
+  const { channels } = windowed.input;
   eachCell(windowed, (cell, out) => {
-    values[out] = (values[out] as number) + (maps[cell] as number) * (shares[out] as number);
+    const share = shares[out / channels] as number;
+    for (let i = 0; i < channels; i++) {
+      values[out + i] = (values[out + i] as number) + (maps[cell + i] as number) * share;
+    }
   });
   return values;
 }
@@ -101,22 +109,27 @@ export function averagePooledGradient(
   countPadding: boolean,
 ): Float32Array {
   const { rows, input } = windowed;
-  const maps = new Float32Array(rows * input.height * input.width * input.channels);
+  const { channels } = input;
+  const maps = new Float32Array(rows * input.height * input.width * channels);
   const shares = cellShares(windowed, countPadding);
   eachCell(windowed, (cell, out) => {
-    maps[cell] = (maps[cell] as number) + (gradient[out] as number) * (shares[out] as number);
+    const share = shares[out / channels] as number;
+    for (let i = 0; i < channels; i++) {
+      maps[cell + i] = (maps[cell + i] as number) + (gradient[out + i] as number) * share;
+    }
   });
   return maps;
 }
 
-/** What one cell counts in each mean. */
+/** What one cell counts in the means of each position. */
 function cellShares(windowed: WindowedMaps, countPadding: boolean): Float32Array {
   const [height, width] = windowed.window.kernel;
-  const counts = new Float32Array(outputLength(windowed));
+  const { channels } = windowed.input;
+  const counts = new Float32Array(outputLength(windowed) / channels);
   if (countPadding) counts.fill(height * width);
   else {
     eachCell(windowed, (_, out) => {
-      counts[out] = (counts[out] as number) + 1;
+      counts[out / channels] = (counts[out / channels] as number) + 1;
     });
   }
   return counts.map((count) => 1 / count);
@@ -126,14 +139,13 @@ function outputLength({ rows, output }: WindowedMaps): number {
   return rows * output.height * output.width * output.channels;
 }
 
-/** Visits each cell of the map under each position, channel by channel. */
+/** Visits each cell of the map under each position: where its channels begin, and where those of the output do. */
 function eachCell(windowed: WindowedMaps, visit: (cell: number, out: number) => void): void {
   const { input, output, window } = windowed;
   const { channels } = input;
   const perPosition = window.kernel[0] * window.kernel[1] * channels;
-  // A column's position gives the output, and its offset in that position the channel.
   eachStrip(windowed, (cell, column, length) => {
-    const first = Math.floor(column / perPosition) * output.channels;
-    for (let i = 0; i < length; i++) visit(cell + i, first + (i % channels));
+    const out = Math.floor(column / perPosition) * output.channels;
+    for (let i = 0; i < length; i += channels) visit(cell + i, out);
   });
 }
