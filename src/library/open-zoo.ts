@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removePulled } from '../acquire/pull/removal.ts';
 import type { ClassificationRequest, ImageResult } from '../answering/image-classification.ts';
@@ -15,13 +13,11 @@ import { type DetectorFigures, fitZooDetector } from '../evaluation/zoo-novelty.
 import type { PreflightReport } from '../finetuning/dataset/preflight-report.ts';
 import { parseDistillationOptions } from '../finetuning/distillation/distillation-options.ts';
 import { parseFinetuneOptions } from '../finetuning/finetune-options.ts';
-import type { ModelTrainer, PublishedVersion } from '../finetuning/model-trainer.ts';
-import { parseTrainingReport } from '../finetuning/report/report-schema.ts';
 import type { TrainingProgress } from '../finetuning/training-progress.ts';
-import { TTA_MODES, VIEWS } from '../image/views.ts';
+import { VIEWS } from '../image/views.ts';
 import { DEFAULT_METHOD } from '../quantizing/model-quantizer.ts';
 import { type ModelVersion, VARIANTS } from '../registry/registry.ts';
-import { createModelTrainer, createServices, type Services } from '../services.ts';
+import { createServices, type Services } from '../services.ts';
 import {
   answerOf,
   type ClassifyOptions,
@@ -31,22 +27,15 @@ import {
   explanationOf,
   type ImageAnswer,
   type ImageInput,
-  type Runtime,
   readImage,
-  type Tta,
 } from './answers.ts';
+import { expect, runtimeOf, ttaOf } from './arguments.ts';
 import { withCodes } from './errors.ts';
-import {
-  type DistillOptions,
-  type FinetuneJob,
-  type FinetuneOptions,
-  type FinetuneResult,
-  progressOf,
-  RunningFinetune,
-} from './finetune-job.ts';
+import { type DistillOptions, type FinetuneJob, type FinetuneOptions, progressOf } from './finetune-job.ts';
 import { requestOf } from './finetune-options.ts';
 import { type ModelInfo, modelInfos } from './model-info.ts';
 import { configOf, type ZooOptions } from './settings.ts';
+import { Trainings } from './trainings.ts';
 import type {
   EvaluateOptions,
   Evaluation,
@@ -58,12 +47,6 @@ import type {
   QuantizeOptions,
   Zoo,
 } from './zoo.ts';
-
-/** How a training is followed and ended. */
-interface Control {
-  readonly onProgress: (progress: TrainingProgress) => void;
-  readonly signal: AbortSignal;
-}
 
 /** Images of one call that are read and computed at once: enough for full batches in every engine. */
 const IN_FLIGHT = 64;
@@ -86,14 +69,13 @@ export async function openZoo(options: ZooOptions = {}): Promise<Zoo> {
 export class OpenedZoo implements Zoo {
   readonly services: Services;
   readonly #config: Config;
-  readonly #logger: Logger;
-  readonly #jobs = new Set<RunningFinetune>();
+  readonly #trainings: Trainings;
   #closed: Promise<void> | undefined;
 
   private constructor(services: Services, config: Config, logger: Logger) {
     this.services = services;
     this.#config = config;
-    this.#logger = logger;
+    this.#trainings = new Trainings(services, config, logger);
   }
 
   static async open(config: Config, logger: Logger): Promise<OpenedZoo> {
@@ -153,8 +135,8 @@ export class OpenedZoo implements Zoo {
       const request = requestOf(name, training);
       const parsed = parseFinetuneOptions(request);
       await this.#pullAbsent(parsed.backbone ?? this.#config.defaultBackbone, signal);
-      createModelTrainer(this.services, this.#config, this.#logger, tmpdir()).pinBackbone(request);
-      return this.#startJob({ onProgress, signal }, (trainer, control) =>
+      this.#trainings.checks.pinBackbone(request);
+      return this.#trainings.start({ onProgress, signal }, (trainer, control) =>
         trainer.train(parsed, path, randomUUID(), control),
       );
     });
@@ -165,24 +147,11 @@ export class OpenedZoo implements Zoo {
       const options = parseDistillationOptions(given);
       await this.#pullAbsent(options.teacher, signal);
       await this.#pullAbsent(options.student, signal);
-      createModelTrainer(this.services, this.#config, this.#logger, tmpdir()).distillationModels(options);
-      return this.#startJob({ onProgress, signal }, (trainer, control) =>
+      this.#trainings.checks.distillationModels(options);
+      return this.#trainings.start({ onProgress, signal }, (trainer, control) =>
         trainer.distill(options, path, randomUUID(), control),
       );
     });
-  }
-
-  /** Starts a training that can be followed and cancelled, also by `close`. */
-  #startJob(
-    { onProgress, signal }: { onProgress: FinetuneOptions['onProgress']; signal: AbortSignal | undefined },
-    train: (trainer: ModelTrainer, control: Control) => Promise<PublishedVersion>,
-  ): FinetuneJob {
-    const job = new RunningFinetune({ ...(onProgress && { onProgress }), ...(signal && { signal }) }, (control) =>
-      withCodes(control.signal, () => this.#train((trainer) => train(trainer, control))),
-    );
-    this.#jobs.add(job);
-    void job.result.catch(() => undefined).then(() => this.#jobs.delete(job));
-    return job;
   }
 
   /** Checks a data set without training. @throws AppError when it cannot be trained on */
@@ -194,7 +163,7 @@ export class OpenedZoo implements Zoo {
         onProgress: (progress: TrainingProgress) => onProgress?.(progressOf(progress)),
         signal: signal ?? new AbortController().signal,
       };
-      return this.#withTrainer((trainer) => trainer.inspect(options, path, control));
+      return this.#trainings.withTrainer((trainer) => trainer.inspect(options, path, control));
     });
   }
 
@@ -322,7 +291,7 @@ export class OpenedZoo implements Zoo {
 
   close(): Promise<void> {
     this.#closed ??= withCodes(undefined, async () => {
-      await Promise.all([...this.#jobs].map((job) => job.cancel()));
+      await this.#trainings.close();
       await this.services.close();
     });
     return this.#closed;
@@ -364,31 +333,6 @@ export class OpenedZoo implements Zoo {
     if (result === undefined) throw new Error('the classifier returned no result for an image');
     return result;
   }
-
-  async #train(train: (trainer: ModelTrainer) => Promise<PublishedVersion>): Promise<FinetuneResult> {
-    const published = await this.#withTrainer(train);
-    const { model, version, promoted, accuracy, currentAccuracy } = published;
-    const report = parseTrainingReport(await this.services.catalogue.report(`${model}@${version}`, 'json'));
-    return {
-      model,
-      version,
-      promoted,
-      ...(accuracy !== undefined && { accuracy }),
-      ...(currentAccuracy !== undefined && { previousAccuracy: currentAccuracy }),
-      verdict: report.verdict,
-      nextSteps: report.next_steps,
-    };
-  }
-
-  /** Gives trainings a folder of their own: that of a server may belong to another process. */
-  async #withTrainer<T>(work: (trainer: ModelTrainer) => Promise<T>): Promise<T> {
-    const workDir = await mkdtemp(join(tmpdir(), 'menagerie-finetune-'));
-    try {
-      return await work(createModelTrainer(this.services, this.#config, this.#logger, workDir));
-    } finally {
-      await rm(workDir, { recursive: true, force: true });
-    }
-  }
 }
 
 function fittedNovelty({ accepted = 0, detector, softmax }: DetectorFigures): FittedNovelty {
@@ -403,19 +347,4 @@ function fittedNovelty({ accepted = 0, detector, softmax }: DetectorFigures): Fi
 async function explanationRequest(image: ImageInput, { model, class: wanted, signal }: ExplainOptions) {
   const { filename, bytes } = await readImage(image, 0);
   return { model, class: wanted, image: { filename, bytes }, signal: signal ?? new AbortController().signal };
-}
-
-function runtimeOf(runtime: Runtime = 'onnx'): Runtime {
-  expect(runtime === 'onnx' || runtime === 'tfjs', 'runtime', 'onnx or tfjs', runtime);
-  return runtime;
-}
-
-function ttaOf(tta: Tta | undefined): Tta | undefined {
-  expect(tta === undefined || TTA_MODES.includes(tta), 'tta', 'flip or five_crop', tta);
-  return tta;
-}
-
-/** @throws AppError `invalid_request` that says what would be right */
-function expect(isRight: boolean, name: string, right: string, given: unknown): void {
-  if (!isRight) throw new AppError('invalid_request', `${name} must be ${right}, not ${JSON.stringify(given)}`);
 }

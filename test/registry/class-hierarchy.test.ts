@@ -113,6 +113,18 @@ describe('what a model knows', () => {
     expect(pets.classesOf('chair')).toEqual([]);
   });
 
+  it('reads the graph when the first hierarchy is asked for, and once', () => {
+    let reads = 0;
+    const hierarchies = new ClassHierarchies(() => {
+      reads += 1;
+      return graph;
+    });
+    expect(reads).toBe(0);
+    hierarchies.of([{ label: 'poodle', synset: 'poodle' }]);
+    hierarchies.of([{ label: 'cat', synset: 'cat' }]);
+    expect(reads).toBe(1);
+  });
+
   it('is nothing when no class has a concept', () => {
     expect(new ClassHierarchies(() => graph).of([{ label: 'a' }, { label: 'b', synset: 'n00000000' }])).toBeUndefined();
   });
