@@ -93,7 +93,7 @@ export class CostModel {
       ...{ batchSize, epochs: PROBED_EPOCHS },
     };
     const descend = () => trainLayers(tf, { classes, train: { features: set.originals, labels } }, hyperparameters);
-    const work = descentWork(labels.length * PROBED_EPOCHS, { ...set, classes, hiddenUnits: [] });
+    const work = descentWork(labels.length * PROBED_EPOCHS, { ...set, classes, hiddenUnits: [], batchSize });
     fitRidge(tf, { set, labels, augmented: false }, classes, [1]);
     await descend();
     await this.#clock.measure('descent', () => work, descend);
@@ -153,8 +153,7 @@ export class CostModel {
     const passes = Math.max(0, all - (planned === undefined ? 0 : this.#passes(backbone, planned)));
     const dimension = this.#dimension(backbone);
     const { ridge, descent, detectors } = headWork({
-      ...{ train, validation, classes, copies, dimension, hiddenUnits, few },
-      epochs: fixed.epochs,
+      ...{ train, validation, classes, copies, dimension, hiddenUnits, few, fixed },
     });
     const time =
       this.#clock.predict(featuresOf(backbone), passes + furtherPasses(copies)) +
@@ -176,8 +175,8 @@ export class CostModel {
     if (solved) return ridgeWork(images, dimension, penalties);
     const rows = images * (copies === 'given' ? 1 + this.#input.copies : 1);
     const trained = (rows * (folds - 1)) / folds;
-    const { epochs } = shortened(hyperparametersFor(head, fixed, seed, trained, dimension));
-    return descentWork(folds * trained * epochs, { dimension, classes, hiddenUnits: head.hiddenUnits });
+    const { epochs, batchSize } = shortened(hyperparametersFor(head, fixed, seed, trained, dimension));
+    return descentWork(folds * trained * epochs, { dimension, classes, hiddenUnits: head.hiddenUnits, batchSize });
   }
 
   #dimension(backbone: string): number {

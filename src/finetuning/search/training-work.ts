@@ -1,20 +1,24 @@
 import { solvedLayers } from '../head/few-images.ts';
-import { defaultHyperparameters } from '../head/hyperparameters.ts';
+import { defaultHyperparameters, type Hyperparameters } from '../head/hyperparameters.ts';
 import { PENALTIES } from '../head/ridge-regression.ts';
 import { FEW_IMAGES } from '../head/weight-decay.ts';
 
-/** A training without a search. */
-export interface Training {
-  readonly train: number;
-  readonly validation: number;
-  readonly classes: number;
-  /** Copies of each training image. */
-  readonly copies: number;
+/** The first layer of a head, which takes most of the time. */
+interface DescentShape {
   /** Of the features that the head reads. */
   readonly dimension: number;
+  readonly classes: number;
   readonly hiddenUnits: readonly number[];
-  /** Epochs that the client has set. */
-  readonly epochs: number | undefined;
+}
+
+/** A training without a search. */
+export interface Training extends DescentShape {
+  readonly train: number;
+  readonly validation: number;
+  /** Copies of each training image. */
+  readonly copies: number;
+  /** What the client has set. */
+  readonly fixed: Partial<Hyperparameters>;
   /** Whether the head is solved for. */
   readonly few: boolean;
 }
@@ -27,8 +31,10 @@ export interface HeadWork {
   readonly detectors: number;
 }
 
-/** Multiplications for each weight and sample beside those for the outputs: to copy, to fold, to update. */
-const OVERHEAD = 10;
+/** To copy a feature takes as long as so many multiplications. */
+const COPYING = 10;
+/** To standardise and update a weight in each step does, too. */
+const UPDATING = 60;
 /** The gram matrix is computed by TensorFlow.js, several times as fast as the rest. */
 const GRAM_SHARE = 1 / 8;
 /** Fits of a learning curve on parts of the images, as the work of a fit on all. */
@@ -45,9 +51,10 @@ export function ridgeWork(rows: number, dimension: number, penalties: number): n
 /** Units of a gradient descent. `passes` is the number of samples times epochs. */
 export function descentWork(
   passes: number,
-  { dimension, classes, hiddenUnits }: Pick<Training, 'dimension' | 'classes' | 'hiddenUnits'>,
+  { dimension, classes, hiddenUnits, batchSize }: DescentShape & { readonly batchSize: number },
 ): number {
-  return passes * dimension * ((hiddenUnits[0] ?? classes) + OVERHEAD);
+  const outputs = hiddenUnits[0] ?? classes;
+  return passes * dimension * (outputs * (1 + UPDATING / batchSize) + COPYING);
 }
 
 /**
@@ -58,7 +65,8 @@ export function headWork(training: Training): HeadWork {
   const { train, validation, classes, copies, dimension, few } = training;
   const images = train + validation;
   const samples = train * (1 + copies);
-  const epochs = training.epochs ?? defaultHyperparameters(samples, dimension, 0).epochs;
+  const { epochs, batchSize } = { ...defaultHyperparameters(samples, dimension, 0), ...training.fixed };
+  const shape = { ...training, batchSize };
   const leftOut = Math.min(LEFT_OUT, classes);
   const detectors = 1 + leftOut;
   const detector = leftOut * Math.min(MAX_TRAINED, train) * epochs;
@@ -66,11 +74,11 @@ export function headWork(training: Training): HeadWork {
     const choices = solvedLayers(2).length;
     const solves = choices * ridgeWork(images, dimension, PENALTIES.length + LEARNING_CURVE);
     const copied = choices * ridgeWork(images + train * copies, dimension, 3);
-    return { ridge: solves + (copies > 0 ? copied : 0), descent: descentWork(detector, training), detectors };
+    return { ridge: solves + (copies > 0 ? copied : 0), descent: descentWork(detector, shape), detectors };
   }
   const tuned = train <= FEW_IMAGES ? 6 * train * epochs : 0;
   const stopped = (samples + validation / 2) * epochs;
   const continued = ((samples + validation) * epochs) / 3;
   const calibrated = images <= FEW_IMAGES ? 2 * (samples + validation) * epochs : 0;
-  return { ridge: 0, descent: descentWork(tuned + stopped + continued + calibrated + detector, training), detectors };
+  return { ridge: 0, descent: descentWork(tuned + stopped + continued + calibrated + detector, shape), detectors };
 }
