@@ -202,6 +202,7 @@ export class ModelCatalogue {
     const inBytes = await this.#parts.quantized.find(resolved);
     return {
       ...factsOf(file),
+      id: name,
       version,
       ...versionsOf(model),
       default: name === this.#parts.registry.fullName(this.#parts.defaultModel),
