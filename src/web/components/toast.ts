@@ -1,5 +1,8 @@
-import { fill, h, icon } from '../dom.ts';
+import { h, icon } from '../dom.ts';
 import type { NoticeAction } from './notice.ts';
+
+/** Toasts with a way back are few enough to see past them. */
+const MAX_TOASTS = 3;
 
 /** In the page from the start, since screen readers announce only what changes in a place that they know. */
 const place = h('div', { class: 'toasts', role: 'status' });
@@ -12,17 +15,21 @@ export interface Toast {
   close(): void;
 }
 
-/** Says in a few words what has happened, with a way back. It stays until it is closed or the next one comes. */
+/**
+ * Says in a few words what has happened, with a way back. It stays until it is closed. The next one replaces it, except
+ * that a way back stays for two more.
+ */
 export function showToast(text: string, action?: NoticeAction): Toast {
   const close = (): void => element.remove();
   const dismiss = h('button', { type: 'button', class: 'quiet square', 'aria-label': 'Dismiss' }, icon('close'));
   dismiss.addEventListener('click', close);
-  const undo = action && h('button', { type: 'button' }, action.label);
+  const undo = action && h('button', { type: 'button', 'data-way-back': true }, action.label);
   undo?.addEventListener('click', () => {
     close();
     action?.run();
   });
   const element = h('div', { class: 'toast' }, h('p', {}, text), undo, dismiss);
-  fill(place, element);
+  const withWayBack = [...place.children].filter((each) => each.querySelector('[data-way-back]') !== null);
+  place.replaceChildren(...withWayBack.slice(1 - MAX_TOASTS), element);
   return { isShown: () => element.isConnected, close };
 }

@@ -1,5 +1,4 @@
 import { SERVER_PATH } from '../api/address.ts';
-import { counted } from '../format.ts';
 import { type Draft, emptyDraft } from './draft.ts';
 import type { Edit } from './edits.ts';
 import { DraftStore } from './store.ts';
@@ -24,6 +23,7 @@ export class DraftHolder {
   #opened: Promise<void> | undefined;
   #saving: Promise<void> | undefined;
   #trouble: string | undefined;
+  #lost = 0;
 
   get current(): Draft {
     return this.#draft;
@@ -32,6 +32,11 @@ export class DraftHolder {
   /** Why the draft would not come back after a reload; undefined when it would. */
   get trouble(): string | undefined {
     return this.#trouble;
+  }
+
+  /** Files of the draft that the browser no longer had. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** Whether the draft is kept as it is now. */
@@ -80,7 +85,7 @@ export class DraftHolder {
     if (found === undefined) return;
     this.#draft = found.draft;
     this.#kept = found.draft;
-    if (found.lost > 0) this.#trouble = `The browser has lost ${counted(found.lost, 'file')} of it.`;
+    this.#lost = found.lost;
   }
 
   /** Keeps the draft until what is kept is what is current. */

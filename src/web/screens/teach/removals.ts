@@ -11,8 +11,9 @@ export type Remove = (removal: Removal, group?: string) => void;
 export function removals(drafts: DraftHolder): Remove {
   let last: { readonly group: string; readonly removals: readonly Removal[]; readonly toast: Toast } | undefined;
   return (removal, group) => {
-    const before = group !== undefined && last?.group === group && last.toast.isShown() ? last.removals : [];
-    const all = [...before, removal];
+    const before = group !== undefined && last?.group === group && last.toast.isShown() ? last : undefined;
+    const all = [...(before?.removals ?? []), removal];
+    before?.toast.close();
     drafts.edit(removal.edit);
     const undo = (): void => {
       for (const each of all.toReversed()) drafts.edit(each.undo);

@@ -1,8 +1,12 @@
+import { RequestError } from '../../api/problem.ts';
+import type { Job } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { acceptDrops } from '../../components/drops.ts';
 import { errorNotice, notice } from '../../components/notice.ts';
-import { fill, h, icon } from '../../dom.ts';
+import { showToast } from '../../components/toast.ts';
+import { type Child, fill, h, icon } from '../../dom.ts';
 import { trainingQuery, whatIsMissing } from '../../draft/draft.ts';
+import { counted } from '../../format.ts';
 import { go, hrefOf } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { workshopOf } from '../../workshop.ts';
@@ -48,7 +52,8 @@ export function teachScreen(context: ScreenContext): Screen {
   const formPlace = h('div', { class: 'reserved-form' });
   const sending = progressView(training, 'The server is taking the data set …', false);
   const sendingAge = h('p', { class: 'muted', role: 'status' });
-  const outcome = h('div', { role: 'status' });
+  const sentBefore = h('p', { class: 'muted', role: 'status' });
+  const failure = h('div', { class: 'block' });
   const preview = previewPanel(watched, signal);
   const jobs = h('div', { class: 'block' });
   let form: TrainingForm | undefined;
@@ -57,12 +62,12 @@ export function teachScreen(context: ScreenContext): Screen {
   const draw = (): void => {
     const draft = drafts.current;
     const reason = whatIsMissing(draft);
-    fill(unkept, drafts.trouble !== undefined && keptBadly(drafts.trouble));
+    say(unkept, drafts.trouble, keptBadly);
     checkButton.disabled = reason !== undefined || (check.isUnderway && check.draft?.version === draft.version);
     fill(missing, reason ?? (check.state.phase !== 'failed' && 'The data set is ready.'));
     form?.update(draft.options, reason === undefined ? undefined : 'Add images first.', training.isUnderway);
     const isOld = check.state.phase === 'answered' && check.draft?.version !== draft.version;
-    if (isOld !== checkAge.hasChildNodes()) fill(checkAge, isOld && outdatedReport(inspect));
+    say(checkAge, isOld ? 'old' : undefined, () => outdatedReport(inspect));
     drawOutcome();
   };
 
@@ -86,6 +91,7 @@ export function teachScreen(context: ScreenContext): Screen {
   const drawTraining = (): void => {
     sending.update();
     draw();
+    drawFailure();
     const { state } = training;
     if (state.phase === 'answered' && 'state' in state.answer) {
       training.clear();
@@ -94,36 +100,46 @@ export function teachScreen(context: ScreenContext): Screen {
   };
 
   const drawOutcome = (): void => {
-    const { state } = training;
     const { trained, version } = drafts.current;
     const isEdited = training.isUnderway && training.draft?.version !== version;
-    fill(
-      sendingAge,
-      isEdited && 'What is sent is the draft as it was when you clicked Train. Train again for the changes since.',
-    );
-    if (state.phase === 'failed') fill(outcome, errorNotice(state.error, { label: 'Try again', run: train }));
-    else if (trained === undefined || training.isUnderway) fill(outcome);
-    else {
-      const link = h('a', { href: hrefOf(['jobs', trained.job]) }, 'See its job');
-      const words =
-        trained.version === version
-          ? 'This data set has been sent. '
-          : 'You have changed the data set since its last training. ';
-      fill(outcome, h('p', { class: 'muted' }, words, link));
+    say(sendingAge, isEdited ? 'edited' : undefined, () => OF_OLDER_DRAFT);
+    if (trained === undefined || training.state.phase !== 'idle') {
+      say(sentBefore, undefined, () => undefined);
+      return;
     }
+    const words =
+      trained.version === version
+        ? 'This data set has been sent. '
+        : 'You have changed the data set since its last training. ';
+    say(sentBefore, words, () => [words, h('a', { href: hrefOf(['jobs', trained.job]) }, 'See its job')]);
+  };
+
+  const drawFailure = (): void => {
+    const { state } = training;
+    fill(failure);
+    if (state.phase !== 'failed') return;
+    const isUnsure = state.error instanceof RequestError && state.error.code === 'unreachable';
+    fill(
+      failure,
+      errorNotice(state.error, { label: 'Try again', run: train }),
+      isUnsure && h('p', {}, 'The training may have begun all the same: look at the jobs below before you try again.'),
+    );
+    if (isUnsure) loadJobs().catch(() => undefined);
+  };
+
+  const loadJobs = async (): Promise<readonly Job[]> => {
+    const listed = await client.call('listJobs', { signal });
+    if (listed.jobs.length > 0) fill(jobs, h('h2', {}, 'Jobs'), jobList(listed.jobs));
+    return listed.jobs;
   };
 
   const load = async (): Promise<void> => {
-    const [{ models }, listed] = await Promise.all([
-      client.call('listModels', { signal }),
-      client.call('listJobs', { signal }),
-    ]);
+    const [{ models }, listed] = await Promise.all([client.call('listModels', { signal }), loadJobs()]);
     const onOptions = (changes: object): void =>
       drafts.edit(({ options }) => ({ options: { ...options, ...changes } }));
     form = trainingForm(models, onOptions, train);
     fill(formPlace, form.element);
-    preview.show(lastTrained(models, listed.jobs));
-    if (listed.jobs.length > 0) fill(jobs, h('h2', {}, 'Jobs'), jobList(listed.jobs));
+    preview.show(lastTrained(models, listed));
     draw();
   };
 
@@ -161,17 +177,21 @@ export function teachScreen(context: ScreenContext): Screen {
         formPlace,
         sending.element,
         sendingAge,
-        outcome,
+        sentBefore,
+        failure,
       ),
       jobs,
       api.element,
     );
     stops.push(drafts.watch(draw), editor.start());
+    if (drafts.lost > 0)
+      showToast(`The browser has lost ${counted(drafts.lost, 'file')} of the draft. Add them again.`);
     // It was sent while another screen was shown; the text below says so.
     if (training.state.phase === 'answered') training.clear();
     drawCheck();
     sending.update();
     start();
+    drawFailure();
   });
   const element = h(
     'div',
@@ -195,9 +215,24 @@ export function teachScreen(context: ScreenContext): Screen {
     close: () => {
       ended.abort();
       editor.close();
+      // The user has seen it.
+      if (training.state.phase === 'failed') training.clear();
       for (const stop of stops) stop();
     },
   };
+}
+
+const OF_OLDER_DRAFT = 'What is sent is the draft as it was when you clicked Train. Train again for the changes since.';
+
+/**
+ * Fills a place when it has something else to say: what is drawn again is read out again, and loses the focus.
+ * @param key tells what it says; undefined for nothing
+ */
+function say(place: HTMLElement, key: string | undefined, content: (key: string) => Child): void {
+  if (place.dataset['says'] === key) return;
+  if (key === undefined) delete place.dataset['says'];
+  else place.dataset['says'] = key;
+  fill(place, key !== undefined && content(key));
 }
 
 function stepHeading(step: number, text: string): HTMLElement {
