@@ -170,6 +170,36 @@ describe('a job', () => {
     await page.getByRole('link', { name: /reloaded cancelled/ }).waitFor();
   });
 
+  test('tells no time left from the first of many images, and has a bar that moves while it waits', async () => {
+    const { page, url } = opened;
+    const job = {
+      id: 'early',
+      options: { name: 'early' },
+      state: 'queued',
+      progress: null,
+      result: null,
+      failure: null,
+    };
+    await page.route('**/jobs/early', (route) => route.fulfill({ json: job }));
+    let answer = (_: string): void => {};
+    const events = new Promise<string>((resolve) => {
+      answer = resolve;
+    });
+    await page.route('**/jobs/early/events', async (route) =>
+      route.fulfill({ contentType: 'text/event-stream', body: await events }),
+    );
+    await page.goto(`${url}/#/jobs/early`);
+    const animation = () =>
+      page.locator('progress:not([value])').evaluate((bar) => getComputedStyle(bar).animationName);
+    expect(await animation()).toBe('none');
+    await page.emulateMedia({ reducedMotion: 'no-preference' });
+    expect(await animation()).not.toBe('none');
+    const progress = { phase: 'inspecting', fraction: 0.01, done: 2, total: 400, seconds_left: 4_680 };
+    answer(`event: progress\ndata: ${JSON.stringify({ progress })}\n\n`);
+    await page.getByText('Extracting features: 2 of 400', { exact: true }).waitFor();
+    expect(await page.locator('progress').getAttribute('value')).toBe('0.01');
+  });
+
   test('that does not exist is reported, with a link to the others', async () => {
     const { page } = opened;
     await page.goto(`${opened.url}/#/jobs/none`);

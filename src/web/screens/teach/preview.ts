@@ -5,7 +5,6 @@ import { bars } from '../../components/bars.ts';
 import { errorNotice, sentence } from '../../components/notice.ts';
 import { type Tta, viewsChoice } from '../../components/views-choice.ts';
 import { fill, h, icon } from '../../dom.ts';
-import { UNKNOWN_TEXT } from '../../sureness.ts';
 
 /** The model that was trained last, asked about what the camera sees. */
 export interface PreviewPanel {
@@ -37,13 +36,10 @@ export function previewPanel(client: Client, signal: AbortSignal): PreviewPanel 
     const { results } = await patiently(() => client.call('classify', { query, form, signal }), signal);
     const [result] = results;
     if (result === undefined || camera !== own) return;
-    if ('error' in result) fill(answers, h('p', { class: 'failure' }, sentence(result.error.detail)));
-    else
-      fill(
-        answers,
-        result.unknown === true && h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)),
-        bars(result.predictions),
-      );
+    if ('error' in result) return fill(answers, h('p', { class: 'failure' }, sentence(result.error.detail)));
+    const { predictions, unknown } = result;
+    const top = unknown === true ? 'Unknown' : (predictions[0]?.label ?? '');
+    fill(answers, h('p', { class: 'top-class' }, top), bars(predictions));
   };
 
   /** One frame after the other, since a slow server would fall behind. */
