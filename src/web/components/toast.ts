@@ -1,4 +1,5 @@
 import { h, icon } from '../dom.ts';
+import { focusHeading } from '../focus.ts';
 import type { NoticeAction } from './notice.ts';
 
 /** Toasts with a way back are few enough to see past them. */
@@ -20,7 +21,15 @@ export interface Toast {
  * that a way back stays for two more.
  */
 export function showToast(text: string, action?: NoticeAction): Toast {
-  const close = (): void => element.remove();
+  /** What had the focus before the toast. */
+  let before: Element | null = null;
+  const close = (): void => {
+    const hasFocus = element.contains(document.activeElement);
+    element.remove();
+    if (!hasFocus) return;
+    if (before instanceof HTMLElement && before.isConnected) before.focus();
+    else focusHeading();
+  };
   const dismiss = h('button', { type: 'button', class: 'quiet square', 'aria-label': 'Dismiss' }, icon('close'));
   dismiss.addEventListener('click', close);
   const undo = action && h('button', { type: 'button', 'data-way-back': true }, action.label);
@@ -29,6 +38,9 @@ export function showToast(text: string, action?: NoticeAction): Toast {
     action?.run();
   });
   const element = h('div', { class: 'toast' }, h('p', {}, text), undo, dismiss);
+  element.addEventListener('focusin', ({ relatedTarget }) => {
+    if (relatedTarget instanceof Element && !element.contains(relatedTarget)) before = relatedTarget;
+  });
   const withWayBack = [...place.children].filter((each) => each.querySelector('[data-way-back]') !== null);
   place.replaceChildren(...withWayBack.slice(1 - MAX_TOASTS), element);
   return { isShown: () => element.isConnected, close };
