@@ -29,6 +29,7 @@ export interface ClassCardActions {
 
 export function classCard(actions: ClassCardActions): ClassCard {
   let shown: DraftClass = { id: '', name: '', pictures: [] };
+  let called = '';
   let showAll = false;
   let recording: Recorder | undefined;
   const shots = new Map<string, HTMLElement>();
@@ -51,20 +52,27 @@ export function classCard(actions: ClassCardActions): ClassCard {
   const removeAll = h('button', { type: 'button', class: 'quiet compact' }, 'Remove all');
   removeAll.addEventListener('click', () => actions.removePictures(shown.pictures));
 
+  const drawRecord = (): void => {
+    const [symbol, text, label] =
+      recording === undefined
+        ? (['camera', 'Record', 'Record'] as const)
+        : (['close', 'Close camera', 'Close camera of'] as const);
+    fill(record, icon(symbol), text);
+    record.setAttribute('aria-label', `${label} ${called}`);
+    record.setAttribute('aria-expanded', String(recording !== undefined));
+  };
   const stopRecording = (): void => {
     recording?.close();
     recording = undefined;
     fill(camera);
-    fill(record, icon('camera'), 'Record');
-    record.setAttribute('aria-expanded', 'false');
+    drawRecord();
   };
   record.addEventListener('click', () => {
     if (recording !== undefined) return stopRecording();
     actions.onRecord();
     recording = recorder((file) => actions.add([file]));
     fill(camera, recording.element);
-    fill(record, icon('close'), 'Close camera');
-    record.setAttribute('aria-expanded', 'true');
+    drawRecord();
   });
 
   const shotOf = (picture: DraftFile): HTMLElement => {
@@ -122,14 +130,14 @@ export function classCard(actions: ClassCardActions): ClassCard {
     update(next, number, isRemovable) {
       const changed = next.pictures !== shown.pictures;
       shown = next;
-      const called = next.name || `class ${number}`;
+      called = next.name || `class ${number}`;
       if (name.value !== next.name) name.value = next.name;
       name.placeholder = `Class ${number}`;
       name.setAttribute('aria-label', `Name of class ${number}`);
       remove.hidden = !isRemovable;
       remove.setAttribute('aria-label', `Remove class ${called}`);
       pickName?.setAttribute('aria-label', `Add images to ${called}`);
-      record.setAttribute('aria-label', `${recording === undefined ? 'Record' : 'Close camera of'} ${called}`);
+      drawRecord();
       removeAll.setAttribute('aria-label', `Remove all images of ${called}`);
       removeAll.hidden = next.pictures.length < 2;
       const missing = MIN_PICTURES - next.pictures.length;
