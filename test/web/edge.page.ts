@@ -22,6 +22,24 @@ describe('a model in the browser', () => {
     await page.getByRole('button', { name: 'Stop camera' }).click();
   });
 
+  test('is loaded when one comes from its card, on what is fastest here', async () => {
+    const { page, url } = opened;
+    await page.goto(`${url}/#/zoo/vgg11_bn_slim.tiny200`);
+    await page.getByRole('link', { name: 'Run in browser' }).click();
+    await page.getByText(/vgg11_bn_slim.tiny200 is loaded/).waitFor();
+    // The browser of the tests draws with the processor.
+    await page.getByText('It runs on the processor (WebAssembly).').waitFor();
+    await page.getByText('Not on the graphics card (WebGL): This browser has no graphics card').waitFor();
+    expect(await page.getByLabel('Model').inputValue()).toBe('vgg11_bn_slim.tiny200');
+  });
+
+  test('runs on what one chooses', async () => {
+    const { page } = opened;
+    await page.getByLabel('Run on').selectOption('Graphics card (WebGL)');
+    await page.getByRole('button', { name: 'Load model' }).click();
+    await page.getByText('It runs on the graphics card (WebGL).').waitFor();
+  });
+
   test('with quantized weights is a quarter of the size', async () => {
     const { page } = opened;
     await page.getByLabel('Weights').selectOption('uint8');

@@ -2,14 +2,15 @@ import type { io } from '@tensorflow/tfjs-core';
 import type { Client } from '../api/client.ts';
 import type { ModelCard, Operations, Prediction } from '../api/schema.ts';
 import { readZip, type ZipEntry } from '../zip/read.ts';
+import type { BrowserBackend } from './backends.ts';
 import { type PixelRecipe, pixelsOf } from './pixels.ts';
-import type { BrowserBackend, BrowserNetwork } from './tensorflow.ts';
+import type { BrowserNetwork } from './tensorflow.ts';
 
 /** The data type of the downloaded weights. */
 export type Quantization = NonNullable<Operations['exportModel']['query']['quantize']>;
 
 /** A model that runs in this browser. */
-export interface BrowserModel {
+export interface BrowserModel extends Pick<BrowserNetwork, 'backend' | 'passed'> {
   readonly id: string;
   /** Downloaded bytes. */
   readonly size: number;
@@ -28,7 +29,8 @@ export interface BrowserAnswer {
 export interface LoadOptions {
   readonly client: Client;
   readonly id: string;
-  readonly backend: BrowserBackend;
+  /** `auto` for the fastest that there is. */
+  readonly backend: BrowserBackend | 'auto';
   readonly quantize: Quantization;
   readonly signal: AbortSignal;
   /** Called with the number of downloaded bytes. */
@@ -60,7 +62,8 @@ export async function loadBrowserModel({
 }
 
 function browserModel(id: string, size: number, card: ModelCard, network: BrowserNetwork): BrowserModel {
-  const { input, preprocessing, classes } = card;
+  const { input, preprocessing, classes, unknown_threshold: threshold } = card;
+  const { backend, passed } = network;
   const recipe: PixelRecipe = {
     inputSize: [input.height, input.width],
     resizeMode: preprocessing.resize_mode,
@@ -72,6 +75,8 @@ function browserModel(id: string, size: number, card: ModelCard, network: Browse
   return {
     id,
     size,
+    backend,
+    passed,
     classify: async (picture) => {
       const { probabilities, novelty } = await network.classify(pixelsOf(picture, recipe));
       const predictions = Array.from(probabilities, (score, index) => ({ index, score }))
@@ -83,7 +88,10 @@ function browserModel(id: string, size: number, card: ModelCard, network: Browse
           label: classes[index]?.label ?? `class ${index}`,
           synset: classes[index]?.synset ?? null,
         }));
-      return { predictions, unknown: novelty === undefined ? undefined : novelty > 1 };
+      const best = predictions[0]?.score ?? 0;
+      // As on the server: versions from before there were detectors go by their best score.
+      const unknown = novelty !== undefined ? novelty > 1 : threshold === undefined ? undefined : best < threshold;
+      return { predictions, unknown };
     },
     close: () => network.close(),
   };

@@ -4,12 +4,19 @@ import plainUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?
 import simdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import { enableProdMode, getBackend, type io, ready, setBackend, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
+import { BACKEND_NAMES, BACKENDS, type BrowserBackend, obstacleTo } from './backends.ts';
 
-/** The processor, by WebAssembly, or the graphics card, by WebGL. */
-export type BrowserBackend = 'wasm' | 'webgl';
+/** A backend that is not used, and why. */
+export interface PassedBackend {
+  readonly backend: BrowserBackend;
+  readonly reason: string;
+}
 
 /** A TensorFlow.js model that is loaded. */
 export interface BrowserNetwork {
+  readonly backend: BrowserBackend;
+  /** The faster backends, which do not work here. */
+  readonly passed: readonly PassedBackend[];
   /** Computes the outputs for an image. @param pixels RGB of the input's size, 0..255 */
   classify(pixels: Uint8Array): Promise<NetworkOutputs>;
   close(): void;
@@ -23,33 +30,15 @@ export interface NetworkOutputs {
 }
 
 /**
- * Loads a TF.js layers model. This module is imported when the first model is loaded, since TensorFlow.js is large.
- * @throws Error when the browser does not support the backend
+ * Loads a TF.js layers model on the first backend that works. This module is imported when the first model is loaded,
+ * since TensorFlow.js is large.
+ * @param choice one backend, or `auto` for the fastest that there is
+ * @throws Error when the browser does not support the chosen backend, or none of them
  */
-export async function openNetwork(artifacts: io.ModelArtifacts, backend: BrowserBackend): Promise<BrowserNetwork> {
-  await activate(backend);
-  const model = await loadLayersModel({ load: async () => artifacts });
-  const [height = 0, width = 0] = model.inputs[0]?.shape.slice(1).map(Number) ?? [];
-  const output = outputOf(model, 'probabilities');
-  if (output === undefined) throw new Error('The model has no output “probabilities”.');
-  const novelty = outputOf(model, 'novelty');
-  const names = novelty === undefined ? [output] : [output, novelty];
-  return {
-    classify: async (pixels) => {
-      const results = [tidy(() => model.execute(tensor(pixels, [1, height, width, 3], 'float32'), names))].flat();
-      try {
-        const [probabilities, novelties] = await Promise.all(results.map((result) => result.data<'float32'>()));
-        if (probabilities === undefined) throw new Error('The model returned nothing.');
-        return { probabilities, novelty: novelties?.[0] };
-      } finally {
-        for (const result of results) result.dispose();
-      }
-    },
-    close: () => model.dispose(),
-  };
-}
-
-async function activate(backend: BrowserBackend): Promise<void> {
+export async function openNetwork(
+  artifacts: io.ModelArtifacts,
+  choice: BrowserBackend | 'auto',
+): Promise<BrowserNetwork> {
   enableProdMode();
   setWasmPaths({
     'tfjs-backend-wasm.wasm': plainUrl,
@@ -57,14 +46,58 @@ async function activate(backend: BrowserBackend): Promise<void> {
     // Threads need shared memory, which browsers allow on cross-origin isolated pages only.
     'tfjs-backend-wasm-threaded-simd.wasm': simdUrl,
   });
+  const passed: PassedBackend[] = [];
+  for (const backend of choice === 'auto' ? BACKENDS : [choice]) {
+    try {
+      const obstacle = choice === 'auto' ? obstacleTo(backend) : undefined;
+      if (obstacle !== undefined) throw new Error(obstacle);
+      await activate(backend);
+      return { backend, passed, ...(await loaded(artifacts)) };
+    } catch (thrown) {
+      passed.push({ backend, reason: thrown instanceof Error ? thrown.message : String(thrown) });
+    }
+  }
+  const reasons = passed.map(({ backend, reason }) => `Not on ${BACKEND_NAMES[backend]}: ${reason}`);
+  throw new Error(`The model does not run in this browser. ${reasons.join(' ')}`);
+}
+
+async function activate(backend: BrowserBackend): Promise<void> {
   if (backend === 'webgl') await import('@tensorflow/tfjs-backend-webgl');
+  if (backend === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
   // TensorFlow.js falls back to another backend silently.
   await setBackend(backend);
   await ready();
-  if (getBackend() !== backend)
-    throw new Error(
-      `This browser does not support ${backend === 'webgl' ? 'WebGL' : 'WebAssembly'}. Choose the other option.`,
-    );
+  if (getBackend() !== backend) throw new Error('This browser does not support it.');
+}
+
+/** Loads a model on the active backend and runs it once, which prepares the backend and shows whether it computes. */
+async function loaded(artifacts: io.ModelArtifacts): Promise<Pick<BrowserNetwork, 'classify' | 'close'>> {
+  const model = await loadLayersModel({ load: async () => artifacts });
+  const [height = 0, width = 0] = model.inputs[0]?.shape.slice(1).map(Number) ?? [];
+  const output = outputOf(model, 'probabilities');
+  if (output === undefined) throw new Error('The model has no output “probabilities”.');
+  const novelty = outputOf(model, 'novelty');
+  const names = novelty === undefined ? [output] : [output, novelty];
+  const classify = async (pixels: Uint8Array): Promise<NetworkOutputs> => {
+    const results = [tidy(() => model.execute(tensor(pixels, [1, height, width, 3], 'float32'), names))].flat();
+    try {
+      const [probabilities, novelties] = await Promise.all(results.map((result) => result.data<'float32'>()));
+      if (probabilities === undefined) throw new Error('The model returned nothing.');
+      return { probabilities, novelty: novelties?.[0] };
+    } finally {
+      for (const result of results) result.dispose();
+    }
+  };
+  try {
+    const { probabilities } = await classify(new Uint8Array(height * width * 3));
+    const sum = probabilities.reduce((total, each) => total + each, 0);
+    // Broken drivers give zeros or NaN.
+    if (!Number.isFinite(sum) || sum <= 0) throw new Error('It computes wrong numbers here.');
+    return { classify, close: () => model.dispose() };
+  } catch (thrown) {
+    model.dispose();
+    throw thrown;
+  }
 }
 
 /** The tensor of an output, whose layer has its name; undefined when the model does not have it. */

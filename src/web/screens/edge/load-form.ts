@@ -12,8 +12,10 @@ const WEIGHTS = [
 ] as const;
 
 const BACKENDS = [
-  ['wasm', 'Processor (WebAssembly)'],
+  ['auto', 'The fastest that works'],
   ['webgl', 'Graphics card (WebGL)'],
+  ['wasm', 'Processor (WebAssembly)'],
+  ['cpu', 'Processor (JavaScript)'],
 ] as const;
 
 /** A form to choose a model to load into the browser. @param asked the model in the address */

@@ -1,19 +1,19 @@
-import { patiently } from '../../api/patience.ts';
 import type { ModelSummary } from '../../api/schema.ts';
 import { type Camera, jpegOf, openCamera } from '../../camera.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { bars } from '../../components/bars.ts';
 import { acceptDrops, acceptPastes } from '../../components/drops.ts';
-import { errorNotice, notice, sentence } from '../../components/notice.ts';
+import { errorNotice, notice } from '../../components/notice.ts';
 import { pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
-import { type Agreement, compared, NOTHING_COMPARED } from '../../edge/agreement.ts';
 import { type BrowserAnswer, type BrowserModel, loadBrowserModel } from '../../edge/model.ts';
-import { bytes, counted, median, milliseconds, percent } from '../../format.ts';
+import { bytes, median, milliseconds } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { UNKNOWN_TEXT } from '../../sureness.ts';
 import { type LoadRequest, loadForm } from './load-form.ts';
+import { loadedModel } from './loaded-model.ts';
+import { serverComparison } from './server-comparison.ts';
 
 /** Time between two camera frames that are also sent to the server, in milliseconds. */
 const COMPARE_EVERY_MS = 1_500;
@@ -27,9 +27,9 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   const ended = new AbortController();
   const { signal } = ended;
   let model: BrowserModel | undefined;
+  let loading = new AbortController();
   let camera: Camera | undefined;
-  let agreement: Agreement = NOTHING_COMPARED;
-  let asking = false;
+  const comparison = serverComparison(watched, signal);
 
   const formPlace = h('div', { class: 'reserved-form' });
   const loaded = h('div', { role: 'status' });
@@ -37,57 +37,22 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   const answers = h('div', { class: 'edge-answers' });
   const rate = h('p', { class: 'number big-number' }, '–');
   const rateUnit = h('p', { class: 'muted small' }, 'per image');
-  const agreed = h('p', { role: 'status' });
   const trouble = h('div');
-  const compare = h('input', { type: 'checkbox', checked: true });
   const cameraButton = h('button', { type: 'button', class: 'primary' });
 
   const show = ({ predictions, unknown }: BrowserAnswer): void =>
     fill(answers, unknown === true && h('p', {}, h('span', { class: 'tag caution' }, UNKNOWN_TEXT)), bars(predictions));
 
-  const showAgreement = (): void => {
-    const { pictures, same, sameUnknown, difference } = agreement;
-    const unknown = sameUnknown === pictures ? '' : ` They disagree on “unknown” for ${pictures - sameUnknown}.`;
-    fill(
-      agreed,
-      pictures === 0
-        ? 'Not compared yet.'
-        : `Same top class as the server for ${same} of ${counted(pictures, 'image')}. Scores differ by at most ${percent(difference, 2)}.${unknown}`,
-    );
-  };
-
-  /** Classifies an image on the server too and compares the predictions. */
-  const askServer = async (file: File, here: BrowserAnswer, id: string): Promise<void> => {
-    if (!compare.checked || asking) return;
-    asking = true;
-    try {
-      const form = [{ name: 'image', value: file }];
-      const request = () =>
-        watched.call('classify', { query: { model: id, top_k: here.predictions.length }, form, signal });
-      const { results } = await patiently(request, signal);
-      const [result] = results;
-      if (result === undefined || 'error' in result || model?.id !== id) return;
-      agreement = compared(agreement, here, result);
-      showAgreement();
-    } catch (thrown) {
-      if (!signal.aborted)
-        fill(
-          agreed,
-          `Comparison with the server failed. ${sentence(thrown instanceof Error ? thrown.message : String(thrown))}`,
-        );
-    } finally {
-      asking = false;
-    }
-  };
-
   const load = async (request: LoadRequest): Promise<void> => {
+    loading.abort();
+    loading = new AbortController();
+    const current = AbortSignal.any([signal, loading.signal]);
     stopCamera();
     model?.close();
     model = undefined;
-    agreement = NOTHING_COMPARED;
+    comparison.restart(request.id);
     fill(trouble);
     fill(answers);
-    showAgreement();
     drawButtons();
     const words = h('p', { class: 'muted' }, 'Preparing the model …');
     fill(loaded, h('div', { class: 'working' }, h('progress', { 'aria-label': 'Loading the model' }), words));
@@ -96,26 +61,18 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       const opened = await loadBrowserModel({
         ...request,
         client: watched,
-        signal,
+        signal: current,
         onProgress: (size) => fill(words, `${bytes(size)} downloaded`),
       });
-      if (signal.aborted) {
+      if (current.aborted) {
         opened.close();
         return;
       }
       model = opened;
-      fill(
-        loaded,
-        h(
-          'p',
-          { class: 'row' },
-          icon('check'),
-          ` ${opened.id} is loaded: ${bytes(opened.size)} in ${milliseconds(performance.now() - start)}.`,
-        ),
-      );
+      fill(loaded, loadedModel(opened, performance.now() - start));
       drawButtons();
     } catch (thrown) {
-      if (signal.aborted) return;
+      if (current.aborted) return;
       fill(loaded);
       fill(trouble, errorNotice(thrown, { label: 'Try again', run: () => void load(request) }));
     }
@@ -141,15 +98,13 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       });
       canvas.getContext('2d')?.drawImage(picture, 0, 0);
       fill(stage, canvas);
-      // The first run includes the preparation of the backend.
-      await model.classify(picture);
       const start = performance.now();
       const here = await model.classify(picture);
       fill(rate, milliseconds(performance.now() - start));
       fill(rateUnit, 'per image');
       show(here);
       picture.close();
-      await askServer(file, here, model.id);
+      await comparison.compare(file, here);
     } catch (thrown) {
       fill(trouble, errorNotice(thrown));
     }
@@ -192,7 +147,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       fill(rateUnit, `frames per second, ${milliseconds(median(times))} each`);
       if (start - lastCompared > COMPARE_EVERY_MS) {
         lastCompared = start;
-        void sent(frame).then((file) => model && askServer(file, here, model.id));
+        void sent(frame).then((file) => comparison.compare(file, here));
       } else frame.close();
     }
   };
@@ -207,13 +162,12 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
     else void startCamera();
   });
 
-  const showForm = (models: readonly ModelSummary[]): void => {
-    const asked = route.query.get('model');
+  const asked = route.query.get('model');
+  const showForm = (models: readonly ModelSummary[]): void =>
     fill(
       formPlace,
       loadForm(models, asked, (request) => void load(request)),
     );
-  };
   const start = (): void => {
     client.call('listModels', { signal }).then(
       ({ models }) => showForm(models.filter(isClassifier)),
@@ -225,7 +179,8 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
 
   start();
   drawButtons();
-  showAgreement();
+  // Whoever comes from a model wants to run it.
+  if (asked !== null) void load({ id: asked, quantize: 'float32', backend: 'auto' });
   fill(
     stage,
     h(
@@ -262,8 +217,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
         h('div', { class: 'row' }, cameraButton, pickButton('Choose image', { onFiles })),
         answers,
         h('div', {}, rate, rateUnit),
-        h('label', { class: 'row check' }, compare, 'Compare with the server'),
-        agreed,
+        comparison.element,
       ),
     ),
     api.element,

@@ -1,0 +1,15 @@
+import { h, icon } from '../../dom.ts';
+import { BACKEND_NAMES } from '../../edge/backends.ts';
+import type { BrowserModel } from '../../edge/model.ts';
+import { bytes, milliseconds } from '../../format.ts';
+
+/** Says which model is loaded, what it runs on, and why nothing faster does. @param took duration in milliseconds */
+export function loadedModel({ id, size, backend, passed }: BrowserModel, took: number): HTMLElement {
+  return h(
+    'div',
+    {},
+    h('p', { class: 'row' }, icon('check'), ` ${id} is loaded: ${bytes(size)} in ${milliseconds(took)}.`),
+    h('p', {}, `It runs on ${BACKEND_NAMES[backend]}.`),
+    passed.map((each) => h('p', { class: 'muted small' }, `Not on ${BACKEND_NAMES[each.backend]}: ${each.reason}`)),
+  );
+}
