@@ -52,14 +52,13 @@ export function classCard(actions: ClassCardActions): ClassCard {
   const removeAll = h('button', { type: 'button', class: 'quiet compact' }, 'Remove all');
   removeAll.addEventListener('click', () => actions.removePictures(shown.pictures));
 
+  const nameRecord = (): void =>
+    record.setAttribute('aria-label', `${recording === undefined ? 'Record' : 'Close camera of'} ${called}`);
   const drawRecord = (): void => {
-    const [symbol, text, label] =
-      recording === undefined
-        ? (['camera', 'Record', 'Record'] as const)
-        : (['close', 'Close camera', 'Close camera of'] as const);
-    fill(record, icon(symbol), text);
-    record.setAttribute('aria-label', `${label} ${called}`);
+    if (recording === undefined) fill(record, icon('camera'), 'Record');
+    else fill(record, icon('close'), 'Close camera');
     record.setAttribute('aria-expanded', String(recording !== undefined));
+    nameRecord();
   };
   const stopRecording = (): void => {
     recording?.close();
@@ -137,7 +136,7 @@ export function classCard(actions: ClassCardActions): ClassCard {
       remove.hidden = !isRemovable;
       remove.setAttribute('aria-label', `Remove class ${called}`);
       pickName?.setAttribute('aria-label', `Add images to ${called}`);
-      drawRecord();
+      nameRecord();
       removeAll.setAttribute('aria-label', `Remove all images of ${called}`);
       removeAll.hidden = next.pictures.length < 2;
       const missing = MIN_PICTURES - next.pictures.length;
