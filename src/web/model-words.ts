@@ -10,5 +10,5 @@ export function accuracyOf({ accuracy }: ModelFacts): number | undefined {
 export function knowledgeOf({ num_classes, accuracy: [first] }: ModelFacts): string {
   const things = counted(num_classes, 'thing');
   if (first === undefined) return `${things}; how often it is right is not measured`;
-  return `${things}, right on ${count(Math.round(first.top1))} of 100 photos (${first.dataset})`;
+  return `${things}, right on ${count(Math.round(first.top1))} of 100 photos (${first.dataset.split(',', 1)})`;
 }

@@ -10,12 +10,13 @@ import { duration } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { pictureOf, type SessionPicture } from '../../session.ts';
+import { SURENESS_HELP } from '../../sureness.ts';
 import { type PictureCard, pictureCard } from './card.ts';
 import { exploreConcept } from './concept.ts';
 import { explainPicture } from './explain.ts';
 import { knowledge } from './knowledge.ts';
 import { classifyPictures } from './run.ts';
-import { summary } from './summary.ts';
+import { comparison, progressOf } from './summary.ts';
 import { isShown, ordered, toolbar, type View, WHOLE_VIEW } from './toolbar.ts';
 
 /** Predictions to request: those on the cards, and some more to explain. */
@@ -33,22 +34,32 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
 
   const choice = h('div', { class: 'block tight reserved-choice' });
   const place = h('div');
-  const status = h('div', { class: 'block', role: 'status' });
+  const status = h('p', { class: 'muted', role: 'status' });
+  const compared = h('div');
   const trouble = h('div');
   const bar = toolbar((next) => {
     view = next;
     drawCards();
   });
-  const results = h('section', { class: 'block', 'aria-label': 'Results' });
+  const results = h('section', { class: 'block results', 'aria-label': 'Results' });
   const grid = h('ul', { class: 'cards' });
+  const help = h(
+    'details',
+    { class: 'small help' },
+    h('summary', {}, 'What sure, leaning and guessing mean'),
+    h('p', { class: 'muted' }, SURENESS_HELP),
+  );
 
   const models = (): readonly string[] => session.chosenModels ?? [];
   const summaryOf = (model: string) => list.models.find(({ id }) => id === model.split('@')[0]);
   const titleOf = (model: string): string => (model.includes('@') ? model : (summaryOf(model)?.title ?? model));
 
   const add = (files: readonly File[]): void => {
+    const first = session.pictures.length === 0;
     session.pictures = [...session.pictures, ...files.map(pictureOf)];
     draw();
+    // The answers are what one came for: they are not left below the edge of the window.
+    if (first && results.getBoundingClientRect().top > innerHeight / 2) results.scrollIntoView();
     start();
   };
 
@@ -117,7 +128,8 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
   };
 
   const drawStatus = (): void => {
-    fill(status, summary(session.pictures, models(), titleOf));
+    fill(status, progressOf(session.pictures, models()));
+    fill(compared, comparison(session.pictures, models(), titleOf));
     bar.update(session.pictures, models());
   };
 
@@ -149,7 +161,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     cards = kept;
     drawStatus();
     drawCards();
-    fill(results, !empty && [status, bar.element, grid]);
+    fill(results, !empty && [h('div', { class: 'block tight' }, status, bar.element), grid, compared, help]);
   };
 
   const choose = (now: readonly string[]): void => {
@@ -204,11 +216,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
       'div',
       { class: 'lead' },
       h('h1', {}, 'What is in the image?'),
-      h(
-        'p',
-        {},
-        'Classify one image or many, with one model or several. With several models you see where they agree.',
-      ),
+      h('p', {}, 'Classify images with one model, or with several to see where they agree.'),
     ),
     h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Models'), choice),
     place,

@@ -3,10 +3,8 @@ import { counted, median, milliseconds, percent } from '../../format.ts';
 import type { SessionPicture } from '../../session.ts';
 import { hasFailed, networkMs, verdictOf } from './verdict.ts';
 
-type TitleOf = (model: string) => string;
-
-/** Progress, inference times, and how the models compare. */
-export function summary(pictures: readonly SessionPicture[], models: readonly string[], titleOf: TitleOf): Child {
+/** How many images have results; the inference time of a single model. */
+export function progressOf(pictures: readonly SessionPicture[], models: readonly string[]): Child {
   const done = pictures.filter(({ answers }) =>
     models.every((model) => answers.get(model)?.state === 'answered'),
   ).length;
@@ -19,15 +17,18 @@ export function summary(pictures: readonly SessionPicture[], models: readonly st
   ]
     .filter((part) => part !== false)
     .join(', ');
-  if (models.length < 2) {
-    const [model] = models;
-    const times = model === undefined ? [] : timesOf(pictures, model);
-    return h('p', { class: 'muted' }, progress, times.length > 0 && `, ${milliseconds(median(times))} inference each`);
-  }
-  return [h('p', { class: 'muted' }, progress), comparison(pictures, models, titleOf)];
+  const [model] = models;
+  const times = model === undefined || models.length > 1 ? [] : timesOf(pictures, model);
+  return [progress, times.length > 0 && `, ${milliseconds(median(times))} inference each`];
 }
 
-function comparison(pictures: readonly SessionPicture[], models: readonly string[], titleOf: TitleOf): HTMLElement {
+/** How several models compare: their times, and how often each agrees with the first. */
+export function comparison(
+  pictures: readonly SessionPicture[],
+  models: readonly string[],
+  titleOf: (model: string) => string,
+): Child {
+  if (models.length < 2) return undefined;
   const [first = ''] = models;
   const rows = models.map((model) => {
     const times = timesOf(pictures, model);

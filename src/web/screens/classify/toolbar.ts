@@ -1,7 +1,6 @@
 import { type Child, fill, h, icon } from '../../dom.ts';
 import { count } from '../../format.ts';
 import type { SessionPicture } from '../../session.ts';
-import { SURENESS_HELP } from '../../sureness.ts';
 import { asCsv, asJson } from './results-file.ts';
 import { agreementOf, hasFailed, isUnsure, verdictOf } from './verdict.ts';
 
@@ -111,24 +110,14 @@ export function toolbar(onChange: (view: View) => void): Toolbar {
   return {
     element: h(
       'div',
-      { class: 'block tight' },
+      { class: 'row toolbar' },
+      filters,
       h(
         'div',
-        { class: 'row toolbar' },
-        filters,
-        h(
-          'div',
-          { class: 'row' },
-          order,
-          downloadButton('CSV', 'text/csv', () => asCsv(...results)),
-          downloadButton('JSON', 'application/json', () => asJson(...results)),
-        ),
-      ),
-      h(
-        'details',
-        { class: 'small help' },
-        h('summary', {}, 'What sure, leaning and guessing mean'),
-        h('p', { class: 'muted' }, SURENESS_HELP),
+        { class: 'row' },
+        order,
+        downloadButton('CSV', 'text/csv', () => asCsv(...results)),
+        downloadButton('JSON', 'application/json', () => asJson(...results)),
       ),
     ),
     update(pictures, models) {
