@@ -221,7 +221,7 @@ function describe({ phase, done, total, seconds_left, rung, rungs, best_accuracy
   const parts: string[] = [];
   if (done !== undefined && total !== undefined) parts.push(`${count(done)} of ${count(total)}`);
   if (rungs !== undefined && best_accuracy !== undefined) {
-    parts.push(`rung ${rung} of ${rungs}`, `best so far ${(100 * best_accuracy).toFixed(1)} %`);
+    parts.push(`rung ${rung} of ${rungs}`, `best so far ${percent(best_accuracy)}`);
   }
   if (seconds_left !== undefined && seconds_left > 0) parts.push(`about ${duration(seconds_left)} left in this phase`);
   return parts.length === 0 ? name : `${name}: ${parts.join(', ')}`;
