@@ -26,8 +26,8 @@ type LoadScreen = (route: Route) => Promise<OpenScreen>;
 const SCREENS: Readonly<Record<string, LoadScreen>> = {
   classify: async () => (await import('./screens/classify/screen.ts')).classifyScreen,
   teach: async () => (await styled(import('./screens/teach/screen.ts'))).teachScreen,
-  jobs: async () => (await styled(import('./screens/job/screen.ts'))).jobScreen,
-  results: async () => (await styled(import('./screens/result/screen.ts'))).resultScreen,
+  jobs: async () => (await styled(import('./screens/job/screen.ts'), import('./styles/result.css'))).jobScreen,
+  results: async () => (await styled(import('./screens/result/screen.ts'), import('./styles/result.css'))).resultScreen,
   edge: async () => (await styled(import('./screens/edge/screen.ts'), import('./styles/edge.css'))).edgeScreen,
   zoo: async ({ path }) =>
     path.length > 1

@@ -25,12 +25,15 @@ describe('teaching', () => {
     await page.getByRole('heading', { name: 'paged, version 1' }).waitFor();
     await page.getByText(/accuracy on \d+ held-out images/).waitFor();
 
+    await page.getByRole('tab', { name: 'Confusions' }).click();
     await page.getByRole('button', { name: /of red classified as red/ }).click();
     await page.getByRole('heading', { name: /red, correct/ }).waitFor();
     expect(await page.locator('.behind img').count()).toBeGreaterThan(0);
+    await page.getByRole('tab', { name: 'Training' }).click();
     await page.locator('.uplot').nth(1).waitFor();
     expect(await barriers(page)).toEqual([]);
 
+    await page.getByRole('tab', { name: 'Summary' }).click();
     const tried = page.locator('section').filter({ hasText: 'Try it' });
     await tried.locator('input[type=file]').setInputFiles(await colouredFiles('green', 'new.png'));
     await tried.locator('.bars li').first().getByText('green').waitFor();

@@ -663,7 +663,9 @@ export type TrainingReport = {
     readonly version: number;
   };
   readonly classes: readonly string[];
-  readonly dataset: Readonly<Record<string, unknown>>;
+  readonly dataset: {
+    readonly sha256: Sha256;
+  };
   readonly training: {
     /** Epoch of the weights that were kept. */
     readonly best_epoch: number;
@@ -752,7 +754,11 @@ export type TrainingReport = {
   readonly next_steps: readonly string[];
   /** Evaluation on the held-out images; null when there are none. */
   readonly test: TestReport | null;
-  readonly provenance: Readonly<Record<string, unknown>>;
+  readonly provenance: {
+    readonly seed: number;
+    /** Those of the request, with defaults filled in. */
+    readonly options: Readonly<Record<string, unknown>>;
+  };
 };
 
 /** How well the model answers corrupted images, at the five severities of Hendrycks & Dietterich (2019). Absent when `corruptions` was false. Shares are 0..1. */
@@ -822,6 +828,12 @@ export type TestReport = {
     readonly reached: boolean;
     readonly coverage: number;
     readonly accuracy: number;
+    /** What other thresholds would do on the held-out images, the lowest first: share of the answers that are kept, and share of these that are right. The first keeps every answer. */
+    readonly curve: readonly {
+      readonly threshold: number;
+      readonly coverage: number;
+      readonly accuracy: number;
+    }[];
   };
   /** How near the answers are in the hypernym graph of WordNet, as `menagerie evaluate` measures it. Absent when no class has a synset that the zoo knows. */
   readonly hierarchy?: {

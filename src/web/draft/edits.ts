@@ -53,6 +53,24 @@ export function removePictures(owner: DraftClass, ids: ReadonlySet<string>): Rem
   };
 }
 
+/** Moves an image to another class of the draft. Taken back, it is where it was, if that class is still there. */
+export function movePicture(from: DraftClass, to: DraftClass, picture: DraftFile): Pick<Removal, 'edit' | 'undo'> {
+  const { edit: leave, undo: comeBack } = removePictures(from, new Set([picture.id]));
+  const unmoved = changeClass(to.id, ({ pictures }) => ({ pictures: pictures.filter(({ id }) => id !== picture.id) }));
+  const back = both(unmoved, comeBack);
+  return {
+    edit: both(leave, addPictures(to.id, [picture])),
+    undo: (draft) => (draft.classes.some(({ id }) => id === from.id) ? back(draft) : {}),
+  };
+}
+
+function both(first: Edit, second: Edit): Edit {
+  return (draft) => {
+    const between = { ...draft, ...first(draft) };
+    return { ...between, ...second(between) };
+  };
+}
+
 export function removeClass({ classes }: Draft, owner: DraftClass): Removal {
   const place = classes.indexOf(owner);
   const name = owner.name === '' ? 'a class' : `“${owner.name}”`;

@@ -42,9 +42,9 @@ async function packDraft(
   const rows: string[] = ['file,label'];
   classes.forEach(({ name, pictures }, index) => {
     if (pictures.length === 0) return;
-    const files = pictures.map(({ file }, number) => {
-      // Numbered, since names of folders and files may be alike.
-      const path = `${index + 1}-${plain(name.trim())}/${String(number + 1).padStart(4, '0')}-${plain(file.name)}`;
+    const files = pictures.map(({ id, file }) => {
+      // Numbered, since names of classes may be alike as folders.
+      const path = `${index + 1}-${plain(name.trim())}/${packedName(plain(file.name), id)}`;
       images.set(path, file);
       rows.push([path, className(name)].map(quoted).join(','));
       return path;
@@ -59,6 +59,27 @@ async function packDraft(
     imageOf: async (name) => images.get(name),
     samples: async () => samples,
   };
+}
+
+/** What stands between the name of a file and its id, which makes names different and tells the image in a report. */
+const ID_MARK = '~';
+const PACKED_NAME = new RegExp(`^(.*)${ID_MARK}([0-9a-z-]+)(\\.[^.]*)?$`);
+
+/** `photo~id.jpg` */
+function packedName(name: string, id: string): string {
+  const end = name.lastIndexOf('.');
+  const [stem, extension] = end > 0 ? [name.slice(0, end), name.slice(end)] : [name, ''];
+  return `${stem}${ID_MARK}${id}${extension}`;
+}
+
+/** The name that an image of a packed draft has there; other names stay as they are. @param name without folders */
+export function nameInDraft(name: string): string {
+  return name.replace(PACKED_NAME, '$1$3');
+}
+
+/** The id of an image of a packed draft, wherever it is in the draft now; undefined for other names. */
+export function idInDraft(path: string): string | undefined {
+  return PACKED_NAME.exec(path.split('/').at(-1) ?? '')?.[2];
 }
 
 /** A zip of the user. Its images are shown if this page can read it. */

@@ -4,6 +4,7 @@ import {
   addToSomeClass,
   changeClass,
   type Edit,
+  movePicture,
   removeAll,
   removeClass,
   removePictures,
@@ -107,5 +108,25 @@ describe('images that were given to no class', () => {
     ],
   ])('go to %s', (_, folder, before, expected) => {
     expect(counts(edited(before, addToSomeClass(folder, pictures)))).toEqual(expected);
+  });
+});
+
+describe('a move of an image', () => {
+  const before = draft(['cat', 3], ['dog', 2]);
+  const [cats, dogs] = before.classes;
+  const picture = cats?.pictures[1];
+  if (cats === undefined || dogs === undefined || picture === undefined) throw new Error('no image');
+  const { edit, undo } = movePicture(cats, dogs, picture);
+  const moved = edited(before, edit);
+
+  test('puts it last in the other class, and is taken back to where it was', () => {
+    expect(moved.classes[0]?.pictures).toEqual([cats.pictures[0], cats.pictures[2]]);
+    expect(moved.classes[1]?.pictures).toEqual([...dogs.pictures, picture]);
+    expect(edited(moved, undo)).toEqual(before);
+  });
+
+  test('leaves it there when its class has been removed since', () => {
+    const without = edited(moved, removeClass(moved, cats).edit);
+    expect(edited(without, undo)).toEqual(without);
   });
 });

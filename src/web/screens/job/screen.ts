@@ -72,7 +72,7 @@ export function jobScreen(context: ScreenContext): Screen {
       fill(body, h('p', {}, 'The model now answers in 8-bit integers too; ', link, ' says how well.'));
     } else if (job.state === 'succeeded' && job.result && 'promoted' in job.result) {
       const { model, version, promoted } = job.result;
-      const result = resultView({ client: watched, model, version });
+      const result = resultView({ client: watched, model, version, drafts });
       closeResult = result.close;
       fill(body, useIt({ model: promoted ? model : `${model}@${version}`, keyed }), result.element);
     } else if (job.failure) fill(body, failure(job));

@@ -7,19 +7,12 @@ const MARGIN = { left: 48, bottom: 34, top: 8, right: 8 };
 const TICKS = [0, 0.5, 1];
 
 /** Reliability diagram: accuracy by confidence. A calibrated model lies on the diagonal. */
-export function calibrationPlot({ calibration: { after }, unknown }: TestReport): HTMLElement {
+export function calibrationPlot({ calibration: { after } }: TestReport): HTMLElement {
   return h(
     'div',
     { class: 'block' },
     diagram(after),
     h('p', {}, `On average, confidence and accuracy differ by ${percent(after.error)}.`),
-    h(
-      'p',
-      { class: 'muted' },
-      unknown.reached
-        ? `If a wrong answer costs more than none: ${percent(unknown.coverage)} of the images have at least ${percent(unknown.threshold)} confidence, and ${percent(unknown.accuracy)} of these are right.`
-        : 'No threshold on the confidence makes the answers reliable enough.',
-    ),
   );
 }
 

@@ -2,13 +2,16 @@ import { apiPanel } from '../../components/api-panel.ts';
 import { h } from '../../dom.ts';
 import { hrefOf } from '../../router.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
+import { workshopOf } from '../../workshop.ts';
 import { resultView } from './view.ts';
 
 /** The training report of a version: `#/results/flowers/2`. */
-export function resultScreen({ client, route }: ScreenContext): Screen {
+export function resultScreen(context: ScreenContext): Screen {
+  const { client, route } = context;
+  const { drafts } = workshopOf(context);
   const [, model = '', version = ''] = route.path;
   const api = apiPanel();
-  const result = resultView({ client: client.watched(api.show), model, version: Number(version) });
+  const result = resultView({ client: client.watched(api.show), model, version: Number(version), drafts });
   const title = `${model}, version ${version}`;
   return {
     title,

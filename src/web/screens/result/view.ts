@@ -3,23 +3,33 @@ import { RequestError } from '../../api/problem.ts';
 import type { ModelCard, TrainingReport } from '../../api/schema.ts';
 import type { Curves } from '../../components/curves.ts';
 import { errorNotice } from '../../components/notice.ts';
-import { type Child, fill, h, icon } from '../../dom.ts';
-import { counted, percent } from '../../format.ts';
+import { type Tab, tabs } from '../../components/tabs.ts';
+import { type Child, fill, h } from '../../dom.ts';
+import type { DraftHolder } from '../../draft/holder.ts';
 import { calibrationPlot } from './calibration.ts';
 import { classTable } from './class-table.ts';
-import { confusionMatrix } from './confusion.ts';
-import { mistakes } from './mistakes.ts';
+import { confusions } from './confusions.ts';
+import { corrections } from './corrections.ts';
+import { noveltyPanel } from './novelty.ts';
+import type { Pictures } from './picture.ts';
+import { pictureLists } from './pictures.ts';
 import { promotion } from './promotion.ts';
+import { robustnessPanel } from './robustness.ts';
+import { headline } from './summary.ts';
+import { thresholdChoice } from './threshold.ts';
 import { tryIt } from './try-it.ts';
+import { versionComparison } from './version-comparison.ts';
 
 export interface ResultOptions {
   readonly client: Client;
   readonly model: string;
   readonly version: number;
+  /** The draft that may have been trained, where wrong labels are corrected. */
+  readonly drafts: DraftHolder;
 }
 
 /** The training report of a version, with ways to use it. */
-export function resultView({ client, model, version }: ResultOptions): {
+export function resultView({ client, model, version, drafts }: ResultOptions): {
   readonly element: HTMLElement;
   readonly close: () => void;
 } {
@@ -27,22 +37,42 @@ export function resultView({ client, model, version }: ResultOptions): {
   const { signal } = ended;
   const element = h('div', { class: 'block result reserved-result' });
   const id = `${model}@${version}`;
+  const corrected = corrections(drafts);
   let drawn: Curves | undefined;
 
-  const show = (report: TrainingReport, pictures: Readonly<Record<string, string>>, serving: ModelCard): void => {
+  const summary = (report: TrainingReport, serving: ModelCard): Child => [
+    headline(report),
+    h(
+      'div',
+      { class: 'columns' },
+      tryIt({ client, model: id, signal }),
+      promotion({ client, serving, version, signal }),
+    ),
+    report.test !== null && thresholdChoice(report.test),
+    h('div', { class: 'columns' }, report.test !== null && robustnessPanel(report.test), noveltyPanel(report)),
+    versionComparison({ client, report, versions: serving.versions, signal }),
+  ];
+
+  const training = (report: TrainingReport, plots: HTMLElement): Child => [
+    h('section', { class: 'block' }, h('h2', {}, 'Training curves'), plots),
+    report.test !== null && h('section', { class: 'block' }, h('h2', {}, 'Calibration'), calibrationPlot(report.test)),
+  ];
+
+  const show = (report: TrainingReport, pictures: Pictures, serving: ModelCard): void => {
+    const { test } = report;
     const plots = h('div', { class: 'reserved-curves' });
-    fill(
-      element,
-      headline(report),
-      h(
-        'div',
-        { class: 'columns' },
-        tryIt({ client, model: id, signal }),
-        promotion({ client, serving, version, signal }),
-      ),
-      figures(report, pictures),
-      h('section', { class: 'block' }, h('h2', {}, 'Training curves'), plots),
+    const list: readonly (readonly [name: string, content: Child])[] = [
+      ['Summary', summary(report, serving)],
+      ['Confusions', test === null ? UNTESTED : confusions(test, pictures, corrected)],
+      ['Pictures', test === null ? UNTESTED : pictureLists(test, pictures, corrected)],
+      ['Classes', test === null ? UNTESTED : classTable(test)],
+      ['Training', training(report, plots)],
+    ];
+    const { bar, panels } = tabs(
+      'Parts of the result',
+      list.map(([name, content]): Tab => ({ name, panel: h('div', { class: 'block' }, content) })),
     );
+    fill(element, bar, panels);
     void import('../../components/curves.ts').then(({ curves }) => {
       if (signal.aborted) return;
       drawn = curves();
@@ -73,83 +103,10 @@ export function resultView({ client, model, version }: ResultOptions): {
     element,
     close: () => {
       ended.abort();
+      corrected.close();
       drawn?.close();
     },
   };
 }
 
-/** How well the detector tells images that show none of the classes, beside the highest probability. */
-function otherThings({ novelty }: TrainingReport): string | undefined {
-  const methods = (novelty?.unknown_images ?? novelty?.left_out_classes)?.methods ?? [];
-  const of = (name: string) => methods.find(({ method }) => method === name);
-  const [own, softmax] = [of('mahalanobis'), of('softmax')];
-  if (own === undefined) return undefined;
-  const beside = softmax && ` (highest probability: ${softmax.auroc.toFixed(2)})`;
-  const accepted = `${percent(own.false_positives)} accepted at 95% of the classes`;
-  const whose = novelty?.unknown_images === undefined ? 'Images of a class left out' : 'Images of other things';
-  return `${whose}: AUROC ${own.auroc.toFixed(2)}${beside ?? ''}, ${accepted}`;
-}
-
-function headline(report: TrainingReport): HTMLElement {
-  const { test, verdict, next_steps } = report;
-  const others = otherThings(report);
-  return h(
-    'div',
-    { class: 'panel headline' },
-    test === null
-      ? h('p', { class: 'muted' }, 'No images were held out, so the accuracy is unknown.')
-      : h(
-          'div',
-          { class: 'figure' },
-          h('p', { class: 'big' }, percent(test.accuracy)),
-          h('p', {}, `accuracy on ${counted(test.images, 'held-out image')}`),
-          h(
-            'p',
-            { class: 'muted small' },
-            `95% confidence interval: ${percent(test.interval[0] ?? 0)} to ${percent(test.interval[1] ?? 1)}`,
-          ),
-          test.current &&
-            h('p', { class: 'muted small' }, `Version ${test.current.version}: ${percent(test.current.accuracy)}`),
-          h(
-            'p',
-            { class: 'muted small' },
-            `Nearest neighbours: ${percent(test.baselines.nearest_neighbours.accuracy)}`,
-          ),
-          h('p', { class: 'muted small' }, `Most frequent class: ${percent(test.baselines.majority_class.accuracy)}`),
-          others !== undefined && h('p', { class: 'muted small' }, others),
-        ),
-    h(
-      'div',
-      { class: 'block' },
-      h(
-        'ul',
-        { class: 'findings' },
-        verdict.map(({ level, text }) =>
-          h('li', { class: level }, icon(level === 'good' ? 'check' : 'warning'), h('div', {}, text)),
-        ),
-      ),
-      next_steps.length > 0 && [
-        h('h3', {}, 'Next steps'),
-        h(
-          'ol',
-          { class: 'steps' },
-          next_steps.map((step) => h('li', {}, step)),
-        ),
-      ],
-    ),
-  );
-}
-
-function figures({ test }: TrainingReport, pictures: Readonly<Record<string, string>>): Child {
-  if (test === null) return undefined;
-  return [
-    h('section', { class: 'block' }, h('h2', {}, 'Confusion matrix'), confusionMatrix(test, pictures)),
-    h('section', { class: 'block' }, h('h2', {}, 'Most confident mistakes'), mistakes(test, pictures)),
-    h(
-      'div',
-      { class: 'columns' },
-      h('section', { class: 'block' }, h('h2', {}, 'Results by class'), classTable(test)),
-      h('section', { class: 'block' }, h('h2', {}, 'Calibration'), calibrationPlot(test)),
-    ),
-  ];
-}
+const UNTESTED = 'No images were held out, so there is nothing to show.';
