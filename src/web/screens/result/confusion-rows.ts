@@ -70,7 +70,9 @@ export function confusionRows(
           h(
             'tr',
             {},
-            ['Class', 'Right', 'Taken for'].map((name) => h('th', { scope: 'col' }, name)),
+            h('th', { scope: 'col' }, 'Class'),
+            h('th', { scope: 'col', class: 'number' }, 'Right'),
+            h('th', { scope: 'col' }, 'Taken for'),
           ),
         ),
         body,
