@@ -5,7 +5,7 @@ import { counted, percent } from '../../format.ts';
 type Unknown = TestReport['unknown'];
 
 /** What a threshold on the confidence would do on the held-out images. `right` is undefined when nothing is answered. */
-export interface AtThreshold {
+interface AtThreshold {
   /** Share of the images that are answered. */
   readonly answered: number;
   /** Share of these that are answered correctly. */
@@ -13,7 +13,7 @@ export interface AtThreshold {
 }
 
 /** @param curve points by ascending threshold */
-export function atThreshold(curve: Unknown['curve'], threshold: number): AtThreshold {
+function atThreshold(curve: Unknown['curve'], threshold: number): AtThreshold {
   const point = curve.find((each) => each.threshold >= threshold);
   return { answered: point?.coverage ?? 0, right: point?.accuracy };
 }

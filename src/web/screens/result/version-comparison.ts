@@ -8,7 +8,7 @@ import { hrefOf } from '../../router.ts';
 /** Older ones are on the card of the model. */
 const MAX_VERSIONS = 8;
 
-export interface ComparisonOptions {
+interface ComparisonOptions {
   readonly client: Client;
   readonly report: TrainingReport;
   /** Of the model, ascending. */
@@ -17,13 +17,13 @@ export interface ComparisonOptions {
 }
 
 /** Accuracy of another version on the test images of a report, or why it is unknown. */
-export type Comparison = { readonly accuracy: number } | { readonly reason: string };
+type Comparison = { readonly accuracy: number } | { readonly reason: string };
 
 /**
  * Compares what two versions were measured on. The same archive, split with the same seed and share, has the same test
  * images; a report also has the accuracy of the version that was in service on its own test images.
  */
-export function compareVersions(report: TrainingReport, other: TrainingReport): Comparison {
+function compareVersions(report: TrainingReport, other: TrainingReport): Comparison {
   const { test } = report;
   if (test === null) return { reason: 'this version was not tested' };
   const { name, version } = other.model;
