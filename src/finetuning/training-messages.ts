@@ -1,11 +1,8 @@
-import type { ErrorCode } from '../common/errors.ts';
 import type { JsonObject } from '../common/json.ts';
 import type { Label } from '../registry/manifest.ts';
-import type { PreflightReport } from './dataset/preflight-report.ts';
 import type { DistillationOptions } from './distillation/distillation-options.ts';
 import type { TrainingModel } from './features/feature-network.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
-import type { TrainingProgress } from './training-progress.ts';
 
 /** Input for the inspection of a data set; plain data. */
 export interface InspectionTask {
@@ -61,23 +58,3 @@ export type TrainingCommand =
   | { readonly type: 'train'; readonly task: TrainingTask }
   | { readonly type: 'distill'; readonly task: DistillationTask }
   | { readonly type: 'inspect'; readonly task: InspectionTask };
-
-/** Message to the training process after its `trained`. */
-export interface VersionReserved {
-  readonly type: 'reserved';
-  /** Number of the new version, which its report names. */
-  readonly version: number;
-}
-
-/** Message from the training process. The last is `done` or `failed`. */
-export type TrainingReply =
-  | { readonly type: 'progress'; readonly progress: TrainingProgress }
-  /** It will write the files of the version, and needs its number: a training that fails before has none. */
-  | { readonly type: 'trained' }
-  | { readonly type: 'done'; readonly result: TrainingResult | PreflightReport }
-  | {
-      readonly type: 'failed';
-      readonly code: ErrorCode;
-      readonly message: string;
-      readonly context: Readonly<Record<string, unknown>>;
-    };

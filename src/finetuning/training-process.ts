@@ -1,18 +1,13 @@
-import { fork } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { runInBackground } from '../common/background-process.ts';
 import { compiledEntry } from '../common/compiled-entry.ts';
-import { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
-import { WATCHED_STDIO, Watchdog } from '../common/watchdog.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import type {
   DistillationTask,
   InspectionTask,
   TrainingCommand,
-  TrainingReply,
   TrainingResult,
   TrainingTask,
-  VersionReserved,
 } from './training-messages.ts';
 import type { OnProgress } from './training-progress.ts';
 
@@ -31,10 +26,9 @@ export interface TrainingControl {
 }
 
 /**
- * Trains in a process of its own: it yields to serving, dies alone and gives its memory back. A process that hangs is
- * killed.
+ * Trains in a process of its own.
  * @param reserveVersion gives the number of the new version; called once the head is trained
- * @throws AppError when the data set cannot be trained on; `training_lost` when the process ended before it was done
+ * @throws as `runInBackground`; AppError when the data set cannot be trained on
  */
 export function runTraining(
   task: TrainingTask,
@@ -60,51 +54,15 @@ export function runInspection(task: InspectionTask, control: TrainingControl): P
 
 function run(
   command: TrainingCommand,
-  { logger, onProgress, signal }: TrainingControl,
+  control: TrainingControl,
   reserveVersion?: () => Promise<number>,
 ): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const child = fork(compiledEntry(import.meta.url, 'training-child.js'), {
-      serialization: 'advanced',
-      execArgv: [],
-      stdio: WATCHED_STDIO,
-    });
-    const watchdog = new Watchdog(child);
-    let finishStep = watchdog.expect('one step', STEP_LIMIT_MS);
-    for (const stream of [child.stdout, child.stderr]) {
-      if (stream) createInterface(stream).on('line', (line) => logger.warn({ pid: child.pid }, line));
-    }
-    const kill = (): void => void child.kill('SIGKILL');
-    const answerTrained = async (): Promise<void> => {
-      try {
-        const version = await reserveVersion?.();
-        if (version !== undefined) child.send({ type: 'reserved', version } satisfies VersionReserved);
-      } catch (thrown) {
-        reject(thrown);
-        kill();
-      }
-    };
-    signal.addEventListener('abort', kill, { once: true });
-    child.on('message', (reply: TrainingReply) => {
-      finishStep();
-      finishStep = watchdog.expect('one step', STEP_LIMIT_MS);
-      if (reply.type === 'progress') onProgress(reply.progress);
-      else if (reply.type === 'trained') void answerTrained();
-      else if (reply.type === 'done') resolve(reply.result);
-      else reject(new AppError(reply.code, reply.message, { context: reply.context }));
-    });
-    child.on('error', (error) => reject(lost(`could not be reached: ${error.message}`)));
-    child.on('exit', (code, by) => {
-      signal.removeEventListener('abort', kill);
-      const { verdict } = watchdog;
-      const how = by === null ? `exited with code ${code}` : `was ended by ${by}`;
-      reject(signal.aborted ? signal.reason : lost(verdict === undefined ? how : `was killed: ${verdict}`));
-    });
-    child.send(command);
+  return runInBackground(command, {
+    ...control,
+    script: compiledEntry(import.meta.url, 'training-child.js'),
+    name: 'the training process',
+    stepLimitMs: STEP_LIMIT_MS,
+    // It will write the files of the version, and needs its number: a training that fails before has none.
+    ...(reserveVersion && { onQuestion: reserveVersion }),
   });
-}
-
-function lost(why: string): AppError {
-  return new AppError('training_lost', `the training process ${why}`);
 }
