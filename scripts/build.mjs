@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import { completeOfflinePage } from './offline-page.mjs';
 import { bundleOnnxRuntime, canBundleOnnxRuntime, ONNX_RUNTIME } from './onnx-runtime.mjs';
 
 /** The folder of package.json. */
@@ -16,11 +17,11 @@ const PAGE_BUNDLER = 'node_modules/vite/bin/vite.js';
 /** What is built: its sources, a file that it makes last, and where the digest of the sources is kept. */
 const CODE = { sources: ['src', 'scripts', 'tsconfig.json', 'package-lock.json'], made: 'dist/bundle/main.js' };
 const PAGE = {
-  sources: ['src/web', 'src/image/crop.ts', 'src/image/resample.ts', 'package-lock.json'],
+  sources: ['src/web', 'src/image/crop.ts', 'src/image/resample.ts', 'scripts/offline-page.mjs', 'package-lock.json'],
   made: 'dist/web/index.html',
 };
 const DIGESTS = 'dist/.sources.json';
-const ASSETS = 'dist/web/assets';
+const PAGES = 'dist/web';
 /** What the compression of a file is written to, beside the file. */
 const COMPRESSORS = {
   '.gz': (bytes) => promisify(gzip)(bytes, { level: constants.Z_BEST_COMPRESSION }),
@@ -71,7 +72,8 @@ async function compile() {
 async function bundlePage() {
   if ((await run(PAGE_BUNDLER, ['build', '--config', 'src/web/vite.config.ts', '--logLevel', 'warn'])) !== 0)
     return false;
-  await compressAssets(join(ROOT, ASSETS));
+  completeOfflinePage(join(ROOT, PAGES));
+  await compressAssets(join(ROOT, PAGES, 'assets'));
   return true;
 }
 

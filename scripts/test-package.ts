@@ -19,7 +19,7 @@ Packs the package, installs the tarball into an empty folder, and tests what is 
 const ONNX_RUNTIME = 'dist/node_modules';
 /** Everything that may be in the tarball. */
 const CONTENTS =
-  /^(?:package\.json|README\.md|LICENSE|openapi\.yaml|dist\/src\/[\w/-]+\.(?:js|d\.ts)|dist\/bundle\/(?:[\w-]+\.js|NOTICES\.txt)|dist\/web\/(?:index\.html|assets\/[\w.-]+)|dist\/node_modules\/onnxruntime-(?:common|node)\/.+|zoo\/[\w./-]+\.(?:json|safetensors|py))$/;
+  /^(?:package\.json|README\.md|LICENSE|openapi\.yaml|dist\/src\/[\w/-]+\.(?:js|d\.ts)|dist\/bundle\/(?:[\w-]+\.js|NOTICES\.txt)|dist\/web\/(?:index\.html|edge\.html|edge-worker\.js|edge\.webmanifest|assets\/[\w.-]+)|dist\/node_modules\/onnxruntime-(?:common|node)\/.+|zoo\/[\w./-]+\.(?:json|safetensors|py))$/;
 /** Files without which it is not complete. */
 const REQUIRED = [
   'LICENSE',
@@ -28,6 +28,9 @@ const REQUIRED = [
   'dist/bundle/main.js',
   'dist/src/index.d.ts',
   'dist/src/index.js',
+  'dist/web/edge-worker.js',
+  'dist/web/edge.html',
+  'dist/web/edge.webmanifest',
   'dist/web/index.html',
   'openapi.yaml',
   'zoo/resnet18_slim.tiny200/manifest.json',

@@ -21,7 +21,7 @@ import { labelRoutes } from './routes/labels.ts';
 import { modelChangeRoutes } from './routes/model-changes.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationsRoutes } from './routes/operations.ts';
-import { pageAssets, pageRoutes } from './routes/page.ts';
+import { offlinePage, pageAssets, pageRoutes } from './routes/page.ts';
 import { predictionRoutes } from './routes/prediction.ts';
 import { pullRoutes } from './routes/pulls.ts';
 import { quantizeRoutes } from './routes/quantize.ts';
@@ -80,6 +80,7 @@ export function createApp(dependencies: HttpDependencies): Express {
   app.use(stripBasePath(config.basePath), requestState(logger, metrics, tracing), securityHeaders);
   app.use(checkHost(config), crossOrigin(config), compress);
   mountRoutes(app, createRoutes(dependencies), { authorize: createAuthorization(dependencies), isShuttingDown });
+  app.use(offlinePage(webDir));
   app.use('/assets', pageAssets(webDir));
   app.use(docsAssets.path, docsHeaders, ...docsAssets.handlers);
   app.use(routeNotFound, errorHandler(logger));

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite';
 
-/** Builds the page into `dist/web`, from where the server serves `index.html` and `assets`. */
+/** Builds the pages and the service worker of `edge.html` into `dist/web`, from where the server serves them and `assets`. */
 export default defineConfig({
   root: import.meta.dirname,
   publicDir: false,
@@ -16,5 +16,12 @@ export default defineConfig({
     // TensorFlow.js, which is loaded on demand.
     chunkSizeWarningLimit: 2_000,
     reportCompressedSize: false,
+    rolldownOptions: {
+      input: ['index.html', 'edge.html', 'edge/worker.ts'].map((file) => `${import.meta.dirname}/${file}`),
+      output: {
+        // The address of a service worker must stay the same.
+        entryFileNames: ({ name }) => (name === 'worker' ? 'edge-worker.js' : 'assets/[name]-[hash].js'),
+      },
+    },
   },
 });

@@ -10,6 +10,7 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
     ['/#/zoo', 'Model zoo'],
     ['/#/zoo/resnet18_slim.tiny200', 'ResNet-18, slim'],
     ['/#/edge', 'Run a model in this browser'],
+    ['/edge', 'Run a model in this browser'],
     ['/#/nowhere', 'Page not found'],
   ])('%s is accessible', async (hash, heading) => {
     const { page, url } = opened;
@@ -123,7 +124,7 @@ test('a finger meets nothing that is smaller than 44 pixels', async () => {
   const browser = page.context().browser();
   const phone = await browser?.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const onPhone = await phone?.newPage();
-  for (const hash of ['/#/classify', '/#/zoo', '/#/zoo/resnet18_slim.tiny200']) {
+  for (const hash of ['/#/classify', '/#/zoo', '/#/zoo/resnet18_slim.tiny200', '/edge']) {
     await onPhone?.goto(url + hash);
     await onPhone?.waitForLoadState('networkidle');
     if (hash === '/#/classify') {
@@ -154,7 +155,7 @@ describe.each([320, 390, 640, 768, 1280, 1600])('at a width of %d pixels', (widt
       });
       observer.observe({ type: 'layout-shift', buffered: true });
     });
-    for (const hash of ['/#/classify', '/#/teach', '/#/zoo', '/#/zoo/resnet18_slim.tiny200', '/#/edge']) {
+    for (const hash of ['/#/classify', '/#/teach', '/#/zoo', '/#/zoo/resnet18_slim.tiny200', '/#/edge', '/edge']) {
       await page.goto('about:blank');
       await page.goto(url + hash);
       await page.waitForLoadState('networkidle');

@@ -76,6 +76,28 @@ describe('the page of a server with keys', () => {
       await page.getByRole('button', { name: 'Use this key' }).waitFor();
     });
   });
+
+  test('keeps no key where a model is kept for use without a connection', async () => {
+    await inWindow(async (page) => {
+      await page.goto(`${server.url}/zoo/edge#/?model=resnet18_slim.tiny200`);
+      await signIn(page);
+      await page.getByText('This page is kept').waitFor();
+      await page.getByRole('button', { name: 'Remove resnet18_slim.tiny200' }).waitFor();
+      const kept = await page.evaluate(async () => {
+        const names = await caches.keys();
+        const all = await Promise.all(names.map(async (name) => (await caches.open(name)).matchAll()));
+        return Promise.all(
+          all.flat().map(async (response) => [...response.headers].flat().join(' ') + (await response.text())),
+        );
+      });
+      expect(kept.length).toBeGreaterThan(10);
+      expect(kept.filter((text) => text.includes(key) || /set-cookie|bearer mng_/i.test(text))).toEqual([]);
+      const scopes = await page.evaluate(async () =>
+        (await navigator.serviceWorker.getRegistrations()).map(({ scope }) => new URL(scope).pathname),
+      );
+      expect(scopes).toEqual(['/zoo/edge']);
+    });
+  });
 });
 
 describe.skipIf(!hasNginx)('behind nginx, where /usr/sbin/nginx is installed', () => {

@@ -10,11 +10,15 @@ export const DOCUMENT_POLICY =
 
 /**
  * Policy of the page: everything from this server, no inline scripts or styles. Pictures of the user are blobs,
- * thumbnails of reports are data URIs, and TensorFlow.js compiles WebAssembly.
+ * thumbnails of reports are data URIs, and TensorFlow.js compiles WebAssembly. It has no workers.
  */
-export const PAGE_POLICY =
-  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:; media-src 'self' blob:; " +
-  "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+export const PAGE_POLICY = pagePolicy("'none'");
+
+/** Policy of the page that works offline, which also has a service worker and a manifest. */
+export const OFFLINE_PAGE_POLICY = pagePolicy("'self'");
+
+/** Policy of its service worker, which only fetches the files of the page. */
+export const SERVICE_WORKER_POLICY = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'";
 
 /** Policy of reports: one file with inline styles and pictures, and no script. */
 export const REPORT_POLICY =
@@ -30,3 +34,11 @@ export const securityHeaders: RequestHandler = (_request, response, next) => {
   response.setHeader('Content-Security-Policy', DATA_POLICY);
   next();
 };
+
+function pagePolicy(offline: "'none'" | "'self'"): string {
+  return (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:; media-src 'self' blob:; " +
+    `worker-src ${offline}; manifest-src ${offline}; ` +
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  );
+}

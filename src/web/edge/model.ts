@@ -1,8 +1,10 @@
 import type { io } from '@tensorflow/tfjs-core';
 import type { Client } from '../api/client.ts';
+import { RequestError } from '../api/problem.ts';
 import type { ModelCard, Operations, Prediction } from '../api/schema.ts';
 import { readZip, type ZipEntry } from '../zip/read.ts';
 import type { BrowserBackend } from './backends.ts';
+import type { KeptModels } from './kept-models.ts';
 import { type PixelRecipe, pixelsOf } from './pixels.ts';
 import type { BrowserNetwork } from './tensorflow.ts';
 
@@ -12,8 +14,10 @@ export type Quantization = NonNullable<Operations['exportModel']['query']['quant
 /** A model that runs in this browser. */
 export interface BrowserModel extends Pick<BrowserNetwork, 'backend' | 'passed'> {
   readonly id: string;
-  /** Downloaded bytes. */
+  /** Bytes of its files. */
   readonly size: number;
+  /** Whether it is the one that this browser has kept, since the server cannot be reached. */
+  readonly wasKept: boolean;
   classify(picture: ImageBitmap | HTMLVideoElement): Promise<BrowserAnswer>;
   close(): void;
 }
@@ -33,6 +37,8 @@ export interface LoadOptions {
   readonly backend: BrowserBackend | 'auto';
   readonly quantize: Quantization;
   readonly signal: AbortSignal;
+  /** Where models are kept for later; absent where they are not. */
+  readonly kept?: KeptModels | undefined;
   /** Called with the number of downloaded bytes. */
   readonly onProgress: (bytes: number) => void;
 }
@@ -40,28 +46,36 @@ export interface LoadOptions {
 /** Classes in a prediction. */
 const TOP_K = 5;
 
-/** Downloads the TF.js export of a model and loads it. */
-export async function loadBrowserModel({
-  client,
-  id,
-  backend,
-  quantize,
-  signal,
-  onProgress,
-}: LoadOptions): Promise<BrowserModel> {
-  const query = quantize === 'float32' ? { format: 'tfjs' as const } : { format: 'tfjs' as const, quantize };
-  const [response, { openNetwork }] = await Promise.all([
-    client.call('exportModel', { path: { id }, query, signal }),
-    import('./tensorflow.ts'),
-  ]);
-  const zip = await received(response, onProgress);
+/** Downloads the TF.js export of a model, or takes the one that is kept when there is no connection, and loads it. */
+export async function loadBrowserModel(options: LoadOptions): Promise<BrowserModel> {
+  const { id, backend, kept } = options;
+  const [{ zip, wasKept }, { openNetwork }] = await Promise.all([zipOf(options), import('./tensorflow.ts')]);
   const files = new Map((await readZip(zip)).map((file) => [file.name, file]));
   const card = JSON.parse(await textOf(files, 'card.json')) as ModelCard;
   const network = await openNetwork(await artifactsOf(files), backend);
-  return browserModel(id, zip.size, card, network);
+  if (!wasKept) await kept?.keep(id, zip);
+  return browserModel({ id, size: zip.size, wasKept }, card, network);
 }
 
-function browserModel(id: string, size: number, card: ModelCard, network: BrowserNetwork): BrowserModel {
+async function zipOf(options: LoadOptions): Promise<{ readonly zip: Blob; readonly wasKept: boolean }> {
+  const { client, id, quantize, signal, kept, onProgress } = options;
+  const query = quantize === 'float32' ? { format: 'tfjs' as const } : { format: 'tfjs' as const, quantize };
+  try {
+    const response = await client.call('exportModel', { path: { id }, query, signal });
+    return { zip: await received(response, onProgress), wasKept: false };
+  } catch (thrown) {
+    if (!(thrown instanceof RequestError) || thrown.code !== 'unreachable') throw thrown;
+    const zip = await kept?.find(id);
+    if (zip === undefined) throw thrown;
+    return { zip, wasKept: true };
+  }
+}
+
+function browserModel(
+  file: Pick<BrowserModel, 'id' | 'size' | 'wasKept'>,
+  card: ModelCard,
+  network: BrowserNetwork,
+): BrowserModel {
   const { input, preprocessing, classes, unknown_threshold: threshold } = card;
   const { backend, passed } = network;
   const recipe: PixelRecipe = {
@@ -73,8 +87,7 @@ function browserModel(id: string, size: number, card: ModelCard, network: Browse
     kernel: preprocessing.interpolation === 'nearest' ? 'bilinear' : preprocessing.interpolation,
   };
   return {
-    id,
-    size,
+    ...file,
     backend,
     passed,
     classify: async (picture) => {

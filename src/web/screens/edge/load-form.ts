@@ -2,6 +2,9 @@ import type { ModelSummary } from '../../api/schema.ts';
 import { type Child, h, icon } from '../../dom.ts';
 import type { LoadOptions } from '../../edge/model.ts';
 
+/** A model that can be chosen. */
+export type Choosable = Pick<ModelSummary, 'id'> & Partial<Pick<ModelSummary, 'default'>>;
+
 /** The model to load, and how. */
 export type LoadRequest = Pick<LoadOptions, 'id' | 'backend' | 'quantize'>;
 
@@ -20,7 +23,7 @@ const BACKENDS = [
 
 /** A form to choose a model to load into the browser. @param asked the model in the address */
 export function loadForm(
-  models: readonly ModelSummary[],
+  models: readonly Choosable[],
   asked: string | null,
   onLoad: (request: LoadRequest) => void,
 ): HTMLElement {
@@ -29,7 +32,7 @@ export function loadForm(
   const ids = asked === null || known.includes(asked) ? known : [asked, ...known];
   const model = select(
     ids.map((id) => [id, id]),
-    asked ?? models.find((each) => each.default)?.id,
+    asked ?? (models.find((each) => each.default) ?? models[0])?.id,
   );
   const weights = select(WEIGHTS);
   const backend = select(BACKENDS);

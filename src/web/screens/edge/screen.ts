@@ -1,4 +1,3 @@
-import type { ModelSummary } from '../../api/schema.ts';
 import { type Camera, jpegOf, openCamera } from '../../camera.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import { bars } from '../../components/bars.ts';
@@ -6,13 +5,15 @@ import { acceptDrops, acceptPastes } from '../../components/drops.ts';
 import { errorNotice, notice } from '../../components/notice.ts';
 import { pickButton } from '../../components/picture-input.ts';
 import { fill, h, icon } from '../../dom.ts';
+import type { KeptModels } from '../../edge/kept-models.ts';
 import { type BrowserAnswer, type BrowserModel, loadBrowserModel } from '../../edge/model.ts';
 import { bytes, median, milliseconds } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { UNKNOWN_TEXT } from '../../sureness.ts';
-import { type LoadRequest, loadForm } from './load-form.ts';
+import { type Choosable, type LoadRequest, loadForm } from './load-form.ts';
 import { loadedModel } from './loaded-model.ts';
+import { offlineLink, offlinePanel } from './offline-panel.ts';
 import { serverComparison } from './server-comparison.ts';
 
 /** Time between two camera frames that are also sent to the server, in milliseconds. */
@@ -20,8 +21,11 @@ const COMPARE_EVERY_MS = 1_500;
 /** Number of frames to compute the frame rate from. */
 const RATE_FRAMES = 30;
 
-/** Runs a model in the browser and compares its predictions with those of the server. */
-export function edgeScreen({ client, route }: ScreenContext): Screen {
+/**
+ * Runs a model in the browser and compares its predictions with those of the server.
+ * @param kept where models are kept, on the page that works offline
+ */
+export function edgeScreen({ client, route }: Pick<ScreenContext, 'client' | 'route'>, kept?: KeptModels): Screen {
   const api = apiPanel();
   const watched = client.watched(api.show);
   const ended = new AbortController();
@@ -30,6 +34,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   let loading = new AbortController();
   let camera: Camera | undefined;
   const comparison = serverComparison(watched, signal);
+  const offline = kept ? offlinePanel(kept) : offlineLink(route.query.get('model'));
 
   const formPlace = h('div', { class: 'reserved-form' });
   const loaded = h('div', { role: 'status' });
@@ -61,6 +66,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       const opened = await loadBrowserModel({
         ...request,
         client: watched,
+        kept,
         signal: current,
         onProgress: (size) => fill(words, `${bytes(size)} downloaded`),
       });
@@ -70,6 +76,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
       }
       model = opened;
       fill(loaded, loadedModel(opened, performance.now() - start));
+      offline.update(opened.id);
       drawButtons();
     } catch (thrown) {
       if (current.aborted) return;
@@ -163,7 +170,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   });
 
   const asked = route.query.get('model');
-  const showForm = (models: readonly ModelSummary[]): void =>
+  const showForm = (models: readonly Choosable[]): void =>
     fill(
       formPlace,
       loadForm(models, asked, (request) => void load(request)),
@@ -171,8 +178,11 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
   const start = (): void => {
     client.call('listModels', { signal }).then(
       ({ models }) => showForm(models.filter(isClassifier)),
-      (thrown: unknown) => {
-        if (!signal.aborted) fill(formPlace, errorNotice(thrown, { label: 'Try again', run: start }));
+      async (thrown: unknown) => {
+        const there = (await kept?.list()) ?? [];
+        if (signal.aborted) return;
+        if (there.length > 0) showForm(there);
+        else fill(formPlace, errorNotice(thrown, { label: 'Try again', run: start }));
       },
     );
   };
@@ -220,6 +230,7 @@ export function edgeScreen({ client, route }: ScreenContext): Screen {
         comparison.element,
       ),
     ),
+    offline.element,
     api.element,
   );
   acceptDrops(element, onFiles);
