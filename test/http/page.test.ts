@@ -13,6 +13,8 @@ let server: TestServer;
 beforeAll(async () => {
   mkdirSync(join(webDir, 'assets'));
   writeFileSync(join(webDir, 'index.html'), '<!doctype html><title>Menagerie</title>');
+  writeFileSync(join(webDir, 'edge.html'), '<!doctype html><title>In browser</title>');
+  writeFileSync(join(webDir, 'edge-worker.js'), 'self;');
   writeFileSync(join(webDir, 'assets', 'index-a1b2c3.js'), 'export {};');
   writeFileSync(join(webDir, 'assets', 'index-a1b2c3.js.br'), brotliCompressSync('export {};'));
   server = await startServer({ webDir });
@@ -33,6 +35,23 @@ describe('the page', () => {
     expect(policy).toContain("default-src 'self'");
     expect(policy).not.toContain('unsafe-inline');
     expect(policy).not.toMatch(/https?:/);
+  });
+
+  test('may have a service worker and a manifest where it works offline, and nowhere else', async () => {
+    const policyAt = async (path: string) => {
+      const response = await fetch(server.url + path, { headers: { accept: 'text/html' } });
+      return response.headers.get('content-security-policy');
+    };
+    expect(await policyAt('/')).toContain("worker-src 'none'; manifest-src 'none'");
+    expect(await policyAt('/edge')).toContain("worker-src 'self'; manifest-src 'self'");
+    expect(await policyAt('/edge-worker.js')).toBe("default-src 'none'; connect-src 'self'; frame-ancestors 'none'");
+    const worker = await fetch(`${server.url}/edge-worker.js`);
+    expect([worker.headers.get('content-type'), worker.headers.get('cache-control')]).toEqual([
+      'text/javascript; charset=utf-8',
+      'no-cache',
+    ]);
+    // Relative addresses in the page would count from /edge/.
+    expect((await fetch(`${server.url}/edge/`)).status).toBe(404);
   });
 
   test('is revalidated by browsers, and sent again only when it has changed', async () => {
