@@ -62,7 +62,7 @@ describe('the page of a server with keys', () => {
       expect(await barriers(page)).toEqual([]);
       await signIn(page);
       await page
-        .getByRole('heading', { name: /ResNet-18/ })
+        .getByRole('link', { name: /ResNet-18/ })
         .first()
         .waitFor();
       await page.reload();
@@ -124,7 +124,7 @@ describe.skipIf(!hasNginx)('behind nginx, where /usr/sbin/nginx is installed', (
         .locator('main input[type=file]')
         .first()
         .setInputFiles(await colouredFiles('red', 'red.png'));
-      await page.locator('.bars li').first().waitFor();
+      await page.locator('.card .first').waitFor();
 
       const name = `nginx${index}`;
       await page.getByRole('navigation').getByRole('link', { name: 'Teach' }).click();
