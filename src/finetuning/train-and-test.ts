@@ -50,7 +50,7 @@ export interface TrainedHead {
  * before.
  *
  * @param offered features of all layers that the backbone offers
- * @param stage the last stage of the backbone, to train it together with the head
+ * @param further the last stage of the backbone, to train it together with the head; when the head has to be trained
  */
 export async function trainAndTest(
   tf: TensorFlow,
@@ -58,13 +58,13 @@ export async function trainAndTest(
   classes: number,
   options: FinetuneOptions,
   onProgress: (progress: TrainingProgress) => void,
-  stage?: StageSource,
+  further: Pick<Wanted, 'stage' | 'trainBy'> = {},
 ): Promise<TrainedHead> {
   const fixed = givenHyperparameters(options);
   const count = offered.train.labels.length + offered.validation.labels.length;
   const search = options.search === 'thorough' ? 'none' : options.search;
   if (search === 'none' && Object.keys(fixed).length === 0 && areFew(count, classes)) {
-    return solve(tf, offered, { classes, options, stage }, onProgress);
+    return solve(tf, offered, { classes, options, ...further }, onProgress);
   }
   const selected = await selectModel(tf, {
     features: offered,
@@ -76,13 +76,13 @@ export async function trainAndTest(
     onTrial: ({ trial, done, total }) =>
       onProgress({ phase: 'searching', done, total, val_loss: trial.loss, val_accuracy: trial.accuracy }),
   });
-  return train(tf, { ...selected, offered }, { classes, options, stage }, onProgress);
+  return train(tf, { ...selected, offered }, { classes, options, ...further }, onProgress);
 }
 
 /** Trains the head that a thorough search chose, and tests it. */
 export async function trainChosen(
   tf: TensorFlow,
-  { candidate, search }: ChosenModel,
+  { candidate, search, trainBy }: ChosenModel,
   offered: DatasetFeatures,
   classes: number,
   options: FinetuneOptions,
@@ -90,7 +90,9 @@ export async function trainChosen(
 ): Promise<TrainedHead> {
   const features = lastLayers(offered, layerCount(candidate.layers, offered.layers.length));
   if (candidate.solved) {
-    const usual = await trainAndTest(tf, features, classes, { ...options, layers: undefined }, onProgress);
+    const usual = await trainAndTest(tf, features, classes, { ...options, layers: undefined }, onProgress, {
+      trainBy,
+    });
     return { ...usual, automaticSearch: search };
   }
   const { set, labels } = features.train;
@@ -101,7 +103,7 @@ export async function trainChosen(
   const trained = await train(
     tf,
     { offered, features, hyperparameters, augmented, search: undefined },
-    { classes, options },
+    { classes, options, trainBy },
     onProgress,
   );
   return { ...trained, automaticSearch: search };
@@ -112,6 +114,8 @@ interface Wanted {
   readonly classes: number;
   readonly options: FinetuneOptions;
   readonly stage?: StageSource | undefined;
+  /** When the head has to be trained, in milliseconds since 1970. */
+  readonly trainBy?: number;
 }
 
 /** Solves for a head on few images. */
@@ -160,7 +164,7 @@ async function train(
   wanted: Wanted,
   onProgress: (progress: TrainingProgress) => void,
 ): Promise<TrainedHead> {
-  const { classes } = wanted;
+  const { classes, trainBy } = wanted;
   const alone = await trainHead(
     tf,
     {
@@ -168,6 +172,7 @@ async function train(
       validation: features.validation,
       classes,
       ...stageProgress(onProgress, 'training'),
+      trainBy,
       onTrained: () => onProgress({ phase: 'evaluating' }),
     },
     hyperparameters,

@@ -127,7 +127,7 @@ async function trainOn(
   const sources = sampleSources(images, options.augmentation.copies);
   const stage = { maps, sources, backbone: fineTuneBackbone(backbone) };
   try {
-    return await trainAndTest(tf, features, classes.length, options, onProgress, stage);
+    return await trainAndTest(tf, features, classes.length, options, onProgress, { stage });
   } finally {
     // While they are in use they stay, even where they are more than the cache may hold.
     maps.close();

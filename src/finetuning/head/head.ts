@@ -19,6 +19,8 @@ export interface TrainHeadInput {
   readonly onEpoch?: (epoch: Epoch) => void;
   /** Called when the training with early stopping has ended. */
   readonly onTrained?: () => void;
+  /** When all has to be trained, in milliseconds since 1970: early stopping then ends in time for what comes after it. */
+  readonly trainBy?: number | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -65,13 +67,15 @@ const FOLDING = 6;
  */
 export async function trainHead(
   tf: TensorFlow,
-  { images, validation, classes, onEpoch, onTrained, signal }: TrainHeadInput,
+  { images, validation, classes, onEpoch, onTrained, trainBy, signal }: TrainHeadInput,
   hyperparameters: Hyperparameters,
 ): Promise<StoppedHead> {
   const common = { classes, ...(signal && { signal }) };
+  const few = images.labels.length + validation.labels.length <= FEW_IMAGES;
+  const until = trainBy && Date.now() + (trainBy - Date.now()) / (1 + CONTINUED_SHARE + (few ? FOLDS - 1 : 0));
   const first = await trainLayers(
     tf,
-    { ...common, train: samplesOf(images), validation, ...(onEpoch && { onEpoch }) },
+    { ...common, train: samplesOf(images), validation, until, ...(onEpoch && { onEpoch }) },
     hyperparameters,
   );
   onTrained?.();
@@ -82,7 +86,6 @@ export async function trainHead(
   const { layers } = retrained
     ? await trainLayers(tf, { ...common, train: samplesOf(all), start: first.layers }, again)
     : first;
-  const few = all.labels.length <= FEW_IMAGES;
   const unseen = few
     ? await crossValidatedLogits(tf, { ...all, ...common, lastEpoch }, hyperparameters)
     : { logits: computeLogits(tf, first.layers, validation.features), labels: validation.labels, classes };

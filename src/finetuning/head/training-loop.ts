@@ -45,6 +45,8 @@ export interface TrainLayersInput {
   readonly start?: readonly DenseLayer[];
   /** Stops after this epoch, without changing the schedule of the learning rate; `epochs` when absent. */
   readonly lastEpoch?: number;
+  /** No epoch but the first begins after this time, in milliseconds since 1970. */
+  readonly until?: number | undefined;
   /** Called after each epoch. */
   readonly onEpoch?: (epoch: Epoch) => void;
   readonly signal?: AbortSignal;
@@ -58,7 +60,7 @@ const SHUFFLING = 1;
 /**
  * Trains dense layers with a softmax on top by mini-batch AdamW, with early stopping on the validation samples.
  * Features are standardised with the mean and scale of the training samples, which are then folded into the first
- * layer. The same input, hyperparameters and backend give the same weights, bit for bit.
+ * layer. The same input, hyperparameters and backend give the same weights, bit for bit, unless `until` ends it.
  *
  * @throws the reason of `signal`, at most one batch after it was aborted
  */
@@ -68,7 +70,7 @@ export async function trainLayers(
   hyperparameters: Hyperparameters,
 ): Promise<TrainedLayers> {
   const { batchSize, epochs, patience, seed, classWeights } = hyperparameters;
-  const { classes, train, validation, start, lastEpoch = epochs, onEpoch, signal } = input;
+  const { classes, train, validation, start, lastEpoch = epochs, until, onEpoch, signal } = input;
   checkSamples(train, classes);
   const count = train.labels.length;
   const standardization = fitStandardization(train.features, train.features.length / count);
@@ -84,6 +86,7 @@ export async function trainLayers(
   const history: Epoch[] = [];
   let best = { epoch: 0, loss: Number.POSITIVE_INFINITY, layers: descent.layers() };
   for (let epoch = 1; epoch <= lastEpoch && epoch - best.epoch <= patience; epoch++) {
+    if (epoch > 1 && until !== undefined && Date.now() >= until) break;
     shuffling.shuffle(order);
     let loss = 0;
     let correct = 0;

@@ -43,6 +43,8 @@ export interface ChosenModel {
   readonly candidate: SearchCandidate;
   /** How the copies of the candidate are made. */
   readonly augmentation: Augmentation;
+  /** When its head must be trained so that the rest ends on time, in milliseconds since 1970. */
+  readonly trainBy: number;
   readonly search: AutomaticSearch;
 }
 
@@ -120,6 +122,7 @@ export async function searchAutomatically(tf: TensorFlow, input: AutomaticSearch
     backbone: arms.find(({ name }) => name === winner.backbone) ?? first,
     candidate: winner,
     augmentation: isTrainedOnCopies(winner) ? augmentation : { ...augmentation, copies: 0 },
+    trainBy: input.deadline - runner.finishing(winner),
     search: {
       preference,
       budgetMinutes,

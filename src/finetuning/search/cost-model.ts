@@ -1,14 +1,18 @@
+import { seededRandom } from '../../common/random.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import { type DatasetFeatures, lastLayers } from '../features/dataset-features.ts';
 import type { TrainingModel } from '../features/feature-network.ts';
+import { samplesOf } from '../features/feature-set.ts';
+import { stratifiedFolds } from '../head/cross-validation.ts';
 import { defaultHyperparameters, type Hyperparameters } from '../head/hyperparameters.ts';
 import { fitRidge } from '../head/ridge-regression.ts';
 import { trainLayers } from '../head/training-loop.ts';
-import { fitMahalanobis } from '../novelty/mahalanobis.ts';
+import { trainDetector } from '../novelty/train-detector.ts';
+import type { RungFeatures } from './rung-features.ts';
 import type { Rung } from './rungs.ts';
 import type { SearchClock } from './search-clock.ts';
 import { hyperparametersFor, type SearchCandidate, shortened } from './space.ts';
-import { descentWork, headWork, ridgeWork } from './training-work.ts';
+import { descentWork, detectorWork, type HeadWork, headWork, ridgeWork } from './training-work.ts';
 
 /** Images of a split or rung and their copies. */
 export interface ImageCount {
@@ -22,6 +26,7 @@ export interface CostModelInput {
   readonly images: number;
   readonly train: number;
   readonly validation: number;
+  readonly test: number;
   readonly classes: number;
   /** Copies of each training image that the options ask for. */
   readonly copies: number;
@@ -43,6 +48,12 @@ const MARGIN = 1.15;
 const FINISHING_MS = 2000;
 /** Epochs that measure the cost of a gradient descent. */
 const PROBED_EPOCHS = 10;
+/** More images may need this many times the epochs that a few needed until early stopping. */
+const MORE_EPOCHS = 1.5;
+/** Of the probe's images, one in so many is for validation. */
+const PROBED_FOLDS = 3;
+/** Stream of the seed that draws them. */
+const PROBING = 17;
 
 /** Predicts what trials and the training after them will take, in milliseconds, by a clock that measures their parts. */
 export class CostModel {
@@ -51,6 +62,8 @@ export class CostModel {
   readonly #computed = new Map<string, ImageCount>();
   /** Number of features of all layers of a backbone. */
   readonly #dimensions = new Map<string, number>();
+  /** Share of the epochs that the training after the search is expected to need. */
+  #epochsShare = 1;
 
   constructor(clock: SearchClock, input: CostModelInput) {
     this.#clock = clock;
@@ -80,45 +93,56 @@ export class CostModel {
   }
 
   /**
-   * Measures what the parts of the training after the search cost. Each runs once before: the first time takes longer,
-   * since its code is not yet compiled.
+   * Measures what the parts of the training after the search cost, and on a third of the images, how soon early stopping
+   * ends a gradient descent. That one comes before the measured one, since the first takes longer: its code is not yet
+   * compiled.
    */
   async probe(tf: TensorFlow, features: DatasetFeatures): Promise<void> {
-    const { classes, seed, copies, train } = this.#input;
+    const { classes, seed, copies, train, few, fixed } = this.#input;
     const { set, labels } = features.train;
-    const last = lastLayers(features, 1).train.set;
-    const { batchSize } = defaultHyperparameters(train * (1 + copies), set.dimension, seed);
-    const hyperparameters = {
-      ...defaultHyperparameters(labels.length, set.dimension, seed),
-      ...{ batchSize, epochs: PROBED_EPOCHS },
+    const images = { set, labels, augmented: false };
+    const folds = stratifiedFolds(labels, PROBED_FOLDS, seededRandom(seed, PROBING));
+    const part = samplesOf(images, (image) => folds[image] !== 0);
+    const validation = samplesOf(images, (image) => folds[image] === 0);
+    fitRidge(tf, images, classes, [1]);
+    if (!few) {
+      const own = { ...defaultHyperparameters(part.labels.length, set.dimension, seed), ...fixed };
+      const { history } = await trainLayers(tf, { classes, train: part, validation }, own);
+      this.#epochsShare = Math.min(1, (MORE_EPOCHS * history.length) / own.epochs);
+      const { batchSize } = { ...defaultHyperparameters(train * (1 + copies), set.dimension, seed), ...fixed };
+      const work = descentWork(part.labels.length * PROBED_EPOCHS, { ...set, classes, hiddenUnits: [], batchSize });
+      const hyperparameters = { ...own, batchSize, epochs: PROBED_EPOCHS, hiddenUnits: [] };
+      await this.#clock.measure(
+        'descent',
+        () => work,
+        () => trainLayers(tf, { classes, train: part }, hyperparameters),
+      );
+    }
+    const counts = { train: part.labels.length, validation: validation.labels.length, test: 0 };
+    const probed = {
+      ...features,
+      train: { labels: part.labels, set: { name: set.name, dimension: set.dimension, originals: part.features } },
+      ...{ validation, test: { features: new Float32Array(), labels: new Int32Array() } },
     };
-    const descend = () => trainLayers(tf, { classes, train: { features: set.originals, labels } }, hyperparameters);
-    const work = descentWork(labels.length * PROBED_EPOCHS, { ...set, classes, hiddenUnits: [], batchSize });
-    fitRidge(tf, { set, labels, augmented: false }, classes, [1]);
-    await descend();
-    await this.#clock.measure('descent', () => work, descend);
+    const { dimension } = lastLayers(probed, 1).train.set;
     await this.#clock.measure(
       'detector',
-      () => last.dimension,
-      () => fitMahalanobis(tf, { features: last.originals, labels }, seed),
+      () => detectorWork(counts, dimension, classes),
+      () => trainDetector(tf, { features: probed, classes, seed, layers: [] }),
     );
   }
 
-  /** Computes features. `compute` tells how many passes of the network that took. */
-  async measureFeatures<T extends { readonly passes: number }>(
+  /** Computes features, and measures opening the network apart from its passes, whose number may be any. */
+  async measureFeatures<T extends Pick<RungFeatures, 'passes' | 'opening'>>(
     backbone: string,
     compute: () => Promise<T>,
   ): Promise<T> {
-    let passes = 0;
-    return await this.#clock.measure(
-      featuresOf(backbone),
-      () => passes,
-      async () => {
-        const computed = await compute();
-        passes = computed.passes;
-        return computed;
-      },
-    );
+    const left = this.#clock.left;
+    const computed = await compute();
+    const { passes, opening } = computed;
+    this.#clock.note('opening', 1, opening);
+    this.#clock.note(featuresOf(backbone), passes, left - this.#clock.left - opening);
+    return computed;
   }
 
   /** Evaluates a candidate on a rung. @param penalties that are compared when its head is solved for */
@@ -134,7 +158,7 @@ export class CostModel {
 
   /** To compute the features of so many images of a backbone, without those that are there. */
   features(backbone: string, count: ImageCount): number {
-    return this.#clock.predict(featuresOf(backbone), this.#passes(backbone, count));
+    return this.#clock.predict('opening', 1) + this.#predictPasses(backbone, this.#passes(backbone, count));
   }
 
   /** To evaluate a candidate, features left out. */
@@ -146,22 +170,40 @@ export class CostModel {
    * The training after the search, when a candidate is chosen and no more features are there than now, or those of
    * `planned` too.
    */
-  training({ backbone, solved, copies: choice, hiddenUnits }: SearchCandidate, planned?: ImageCount): number {
-    const { images, train, validation, classes, few, fixed, furtherPasses } = this.#input;
-    const copies = !solved && choice === 'none' ? 0 : this.#input.copies;
+  training(candidate: SearchCandidate, planned?: ImageCount): number {
+    const { backbone } = candidate;
+    const { images, train, furtherPasses } = this.#input;
+    const copies = this.#copies(candidate);
     const all = this.#passes(backbone, { originals: images, copies: train * copies });
     const passes = Math.max(0, all - (planned === undefined ? 0 : this.#passes(backbone, planned)));
-    const dimension = this.#dimension(backbone);
-    const { ridge, descent, detectors } = headWork({
-      ...{ train, validation, classes, copies, dimension, hiddenUnits, few, fixed },
-    });
+    const { ridge, descent } = this.#headWork(candidate);
     const time =
-      this.#clock.predict(featuresOf(backbone), passes + furtherPasses(copies)) +
+      this.#clock.predict('opening', 1) +
+      this.#predictPasses(backbone, passes + furtherPasses(copies)) +
       this.#clock.predict('ridge', ridge) +
-      this.#clock.predict('descent', descent) +
-      // A detector reads the last layer, which has about half of the features.
-      this.#clock.predict('detector', (detectors * dimension) / 2);
-    return MARGIN * time + FINISHING_MS;
+      this.#clock.predict('descent', descent);
+    return MARGIN * time + this.finishing(candidate);
+  }
+
+  /** What comes after the head is trained: its detector and its files. Part of `training`. */
+  finishing(candidate: SearchCandidate): number {
+    return MARGIN * this.#clock.predict('detector', this.#headWork(candidate).detector) + FINISHING_MS;
+  }
+
+  #headWork(candidate: SearchCandidate): HeadWork {
+    const { backbone, solved, hiddenUnits } = candidate;
+    const copies = this.#copies(candidate);
+    const shape = { dimension: this.#dimension(backbone), hiddenUnits };
+    return headWork({ ...this.#input, ...shape, copies, tuned: solved, epochsShare: this.#epochsShare });
+  }
+
+  /** Copies of each training image that the model of a candidate is trained on. */
+  #copies({ solved, copies }: SearchCandidate): number {
+    return solved || copies === 'given' ? this.#input.copies : 0;
+  }
+
+  #predictPasses(backbone: string, passes: number): number {
+    return this.#clock.predict(featuresOf(backbone), passes);
   }
 
   #passes(backbone: string, { originals, copies }: ImageCount): number {

@@ -33,6 +33,8 @@ export interface RungFeatures {
   readonly features: DatasetFeatures;
   /** Without those that were in the cache. */
   readonly passes: number;
+  /** Milliseconds to open the network, however many passes follow. */
+  readonly opening: number;
 }
 
 const IN_FLIGHT = 32;
@@ -51,8 +53,10 @@ export async function rungFeatures(
   isLate: () => boolean,
 ): Promise<RungFeatures> {
   // Each network is a file of the same name.
+  const began = performance.now();
   const folder = await mkdtemp(join(workDir, 'backbone-'));
   const network = await openTrainingNetwork({ depth: 'head', layers }, backbone, folder);
+  const opening = performance.now() - began;
   let passes = 0;
   const counted: FeatureNetwork = {
     ...network,
@@ -81,7 +85,7 @@ export async function rungFeatures(
         concurrency: IN_FLIGHT,
         onProgress: expectTime,
       });
-      return { features, passes };
+      return { features, passes, opening };
     } finally {
       extraction.close();
     }

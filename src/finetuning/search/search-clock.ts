@@ -39,15 +39,19 @@ export class SearchClock {
   async measure<T>(kind: string, units: () => number, step: () => Promise<T> | T): Promise<T> {
     const start = this.#now();
     const result = await step();
-    const [milliseconds, done] = [this.#now() - start, units()];
-    if (done <= 0) return result;
+    this.note(kind, units(), this.#now() - start);
+    return result;
+  }
+
+  /** Counts a step that took so many milliseconds; one of no units is not counted. */
+  note(kind: string, units: number, milliseconds: number): void {
+    if (units <= 0) return;
     const before = this.#costs.get(kind) ?? { milliseconds: 0, units: 0 };
     this.#costs.set(kind, {
       milliseconds: before.milliseconds + milliseconds,
-      units: before.units + done,
-      last: milliseconds / done,
+      units: before.units + units,
+      last: milliseconds / units,
     });
-    return result;
   }
 
   /**

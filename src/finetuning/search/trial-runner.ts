@@ -29,7 +29,7 @@ export interface TimedTrial extends RungTrial<SearchCandidate> {
 }
 
 /** Input of `TrialRunner`. */
-export interface TrialRunnerInput extends Omit<CostModelInput, 'images' | 'train' | 'validation'> {
+export interface TrialRunnerInput extends Omit<CostModelInput, 'images' | 'train' | 'validation' | 'test'> {
   /** Computes features. @throws OutOfTime when `isLate` says so */
   readonly compute: (images: RungImages, isLate: () => boolean) => Promise<RungFeatures>;
   /** Of the data set. Only those in the training split are read. */
@@ -67,12 +67,18 @@ export class TrialRunner {
       images: images.length,
       train: this.#training.length,
       validation: images.filter(({ split }) => split === 'validation').length,
+      test: images.filter(({ split }) => split === 'test').length,
     });
   }
 
   /** All trials so far, in the order in which they were made. */
   get trials(): readonly TimedTrial[] {
     return this.#trials;
+  }
+
+  /** Milliseconds that the model of a candidate takes after its head is trained. */
+  finishing(candidate: SearchCandidate): number {
+    return this.#costs.finishing(candidate);
   }
 
   /** Whether candidates were left out for lack of time. */

@@ -51,6 +51,11 @@ describe('a head trained on few images', () => {
     expect(head.layers).toEqual(again.layers);
   });
 
+  test('ends its first training early where the time would not suffice for what comes after it', async () => {
+    const late = { images: imagesOf(train), validation, classes: CLASSES, trainBy: Date.now() - 1 };
+    expect((await trainHead(tf, late, hyperparameters)).history).toHaveLength(1);
+  });
+
   test('is calibrated even when it overfits', async () => {
     const sure = { ...hyperparameters, weightDecay: 0, learningRate: 0.3, patience: 100, epochs: 60 };
     const { layers, temperature, unknown } = await trained(imagesOf(train), none, sure);

@@ -25,12 +25,15 @@ const named = (name: string) => ({ name, manifest: { num_features: 6 } }) as Tra
 const imageOf = (index: number): DatasetImage =>
   ({
     digest: String(index).padStart(3, '0'),
-    split: index < COUNT ? 'train' : 'test',
+    split: index < COUNT ? 'train' : 'validation',
     classIndex: index % CLASSES,
   }) as DatasetImage;
 
-/** A runner whose time passes only while features are computed. `small` is the default; `slowness` is unexpected. */
-function fakeRunner(budget: number, slowness = 1) {
+/**
+ * A runner whose time passes only while features are computed, and, with a `tick`, by so much each time that the clock
+ * is read. `small` is the default; `slowness` is unexpected.
+ */
+function fakeRunner(budget: number, { slowness = 1, tick = 0, opening = 0 } = {}) {
   let now = 0;
   const asked: string[] = [];
   // All images were inspected with the default.
@@ -40,6 +43,7 @@ function fakeRunner(budget: number, slowness = 1) {
     asked.push(name);
     if (!(name in COSTS)) throw new Error('no such network');
     let passes = 0;
+    now += opening;
     for (const _image of cached.has(name) ? [] : images) {
       if (isLate()) throw new OutOfTime('late');
       passes += 1;
@@ -48,6 +52,7 @@ function fakeRunner(budget: number, slowness = 1) {
     cached.add(name);
     return {
       passes,
+      opening,
       features: {
         layers: [{ name: 'features', size: 6 }],
         train: { set: { name: 'features', dimension: 6, originals: features }, labels },
@@ -57,7 +62,7 @@ function fakeRunner(budget: number, slowness = 1) {
       },
     };
   };
-  const runner = new TrialRunner(tf, new SearchClock(budget, () => now), {
+  const runner = new TrialRunner(tf, new SearchClock(budget, () => (now += tick)), {
     compute,
     images: Array.from({ length: COUNT + HELD }, (_, index) => imageOf(index)),
     classes: CLASSES,
@@ -109,12 +114,30 @@ describe('the trials of a search', () => {
   });
 
   it('are given up while there is still time for the training, when the features take longer than expected', async () => {
-    const { runner, run, now } = fakeRunner(60_000, 3);
+    const { runner, run, now } = fakeRunner(60_000, { slowness: 3 });
     await run('small');
     expect(await run('large')).toBeUndefined();
     expect(runner.outOfTime).toBe(true);
     expect(runner.trials.map(({ candidate }) => candidate.backbone)).toEqual(['small']);
     expect(now()).toBeLessThan(60_000);
+  });
+
+  it('do not count the opening of a network with each image', async () => {
+    const { runner, run } = fakeRunner(200_000, { opening: 3000 });
+    await run('small');
+    await run('large');
+    await run('large', 1);
+    // 3 s for the network, though 30 images on it took 33 s, and 20 s for the other 20 images.
+    expect(runner.trials.at(-1)?.timing.expected).toBe(3000);
+    expect(runner.trials.at(-1)?.timing.reserved).toBeCloseTo(1.15 * 23_000 + 2000);
+  });
+
+  it('do not wait for gradient descents where the heads of the model and of the classes left out are solved for', async () => {
+    // The trial takes 60 s and the training after it 42 s; with a gradient descent for each class it would take 80 s.
+    const { runner, run } = fakeRunner(116_000, { tick: 1000 });
+    await run('small');
+    expect(await run('large')).toHaveLength(1);
+    expect(runner.outOfTime).toBe(false);
   });
 
   it('end with the reason where features cannot be computed', async () => {
