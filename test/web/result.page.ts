@@ -83,7 +83,7 @@ describe.each([390, 1600])('at a width of %d pixels, a result', (width) => {
     await page.setViewportSize({ width, height: 900 });
     await serveReports(page, manyClasses());
     for (const [tab, rowsFound] of [
-      ['Confusions', 3],
+      ['Confusions', 2],
       ['Classes', 1],
     ] as const) {
       await openResult(tab);
@@ -96,12 +96,10 @@ describe.each([390, 1600])('at a width of %d pixels, a result', (width) => {
       });
       expect(Math.abs(distance), tab).toBeLessThan(4);
       expect(await panel.getByText('0', { exact: true }).count(), tab).toBe(0);
-      await panel.getByRole('searchbox').fill('thing 19');
-      await rows.nth(11).waitFor({ state: 'detached' });
       await panel.getByRole('searchbox').fill('THING 42');
       await rows.nth(rowsFound).waitFor({ state: 'detached' });
       expect(
-        (await rows.allTextContents()).every((text) => text.includes('thing 4')),
+        (await rows.allTextContents()).every((text) => text.includes('thing 42')),
         tab,
       ).toBe(true);
       await panel.getByRole('searchbox').fill('nothing');
@@ -117,7 +115,7 @@ describe.each([390, 1600])('at a width of %d pixels, a result', (width) => {
     await serveReports(
       page,
       reportOf({ ...PETS, version: 1, mistakes: wrong(3) }),
-      reportOf({ ...PETS, version: 2, mistakes: wrong(0), seed: 5 }),
+      reportOf({ ...PETS, version: 2, mistakes: wrong(1) }),
       reportOf({ ...PETS, version: 3, mistakes: wrong(0), sha256: 'b' }),
       reportOf({ ...PETS, version: 4, mistakes: wrong(0), sha256: 'c' }),
       reportOf({ ...PETS, version: 5, mistakes: wrong(6), current: { model: 'pets', version: 4, accuracy: 0.5 } }),
@@ -128,8 +126,8 @@ describe.each([390, 1600])('at a width of %d pixels, a result', (width) => {
     await row(1).waitFor();
     expect(await row(5).textContent()).toBe('Version 580.0%this one');
     expect(await row(4).textContent()).toBe('Version 450.0%−30.0 points');
-    expect(await row(3).textContent()).toBe('Version 3Not comparable: 100% there, on images of another data set');
-    expect(await row(2).textContent()).toBe('Version 2Not comparable: 100% there, on other images of this data set');
+    expect(await row(3).textContent()).toBe('Version 3Not comparable: it was tested on other images, 100% right');
+    expect(await row(2).textContent()).toBe('Version 296.7%+16.7 points');
     expect(await row(1).textContent()).toBe('Version 190.0%+10.0 points');
   });
 
@@ -221,7 +219,8 @@ describe('wrong labels', () => {
     await page.getByRole('tab', { name: 'Confusions' }).click();
   }
 
-  test('are corrected in the draft, with a way back, and trained again', async () => {
+  // It trains, and waits for the machine as long as that takes.
+  test('are corrected in the draft, with a way back, and trained again', { timeout: 400_000 }, async () => {
     const { page, url } = opened;
     await page.goto(`${url}/#/teach`);
     await teachWrongly(page, 'mislabelled');

@@ -664,6 +664,7 @@ export type TrainingReport = {
   };
   readonly classes: readonly string[];
   readonly dataset: {
+    /** Over label, split and pixels of every image. Where it is the same, so are the held-out images. */
     readonly sha256: Sha256;
   };
   readonly training: {
