@@ -39,8 +39,15 @@ export function keyOf({ label, predicted }: Cell): string {
 export function cellButton(cell: Cell, names: readonly string[], onCell: OnCell, words?: string): HTMLButtonElement {
   const { label, predicted, images, share } = cell;
   const name = `${counted(images, 'image')} of ${names[label]} classified as ${names[predicted]}`;
+  // The name of a button has the text that is seen on it.
+  const spoken = words === undefined ? name : `${words} ${images}: ${name}`;
   const right = label === predicted;
   const attributes = { type: 'button', class: `cell ${right ? 'right' : 'wrong'}`, '--strength': share };
-  const marks = { 'data-cell': keyOf(cell), 'aria-pressed': 'false', 'aria-label': name, title: name };
-  return h('button', { ...attributes, ...marks, onclick: () => onCell(cell) }, words, h('span', {}, images));
+  const marks = { 'data-cell': keyOf(cell), 'aria-pressed': 'false', 'aria-label': spoken, title: name };
+  return h(
+    'button',
+    { ...attributes, ...marks, onclick: () => onCell(cell) },
+    words && `${words} `,
+    h('span', {}, images),
+  );
 }

@@ -31,7 +31,7 @@ export function headline({ test, verdict, next_steps }: TrainingReport): HTMLEle
         ),
       ),
       next_steps.length > 0 && [
-        h('h3', {}, 'Next steps'),
+        h('h2', {}, 'Next steps'),
         h(
           'ol',
           { class: 'steps' },
