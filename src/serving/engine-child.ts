@@ -38,13 +38,10 @@ process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 // The channel closes when the server ends this engine, and when the server is killed: no engine outlives the server.
 process.on('disconnect', () => process.exit(0));
+// The library is loaded before there is a model, while the server still loads its modules, and so belongs to the memory
+// that an engine takes without one. What is wrong with the library is told to who loads a model.
+await import('../runtime/onnx.ts').catch(() => undefined);
 reply({ type: 'ready', rss: rss() });
-// While the server still loads its modules: the first model would wait for the library otherwise. What is wrong with the
-// library is told to who loads a model.
-turn = import('../runtime/onnx.ts').then(
-  () => undefined,
-  () => undefined,
-);
 
 async function answer(request: EngineRequest): Promise<void> {
   try {
