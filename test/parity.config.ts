@@ -7,5 +7,6 @@ export default defineConfig({
     include: ['test/**/*.parity.ts'],
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    maxWorkers: '100%',
   },
 });

@@ -155,6 +155,18 @@ describe.each([320, 390, 640, 768, 1280, 1600])('at a width of %d pixels', (widt
       });
       observer.observe({ type: 'layout-shift', buffered: true });
     });
+    // More models than come along: how high they are is not known before.
+    await page.route('**/models', async (route) => {
+      const list = await (await route.fetch()).json();
+      const taught = Array.from({ length: 9 }, (_, index) => ({
+        ...list.models[0],
+        id: `pets-${index}`,
+        title: `pets-${index}`,
+      }));
+      await route.fulfill({
+        json: { ...list, models: [...list.models, ...taught.map((model) => ({ ...model, default: false }))] },
+      });
+    });
     for (const hash of ['/#/classify', '/#/teach', '/#/zoo', '/#/zoo/resnet18_slim.tiny200', '/#/edge', '/edge']) {
       await page.goto('about:blank');
       await page.goto(url + hash);

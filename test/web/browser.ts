@@ -54,6 +54,8 @@ export function withPage(hash: string): OpenPage {
     await page.goto(url + hash);
   });
   afterEach(async () => {
+    // A request that a test answers may still wait for the server.
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
     await page.context().close();
     expect(faults).toEqual([]);
   });

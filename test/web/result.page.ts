@@ -257,7 +257,10 @@ describe('wrong labels', () => {
     const { page, url } = opened;
     await serveReports(page, reportOf({ ...PETS, mistakes: [[0, 1, ['1-cat/photo~k1-k2-k3.jpg']]] }));
     await openResult('Confusions');
-    await page.getByText('There is no draft in this browser, so labels cannot be corrected here.').waitFor();
+    await page
+      .getByRole('tabpanel')
+      .getByText('There is no draft in this browser, so labels cannot be corrected here.')
+      .waitFor();
     await page.goto(`${url}/#/teach`);
     const image = { name: 'photo.jpg', mimeType: 'image/png', buffer: await colouredPicture('red', 1) };
     await page.locator('.class-card').first().locator('input[type=file]').setInputFiles(image);

@@ -135,6 +135,7 @@ describe.each([390, 1600])('at a width of %d pixels, the draft', (width) => {
     await trainButton(page).click();
     await card(page, 1).getByRole('textbox').fill('crimson things');
     await page.getByText(/the draft as it was when you clicked Train/).waitFor();
+    await page.waitForFunction(() => 'zip' in globalThis);
     const zip = await page.evaluate(() => (globalThis as unknown as { zip: File }).zip.text());
     expect(zip).toContain('"red things"');
     expect(zip).not.toContain('crimson');

@@ -225,7 +225,8 @@ describe('a pull', () => {
     await page.getByRole('heading', { name: 'What is in the image?' }).waitFor();
     await page.getByRole('navigation').getByRole('link', { name: 'Zoo' }).click();
     await page.getByText('Downloading 51 MB of 102 MB').waitFor();
-    // Both screens offer the model, and show its pull.
-    expect(methods).toEqual(['POST', 'GET', 'GET']);
+    // Both screens offer the model; a screen that is left at once may not have asked for its pull.
+    expect(methods.filter((method) => method === 'POST')).toEqual(['POST']);
+    expect(methods.at(-1)).toBe('GET');
   });
 });

@@ -31,7 +31,7 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
   const summaryOf = (model: string) => list.models.find(({ id }) => id === model.split('@')[0]);
   const titleOf = (model: string): string => (model.includes('@') ? model : (summaryOf(model)?.title ?? model));
 
-  const choice = h('div', { class: 'block tight reserved-choice' });
+  const choice = h('div', { class: 'block tight awaited-choice' });
   const place = h('div');
   const trouble = h('div');
   const results = resultsView({
