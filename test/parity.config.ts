@@ -7,6 +7,5 @@ export default defineConfig({
     include: ['test/**/*.parity.ts'],
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    maxWorkers: '100%',
   },
 });

@@ -12,9 +12,9 @@ import { EnginePool } from '../../src/serving/engine-pool.ts';
 import { ModelServing } from '../../src/serving/model-serving.ts';
 import { SHARED_ABSENT, sharedPath } from '../shared-data.ts';
 
-/** A full-size model is loaded and unloaded ten times; its memory is freed each time. */
+/** A full-size model is loaded and unloaded five times; its memory is freed each time. */
 const SIZE = [224, 224] as const;
-const ROUNDS = 10;
+const ROUNDS = 5;
 /** Allowed ratio of the memory after the last round to that after the first. */
 const GROWTH = 1.15;
 
