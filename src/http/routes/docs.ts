@@ -24,7 +24,8 @@ interface DocsDependencies {
 /** `openapi.yaml` with the address that the client uses in its commands, and Swagger UI that shows it. */
 export function docsRoutes({ openapi, config: { basePath } }: DocsDependencies): Route[] {
   const description = basePath === '' ? openapi : openapi.replace(SERVER_URL, `$1${basePath}`);
-  const originOf = ({ protocol, host }: Request) => (HOST.test(host) ? `${protocol}://${host}` : EXAMPLE_URL);
+  // Clients of HTTP/1.0 may send no host.
+  const originOf = ({ protocol, host }: Request) => (HOST.test(host ?? '') ? `${protocol}://${host}` : EXAMPLE_URL);
   const page = swaggerUi
     .generateHTML(undefined, {
       swaggerUrl: basePath + OPENAPI,
