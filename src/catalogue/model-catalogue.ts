@@ -21,6 +21,7 @@ import { type ConversionCache, type ConvertedModel, requireFormat } from '../ser
 import type { ExportOptions } from './export/export-format.ts';
 import { exportModel, type ModelExport } from './export/model-export.ts';
 import type { TfjsQuantizer } from './export/tfjs-quantization.ts';
+import { readWeightsComparison } from './export/weights-comparison.ts';
 import { readFormatParity } from './format-parity.ts';
 
 /** Dependencies of `ModelCatalogue`. */
@@ -112,6 +113,7 @@ export class ModelCatalogue {
       weights: { sha256: file.weights.sha256, size_bytes: file.weights.size_bytes },
       ...(await this.#conversion(version)),
       quantization: (await this.#parts.quantized.find(version))?.record ?? null,
+      rounded_weights: await this.#roundedWeights(version),
     };
   }
 
@@ -209,6 +211,17 @@ export class ModelCatalogue {
       hierarchy: manifest.labels.some(({ synset }) => synset !== undefined && graph.find(synset) !== undefined),
       variants: inBytes === undefined ? ['float32'] : ['float32', 'int8'],
     };
+  }
+
+  /** How TF.js weights of fewer bits compare with floats, as far as `menagerie evaluate --variant` was asked. */
+  async #roundedWeights(version: ModelVersion): Promise<JsonObject> {
+    const converted = await this.#parts.conversions.peek(version);
+    if (converted === undefined) return {};
+    const [float16, uint8] = await Promise.all([
+      readWeightsComparison(converted, 'float16'),
+      readWeightsComparison(converted, 'uint8'),
+    ]);
+    return { ...(float16 && { float16 }), ...(uint8 && { uint8 }) };
   }
 
   /** The converted files and their parity, as far as they exist: describing a model does not convert it. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { TfjsQuantizer } from '../catalogue/export/tfjs-quantization.ts';
+import { keepWeightsComparison, type WeightsComparison } from '../catalogue/export/weights-comparison.ts';
 import { openPreparedImages } from '../quantizing/calibration-images.ts';
 import {
   type AnswerComparison,
@@ -45,7 +46,7 @@ interface ModelFile {
 
 /**
  * Compares a variant of a model with the same in floats, on all images of a folder or zip. The model in floats and the
- * variant are asked in turns.
+ * variant are asked in turns. For weights of TF.js, the card of the model shows the last comparison.
  * @param onImage called after each image
  * @throws AppError `variant_unavailable` when `int8` has not been made; `format_unavailable`, `tensorflow_missing`; as
  * `openImageSource`
@@ -71,7 +72,11 @@ export async function compareVariant(
     const answers = await compareAnswers(models, images.read(), () => onImage(++done, images.count));
     for await (const { pixels } of images.read()) {
       const speed = await compareSpeed(models, pixels, PAIRS, () => signal.throwIfAborted());
-      return { variant, ...answers, speed, sizeBytes: files.rounded.size, floatSizeBytes: files.float.size };
+      const sizes = { sizeBytes: files.rounded.size, floatSizeBytes: files.float.size };
+      const comparison = { variant, ...answers, speed, ...sizes };
+      // The card of int8 shows how it compared on images that were not used for calibration.
+      if (variant !== 'int8') await keepWeightsComparison(files.rounded.path, recordOf(comparison));
+      return comparison;
     }
     throw new Error('no image can be read any more');
   } finally {
@@ -97,6 +102,19 @@ export async function compareVariant(
       }
     };
   }
+}
+
+function recordOf({ images, agreement, accuracy, speed, ...found }: VariantComparison): WeightsComparison {
+  return {
+    measured_at: new Date().toISOString(),
+    size_bytes: found.sizeBytes,
+    float_size_bytes: found.floatSizeBytes,
+    images,
+    agreement,
+    max_probability_difference: found.largestDifference,
+    accuracy: accuracy ?? null,
+    speed: { float_ms: speed.floatMs, rounded_ms: speed.roundedMs, ratio: speed.ratio },
+  };
 }
 
 async function filesOf(

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { colouredPicture, colourZip } from '../../scripts/labelled-zip.ts';
 import { createServer, type FinetuneResult, MenagerieError, openZoo, type Zoo } from '../../src/index.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import { readZip } from '../zip-reader.ts';
 
 let dataDir: string;
 let zoo: Zoo;
@@ -143,6 +144,10 @@ describe('a model that is taught', () => {
       expect(comparison?.largestDifference).toBeGreaterThan(0);
       expect(comparison?.sizeBytes).toBeLessThan(0.3 * (comparison?.floatSizeBytes ?? 0));
       expect(comparison?.speed.ratio).toBeGreaterThan(0);
+      const exported = await zoo.export('colours', { format: 'safetensors' });
+      const card = JSON.parse(String((await readZip(await buffer(exported.zip))).get('card.json')));
+      const known = { int8: card.quantization, uint8: card.rounded_weights.uint8 }[variant];
+      expect(known).toMatchObject({ size_bytes: comparison?.sizeBytes, agreement: expect.any(Number) });
     }
     await expect(measured('int4' as 'int8')).rejects.toMatchObject({
       code: 'invalid_request',

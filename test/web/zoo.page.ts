@@ -123,6 +123,24 @@ describe('the zoo', () => {
     expect((await exported).url()).toContain(url);
   });
 
+  test('shows what forms of a model in fewer bits lose and gain', async () => {
+    const { page, url } = opened;
+    const form = { size_bytes: 2_900_000, images: 872, agreement: 0.98, speed: { ratio: 2.07 } };
+    const accuracy = { images: 872, float: 0.436, rounded: 0.431, int8: 0.437 };
+    await page.route(`**/models/${MODEL}`, async (route) => {
+      const response = await route.fetch();
+      const forms = { quantization: { ...form, accuracy }, rounded_weights: { uint8: { ...form, accuracy } } };
+      await route.fulfill({ response, json: { ...(await response.json()), ...forms } });
+    });
+    await page.goto(`${url}/#/zoo/${MODEL}`);
+    const rest = 'instead of 43.6%, same class on 98% of 872 images, 2.1 times as fast';
+    await page.getByText(`2.9 MB, top-1 43.7% ${rest}`, { exact: true }).waitFor();
+    await page.getByText(`2.9 MB, top-1 43.1% ${rest}`, { exact: true }).waitFor();
+    await page.getByText('TF.js weights, uint8', { exact: true }).waitFor();
+    expect(await page.getByText('TF.js weights, float16').count()).toBe(0);
+    await page.unroute(`**/models/${MODEL}`);
+  });
+
   test('names the damaged versions and aliases of a model', async () => {
     const { page, url } = opened;
     await page.route(`**/models/${MODEL}`, async (route) => {

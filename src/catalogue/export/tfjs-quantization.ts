@@ -16,7 +16,7 @@ import type { EnginePool } from '../../serving/engine-pool.ts';
 import { argmaxRows, syntheticImages } from '../synthetic-images.ts';
 
 /** Storage of quantized kernels. */
-type QuantizedStorage = Exclude<WeightStorage, 'float32'>;
+export type QuantizedStorage = Exclude<WeightStorage, 'float32'>;
 
 /** Input of the worker. */
 export interface QuantizationTask {
@@ -78,7 +78,7 @@ export class TfjsQuantizer {
 
   /** The quantized model. Concurrent calls share the work. @throws AppError `tensorflow_missing` */
   async get(model: QuantizableModel, storage: QuantizedStorage): Promise<QuantizedModel> {
-    const folder = join(dirname(model.onnx.path), `tfjs-${storage}`);
+    const folder = quantizedFolder(model, storage);
     const pending = this.#pending.get(folder) ?? this.#make(model, storage, folder);
     this.#pending.set(folder, pending);
     try {
@@ -145,6 +145,11 @@ export class TfjsQuantizer {
       await this.#engines.unload([model.key]);
     }
   }
+}
+
+/** Where the quantized form of a converted model is. */
+export function quantizedFolder({ onnx }: Pick<QuantizableModel, 'onnx'>, storage: QuantizedStorage): string {
+  return join(dirname(onnx.path), `tfjs-${storage}`);
 }
 
 /** The model that was made earlier; undefined when there is none or one of its files is damaged. */

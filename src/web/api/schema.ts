@@ -310,6 +310,31 @@ export type Quantization = {
   };
 };
 
+/** A TF.js model with rounded weights beside the same in floats, as `menagerie evaluate --variant` measured it last. */
+export type RoundedWeights = {
+  readonly measured_at: string;
+  readonly size_bytes: number;
+  readonly float_size_bytes: number;
+  /** Images on which both were compared. */
+  readonly images: number;
+  /** Share of images with the same most probable class. */
+  readonly agreement: number;
+  readonly max_probability_difference: number;
+  /** Top-1 accuracy on the images whose class the model knows; null when there are none. */
+  readonly accuracy: {
+    readonly images: number;
+    readonly float: number;
+    readonly rounded: number;
+  } | null;
+  /** Median milliseconds of one image on one thread in TensorFlow.js, measured in turns, and the median of the ratios of each two runs. */
+  readonly speed: {
+    readonly float_ms: number;
+    readonly rounded_ms: number;
+    /** How many times as fast as in floats. */
+    readonly ratio: number;
+  };
+};
+
 /** Download of the weights of a model. */
 export type Pull = {
   readonly model: string;
@@ -400,6 +425,11 @@ export type ModelCard = ModelSummary & {
   } | undefined;
   /** The variant `int8`; null when it has not been made. */
   readonly quantization?: Quantization | null | undefined;
+  /** TF.js weights of fewer bits, where `menagerie evaluate --variant float16` or `uint8` has compared them with floats. */
+  readonly rounded_weights?: {
+    readonly float16?: RoundedWeights | undefined;
+    readonly uint8?: RoundedWeights | undefined;
+  } | undefined;
   /** The converted files; they are made at first use. */
   readonly formats: {
     readonly onnx?: File | undefined;

@@ -1,4 +1,4 @@
-import type { ModelCard } from '../../api/schema.ts';
+import type { ModelCard, Quantization, RoundedWeights } from '../../api/schema.ts';
 import { type Child, h } from '../../dom.ts';
 import { bytes, count, large, percent } from '../../format.ts';
 
@@ -15,7 +15,7 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
     fact('Features', count(card.num_features)),
     fact('Weights', bytes(weights.size_bytes)),
     fact('ONNX file', formats.onnx ? bytes(formats.onnx.size_bytes) : 'converted on first use'),
-    fact('8-bit integers', inBytes(card)),
+    roundedForms(card).map(([name, form]) => fact(name, form)),
     fact('Licence', card.license),
     fact('Speed on this server', speed),
     card.novelty &&
@@ -23,11 +23,28 @@ export function facts(card: ModelCard, speed: HTMLElement): HTMLElement {
   );
 }
 
-/** The variant int8, when it has been made. */
-function inBytes({ quantization }: ModelCard): string {
-  if (!quantization) return 'not made';
-  const same = `same class on ${percent(quantization.agreement, 0)} of ${count(quantization.images)} images`;
-  return `${bytes(quantization.size_bytes)}, ${same}, ${quantization.speed.ratio.toFixed(1)} times as fast`;
+/** The variant int8, and the weights of TensorFlow.js that were compared with floats: name and words of each. */
+function roundedForms({
+  quantization,
+  rounded_weights: { float16, uint8 } = {},
+}: ModelCard): (readonly [string, string])[] {
+  const int8 = quantization && besideFloats(quantization, quantization.accuracy?.int8);
+  return [
+    ['8-bit integers', int8 ?? 'not made'],
+    ...(float16 ? [['TF.js weights, float16', besideFloats(float16, float16.accuracy?.rounded)] as const] : []),
+    ...(uint8 ? [['TF.js weights, uint8', besideFloats(uint8, uint8.accuracy?.rounded)] as const] : []),
+  ];
+}
+
+/** @param rounded accuracy of the rounded form, when it is known */
+function besideFloats(
+  { size_bytes, agreement, images, accuracy, speed }: Quantization | RoundedWeights,
+  rounded: number | undefined,
+): string {
+  const right = accuracy && rounded !== undefined && `top-1 ${percent(rounded)} instead of ${percent(accuracy.float)}`;
+  const same = `same class on ${percent(agreement, 0)} of ${count(images)} images`;
+  const parts = [bytes(size_bytes), right, same, `${speed.ratio.toFixed(1)} times as fast`];
+  return parts.filter((part) => typeof part === 'string').join(', ');
 }
 
 /** How well the detector tells images that show none of the classes. */
