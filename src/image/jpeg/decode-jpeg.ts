@@ -2,12 +2,15 @@ import type { MemoryPlan, PixelKernel } from '../pixel-kernel.ts';
 import type { Window } from '../resample.ts';
 import { CodedData } from './coded-data.ts';
 import { PIXELS_AT_ONCE } from './colours.ts';
+import { huffmanTable } from './huffman-table.ts';
 import { BLOCK_BYTES } from './inverse-dct.ts';
 import { type JpegHeader, JpegReader, NotTaken, type Scan } from './jpeg-file.ts';
 import { clearCoefficients, clearPlane, type Plane, planPlanes, type Shrink, toSamples } from './planes.ts';
 import { takeBlock } from './sequential-block.ts';
 
 const SHORTS_OF_BLOCK = BLOCK_BYTES / 2;
+/** A symbol of DC is a number of bits; one of AC also says how many zeros come before. */
+const [LARGEST_DC, LARGEST_AC] = [15, 255];
 
 /**
  * Decodes a JPEG to the pixels that libjpeg gives for it, bit for bit, of the whole image or shrunk. What is damaged, or
@@ -50,8 +53,10 @@ export class JpegDecoder {
     const data = new CodedData(this.#file.length);
     const scan = this.#scan;
     const end = data.open(this.#file, scan.start);
-    const parts = scan.components.map(({ index, dc, ac }) => {
+    const parts = scan.components.map(({ index, ...definitions }) => {
       const plane = this.#planes[index];
+      const dc = definitions.dc && huffmanTable(definitions.dc, LARGEST_DC);
+      const ac = definitions.ac && huffmanTable(definitions.ac, LARGEST_AC);
       if (plane === undefined || dc === undefined || ac === undefined) throw new NotTaken('Huffman table');
       const { coefficients, down, blocksAcross } = plane;
       const held = new Int16Array(buffer, coefficients, down * blocksAcross * SHORTS_OF_BLOCK);

@@ -60,15 +60,15 @@ function fillLookup(lookup: Int32Array, code: number, length: number, symbol: nu
 const known = new Map<string, HuffmanTable>();
 const MAX_KNOWN = 64;
 
-/** The table of a definition: 16 counts and then the symbols. Undefined when it is damaged. */
-export function huffmanTable(definition: Uint8Array): HuffmanTable | undefined {
+/**
+ * The table of a definition: 16 counts and then the symbols. Undefined when it is damaged.
+ * @param largest symbol that is allowed
+ */
+export function huffmanTable(definition: Uint8Array, largest: number): HuffmanTable | undefined {
   const key = Buffer.from(definition).toString('latin1');
-  const found = known.get(key);
-  if (found !== undefined) return found;
-  const built = buildTable(definition.slice(0, LONGEST_CODE), definition.slice(LONGEST_CODE));
-  if (built !== undefined) {
-    if (known.size >= MAX_KNOWN) known.clear();
-    known.set(key, built);
-  }
-  return built;
+  const table = known.get(key) ?? buildTable(definition.slice(0, LONGEST_CODE), definition.slice(LONGEST_CODE));
+  if (table === undefined) return undefined;
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(key, table);
+  return table.symbols.every((symbol) => symbol <= largest) ? table : undefined;
 }

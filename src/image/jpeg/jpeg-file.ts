@@ -1,5 +1,4 @@
 import { exifOrientation } from './exif-orientation.ts';
-import { type HuffmanTable, huffmanTable } from './huffman-table.ts';
 
 const [SOF0, SOF1, SOF2, DHT, SOI, EOI, SOS, DQT, DRI, APP0, APP1, APP2, APP14] = [
   0xc0, 0xc1, 0xc2, 0xc4, 0xd8, 0xd9, 0xda, 0xdb, 0xdd, 0xe0, 0xe1, 0xe2, 0xee,
@@ -10,8 +9,6 @@ const MIN_SIDE = 16;
 /** The tables of each kind that a file can have at once. */
 const MAX_TABLES = 4;
 const MAX_SYMBOLS = 256;
-/** A symbol of DC is a number of bits. */
-const MAX_DC_SYMBOL = 15;
 /**
  * Segments and tables of a file. Profiles and previews take some hundreds of segments; with many more, the header of a
  * hostile file of 20 MB took the thread that answers requests six seconds.
@@ -38,12 +35,12 @@ export interface JpegHeader {
   readonly hasProfile: boolean;
 }
 
-/** One scan, with the tables that are in force. */
+/** One scan, with the definitions of the Huffman tables that are in force: see `huffmanTable`. */
 export interface Scan {
   readonly components: readonly {
     readonly index: number;
-    readonly dc: HuffmanTable | undefined;
-    readonly ac: HuffmanTable | undefined;
+    readonly dc: Uint8Array | undefined;
+    readonly ac: Uint8Array | undefined;
   }[];
   readonly restartInterval: number;
   /** Where its coded data starts in the file. */
@@ -69,7 +66,7 @@ export class JpegReader {
   #hasProfile = false;
   #hasExif = false;
   #parts = 0;
-  /** Definitions of Huffman tables, which are built when a scan has them. */
+  /** Definitions of Huffman tables: a table takes longer to build than the header to read. */
   readonly #tables = new Map<number, Uint8Array>();
   /** Divisors in zigzag order, by the number of their table. */
   readonly quantization = new Map<number, Uint16Array>();
@@ -209,16 +206,10 @@ export class JpegReader {
       const [id, tables = 0] = segment.subarray(1 + 2 * index);
       const found = header.components.findIndex((component) => component.id === id);
       expect(found >= 0, 'component');
-      return { index: found, dc: this.#table(tables >> 4, MAX_DC_SYMBOL), ac: this.#table(16 + (tables & 15)) };
+      return { index: found, dc: this.#tables.get(tables >> 4), ac: this.#tables.get(16 + (tables & 15)) };
     });
     const isOrdered = components.every(({ index }, at) => at === 0 || index > (components[at - 1]?.index ?? 0));
     expect(isOrdered, 'scan');
     return { components, restartInterval: this.#restartInterval, start };
-  }
-
-  #table(id: number, maxSymbol = MAX_SYMBOLS): HuffmanTable | undefined {
-    const definition = this.#tables.get(id);
-    const table = definition && huffmanTable(definition);
-    return table?.symbols.every((symbol) => symbol <= maxSymbol) ? table : undefined;
   }
 }
