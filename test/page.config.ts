@@ -6,9 +6,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.page.ts'],
     globalSetup: ['test/build.ts', 'test/web/serve-page.ts'],
+    // A browser, a server and a test wait for each other: one of each takes less than one of two cores.
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // They share one server.
-    fileParallelism: false,
   },
 });

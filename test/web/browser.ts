@@ -5,8 +5,8 @@ import { colouredPicture } from '../../scripts/labelled-zip.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The URL of the server that all tests of the page share. */
-    serverUrl: string;
+    /** The URLs of the servers, one for each worker. */
+    serverUrls: readonly string[];
   }
 }
 
@@ -17,6 +17,13 @@ export interface OpenPage {
 }
 
 type Colour = Parameters<typeof colouredPicture>[0];
+
+/** The server that the files of this worker share, one after the other. */
+export function serverUrl(): string {
+  const url = inject('serverUrls')[Number(process.env['VITEST_POOL_ID']) - 1];
+  if (url === undefined) throw new Error('this worker has no server');
+  return url;
+}
 
 /** Starts the browser at the path in CHROMIUM, with a camera that shows a test image. */
 export function startBrowser(): Promise<Browser> {
@@ -38,7 +45,7 @@ export async function openWindow(browser: Browser, options: BrowserContextOption
  * security policy, throws, or sends a request to another server.
  */
 export function withPage(hash: string): OpenPage {
-  const url = inject('serverUrl');
+  const url = serverUrl();
   let browser: Browser;
   let page: Page;
   let faults: string[];
@@ -72,6 +79,16 @@ export async function barriers(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
   return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
+/** What axe finds in light and in dark colours. */
+export async function barriersInBothColours(page: Page): Promise<string[]> {
+  const found: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const barrier of await barriers(page)) found.push(`in ${colorScheme} colours: ${barrier}`);
+  }
+  return found;
 }
 
 /** Images of one colour, as files to choose. */

@@ -3,14 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { parseLabels } from '../../src/registry/labels.ts';
 import { parseManifest } from '../../src/registry/resolve-manifest.ts';
 import type { ClassifyAnswer } from '../e2e/answers.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import { readZip } from '../zip-reader.ts';
-import { startBrowser } from './browser.ts';
+import { serverUrl, startBrowser } from './browser.ts';
 
 /** A page with the published TensorFlow.js, and a script that calls it. */
 const PAGE = `<!doctype html><script src="/tf.min.js"></script><script>
@@ -24,7 +24,7 @@ async function classify(url, base64, shape) {
 </script>`;
 
 describe('an exported TF.js model in another page', () => {
-  const serverUrl = inject('serverUrl');
+  const server = serverUrl();
   let browser: Browser;
   let page: Page;
   /** The web server of somebody who downloaded the model. */
@@ -55,7 +55,7 @@ describe('an exported TF.js model in another page', () => {
 
   /** Serves the content of the zip, as if it had been unpacked into the folder of a web server. */
   async function hostExport(model: string, quantize: string): Promise<string> {
-    const response = await fetch(`${serverUrl}/models/${model}/export?format=tfjs&quantize=${quantize}`);
+    const response = await fetch(`${server}/models/${model}/export?format=tfjs&quantize=${quantize}`);
     expect(response.status).toBe(200);
     const folder = `/${model}-${quantize}`;
     for (const [name, bytes] of await readZip(Buffer.from(await response.arrayBuffer()))) {
@@ -80,7 +80,7 @@ describe('an exported TF.js model in another page', () => {
     const { pixels } = await preprocessImage(png, manifest.preprocessing, 1e6);
     const call = [url, Buffer.from(pixels).toString('base64'), [1, 64, 64, 3]];
     const probabilities: number[] = await page.evaluate(`classify(...${JSON.stringify(call)})`);
-    const response = await fetch(`${serverUrl}/classify?model=${model}`, {
+    const response = await fetch(`${server}/classify?model=${model}`, {
       method: 'POST',
       headers: { 'content-type': 'image/png' },
       body: new Uint8Array(png),
