@@ -37,8 +37,13 @@ function foldedWeight(weight: Weight, norm: BatchNorm): Weight {
     ...weight,
     read: async () => {
       const [values, factors] = [await weight.read(), await channelFactors(norm)];
+      const folded = new Float32Array(values.length);
       const perChannel = values.length / factors.length;
-      return values.map((value, index) => value * (factors[Math.floor(index / perChannel)] ?? 0));
+      let index = 0;
+      for (const factor of factors) {
+        for (const end = index + perChannel; index < end; index += 1) folded[index] = (values[index] ?? 0) * factor;
+      }
+      return folded;
     },
   };
 }
