@@ -27,8 +27,6 @@ export const serve = defineCommand({
     const config = model === undefined ? settings : { ...settings, defaultModel: model };
     if (model !== undefined || yes) await pullDefaultModel(config, yes, context);
     const logger = createLogger(config.logLevel);
-    const { warnOfUnknownSettings } = await import('./load-config.ts');
-    warnOfUnknownSettings(environment, logger);
     // A signal while the modules load, which takes a second, stops what is there by then.
     const stopped = signal.aborted ? Promise.resolve() : once(signal, 'abort');
     try {
@@ -40,6 +38,9 @@ export const serve = defineCommand({
       const closed = stopped.then(() => stop(server, logger));
       putEventLoopFirst();
       await server.listen();
+      // It compares all names with all others: the engines have started by now.
+      const { warnOfUnknownSettings } = await import('./load-config.ts');
+      warnOfUnknownSettings(environment, logger);
       await Promise.race([server.work(), closed]);
       return await closed;
     } catch (thrown) {
