@@ -1,10 +1,7 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ImagePipeline, outputOf } from '../answering/image-pipeline.ts';
 import { forEachConcurrently, sharedSignal } from '../common/concurrency.ts';
-import { syncToDisk } from '../common/durable-files.ts';
 import { AppError } from '../common/errors.ts';
-import { digestFile } from '../common/file-digest.ts';
 import { STAGING_DIR, withStagingFolder } from '../common/staging-folder.ts';
 import { writeNovelty } from '../convert/transfer/novelty.ts';
 import { openImageSource, readDataset } from '../finetuning/dataset/dataset.ts';
@@ -12,8 +9,9 @@ import { fitDetector, noveltyScores } from '../finetuning/novelty/detector.ts';
 import { separationFigures } from '../finetuning/novelty/figures.ts';
 import { methodScores } from '../finetuning/novelty/scores.ts';
 import { separationOf } from '../finetuning/novelty/separation.ts';
+import type { NoveltyFigures } from '../registry/model-properties.ts';
 import type { ModelVersion } from '../registry/registry.ts';
-import { type NoveltyRecord, writeNoveltyRecord } from '../registry/zoo-novelty.ts';
+import { addDetector } from '../registry/zoo-novelty.ts';
 import { loadTensorFlow, type TensorFlow } from '../runtime/tensorflow.ts';
 import { indexedFiles } from './accuracy.ts';
 
@@ -38,9 +36,6 @@ export interface ZooDetectorRequest {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What is known of a detector beside its file. */
-export type DetectorFigures = Omit<NoveltyRecord, 'file' | 'sha256' | 'weights_sha256'>;
-
 /**
  * Fits a detector of images that show none of the classes to a model of the zoo, and writes it beside the model. It is
  * fitted on four fifths of the images of each class and tested on the others. Computes for seconds on this thread.
@@ -50,7 +45,7 @@ export type DetectorFigures = Omit<NoveltyRecord, 'file' | 'sha256' | 'weights_s
 export async function fitZooDetector(
   pipeline: Pick<ImagePipeline, 'run'>,
   { model, path, pulledDir, onProgress, ...request }: ZooDetectorRequest,
-): Promise<DetectorFigures> {
+): Promise<NoveltyFigures> {
   const { num_features: dimension, num_classes: classes } = model.manifest.file;
   const signal = sharedSignal(request.signal);
   const computed = await computeImages();
@@ -73,7 +68,7 @@ export async function fitZooDetector(
   return figures;
 
   /** On images of other things, beside the highest probability. */
-  function compare(with_: TensorFlow): Partial<DetectorFigures> {
+  function compare(with_: TensorFlow): Partial<NoveltyFigures> {
     if (others.labels.length === 0) return {};
     const score = ({ features, logits }: Rows) =>
       methodScores(with_, { train, features, logits, classes, seed: SEED, detector });
@@ -131,26 +126,12 @@ export async function fitZooDetector(
     return { features, logits, labels: Int32Array.from(images, ({ label }) => label ?? 0) };
   }
 
-  /** The file has its digest in its name: a server may still read the one before until the record says otherwise. */
   async function publish(): Promise<void> {
-    const folder = join(pulledDir, model.name);
     await withStagingFolder(join(pulledDir, STAGING_DIR), async (staging) => {
       const made = join(staging, 'novelty.safetensors');
       await writeNovelty({ ...detector, layers: 1 }, made);
-      await syncToDisk(made);
-      const { sha256 } = await digestFile(made);
-      const file = `novelty-${sha256.slice(0, 16)}.safetensors`;
-      await mkdir(folder, { recursive: true });
-      await rename(made, join(folder, file));
-      await writeNoveltyRecord(folder, {
-        file,
-        sha256,
-        weights_sha256: model.manifest.file.weights.sha256,
-        ...figures,
-      });
-      for (const old of await readdir(folder)) {
-        if (/^novelty-[0-9a-f]{16}\.safetensors$/.test(old) && old !== file) await rm(join(folder, old));
-      }
+      const weights_sha256 = model.manifest.file.weights.sha256;
+      await addDetector(join(pulledDir, model.name), made, { weights_sha256, ...figures });
     });
   }
 }

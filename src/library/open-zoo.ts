@@ -9,13 +9,14 @@ import type { Config } from '../config.ts';
 import { CALIBRATION_METHODS } from '../convert/quantize/ranges.ts';
 import { measureAccuracy } from '../evaluation/accuracy.ts';
 import { compareVariant, ROUNDED_VARIANTS } from '../evaluation/variant-comparison.ts';
-import { type DetectorFigures, fitZooDetector } from '../evaluation/zoo-novelty.ts';
+import { fitZooDetector } from '../evaluation/zoo-novelty.ts';
 import type { PreflightReport } from '../finetuning/dataset/preflight-report.ts';
 import { parseDistillationOptions } from '../finetuning/distillation/distillation-options.ts';
 import { parseFinetuneOptions } from '../finetuning/finetune-options.ts';
 import type { TrainingProgress } from '../finetuning/training-progress.ts';
 import { VIEWS } from '../image/views.ts';
 import { DEFAULT_METHOD } from '../quantizing/model-quantizer.ts';
+import type { NoveltyFigures } from '../registry/model-properties.ts';
 import { type ModelVersion, VARIANTS } from '../registry/registry.ts';
 import { createServices, type Services } from '../services.ts';
 import {
@@ -335,8 +336,8 @@ export class OpenedZoo implements Zoo {
   }
 }
 
-function fittedNovelty({ accepted = 0, detector, softmax }: DetectorFigures): FittedNovelty {
-  const separation = ({ auroc, false_positives }: NonNullable<DetectorFigures['detector']>) => ({
+function fittedNovelty({ accepted = 0, detector, softmax }: NoveltyFigures): FittedNovelty {
+  const separation = ({ auroc, false_positives }: NonNullable<NoveltyFigures['detector']>) => ({
     auroc,
     falsePositives: false_positives,
   });

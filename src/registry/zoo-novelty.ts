@@ -1,6 +1,8 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import { readIfThere, writeFileDurably } from '../common/durable-files.ts';
+import { readIfThere, syncToDisk, writeFileDurably } from '../common/durable-files.ts';
+import { digestFile } from '../common/file-digest.ts';
 import { describeIssues, noveltySchema } from './manifest.ts';
 import type { ModelVersion } from './registry.ts';
 import { sha256Schema } from './weights-schema.ts';
@@ -12,11 +14,30 @@ const NOVELTY_RECORD_FILE = 'novelty.json';
 const noveltyRecordSchema = noveltySchema.extend({ weights_sha256: sha256Schema });
 
 /** The file of a detector, its figures, and the weights that it belongs to. */
-export type NoveltyRecord = z.output<typeof noveltyRecordSchema>;
+type NoveltyRecord = z.output<typeof noveltyRecordSchema>;
 
-/** Writes the record that `readZoo` looks for. @param folder of the model, among the pulled ones */
-export async function writeNoveltyRecord(folder: string, record: NoveltyRecord): Promise<void> {
-  await writeFileDurably(join(folder, NOVELTY_RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
+/**
+ * Puts a detector beside a model of the zoo, where `readZoo` looks for it, in place of the one before.
+ *
+ * The file has its digest in its name: a server may still read the one before until the record says otherwise.
+ * @param folder of the model, among the pulled ones
+ * @param made the written detector, which is moved
+ */
+export async function addDetector(
+  folder: string,
+  made: string,
+  record: Omit<NoveltyRecord, 'file' | 'sha256'>,
+): Promise<void> {
+  await syncToDisk(made);
+  const { sha256 } = await digestFile(made);
+  const file = `novelty-${sha256.slice(0, 16)}.safetensors`;
+  await mkdir(folder, { recursive: true });
+  await rename(made, join(folder, file));
+  const whole: NoveltyRecord = { file, sha256, ...record };
+  await writeFileDurably(join(folder, NOVELTY_RECORD_FILE), `${JSON.stringify(whole, null, 2)}\n`);
+  for (const old of await readdir(folder)) {
+    if (/^novelty-[0-9a-f]{16}\.safetensors$/.test(old) && old !== file) await rm(join(folder, old));
+  }
 }
 
 /**

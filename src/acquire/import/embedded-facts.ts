@@ -1,6 +1,7 @@
 import type { OnnxMetadata } from '../../convert/foreign-onnx/onnx-metadata.ts';
+import type { NoveltyValues } from '../../convert/transfer/novelty.ts';
 import type { Label } from '../../registry/manifest.ts';
-import { fromProperties } from '../../registry/model-properties.ts';
+import { fromProperties, type NoveltyFigures } from '../../registry/model-properties.ts';
 import { type FoundFacts, listedFacts } from './found-facts.ts';
 import { imageProperties } from './image-properties.ts';
 import { labelsWithin } from './label-documents.ts';
@@ -11,27 +12,38 @@ export interface EmbeddedLabels {
   readonly source: string;
 }
 
+/** The detector of unknown images that a model contains. */
+export interface EmbeddedDetector {
+  readonly values: NoveltyValues;
+  readonly figures: NoveltyFigures;
+}
+
 interface EmbeddedFacts {
   readonly facts: FoundFacts;
   readonly labels: EmbeddedLabels | undefined;
+  readonly detector: EmbeddedDetector | undefined;
   /** Which metadata says what, as sentences. */
   readonly notes: readonly string[];
 }
 
+const DETECTOR_KEPT = 'The model keeps its detector of unknown images (the output novelty).';
 const DETECTOR_DROPPED =
-  'The detector of unknown images (the output novelty) is not imported. menagerie evaluate --novelty fits a new one.';
+  'The detector of unknown images (the output novelty) is not as it was exported, and is not imported. ' +
+  'menagerie evaluate --novelty fits a new one.';
 
 /** Reads what an ONNX model says about itself: as this project, Ultralytics and Custom Vision write it. */
-export function embeddedFacts({ properties, zipMap, outputs }: OnnxMetadata): EmbeddedFacts {
+export function embeddedFacts({ properties, zipMap, outputs, novelty }: OnnxMetadata): EmbeddedFacts {
   const own = ownFacts(properties);
   const facts = own ?? ultralyticsFacts(properties) ?? imageProperties(properties) ?? {};
   const given = listedFacts(facts);
   return {
     facts,
     labels: labelsOf(properties, zipMap),
+    detector: novelty && { values: novelty, figures: fromProperties(properties).novelty ?? {} },
     notes: [
       ...(given === '' ? [] : [`The metadata of the model gives ${given}.`]),
-      ...(own !== undefined && outputs.includes('novelty') ? [DETECTOR_DROPPED] : []),
+      ...(novelty === undefined ? [] : [DETECTOR_KEPT]),
+      ...(novelty === undefined && own !== undefined && outputs.includes('novelty') ? [DETECTOR_DROPPED] : []),
     ],
   };
 }

@@ -15,7 +15,7 @@ import { type ImportedLayers, importTfjsModel } from '../../convert/import/impor
 import { TWO_CLASSES } from '../../convert/import/replaced-head.ts';
 import type { ManifestDocument } from '../../registry/manifest.ts';
 import { toSafetensors } from '../to-safetensors.ts';
-import { type EmbeddedLabels, embeddedFacts, labelsInCheckpoint } from './embedded-facts.ts';
+import { type EmbeddedDetector, type EmbeddedLabels, embeddedFacts, labelsInCheckpoint } from './embedded-facts.ts';
 import type { FoundFacts } from './found-facts.ts';
 import type { ModelKind } from './model-kinds.ts';
 import { defaultsFor, type PreprocessingFields, tfjsDefaults, usualDefaults } from './preprocessing-defaults.ts';
@@ -44,6 +44,8 @@ interface Imported {
   readonly guessed: readonly string[];
   /** The names of the classes, when the file contains them. */
   readonly embedded?: EmbeddedLabels | undefined;
+  /** Of a model that was exported here. */
+  readonly detector?: EmbeddedDetector | undefined;
   /** What the user should know about how the file was read, as sentences. */
   readonly notes?: readonly string[];
   /** Of what the model was made, beside its file. */
@@ -127,7 +129,7 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
       const hints = parseOnnxArchitecture(given.architecture ?? { family: 'onnx' });
       if (hints === undefined)
         throw new Error('--arch applies only to files of weights; an ONNX model describes its own layers');
-      const { facts, labels, notes } = embeddedFacts(await readOnnxMetadata(path));
+      const { facts, labels, detector, notes } = embeddedFacts(await readOnnxMetadata(path));
       const orderGiven = hasOwn(given.architecture, 'channel_order');
       const [suggestedSize, suggestedOrder] = [
         facts.suggestedSize ?? beside.suggestedSize,
@@ -150,6 +152,7 @@ export const IMPORTERS: Readonly<Record<ModelKind, Importer>> = {
       return {
         network,
         embedded: labels,
+        detector,
         defaults: usualDefaults(),
         // A model that makes any image its own size stretches it.
         inside: { ...(resizes && { resize_mode: 'stretch', crop_pct: 1 }), ...facts },

@@ -4,10 +4,12 @@ import { errnoOf, syncToDisk, writeFileDurably } from '../../common/durable-file
 import { messageOf } from '../../common/errors.ts';
 import { digestFile } from '../../common/file-digest.ts';
 import { createStagingFolder, removeAbandonedStaging, STAGING_DIR } from '../../common/staging-folder.ts';
+import { writeNovelty } from '../../convert/transfer/novelty.ts';
 import { type ManifestDocument, MODEL_NAME } from '../../registry/manifest.ts';
 import type { RepositoryListing } from '../../registry/repository.ts';
 import { parseManifest } from '../../registry/resolve-manifest.ts';
 import { MANIFEST_FILE, type NamedLabels } from '../../registry/zoo.ts';
+import { addDetector } from '../../registry/zoo-novelty.ts';
 import { findModel } from './find-model.ts';
 import { preprocessingOf } from './found-facts.ts';
 import { type GivenFacts, IMPORTERS } from './importers.ts';
@@ -121,10 +123,15 @@ async function convertInto(folder: string, work: string, request: ImportRequest,
   const imported = await run(model.path, known, beside.facts, seeds, weights).catch((cause: unknown) => {
     throw new Error(`${basename(model.path)}: ${messageOf(cause)}`, { cause });
   });
-  const { network, inside = {}, shown, embedded } = imported;
+  const { network, inside = {}, shown, embedded, detector } = imported;
   const { architecture, inputSize, numClasses, featureSize, parameters } = network;
   const labels = await labelsFor(numClasses, request.labels, embedded, dirname(model.path), target.namedLabels);
   const { sha256, size } = await digestFile(weights);
+  if (detector !== undefined) {
+    const made = join(work, 'novelty.safetensors');
+    await writeNovelty(detector.values, made);
+    await addDetector(folder, made, { weights_sha256: sha256, ...detector.figures });
+  }
   const { fields, ...settled } = settlePreprocessing({
     defaults: imported.defaults,
     beside: beside.facts,

@@ -4,6 +4,7 @@ import type { WritableTensor } from '../formats/onnx/writer.ts';
 import { activationShape, classCount, featureSize, type OnnxArchitecture } from './architecture.ts';
 import { attributeIntegers, type GraphView, MEANS, MOVES } from './graph-view.ts';
 import { areClose, numbersOf, type OutputValues } from './probe.ts';
+import { floatsOf } from './tensor-values.ts';
 
 /**
  * Finds the weight of the last layer, if classes can be traced back through it: the features must be the channel
@@ -70,14 +71,6 @@ function weightOf(
   const wanted = classesFirst ? [classes, channels] : [channels, classes];
   const fits = [a, b].join() === wanted.join() && rest.every((size) => size === 1);
   return fits && ['Conv', 'Gemm', 'MatMul'].includes(operator ?? '') ? { tensor, classesFirst } : undefined;
-}
-
-async function floatsOf({ proto, values }: WritableTensor): Promise<Float32Array> {
-  if (proto.floatData !== undefined) return Float32Array.from(proto.floatData);
-  const pieces: Uint8Array[] = proto.rawData === undefined ? [] : [proto.rawData];
-  for await (const piece of values?.read() ?? []) pieces.push(piece);
-  // Copied, since a view of floats must begin at a multiple of four.
-  return new Float32Array(new Uint8Array(Buffer.concat(pieces)).buffer);
 }
 
 /** The logits minus the weight times the features: the bias, if the logits are linear in the features. */

@@ -17,11 +17,12 @@ export function foreignNovelty(
   architecture: OnnxArchitecture,
   rename: (value: string) => string,
 ): Emitted {
-  const read = tensors.layers === 1 ? 'features' : rename(valueBelow(tensors, view, architecture));
+  const read = tensors.reads ?? valueBelow(tensors, view, architecture);
   const [, dimension = 0] = tensors.classes.shape;
   // Stands for a value of the model, so it is not emitted itself.
   const features: VectorNode = {
-    name: read,
+    // The output of the wrapped model is a vector of floats, whatever the value of the foreign model is.
+    name: read === architecture.features ? 'features' : rename(read),
     operation: { kind: 'flatten' },
     inputs: [],
     shape: { kind: 'vector', length: dimension },

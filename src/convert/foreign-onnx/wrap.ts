@@ -50,13 +50,14 @@ export function wrapOnnx(file: OnnxFile, architecture: OnnxArchitecture, options
   const input = findInput(view, architecture);
   requireSize(input, options.inputSize);
   const { output, features, activations, max_batch: maxBatch } = architecture;
-  for (const value of [output, features, activations]) {
+  const values = [output, features, activations, options.novelty?.reads ?? features];
+  for (const value of values) {
     if (view.producer(value) !== undefined && view.isFed(value)) continue;
     throw new ConversionError(`the model has no value "${value}" that depends on its input`);
   }
   const names = view.names();
   const prefix = unusedPrefix(names);
-  const needed = view.upTo([output, features, activations]);
+  const needed = view.upTo(values);
   const body =
     maxBatch === undefined ? withoutFixedBatch(needed, view, input.batch, prefix) : { nodes: needed, constants: [] };
   const renames = renamesOf(names, prefix, directOutputs(architecture, isFloat32(file)));

@@ -32,6 +32,8 @@ export interface NoveltyValues {
    * features that join several layers it reads the last.
    */
   readonly layers: number;
+  /** Of an imported model, which may have any layers: the value that it reads, instead of `layers`. */
+  readonly reads?: string | undefined;
 }
 
 /** A detector as a graph reads it: its tensors are read on demand. */
@@ -42,21 +44,24 @@ export interface NoveltyTensors {
   /** `[1, rank + 1]`: adds the squares and the maximum. */
   readonly sum: Weight;
   readonly layers: number;
+  readonly reads?: string | undefined;
 }
 
-const NAMES = ['classes', 'bias', 'projection', 'sum'] as const;
+/** Names of its tensors, in files and in networks. */
+export const NOVELTY_TENSORS = ['novelty.classes', 'novelty.bias', 'novelty.projection', 'novelty.sum'] as const;
+/** The layer that reads the features. */
+export const NOVELTY_ENTRY = 'novelty.normalized';
 
 /** Writes a detector to a safetensors file. @throws Error when `path` exists */
 export async function writeNovelty(values: NoveltyValues, path: string): Promise<void> {
-  const { dimension, classes, bias, projection, threshold, layers } = values;
+  const { dimension, classes, bias, projection, threshold, layers, reads } = values;
   const rank = projection.length / dimension;
-  const tensors = [
-    float32Tensor('novelty.classes', [bias.length, dimension], classes),
-    float32Tensor('novelty.bias', [bias.length], bias),
-    float32Tensor('novelty.projection', [rank, dimension], projection),
-    float32Tensor('novelty.sum', [1, rank + 1], new Float32Array(rank + 1).fill(-1 / threshold)),
-  ];
-  await writeSafetensors(path, tensors, { layers: String(layers) });
+  const shapes = [[bias.length, dimension], [bias.length], [rank, dimension], [1, rank + 1]] as const;
+  const numbers = [classes, bias, projection, new Float32Array(rank + 1).fill(-1 / threshold)] as const;
+  const tensors = NOVELTY_TENSORS.map((name, index) =>
+    float32Tensor(name, shapes[index] ?? [], numbers[index] ?? new Float32Array()),
+  );
+  await writeSafetensors(path, tensors, { layers: String(layers), ...(reads !== undefined && { reads }) });
 }
 
 /** Adds the output `novelty` to a graph. @throws ConversionError when detector and graph do not fit each other */
@@ -68,7 +73,7 @@ export function attachNovelty(graph: Graph, tensors: NoveltyTensors): Graph {
 /** The layers of a detector, on the features that it reads. @throws ConversionError when their numbers differ */
 export function noveltyOf(features: VectorNode, tensors: NoveltyTensors): VectorNode {
   const { classes, bias, projection, sum } = tensors;
-  const normalized = layerNorm('novelty.normalized', features, NOVELTY_EPSILON);
+  const normalized = layerNorm(NOVELTY_ENTRY, features, NOVELTY_EPSILON);
   const nearest = max('novelty.nearest', dense('novelty.classes', normalized, { weight: classes, bias }));
   const projected = dense('novelty.projected', normalized, { weight: projection });
   const squares = multiply('novelty.squares', projected, projected);
@@ -79,12 +84,13 @@ export function noveltyOf(features: VectorNode, tensors: NoveltyTensors): Vector
 export async function withNovelty<T>(path: string, use: (tensors: NoveltyTensors) => Promise<T>): Promise<T> {
   const file = await SafetensorsFile.open(path);
   try {
-    const [classes, bias, projection, sum] = NAMES.map((name): Weight => {
-      const shape = file.shape(`novelty.${name}`);
-      if (shape === undefined) throw new ConversionError(`the file of the detector has no tensor "novelty.${name}"`);
-      return { name: `novelty.${name}`, shape, read: () => file.read(`novelty.${name}`) };
+    const [classes, bias, projection, sum] = NOVELTY_TENSORS.map((name): Weight => {
+      const shape = file.shape(name);
+      if (shape === undefined) throw new ConversionError(`the file of the detector has no tensor "${name}"`);
+      return { name, shape, read: () => file.read(name) };
     }) as [Weight, Weight, Weight, Weight];
-    return await use({ classes, bias, projection, sum, layers: Number(file.metadata.layers ?? 1) });
+    const { layers = 1, reads } = file.metadata;
+    return await use({ classes, bias, projection, sum, layers: Number(layers), reads });
   } finally {
     await file.close();
   }
