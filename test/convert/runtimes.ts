@@ -15,20 +15,32 @@ type Input = Tensor<Uint8Array> | Tensor<Float32Array>;
 
 /** Runs an ONNX model on bytes or floats. */
 export async function runOnnx(path: string, input: Input): Promise<Answers> {
+  const [answers] = await runOnnxOnEach(path, [input]);
+  if (answers === undefined) throw new Error('no answers');
+  return answers;
+}
+
+/** Runs an ONNX model, which is opened once, on one input after the other. */
+export async function runOnnxOnEach(path: string, inputs: readonly Input[]): Promise<Answers[]> {
   const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 2 });
+  const answers: Answers[] = [];
+  for (const input of inputs) answers.push(await runSession(session, input));
+  await session.release();
+  return answers;
+}
+
+async function runSession(session: ort.InferenceSession, input: Input): Promise<Answers> {
   const feed =
     input.data instanceof Uint8Array
       ? new ort.Tensor('uint8', input.data, input.shape)
       : new ort.Tensor('float32', input.data, input.shape);
   const results = await session.run({ pixels: feed });
-  const answers = answersOf((name) => {
+  return answersOf((name) => {
     const result = results[name];
     if (result === undefined) return undefined;
     if (!(result.data instanceof Float32Array)) throw new Error(`no float output "${name}"`);
     return { data: result.data, shape: result.dims };
   });
-  await session.release();
-  return answers;
 }
 
 /** Runs a TF.js layers model on WebAssembly. */
@@ -60,14 +72,9 @@ async function loadTfjs(path: string): Promise<{ model: tf.LayersModel; forget: 
 async function readArtifacts(path: string): Promise<tf.io.ModelArtifacts> {
   const json = JSON.parse(await readFile(path, 'utf8'));
   const [group] = json.weightsManifest;
-  const shards: Buffer[] = [];
-  for (const shard of group.paths) shards.push(await readFile(join(dirname(path), shard)));
-  const weights = Buffer.concat(shards);
-  return {
-    modelTopology: json.modelTopology,
-    weightSpecs: group.weights,
-    weightData: weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.byteLength) as ArrayBuffer,
-  };
+  const weightData: ArrayBuffer[] = [];
+  for (const shard of group.paths) weightData.push(Uint8Array.from(await readFile(join(dirname(path), shard))).buffer);
+  return { modelTopology: json.modelTopology, weightSpecs: group.weights, weightData };
 }
 
 function answersOf(read: (name: OutputName) => Tensor | undefined): Answers {
