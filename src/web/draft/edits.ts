@@ -49,7 +49,14 @@ export function removePictures(owner: DraftClass, ids: ReadonlySet<string>): Rem
     pictures: removed.length,
     what: (pictures) => `${counted(pictures, 'image')}${owner.name === '' ? '' : ` of “${owner.name}”`}`,
     edit: changeClass(owner.id, ({ pictures }) => ({ pictures: pictures.filter(({ id }) => !ids.has(id)) })),
-    undo: changeClass(owner.id, ({ pictures }) => ({ pictures: restored(pictures, removed) })),
+    undo: (draft) => {
+      // The class may have been removed since: its images come back with it, or before it.
+      const classes = draft.classes.some(({ id }) => id === owner.id)
+        ? draft.classes
+        : [...draft.classes, { ...owner, pictures: [] }];
+      const comeBack = changeClass(owner.id, ({ pictures }) => ({ pictures: restored(pictures, removed) }));
+      return comeBack({ ...draft, classes });
+    },
   };
 }
 
@@ -78,7 +85,12 @@ export function removeClass({ classes }: Draft, owner: DraftClass): Removal {
     pictures: owner.pictures.length,
     what: (pictures) => (pictures === 0 ? name : `${name} with ${counted(pictures, 'image')}`),
     edit: (draft) => ({ classes: draft.classes.filter(({ id }) => id !== owner.id) }),
-    undo: (draft) => ({ classes: restored(draft.classes, [[place, owner]]) }),
+    undo: (draft) => {
+      const since = draft.classes.find(({ id }) => id === owner.id)?.pictures ?? [];
+      const known = new Set(owner.pictures.map(({ id }) => id));
+      const pictures = [...owner.pictures, ...since.filter(({ id }) => !known.has(id))];
+      return { classes: restored(draft.classes, [[place, { ...owner, pictures }]]) };
+    },
   };
 }
 

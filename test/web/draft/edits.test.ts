@@ -49,6 +49,21 @@ describe('a removal', () => {
     expect(restored.classes[1]).toEqual(dogs);
   });
 
+  test('of an image and then of its class are taken back in any order', () => {
+    const before = draft(['cat', 3], ['dog', 4], ['bird', 2]);
+    const [cats] = before.classes;
+    if (cats === undefined) throw new Error('no class');
+    const image = removePictures(cats, new Set([cats.pictures[1]?.id ?? '']));
+    const without = edited(before, image.edit);
+    const [rest] = without.classes;
+    if (rest === undefined) throw new Error('no class');
+    const whole = removeClass(without, rest);
+    expect(edited(without, whole.edit, whole.undo, image.undo)).toEqual(before);
+    const back = edited(without, whole.edit, image.undo, whole.undo);
+    expect(names(back)).toEqual(names(before));
+    expect(new Set(back.classes[0]?.pictures)).toEqual(new Set(cats.pictures));
+  });
+
   test('of everything is taken back beside what was begun since', () => {
     const before = draft(['cat', 3], ['dog', 4]);
     const removal = removeAll(before);
