@@ -90,6 +90,12 @@ describe('a pool of engines', () => {
     expect(getPriority(pool.report()[0]?.pid)).toBe(getPriority() + 5);
   });
 
+  it.runIf(existsSync('/proc'))('has its library loaded when an engine says that it is ready', async () => {
+    const pool = poolOf(1);
+    await expect.poll(() => pool.report()[0]?.state).toBe('idle');
+    expect(readFileSync(`/proc/${pool.report()[0]?.pid}/maps`, 'utf8')).toContain('libonnxruntime');
+  });
+
   it('holds models of both runtimes in one engine', async () => {
     const pool = poolOf(1);
     const tfjs: EngineModel = {
