@@ -1,11 +1,18 @@
 import { COLOUR_FUNCTIONS, type ColourExports } from './jpeg/colours.ts';
+import { HUFFMAN_FUNCTIONS, type HuffmanExports } from './jpeg/huffman-kernel.ts';
 import { INVERSE_DCT_FUNCTIONS, type InverseDctExports } from './jpeg/inverse-dct.ts';
+import { STUFFING_FUNCTIONS, type StuffingExports } from './jpeg/stuffing.ts';
 import { FRACTION_BITS } from './resample.ts';
 import { RESAMPLE_FUNCTIONS, type ResampleExports } from './resample-kernel.ts';
 import { wasmModule } from './wasm-module.ts';
 
 /** The functions that work on pixels, and their memory. All addresses and strides are in bytes. */
-export interface PixelKernel extends ResampleExports, InverseDctExports, ColourExports {
+export interface PixelKernel
+  extends ResampleExports,
+    StuffingExports,
+    HuffmanExports,
+    InverseDctExports,
+    ColourExports {
   readonly memory: { readonly buffer: ArrayBuffer; readonly grow: (pages: number) => number };
 }
 
@@ -24,7 +31,13 @@ interface WebAssemblyApi {
 function compile(): (() => PixelKernel) | undefined {
   try {
     const { Module, Instance } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyApi }).WebAssembly;
-    const functions = [...RESAMPLE_FUNCTIONS(FRACTION_BITS), ...INVERSE_DCT_FUNCTIONS, ...COLOUR_FUNCTIONS];
+    const functions = [
+      ...RESAMPLE_FUNCTIONS(FRACTION_BITS),
+      ...STUFFING_FUNCTIONS,
+      ...HUFFMAN_FUNCTIONS,
+      ...INVERSE_DCT_FUNCTIONS,
+      ...COLOUR_FUNCTIONS,
+    ];
     const module = new Module(wasmModule(functions));
     return () => new Instance(module).exports as PixelKernel;
   } catch {

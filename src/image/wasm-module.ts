@@ -3,6 +3,7 @@ export type Code = number | readonly Code[];
 
 /** The types of values, by their bytes. */
 export const I32 = 0x7f;
+export const I64 = 0x7e;
 export const V128 = 0x7b;
 
 /** A function that is exported by its name; it returns nothing. */
@@ -32,6 +33,40 @@ export const i32 = (value: number): Code => [0x41, signed(value)];
 export const plus = (a: Code, b: Code): Code => [a, b, 0x6a];
 export const times = (a: Code, b: Code): Code => [a, b, 0x6c];
 export const load = (address: Code, offset = 0): Code => [address, 0x28, 0, unsigned(offset)];
+export const store = (address: Code, value: Code, offset = 0): Code => [address, value, 0x36, 0, unsigned(offset)];
+/** An instruction without immediates, by its number, after its operands. */
+export const operator = (number: number, ...operands: readonly Code[]): Code => [operands, number];
+/** Operators of i32; comparisons are signed. */
+export const and = (a: Code, b: Code): Code => operator(0x71, a, b);
+export const shiftLeft = (a: Code, b: Code): Code => operator(0x74, a, b);
+export const shiftRight = (a: Code, b: Code): Code => operator(0x76, a, b);
+export const signedShiftRight = (a: Code, b: Code): Code => operator(0x75, a, b);
+export const minus = (a: Code, b: Code): Code => operator(0x6b, a, b);
+export const isZero = (a: Code): Code => operator(0x45, a);
+export const isLess = (a: Code, b: Code): Code => operator(0x48, a, b);
+export const isAbove = (a: Code, b: Code): Code => operator(0x4a, a, b);
+export const or = (a: Code, b: Code): Code => operator(0x72, a, b);
+export const isAtLeast = (a: Code, b: Code): Code => operator(0x4e, a, b);
+/** An instruction that reads or writes memory at the alignment of bytes, by its number. */
+export const access = (number: number, operands: readonly Code[], offset = 0): Code => [
+  operands,
+  number,
+  0,
+  unsigned(offset),
+];
+export const when = (condition: Code, body: readonly Code[], otherwise: readonly Code[] = []): Code => [
+  [condition, 0x04, 0x40],
+  body,
+  otherwise.length > 0 ? [0x05, otherwise] : [],
+  0x0b,
+];
+/** Runs the body for ever, until it leaves by `leave`; `again` within it starts it anew. */
+export const loop = (body: readonly Code[]): Code => [[0x02, 0x40, 0x03, 0x40], body, [0x0c, 0], [0x0b, 0x0b]];
+/** Leaves the loop, from within so many `when`s. */
+export const leave = (depth = 0): Code => [0x0c, depth + 1];
+export const again = (depth = 0): Code => [0x0c, depth];
+/** Ends the function. */
+export const RETURN: Code = 0x0f;
 /** Adds to a local. */
 export const advance = (local: number, by: Code): Code => set(local, plus(get(local), by));
 

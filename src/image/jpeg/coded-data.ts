@@ -1,9 +1,14 @@
-import { type HuffmanTable, LOOKUP_BITS } from './huffman-table.ts';
+import type { MemoryPlan, PixelKernel } from '../pixel-kernel.ts';
+import { PART, STATE } from './huffman-kernel.ts';
+import { type HuffmanTable, TABLE } from './huffman-table.ts';
+import { BLOCK_BYTES } from './inverse-dct.ts';
 import { NotTaken } from './jpeg-file.ts';
 
-/** A block takes fewer bytes, whatever they are; so many zeros follow the data, so that it is read without looking. */
-const BEYOND = 512;
-const NO_DATA: DataView = new DataView(new ArrayBuffer(0));
+/**
+ * Zeros after the data, so that it is read without looking for its end: as many bytes as the six blocks of a unit take at
+ * most, whatever they are, and what the kernel reads ahead.
+ */
+const BEYOND = 2_048;
 
 /** The place of each coefficient in its block, by its place in the zigzag. */
 export const ZIGZAG = Uint8Array.from([
@@ -12,78 +17,82 @@ export const ZIGZAG = Uint8Array.from([
   55, 62, 63,
 ]);
 
+/** A component of the scan. */
+export interface CodedPart {
+  readonly dc: HuffmanTable;
+  readonly ac: HuffmanTable;
+  /** Address of the coefficients of a row of units. */
+  readonly coefficients: number;
+  /** Blocks in a row of them, and blocks of a unit. */
+  readonly blocksAcross: number;
+  readonly across: number;
+  readonly down: number;
+}
+
 /**
- * The coded data of a scan, without its stuffed zeros and restart markers. Every block is checked to end within its
- * interval, and every interval to end where its data does.
+ * The coded data of a scan in the memory of the kernel, without its stuffed zeros and restart markers. Every unit is
+ * checked to end within its interval, and every interval to end where its data does.
  */
 export class CodedData {
-  readonly #data: Uint8Array;
-  /** Read by the block decoders, which keep a copy of `bit` while they run. */
-  view: DataView = NO_DATA;
-  bit = 0;
+  readonly #file: Uint8Array;
+  readonly #stuffed: number;
+  readonly #data: number;
+  readonly #tables: number;
+  readonly #state: number;
+  #kernel: PixelKernel | undefined;
+  #parts: readonly CodedPart[] = [];
+  /** The state and, after it, the components. */
+  #words = new Int32Array();
+  /** Addresses. */
   #ends: number[] = [];
   #interval = 0;
-  /** Of the interval, in bits. */
-  endBit = 0;
 
-  /** @param fileBytes no scan has more */
-  constructor(fileBytes: number) {
-    this.#data = new Uint8Array(fileBytes + BEYOND);
+  /** @param parts components of the scan */
+  constructor(file: Uint8Array, parts: number, plan: MemoryPlan) {
+    this.#file = file;
+    this.#stuffed = plan.take(file.length + BEYOND);
+    this.#data = plan.take(file.length + BEYOND);
+    this.#tables = plan.take(parts * 2 * TABLE.bytes);
+    this.#state = plan.take(STATE.bytes + parts * PART.bytes);
   }
 
-  /** Takes the data of a scan. @returns where it ends in the file */
-  open(file: Uint8Array, start: number): number {
-    const data = this.#data;
-    const from = new DataView(file.buffer, file.byteOffset, file.length);
-    const target = new DataView(data.buffer, data.byteOffset, data.length);
-    this.#ends = [];
-    let to = 0;
-    let at = start;
-    for (;;) {
-      // Four bytes at once, as long as none of them is 0xff.
-      while (at + 4 <= file.length) {
-        const word = from.getInt32(at);
-        if (((~word - 0x01010101) & word & 0x80808080) !== 0) break;
-        target.setInt32(to, word);
-        at += 4;
-        to += 4;
-      }
-      const byte = file[at];
-      if (byte === undefined) break;
-      if (byte !== 0xff) {
-        data[to] = byte;
-        at += 1;
-        to += 1;
-        continue;
-      }
-      const next = file[at + 1] ?? 0xff;
-      if (next === 0) {
-        data[to] = 0xff;
-        to += 1;
-      } else {
-        if (next < 0xd0 || next > 0xd7) break;
-        if (next - 0xd0 !== this.#ends.length % 8) throw new NotTaken('restart');
-        this.#ends.push(to * 8);
-      }
-      at += 2;
+  /** Takes the data of a scan. @returns where it ends in the file @throws NotTaken */
+  open(kernel: PixelKernel, start: number, parts: readonly CodedPart[]): number {
+    const { buffer } = kernel.memory;
+    this.#kernel = kernel;
+    this.#parts = parts;
+    this.#words = new Int32Array(buffer, this.#state, (STATE.bytes + parts.length * PART.bytes) / 4);
+    this.#words[STATE.parts / 4] = parts.length;
+    const bytes = new Uint8Array(buffer);
+    const places = bytes.subarray(this.#state + STATE.places, this.#state + STATE.bytes).fill(2 * 63);
+    for (const [k, place] of ZIGZAG.entries()) places[k] = 2 * place;
+    for (const [index, { dc, ac, blocksAcross, across, down }] of parts.entries()) {
+      const [dcAt, acAt] = [2 * index, 2 * index + 1].map((each) => this.#tables + each * TABLE.bytes);
+      bytes.set(dc, dcAt);
+      bytes.set(ac, acAt);
+      this.#words.set([0, dcAt ?? 0, acAt ?? 0, 0, blocksAcross * BLOCK_BYTES, across, down], partAt(index));
     }
-    this.#ends.push(to * 8);
-    data.fill(0, to, to + BEYOND);
-    this.view = new DataView(data.buffer, 0, to + BEYOND);
-    this.#interval = 0;
-    this.bit = 0;
-    this.endBit = this.#ends[0] ?? 0;
-    return at;
+    return this.#unstuff(bytes, kernel, start);
+  }
+
+  /** Goes to the beginning of a row of units, whose coefficients are zeros. */
+  beginRow(): void {
+    for (const [index, { coefficients }] of this.#parts.entries()) {
+      this.#words[partAt(index) + PART.coefficients / 4] = coefficients;
+    }
+  }
+
+  /** Takes units of the row, at least one. @throws NotTaken */
+  takeUnits(count: number): void {
+    this.#kernel?.takeUnits(this.#state, count);
+    if (this.#words[STATE.failed / 4] !== 0) throw new NotTaken('coded data');
   }
 
   /** Goes on to the next interval. @throws NotTaken when this one has more data */
   restart(): void {
     this.#expectEnd();
     this.#interval += 1;
-    const end = this.#ends[this.#interval];
-    if (end === undefined) throw new NotTaken('restart');
-    this.bit = this.endBit;
-    this.endBit = end;
+    this.#begin(this.#words[STATE.end / 4] ?? 0);
   }
 
   /** @throws NotTaken when there is more data */
@@ -93,16 +102,44 @@ export class CodedData {
   }
 
   #expectEnd(): void {
-    if ((this.bit + 7) >> 3 !== this.endBit >> 3) throw new NotTaken('more data');
+    const words = this.#words;
+    const position = (words[STATE.next / 4] ?? 0) - ((words[STATE.bits / 4] ?? 0) >> 3);
+    if (position !== words[STATE.end / 4]) throw new NotTaken('more data');
+  }
+
+  #begin(at: number): void {
+    const words = this.#words;
+    const end = this.#ends[this.#interval];
+    if (end === undefined) throw new NotTaken('restart');
+    words.fill(0, 0, STATE.next / 4);
+    words[STATE.next / 4] = at;
+    words[STATE.end / 4] = end;
+    words[STATE.failed / 4] = 0;
+    for (const index of this.#parts.keys()) words[partAt(index) + PART.before / 4] = 0;
+  }
+
+  #unstuff(bytes: Uint8Array, kernel: PixelKernel, start: number): number {
+    const coded = this.#file.subarray(start);
+    bytes.set(coded, this.#stuffed);
+    const fileEnd = this.#stuffed + coded.length;
+    let [from, to] = [this.#stuffed, this.#data];
+    this.#ends = [];
+    for (;;) {
+      kernel.unstuff(from, to, fileEnd, this.#state);
+      [from = 0, to = 0] = this.#words;
+      const marker = bytes[from + 1] ?? 0;
+      if (from + 1 >= fileEnd || marker < 0xd0 || marker > 0xd7) break;
+      if (marker - 0xd0 !== this.#ends.length % 8) throw new NotTaken('restart');
+      this.#ends.push(to);
+      from += 2;
+    }
+    this.#ends.push(to);
+    bytes.fill(0, to, to + BEYOND);
+    this.#interval = 0;
+    this.#begin(this.#data);
+    return start + from - this.#stuffed;
   }
 }
 
-/** The entry, as in `HuffmanTable.lookup`, of a code that is longer than those there; 0 when there is none. */
-export function longCode({ ends, offsets, symbols }: HuffmanTable, word: number): number {
-  const code = word >>> 16;
-  let length = LOOKUP_BITS + 1;
-  while (code >= (ends[length] ?? 0)) length += 1;
-  if (length > 16) return 0;
-  const symbol = symbols[(code >>> (16 - length)) + (offsets[length] ?? 0)] ?? 0;
-  return ((symbol & 15) << 9) | ((symbol >> 4) << 5) | length;
-}
+/** Index of a component's words after those of the state. */
+const partAt = (index: number): number => (STATE.bytes + index * PART.bytes) / 4;

@@ -1,14 +1,11 @@
 import type { MemoryPlan, PixelKernel } from '../pixel-kernel.ts';
 import type { Window } from '../resample.ts';
-import { CodedData } from './coded-data.ts';
+import { CodedData, type CodedPart } from './coded-data.ts';
 import { PIXELS_AT_ONCE } from './colours.ts';
 import { huffmanTable } from './huffman-table.ts';
-import { BLOCK_BYTES } from './inverse-dct.ts';
 import { type JpegHeader, JpegReader, NotTaken, type Scan } from './jpeg-file.ts';
 import { clearCoefficients, clearPlane, type Plane, planPlanes, type Shrink, toSamples } from './planes.ts';
-import { takeBlock } from './sequential-block.ts';
 
-const SHORTS_OF_BLOCK = BLOCK_BYTES / 2;
 /** A symbol of DC is a number of bits; one of AC also says how many zeros come before. */
 const [LARGEST_DC, LARGEST_AC] = [15, 255];
 
@@ -21,14 +18,13 @@ export class JpegDecoder {
   /** Size of the shrunk image. */
   readonly width: number;
   readonly height: number;
-  readonly #file: Uint8Array;
   readonly #reader: JpegReader;
   readonly #scan: Scan;
+  readonly #data: CodedData;
   readonly #planes: Plane[];
 
   /** @throws NotTaken */
   constructor(file: Uint8Array, shrink: Shrink, plan: MemoryPlan) {
-    this.#file = file;
     this.#reader = new JpegReader(file);
     this.header = this.#reader.header();
     const scan = this.#reader.scan();
@@ -39,6 +35,7 @@ export class JpegDecoder {
     this.width = Math.ceil(width / shrink);
     this.height = Math.ceil(height / shrink);
     this.#planes = planPlanes(this.header, this.#reader.quantization, shrink, plan);
+    this.#data = new CodedData(file, components.length, plan);
     // Samples are repeated then, not mixed.
     if (shrink === 8 && this.#planes.some(({ wide }) => wide !== 1)) throw new NotTaken('sampling');
   }
@@ -49,39 +46,28 @@ export class JpegDecoder {
    */
   decode(kernel: PixelKernel, seen: Window): void {
     const { buffer } = kernel.memory;
-    for (const plane of this.#planes) clearPlane(plane, buffer);
-    const data = new CodedData(this.#file.length);
-    const scan = this.#scan;
-    const end = data.open(this.#file, scan.start);
-    const parts = scan.components.map(({ index, ...definitions }) => {
-      const plane = this.#planes[index];
-      const dc = definitions.dc && huffmanTable(definitions.dc, LARGEST_DC);
-      const ac = definitions.ac && huffmanTable(definitions.ac, LARGEST_AC);
-      if (plane === undefined || dc === undefined || ac === undefined) throw new NotTaken('Huffman table');
-      const { coefficients, down, blocksAcross } = plane;
-      const held = new Int16Array(buffer, coefficients, down * blocksAcross * SHORTS_OF_BLOCK);
-      return { plane, dc, ac, held, before: 0 };
-    });
-    const [first] = this.#planes;
+    const planes = this.#planes;
+    for (const plane of planes) clearPlane(plane, buffer);
+    const data = this.#data;
+    const { start, restartInterval } = this.#scan;
+    const end = data.open(kernel, start, this.#codedParts());
+    const [first] = planes;
     if (first === undefined) throw new NotTaken('component');
     const [unitsAcross, unitsDown] = [first.blocksAcross / first.across, first.blocksDown / first.down];
-    for (let unit = 0, y = 0; y < unitsDown; y += 1) {
-      for (let x = 0; x < unitsAcross; x += 1, unit += 1) {
-        if (scan.restartInterval > 0 && unit > 0 && unit % scan.restartInterval === 0) {
+    let untilRestart = restartInterval > 0 ? restartInterval : Number.POSITIVE_INFINITY;
+    for (let y = 0; y < unitsDown; y += 1) {
+      data.beginRow();
+      for (let x = 0; x < unitsAcross; ) {
+        if (untilRestart === 0) {
           data.restart();
-          for (const part of parts) part.before = 0;
+          untilRestart = restartInterval;
         }
-        for (const part of parts) {
-          const { across, down, blocksAcross } = part.plane;
-          for (let row = 0; row < down; row += 1) {
-            for (let column = 0; column < across; column += 1) {
-              const at = (row * blocksAcross + x * across + column) * SHORTS_OF_BLOCK;
-              part.before = takeBlock(data, part.dc, part.ac, part.before, part.held, at);
-            }
-          }
-        }
+        const count = Math.min(unitsAcross - x, untilRestart);
+        data.takeUnits(count);
+        x += count;
+        untilRestart -= count;
       }
-      for (const { plane } of parts) {
+      for (const plane of planes) {
         for (let row = 0; row < plane.down; row += 1) toSamples(plane, kernel, y * plane.down + row, seen);
         clearCoefficients(plane, buffer);
       }
@@ -89,6 +75,17 @@ export class JpegDecoder {
     data.close();
     this.#reader.continueAt(end);
     if (this.#reader.scan() !== undefined) throw new NotTaken('a second scan');
+  }
+
+  /** @throws NotTaken */
+  #codedParts(): CodedPart[] {
+    return this.#scan.components.map(({ index, ...definitions }) => {
+      const plane = this.#planes[index];
+      const dc = definitions.dc && huffmanTable(definitions.dc, LARGEST_DC);
+      const ac = definitions.ac && huffmanTable(definitions.ac, LARGEST_AC);
+      if (plane === undefined || dc === undefined || ac === undefined) throw new NotTaken('Huffman table');
+      return { ...plane, dc, ac };
+    });
   }
 
   /** The first column that `row` gives when `left` is needed. */

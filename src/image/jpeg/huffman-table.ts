@@ -1,21 +1,27 @@
 /** Codes of up to this many bits, with the bits of their value, are looked up in one step. */
 export const LOOKUP_BITS = 10;
 const LONGEST_CODE = 16;
+const MAX_SYMBOLS = 256;
 
-/** A Huffman table (ITU-T T.81, annex C). */
-export interface HuffmanTable {
-  /**
-   * By the next `LOOKUP_BITS` bits, 0 where the code is longer; else bits 0..4 are the bits to take, 5..8 the run of zeros
-   * (for DC, part of the size), 9..12 the bits of the value that are still to be read, and 16..31 the value if its bits
-   * were taken too.
-   */
-  readonly lookup: Int32Array;
-  /** By the length of a code: the largest such code, shifted to 16 bits, plus one. */
-  readonly ends: Int32Array;
-  /** By the length of a code: the index of its symbol minus the code. */
-  readonly offsets: Int32Array;
-  readonly symbols: Uint8Array;
-}
+/**
+ * The parts of a table, in their order, by their offsets in bytes:
+ *
+ * - words by the next `LOOKUP_BITS` bits, 0 where the code is longer; else bits 0..4 are the bits to take, 5..8 the run of
+ *   zeros (for DC, part of the size), 9..12 the bits of the value that are still to be read, and 16..31 the value if its
+ *   bits were taken too
+ * - `ends`: words by the length of a code: the largest such code, shifted to 16 bits, plus one
+ * - `offsets`: words by the length of a code: the index of its symbol minus the code
+ * - `symbols`: bytes
+ */
+export const TABLE = {
+  ends: 4 << LOOKUP_BITS,
+  offsets: (4 << LOOKUP_BITS) + 4 * (LONGEST_CODE + 2),
+  symbols: (4 << LOOKUP_BITS) + 4 * (2 * LONGEST_CODE + 3),
+  bytes: (4 << LOOKUP_BITS) + 4 * (2 * LONGEST_CODE + 3) + MAX_SYMBOLS,
+} as const;
+
+/** A Huffman table (ITU-T T.81, annex C), as `TABLE` says. */
+export type HuffmanTable = Uint8Array;
 
 /**
  * @param counts of codes by their length, from 1 to 16
@@ -23,9 +29,10 @@ export interface HuffmanTable {
  * libjpeg
  */
 function buildTable(counts: Uint8Array, symbols: Uint8Array): HuffmanTable | undefined {
-  const lookup = new Int32Array(1 << LOOKUP_BITS);
-  const ends = new Int32Array(LONGEST_CODE + 2);
-  const offsets = new Int32Array(LONGEST_CODE + 1);
+  const table = new Uint8Array(TABLE.bytes);
+  const lookup = new Int32Array(table.buffer, 0, 1 << LOOKUP_BITS);
+  const ends = new Int32Array(table.buffer, TABLE.ends, LONGEST_CODE + 2);
+  const offsets = new Int32Array(table.buffer, TABLE.offsets, LONGEST_CODE + 1);
   let code = 0;
   let index = 0;
   for (let length = 1; length <= LONGEST_CODE; length += 1) {
@@ -38,9 +45,11 @@ function buildTable(counts: Uint8Array, symbols: Uint8Array): HuffmanTable | und
     ends[length] = code << (LONGEST_CODE - length);
     code <<= 1;
   }
+  if (index > symbols.length) return undefined;
   // Ends the search among the lengths.
   ends[LONGEST_CODE + 1] = 1 << (LONGEST_CODE + 1);
-  return index > symbols.length ? undefined : { lookup, ends, offsets, symbols };
+  table.set(symbols, TABLE.symbols);
+  return table;
 }
 
 function fillLookup(lookup: Int32Array, code: number, length: number, symbol: number): void {
@@ -65,10 +74,12 @@ const MAX_KNOWN = 64;
  * @param largest symbol that is allowed
  */
 export function huffmanTable(definition: Uint8Array, largest: number): HuffmanTable | undefined {
-  const key = Buffer.from(definition).toString('latin1');
-  const table = known.get(key) ?? buildTable(definition.slice(0, LONGEST_CODE), definition.slice(LONGEST_CODE));
+  const symbols = definition.subarray(LONGEST_CODE);
+  if (symbols.some((symbol) => symbol > largest)) return undefined;
+  const key = Buffer.from(definition.buffer, definition.byteOffset, definition.length).toString('latin1');
+  const table = known.get(key) ?? buildTable(definition.subarray(0, LONGEST_CODE), symbols);
   if (table === undefined) return undefined;
   if (known.size >= MAX_KNOWN) known.clear();
   known.set(key, table);
-  return table.symbols.every((symbol) => symbol <= largest) ? table : undefined;
+  return table;
 }
