@@ -23,7 +23,7 @@ export interface StoredVersion {
   readonly files: readonly StoredFile[];
 }
 
-/** A model with at least one version. */
+/** A model with at least one version, or with damage. */
 export interface StoredModel {
   readonly name: string;
   /** Ascending. */
@@ -31,6 +31,8 @@ export interface StoredModel {
   readonly aliases: Readonly<Record<string, number>>;
   /** Why an alias cannot be read, by its name. Setting or removing it repairs it. */
   readonly damagedAliases: Readonly<Record<string, string>>;
+  /** Why nothing else is known of the model. */
+  readonly damage?: string;
 }
 
 /**

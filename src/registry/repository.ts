@@ -71,9 +71,14 @@ export class Repository {
     });
   }
 
-  async #read({ name, versions, aliases, damagedAliases }: StoredModel, labels: NamedLabels): Promise<RegisteredModel> {
+  async #read(
+    { name, versions, aliases, damagedAliases, damage }: StoredModel,
+    labels: NamedLabels,
+  ): Promise<RegisteredModel> {
     const sound: ModelVersion[] = [];
     const damaged: [string, string][] = Object.entries(damagedAliases);
+    // Its versions are not known: the first stands for all.
+    if (damage !== undefined) damaged.push(['1', damage]);
     for (const [alias, version] of Object.entries(aliases)) {
       if (!versions.includes(version)) damaged.push([alias, `it points to version ${version}, which does not exist`]);
     }

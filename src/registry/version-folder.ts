@@ -11,7 +11,7 @@ import { describeIssues } from './manifest.ts';
 const RECORD_FILE = 'version.json';
 
 /** Names of a version's files: single segments of a path, not hidden. */
-const VERSION_FILE = /^[A-Za-z0-9][\w.-]{0,127}$/;
+export const VERSION_FILE = /^[A-Za-z0-9][\w.-]{0,127}$/;
 
 const fileRecordSchema = z.object({
   file: z.string().regex(VERSION_FILE),
@@ -43,22 +43,31 @@ export async function readVersionRecord(folder: string): Promise<VersionRecord> 
 }
 
 /**
+ * Names of the files in a folder that is to become a version, ascending.
+ * @throws Error when the folder is empty or holds anything but plain files
+ */
+export async function versionFilesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  if (entries.length === 0) throw new Error(`${folder} is empty, but a version needs files`);
+  const wrong = entries.find(
+    (entry) => !entry.isFile() || !VERSION_FILE.test(entry.name) || entry.name === RECORD_FILE,
+  );
+  if (wrong !== undefined) {
+    throw new Error(
+      `${wrong.name} in ${folder} cannot be part of a version: only plain files can, except ${RECORD_FILE}`,
+    );
+  }
+  return entries.map(({ name }) => name).sort();
+}
+
+/**
  * Copies the files of a folder into an empty one, adds the record that describes them, and waits until everything is
  * on the disk.
  * @throws Error when the folder is empty or holds anything but plain files
  */
 export async function writeVersionFolder(from: string, to: string, key: string): Promise<void> {
-  const entries = await readdir(from, { withFileTypes: true });
-  if (entries.length === 0) throw new Error(`${from} is empty, but a version needs files`);
   const files: FileRecord[] = [];
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (!entry.isFile() || !VERSION_FILE.test(entry.name) || entry.name === RECORD_FILE) {
-      throw new Error(
-        `${entry.name} in ${from} cannot be part of a version: only plain files can, except ${RECORD_FILE}`,
-      );
-    }
-    files.push(await copyFile(from, to, entry.name));
-  }
+  for (const file of await versionFilesIn(from)) files.push(await copyFile(from, to, file));
   const record: VersionRecord = { schema: 1, key, created_at: new Date().toISOString(), files };
   await writeFileDurably(join(to, RECORD_FILE), JSON.stringify(record, null, 2));
 }

@@ -62,6 +62,13 @@ describe('repository', () => {
     expect(registry.list()).toEqual([]);
   });
 
+  test('a model of which the store knows nothing but the damage is listed with it', async () => {
+    const damage = 'models/flowers.json is damaged';
+    store.list = async () => [{ name: 'flowers', versions: [], aliases: {}, damagedAliases: {}, damage }];
+    const { problems } = await new Repository('zoo', store).list();
+    expect(problems).toEqual([{ where: 'flowers/1', reason: damage }]);
+  });
+
   test('a damaged version is listed with the reason, and the others are served', async () => {
     await put('flowers', { ...flowers, crop_pct: 7 });
     await put('flowers', flowers);

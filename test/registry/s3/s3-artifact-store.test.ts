@@ -1,0 +1,314 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLogger } from '../../../src/common/logger.ts';
+import { S3ArtifactStore } from '../../../src/registry/s3/s3-artifact-store.ts';
+import { describeArtifactStore } from '../../contract/artifact-store.ts';
+import { type Fault, MemoryS3, type SeenRequest } from './memory-s3.ts';
+
+process.env['AWS_ACCESS_KEY_ID'] = 'anyone';
+process.env['AWS_SECRET_ACCESS_KEY'] = 'secret';
+process.env['AWS_REGION'] = 'us-east-1';
+
+const HOUR_MS = 3_600_000;
+
+function open(s3: MemoryS3, cacheFolder: string, options: { cacheBytes?: number; silenceTimeoutMs?: number } = {}) {
+  return S3ArtifactStore.open({
+    bucket: 'zoo',
+    prefix: 'team/',
+    endpoint: s3.endpoint,
+    cacheFolder,
+    cacheBytes: 1e6,
+    logger: createLogger('silent'),
+    ...options,
+  });
+}
+
+describeArtifactStore('S3', async () => {
+  const s3 = await MemoryS3.start('zoo', 2);
+  const folder = await mkdtemp(join(tmpdir(), 's3-'));
+  const stores: S3ArtifactStore[] = [];
+  return {
+    open: async () => {
+      const store = await open(s3, join(folder, String(stores.length)));
+      stores.push(store);
+      return store;
+    },
+    dispose: async () => {
+      for (const store of stores) store.close();
+      await s3.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+});
+
+describe('a store in a bucket', () => {
+  let folder: string;
+  let s3: MemoryS3;
+  let store: S3ArtifactStore;
+  const stores: S3ArtifactStore[] = [];
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 's3-'));
+    s3 = await MemoryS3.start('zoo');
+    store = await another();
+  });
+
+  afterEach(async () => {
+    for (const each of stores.splice(0)) each.close();
+    await s3.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  /** Opens the store once more, as another machine does. */
+  async function another(options?: Parameters<typeof open>[2]): Promise<S3ArtifactStore> {
+    const opened = await open(s3, join(folder, `cache-${stores.length}`), options);
+    stores.push(opened);
+    return opened;
+  }
+
+  async function put(content: string | Buffer = 'weights', key = 'job-1', into = store, name = 'flowers') {
+    const files = await mkdtemp(join(folder, 'files-'));
+    await writeFile(join(files, 'weights.safetensors'), content);
+    return into.putVersion(name, files, key);
+  }
+
+  const read = async (from: S3ArtifactStore, version = 1) =>
+    readFile(await from.localFile('flowers', version, 'weights.safetensors'), 'utf8');
+
+  /** Lets the next request fail for which a condition holds. */
+  function failOnce(fault: Fault, isMeant: (request: SeenRequest) => boolean): void {
+    let isOver = false;
+    s3.fault = (request) => {
+      if (isOver || !isMeant(request)) return undefined;
+      isOver = true;
+      return fault;
+    };
+  }
+
+  const isRecordWrite = ({ method, key }: SeenRequest) => method === 'PUT' && key.startsWith('team/models/');
+  const isFileRead = ({ method, key }: SeenRequest) => method === 'GET' && key.startsWith('team/files/');
+
+  test('keeps a record for each model, and the files of each version in a folder of their own', async () => {
+    await put();
+    expect(s3.keys()).toEqual([
+      expect.stringMatching(/^team\/files\/flowers\/[0-9a-f-]{36}\/weights\.safetensors$/),
+      'team/models/flowers.json',
+    ]);
+    await store.removeVersion('flowers', 1);
+    expect(s3.keys()).toEqual(['team/models/flowers.json']);
+  });
+
+  test('must honour conditional writes, else it is not opened', async () => {
+    s3.ignoresConditions = true;
+    await expect(another()).rejects.toThrow(/s3:\/\/zoo\/team cannot hold models: .* ignores If-None-Match/);
+    expect(s3.keys()).toEqual([]);
+  });
+
+  test('that does not exist is not opened', async () => {
+    const wrong = { bucket: 'other', prefix: '', endpoint: s3.endpoint, cacheFolder: folder, cacheBytes: 1 };
+    await expect(S3ArtifactStore.open({ ...wrong, logger: createLogger('silent') })).rejects.toMatchObject({
+      code: 'storage_unavailable',
+      message: expect.stringContaining('the bucket does not exist'),
+    });
+  });
+
+  test('lists a version only when all of it is there', async () => {
+    s3.fault = (request) => (isRecordWrite(request) ? 'error' : undefined);
+    await expect(put()).rejects.toMatchObject({ code: 'storage_unavailable', status: 503 });
+    expect(await store.list()).toEqual([]);
+    s3.fault = () => undefined;
+    expect(await put()).toBe(1);
+    expect(await read(await another())).toBe('weights');
+  });
+
+  test('takes large files in parts, and keeps nothing of an upload that fails', async () => {
+    const large = Buffer.alloc(9 * 1024 * 1024, 'weights');
+    s3.fault = ({ query }) => (query.get('partNumber') === '2' ? 'full' : undefined);
+    await expect(put(large)).rejects.toMatchObject({ code: 'storage_full', status: 507 });
+    expect(s3.uploads.size).toBe(0);
+    expect(s3.keys()).toEqual([]);
+    s3.fault = () => undefined;
+    await put(large);
+    expect(s3.requests.filter(({ query }) => query.has('partNumber')).length).toBeGreaterThanOrEqual(4);
+    expect((await read(await another({ cacheBytes: 0 }))).length).toBe(large.length);
+  });
+
+  test('does what was asked once, also when the answer of S3 is lost', async () => {
+    failOnce('lost', isRecordWrite);
+    expect(await put('first')).toBe(1);
+    failOnce('lost', isRecordWrite);
+    expect(await store.reserveVersion('flowers', 'job-2')).toBe(2);
+    failOnce('lost', isRecordWrite);
+    await store.setAlias('flowers', 'production', 1);
+    expect(await read(await another())).toBe('first');
+    failOnce('lost', isRecordWrite);
+    await store.removeAlias('flowers', 'production');
+    failOnce('lost', isRecordWrite);
+    await store.removeVersion('flowers', 1);
+    expect(await store.list()).toEqual([]);
+  });
+
+  test('gives each number and each key once, to any number of servers', async () => {
+    const servers = [store, await another(), await another()];
+    const keys = ['a', 'b', 'c', 'd', 'a', 'b'];
+    const numbers = await Promise.all(keys.map((key, i) => put(key, key, servers[i % 3])));
+    expect(new Set(numbers)).toEqual(new Set([1, 2, 3, 4]));
+    expect(numbers[4]).toBe(numbers[0]);
+    expect(numbers[5]).toBe(numbers[1]);
+    // Those that came second have left nothing.
+    expect(s3.keys().filter((key) => key.startsWith('team/files/'))).toHaveLength(4);
+    for (const server of servers) expect((await server.get('flowers')).versions).toEqual([1, 2, 3, 4]);
+  });
+
+  test('shows a change of one server to the others', async () => {
+    await put();
+    const other = await another();
+    const before = await other.revision();
+    expect(await other.revision()).toBe(before);
+    await store.setAlias('flowers', 'production', 1);
+    expect(await other.revision()).not.toBe(before);
+    expect(await other.list()).toEqual(await store.list());
+    expect((await other.get('flowers')).aliases).toEqual({ production: 1 });
+    await expect(other.removeVersion('flowers', 1)).rejects.toMatchObject({ code: 'version_in_use' });
+  });
+
+  test('reads again only the records that have changed', async () => {
+    await put();
+    await put('weights', 'job-1', store, 'birds');
+    const other = await another();
+    await other.list();
+    await store.setAlias('birds', 'production', 1);
+    s3.requests.length = 0;
+    await other.list();
+    expect(s3.requests.map(({ key }) => key)).toEqual(['', 'team/models/birds.json']);
+  });
+
+  test('without a readable record leaves that model alone unavailable', async () => {
+    await put();
+    await put('weights', 'job-1', store, 'birds');
+    const key = 'team/models/flowers.json';
+    const text = String(s3.objects.get(key)?.bytes).replace('job-1', 'job-7');
+    s3.objects.set(key, { bytes: Buffer.from(text), etag: '"other"', modified: new Date() });
+    const models = await store.list();
+    expect(models.map(({ name, damage }) => [name, damage])).toEqual([
+      ['birds', undefined],
+      ['flowers', expect.stringContaining('models/flowers.json is damaged')],
+    ]);
+    await expect(store.get('flowers')).rejects.toMatchObject({ code: 'model_unavailable' });
+  });
+
+  test('removes what ended servers have left, when it is old enough', async () => {
+    s3.now = () => new Date(Date.now() - 48 * HOUR_MS);
+    await put('kept');
+    s3.fault = (request) => (isRecordWrite(request) ? 'full' : undefined);
+    await expect(put('left', 'job-2')).rejects.toThrow();
+    s3.uploads.set('left', { key: 'team/files/flowers/x/weights', started: s3.now(), parts: new Map() });
+    s3.now = () => new Date();
+    await expect(put('being put', 'job-3')).rejects.toThrow();
+    s3.fault = () => undefined;
+    expect(s3.objects.size).toBe(4);
+    await another();
+    await expect.poll(() => [s3.objects.size, s3.uploads.size]).toEqual([3, 0]);
+    expect([...s3.objects.values()].map(({ bytes }) => String(bytes))).toEqual(
+      expect.arrayContaining(['kept', 'being put']),
+    );
+  });
+
+  describe('that cannot be reached', () => {
+    const fail = (fault: Fault) => {
+      s3.fault = () => fault;
+    };
+
+    test('goes on handing out the files that are here, says what is wrong, and comes back', async () => {
+      await put();
+      await store.list();
+      const before = await store.revision();
+      await read(store);
+      fail('error');
+      expect(await read(store)).toBe('weights');
+      expect((await store.getVersion('flowers', 1)).key).toBe('job-1');
+      await expect(store.revision()).rejects.toMatchObject({ code: 'storage_unavailable', status: 503 });
+      expect(store.warnings).toEqual([expect.stringMatching(/bucket of the server cannot be used .*served meanwhile/)]);
+      await expect(store.setAlias('flowers', 'production', 1)).rejects.toMatchObject({ status: 503 });
+      s3.fault = () => undefined;
+      expect(await store.revision()).toBe(before);
+      expect(store.warnings).toEqual([]);
+    });
+
+    test('makes files unavailable that are not here, and asks for another try', async () => {
+      await put();
+      await store.list();
+      const before = await store.revision();
+      fail('error');
+      await expect(read(store)).rejects.toMatchObject({
+        code: 'model_unavailable',
+        message: expect.stringMatching(/^flowers\/1\/weights\.safetensors cannot be fetched: /),
+      });
+      s3.fault = () => undefined;
+      expect(await store.revision()).not.toBe(before);
+      expect(await store.revision()).toBe(before);
+    });
+
+    test('is not waited for when it is silent', async () => {
+      const impatient = await another({ silenceTimeoutMs: 100 });
+      fail('silent');
+      await expect(impatient.list()).rejects.toMatchObject({ code: 'storage_unavailable' });
+    });
+  });
+
+  describe('of which files are copied to this machine', () => {
+    const copies = async () => (await readdir(join(folder, 'cache-1'))).length;
+
+    test('fetches each file once', async () => {
+      await put();
+      await Promise.all([read(store), read(store)]);
+      await read(store);
+      expect(s3.requests.filter(isFileRead)).toHaveLength(1);
+    });
+
+    test('fetches a file again when the connection breaks in the middle of it', async () => {
+      await put();
+      failOnce('cut', isFileRead);
+      expect(await read(store)).toBe('weights');
+    });
+
+    test('fetches a file again when its copy is damaged', async () => {
+      await put();
+      const path = await store.localFile('flowers', 1, 'weights.safetensors');
+      await writeFile(path, 'WEIGHTS');
+      expect(await read(store)).toBe('weights');
+    });
+
+    test.each([
+      [
+        'other bytes',
+        (key: string) => s3.objects.set(key, { bytes: Buffer.from('WEIGHTS'), etag: '', modified: new Date() }),
+        /is damaged: its SHA-256 is/,
+      ],
+      ['no bytes', (key: string) => s3.objects.delete(key), /weights\.safetensors is missing$/],
+    ])('hands out no file of which the bucket has %s', async (_what, damage, message) => {
+      await put();
+      damage(s3.keys()[0] ?? '');
+      await expect(read(store)).rejects.toMatchObject({
+        code: 'model_unavailable',
+        message: expect.stringMatching(message),
+      });
+    });
+
+    test('removes the least recently used copies beyond its budget, but none that is in use', async () => {
+      const small = await another({ cacheBytes: 15 });
+      for (const key of ['first 7', 'second7', 'third 7']) await put(key, key);
+      for (const version of [1, 2, 3]) await read(small, version);
+      expect(await copies()).toBe(3);
+      await store.removeVersion('flowers', 1);
+      await store.removeVersion('flowers', 2);
+      await put('fourth7', 'fourth7');
+      await small.list();
+      await read(small, 4);
+      expect(await copies()).toBe(2);
+      expect(await read(small, 3)).toBe('third 7');
+    });
+  });
+});
