@@ -11,7 +11,8 @@ const COMPILED = join(ROOT, 'dist/src');
 const BUNDLE = join(ROOT, 'dist/bundle');
 
 /** What cannot be bundled: native code, files beside the code, and what a user may install. */
-const EXTERNAL = /^(?:node:.+|(?:sharp|onnxruntime-node|h5wasm|swagger-ui-dist|@opentelemetry\/sdk-node)(?:\/.*)?)$/;
+const EXTERNAL =
+  /^(?:node:.+|(?:sharp|onnxruntime-node|h5wasm|swagger-ui-dist|@opentelemetry\/sdk-node|bullmq|ioredis)(?:\/.*)?)$/;
 
 const bundle = await rolldown({
   cwd: ROOT,

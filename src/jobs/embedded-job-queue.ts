@@ -15,31 +15,9 @@ import {
   type JobReport,
   type JobRequest,
 } from './job-queue.ts';
-import { type JobRecord, JobRecords, now, type RecordLimits } from './job-records.ts';
+import { DEFAULT_LIMITS, type JobQueueLimits, QUEUE_FULL_RETRY_SECONDS } from './job-queue-limits.ts';
+import { type JobRecord, JobRecords, now } from './job-records.ts';
 
-/** Limits of an embedded queue. */
-export interface JobQueueLimits extends RecordLimits {
-  /** Jobs that may be queued; one more is refused. */
-  readonly maxQueued: number;
-  /** Attempts in a row that keep nothing new, after which the loss of the worker makes a job fail. */
-  readonly maxAttempts: number;
-  /** Milliseconds of silence after which a worker has lost its claim. */
-  readonly leaseMs: number;
-  /** Milliseconds that a worker has to answer a request to cancel. */
-  readonly cancelGraceMs: number;
-}
-
-const DEFAULT_LIMITS: JobQueueLimits = {
-  maxQueued: 16,
-  maxAttempts: 3,
-  leaseMs: 60_000,
-  cancelGraceMs: 800,
-  keepFinished: 100,
-  maxEvents: 1_000,
-};
-
-/** Jobs take minutes, so a place rarely becomes free sooner. */
-const RETRY_AFTER_SECONDS = 30;
 /** Milliseconds between attempts to store what could not be stored, for example on a full disk. */
 const STORE_INTERVAL_MS = 2_000;
 
@@ -94,7 +72,7 @@ export class EmbeddedJobQueue implements JobQueue {
         throw new AppError(
           'job_queue_full',
           `${waiting} jobs are queued, which is the limit: send it again when some have ended`,
-          { retryAfter: RETRY_AFTER_SECONDS, context: { limit: this.#limits.maxQueued } },
+          { retryAfter: QUEUE_FULL_RETRY_SECONDS, context: { limit: this.#limits.maxQueued } },
         );
       }
       const job = await this.#records.create(request);

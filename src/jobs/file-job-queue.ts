@@ -1,6 +1,7 @@
 import type { Logger } from '../common/logger.ts';
-import { EmbeddedJobQueue, type JobQueueLimits } from './embedded-job-queue.ts';
+import { EmbeddedJobQueue } from './embedded-job-queue.ts';
 import { FileJobJournal } from './file-job-journal.ts';
+import type { JobQueueLimits } from './job-queue-limits.ts';
 
 /**
  * Opens the queue of one machine. Jobs are files under `folder`, which is locked until the queue is closed. Jobs that

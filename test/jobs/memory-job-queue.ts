@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { createLogger } from '../../src/common/logger.ts';
-import { EmbeddedJobQueue, type JobQueueLimits } from '../../src/jobs/embedded-job-queue.ts';
+import { EmbeddedJobQueue } from '../../src/jobs/embedded-job-queue.ts';
 import type { JobJournal, StoredJob } from '../../src/jobs/job-journal.ts';
 import type { JobEvent } from '../../src/jobs/job-queue.ts';
+import type { JobQueueLimits } from '../../src/jobs/job-queue-limits.ts';
 
 /** Keeps jobs in memory. Archives stay where they are until their job ends. */
 export class MemoryJobJournal implements JobJournal {

@@ -1,0 +1,247 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { messageOf } from '../../common/errors.ts';
+import type { JsonValue } from '../../common/json.ts';
+import { JOB_STATES, type Job, type JobEvent, type JobFailure, type JobProgress, type JobState } from '../job-queue.ts';
+import { type RecordScript, scriptText } from './record-scripts.ts';
+import { withRedis } from './redis-connection.ts';
+
+/** Limits that every server and worker of one Redis must share; the last one to be opened sets them. */
+export interface SharedLimits {
+  readonly maxAttempts: number;
+  readonly keepFinished: number;
+  readonly maxEvents: number;
+}
+
+/** What a worker learns when it reports: whether it still has the job, and whether it is to cancel it. */
+type Hold = 'held' | 'cancel' | 'lost';
+
+/** What is read of a job's log at once. */
+export interface ReadEvents {
+  readonly state: JobState;
+  readonly lastId: number;
+  readonly events: readonly JobEvent[];
+}
+
+const hashSchema = z.array(z.string());
+const entrySchema = z.tuple([z.string(), hashSchema]);
+const stateSchema = z.enum(JOB_STATES);
+const holdSchema = z.enum(['held', 'cancel', 'lost']);
+
+/** The jobs in Redis: what they are, how they ended and what happened to them. Every call is one atomic script. */
+export class RedisJobRecords {
+  readonly #client: Redis;
+  readonly #prefix: string;
+  readonly #digests = new Map<RecordScript, string>();
+
+  constructor(client: Redis, prefix: string) {
+    this.#client = client;
+    this.#prefix = prefix;
+  }
+
+  /** Channel that says which job changed, and how; see `record-scripts.ts`. */
+  get channel(): string {
+    return `${this.#prefix}:changed`;
+  }
+
+  async configure(limits: SharedLimits): Promise<void> {
+    await this.#run('configure', ...Object.entries(limits).flat());
+  }
+
+  /** Takes a place in the queue. @returns the id of the job to be; undefined when `maxQueued` wait */
+  async reserve(maxQueued: number, hasArchive: boolean): Promise<string | undefined> {
+    const id = await this.#run('reserve', maxQueued, randomBytes(4).toString('hex'), Number(hasArchive));
+    return z.string().nullable().parse(id) ?? undefined;
+  }
+
+  async create(id: string, payload: JsonValue, hasArchive: boolean): Promise<Job> {
+    return jobOf(id, await this.#run('create', id, JSON.stringify(payload), Number(hasArchive)));
+  }
+
+  /** Undoes `reserve` and `create`. @returns whether there is no such job now: no worker has taken it */
+  async withdraw(id: string): Promise<boolean> {
+    return (await this.#run('withdraw', id)) === 1;
+  }
+
+  /** @returns `ended` when nobody needs to work on the job; `lapsed` when the lock is gone again */
+  async claim(id: string, token: string, lockKey: string): Promise<ClaimedJob | 'ended' | 'lapsed'> {
+    const found = await this.#run('claim', id, token, lockKey);
+    if (found === null) return 'ended';
+    const hash = hashSchema.parse(found);
+    return hash.length === 0 ? 'lapsed' : { job: jobOf(id, hash), hasArchive: fieldsOf(hash)['archive'] === '1' };
+  }
+
+  async heartbeat(id: string, token: string): Promise<Hold> {
+    return holdSchema.parse(await this.#run('progress', id, token, '', 0));
+  }
+
+  async progress(id: string, token: string, progress: JobProgress, kept: number): Promise<Hold> {
+    return holdSchema.parse(await this.#run('progress', id, token, JSON.stringify(progress), kept));
+  }
+
+  async succeed(id: string, token: string, result: JsonValue): Promise<'ended' | 'lost'> {
+    const outcome = await this.#run('finish', id, token, 'succeeded', 'result', JSON.stringify(result));
+    return z.enum(['ended', 'lost']).parse(outcome);
+  }
+
+  /** One that was to be cancelled counts as cancelled. */
+  async fail(id: string, token: string, failure: JobFailure): Promise<'ended' | 'lost'> {
+    const outcome = await this.#run('finish', id, token, 'failed', 'failure', JSON.stringify(failure));
+    return z.enum(['ended', 'lost']).parse(outcome);
+  }
+
+  /** @returns `uncalled` when nobody asked for it */
+  async cancelled(id: string, token: string): Promise<'ended' | 'lost' | 'uncalled'> {
+    return z.enum(['ended', 'lost', 'uncalled']).parse(await this.#run('finish', id, token, 'cancelled', '', ''));
+  }
+
+  /** @returns the state that the job is in now */
+  async abandon(id: string, token: string, reason: string): Promise<JobState | 'lost'> {
+    return stateSchema.or(z.literal('lost')).parse(await this.#run('abandon', id, token, reason));
+  }
+
+  /** @returns the state that the job is in now */
+  async giveBack(id: string, token: string): Promise<JobState | 'lost'> {
+    return stateSchema.or(z.literal('lost')).parse(await this.#run('giveBack', id, token));
+  }
+
+  /** @returns the state that the job is in now; undefined when nothing was to do */
+  async stalled(id: string, lockKey: string): Promise<JobState | undefined> {
+    return stateSchema
+      .or(z.literal(''))
+      .transform((state) => state || undefined)
+      .parse(await this.#run('stalled', id, lockKey));
+  }
+
+  /** @returns the state that the job was in; `done` if it only waited and is cancelled; undefined when there is none */
+  async requestCancel(id: string): Promise<JobState | 'done' | undefined> {
+    return (
+      stateSchema
+        .or(z.literal('done'))
+        .nullable()
+        .parse(await this.#run('requestCancel', id)) ?? undefined
+    );
+  }
+
+  async endCancelled(id: string): Promise<void> {
+    await this.#run('endCancelled', id);
+  }
+
+  /** Who holds the job, and whether it is to be cancelled. */
+  async hold(id: string, token: string): Promise<Hold> {
+    const [holder, cancel] = z.array(z.string().nullable()).parse(await this.#run('claimState', id));
+    if (holder !== token) return 'lost';
+    return cancel === '1' ? 'cancel' : 'held';
+  }
+
+  async get(id: string): Promise<Job | undefined> {
+    const hash = hashSchema.parse(await this.#run('get', id));
+    return hash.length === 0 ? undefined : jobOf(id, hash);
+  }
+
+  /** Newest first. */
+  async list(): Promise<readonly Job[]> {
+    return z
+      .array(entrySchema)
+      .parse(await this.#run('list'))
+      .map(([id, hash]) => jobOf(id, hash));
+  }
+
+  /** Events after `afterId`; all that are kept where that id was never given out. Undefined when there is no job. */
+  async events(id: string, afterId: number): Promise<ReadEvents | undefined> {
+    const found = z
+      .tuple([stateSchema, z.coerce.number(), z.array(entrySchema)])
+      .nullable()
+      .parse(await this.#run('events', id, afterId));
+    if (found === null) return undefined;
+    const [state, lastId, entries] = found;
+    return { state, lastId, events: entries.map(eventOf) };
+  }
+
+  /** Ids of the jobs that have not ended. */
+  async unfinished(): Promise<readonly string[]> {
+    return hashSchema.parse(await this.#run('unfinished'));
+  }
+
+  /** Frees places that were taken `ageMs` ago without a job. @returns ids whose archives are to be removed */
+  async leftovers(ageMs: number): Promise<readonly string[]> {
+    return hashSchema.parse(await this.#run('leftovers', ageMs));
+  }
+
+  async archiveRemoved(id: string): Promise<void> {
+    await this.#run('archiveRemoved', id);
+  }
+
+  /** Wakes all who wait for a change of the job, or for a job. */
+  async publish(id: string): Promise<void> {
+    await withRedis(() => this.#client.publish(this.channel, `${id} state`));
+  }
+
+  #run(name: RecordScript, ...values: readonly (string | number)[]): Promise<unknown> {
+    return withRedis(async () => {
+      const text = scriptText(name);
+      const digest = this.#digests.get(name) ?? createHash('sha1').update(text).digest('hex');
+      this.#digests.set(name, digest);
+      try {
+        return await this.#client.evalsha(digest, 1, this.#prefix, ...values);
+      } catch (thrown) {
+        if (!messageOf(thrown).startsWith('NOSCRIPT')) throw thrown;
+        return await this.#client.eval(text, 1, this.#prefix, ...values);
+      }
+    });
+  }
+}
+
+/** A job that was just taken. */
+export interface ClaimedJob {
+  readonly job: Job;
+  readonly hasArchive: boolean;
+}
+
+function fieldsOf(hash: readonly string[]): Record<string, string> {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at + 1 < hash.length; at += 2) pairs.push([String(hash[at]), String(hash[at + 1])]);
+  return Object.fromEntries(pairs);
+}
+
+const failureSchema = z.object({ code: z.string(), message: z.string() });
+const progressSchema = z.object({ phase: z.string() }).catchall(z.json());
+
+/** @throws when the record is not one of ours */
+function jobOf(id: string, hash: unknown): Job {
+  const fields = fieldsOf(hashSchema.parse(hash));
+  return {
+    id,
+    state: stateSchema.parse(fields['state']),
+    payload: jsonOf(fields['payload']),
+    attempts: Number(fields['attempts']),
+    kept: Number(fields['kept']),
+    cancelRequested: fields['cancel'] === '1',
+    createdAt: timeOf(fields['createdAt']) ?? '',
+    startedAt: timeOf(fields['startedAt']),
+    finishedAt: timeOf(fields['finishedAt']),
+    progress: progressSchema.nullable().parse(jsonOf(fields['progress'])),
+    result: jsonOf(fields['result']),
+    failure: failureSchema.nullable().parse(jsonOf(fields['failure'])),
+  };
+}
+
+function eventOf([streamId, hash]: readonly [string, readonly string[]]): JobEvent {
+  const fields = fieldsOf(hash);
+  const event = { id: Number.parseInt(streamId, 10), at: timeOf(fields['at']) ?? '' };
+  if (fields['type'] === 'state') {
+    const failure = failureSchema.nullable().parse(jsonOf(fields['failure']));
+    return { ...event, data: { type: 'state', state: stateSchema.parse(fields['state']), failure } };
+  }
+  const progress = progressSchema.parse(jsonOf(fields['progress']));
+  return { ...event, data: { type: 'progress', progress, kept: Number(fields['kept']) } };
+}
+
+function jsonOf(text: string | undefined): JsonValue {
+  return z.json().parse(JSON.parse(text ?? 'null'));
+}
+
+function timeOf(milliseconds: string | undefined): string | null {
+  return milliseconds === undefined ? null : new Date(Number(milliseconds)).toISOString();
+}

@@ -1,0 +1,148 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Claim, ClaimLostError, type JobEvent, type JobQueue } from '../../../src/jobs/job-queue.ts';
+import type { JobQueueLimits } from '../../../src/jobs/job-queue-limits.ts';
+import { describeJobQueue } from '../../contract/job-queue.ts';
+import { openQueue, ownPrefix } from './redis-harness.ts';
+import { HAS_REDIS, RedisServer, WITHOUT_REDIS } from './redis-server.ts';
+
+describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
+  let server: RedisServer;
+  let prefix: string;
+  let opened: JobQueue[];
+
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterAll(() => server.dispose());
+  beforeEach(() => {
+    prefix = ownPrefix();
+    opened = [];
+  });
+  afterEach(async () => {
+    for (const queue of opened) await queue.close();
+  });
+
+  async function open(limits: Partial<JobQueueLimits> = {}): Promise<JobQueue> {
+    const queue = await openQueue(server, prefix, limits);
+    opened.push(queue);
+    return queue;
+  }
+
+  describeJobQueue('on Redis', async () => ({
+    open: (limits) => openQueue(server, prefix, limits),
+    dispose: async () => {},
+  }));
+
+  describe('two replicas', () => {
+    test('see the same jobs, and events go on from the other one', async () => {
+      const [one, other] = [await open(), await open()];
+      const { id } = await one.enqueue({ payload: null });
+      const claim = await claimed(other);
+      await other.report(claim, { type: 'progress', progress: { phase: 'training', epoch: 1 } });
+      const seen = await first(one.events(id), 2);
+      const rest = collect(other.events(id, seen.at(-1)?.id));
+      await other.report(claim, { type: 'succeeded', result: 7 });
+      expect([...seen, ...(await rest)].map((event) => event.id)).toEqual([1, 2, 3, 4]);
+      expect(await one.list()).toEqual(await other.list());
+      expect(await one.get(id)).toMatchObject({ state: 'succeeded', result: 7 });
+    });
+
+    test('cancel a job that the other one works on', async () => {
+      const [one, other] = [await open({ cancelGraceMs: 60_000 }), await open()];
+      const { id } = await one.enqueue({ payload: null });
+      const claim = await claimed(other);
+      const cancelling = one.cancel(id);
+      await expect.poll(() => claim.signal.aborted).toBe(true);
+      await other.report(claim, { type: 'cancelled' });
+      expect((await cancelling).state).toBe('cancelled');
+    });
+
+    test('fill one queue together, and take each job once', async () => {
+      const queues = [await open({ maxQueued: 6 }), await open({ maxQueued: 6 })];
+      const sent = await Promise.allSettled(
+        Array.from({ length: 10 }, (_, payload) => queues[payload % 2]?.enqueue({ payload })),
+      );
+      expect(sent.filter(({ status }) => status === 'fulfilled')).toHaveLength(6);
+      const claims = await Promise.all(Array.from({ length: 6 }, (_, at) => claimed(queues[at % 2])));
+      expect(new Set(claims.map(({ job }) => job.id)).size).toBe(6);
+    });
+
+    test('take over what a lost one leaves, with what was kept of it', async () => {
+      const [one, other] = [await open({ leaseMs: 50 }), await open({ leaseMs: 50 })];
+      const { id } = await one.enqueue({ payload: null });
+      const silent = await claimed(one);
+      await one.report(silent, { type: 'progress', progress: { phase: 'augmenting', done: 40 }, kept: 40 });
+      const next = await claimed(other);
+      expect(next.job).toMatchObject({ id, attempts: 1, kept: 40, progress: { done: 40 } });
+      await expect(one.report(silent, { type: 'heartbeat' })).rejects.toThrow(ClaimLostError);
+    });
+  });
+
+  describe('while Redis is away', () => {
+    test('a job is refused for now, and the queue comes back by itself', async () => {
+      const away = await RedisServer.start();
+      const queue = await openQueue(away, prefix);
+      try {
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        const events = collect(queue.events(id));
+        await expect.poll(async () => (await first(queue.events(id), 2)).length).toBe(2);
+        await away.kill();
+        const archivePath = join(away.folder, 'photos.zip');
+        await writeFile(archivePath, 'photos');
+        await expect(queue.enqueue({ payload: null, archivePath })).rejects.toMatchObject({
+          code: 'storage_unavailable',
+          status: 503,
+          retryAfter: expect.any(Number),
+        });
+        await expect(queue.list()).rejects.toMatchObject({ code: 'storage_unavailable' });
+        // The end of a job is not lost: it is told again until Redis has it.
+        const reported = queue.report(claim, { type: 'succeeded', result: 7 });
+        away.run();
+        await reported;
+        expect(await queue.get(id)).toMatchObject({ state: 'succeeded', result: 7 });
+        expect((await events).at(-1)?.data).toMatchObject({ type: 'state', state: 'succeeded' });
+        await queue.enqueue({ payload: null, archivePath });
+        expect((await claimed(queue)).job.state).toBe('running');
+      } finally {
+        await queue.close();
+        await away.dispose();
+      }
+    });
+
+    test('closing does not wait for it', async () => {
+      const away = await RedisServer.start();
+      const queue = await openQueue(away, prefix);
+      await queue.enqueue({ payload: null });
+      const claim = await claimed(queue);
+      await away.kill();
+      await queue.close();
+      expect(claim.signal.reason).toBeInstanceOf(ClaimLostError);
+      expect(await queue.claim()).toBeUndefined();
+      await away.dispose();
+    });
+  });
+});
+
+async function claimed(queue: JobQueue | undefined): Promise<Claim> {
+  const claim = await queue?.claim();
+  if (claim === undefined) throw new Error('nothing to claim');
+  return claim;
+}
+
+async function collect(events: AsyncIterable<JobEvent>): Promise<JobEvent[]> {
+  const all: JobEvent[] = [];
+  for await (const event of events) all.push(event);
+  return all;
+}
+
+async function first(events: AsyncIterable<JobEvent>, count: number): Promise<JobEvent[]> {
+  const all: JobEvent[] = [];
+  for await (const event of events) {
+    all.push(event);
+    if (all.length === count) break;
+  }
+  return all;
+}
