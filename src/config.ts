@@ -6,6 +6,7 @@ import { packageFile } from './common/package-files.ts';
 import { type DownloadSettings, readDownloadSettings } from './download/settings.ts';
 import { ICC_MODES } from './image/crop.ts';
 import { wantsTraces } from './metrics/tracing.ts';
+import { parseStoreLocation } from './registry/s3/store-location.ts';
 import { defaultDataDir } from './settings/default-data-dir.ts';
 import type { SettingsFile } from './settings/settings-file.ts';
 
@@ -67,6 +68,17 @@ const settingsSchema = z.object({
       'Folder for jobs, trained models, conversions and features. By default ./data in a checkout, and the folder for ' +
         'data of programs where Menagerie is installed, such as ~/.local/share/menagerie',
     ),
+  ARTIFACT_STORE: z
+    .string()
+    .refine((text) => text === '' || parseStoreLocation(text) !== undefined, {
+      error: 'must be s3://bucket or s3://bucket/prefix',
+    })
+    .default('')
+    .describe('Bucket of fine-tuned models, as s3://bucket/prefix; by default they are in DATA_DIR'),
+  // About 160 versions of a ResNet-50.
+  ARTIFACT_CACHE_BYTES: integer(0, Number.MAX_SAFE_INTEGER)
+    .default(16_384 * MEBIBYTE)
+    .describe('Bytes of files of a bucket that are kept in DATA_DIR; the least recently used are removed first'),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model for requests that name none'),
   DEFAULT_BACKBONE: z.string().default('resnet18_slim.tiny200').describe('Backbone for fine-tunes that name none'),
   AUTO_PULL: z
@@ -144,6 +156,8 @@ export type Config = { readonly [Name in keyof Settings as CamelCase<Name>]: Set
    * kind hinders nothing else.
    */
   readonly downloads: () => DownloadSettings;
+  /** Address of an S3 API other than Amazon's, from the variables of its client. */
+  readonly s3Endpoint: string | undefined;
   /** Whether the variables of OpenTelemetry ask for traces. */
   readonly traces: boolean;
 };
@@ -199,6 +213,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     cores: availableParallelism(),
     memory,
     downloads: () => readDownloadSettings(environment),
+    s3Endpoint: environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'] || undefined,
     traces: wantsTraces(environment),
   };
 }

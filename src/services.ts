@@ -26,7 +26,7 @@ import { ModelQuantizer } from './quantizing/model-quantizer.ts';
 import { QuantizedModels, VariantFiles } from './quantizing/quantized-models.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { ClassHierarchies } from './registry/class-hierarchy.ts';
-import { FileArtifactStore } from './registry/file-artifact-store.ts';
+import { openArtifactStore } from './registry/open-artifact-store.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
 import { conceptGraphReader } from './registry/zoo.ts';
@@ -82,9 +82,9 @@ export async function createServices(
   tracing?: Pick<Tracing, 'addImage'>,
   startedEngines: StartedEngines = startEngines(config, logger),
 ): Promise<Services> {
-  const storeDir = join(config.dataDir, 'models');
   const pulledDir = join(config.dataDir, 'zoo');
-  const store = await FileArtifactStore.open(storeDir, logger);
+  const artifacts = await openArtifactStore(config, logger);
+  const { store, folder: storeDir, revision } = artifacts;
   const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
   const hierarchies = new ClassHierarchies(
@@ -164,7 +164,15 @@ export async function createServices(
     draw: async (photo, layer, turn) =>
       (await import('./image/heat-overlay.ts')).drawHeat(photo, layer, maxImagePixels, turn),
   });
-  const watch = new RepositoryWatch({ folders: [pulledDir, storeDir], repository, registry, serving, logger });
+  const folders = storeDir === undefined ? [pulledDir] : [pulledDir, storeDir];
+  const watch = new RepositoryWatch({
+    folders,
+    ...(revision !== undefined && { revision }),
+    repository,
+    registry,
+    serving,
+    logger,
+  });
   await watch.scan();
   const unloadable = () => watch.problems.map(({ where, reason }) => ({ name: where, reason }));
   const control = new ModelControl({ registry, serving, unloadable });
@@ -205,8 +213,10 @@ export async function createServices(
     warmDecoder: async () => {
       await Promise.all([loadDecoder(), warmPixelThread()]);
     },
-    warnings: () => [...engines.warnings, ...conversions.warnings],
+    warnings: () => [...engines.warnings, ...conversions.warnings, ...artifacts.warnings()],
     close: async () => {
+      // Else a silent store would be waited for.
+      artifacts.close();
       await watch.close();
       await parity.close();
       await serving.close();

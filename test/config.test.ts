@@ -39,8 +39,18 @@ describe('settings from the environment', () => {
     ['ALLOWED_ORIGINS', '*', 'https://app.example'],
     ['ALLOWED_ORIGINS', 'https://app.example/path', 'without a path'],
     ['ALLOWED_ORIGINS', 'app.example', 'https://app.example'],
+    ['ARTIFACT_STORE', 'zoo', 's3://bucket/prefix'],
+    ['ARTIFACT_STORE', 's3://key:secret@zoo', 's3://bucket/prefix'],
   ])('%s must not be %s', (name, text, hint) => {
     expect(() => readConfig({ [name]: text })).toThrow(hint);
+  });
+
+  test('the address of an S3 API comes from the variables of its client', () => {
+    expect(readConfig({}).s3Endpoint).toBeUndefined();
+    expect(readConfig({ AWS_ENDPOINT_URL: 'http://all' }).s3Endpoint).toBe('http://all');
+    expect(readConfig({ AWS_ENDPOINT_URL: 'http://all', AWS_ENDPOINT_URL_S3: 'http://s3' }).s3Endpoint).toBe(
+      'http://s3',
+    );
   });
 
   test('README lists each with its default, range and description', () => {

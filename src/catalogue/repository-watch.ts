@@ -8,7 +8,7 @@ import type { ModelVersion, RegisteredModel, Registry } from '../registry/regist
 import type { Repository, RepositoryListing } from '../registry/repository.ts';
 import type { ModelServing } from '../serving/model-serving.ts';
 
-/** How often the folders are scanned: some disks send no notifications, and none are sent for subfolders. */
+/** How often the folders and a store elsewhere are scanned: some disks send no notifications, and none are sent for subfolders. */
 const SCAN_INTERVAL_MS = 2_000;
 /** Notifications come in bursts; one scan is enough for all of them. */
 const NOTIFICATION_DELAY_MS = 100;
@@ -19,8 +19,10 @@ const ALIASES = '.aliases';
 
 /** Dependencies of `RepositoryWatch`. */
 export interface WatchParts {
-  /** Folders of models: `DATA_DIR/zoo` and `DATA_DIR/models`. */
+  /** Folders of models: `DATA_DIR/zoo`, and `DATA_DIR/models` where the store is a folder. */
   readonly folders: readonly string[];
+  /** A text that changes when a store does that is not a folder. */
+  readonly revision?: () => Promise<string>;
   readonly repository: Pick<Repository, 'list'>;
   readonly registry: Registry;
   readonly serving: Pick<ModelServing, 'prepare' | 'release'>;
@@ -28,9 +30,10 @@ export interface WatchParts {
 }
 
 /**
- * Keeps the registry up to date with the disk: models that appear are served, those that change are replaced, those
- * that disappear are forgotten. Writers rename complete files and folders into place, so nothing is read
- * half-written.
+ * Keeps the registry up to date with the disk and the store: models that appear are served, those that change are
+ * replaced, those that disappear are forgotten. Writers rename complete files and folders into place, so nothing is
+ * read half-written. A change in a store that is not a folder is seen after two seconds at most, and the time that the
+ * store takes to answer; as long as it does not answer, everything stays as it was.
  */
 export class RepositoryWatch {
   readonly #parts: WatchParts;
@@ -40,6 +43,8 @@ export class RepositoryWatch {
   #watchers: readonly FSWatcher[] = [];
   #timer: NodeJS.Timeout | undefined;
   #scanning: Promise<void> | undefined;
+  /** Why the last scan failed. */
+  #failure: string | undefined;
   #closed = false;
 
   constructor(parts: WatchParts) {
@@ -54,7 +59,8 @@ export class RepositoryWatch {
   /** Reads the folders if anything in them has changed since they were last read. */
   async scan(): Promise<void> {
     // Taken before the folders are read, so that later changes are found by the next scan.
-    const state = (await Promise.all(this.#parts.folders.map((folder) => stateOf(folder, DEPTH)))).join('\n');
+    const folders = this.#parts.folders.map((folder) => stateOf(folder, DEPTH));
+    const state = (await Promise.all([...folders, this.#parts.revision?.()])).join('\n');
     if (state === this.#seen) return;
     await this.#parts.registry.changes.run(() => this.#read());
     this.#seen = state;
@@ -89,14 +95,23 @@ export class RepositoryWatch {
     clearTimeout(this.#timer);
     if (this.#closed) return;
     this.#timer = setTimeout(async () => {
-      this.#scanning ??= this.scan().catch((thrown: unknown) => {
-        this.#parts.logger.error({ reason: messageOf(thrown) }, 'the models cannot be read');
-      });
+      this.#scanning ??= this.scan().then(
+        () => this.#fail(undefined),
+        (thrown: unknown) => this.#fail(messageOf(thrown)),
+      );
       await this.#scanning;
       this.#scanning = undefined;
       this.#plan(SCAN_INTERVAL_MS);
     }, delayMs);
     this.#timer.unref();
+  }
+
+  /** Logs why scans fail once, not with each of them. */
+  #fail(reason: string | undefined): void {
+    if (reason !== undefined && reason !== this.#failure) {
+      this.#parts.logger.error({ reason }, 'the models cannot be read');
+    }
+    this.#failure = reason;
   }
 
   async #read(): Promise<void> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { createLogger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
-import { FileArtifactStore } from '../registry/file-artifact-store.ts';
+import { openArtifactStore } from '../registry/open-artifact-store.ts';
 import { type ModelVersion, Registry } from '../registry/registry.ts';
 import { Repository, type RepositoryListing } from '../registry/repository.ts';
 import { ConversionCache } from '../serving/conversion-cache.ts';
@@ -15,11 +15,13 @@ export interface InstalledModels {
 }
 
 /** Reads the models without the services that compute. */
-export async function readInstalledModels({ dataDir, zooDir }: Config): Promise<InstalledModels> {
+export async function readInstalledModels(config: Config): Promise<InstalledModels> {
+  const { dataDir, zooDir } = config;
   const logger = createLogger('fatal', process.stderr);
   const pulledDir = join(dataDir, 'zoo');
-  const store = await FileArtifactStore.open(join(dataDir, 'models'), logger);
+  const { store, close } = await openArtifactStore(config, logger);
   const listing = await new Repository(zooDir, store, pulledDir).list();
+  close();
   const conversions = new ConversionCache(join(dataDir, 'converted'), logger);
   return { pulledDir, listing, conversions };
 }

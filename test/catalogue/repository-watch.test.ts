@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RepositoryWatch } from '../../src/catalogue/repository-watch.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { FileArtifactStore } from '../../src/registry/file-artifact-store.ts';
@@ -16,16 +16,20 @@ let registry: Registry;
 let watch: RepositoryWatch;
 /** What was loaded anew, swapped in and let go, in order. */
 let events: string[];
+/** What a store that is not a folder says of itself. */
+let revision: () => Promise<string>;
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'menagerie-watch-'));
   zoo = join(dataDir, 'zoo');
   await mkdir(zoo);
   events = [];
+  revision = async () => '1';
   registry = new Registry();
   const store = await FileArtifactStore.open(join(dataDir, 'models'), logger);
   watch = new RepositoryWatch({
     folders: [zoo, join(dataDir, 'models')],
+    revision: () => revision(),
     repository: new Repository('zoo', store, zoo),
     registry,
     serving: {
@@ -107,6 +111,30 @@ test('a version that another process publishes and promotes is served without a 
   const version = await other.putVersion('flowers', join(dataDir, 'version'), 'job');
   await other.setAlias('flowers', 'best', version);
   await expect.poll(() => registry.resolve('flowers@best').version).toBe(1);
+});
+
+describe('a store that is not a folder', () => {
+  test('is read when its revision changes', async () => {
+    let reads = 0;
+    const list = vi.spyOn(Repository.prototype, 'list').mockImplementation(async () => {
+      reads += 1;
+      return { models: [], absent: [], problems: [] };
+    });
+    await watch.scan();
+    expect(reads).toBe(0);
+    revision = async () => '2';
+    await watch.scan();
+    await watch.scan();
+    expect(reads).toBe(1);
+    list.mockRestore();
+  });
+
+  test('leaves everything as it was while it does not answer', async () => {
+    revision = () => Promise.reject(new Error('the bucket cannot be used'));
+    await rm(zoo, { recursive: true });
+    await expect(watch.scan()).rejects.toThrow('the bucket cannot be used');
+    expect(registry.resolve(SEED).name).toBe(SEED);
+  });
 });
 
 test('a model that has not changed stays the same object', async () => {

@@ -1,4 +1,4 @@
-import type { Bucket } from './bucket.ts';
+import type { S3Bucket } from './bucket.ts';
 import { PROBES } from './conditional-writes.ts';
 
 /** Below this are the files of versions, in a folder for each upload. */
@@ -14,7 +14,7 @@ const ABANDONED_AFTER_MS = 2 * MOST_UPLOAD_MS;
  * @param foldersInUse `files/<name>/<folder>/` of all versions, read after it is called
  */
 export async function removeAbandonedFiles(
-  bucket: Bucket,
+  bucket: S3Bucket,
   now: Date,
   foldersInUse: () => Promise<ReadonlySet<string>>,
 ): Promise<void> {

@@ -28,7 +28,7 @@ export function isRefusedCondition(thrown: unknown): boolean {
   return [409, 412].includes(statusOf(thrown) ?? 0) || isMissing(thrown);
 }
 
-/** Whether an error of `Bucket` means that its S3 API does not know a header or a kind of request. */
+/** Whether an error of `S3Bucket` means that its S3 API does not know a header or a kind of request. */
 export function isNotImplemented(thrown: unknown): boolean {
   return thrown instanceof Error && statusOf(thrown.cause) === 501;
 }

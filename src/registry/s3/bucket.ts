@@ -37,8 +37,11 @@ export interface ListedObject {
 /**
  * The objects of one store in a bucket; keys are given without the prefix of the store. Every call throws AppError
  * `storage_unavailable`, or `storage_full`, when S3 refuses it or does not answer.
+ *
+ * The class has another name than the field `Bucket` of requests: TypeScript 7.0 would rename both where it compiles
+ * private members.
  */
-export class Bucket {
+export class S3Bucket {
   readonly #s3: typeof ClientS3;
   readonly #Upload: typeof LibStorage.Upload;
   readonly #client: ClientS3.S3Client;
@@ -67,10 +70,10 @@ export class Bucket {
   }
 
   /** @throws Error that says what to install when the client of S3 is missing */
-  static async open(options: BucketOptions): Promise<Bucket> {
+  static async open(options: BucketOptions): Promise<S3Bucket> {
     try {
       const [s3, storage] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')]);
-      return new Bucket(s3, storage, options);
+      return new S3Bucket(s3, storage, options);
     } catch (thrown) {
       throw new Error(
         `ARTIFACT_STORE names an S3 bucket, whose client cannot be loaded: install it with "npm install ` +

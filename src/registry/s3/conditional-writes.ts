@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Bucket } from './bucket.ts';
+import type { S3Bucket } from './bucket.ts';
 import { isNotImplemented } from './bucket-errors.ts';
 
 /** Below this, opened stores leave an object for a moment. */
@@ -11,7 +11,7 @@ export const PROBES = 'probes/';
  * @returns the time by the clock of S3
  * @throws Error that says which condition is ignored; AppError `storage_unavailable` when S3 does not answer
  */
-export async function expectConditionalWrites(bucket: Bucket): Promise<Date> {
+export async function expectConditionalWrites(bucket: S3Bucket): Promise<Date> {
   const key = `${PROBES}${randomUUID()}`;
   const refuse = (what: string): never => {
     throw new Error(

@@ -19,7 +19,7 @@ import {
 } from '../artifact-store.ts';
 import { versionFilesIn } from '../version-folder.ts';
 import { FILES, MOST_UPLOAD_MS, removeAbandonedFiles } from './abandoned-files.ts';
-import { Bucket, type BucketOptions } from './bucket.ts';
+import { type BucketOptions, S3Bucket } from './bucket.ts';
 import { expectConditionalWrites } from './conditional-writes.ts';
 import { FileCache } from './file-cache.ts';
 import {
@@ -73,7 +73,7 @@ interface Change<T> {
  * before, and find out about a version that another process has removed with the next `get` or `list`.
  */
 export class S3ArtifactStore implements ArtifactStore {
-  readonly #bucket: Bucket;
+  readonly #bucket: S3Bucket;
   readonly #cache: FileCache;
   readonly #logger: Logger;
   /** Records as they were last read. */
@@ -87,7 +87,7 @@ export class S3ArtifactStore implements ArtifactStore {
   #missedFiles = false;
   #closed = false;
 
-  private constructor(bucket: Bucket, { cacheFolder: folder, cacheBytes: budgetBytes, logger }: S3StoreOptions) {
+  private constructor(bucket: S3Bucket, { cacheFolder: folder, cacheBytes: budgetBytes, logger }: S3StoreOptions) {
     this.#bucket = bucket;
     this.#logger = logger;
     this.#cache = new FileCache({ folder, budgetBytes, isInUse: (sha256) => this.#isInUse(sha256) });
@@ -95,11 +95,11 @@ export class S3ArtifactStore implements ArtifactStore {
 
   /**
    * Opens a store, and begins to remove what ended processes have left in it.
-   * @throws Error when the client of S3 is not installed, or the bucket does not honour conditional writes; AppError
-   * `storage_unavailable` when it cannot be used
+   * @throws Error when the client of S3 is not installed, or the bucket cannot be used or does not honour conditional
+   * writes
    */
   static async open(options: S3StoreOptions): Promise<S3ArtifactStore> {
-    const bucket = await Bucket.open(options);
+    const bucket = await S3Bucket.open(options);
     try {
       const now = await expectConditionalWrites(bucket);
       const store = new S3ArtifactStore(bucket, options);
@@ -107,7 +107,10 @@ export class S3ArtifactStore implements ArtifactStore {
       return store;
     } catch (thrown) {
       bucket.close();
-      throw thrown;
+      if (!(thrown instanceof AppError)) throw thrown;
+      // Who starts a server may know what clients may not.
+      const why = thrown.cause === undefined ? '' : ` (${messageOf(thrown.cause)})`;
+      throw new Error(`${bucket.address}: ${thrown.message}${why}`, { cause: thrown });
     }
   }
 
@@ -370,7 +373,7 @@ export class S3ArtifactStore implements ArtifactStore {
     } catch (thrown) {
       const problem = messageOf(thrown);
       const reason = thrown instanceof AppError && thrown.cause !== undefined ? messageOf(thrown.cause) : problem;
-      if (this.#problem !== problem) this.#logger.error({ reason }, problem);
+      if (this.#problem !== problem && !this.#closed) this.#logger.error({ reason }, problem);
       this.#problem = problem;
       throw thrown;
     }

@@ -108,10 +108,9 @@ describe('a store in a bucket', () => {
 
   test('that does not exist is not opened', async () => {
     const wrong = { bucket: 'other', prefix: '', endpoint: s3.endpoint, cacheFolder: folder, cacheBytes: 1 };
-    await expect(S3ArtifactStore.open({ ...wrong, logger: createLogger('silent') })).rejects.toMatchObject({
-      code: 'storage_unavailable',
-      message: expect.stringContaining('the bucket does not exist'),
-    });
+    await expect(S3ArtifactStore.open({ ...wrong, logger: createLogger('silent') })).rejects.toThrow(
+      /^s3:\/\/other: .*the bucket does not exist/,
+    );
   });
 
   test('lists a version only when all of it is there', async () => {
