@@ -27,6 +27,8 @@ const MAX_INSPECTIONS = 2;
 const HEARTBEAT_MS = 10_000;
 /** Milliseconds after a failure of the queue itself, for example on a full disk, before the next job is claimed. */
 const RETRY_MS = 5_000;
+/** Milliseconds that a claim waits for a job without a failure, after which the queue counts as working again. */
+const RECOVERED_MS = 10_000;
 
 /**
  * Work of jobs that are no fine-tunes, by the `kind` in their payload.
@@ -136,7 +138,7 @@ export class FinetuneJobs {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        const claim = await this.#queue.claim(signal);
+        const claim = await this.#claim(signal);
         if (claim !== undefined) await this.#workOn(claim);
         this.#queueFault = undefined;
       } catch (thrown) {
@@ -150,6 +152,17 @@ export class FinetuneJobs {
         this.#queueFault = fault;
         await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
+    }
+  }
+
+  async #claim(signal: AbortSignal): Promise<Claim | undefined> {
+    const recovered = setTimeout(() => {
+      this.#queueFault = undefined;
+    }, RECOVERED_MS).unref();
+    try {
+      return await this.#queue.claim(signal);
+    } finally {
+      clearTimeout(recovered);
     }
   }
 

@@ -86,8 +86,10 @@ redis.call('ZADD', key('waiting'), at, id)
 if hasArchive == '1' then redis.call('SADD', key('archives'), id) end
 return id`,
 
+  /** Nil when the place was given away meanwhile. */
   create: `
 local id, payload, hasArchive = unpack(ARGV)
+if not redis.call('ZSCORE', key('waiting'), id) then return false end
 local at = now()
 redis.call('HSET', record(id), 'state', 'queued', 'payload', payload, 'attempts', 0, 'kept', 0, 'cancel', 0,
   'createdAt', at, 'archive', hasArchive)

@@ -40,7 +40,8 @@ export async function connectToRedis(url: string, logger: Logger): Promise<Redis
     connectTimeout: COMMAND_TIMEOUT_MS,
     retryStrategy: (times: number) => Math.min(100 * times, MAX_RECONNECT_MS),
   });
-  const subscriber = client.duplicate();
+  // ioredis would not catch the failure of its own attempt to subscribe again, which ends the process.
+  const subscriber = client.duplicate({ autoResubscribe: false });
   logStateOf(client, location, logger);
   // It says the same as the other one.
   subscriber.on('error', () => undefined);
@@ -117,12 +118,11 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (thrown) {
     if (thrown instanceof AppError || OUR_MISTAKES.test(messageOf(thrown))) throw thrown;
-    throw new AppError(
-      'storage_unavailable',
-      `The job queue cannot be used now: Redis is away (${messageOf(thrown)}).`,
-      {
-        retryAfter: RETRY_AFTER_SECONDS,
-      },
-    );
+    // ioredis says so in terms of its options.
+    const isCut = /enableOfflineQueue|maxRetriesPerRequest/.test(messageOf(thrown));
+    const reason = isCut ? 'there is no connection' : messageOf(thrown);
+    throw new AppError('storage_unavailable', `Redis, which holds the jobs, cannot be used now: ${reason}.`, {
+      retryAfter: RETRY_AFTER_SECONDS,
+    });
   }
 }

@@ -29,7 +29,7 @@ const LOOK_AGAIN_MS = 1_000;
 const REPORT_AGAIN_MS = 500;
 const REPAIR_INTERVAL_MS = 60_000;
 /** After this a place in the queue without a job belongs to nobody: the longest that an archive takes to be put. */
-const ABANDONED_PLACE_MS = 3_600_000;
+const ABANDONED_PLACE_MS = 600_000;
 
 /** Reports after which the worker still has the job. */
 const GOES_ON: ReadonlySet<JobReport['type']> = new Set(['heartbeat', 'progress']);
@@ -113,10 +113,17 @@ export class RedisJobQueue implements JobQueue {
     const { subscriber } = this.#connection;
     subscriber.on('message', (_channel: string, message: string) => this.#onMessage(message));
     // What was missed while Redis was away.
-    subscriber.on('ready', () => this.#changed.fire());
-    await subscriber.subscribe(this.#records.channel);
+    subscriber.on('ready', () => {
+      this.#changed.fire();
+      this.#inBackground(this.#subscribe());
+    });
+    await this.#subscribe();
     await this.#repair();
     await this.#delivery.start();
+  }
+
+  async #subscribe(): Promise<void> {
+    await this.#connection.subscriber.subscribe(this.#records.channel);
   }
 
   async enqueue({ payload, archivePath }: JobRequest): Promise<Job> {
@@ -134,6 +141,8 @@ export class RedisJobQueue implements JobQueue {
     try {
       if (hasArchive) await this.#archives.put(id, archivePath);
       const job = await this.#records.create(id, payload, hasArchive);
+      if (job === undefined)
+        throw new AppError('storage_unavailable', 'storing the archive took too long: send it again');
       await this.#delivery.add(id);
       await this.#records.publish(id);
       return job;
@@ -143,9 +152,18 @@ export class RedisJobQueue implements JobQueue {
     }
   }
 
-  /** Takes back what was not acknowledged. Where that fails too, the job is done all the same, since it may be there. */
+  /** Takes back what was not acknowledged, as soon as Redis can be asked. A job that a worker has by then is done. */
   async #withdraw(id: string): Promise<void> {
-    if (!(await this.#records.withdraw(id))) return;
+    for (;;) {
+      const seen = this.#changed.count;
+      try {
+        if (!(await this.#records.withdraw(id))) return;
+        break;
+      } catch (thrown) {
+        if (this.#closed) throw thrown;
+        await this.#changed.after(seen);
+      }
+    }
     await this.#delivery.remove(id);
     await this.#removeArchive(id);
   }
@@ -241,7 +259,7 @@ export class RedisJobQueue implements JobQueue {
         if (!(thrown instanceof AppError) || thrown.code !== 'storage_unavailable') throw thrown;
         if (this.#closed || !lease.isHeld) throw new ClaimLostError(messageOf(thrown));
       }
-      await delay(REPORT_AGAIN_MS, undefined, { signal: lease.signal }).catch(() => undefined);
+      await delay(REPORT_AGAIN_MS);
     }
   }
 

@@ -55,8 +55,10 @@ export class RedisJobRecords {
     return z.string().nullable().parse(id) ?? undefined;
   }
 
-  async create(id: string, payload: JsonValue, hasArchive: boolean): Promise<Job> {
-    return jobOf(id, await this.#run('create', id, JSON.stringify(payload), Number(hasArchive)));
+  /** @returns undefined when the place of `reserve` was given away meanwhile */
+  async create(id: string, payload: JsonValue, hasArchive: boolean): Promise<Job | undefined> {
+    const hash = await this.#run('create', id, JSON.stringify(payload), Number(hasArchive));
+    return hash === null ? undefined : jobOf(id, hash);
   }
 
   /** Undoes `reserve` and `create`. @returns whether there is no such job now: no worker has taken it */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createLogger } from '../../../src/common/logger.ts';
 import type { JobQueueLimits } from '../../../src/jobs/job-queue-limits.ts';
-import { FolderArchives } from '../../../src/jobs/redis/job-archives.ts';
+import { FolderArchives, type JobArchives } from '../../../src/jobs/redis/job-archives.ts';
 import { RedisJobQueue } from '../../../src/jobs/redis/redis-job-queue.ts';
 import type { RedisServer } from './redis-server.ts';
 
@@ -16,10 +16,11 @@ export async function openQueue(
   server: RedisServer,
   prefix: string,
   limits: Partial<JobQueueLimits> = {},
+  archives?: JobArchives,
 ): Promise<RedisJobQueue> {
   return RedisJobQueue.open({
     url: server.url,
-    archives: await FolderArchives.open(join(server.folder, 'archives')),
+    archives: archives ?? (await FolderArchives.open(join(server.folder, 'archives'))),
     logger: createLogger('silent'),
     limits,
     prefix,

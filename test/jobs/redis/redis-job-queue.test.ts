@@ -112,6 +112,42 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
       }
     });
 
+    test('the answer of a worker that was asked to cancel waits for it', async () => {
+      const away = await RedisServer.start();
+      const queue = await openQueue(away, prefix, { cancelGraceMs: 60_000 });
+      try {
+        const { id } = await queue.enqueue({ payload: null });
+        const claim = await claimed(queue);
+        const cancelling = queue.cancel(id).catch(() => undefined);
+        await expect.poll(() => claim.signal.aborted).toBe(true);
+        await away.kill();
+        const reported = queue.report(claim, { type: 'cancelled' });
+        await cancelling;
+        away.run();
+        await reported;
+        expect((await queue.get(id)).state).toBe('cancelled');
+      } finally {
+        await queue.close();
+        await away.dispose();
+      }
+    });
+
+    test('a job that is refused half way holds no place when it is back', async () => {
+      const away = await RedisServer.start();
+      const archives = { put: () => away.kill(), fetch: async () => '', remove: async () => {} };
+      const queue = await openQueue(away, prefix, { maxQueued: 1 }, archives);
+      try {
+        const refused = queue.enqueue({ payload: null, archivePath: '/photos.zip' });
+        await expect(refused).rejects.toMatchObject({ code: 'storage_unavailable' });
+        away.run();
+        const send = () => queue.enqueue({ payload: null }).catch((error: unknown) => error);
+        await expect.poll(send).toMatchObject({ state: 'queued' });
+      } finally {
+        await queue.close();
+        await away.dispose();
+      }
+    });
+
     test('closing does not wait for it', async () => {
       const away = await RedisServer.start();
       const queue = await openQueue(away, prefix);

@@ -64,7 +64,7 @@ export class RedisServer {
 
   async dispose(): Promise<void> {
     await this.kill();
-    await rm(this.folder, { recursive: true });
+    await rm(this.folder, { recursive: true, maxRetries: 5 });
   }
 }
 
