@@ -1,15 +1,37 @@
-// Works on a file job queue until it is killed: enqueues, claims, reports and cancels. Prints what the queue has
-// acknowledged as lines of JSON. Run by kill.slow.ts; plain JavaScript, since it is forked.
+// Works on a job queue until it is killed: enqueues, claims, reports and cancels. Prints what the queue has
+// acknowledged as lines of JSON. Run by
+// file-kill.slow.ts and redis/redis-kill.slow.ts; plain JavaScript, since it is forked.
 import { writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '../../dist/src/common/logger.js';
 import { openFileJobQueue } from '../../dist/src/jobs/file-job-queue.js';
+import { FolderArchives } from '../../dist/src/jobs/redis/job-archives.js';
+import { RedisJobQueue } from '../../dist/src/jobs/redis/redis-job-queue.js';
 
-const [folder, round] = process.argv.slice(2);
-const queue = await openFileJobQueue(join(folder, 'jobs'), createLogger('silent'), {
-  maxQueued: 8,
-  keepFinished: 1000,
-});
+/** The address of Redis, if the queue is there. */
+const [folder, round, url] = process.argv.slice(2);
+const limits = { maxQueued: 8, keepFinished: 1000, leaseMs: 500 };
+const queue =
+  url === undefined
+    ? await openFileJobQueue(join(folder, 'jobs'), createLogger('silent'), limits)
+    : await openOnRedis();
+
+/** Redis may fall while the queue is opened. */
+async function openOnRedis() {
+  for (;;) {
+    try {
+      return await RedisJobQueue.open({
+        url,
+        archives: await FolderArchives.open(join(folder, 'archives')),
+        logger: createLogger('silent'),
+        // A process that is killed while it enqueues keeps its place for minutes.
+        limits: { ...limits, maxQueued: 32 },
+      });
+    } catch (thrown) {
+      if (thrown.code !== 'storage_unavailable') throw thrown;
+    }
+  }
+}
 
 function acknowledged(fact) {
   writeSync(1, `${JSON.stringify(fact)}\n`);
@@ -28,7 +50,7 @@ async function client() {
     try {
       acknowledged({ ended: (await queue.cancel(id)).id, state: 'cancelled' });
     } catch (thrown) {
-      if (thrown.code !== 'job_finished') throw thrown;
+      if (thrown.code !== 'job_finished' && thrown.code !== 'storage_unavailable') throw thrown;
     }
   }
 }
@@ -38,15 +60,27 @@ async function enqueueOnceThereIsRoom(request) {
     try {
       return await queue.enqueue(request);
     } catch (thrown) {
-      if (thrown.code !== 'job_queue_full') throw thrown;
-      await new Promise(setImmediate);
+      if (thrown.code !== 'job_queue_full' && thrown.code !== 'storage_unavailable') throw thrown;
+      writeFileSync(request.archivePath, request.payload.label);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
+async function claimOnceItCan() {
+  for (;;) {
+    try {
+      return await queue.claim();
+    } catch (thrown) {
+      if (thrown.code !== 'storage_unavailable') throw thrown;
+      await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
 }
 
 async function worker() {
   for (;;) {
-    const claim = await queue.claim();
+    const claim = await claimOnceItCan();
     const { id } = claim.job;
     acknowledged({ claimed: id, attempts: claim.job.attempts });
     try {
