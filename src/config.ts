@@ -17,6 +17,13 @@ const integer = (min: number, max: number) => z.coerce.number().int().min(min).m
 /** A scheme, a host, and a port where it is not the scheme's. */
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
+/** An address may have a password in it. */
+const SECRETS: ReadonlySet<string> = new Set(['JOB_QUEUE']);
+
+function isRedisAddress(text: string): boolean {
+  return text === '' || (URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) && new URL(text).host !== '');
+}
+
 /**
  * Every setting of the server: its name in the environment, range, default and description. A test compares README's
  * table with this one.
@@ -122,6 +129,15 @@ const settingsSchema = z.object({
   MAX_FEATURE_BYTES: integer(0, Number.MAX_SAFE_INTEGER)
     .default(4096 * MEBIBYTE)
     .describe('Bytes of features that are kept for later jobs; the least recently used are removed first'),
+  JOB_QUEUE: z
+    .string()
+    .refine(isRedisAddress, { error: 'must be an address such as redis://host:6379, or rediss:// with TLS' })
+    .default('')
+    .describe('Redis that holds the jobs of several machines, such as redis://host:6379; by default they are files'),
+  JOB_ARCHIVES: z
+    .string()
+    .default('')
+    .describe('Folder for the uploaded data sets of jobs in Redis, which all machines share; by default in DATA_DIR'),
   JOB_QUEUE_LIMIT: integer(1, 1_000).default(16).describe('Fine-tunes that wait; more get 429'),
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000).default(30_000).describe('Milliseconds in which a request must arrive'),
   STALL_TIMEOUT_MS: integer(100, 3_600_000)
@@ -197,7 +213,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const problems = parsed.error.issues.map(({ path: [key], message }) => {
       const name = String(key);
       const line = inEnvironment.has(name) ? undefined : file?.settings[name]?.line;
-      return `${line === undefined ? '' : `${file?.path}:${line}: `}${name}=${given[name]}: ${message}`;
+      return `${line === undefined ? '' : `${file?.path}:${line}: `}${name}=${SECRETS.has(name) ? '…' : given[name]}: ${message}`;
     });
     throw new Error(`settings are wrong:\n  ${problems.join('\n  ')}`);
   }

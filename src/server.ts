@@ -19,7 +19,7 @@ import { createApp } from './http/app.ts';
 import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { BodyParser } from './http/parsing/body-parser.ts';
-import { openFileJobQueue } from './jobs/file-job-queue.ts';
+import { openJobQueue } from './jobs/open-job-queue.ts';
 import { observeTogether } from './metrics/job-observer.ts';
 import { startTracing } from './metrics/tracing.ts';
 import { QUANTIZATION, workOnQuantization } from './quantizing/quantization-job.ts';
@@ -56,7 +56,7 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
   const workDir = join(dataDir, 'work');
   const uploadDir = join(dataDir, 'uploads');
   // Opened before the folders are emptied: it throws when another server uses them.
-  const queue = await openFileJobQueue(join(dataDir, 'jobs'), logger, { maxQueued: config.jobQueueLimit });
+  const queue = await openJobQueue(config, logger);
   await Promise.all([workDir, uploadDir].map((folder) => removeLeftovers(folder, logger)));
   const trainer = createModelTrainer(services, config, logger, workDir);
   const finetuning = new FinetuneJobs(

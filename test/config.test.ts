@@ -17,6 +17,12 @@ describe('settings from the environment', () => {
     expect(config.queueLimit).toBe(readConfig({}).queueLimit);
   });
 
+  test('a wrong address of Redis is not shown, since a password may be in it', () => {
+    const wrong = () => readConfig({ JOB_QUEUE: 'reddis://:secret@host' });
+    expect(wrong).toThrow(/JOB_QUEUE=…: must be an address such as redis:/);
+    expect(wrong).not.toThrow(/secret/);
+  });
+
   test('every wrong one is named, with what was given', () => {
     expect(() => readConfig({ PORT: 'abc', MAX_BATCH_SIZE: '0' })).toThrow(/PORT=abc[\s\S]*MAX_BATCH_SIZE=0/);
   });
