@@ -232,11 +232,37 @@ describe('many results', () => {
     expect(JSON.parse(await textOf('JSON'))[0]).toMatchObject({ file: 'a.png', model: RESNET, version: 1 });
   });
 
+  test('come back with one click after they were removed, with their answers', async () => {
+    const { page } = opened;
+    await give('a.png', 'b.png', 'c.png');
+    await page.locator('.card .first').nth(2).waitFor();
+    await page.getByRole('button', { name: 'Remove b.png' }).click();
+    await page.getByRole('button', { name: 'Remove all' }).click();
+    await page.getByText('Removed 2 images.').waitFor();
+    expect(await page.locator('.card').count()).toBe(0);
+    let asked = 0;
+    page.on('request', (request) => {
+      if (request.url().includes('/classify?')) asked += 1;
+    });
+    for (const _ of [1, 2]) await page.getByRole('button', { name: 'Undo' }).last().click();
+    await page.locator('.card .first').nth(2).waitFor();
+    expect(await page.locator('.card .name').allTextContents()).toEqual(['a.png', 'b.png', 'c.png']);
+    expect(asked).toBe(0);
+  });
+
   test('stand in two columns on a phone', async () => {
     const { page } = opened;
     await page.setViewportSize({ width: 390, height: 844 });
     await answering({ [RESNET]: predicted('lesser panda', 0.31) });
+    // The images may be chosen before the models are listed.
+    let listModels = (): void => undefined;
+    const asked = new Promise<void>((resolve) => {
+      listModels = resolve;
+    });
+    await page.route('**/models', (route) => asked.then(() => route.continue()));
+    await page.reload();
     await give('one.png', 'two.png', 'three.png', 'four.png');
+    listModels();
     await page.locator('.card .first').nth(3).waitFor();
     const boxes = await Promise.all([0, 1, 2].map((index) => page.locator('.card').nth(index).boundingBox()));
     // The answers are in sight, though they come after the models and the buttons.

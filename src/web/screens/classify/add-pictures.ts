@@ -10,12 +10,9 @@ export function firstPictures(onFiles: OnFiles): HTMLElement {
     { class: 'drop large' },
     icon('pictures'),
     h('h2', {}, 'Drop images here'),
-    h(
-      'p',
-      { class: 'muted' },
-      'or paste them, choose files, or use the camera. Formats: JPEG, PNG, WebP, GIF, TIFF, AVIF and HEIC.',
-    ),
+    h('p', { class: 'muted hint' }, 'or paste them, choose files, or use the camera.'),
     h('div', { class: 'row' }, pickButton('Choose images', { onFiles }, true), cameraButton(onFiles)),
+    h('p', { class: 'muted small' }, 'JPEG, PNG, WebP, GIF, TIFF, AVIF and HEIC'),
   );
 }
 

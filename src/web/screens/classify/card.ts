@@ -86,7 +86,8 @@ function answerBlock(
         'p',
         { class: 'model small muted' },
         h('span', { title: model }, titleOf(model)),
-        ms !== undefined && h('span', { class: 'number', title: 'Inference time, without decoding' }, milliseconds(ms)),
+        ms !== undefined &&
+          h('span', { class: 'number time', title: 'Inference time, without decoding' }, milliseconds(ms)),
       ),
     answerContent(answer, (synset, result) => openConcept(model, synset, result)),
   );
@@ -143,6 +144,7 @@ function surenessTag(sureness: Sureness): HTMLElement {
 
 const AGREEMENTS = {
   agree: { kind: 'accent', words: 'Models agree' },
+  unsure: { kind: '', words: 'Models agree, unsure' },
   same_guess: { kind: '', words: 'The same guess' },
   differ: { kind: 'caution', words: 'Models differ' },
 } as const;

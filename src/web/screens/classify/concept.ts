@@ -36,7 +36,7 @@ export function conceptPath({ predictions, concept }: ImageClasses, open: OpenCo
     h(
       'p',
       { class: 'path small muted' },
-      path.slice(0, SHOWN_PATH).map((each) => ['‹ ', conceptButton(each, open), ' ']),
+      path.slice(0, SHOWN_PATH).map((each) => h('span', {}, '‹ ', conceptButton(each, open), ' ')),
     ),
   ];
 }

@@ -4,8 +4,9 @@ import { apiPanel } from '../../components/api-panel.ts';
 import { acceptDrops, acceptPastes } from '../../components/drops.ts';
 import { modelChoice } from '../../components/model-choice.ts';
 import { errorNotice, notice } from '../../components/notice.ts';
+import { showToast } from '../../components/toast.ts';
 import { fill, h } from '../../dom.ts';
-import { duration } from '../../format.ts';
+import { counted, duration } from '../../format.ts';
 import { isClassifier } from '../../model-kinds.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
 import { pictureOf, type SessionPicture } from '../../session.ts';
@@ -26,6 +27,8 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
   const ended = new AbortController();
   let run = new AbortController();
   let list: ModelList = { models: [], unavailable: [], not_pulled: [] };
+  /** Whether the first images have been added, and their results are to be brought into sight. */
+  let resultsAreNew = false;
 
   const models = (): readonly string[] => session.chosenModels ?? [];
   const summaryOf = (model: string) => list.models.find(({ id }) => id === model.split('@')[0]);
@@ -38,33 +41,40 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     titleOf,
     actionsOf: (picture) => ({
       explain: () => explainPicture(watched, picture, models(), titleOf),
-      remove: () => remove(picture),
+      remove: () => remove([picture], `“${picture.file.name}”`),
       openConcept: (model, synset, answer) => exploreConcept(client, model, synset, answer),
       titleOf,
     }),
   });
 
   const add = (files: readonly File[]): void => {
-    const areFirst = session.pictures.length === 0;
+    resultsAreNew ||= session.pictures.length === 0;
     session.pictures = [...session.pictures, ...files.map(pictureOf)];
     draw();
-    // The answers are what one came for: they are not left below the edge of the window.
-    const { element } = results;
-    if (areFirst && element.getBoundingClientRect().top > innerHeight / 2) element.scrollIntoView();
     start();
   };
 
-  const remove = (picture: SessionPicture): void => {
-    session.pictures = session.pictures.filter((each) => each !== picture);
-    URL.revokeObjectURL(picture.url);
+  /** Removes images; one click brings them back, with their answers. */
+  const remove = (removed: readonly SessionPicture[], what: string): void => {
+    const places = [...session.pictures.entries()].filter(([, picture]) => removed.includes(picture));
+    session.pictures = session.pictures.filter((picture) => !removed.includes(picture));
+    for (const { url } of removed) URL.revokeObjectURL(url);
     draw();
+    const undo = (): void => {
+      const next = [...session.pictures];
+      for (const [place, picture] of places)
+        next.splice(place, 0, { ...picture, url: URL.createObjectURL(picture.file) });
+      session.pictures = next;
+      if (ended.signal.aborted) return;
+      draw();
+      start();
+    };
+    showToast(`Removed ${what}.`, { label: 'Undo', run: undo });
   };
 
   const clear = (): void => {
     run.abort();
-    for (const { url } of session.pictures) URL.revokeObjectURL(url);
-    session.pictures = [];
-    draw();
+    remove(session.pictures, counted(session.pictures.length, 'image'));
   };
 
   const draw = (): void => {
@@ -77,7 +87,9 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
     run = new AbortController();
     const { signal } = run;
     fill(trouble);
-    if (models().length === 0) return;
+    // Images may be there before the models are listed, and the results appear after these.
+    if (models().length === 0 || list.models.length === 0) return;
+    bringIntoSight();
     void classifyPictures({
       client: watched,
       pictures: session.pictures,
@@ -93,6 +105,13 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
       fill(trouble, failures());
       results.arrange();
     });
+  };
+
+  /** The answers are what one came for: they are not left below the edge of the window. */
+  const bringIntoSight = (): void => {
+    const { element } = results;
+    if (resultsAreNew && element.getBoundingClientRect().top > innerHeight / 2) element.scrollIntoView();
+    resultsAreNew = false;
   };
 
   /** Why a model could not be asked, and what to do. */
@@ -172,8 +191,8 @@ export function classifyScreen({ client, session, route }: ScreenContext): Scree
       h('h1', {}, 'What is in the image?'),
       h('p', {}, 'Classify images with one model, or with several to see where they agree.'),
     ),
-    h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Models'), choice),
     place,
+    h('fieldset', { class: 'block' }, h('legend', { class: 'legend' }, 'Models'), choice),
     trouble,
     results.element,
     api.element,

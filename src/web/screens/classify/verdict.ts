@@ -9,8 +9,8 @@ export interface Verdict {
   readonly sureness: Sureness;
 }
 
-/** How the models agree on an image: `none` where there are not several answers yet. */
-export type Agreement = 'agree' | 'same_guess' | 'differ' | 'none';
+/** How the models agree on an image: `unsure` where they name the same class and none is sure; `none` where there are not several answers yet. */
+export type Agreement = 'agree' | 'unsure' | 'same_guess' | 'differ' | 'none';
 
 /** What a model says; undefined where it has no answer. */
 export function verdictOf(answer: PictureAnswer | undefined): Verdict | undefined {
@@ -20,12 +20,13 @@ export function verdictOf(answer: PictureAnswer | undefined): Verdict | undefine
   return { label: sureness === 'unknown' ? undefined : first?.label, score: first?.score ?? 0, sureness };
 }
 
-/** Whether the models name the same class. Two that only guess the same do not confirm each other. */
+/** Whether the models name the same class. Two that are not sure of it hardly confirm each other. */
 export function agreementOf({ answers }: SessionPicture, models: readonly string[]): Agreement {
   const verdicts = models.map((model) => verdictOf(answers.get(model))).filter((each) => each !== undefined);
   if (models.length < 2 || verdicts.length < models.length) return 'none';
   if (new Set(verdicts.map(({ label }) => label)).size > 1) return 'differ';
-  return verdicts.every(({ sureness }) => sureness === 'guessing') ? 'same_guess' : 'agree';
+  if (verdicts.every(({ sureness }) => sureness === 'guessing')) return 'same_guess';
+  return verdicts.some(({ sureness }) => sureness === 'sure' || sureness === 'unknown') ? 'agree' : 'unsure';
 }
 
 /** Whether no model is sure what an image shows. */

@@ -15,7 +15,9 @@ function answered(...answers: readonly (readonly [string, number, boolean?])[]):
 
 describe('two models', () => {
   test.each([
-    ['agree when one of them is more than guessing', ['dog', 0.9], ['dog', 0.3], 'agree'],
+    ['agree when one of them is sure', ['dog', 0.9], ['dog', 0.3], 'agree'],
+    ['agree that they know no such thing', ['dog', 0.9, true], ['cat', 0.3, true], 'agree'],
+    ['name the same class though none is sure', ['dog', 0.7], ['dog', 0.3], 'unsure'],
     ['do not confirm each other by the same guess', ['dog', 0.3], ['dog', 0.4], 'same_guess'],
     ['differ by their classes', ['dog', 0.9], ['cat', 0.9], 'differ'],
     ['differ where one of them does not know the thing', ['dog', 0.9], ['dog', 0.9, true], 'differ'],
