@@ -23,6 +23,16 @@ export function go(path: readonly string[], query: Readonly<Record<string, strin
   location.hash = hrefOf(path, query);
 }
 
+/**
+ * Notes in the address what a screen shows, so that back, a reload and a shared link find it. The screen is not opened
+ * again, and going back does not pass through what was shown before.
+ */
+export function noteInAddress(name: string, value: string): void {
+  const { path, query } = parseRoute(location.hash);
+  query.set(name, value);
+  history.replaceState(history.state, '', hrefOf(path, Object.fromEntries(query)));
+}
+
 /** A typed address may be encoded wrongly; such a segment is taken as it is. */
 function decoded(segment: string): string {
   try {

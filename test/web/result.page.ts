@@ -35,6 +35,43 @@ function isCut(page: Page): Promise<string[]> {
   );
 }
 
+test('the open tab of a result is in the address, so that a reload and going back find it', async () => {
+  const { page, url } = opened;
+  await serveReports(page, reportOf({ ...PETS, mistakes: [[0, 1, ['c1.png']]] }));
+  await openResult('Classes');
+  const isOpen = () => page.getByRole('tab', { name: 'Classes', selected: true }).waitFor();
+  expect(page.url()).toBe(`${url}/#/results/pets/1?tab=classes`);
+  await page.reload();
+  await isOpen();
+  await page.goto(`${url}/#/zoo`);
+  await page.getByRole('heading', { name: 'Zoo' }).waitFor();
+  await page.goBack();
+  await isOpen();
+});
+
+test('any version can be used, not only the one in service', async () => {
+  const { page } = opened;
+  const mistakes = [[0, 1, ['c1.png']]] as const;
+  await serveReports(page, reportOf({ ...PETS, mistakes }), reportOf({ ...PETS, mistakes, version: 2 }));
+  const code = page.getByRole('region', { name: 'Use it' }).locator('pre:visible');
+  await openResult('Summary', 1);
+  await code.getByText('model=pets%401').or(code.getByText('model=pets@1')).waitFor();
+  await openResult('Summary', 2);
+  await code.getByText(/model=pets(?![@%])/).waitFor();
+});
+
+test('a head that was computed in one step has words where others have curves', async () => {
+  const { page } = opened;
+  const trained = reportOf({ ...PETS, mistakes: [[0, 1, ['c1.png']]] });
+  const computed = { ...trained, model: { ...trained.model, version: 2 } };
+  await serveReports(page, trained, { ...computed, training: { ...trained.training, history: [] } });
+  await openResult('Training', 1);
+  await page.locator('.uplot').nth(1).waitFor();
+  await openResult('Training', 2);
+  await page.getByText('The best head was computed in one step').waitFor();
+  expect(await page.locator('.uplot, .reserved-curves').count()).toBe(0);
+});
+
 describe.each([390, 1600])('at a width of %d pixels, a result', (width) => {
   test('shows the worst confusion with its images, and the images of any other', async () => {
     const { page } = opened;

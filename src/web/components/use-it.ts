@@ -43,7 +43,7 @@ export function useIt(options: UseItOptions): HTMLElement {
     'section',
     { class: 'panel block use-it', 'aria-labelledby': 'use-it' },
     h('h2', { id: 'use-it' }, 'Use it'),
-    h('div', { class: 'row spread' }, h('div', { class: 'scroll' }, bar), copy),
+    h('div', { class: 'row spread' }, bar, copy),
     panels,
     viewsChoice(draw),
   );

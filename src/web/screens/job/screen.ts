@@ -3,7 +3,6 @@ import type { Job, JobProgress } from '../../api/schema.ts';
 import { apiPanel } from '../../components/api-panel.ts';
 import type { Curves, EpochScores } from '../../components/curves.ts';
 import { errorNotice, notice, sentence } from '../../components/notice.ts';
-import { useIt } from '../../components/use-it.ts';
 import { fill, h, icon } from '../../dom.ts';
 import { count, duration, percent } from '../../format.ts';
 import type { Screen, ScreenContext } from '../../screen.ts';
@@ -71,10 +70,11 @@ export function jobScreen(context: ScreenContext): Screen {
       const link = h('a', { href: `#/zoo/${job.result.model}` }, 'the card of the model');
       fill(body, h('p', {}, 'The model now answers in 8-bit integers too; ', link, ' says how well.'));
     } else if (job.state === 'succeeded' && job.result && 'promoted' in job.result) {
-      const { model, version, promoted } = job.result;
-      const result = resultView({ client: watched, model, version, drafts });
+      const { model, version } = job.result;
+      const tab = route.query.get('tab');
+      const result = resultView({ client: watched, model, version, drafts, tab, isKeyed: () => keyed });
       closeResult = result.close;
-      fill(body, useIt({ model: promoted ? model : `${model}@${version}`, keyed }), result.element);
+      fill(body, result.element);
     } else if (job.failure) fill(body, failure(job));
     else if (job.state === 'cancelled') {
       fill(

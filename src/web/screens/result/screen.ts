@@ -11,7 +11,19 @@ export function resultScreen(context: ScreenContext): Screen {
   const { drafts } = workshopOf(context);
   const [, model = '', version = ''] = route.path;
   const api = apiPanel();
-  const result = resultView({ client: client.watched(api.show), model, version: Number(version), drafts });
+  let keyed = false;
+  const watched = client.watched((request) => {
+    keyed = request.keyed ?? false;
+    api.show(request);
+  });
+  const result = resultView({
+    client: watched,
+    model,
+    version: Number(version),
+    drafts,
+    tab: route.query.get('tab'),
+    isKeyed: () => keyed,
+  });
   const title = `${model}, version ${version}`;
   return {
     title,

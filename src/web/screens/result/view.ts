@@ -4,8 +4,10 @@ import type { ModelCard, TrainingReport } from '../../api/schema.ts';
 import type { Curves } from '../../components/curves.ts';
 import { errorNotice } from '../../components/notice.ts';
 import { type Tab, tabs } from '../../components/tabs.ts';
+import { useIt } from '../../components/use-it.ts';
 import { type Child, fill, h } from '../../dom.ts';
 import type { DraftHolder } from '../../draft/holder.ts';
+import { noteInAddress } from '../../router.ts';
 import { calibrationPlot } from './calibration.ts';
 import { classTable } from './class-table.ts';
 import { confusions } from './confusions.ts';
@@ -26,10 +28,14 @@ export interface ResultOptions {
   readonly version: number;
   /** The draft that may have been trained, where wrong labels are corrected. */
   readonly drafts: DraftHolder;
+  /** The tab in the address. */
+  readonly tab: string | null;
+  /** Whether requests of the user have a key. */
+  readonly isKeyed: () => boolean;
 }
 
 /** The training report of a version, with ways to use it. */
-export function resultView({ client, model, version, drafts }: ResultOptions): {
+export function resultView({ client, model, version, drafts, tab, isKeyed }: ResultOptions): {
   readonly element: HTMLElement;
   readonly close: () => void;
 } {
@@ -48,13 +54,21 @@ export function resultView({ client, model, version, drafts }: ResultOptions): {
       tryIt({ client, model: id, signal }),
       promotion({ client, serving, version, signal }),
     ),
+    useIt({ model: serving.version === version ? model : id, keyed: isKeyed() }),
     report.test !== null && thresholdChoice(report.test),
     h('div', { class: 'columns' }, report.test !== null && robustnessPanel(report.test), noveltyPanel(report)),
     versionComparison({ client, report, versions: serving.versions, signal }),
   ];
 
   const training = (report: TrainingReport, plots: HTMLElement): Child => [
-    h('section', { class: 'block' }, h('h2', {}, 'Training curves'), plots),
+    h(
+      'section',
+      { class: 'block' },
+      h('h2', {}, 'Training curves'),
+      report.training.history.length === 0
+        ? h('p', { class: 'muted' }, 'The best head was computed in one step, so there are no epochs to draw.')
+        : plots,
+    ),
     report.test !== null && h('section', { class: 'block' }, h('h2', {}, 'Calibration'), calibrationPlot(report.test)),
   ];
 
@@ -71,8 +85,10 @@ export function resultView({ client, model, version, drafts }: ResultOptions): {
     const { bar, panels } = tabs(
       'Parts of the result',
       list.map(([name, content]): Tab => ({ name, panel: h('div', { class: 'block' }, content) })),
+      { shown: list.map(([name]) => name).find((name) => inAddress(name) === tab), onChoose: noteTab },
     );
     fill(element, bar, panels);
+    if (report.training.history.length === 0) return;
     void import('../../components/curves.ts').then(({ curves }) => {
       if (signal.aborted) return;
       drawn = curves();
@@ -108,5 +124,8 @@ export function resultView({ client, model, version, drafts }: ResultOptions): {
     },
   };
 }
+
+const inAddress = (tab: string): string => tab.toLowerCase();
+const noteTab = (tab: string): void => noteInAddress('tab', inAddress(tab));
 
 const UNTESTED = 'No images were held out, so there is nothing to show.';

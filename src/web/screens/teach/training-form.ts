@@ -28,7 +28,7 @@ const DEPTHS: Choices<NonNullable<TrainingOptions['depth']>> = [
 ];
 
 const SEARCHES: Choices<NonNullable<TrainingOptions['search']>> = [
-  ['none', 'None: the defaults suit most images'],
+  ['none', 'None: the defaults suit most'],
   ['quick', 'Quick'],
   ['thorough', 'Thorough'],
 ];
