@@ -25,11 +25,11 @@ export function serverUrl(): string {
   return url;
 }
 
-/** Starts the browser at the path in CHROMIUM, with a camera that shows a test image. */
-export function startBrowser(): Promise<Browser> {
+/** Starts the browser at the path in CHROMIUM, with a camera that shows a test image. @param switches more of its own */
+export function startBrowser(...switches: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+    args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', ...switches],
   });
 }
 

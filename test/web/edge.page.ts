@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { colouredFiles, withPage } from './browser.ts';
+import { colouredFiles, openWindow, startBrowser, withPage } from './browser.ts';
 
 const opened = withPage('/#/edge');
 
@@ -29,12 +29,16 @@ describe('a model in the browser', () => {
     await page.getByText(/vgg11_bn_slim.tiny200 is loaded/).waitFor();
     // The browser of the tests draws with the processor.
     await page.getByText('It runs on the processor (WebAssembly).').waitFor();
+    await page.getByText('Not on the graphics card (WebGPU): This browser has no WebGPU').waitFor();
     await page.getByText('Not on the graphics card (WebGL): This browser has no graphics card').waitFor();
     expect(await page.getByLabel('Model').inputValue()).toBe('vgg11_bn_slim.tiny200');
   });
 
   test('runs on what one chooses', async () => {
     const { page } = opened;
+    await page.getByLabel('Run on').selectOption('Graphics card (WebGPU)');
+    await page.getByRole('button', { name: 'Load model' }).click();
+    await page.getByText('It does not run on the graphics card (WebGPU)').waitFor();
     await page.getByLabel('Run on').selectOption('Graphics card (WebGL)');
     await page.getByRole('button', { name: 'Load model' }).click();
     await page.getByText('It runs on the graphics card (WebGL).').waitFor();
@@ -57,5 +61,33 @@ describe('a model in the browser', () => {
       .getByRole('status')
       .getByText(/Load a model first/)
       .waitFor();
+  });
+});
+
+describe('WebGPU', () => {
+  // A device that computes with the processor, which browsers offer only when they are told to.
+  const DEVICE = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan'];
+
+  // It computes with the processor, and waits for the machine as long as that takes.
+  test('predicts what the server predicts', { timeout: 400_000 }, async () => {
+    const browser = await startBrowser(...DEVICE);
+    try {
+      const page = await openWindow(browser);
+      await page.goto(`${opened.url}/#/edge`);
+      await page.getByLabel('Run on').selectOption('Graphics card (WebGPU)');
+      await page.getByRole('button', { name: 'Load model' }).click();
+      await page.getByText('It runs on the graphics card (WebGPU).').waitFor();
+      await page.locator('main input[type=file]').setInputFiles(await colouredFiles('red', 'red.png'));
+      const told = page.getByText('Same top class as the server for 1 of 1 image.');
+      await told.waitFor();
+      const [, difference] = /at most ([\d.]+)%/.exec((await told.textContent()) ?? '') ?? [];
+      expect(Number(difference)).toBeLessThan(1);
+      // Where one does not choose, it is not taken: nothing is gained on the processor.
+      await page.getByLabel('Run on').selectOption('The fastest that works');
+      await page.getByRole('button', { name: 'Load model' }).click();
+      await page.getByText('Not on the graphics card (WebGPU): This browser has no graphics card').waitFor();
+    } finally {
+      await browser.close();
+    }
   });
 });

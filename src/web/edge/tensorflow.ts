@@ -5,6 +5,7 @@ import simdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.w
 import { enableProdMode, getBackend, type io, ready, setBackend, tensor, tidy } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
 import { BACKEND_NAMES, BACKENDS, type BrowserBackend, obstacleTo } from './backends.ts';
+import { disagreement, samplePixels } from './kernel-check.ts';
 
 /** A backend that is not used, and why. */
 export interface PassedBackend {
@@ -49,19 +50,64 @@ export async function openNetwork(
   const passed: PassedBackend[] = [];
   for (const backend of choice === 'auto' ? BACKENDS : [choice]) {
     try {
-      const obstacle = choice === 'auto' ? obstacleTo(backend) : undefined;
+      const obstacle = choice === 'auto' ? await obstacleTo(backend) : undefined;
       if (obstacle !== undefined) throw new Error(obstacle);
-      await activate(backend);
-      return { backend, passed, ...(await loaded(artifacts)) };
+      const open = backend === 'webgpu' ? checked : opened;
+      const { classify, close } = await open(artifacts, backend);
+      const classifyHere = async (pixels: Uint8Array): Promise<NetworkOutputs> => {
+        // TensorFlow.js has one backend for the page: a load that was given up may have ended since, on another one.
+        if (getBackend() !== backend) await activate(backend);
+        return classify(pixels);
+      };
+      return { backend, passed, classify: classifyHere, close };
     } catch (thrown) {
       passed.push({ backend, reason: thrown instanceof Error ? thrown.message : String(thrown) });
     }
   }
-  const reasons = passed.map(({ backend, reason }) => `Not on ${BACKEND_NAMES[backend]}: ${reason}`);
-  throw new Error(`The model does not run in this browser. ${reasons.join(' ')}`);
+  const reasons = passed.map(({ backend, reason }) => `It does not run on ${BACKEND_NAMES[backend]}: ${reason}`);
+  throw new Error([...reasons, ...(choice === 'auto' ? [] : ['Choose another place to run on.'])].join(' '));
+}
+
+type Network = Pick<BrowserNetwork, 'classify' | 'close'>;
+
+async function opened(artifacts: io.ModelArtifacts, backend: BrowserBackend): Promise<Network> {
+  await activate(backend);
+  const { classify, close, size } = await loaded(artifacts);
+  try {
+    const { probabilities } = await classify(new Uint8Array(size[0] * size[1] * 3));
+    const sum = probabilities.reduce((total, each) => total + each, 0);
+    // Broken drivers give zeros or NaN.
+    if (!Number.isFinite(sum) || sum <= 0) throw new Error('It computes wrong numbers here.');
+    return { classify, close };
+  } catch (thrown) {
+    close();
+    throw thrown;
+  }
+}
+
+/**
+ * Loads a model on a young backend, whose kernels depend on the browser and the driver, and takes it only when it computes
+ * what WebAssembly computes, which agrees with the server.
+ */
+async function checked(artifacts: io.ModelArtifacts, backend: BrowserBackend): Promise<Network> {
+  await activate('wasm');
+  // Its weights move to the other backend when that runs.
+  const { classify, close, size } = await loaded(artifacts);
+  try {
+    const sample = samplePixels(...size);
+    const { probabilities } = await classify(sample);
+    await activate(backend);
+    const wrong = disagreement(probabilities, (await classify(sample)).probabilities);
+    if (wrong !== undefined) throw new Error(wrong);
+    return { classify, close };
+  } catch (thrown) {
+    close();
+    throw thrown;
+  }
 }
 
 async function activate(backend: BrowserBackend): Promise<void> {
+  if (backend === 'webgpu') await import('@tensorflow/tfjs-backend-webgpu');
   if (backend === 'webgl') await import('@tensorflow/tfjs-backend-webgl');
   if (backend === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
   // TensorFlow.js falls back to another backend silently.
@@ -70,8 +116,13 @@ async function activate(backend: BrowserBackend): Promise<void> {
   if (getBackend() !== backend) throw new Error('This browser does not support it.');
 }
 
-/** Loads a model on the active backend and runs it once, which prepares the backend and shows whether it computes. */
-async function loaded(artifacts: io.ModelArtifacts): Promise<Pick<BrowserNetwork, 'classify' | 'close'>> {
+interface LoadedNetwork extends Network {
+  /** Height and width of the input. */
+  readonly size: readonly [height: number, width: number];
+}
+
+/** Loads a model on the active backend. */
+async function loaded(artifacts: io.ModelArtifacts): Promise<LoadedNetwork> {
   const model = await loadLayersModel({ load: async () => artifacts });
   const [height = 0, width = 0] = model.inputs[0]?.shape.slice(1).map(Number) ?? [];
   const output = outputOf(model, 'probabilities');
@@ -88,16 +139,7 @@ async function loaded(artifacts: io.ModelArtifacts): Promise<Pick<BrowserNetwork
       for (const result of results) result.dispose();
     }
   };
-  try {
-    const { probabilities } = await classify(new Uint8Array(height * width * 3));
-    const sum = probabilities.reduce((total, each) => total + each, 0);
-    // Broken drivers give zeros or NaN.
-    if (!Number.isFinite(sum) || sum <= 0) throw new Error('It computes wrong numbers here.');
-    return { classify, close: () => model.dispose() };
-  } catch (thrown) {
-    model.dispose();
-    throw thrown;
-  }
+  return { classify, close: () => model.dispose(), size: [height, width] };
 }
 
 /** The tensor of an output, whose layer has its name; undefined when the model does not have it. */

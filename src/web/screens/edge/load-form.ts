@@ -16,6 +16,7 @@ const WEIGHTS = [
 
 const BACKENDS = [
   ['auto', 'The fastest that works'],
+  ['webgpu', 'Graphics card (WebGPU)'],
   ['webgl', 'Graphics card (WebGL)'],
   ['wasm', 'Processor (WebAssembly)'],
   ['cpu', 'Processor (JavaScript)'],
