@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 interface KeptObject {
@@ -15,10 +15,10 @@ interface KeptUpload {
 }
 
 /**
- * What goes wrong with a request: `error` answers 500, `full` 507, `silent` nothing at all, `lost` does what was asked
+ * What goes wrong with a request: `error` answers 500, `unknown` 501, `full` 507, `silent` nothing at all, `lost` does what was asked
  * and breaks the connection, `cut` breaks it in the middle of the body.
  */
-export type Fault = 'error' | 'full' | 'silent' | 'lost' | 'cut';
+export type Fault = 'error' | 'unknown' | 'full' | 'silent' | 'lost' | 'cut';
 
 /** A request, as tests see it. */
 export interface SeenRequest {
@@ -37,8 +37,8 @@ export class MemoryS3 {
   readonly requests: SeenRequest[] = [];
   /** Asked for each request. */
   fault: (request: SeenRequest) => Fault | undefined = () => undefined;
-  /** As some S3 APIs do. */
-  ignoresConditions = false;
+  /** Whether the condition of a write is looked at; some S3 APIs ignore some. */
+  honours: (header: 'if-match' | 'if-none-match', value: string) => boolean = () => true;
   /** The time that objects get. */
   now = () => new Date();
   readonly #bucket: string;
@@ -82,6 +82,7 @@ export class MemoryS3 {
     const fault = this.fault(seen);
     if (fault === 'silent') return;
     if (fault === 'error') return refuse(response, 500, 'InternalError');
+    if (fault === 'unknown') return refuse(response, 501, 'NotImplemented');
     if (fault === 'full') return refuse(response, 507, 'InsufficientStorage');
     if (bucket !== this.#bucket) return refuse(response, 404, 'NoSuchBucket');
     if (fault === 'lost') response.write = response.end = () => response.destroy() as never;
@@ -124,12 +125,11 @@ export class MemoryS3 {
       this.objects.delete(key);
       response.writeHead(204).end();
     } else if (method === 'PUT') {
-      if (!this.ignoresConditions) {
-        if (headers['if-match'] !== undefined && found === undefined) return refuse(response, 404, 'NoSuchKey');
-        const isWrong =
-          (headers['if-none-match'] === '*' && found !== undefined) ||
-          (headers['if-match'] !== undefined && headers['if-match'] !== found?.etag);
-        if (isWrong) return refuse(response, 412, 'PreconditionFailed');
+      const ifMatch = this.#condition('if-match', headers);
+      if (ifMatch !== undefined && found === undefined) return refuse(response, 404, 'NoSuchKey');
+      const isTaken = found !== undefined && this.#condition('if-none-match', headers) === '*';
+      if (isTaken || (ifMatch !== undefined && ifMatch !== found?.etag)) {
+        return refuse(response, 412, 'PreconditionFailed');
       }
       response.writeHead(200, { etag: this.#put(key, bytes) }).end();
     } else if (found === undefined) {
@@ -137,6 +137,11 @@ export class MemoryS3 {
     } else {
       response.writeHead(200, { etag: found.etag, 'content-length': found.bytes.length }).end(found.bytes);
     }
+  }
+
+  #condition(header: 'if-match' | 'if-none-match', headers: IncomingHttpHeaders): string | undefined {
+    const value = headers[header];
+    return value !== undefined && this.honours(header, value) ? value : undefined;
   }
 
   #answerUpload({ method, key, query }: SeenRequest, chunks: Buffer[], response: ServerResponse) {

@@ -100,10 +100,22 @@ describe('a store in a bucket', () => {
     expect(s3.keys()).toEqual(['team/models/flowers.json']);
   });
 
-  test('must honour conditional writes, else it is not opened', async () => {
-    s3.ignoresConditions = true;
-    await expect(another()).rejects.toThrow(/s3:\/\/zoo\/team cannot hold models: .* ignores If-None-Match/);
+  test.each<[string, MemoryS3['honours']]>([
+    ['ignores If-None-Match', (header) => header !== 'if-none-match'],
+    ['ignores If-Match', (header) => header !== 'if-match'],
+    [
+      'accepts an ETag that the object no longer has',
+      (_, value) => ['*', '"00000000000000000000000000000000"'].includes(value),
+    ],
+  ])('is not opened when its S3 API %s', async (what, honours) => {
+    s3.honours = honours;
+    await expect(another()).rejects.toThrow(`s3://zoo/team cannot hold models: its S3 API ${what}`);
     expect(s3.keys()).toEqual([]);
+  });
+
+  test('is not opened when its S3 API refuses conditional writes', async () => {
+    s3.fault = ({ method }) => (method === 'PUT' ? 'unknown' : undefined);
+    await expect(another()).rejects.toThrow('its S3 API does not know conditional writes');
   });
 
   test('that does not exist is not opened', async () => {
@@ -204,15 +216,18 @@ describe('a store in a bucket', () => {
     s3.fault = (request) => (isRecordWrite(request) ? 'full' : undefined);
     await expect(put('left', 'job-2')).rejects.toThrow();
     s3.uploads.set('left', { key: 'team/files/flowers/x/weights', started: s3.now(), parts: new Map() });
+    // The last to be removed.
+    s3.objects.set('team/probes/left', { bytes: Buffer.from('4'), etag: '', modified: s3.now() });
     s3.now = () => new Date();
+    s3.uploads.set('being put', { key: 'team/files/flowers/y/weights', started: s3.now(), parts: new Map() });
     await expect(put('being put', 'job-3')).rejects.toThrow();
     s3.fault = () => undefined;
-    expect(s3.objects.size).toBe(4);
+    const files = () => s3.keys().filter((key) => key.startsWith('team/files/'));
+    expect(files()).toHaveLength(3);
     await another();
-    await expect.poll(() => [s3.objects.size, s3.uploads.size]).toEqual([3, 0]);
-    expect([...s3.objects.values()].map(({ bytes }) => String(bytes))).toEqual(
-      expect.arrayContaining(['kept', 'being put']),
-    );
+    await expect.poll(() => s3.keys().filter((key) => key.startsWith('team/probes/'))).toEqual([]);
+    expect([...s3.uploads.keys()]).toEqual(['being put']);
+    expect(new Set(files().map((key) => String(s3.objects.get(key)?.bytes)))).toEqual(new Set(['kept', 'being put']));
   });
 
   describe('that cannot be reached', () => {
