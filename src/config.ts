@@ -17,11 +17,15 @@ const integer = (min: number, max: number) => z.coerce.number().int().min(min).m
 /** A scheme, a host, and a port where it is not the scheme's. */
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
-/** An address may have a password in it. */
-const SECRETS: ReadonlySet<string> = new Set(['JOB_QUEUE']);
+/** Addresses, which may have a password or a key in them, rightly or not. Their values are not shown when they are wrong. */
+const ADDRESSES: ReadonlySet<string> = new Set<keyof Settings>(['ARTIFACT_STORE', 'JOB_QUEUE']);
 
+/** Its client would take more from a query, even a password, which nobody asked for. */
 function isRedisAddress(text: string): boolean {
-  return text === '' || (URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) && new URL(text).host !== '');
+  if (text === '') return true;
+  if (!URL.canParse(text)) return false;
+  const { protocol, host, search } = new URL(text);
+  return /^rediss?:$/.test(protocol) && host !== '' && search === '';
 }
 
 /**
@@ -213,7 +217,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const problems = parsed.error.issues.map(({ path: [key], message }) => {
       const name = String(key);
       const line = inEnvironment.has(name) ? undefined : file?.settings[name]?.line;
-      return `${line === undefined ? '' : `${file?.path}:${line}: `}${name}=${SECRETS.has(name) ? '…' : given[name]}: ${message}`;
+      return `${line === undefined ? '' : `${file?.path}:${line}: `}${name}=${ADDRESSES.has(name) ? '…' : given[name]}: ${message}`;
     });
     throw new Error(`settings are wrong:\n  ${problems.join('\n  ')}`);
   }
