@@ -142,6 +142,10 @@ const settingsSchema = z.object({
     .string()
     .default('')
     .describe('Folder for the uploaded data sets of jobs in Redis, which all machines share; by default in DATA_DIR'),
+  WORK_ON_JOBS: z
+    .stringbool({ error: 'must be true or false' })
+    .default(true)
+    .describe('Whether the server works on jobs itself; false leaves those in Redis to menagerie worker'),
   JOB_QUEUE_LIMIT: integer(1, 1_000).default(16).describe('Fine-tunes that wait; more get 429'),
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000).default(30_000).describe('Milliseconds in which a request must arrive'),
   STALL_TIMEOUT_MS: integer(100, 3_600_000)
@@ -149,7 +153,7 @@ const settingsSchema = z.object({
     .describe('Milliseconds in which 16 KiB of a body, or the rest of it, must arrive, and some of an answer be read'),
   SHUTDOWN_TIMEOUT_MS: integer(100, 600_000)
     .default(10_000)
-    .describe('Milliseconds that requests in flight get after SIGTERM'),
+    .describe('Milliseconds that requests in flight, and the job of a worker, get after SIGTERM'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe(LOG_LEVELS.join(', ')),
 });
 

@@ -1,6 +1,6 @@
 /** Composition of the HTTP server, on top of `services.ts`. */
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -13,17 +13,15 @@ import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { packageFile, packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
-import { FinetuneJobs } from './finetuning/finetune-jobs.ts';
 import { createAccess } from './http/access/access.ts';
 import { createApp } from './http/app.ts';
 import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { BodyParser } from './http/parsing/body-parser.ts';
-import { openJobQueue } from './jobs/open-job-queue.ts';
-import { observeTogether } from './metrics/job-observer.ts';
+import { openFinetuneJobs, removeLeftovers } from './job-services.ts';
 import { startTracing } from './metrics/tracing.ts';
 import { QUANTIZATION, workOnQuantization } from './quantizing/quantization-job.ts';
-import { createModelTrainer, createServices, ENGINE_GRACE_MS } from './services.ts';
+import { createServices, ENGINE_GRACE_MS } from './services.ts';
 import type { StartedEngines } from './serving/start-engines.ts';
 
 /**
@@ -53,19 +51,16 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
   const services = await createServices(config, logger, tracing, engines);
   const { registry, conversions, serving, watch, puller, metrics } = services;
   const { dataDir } = config;
-  const workDir = join(dataDir, 'work');
   const uploadDir = join(dataDir, 'uploads');
-  // Opened before the folders are emptied: it throws when another server uses them.
-  const queue = await openJobQueue(config, logger);
-  await Promise.all([workDir, uploadDir].map((folder) => removeLeftovers(folder, logger)));
-  const trainer = createModelTrainer(services, config, logger, workDir);
-  const finetuning = new FinetuneJobs(
-    trainer,
-    queue,
-    logger,
-    observeTogether([metrics, ...(tracing ? [tracing] : [])]),
-    { [QUANTIZATION]: (...job) => workOnQuantization(services.quantizer, ...job) },
-  );
+  const finetuning = await openFinetuneJobs(services, config, logger, {
+    ...(tracing && { tracing }),
+    others: { [QUANTIZATION]: (...job) => workOnQuantization(services.quantizer, ...job) },
+  });
+  // After the queue was opened, which throws when another server uses the folder.
+  await removeLeftovers(uploadDir, logger);
+  if (!config.workOnJobs && config.jobQueue === '') {
+    logger.warn('nobody will work on fine-tunes: WORK_ON_JOBS is false, and JOB_QUEUE names no Redis');
+  }
   const pulls = new ModelPulls({
     puller,
     publish: async ({ name }) => {
@@ -78,7 +73,7 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
   });
   const defaultModel = new DefaultModel({ ...config, registry, serving, logger });
   const bodyBudget = new ByteBudget(config.maxBytesInFlight);
-  metrics.watchServer({ jobs: () => queue.list(), bytesInFlight: () => bodyBudget.reserved });
+  metrics.watchServer({ jobs: () => finetuning.jobs.list(), bytesInFlight: () => bodyBudget.reserved });
   let isShuttingDown = false;
   const app = createApp({
     ...services,
@@ -126,7 +121,8 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
       // What cannot be loaded ends the start.
       await services.warmDecoder();
       if (isShuttingDown) return;
-      finetuning.start();
+      if (config.workOnJobs) finetuning.start();
+      else finetuning.watch();
       await watch.start();
       await convertZoo(registry, conversions, logger);
     },
@@ -141,15 +137,4 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
       await tracing?.close();
     },
   };
-}
-
-/**
- * Removes what an earlier server has left, which no job and no client refers to. Users of the folder make it again.
- */
-async function removeLeftovers(folder: string, logger: Logger): Promise<void> {
-  try {
-    await rm(folder, { recursive: true, force: true });
-  } catch (thrown) {
-    logger.warn({ folder, reason: messageOf(thrown) }, 'leftovers of an earlier server cannot be removed');
-  }
 }

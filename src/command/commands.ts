@@ -14,6 +14,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'Starts the server. This is what menagerie does without a command.',
     load: async () => (await import('./serve.ts')).serve,
   },
+  worker: {
+    summary: 'Works on the fine-tunes of servers that share a Redis, without a server of its own.',
+    load: async () => (await import('./worker.ts')).worker,
+  },
   classify: {
     summary: 'Names what images show.',
     load: async () => (await import('./classify.ts')).classify,

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { messageOf } from '../common/errors.ts';
-import { createLogger, type Logger } from '../common/logger.ts';
+import { createLogger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import { type CommandContext, defineCommand } from './command.ts';
-import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { offerPull, YES_OPTION } from './offer-pull.ts';
 import { expectEnd, text } from './options.ts';
+import { stop } from './stop.ts';
 
 /** Starts the server and stops it with the first signal. */
 export const serve = defineCommand({
@@ -35,7 +35,9 @@ export const serve = defineCommand({
       const { createServer } = await import('../server.ts');
       const { putEventLoopFirst } = await import('../serving/niceness.ts');
       const server = await createServer(config, logger, engines);
-      const closed = stopped.then(() => stop(server, logger));
+      const closed = stopped.then(() =>
+        stop(server, logger, 'stopping: no new requests are accepted, those in flight are finished'),
+      );
       putEventLoopFirst();
       await server.listen();
       // It compares all names with all others: the engines have started by now.
@@ -61,16 +63,4 @@ async function pullDefaultModel(config: Config, yes: boolean, context: CommandCo
   const offer = { registry, pull: puller.pull.bind(puller), yes: yes || autoPull };
   if (registry.findAbsent(defaultModel) === undefined) registry.resolveClassifier(defaultModel);
   else await offerPull(defaultModel, offer, context);
-}
-
-async function stop(server: { close(): Promise<void> }, logger: Logger): Promise<ExitCode> {
-  logger.info('stopping: no new requests are accepted, those in flight are finished');
-  try {
-    await server.close();
-    logger.info('stopped');
-    return EXIT_CODES.done;
-  } catch (thrown) {
-    logger.error({ err: thrown }, 'the server did not stop cleanly');
-    return EXIT_CODES.failed;
-  }
 }

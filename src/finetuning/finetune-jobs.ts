@@ -50,6 +50,9 @@ export class FinetuneJobs {
   readonly #logger: Logger;
   readonly #observer: JobObserver;
   readonly #others: Readonly<Record<string, OtherWork>>;
+  /** Takes no new job. */
+  readonly #drain = new AbortController();
+  /** Ends the training that runs. */
   readonly #stop = new AbortController();
   #inspections = 0;
   #working: Promise<void> | undefined;
@@ -90,10 +93,23 @@ export class FinetuneJobs {
     this.#working = this.#work();
   }
 
-  /** Ends the training that runs. Its job stays in the queue and continues from its features after a restart. */
-  async close(): Promise<void> {
-    this.#stop.abort(new AppError('shutting_down', 'the server is stopping'));
+  /** Begins to look whether the queue can be read, for `warnings`. Others work on its jobs. */
+  watch(): void {
+    this.#working = this.#watch();
+  }
+
+  /**
+   * Takes no new job, and ends the training that runs. Its job stays in the queue and continues from its features after
+   * a restart.
+   * @param graceMs milliseconds in which the training may end by itself
+   */
+  async close(graceMs = 0): Promise<void> {
+    this.#drain.abort();
+    const stop = () => this.#stop.abort(new AppError('shutting_down', 'the server is stopping'));
+    const impatience = graceMs > 0 ? setTimeout(stop, graceMs) : stop();
     await this.#working;
+    clearTimeout(impatience ?? undefined);
+    stop();
     await this.#queue.close();
   }
 
@@ -135,11 +151,12 @@ export class FinetuneJobs {
   }
 
   async #work(): Promise<void> {
-    const { signal } = this.#stop;
+    const { signal } = this.#drain;
     while (!signal.aborted) {
       try {
         const claim = await this.#claim(signal);
-        if (claim !== undefined) await this.#workOn(claim);
+        // One that comes while the queue closes is given back.
+        if (claim !== undefined && !signal.aborted) await this.#workOn(claim);
         this.#queueFault = undefined;
       } catch (thrown) {
         if (thrown instanceof ClaimLostError) {
@@ -147,12 +164,29 @@ export class FinetuneJobs {
           continue;
         }
         // A claim that could not be ended runs out by itself, and its job is queued again.
-        const fault = messageWithoutPath(asStorageError(thrown) ?? thrown);
-        if (fault !== this.#queueFault) this.#logger.error({ reason: messageOf(thrown) }, 'the job queue failed');
-        this.#queueFault = fault;
+        this.#noteFault(thrown);
         await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#drain;
+    while (!signal.aborted) {
+      try {
+        await this.#queue.list();
+        this.#queueFault = undefined;
+      } catch (thrown) {
+        this.#noteFault(thrown);
+      }
+      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #noteFault(thrown: unknown): void {
+    const fault = messageWithoutPath(asStorageError(thrown) ?? thrown);
+    if (fault !== this.#queueFault) this.#logger.error({ reason: messageOf(thrown) }, 'the job queue failed');
+    this.#queueFault = fault;
   }
 
   async #claim(signal: AbortSignal): Promise<Claim | undefined> {

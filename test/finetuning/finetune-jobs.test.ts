@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { FinetuneJobs } from '../../src/finetuning/finetune-jobs.ts';
-import type { PublishedVersion } from '../../src/finetuning/model-trainer.ts';
+import type { ModelTrainer, PublishedVersion } from '../../src/finetuning/model-trainer.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { openMemoryJobQueue } from '../jobs/memory-job-queue.ts';
 
@@ -18,28 +18,34 @@ const published: PublishedVersion = {
   summary: {},
 };
 
+type Train = Pick<ModelTrainer, 'train'>['train'];
+
+let folder: string;
+let queue: JobQueue;
+let jobs: FinetuneJobs;
+const train = vi.fn<Train>();
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'finetune-jobs-'));
+  train.mockReset();
+  queue = await openMemoryJobQueue();
+  const inspect = () => Promise.reject(new Error('not needed'));
+  jobs = new FinetuneJobs({ pinBackbone: (request) => request, inspect, train }, queue, createLogger('silent'));
+  await enqueue();
+});
+
+afterEach(async () => {
+  await jobs.close();
+  await rm(folder, { recursive: true });
+});
+
+async function enqueue(): Promise<string> {
+  const archivePath = join(folder, 'flowers.zip');
+  await writeFile(archivePath, '');
+  return (await queue.enqueue({ payload: { name: 'flowers' }, archivePath })).id;
+}
+
 describe('warnings for health checks', () => {
-  let folder: string;
-  let queue: JobQueue;
-  let jobs: FinetuneJobs;
-  const train = vi.fn<() => Promise<PublishedVersion>>();
-
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'finetune-jobs-'));
-    const archivePath = join(folder, 'flowers.zip');
-    await writeFile(archivePath, '');
-    train.mockReset();
-    queue = await openMemoryJobQueue();
-    const inspect = () => Promise.reject(new Error('not needed'));
-    jobs = new FinetuneJobs({ pinBackbone: (request) => request, inspect, train }, queue, createLogger('silent'));
-    await queue.enqueue({ payload: { name: 'flowers' }, archivePath });
-  });
-
-  afterEach(async () => {
-    await jobs.close();
-    await rm(folder, { recursive: true });
-  });
-
   test('name a training process that was killed, until a training ends its job', async () => {
     const killed = new AppError('training_lost', 'the training process was killed: it sent no heartbeat for 5 s');
     let finish: (version: PublishedVersion) => void = () => undefined;
@@ -63,3 +69,39 @@ describe('warnings for health checks', () => {
     expect(jobs.warnings).toEqual([]);
   });
 });
+
+describe('closing', () => {
+  test('with a grace lets the training end, and takes no other job', async () => {
+    let finish: (version: PublishedVersion) => void = () => undefined;
+    train.mockReturnValue(new Promise((resolve) => (finish = resolve)));
+    await enqueue();
+    const states = watchStates(queue);
+    jobs.start();
+    await expect.poll(() => train).toHaveBeenCalledTimes(1);
+    const closed = jobs.close(60_000);
+    finish(published);
+    await closed;
+    expect(train).toHaveBeenCalledTimes(1);
+    expect(await states).toEqual(['queued', 'running', 'succeeded']);
+  });
+
+  test.each([0, 5])('with a grace of %i ms gives back the job of a training that takes longer', async (graceMs) => {
+    train.mockImplementation(
+      (_options, _path, _key, { signal }) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    );
+    const states = watchStates(queue);
+    jobs.start();
+    await expect.poll(() => train).toHaveBeenCalledTimes(1);
+    await jobs.close(graceMs);
+    expect(await states).toEqual(['queued', 'running', 'queued']);
+  });
+});
+
+/** The states of the oldest job, until the queue is closed. */
+async function watchStates(of: JobQueue): Promise<string[]> {
+  const oldest = (await of.list()).at(-1);
+  const states: string[] = [];
+  for await (const { data } of of.events(oldest?.id ?? '')) if (data.type === 'state') states.push(data.state);
+  return states;
+}

@@ -1,0 +1,53 @@
+/** Composition of a worker, on top of `services.ts`: a machine that trains and answers no requests. */
+import { AppError } from './common/errors.ts';
+import type { Logger } from './common/logger.ts';
+import { packageVersion } from './common/package-files.ts';
+import type { Config } from './config.ts';
+import { openFinetuneJobs } from './job-services.ts';
+import { startTracing } from './metrics/tracing.ts';
+import { QUANTIZATION } from './quantizing/quantization-job.ts';
+import { createServices, ENGINE_GRACE_MS } from './services.ts';
+
+/** A worker that has not begun yet. */
+export interface WorkerParts {
+  /** Begins to work on jobs, one at a time. */
+  work(): Promise<void>;
+  /**
+   * Takes no new job, and lets the one that runs end within `SHUTDOWN_TIMEOUT_MS`. A job that takes longer goes back to
+   * the queue.
+   */
+  close(): Promise<void>;
+}
+
+/** @throws Error when the data folder belongs to another process, or Redis or the bucket cannot be used */
+export async function createWorker(config: Config, logger: Logger): Promise<WorkerParts> {
+  const tracing = config.traces ? await startTracing(await packageVersion(), logger) : undefined;
+  // No image is answered here, so one engine, which waits, is enough.
+  const services = await createServices({ ...config, engineThreads: config.cores }, logger);
+  const finetuning = await openFinetuneJobs(services, config, logger, {
+    ...(tracing && { tracing }),
+    others: { [QUANTIZATION]: refuseQuantization },
+  });
+  return {
+    work: async () => {
+      finetuning.start();
+      await services.watch.start();
+      logger.info({ dataDir: config.dataDir }, 'working on jobs');
+    },
+    close: async () => {
+      await finetuning.close(Math.max(0, config.shutdownTimeoutMs - ENGINE_GRACE_MS));
+      await services.close();
+      await tracing?.close();
+    },
+  };
+}
+
+function refuseQuantization(): Promise<never> {
+  return Promise.reject(
+    new AppError(
+      'variant_unavailable',
+      'an int8 variant stays on the machine that makes it, and a worker answers no requests: run "menagerie quantize" ' +
+        'where the model is served',
+    ),
+  );
+}
