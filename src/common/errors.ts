@@ -63,6 +63,7 @@ export const ERRORS = {
   corrupt_image: { status: 422, title: 'The image cannot be decoded' },
   dataset_layout: { status: 422, title: 'The labels of the images cannot be determined' },
   dataset_too_small: { status: 422, title: 'There are too few images to train on' },
+  idempotency_key_reused: { status: 422, title: 'The key was sent with another request before' },
   not_explainable: { status: 422, title: 'The predictions of the model cannot be explained' },
   job_queue_full: { status: 429, title: 'Too many jobs are waiting' },
   rate_limited: { status: 429, title: 'The client sends too many requests' },

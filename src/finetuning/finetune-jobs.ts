@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { JsonObject, JsonValue } from '../common/json.ts';
 import type { Logger } from '../common/logger.ts';
+import { Mutex } from '../common/mutex.ts';
 import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import {
   type Claim,
@@ -18,6 +19,7 @@ import { requireTensorFlow } from '../runtime/tensorflow-packages.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import { checkDataset } from './dataset-check.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
+import { fingerprintOf, type Idempotency, idempotencyOf, optionsIn, payloadWith } from './idempotency.ts';
 import type { ModelTrainer } from './model-trainer.ts';
 import type { OnProgress } from './training-progress.ts';
 
@@ -54,6 +56,8 @@ export class FinetuneJobs {
   readonly #drain = new AbortController();
   /** Ends the training that runs. */
   readonly #stop = new AbortController();
+  /** One request with a key after the other: the second of two that are alike finds the job of the first. */
+  readonly #keyed = new Mutex();
   #inspections = 0;
   #working: Promise<void> | undefined;
   /** Why the last training process did not end its job; undefined when it did. */
@@ -116,13 +120,32 @@ export class FinetuneJobs {
   /**
    * Queues a fine-tune and moves its archive into the queue. Names and labels are checked now, images when the job
    * runs.
+   * @param key a name that the client gave the request: the same request with the same key gets the same job, as long
+   * as that is kept
    * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`,
-   * `tensorflow_missing`, `job_queue_full`
+   * `tensorflow_missing`, `job_queue_full`; `idempotency_key_reused` when the key came with another request
    */
-  async submit(request: FinetuneRequest, archivePath: string): Promise<Job> {
+  submit(request: FinetuneRequest, archivePath: string, key?: string): Promise<Job> {
+    if (key === undefined) return this.#enqueue(request, archivePath);
+    return this.#keyed.run(async () => {
+      const fingerprint = await fingerprintOf(request, archivePath);
+      const earlier = (await this.#queue.list()).find((job) => idempotencyOf(job)?.key === key);
+      if (earlier === undefined) return this.#enqueue(request, archivePath, { key, fingerprint });
+      if (idempotencyOf(earlier)?.fingerprint === fingerprint) return earlier;
+      throw new AppError(
+        'idempotency_key_reused',
+        `Job ${earlier.id} was made by a request with the same Idempotency-Key and other options or another zip. Send ` +
+          'a new key with a new request.',
+        { context: { job: earlier.id } },
+      );
+    });
+  }
+
+  async #enqueue(request: FinetuneRequest, archivePath: string, idempotency?: Idempotency): Promise<Job> {
     requireTensorFlow();
-    const payload = this.#trainer.pinBackbone(request);
+    const pinned = this.#trainer.pinBackbone(request);
     await checkDataset(archivePath, request.encoding);
+    const payload = idempotency === undefined ? pinned : payloadWith(pinned, idempotency);
     return this.#queue.enqueue({ payload, archivePath });
   }
 
@@ -231,7 +254,7 @@ export class FinetuneJobs {
     const { job } = claim;
     this.#logger.info({ job: job.id }, 'fine-tuning');
     return this.#attempt(claim, async (archive, signal) => {
-      const options = parseFinetuneOptions(job.payload);
+      const options = parseFinetuneOptions(optionsIn(job.payload));
       const { model, version, promoted, summary } = await this.#trainer.train(options, archive, job.id, {
         onProgress,
         signal,

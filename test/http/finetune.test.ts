@@ -40,6 +40,15 @@ function finetune(fields: Fields, dataset: Uint8Array | undefined = zip, query =
   return ask(to, `/finetune${query}`, { method: 'POST', body: formOf(dataset, fields) });
 }
 
+function finetuneWithKey(key: string, fields: Fields, dataset = zip) {
+  return ask(bench, '/finetune', {
+    method: 'POST',
+    body: formOf(dataset, fields),
+    headers: { 'Idempotency-Key': key },
+  });
+}
+
+const jobOf = ({ text }: Answer): { readonly id: string } => JSON.parse(text);
 const refused = ({ status, body }: Answer) => ({ status, code: body.code, detail: body.detail });
 
 describe('POST /finetune', () => {
@@ -49,6 +58,45 @@ describe('POST /finetune', () => {
     expect(status).toBe(202);
     expect(headers.get('location')).toBe(`/jobs/${job.id}`);
     expect(job).toMatchObject({ state: 'queued', progress: null, result: null, options: { name: 'flowers' } });
+  });
+
+  it('answers the same request with the same key by the same job, also where both come at once', async () => {
+    const before = (await bench.queue.list()).length;
+    const [first, second] = await Promise.all([
+      finetuneWithKey('"lost-answer"', { name: 'flowers', epochs: '3' }),
+      finetuneWithKey('lost-answer', { epochs: '3', name: 'flowers' }),
+    ]);
+    expect([first.status, second.status]).toEqual([202, 202]);
+    expect(jobOf(second).id).toBe(jobOf(first).id);
+    expect(second.headers.get('location')).toBe(`/jobs/${jobOf(first).id}`);
+    expect(JSON.parse(first.text).options).toEqual({ name: 'flowers', epochs: 3 });
+    expect(await bench.queue.list()).toHaveLength(before + 1);
+
+    const other = await finetuneWithKey('another', { name: 'flowers', epochs: '3' });
+    expect(jobOf(other).id).not.toBe(jobOf(first).id);
+  });
+
+  it('refuses a key that came with another request', async () => {
+    const { id } = jobOf(await finetuneWithKey('used', { name: 'flowers' }));
+    const otherZip = await zipOf(
+      ['oak', 'elm'].flatMap((label) =>
+        Array.from({ length: 5 }, (_, i) => ({ name: `${label}/${i}.jpg`, content: `${label}${i}` })),
+      ),
+    );
+    for (const answer of [
+      await finetuneWithKey('used', { name: 'flowers', epochs: '3' }),
+      await finetuneWithKey('used', { name: 'flowers' }, otherZip),
+    ]) {
+      expect(refused(answer)).toMatchObject({ status: 422, code: 'idempotency_key_reused' });
+      expect(answer.body.detail).toContain(`Job ${id} was made by a request with the same Idempotency-Key`);
+    }
+  });
+
+  it.each(['', 'with space', 'x'.repeat(256)])('refuses the key “%s”', async (key) => {
+    expect(refused(await finetuneWithKey(key, { name: 'flowers' }))).toMatchObject({
+      status: 400,
+      detail: 'Idempotency-Key must be 1 to 255 visible characters of ASCII, such as a UUID.',
+    });
   });
 
   it('parses options of the form and the query by their types', async () => {

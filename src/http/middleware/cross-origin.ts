@@ -9,8 +9,8 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** What pages of `ALLOWED_ORIGINS` may send and read, beyond what browsers always allow. */
 const METHODS = 'GET, HEAD, POST, PUT, DELETE';
 const SENT_HEADERS =
-  'Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, Last-Event-ID, traceparent, ' +
-  'tracestate, X-API-Key, X-Request-Id';
+  'Authorization, Content-Encoding, Content-Type, Idempotency-Key, Inference-Header-Content-Length, Last-Event-ID, ' +
+  'traceparent, tracestate, X-API-Key, X-Request-Id';
 const READ_HEADERS =
   'Allow, Content-Disposition, Inference-Header-Content-Length, Location, Retry-After, WWW-Authenticate, X-Request-Id';
 /** Seconds for which a browser may keep the answer to a preflight: the most that Chromium keeps it. */

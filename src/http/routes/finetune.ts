@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
@@ -39,13 +40,14 @@ export function finetuneRoutes({ finetuning, uploadDir, config, metrics }: Finet
               `${DATASET_FIELD}=@photos.zip" does`,
           );
         }
+        const key = idempotencyKey(request);
         const signal = clientSignal(response);
         const outcome = await receiver.receive(request, response, async (upload) => {
           const path = requireDataset(upload);
           const { request: finetune, options, dryRun } = parseFinetuneForm(request.query, upload.fields);
           response.locals.subject = { name: finetune.name, dry_run: dryRun };
           if (dryRun) return { report: await finetuning.inspect(options, path, signal) };
-          return { job: await finetuning.submit(finetune, path) };
+          return { job: await finetuning.submit(finetune, path, key) };
         });
         // The uploaded file is gone by now.
         if ('report' in outcome) {
@@ -58,6 +60,24 @@ export function finetuneRoutes({ finetuning, uploadDir, config, metrics }: Finet
       },
     },
   ];
+}
+
+/** Quotes, which the draft wants around a key, belong to its syntax: a key is the same with and without them. */
+const KEY = /^"?([!#-~]{1,255}?)"?$/;
+
+/** @throws AppError `invalid_request` for a key of other characters, or of more than 255 */
+function idempotencyKey({ headers }: Request): string | undefined {
+  const given = headers['idempotency-key'];
+  if (given === undefined) return undefined;
+  const key = KEY.exec(String(given))?.[1];
+  if (key !== undefined) return key;
+  throw new AppError(
+    'invalid_request',
+    'Idempotency-Key must be 1 to 255 visible characters of ASCII, such as a UUID.',
+    {
+      context: { field: 'Idempotency-Key' },
+    },
+  );
 }
 
 function requireDataset({ path, fields }: DatasetUpload): string {
