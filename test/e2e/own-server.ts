@@ -9,12 +9,15 @@ export interface OwnServer extends ServerProcess {
   start(): Promise<void>;
 }
 
-/** Starts a server on a folder of its own before the tests of a suite, and ends both afterwards. */
-export function withServer(): OwnServer {
+/**
+ * Starts a server on a folder of its own before the tests of a suite, and ends both afterwards.
+ * @param settings asked for at each start
+ */
+export function withServer(settings: () => Record<string, string> = () => ({})): OwnServer {
   let data: Awaited<ReturnType<typeof temporaryDataDir>>;
   let server: ServerProcess;
   const start = async (): Promise<void> => {
-    server = await startServer(data.path);
+    server = await startServer(data.path, settings());
     await untilReady(server);
   };
 

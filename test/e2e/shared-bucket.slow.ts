@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { colouredPicture, colourZip } from '../../scripts/labelled-zip.ts';
+import { MemoryS3 } from '../registry/s3/memory-s3.ts';
+import type { ClassifyAnswer } from './answers.ts';
+import { type OwnServer, withServer } from './own-server.ts';
+
+/** What `GET /models/{id}` says, as far as this test looks at it. */
+interface Card {
+  readonly versions: readonly number[];
+  readonly aliases: Readonly<Record<string, number>>;
+}
+
+let s3: MemoryS3;
+beforeAll(async () => {
+  s3 = await MemoryS3.start('zoo');
+});
+afterAll(() => s3.stop());
+
+const settings = () => ({
+  ARTIFACT_STORE: 's3://zoo/team',
+  AWS_ENDPOINT_URL_S3: s3.endpoint,
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'anyone',
+  AWS_SECRET_ACCESS_KEY: 'secret',
+});
+const one = withServer(settings);
+const two = withServer(settings);
+
+async function finetune({ url }: OwnServer, options: Readonly<Record<string, string>>): Promise<void> {
+  const form = new FormData();
+  form.append('dataset', new Blob([new Uint8Array(await colourZip())]), 'colours.zip');
+  for (const [name, value] of Object.entries(options)) form.append(name, value);
+  const { id } = (await (await fetch(`${url}/finetune`, { method: 'POST', body: form })).json()) as { id: string };
+  await (await fetch(`${url}/jobs/${id}/events`)).text();
+  expect(await (await fetch(`${url}/jobs/${id}`)).json()).toMatchObject({ state: 'succeeded' });
+}
+
+async function card({ url }: OwnServer): Promise<Card> {
+  const { versions, aliases } = (await (await fetch(`${url}/models/colours`)).json()) as Card;
+  return { versions, aliases };
+}
+
+/** The version that answers, and the class that it gives to a red picture. */
+async function classify({ url }: OwnServer, model = 'colours'): Promise<[number, string | undefined]> {
+  const body = new Uint8Array(await colouredPicture('red', 99));
+  const response = await fetch(`${url}/classify?model=${model}`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png' },
+    body,
+  });
+  const { version, results } = (await response.json()) as Partial<ClassifyAnswer>;
+  return [version ?? 0, results?.[0]?.predictions?.[0]?.label];
+}
+
+function promote({ url }: OwnServer, version: number): Promise<Response> {
+  return fetch(`${url}/models/colours/aliases/production`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ version }),
+  });
+}
+
+async function warnings({ url }: OwnServer): Promise<readonly string[]> {
+  const response = await fetch(`${url}/v2/health/ready`);
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { warnings: string[] }).warnings;
+}
+
+test('two servers with one bucket serve the same models, also while it is lost, and go on when it is back', async () => {
+  // A model that one trains is served by the other.
+  await finetune(one, { name: 'colours', copies: '1', epochs: '20' });
+  await expect.poll(() => classify(two)).toEqual([1, 'red']);
+
+  // And the other way round. It is not promoted: both show it, and answer as before.
+  await finetune(two, { name: 'colours', copies: '1', epochs: '10', promote: 'never' });
+  await expect.poll(() => classify(one, 'colours@2')).toEqual([2, 'red']);
+  for (const server of [one, two]) expect(await card(server)).toEqual({ versions: [1, 2], aliases: { production: 1 } });
+
+  // An alias that is moved on one moves on the other.
+  expect((await promote(two, 2)).status).toBe(200);
+  await expect.poll(() => classify(one)).toEqual([2, 'red']);
+
+  // The bucket is lost: both say so, without being asked to change anything, and go on with what they have.
+  s3.fault = () => 'error';
+  for (const server of [one, two]) {
+    await expect.poll(() => warnings(server)).toEqual([expect.stringContaining('bucket of the server cannot be used')]);
+    expect(await classify(server)).toEqual([2, 'red']);
+    expect(await classify(server, 'colours@1')).toEqual([1, 'red']);
+    const refused = await promote(server, 1);
+    expect([refused.status, await refused.json()]).toEqual([
+      503,
+      expect.objectContaining({ code: 'storage_unavailable' }),
+    ]);
+    expect(await card(server)).toEqual({ versions: [1, 2], aliases: { production: 2 } });
+  }
+
+  // It is back: neither has to be started again.
+  s3.fault = () => undefined;
+  for (const server of [one, two]) await expect.poll(() => warnings(server)).toEqual([]);
+  expect((await promote(one, 1)).status).toBe(200);
+  await expect.poll(() => classify(two)).toEqual([1, 'red']);
+});
