@@ -1,11 +1,20 @@
 import type { Client } from './api/client.ts';
 import { patiently } from './api/patience.ts';
+import { RequestError } from './api/problem.ts';
 import type { Operations } from './api/schema.ts';
 import type { Draft } from './draft/draft.ts';
 import type { PackedDataset, Packer } from './draft/pack.ts';
 import { secondsLeft } from './time-left.ts';
 
 type Answer = Operations['finetune']['answer'];
+
+/** The name of a request, under which the server makes one job however often it is sent. */
+interface RequestKey {
+  readonly key: string;
+  /** Of the draft. */
+  readonly version: number;
+  readonly query: string;
+}
 
 /** Where a submission is. */
 export type SubmissionState =
@@ -33,6 +42,8 @@ export class Submission {
   readonly #listeners = new Set<() => void>();
   #state: SubmissionState = { phase: 'idle' };
   #draft: Draft | undefined;
+  /** Of the request that has not been answered: its job may have been made. */
+  #unanswered: RequestKey | undefined;
   #ended = new AbortController();
 
   constructor(packer: Packer) {
@@ -84,6 +95,7 @@ export class Submission {
     query: Operations['finetune']['query'],
     signal: AbortSignal,
   ): Promise<SubmissionState> {
+    const key = this.#keyOf(draft, query);
     const begun = performance.now();
     const dataset = await this.#packer.pack(draft, (share) => {
       signal.throwIfAborted();
@@ -97,16 +109,39 @@ export class Submission {
         this.#set(sent < total ? { phase: 'sending', sent, total, secondsLeft: left } : { phase: 'answering' });
       };
       onSent(0, dataset.file.size);
-      return client.call('finetune', { query, form: [{ name: 'dataset', value: dataset.file }], signal, onSent });
+      const form = [{ name: 'dataset', value: dataset.file }];
+      return client.call('finetune', { query, form, headers: { 'Idempotency-Key': key }, signal, onSent });
     };
-    const answer = await patiently(request, signal, (seconds, { title }) =>
-      this.#set({ phase: 'waiting', seconds, reason: title }),
-    );
-    return { phase: 'answered', answer, dataset };
+    try {
+      const answer = await patiently(request, signal, (seconds, { title }) =>
+        this.#set({ phase: 'waiting', seconds, reason: title }),
+      );
+      this.#unanswered = undefined;
+      return { phase: 'answered', answer, dataset };
+    } catch (thrown) {
+      // A refusal is an answer. Without one, or with that of a proxy, such as 504, the job may have been made.
+      if (thrown instanceof RequestError && thrown.status >= 400 && thrown.status < 500) this.#unanswered = undefined;
+      throw thrown;
+    }
+  }
+
+  /** The key of the last request while that has no answer and is the same; else a new one. */
+  #keyOf(draft: Draft, query: Operations['finetune']['query']): string {
+    const text = JSON.stringify(query);
+    const last = this.#unanswered;
+    if (last !== undefined && last.version === draft.version && last.query === text) return last.key;
+    const key = randomKey();
+    this.#unanswered = { key, version: draft.version, query: text };
+    return key;
   }
 
   #set(state: SubmissionState): void {
     this.#state = state;
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** 128 random bits. Over plain HTTP, to another host than localhost, browsers have no `crypto.randomUUID`. */
+function randomKey(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

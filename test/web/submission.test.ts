@@ -7,6 +7,7 @@ import { draft } from './draft/drafts.ts';
 
 interface Sent {
   readonly query: unknown;
+  readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly onSent: (sent: number, total: number) => void;
 }
@@ -67,4 +68,30 @@ test('a failed submission says why, and can be started again', async () => {
   await vi.waitFor(() => expect(submission.state).toEqual({ phase: 'failed', error }));
   submission.start(client, pets, {});
   await vi.waitFor(() => expect(requests).toHaveLength(2));
+});
+
+test('a submission whose answer was lost is sent again under its key, so that the server makes no second job', async () => {
+  const { client, requests } = slowClient();
+  const submission = new Submission(new Packer());
+  const lost = new RequestError({ title: 'Lost', detail: 'Lost.', status: 0, code: 'unreachable' });
+  const refused = new RequestError({ title: 'No', detail: 'No.', status: 422, code: 'unknown' });
+  const send = async (name: string, end: (request: (typeof requests)[number]) => void) => {
+    const before = requests.length;
+    submission.start(client, pets, { name });
+    await vi.waitFor(() => expect(requests).toHaveLength(before + 1));
+    const request = requests[before] as (typeof requests)[number];
+    end(request);
+    await vi.waitFor(() => expect(submission.isUnderway).toBe(false));
+    return request.headers['Idempotency-Key'];
+  };
+
+  const key = await send('pets', ({ fail }) => fail(lost));
+  expect(key).toMatch(/^[0-9a-f]{32}$/);
+  expect(await send('pets', () => submission.clear())).toBe(key);
+  expect(await send('pets', ({ answer }) => answer({ id: 'job' }))).toBe(key);
+
+  const afterAnswer = await send('pets', ({ fail }) => fail(lost));
+  const otherQuery = await send('animals', ({ fail }) => fail(refused));
+  const afterRefusal = await send('animals', ({ answer }) => answer({ id: 'other' }));
+  expect(new Set([key, afterAnswer, otherQuery, afterRefusal]).size).toBe(4);
 });

@@ -28,6 +28,7 @@ type Address<N extends Name> = PathOf<N> & { readonly query?: Operations[N]['que
 /** The parameters and the body of an operation. */
 type Request<N extends Name> = Address<N> &
   BodyOf<N> & {
+    readonly headers?: Readonly<Record<string, string>> | undefined;
     readonly signal?: AbortSignal | undefined;
     /** Called with the bytes of the body that have been sent, and with all of them. */
     readonly onSent?: OnSent | undefined;
@@ -56,14 +57,15 @@ export function createClient(keys?: Keys, onRequest: OnRequest = () => {}): Clie
   return {
     watched: (watcher) => createClient(keys, watcher),
     async call<N extends Name>(name: N, request: Request<N>): Promise<Operations[N]['answer']> {
-      const { form, json, signal, onSent } = request;
+      const { form, json, headers, signal, onSent } = request;
       const { method } = OPERATIONS[name];
       const path = addressOf(name, request);
       onRequest({ method, path, form, json, keyed: keys?.inUse });
       const response = await send(path, keys, {
         method,
         ...(form && { body: formData(form) }),
-        ...(json !== undefined && { body: JSON.stringify(json), headers: { 'content-type': 'application/json' } }),
+        ...(json !== undefined && { body: JSON.stringify(json) }),
+        headers: { ...(json !== undefined && { 'content-type': 'application/json' }), ...headers },
         ...(signal && { signal }),
         onSent,
       });
