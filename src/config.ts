@@ -141,7 +141,9 @@ const settingsSchema = z.object({
   JOB_ARCHIVES: z
     .string()
     .default('')
-    .describe('Folder for the uploaded data sets of jobs in Redis, which all machines share; by default in DATA_DIR'),
+    .describe(
+      'Folder for uploads of jobs in Redis, which all machines share; by default in the bucket, or else in DATA_DIR',
+    ),
   WORK_ON_JOBS: z
     .stringbool({ error: 'must be true or false' })
     .default(true)

@@ -274,7 +274,7 @@ export class FinetuneJobs {
     work: (archive: string, signal: AbortSignal) => Promise<JsonValue>,
   ): Promise<JobReport | undefined> {
     try {
-      const archive = await archivePath();
+      const archive = await archivePath().catch((thrown: unknown) => this.#withoutArchive(thrown, signal));
       if (archive === undefined) throw new AppError('internal', 'the archive of the job is gone');
       return { type: 'succeeded', result: await work(archive, AbortSignal.any([signal, this.#stop.signal])) };
     } catch (thrown) {
@@ -283,6 +283,14 @@ export class FinetuneJobs {
       if (signal.aborted) return signal.reason instanceof JobCancelledError ? { type: 'cancelled' } : undefined;
       return this.#failure(job, thrown);
     }
+  }
+
+  /** An archive that cannot be fetched now may be a moment later, or by another worker. */
+  async #withoutArchive(thrown: unknown, signal: AbortSignal): Promise<never> {
+    if (!(thrown instanceof AppError) || thrown.code !== 'storage_unavailable') throw thrown;
+    this.#logger.warn({ reason: messageOf(thrown.cause ?? thrown) }, 'the archive of a job could not be fetched');
+    await delay(RETRY_MS, undefined, { signal: AbortSignal.any([signal, this.#stop.signal]) });
+    throw new AppError('training_lost', thrown.message, { cause: thrown });
   }
 
   #failure({ id }: Job, thrown: unknown): JobReport {

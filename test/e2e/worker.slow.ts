@@ -39,7 +39,6 @@ describe.skipIf(!HAS_REDIS)(`a server and workers on a real Redis${WITHOUT_REDIS
     data = await temporaryDataDir();
     [redis, s3] = await Promise.all([RedisServer.start(), MemoryS3.start('zoo')]);
     settings = {
-      JOB_ARCHIVES: join(data.path, 'archives'),
       JOB_QUEUE: redis.url,
       ARTIFACT_STORE: 's3://zoo',
       AWS_ENDPOINT_URL_S3: s3.endpoint,

@@ -11,6 +11,9 @@ import type { ModelTrainer, PublishedVersion } from '../../src/finetuning/model-
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { openMemoryJobQueue } from '../jobs/memory-job-queue.ts';
 
+// Pauses before another attempt.
+vi.mock('node:timers/promises', () => ({ setTimeout: async () => {} }));
+
 const published: PublishedVersion = {
   model: 'flowers',
   version: 1,
@@ -105,6 +108,40 @@ describe('closing', () => {
     await jobs.close(graceMs);
     expect(await states).toEqual(['queued', 'running', 'queued']);
   });
+});
+
+describe('an archive that cannot be fetched', () => {
+  const away = new AppError('storage_unavailable', 'The bucket of the server cannot be used');
+
+  test('for now is fetched again', async () => {
+    train.mockResolvedValue(published);
+    failToFetch(away, 1);
+    const states = watchStates(queue);
+    jobs.start();
+    await expect.poll(async () => (await queue.list())[0]).toMatchObject({ state: 'succeeded' });
+    expect(await states).toEqual(['queued', 'running', 'queued', 'running', 'succeeded']);
+  });
+
+  test('ever ends the job with the reason', async () => {
+    failToFetch(away, Number.POSITIVE_INFINITY);
+    jobs.start();
+    await expect
+      .poll(async () => (await queue.list())[0])
+      .toMatchObject({
+        state: 'failed',
+        failure: { message: expect.stringContaining(away.message) },
+      });
+  });
+
+  function failToFetch(fault: AppError, times: number): void {
+    const claim = queue.claim.bind(queue);
+    let left = times;
+    vi.spyOn(queue, 'claim').mockImplementation(async (signal) => {
+      const claimed = await claim(signal);
+      left -= 1;
+      return claimed && left >= 0 ? { ...claimed, archivePath: () => Promise.reject(fault) } : claimed;
+    });
+  }
 });
 
 /** The states of the oldest job, until the queue is closed. */

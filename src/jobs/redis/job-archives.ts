@@ -10,6 +10,8 @@ export interface JobArchives {
   fetch(jobId: string): Promise<string>;
   /** Does nothing when there is none. */
   remove(jobId: string): Promise<void>;
+  /** Ends all requests; there must be no more. */
+  close(): void;
 }
 
 /** Archives in a folder: of one machine, or on a volume that all machines share. */
@@ -48,4 +50,6 @@ export class FolderArchives implements JobArchives {
     await rm(path, { force: true });
     await rm(path + UNFINISHED, { force: true });
   }
+
+  close(): void {}
 }

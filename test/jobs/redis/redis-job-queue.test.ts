@@ -134,7 +134,7 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
 
     test('a job that is refused half way holds no place when it is back', async () => {
       const away = await RedisServer.start();
-      const archives = { put: () => away.kill(), fetch: async () => '', remove: async () => {} };
+      const archives = { put: () => away.kill(), fetch: async () => '', remove: async () => {}, close: () => {} };
       const queue = await openQueue(away, prefix, { maxQueued: 1 }, archives);
       try {
         const refused = queue.enqueue({ payload: null, archivePath: '/photos.zip' });
