@@ -8,6 +8,7 @@ describe('a model in the browser', () => {
     const { page } = opened;
     await page.getByRole('button', { name: 'Load model' }).click();
     await page.getByText(/resnet18_slim.tiny200 is loaded/).waitFor();
+    await page.getByText('Start the camera, or drop an image here.').waitFor();
     await page.locator('main input[type=file]').setInputFiles(await colouredFiles('red', 'red.png'));
     const told = page.getByText(/Same top class as the server for/);
     await told.waitFor();

@@ -8,7 +8,12 @@ export function loadedModel({ id, size, wasKept, backend, passed }: BrowserModel
   return h(
     'div',
     {},
-    h('p', { class: 'row' }, icon('check'), ` ${id} is loaded: ${bytes(size)} in ${milliseconds(took)}.`),
+    h(
+      'p',
+      { class: 'row' },
+      icon('check'),
+      h('span', { class: 'beside-icon' }, `${id} is loaded: ${bytes(size)} in ${milliseconds(took)}.`),
+    ),
     wasKept && h('p', {}, 'The server cannot be reached: this is the model that this browser has kept.'),
     h('p', {}, `It runs on ${BACKEND_NAMES[backend]}.`),
     passed.map((each) => h('p', { class: 'muted small' }, `Not on ${BACKEND_NAMES[each.backend]}: ${each.reason}`)),

@@ -16,6 +16,8 @@ import { loadedModel } from './loaded-model.ts';
 import { offlineLink, offlinePanel } from './offline-panel.ts';
 import { serverComparison } from './server-comparison.ts';
 
+const INVITATION = 'Load a model, then start the camera or drop an image here.';
+
 /** Time between two camera frames that are also sent to the server, in milliseconds. */
 const COMPARE_EVERY_MS = 1_500;
 /** Number of frames to compute the frame rate from. */
@@ -39,6 +41,7 @@ export function edgeScreen({ client, route }: Pick<ScreenContext, 'client' | 'ro
   const formPlace = h('div', { class: 'reserved-form' });
   const loaded = h('div', { role: 'status' });
   const stage = h('div', { class: 'stage' });
+  const invitation = h('p', { class: 'muted' }, INVITATION);
   const answers = h('div', { class: 'edge-answers' });
   const rate = h('p', { class: 'number big-number' }, '–');
   const rateUnit = h('p', { class: 'muted small' }, 'per image');
@@ -58,6 +61,7 @@ export function edgeScreen({ client, route }: Pick<ScreenContext, 'client' | 'ro
     comparison.restart(request.id);
     fill(trouble);
     fill(answers);
+    fill(invitation, INVITATION);
     drawButtons();
     const words = h('p', { class: 'muted' }, 'Preparing the model …');
     fill(loaded, h('div', { class: 'working' }, h('progress', { 'aria-label': 'Loading the model' }), words));
@@ -75,6 +79,7 @@ export function edgeScreen({ client, route }: Pick<ScreenContext, 'client' | 'ro
         return;
       }
       model = opened;
+      fill(invitation, 'Start the camera, or drop an image here.');
       fill(loaded, loadedModel(opened, performance.now() - start));
       offline.update(opened.id);
       drawButtons();
@@ -191,15 +196,7 @@ export function edgeScreen({ client, route }: Pick<ScreenContext, 'client' | 'ro
   drawButtons();
   // Whoever comes from a model wants to run it.
   if (asked !== null) void load({ id: asked, quantize: 'float32', backend: 'auto' });
-  fill(
-    stage,
-    h(
-      'div',
-      { class: 'drop' },
-      icon('device'),
-      h('p', { class: 'muted' }, 'Load a model, then start the camera or drop an image here.'),
-    ),
-  );
+  fill(stage, h('div', { class: 'drop' }, icon('device'), invitation));
   const onFiles = (files: readonly File[]): void => void takePhoto(files);
   const element = h(
     'div',
