@@ -66,7 +66,7 @@ async function kept(page: Page): Promise<void> {
   });
 }
 
-describe.each([390])('at a width of %d pixels, the draft', (width) => {
+describe.each([390, 1600])('at a width of %d pixels, the draft', (width) => {
   const open = async () => {
     await opened.page.setViewportSize({ width, height: 900 });
     await card(opened.page, 1).waitFor();
