@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { AppError, messageOf } from '../common/errors.ts';
+import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
 import { ChangeNotifier } from './change-notifier.ts';
+import { alreadyFinished, queueClosed, queueFull } from './job-errors.ts';
 import type { JobJournal } from './job-journal.ts';
 import {
   type Claim,
@@ -15,7 +16,7 @@ import {
   type JobReport,
   type JobRequest,
 } from './job-queue.ts';
-import { DEFAULT_LIMITS, type JobQueueLimits, QUEUE_FULL_RETRY_SECONDS } from './job-queue-limits.ts';
+import { DEFAULT_LIMITS, type JobQueueLimits } from './job-queue-limits.ts';
 import { type JobRecord, JobRecords, now } from './job-records.ts';
 
 /** Milliseconds between attempts to store what could not be stored, for example on a full disk. */
@@ -68,13 +69,7 @@ export class EmbeddedJobQueue implements JobQueue {
     return this.#mutex.run(async () => {
       this.#refuseWhenClosed();
       const waiting = this.#records.all().filter(({ job }) => job.state === 'queued').length;
-      if (waiting >= this.#limits.maxQueued) {
-        throw new AppError(
-          'job_queue_full',
-          `${waiting} jobs are queued, which is the limit: send it again when some have ended`,
-          { retryAfter: QUEUE_FULL_RETRY_SECONDS, context: { limit: this.#limits.maxQueued } },
-        );
-      }
+      if (waiting >= this.#limits.maxQueued) throw queueFull(this.#limits.maxQueued);
       const job = await this.#records.create(request);
       this.#claimable.fire();
       return job;
@@ -245,13 +240,6 @@ export class EmbeddedJobQueue implements JobQueue {
   }
 
   #refuseWhenClosed(): void {
-    if (this.#closed) throw new AppError('shutting_down', 'the job queue is closed');
+    if (this.#closed) throw queueClosed();
   }
-}
-
-function alreadyFinished({ id, state }: Job): AppError {
-  return new AppError(
-    'job_finished',
-    `job ${id} has ended as ${state}: only a job that is queued or running can be cancelled`,
-  );
 }

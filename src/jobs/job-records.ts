@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { AppError, messageOf } from '../common/errors.ts';
+import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { EventLog } from './event-log.ts';
+import { jobNotFound } from './job-errors.ts';
 import type { JobJournal, LoadedJob } from './job-journal.ts';
 import { isFinished, type Job, type JobEvent, type JobProgress, type JobRequest } from './job-queue.ts';
 
@@ -76,8 +77,7 @@ export class JobRecords {
   /** @throws AppError `job_not_found` */
   find(id: string): JobRecord {
     const record = this.#records.get(id);
-    if (record === undefined)
-      throw new AppError('job_not_found', `there is no job ${JSON.stringify(id)}, or it was removed`);
+    if (record === undefined) throw jobNotFound(id);
     return record;
   }
 

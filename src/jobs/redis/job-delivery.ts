@@ -25,14 +25,7 @@ export class JobDelivery {
   readonly #leaseMs: number;
   readonly #delivered = new WeakMap<Delivered, Job>();
 
-  /** @param onStalled called with the id of a job that waits again, since its worker did not renew the lock */
-  constructor(
-    { bullmq, client }: RedisConnection,
-    prefix: string,
-    leaseMs: number,
-    logger: Logger,
-    onStalled: (id: string) => void,
-  ) {
+  constructor({ bullmq, client }: RedisConnection, prefix: string, leaseMs: number, logger: Logger) {
     const shared = { connection: client, prefix };
     this.#logger = logger;
     this.#leaseMs = leaseMs;
@@ -48,10 +41,14 @@ export class JobDelivery {
     // The connection's loss is logged where it is made.
     this.#queue.on('error', () => undefined);
     this.#worker.on('error', () => undefined);
-    this.#worker.on('stalled', onStalled);
   }
 
-  async start(): Promise<void> {
+  /**
+   * Begins to look for jobs whose worker did not renew the lock.
+   * @param onStalled called with the id of such a job, which waits again
+   */
+  async start(onStalled: (id: string) => void): Promise<void> {
+    this.#worker.on('stalled', onStalled);
     await this.#worker.waitUntilReady();
     // It goes on until the worker is closed, and tries again by itself.
     this.#worker.startStalledCheckTimer().catch((thrown: unknown) => {

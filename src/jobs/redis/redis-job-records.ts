@@ -3,9 +3,10 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { messageOf } from '../../common/errors.ts';
 import type { JsonValue } from '../../common/json.ts';
-import { JOB_STATES, type Job, type JobEvent, type JobFailure, type JobProgress, type JobState } from '../job-queue.ts';
+import type { Job, JobEvent, JobFailure, JobProgress, JobState } from '../job-queue.ts';
 import { type RecordScript, scriptText } from './record-scripts.ts';
 import { withRedis } from './redis-connection.ts';
+import { eventOf, fieldsOf, hashSchema, jobOf, stateSchema } from './stored-record.ts';
 
 /** Limits that every server and worker of one Redis must share; the last one to be opened sets them. */
 export interface SharedLimits {
@@ -24,9 +25,13 @@ export interface ReadEvents {
   readonly events: readonly JobEvent[];
 }
 
-const hashSchema = z.array(z.string());
+/** A job that was just taken. */
+export interface ClaimedJob {
+  readonly job: Job;
+  readonly hasArchive: boolean;
+}
+
 const entrySchema = z.tuple([z.string(), hashSchema]);
-const stateSchema = z.enum(JOB_STATES);
 const holdSchema = z.enum(['held', 'cancel', 'lost']);
 
 /** The jobs in Redis: what they are, how they ended and what happened to them. Every call is one atomic script. */
@@ -193,57 +198,4 @@ export class RedisJobRecords {
       }
     });
   }
-}
-
-/** A job that was just taken. */
-export interface ClaimedJob {
-  readonly job: Job;
-  readonly hasArchive: boolean;
-}
-
-function fieldsOf(hash: readonly string[]): Record<string, string> {
-  const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < hash.length; at += 2) pairs.push([String(hash[at]), String(hash[at + 1])]);
-  return Object.fromEntries(pairs);
-}
-
-const failureSchema = z.object({ code: z.string(), message: z.string() });
-const progressSchema = z.object({ phase: z.string() }).catchall(z.json());
-
-/** @throws when the record is not one of ours */
-function jobOf(id: string, hash: unknown): Job {
-  const fields = fieldsOf(hashSchema.parse(hash));
-  return {
-    id,
-    state: stateSchema.parse(fields['state']),
-    payload: jsonOf(fields['payload']),
-    attempts: Number(fields['attempts']),
-    kept: Number(fields['kept']),
-    cancelRequested: fields['cancel'] === '1',
-    createdAt: timeOf(fields['createdAt']) ?? '',
-    startedAt: timeOf(fields['startedAt']),
-    finishedAt: timeOf(fields['finishedAt']),
-    progress: progressSchema.nullable().parse(jsonOf(fields['progress'])),
-    result: jsonOf(fields['result']),
-    failure: failureSchema.nullable().parse(jsonOf(fields['failure'])),
-  };
-}
-
-function eventOf([streamId, hash]: readonly [string, readonly string[]]): JobEvent {
-  const fields = fieldsOf(hash);
-  const event = { id: Number.parseInt(streamId, 10), at: timeOf(fields['at']) ?? '' };
-  if (fields['type'] === 'state') {
-    const failure = failureSchema.nullable().parse(jsonOf(fields['failure']));
-    return { ...event, data: { type: 'state', state: stateSchema.parse(fields['state']), failure } };
-  }
-  const progress = progressSchema.parse(jsonOf(fields['progress']));
-  return { ...event, data: { type: 'progress', progress, kept: Number(fields['kept']) } };
-}
-
-function jsonOf(text: string | undefined): JsonValue {
-  return z.json().parse(JSON.parse(text ?? 'null'));
-}
-
-function timeOf(milliseconds: string | undefined): string | null {
-  return milliseconds === undefined ? null : new Date(Number(milliseconds)).toISOString();
 }

@@ -1,0 +1,47 @@
+import { isFinished } from '../job-queue.ts';
+import { inBackground, type RedisParts, removeArchive } from './redis-parts.ts';
+
+const REPAIR_INTERVAL_MS = 60_000;
+/** After this a place in the queue without a job belongs to nobody: the longest that an archive takes to be put. */
+const ABANDONED_PLACE_MS = 600_000;
+
+/** Keeps the jobs in Redis in order: takes jobs from workers that fell silent, and makes good what a crash has left. */
+export class RedisUpkeep {
+  readonly #parts: RedisParts;
+  #repairing: NodeJS.Timeout | undefined;
+
+  constructor(parts: RedisParts) {
+    this.#parts = parts;
+  }
+
+  async start(): Promise<void> {
+    await this.#repair();
+    this.#repairing = setInterval(() => inBackground(this.#parts, this.#repair()), REPAIR_INTERVAL_MS).unref();
+    await this.#parts.delivery.start((id) => inBackground(this.#parts, this.#workerLost(id)));
+  }
+
+  stop(): void {
+    clearInterval(this.#repairing);
+  }
+
+  async #workerLost(id: string): Promise<void> {
+    const { records, delivery, logger } = this.#parts;
+    const state = await records.stalled(id, delivery.lockKey(id));
+    logger.warn({ job: id, state }, 'a job lost its worker');
+    if (state !== undefined && isFinished(state)) {
+      await removeArchive(this.#parts, id);
+      await delivery.remove(id);
+    } else await records.publish(id);
+  }
+
+  /** Makes good what a crash has left between the records, BullMQ and the archives. */
+  async #repair(): Promise<void> {
+    const { records, delivery } = this.#parts;
+    for (const id of await records.unfinished()) {
+      if (await delivery.has(id)) continue;
+      await records.stalled(id, delivery.lockKey(id));
+      await delivery.add(id);
+    }
+    for (const id of await records.leftovers(ABANDONED_PLACE_MS)) await removeArchive(this.#parts, id);
+  }
+}
