@@ -1,18 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { AppError } from '../common/errors.ts';
 import type { JsonObject } from '../common/json.ts';
 import type { Logger } from '../common/logger.ts';
-import { Mutex } from '../common/mutex.ts';
 import type { Job, JobQueue } from '../jobs/job-queue.ts';
 import { type JobObserver, observeTogether } from '../metrics/job-observer.ts';
 import { requireTensorFlow } from '../runtime/tensorflow-packages.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import { checkDataset } from './dataset-check.ts';
 import type { FinetuneOptions, FinetuneRequest } from './finetune-options.ts';
-import { fingerprintOf, type Idempotency, idempotencyOf, payloadWith } from './idempotency.ts';
 import { JobWorker, type OtherWork } from './job-worker.ts';
 import type { ModelTrainer } from './model-trainer.ts';
 import { QUEUE_RETRY_MS, QueueHealth } from './queue-health.ts';
+import { fingerprintOf } from './request-fingerprint.ts';
 
 /** Data sets that are inspected at once, each in a process of its own, beside the job that runs. */
 const MAX_INSPECTIONS = 2;
@@ -27,8 +27,6 @@ export class FinetuneJobs {
   readonly #drain = new AbortController();
   /** Ends the training that runs. */
   readonly #stop = new AbortController();
-  /** One request with a key after the other: the second of two that are alike finds the job of the first. */
-  readonly #keyed = new Mutex();
   #inspections = 0;
   #working: Promise<void> | undefined;
 
@@ -93,28 +91,15 @@ export class FinetuneJobs {
    * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`,
    * `tensorflow_missing`, `job_queue_full`; `idempotency_key_reused` when the key came with another request
    */
-  submit(request: FinetuneRequest, archivePath: string, key?: string): Promise<Job> {
-    if (key === undefined) return this.#enqueue(request, archivePath);
-    return this.#keyed.run(async () => {
-      const fingerprint = await fingerprintOf(request, archivePath);
-      const earlier = (await this.#queue.list()).find((job) => idempotencyOf(job)?.key === key);
-      if (earlier === undefined) return this.#enqueue(request, archivePath, { key, fingerprint });
-      if (idempotencyOf(earlier)?.fingerprint === fingerprint) return earlier;
-      throw new AppError(
-        'idempotency_key_reused',
-        `Job ${earlier.id} was made by a request with the same Idempotency-Key and other options or another zip. Send ` +
-          'a new key with a new request.',
-        { context: { job: earlier.id } },
-      );
-    });
-  }
-
-  async #enqueue(request: FinetuneRequest, archivePath: string, idempotency?: Idempotency): Promise<Job> {
+  async submit(request: FinetuneRequest, archivePath: string, key?: string): Promise<Job> {
+    const idempotency = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(request, archivePath) };
+    const earlier = idempotency && (await this.#queue.list()).find((job) => isDeepStrictEqual(job.idempotency, idempotency));
+    // What is checked below may have another outcome now: a backbone may be gone.
+    if (earlier !== undefined) return earlier;
     requireTensorFlow();
-    const pinned = this.#trainer.pinBackbone(request);
+    const payload = this.#trainer.pinBackbone(request);
     await checkDataset(archivePath, request.encoding);
-    const payload = idempotency === undefined ? pinned : payloadWith(pinned, idempotency);
-    return this.#queue.enqueue({ payload, archivePath });
+    return this.#queue.enqueue({ payload, archivePath, ...(idempotency && { idempotency }) });
   }
 
   /** Queues a job whose `kind` names its work, and moves its archive into the queue. @throws AppError `job_queue_full` */

@@ -15,7 +15,6 @@ import {
 } from '../jobs/job-queue.ts';
 import type { JobObserver, JobOutcome } from '../metrics/job-observer.ts';
 import { parseFinetuneOptions } from './finetune-options.ts';
-import { optionsIn } from './idempotency.ts';
 import type { ModelTrainer } from './model-trainer.ts';
 import { QUEUE_RETRY_MS, type QueueHealth } from './queue-health.ts';
 import type { OnProgress } from './training-progress.ts';
@@ -128,7 +127,7 @@ export class JobWorker {
   async #train(job: Job, archive: string, onProgress: OnProgress, signal: AbortSignal): Promise<JsonValue> {
     const { trainer, logger } = this.#parts;
     logger.info({ job: job.id }, 'fine-tuning');
-    const options = parseFinetuneOptions(optionsIn(job.payload));
+    const options = parseFinetuneOptions(job.payload);
     const { model, version, promoted, summary } = await trainer.train(options, archive, job.id, { onProgress, signal });
     logger.info({ job: job.id, model, version, promoted }, 'fine-tuned');
     return { model, version, promoted, summary };

@@ -3,7 +3,7 @@ import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
 import { ChangeNotifier } from './change-notifier.ts';
-import { alreadyFinished, queueClosed, queueFull } from './job-errors.ts';
+import { alreadyFinished, keyReused, queueClosed, queueFull } from './job-errors.ts';
 import type { JobJournal } from './job-journal.ts';
 import {
   type Claim,
@@ -68,12 +68,22 @@ export class EmbeddedJobQueue implements JobQueue {
   enqueue(request: JobRequest): Promise<Job> {
     return this.#mutex.run(async () => {
       this.#refuseWhenClosed();
+      const earlier = this.#madeBy(request);
+      if (earlier !== undefined) return earlier;
       const waiting = this.#records.all().filter(({ job }) => job.state === 'queued').length;
       if (waiting >= this.#limits.maxQueued) throw queueFull(this.#limits.maxQueued);
       const job = await this.#records.create(request);
       this.#claimable.fire();
       return job;
     });
+  }
+
+  /** The job of an earlier request with the same key. @throws AppError `idempotency_key_reused` */
+  #madeBy({ idempotency }: JobRequest): Job | undefined {
+    if (idempotency === undefined) return undefined;
+    const earlier = this.#records.all().find(({ job }) => job.idempotency?.key === idempotency.key)?.job;
+    if (earlier === undefined || earlier.idempotency?.fingerprint === idempotency.fingerprint) return earlier;
+    throw keyReused(earlier.id);
   }
 
   async claim(signal?: AbortSignal): Promise<Claim | undefined> {

@@ -194,6 +194,7 @@ function unreadableJob(id: string): Job {
     progress: null,
     result: null,
     failure: { code: 'job_unreadable', message },
+    idempotency: null,
   };
 }
 

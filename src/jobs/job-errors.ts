@@ -25,6 +25,16 @@ export function alreadyFinished({ id, state }: Job): AppError {
   );
 }
 
+/** @param jobId the job that was made by the earlier request */
+export function keyReused(jobId: string): AppError {
+  return new AppError(
+    'idempotency_key_reused',
+    `Job ${jobId} was made by a request with the same Idempotency-Key and other options or another zip. Send a new key ` +
+      'with a new request.',
+    { context: { job: jobId } },
+  );
+}
+
 export function queueClosed(): AppError {
   return new AppError('shutting_down', 'the job queue is closed');
 }

@@ -20,6 +20,16 @@ export interface JobFailure {
   readonly message: string;
 }
 
+/**
+ * Makes a request safe to send again: a client whose answer was lost sends it with the same key (the `Idempotency-Key`
+ * header of an IETF draft, draft-ietf-httpapi-idempotency-key-header) and gets the same job.
+ */
+export interface Idempotency {
+  readonly key: string;
+  /** The same for requests that ask for the same, and for no others. */
+  readonly fingerprint: string;
+}
+
 /** A job as clients see it. Times are ISO 8601 in UTC. */
 export interface Job {
   /** Opaque; safe in a URL; sorts by creation. */
@@ -40,6 +50,8 @@ export interface Job {
   /** The result that the worker reported; null until the job has succeeded. */
   readonly result: JsonValue;
   readonly failure: JobFailure | null;
+  /** Of the request that made it. */
+  readonly idempotency: Idempotency | null;
 }
 
 /** An entry of a job's log. Ids count up from 1 within the job; old entries are dropped from a long log. */
@@ -57,6 +69,7 @@ export interface JobRequest {
   readonly payload: JsonValue;
   /** A local file that belongs to the job, for example an uploaded zip. `enqueue` moves it into the queue. */
   readonly archivePath?: string;
+  readonly idempotency?: Idempotency;
 }
 
 /** The right of one worker to work on one job, until it reports an end or the lease runs out. */
@@ -112,7 +125,12 @@ export class JobCancelledError extends Error {
  * worker reports is shown at once, and stored as soon as possible.
  */
 export interface JobQueue {
-  /** @throws AppError `job_queue_full` (the archive is then left where it was), `shutting_down` */
+  /**
+   * Makes a job. Where the key of the request has made one that is still kept, that is the answer, and the archive is left
+   * where it was: however many such requests come at once, on whatever machine, there is one job.
+   * @throws AppError `job_queue_full` (the archive is then left where it was), `shutting_down`; `idempotency_key_reused`
+   * when the key came with another fingerprint
+   */
   enqueue(request: JobRequest): Promise<Job>;
   /** Waits for a job and takes the oldest, for this caller only. Undefined once `signal` fires or the queue closes. */
   claim(signal?: AbortSignal): Promise<Claim | undefined>;

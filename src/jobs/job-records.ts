@@ -82,7 +82,7 @@ export class JobRecords {
   }
 
   /** Keeps a new job, in the state queued. */
-  async create({ payload, archivePath }: JobRequest): Promise<Job> {
+  async create({ payload, archivePath, idempotency }: JobRequest): Promise<Job> {
     const job: Job = {
       id: this.#newId(),
       state: 'queued',
@@ -96,6 +96,7 @@ export class JobRecords {
       progress: null,
       result: null,
       failure: null,
+      idempotency: idempotency ?? null,
     };
     await this.#journal.create({ job, stateEventId: 1 }, archivePath);
     const record: JobRecord = { job, log: new EventLog([]), advanced: false, unreadable: false };

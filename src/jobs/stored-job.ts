@@ -27,6 +27,7 @@ const jobFileSchema = z.object({
   progress: progressSchema.nullable(),
   result: z.json(),
   failure: failureSchema.nullable(),
+  idempotency: z.object({ key: z.string(), fingerprint: z.string() }).nullable().default(null),
   state_event_id: z.number().int().nonnegative(),
 });
 
@@ -56,6 +57,7 @@ export function formatJob({ job, stateEventId }: StoredJob): string {
     progress: progressSchema.nullable().parse(job.progress),
     result: z.json().parse(job.result),
     failure: job.failure,
+    idempotency: job.idempotency,
     state_event_id: stateEventId,
   };
   return checkedJson(file);
@@ -78,6 +80,7 @@ export function parseJob(text: string): StoredJob {
       progress: file.progress,
       result: file.result,
       failure: file.failure,
+      idempotency: file.idempotency,
     },
     stateEventId: file.state_event_id,
   };

@@ -15,8 +15,10 @@ export interface JobQueueConditions {
   readonly maxEvents?: number;
 }
 
-/** A storage of jobs, on which queues are opened one after the other. */
+/** A storage of jobs, on which queues are opened. */
 export interface JobQueueHarness {
+  /** Whether several queues may be open at once, as on several machines. */
+  readonly isShared?: boolean;
   open(conditions?: JobQueueConditions): Promise<JobQueue>;
   dispose(): Promise<void>;
 }
@@ -158,6 +160,60 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         await queue.enqueue({ payload: 1 });
         await claimed(queue);
         await expect(queue.enqueue({ payload: 2 })).resolves.toMatchObject({ state: 'queued' });
+      });
+    });
+
+    describe('a request with a key', () => {
+      const idempotency = { key: 'lost answer', fingerprint: 'roses and tulips' };
+
+      test('makes one job, also when it comes to two servers at once; the other archive stays where it is', async () => {
+        const queues = [await open(), harness.isShared ? await open() : undefined];
+        const sent = await Promise.all(
+          ['a', 'b', 'c', 'd'].map(async (name, at) => {
+            const archivePath = await upload(name);
+            const job = await (queues[at % 2] ?? queues[0])?.enqueue({ payload: name, archivePath, idempotency });
+            return { name, job, isTaken: !existsSync(archivePath) };
+          }),
+        );
+        const [made] = sent.filter(({ isTaken }) => isTaken);
+        expect(sent.filter(({ isTaken }) => isTaken)).toHaveLength(1);
+        expect(new Set(sent.map(({ job }) => job?.id)).size).toBe(1);
+        const [queue] = queues as [JobQueue];
+        expect(await queue.list()).toMatchObject([{ payload: made?.name, idempotency }]);
+        const archive = await (await claimed(queue)).archivePath();
+        expect(await readFile(String(archive), 'utf8')).toBe(made?.name);
+        expect(await queue.claim(AbortSignal.timeout(50))).toBeUndefined();
+      });
+
+      test('gets its job in any state, when the queue is full, and after a restart', async () => {
+        const before = await open({ maxQueued: 1 });
+        const { id } = await before.enqueue({ payload: 1, idempotency });
+        expect(await before.enqueue({ payload: 2, idempotency })).toMatchObject({ id, state: 'queued', payload: 1 });
+        await before.report(await claimed(before), { type: 'succeeded', result: 7 });
+        await before.close();
+        const after = await open({ maxQueued: 1 });
+        expect(await after.enqueue({ payload: 3, idempotency })).toMatchObject({ id, state: 'succeeded', result: 7 });
+      });
+
+      test('is refused when another request had the key', async () => {
+        const queue = await open();
+        const { id } = await queue.enqueue({ payload: 1, idempotency });
+        const other = { payload: 2, idempotency: { ...idempotency, fingerprint: 'oaks' } };
+        await expect(queue.enqueue(other)).rejects.toMatchObject({
+          code: 'idempotency_key_reused',
+          status: 422,
+          context: { job: id },
+        });
+        const another = await queue.enqueue({ payload: 2, idempotency: { ...idempotency, key: 'another' } });
+        expect(another.id).not.toBe(id);
+      });
+
+      test('makes another job once the first is not kept any more', async () => {
+        const queue = await open({ keepFinished: 1 });
+        const first = await queue.enqueue({ payload: 1, idempotency });
+        await queue.cancel(first.id);
+        await queue.cancel((await queue.enqueue({ payload: 2 })).id);
+        expect((await queue.enqueue({ payload: 3, idempotency })).payload).toBe(3);
       });
     });
 

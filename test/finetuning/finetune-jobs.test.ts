@@ -3,10 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
-import type { JsonObject } from '../../src/common/json.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { FinetuneJobs } from '../../src/finetuning/finetune-jobs.ts';
-import { payloadWith } from '../../src/finetuning/idempotency.ts';
 import type { ModelTrainer, PublishedVersion } from '../../src/finetuning/model-trainer.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { openMemoryJobQueue } from '../jobs/memory-job-queue.ts';
@@ -44,10 +42,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function enqueue(payload: JsonObject = { name: 'flowers' }): Promise<string> {
+async function enqueue(): Promise<void> {
   const archivePath = join(folder, 'flowers.zip');
   await writeFile(archivePath, '');
-  return (await queue.enqueue({ payload, archivePath })).id;
+  await queue.enqueue({ payload: { name: 'flowers' }, archivePath });
 }
 
 describe('warnings for health checks', () => {
@@ -73,13 +71,6 @@ describe('warnings for health checks', () => {
     await expect.poll(async () => (await queue.list())[0]).toMatchObject({ state: 'failed' });
     expect(jobs.warnings).toEqual([]);
   });
-});
-
-test('a job whose request had a key is trained with its options', async () => {
-  train.mockResolvedValue(published);
-  const id = await enqueue(payloadWith({ name: 'flowers' }, { key: 'a', fingerprint: 'b' }));
-  jobs.start();
-  await expect.poll(async () => (await queue.get(id)).state).toBe('succeeded');
 });
 
 describe('closing', () => {

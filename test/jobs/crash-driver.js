@@ -24,8 +24,7 @@ async function openOnRedis() {
         url,
         archives: await FolderArchives.open(join(folder, 'archives')),
         logger: createLogger('silent'),
-        // A process that is killed while it enqueues keeps its place for minutes.
-        limits: { ...limits, maxQueued: 32 },
+        limits,
       });
     } catch (thrown) {
       if (thrown.code !== 'storage_unavailable') throw thrown;

@@ -3,7 +3,6 @@ import type { Request } from 'express';
 import { AppError } from '../../common/errors.ts';
 import type { JsonObject } from '../../common/json.ts';
 import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
-import { optionsIn } from '../../finetuning/idempotency.ts';
 import type { TrainingProgress } from '../../finetuning/training-progress.ts';
 import { isFinished, type Job, type JobEvent, type JobProgress } from '../../jobs/job-queue.ts';
 import type { QuantizationProgress } from '../../quantizing/quantization-task.ts';
@@ -94,7 +93,7 @@ export function jobDocument(job: Job): JsonObject {
     created_at: job.createdAt,
     started_at: job.startedAt,
     finished_at: job.finishedAt,
-    options: optionsIn(job.payload),
+    options: job.payload,
   };
 }
 

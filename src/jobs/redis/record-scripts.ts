@@ -1,110 +1,68 @@
-/**
- * Changes of jobs, each one script, so that it happens wholly or not at all. KEYS[1] is the prefix, in braces so that all
- * keys are on one node of a cluster:
- *
- * - `record:<id>`: a hash, the job. Texts of JSON are opaque here, since Lua's numbers and empty lists are not JSON's.
- * - `events:<id>`: a stream, the job's log. The id of event 7 is `7-0`.
- * - `records`, `waiting`, `finished`: sorted sets of ids, by creation, and by the end. `waiting` has those that are being
- *   enqueued too, which have no record yet.
- * - `archives`: a set, ids that may have an archive.
- * - `newest`: the time in the newest id.
- *
- * Messages on the channel `changed` are the id of the job and what changed: `state`, `cancel` or `progress`.
- * Times are Redis's, in milliseconds since 1970, so that clocks of other machines do not matter.
- */
-const COMMON = `
-local prefix = KEYS[1]
-local function key(name) return prefix .. ':' .. name end
-local function record(id) return prefix .. ':record:' .. id end
-local function now()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-local function publish(id, what) redis.call('PUBLISH', key('changed'), id .. ' ' .. what) end
-local function append(id, at, what, ...)
-  local number = redis.call('HINCRBY', record(id), 'lastEvent', 1)
-  local limit = redis.call('HGET', key('limits'), 'maxEvents')
-  redis.call('XADD', prefix .. ':events:' .. id, 'MAXLEN', limit, number .. '-0', 'at', at, 'type', what, ...)
-  publish(id, what)
-end
-local function logState(id, at)
-  local state, failure = unpack(redis.call('HMGET', record(id), 'state', 'failure'))
-  append(id, at, 'state', 'state', state, 'failure', failure or 'null')
-end
-local function isFinished(state) return state ~= 'queued' and state ~= 'running' end
-local function finish(id, at, state, field, value)
-  redis.call('HSET', record(id), 'state', state, 'finishedAt', at)
-  if field then redis.call('HSET', record(id), field, value) end
-  redis.call('HDEL', record(id), 'token')
-  redis.call('ZREM', key('waiting'), id)
-  redis.call('ZADD', key('finished'), at, id)
-  logState(id, at)
-  local over = redis.call('ZCARD', key('finished')) - redis.call('HGET', key('limits'), 'keepFinished')
-  if over <= 0 then return end
-  for _, old in ipairs(redis.call('ZRANGE', key('finished'), 0, over - 1)) do
-    redis.call('UNLINK', record(old), prefix .. ':events:' .. old)
-    redis.call('ZREM', key('records'), old)
-    redis.call('ZREM', key('finished'), old)
-  end
-end
-local function requeue(id, at, attempts)
-  redis.call('HSET', record(id), 'state', 'queued', 'attempts', attempts)
-  redis.call('HDEL', record(id), 'token')
-  redis.call('ZADD', key('waiting'), at, id)
-  logState(id, at)
-end
-local function lose(id, at, reason)
-  local cancel, attempts, advanced = unpack(redis.call('HMGET', record(id), 'cancel', 'attempts', 'advanced'))
-  if cancel == '1' then
-    finish(id, at, 'cancelled')
-    return 'cancelled'
-  end
-  if tonumber(attempts) >= tonumber(redis.call('HGET', key('limits'), 'maxAttempts')) and advanced ~= '1' then
-    local message = 'the worker was lost ' .. attempts .. ' times without getting further, the last time because '
-    finish(id, at, 'failed', 'failure', cjson.encode({ code = 'worker_lost', message = message .. reason }))
-    return 'failed'
-  end
-  requeue(id, at, advanced == '1' and 0 or attempts)
-  return 'queued'
-end
-`;
+import { RECORD_FUNCTIONS } from './record-functions.ts';
 
-/** The arguments of each are those of the method of the same name in `redis-job-records.ts`. */
+/**
+ * Changes of jobs, each one script, so that it happens wholly or not at all. The arguments of each are those of the
+ * method of the same name in `redis-job-records.ts`.
+ */
 export const RECORD_SCRIPTS = {
   /** limits */
   configure: `redis.call('HSET', key('limits'), unpack(ARGV))`,
 
-  /** Takes a place in the queue. Nil when there is none. */
+  /** Takes a place in the queue, unless the key of the request has one. Returns what it found, and the id. */
   reserve: `
-local limit, random, hasArchive = unpack(ARGV)
-if redis.call('ZCARD', key('waiting')) >= tonumber(limit) then return false end
+local limit, random, hasArchive, name, fingerprint, leaseMs = unpack(ARGV)
 local at = now()
+local earlier = name ~= '' and redis.call('HGET', key('keys'), name)
+if earlier then
+  local state, made = unpack(redis.call('HMGET', record(earlier), 'state', 'fingerprint'))
+  local seen = redis.call('ZSCORE', key('waiting'), earlier)
+  if not state and not (seen and tonumber(seen) > at - leaseMs) then
+    forget(earlier)
+  elseif made ~= fingerprint then
+    return { 'reused', earlier }
+  elseif state then
+    redis.call('HSET', record(earlier), 'told', 1)
+    return { 'made', earlier }
+  else
+    return { 'pending', earlier }
+  end
+end
+if redis.call('ZCARD', key('waiting')) >= tonumber(limit) then return { 'full', '' } end
 local newest = math.max(at, (tonumber(redis.call('GET', key('newest'))) or 0) + 1)
 redis.call('SET', key('newest'), string.format('%.0f', newest))
 local id = string.format('%012x-%s', newest, random)
+redis.call('HSET', record(id), 'archive', hasArchive)
+if name ~= '' then
+  redis.call('HSET', record(id), 'key', name, 'fingerprint', fingerprint)
+  redis.call('HSET', key('keys'), name, id)
+end
 redis.call('ZADD', key('waiting'), at, id)
 if hasArchive == '1' then redis.call('SADD', key('archives'), id) end
-return id`,
+return { 'reserved', id }`,
+
+  /** A sign of life of who holds a place. */
+  renew: `return redis.call('ZADD', key('waiting'), 'XX', now(), ARGV[1])`,
 
   /** Nil when the place was given away meanwhile. */
   create: `
-local id, payload, hasArchive = unpack(ARGV)
+local id, payload = unpack(ARGV)
 if not redis.call('ZSCORE', key('waiting'), id) then return false end
 local at = now()
-redis.call('HSET', record(id), 'state', 'queued', 'payload', payload, 'attempts', 0, 'kept', 0, 'cancel', 0,
-  'createdAt', at, 'archive', hasArchive)
+redis.call('HSET', record(id), 'state', 'queued', 'payload', payload, 'attempts', 0, 'kept', 0, 'cancel', 0, 'createdAt', at)
 redis.call('ZADD', key('records'), tonumber(string.sub(id, 1, 12), 16), id)
 logState(id, at)
 return redis.call('HGETALL', record(id))`,
 
-  /** Undoes \`reserve\`, and \`create\` where no worker has the job. Returns whether there is no job now. */
+  /**
+   * Undoes `reserve`, and `create` where no worker has the job and nobody else was told of it. Returns whether there is
+   * no job now.
+   */
   withdraw: `
 local id = ARGV[1]
-local state = redis.call('HGET', record(id), 'state')
-if state and state ~= 'queued' then return 0 end
-redis.call('UNLINK', record(id), prefix .. ':events:' .. id)
-redis.call('ZREM', key('records'), id)
-redis.call('ZREM', key('waiting'), id)
+local state, told = unpack(redis.call('HMGET', record(id), 'state', 'told'))
+if state and (state ~= 'queued' or told) then return 0 end
+forget(id)
+publish(id, 'state')
 return 1`,
 
   /** Nil when the job has ended; an empty table when the lock has run out meanwhile. */
@@ -199,7 +157,9 @@ if cancel == '1' and not isFinished(state) then finish(id, now(), 'cancelled') e
   claimState: `
 return redis.call('HMGET', record(ARGV[1]), 'token', 'cancel')`,
 
-  get: `return redis.call('HGETALL', record(ARGV[1]))`,
+  get: `
+if not redis.call('HGET', record(ARGV[1]), 'state') then return {} end
+return redis.call('HGETALL', record(ARGV[1]))`,
 
   list: `
 local found = {}
@@ -223,11 +183,11 @@ for _, id in ipairs(redis.call('ZRANGE', key('records'), 0, -1)) do
 end
 return ids`,
 
-  /** Frees places whose owner died before its job was made. Returns ids whose archives nobody needs. */
+  /** Frees places whose holder died before its job was made. Returns ids whose archives nobody needs. */
   leftovers: `
 local before = now() - ARGV[1]
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('waiting'), 0, before)) do
-  if redis.call('EXISTS', record(id)) == 0 then redis.call('ZREM', key('waiting'), id) end
+  if not redis.call('HGET', record(id), 'state') then forget(id) end
 end
 local ids = {}
 for _, id in ipairs(redis.call('SMEMBERS', key('archives'))) do
@@ -245,5 +205,5 @@ export type RecordScript = keyof typeof RECORD_SCRIPTS;
 
 /** The whole text of a script. */
 export function scriptText(name: RecordScript): string {
-  return COMMON + RECORD_SCRIPTS[name];
+  return RECORD_FUNCTIONS + RECORD_SCRIPTS[name];
 }

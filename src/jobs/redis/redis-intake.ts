@@ -1,7 +1,10 @@
 import { AppError } from '../../common/errors.ts';
-import { queueFull } from '../job-errors.ts';
+import { keyReused, queueClosed, queueFull } from '../job-errors.ts';
 import type { Job, JobRequest } from '../job-queue.ts';
 import { inBackground, type RedisParts, removeArchive } from './redis-parts.ts';
+
+/** How often a place is renewed within its lease, while the archive is stored. */
+const RENEWALS = 6;
 
 /** How jobs come into a queue on Redis: a place, the archive, the record, BullMQ; all of it or nothing. */
 export class RedisIntake {
@@ -12,22 +15,53 @@ export class RedisIntake {
   }
 
   /** As `JobQueue.enqueue`. */
-  async enqueue({ payload, archivePath }: JobRequest): Promise<Job> {
+  async enqueue(request: JobRequest): Promise<Job> {
+    const { records, changed, limits, closed } = this.#parts;
+    const { maxQueued, leaseMs } = limits;
+    const { archivePath, idempotency } = request;
+    const wanted = { maxQueued, leaseMs, hasArchive: archivePath !== undefined, ...(idempotency && { idempotency }) };
+    for (;;) {
+      if (closed.aborted) throw queueClosed();
+      const seen = changed.count;
+      const { outcome, id } = await records.reserve(wanted);
+      if (outcome === 'full') throw queueFull(maxQueued);
+      if (outcome === 'reused') throw keyReused(id);
+      if (outcome === 'reserved') return this.#fill(id, request);
+      // Another request is storing the same archive: its job is the answer, or its place is free when it fails.
+      if (outcome === 'pending') await changed.after(seen);
+      else {
+        const job = await this.#made(id);
+        if (job !== undefined) return job;
+      }
+    }
+  }
+
+  /** The job that an earlier request has made, and may have failed to hand to BullMQ. */
+  async #made(id: string): Promise<Job | undefined> {
+    const job = await this.#parts.records.get(id);
+    if (job?.state === 'queued') await this.#parts.delivery.add(id);
+    return job;
+  }
+
+  /** Makes the job of a place. */
+  async #fill(id: string, { payload, archivePath }: JobRequest): Promise<Job> {
     const { records, archives, delivery, limits } = this.#parts;
-    const hasArchive = archivePath !== undefined;
-    const id = await records.reserve(limits.maxQueued, hasArchive);
-    if (id === undefined) throw queueFull(limits.maxQueued);
+    const renew = () => void records.renew(id).catch(() => undefined);
+    const renewing = setInterval(renew, limits.leaseMs / RENEWALS).unref();
     try {
-      if (hasArchive) await archives.put(id, archivePath);
-      const job = await records.create(id, payload, hasArchive);
-      if (job === undefined)
-        throw new AppError('storage_unavailable', 'storing the archive took too long: send it again');
+      if (archivePath !== undefined) await archives.put(id, archivePath);
+      const job = await records.create(id, payload);
+      if (job === undefined) {
+        throw new AppError('storage_unavailable', 'the place in the queue was lost meanwhile: send it again');
+      }
       await delivery.add(id);
       await records.publish(id);
       return job;
     } catch (thrown) {
       inBackground(this.#parts, this.#withdraw(id));
       throw thrown;
+    } finally {
+      clearInterval(renewing);
     }
   }
 

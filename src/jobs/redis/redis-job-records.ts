@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { messageOf } from '../../common/errors.ts';
 import type { JsonValue } from '../../common/json.ts';
-import type { Job, JobEvent, JobFailure, JobProgress, JobState } from '../job-queue.ts';
+import type { Job, JobEvent, JobFailure, JobProgress, JobRequest, JobState } from '../job-queue.ts';
 import { type RecordScript, scriptText } from './record-scripts.ts';
 import { withRedis } from './redis-connection.ts';
 import { eventOf, fieldsOf, hashSchema, jobOf, stateSchema } from './stored-record.ts';
@@ -31,6 +31,24 @@ export interface ClaimedJob {
   readonly hasArchive: boolean;
 }
 
+/** What `reserve` takes. */
+interface PlaceRequest extends Pick<JobRequest, 'idempotency'> {
+  readonly maxQueued: number;
+  readonly leaseMs: number;
+  readonly hasArchive: boolean;
+}
+
+/**
+ * What became of a request for a place: `full` when there is none; and for the key of an earlier request `made` when its
+ * job is there, `pending` when it is being made, `reused` when that was another request.
+ */
+interface Place {
+  readonly outcome: 'reserved' | 'full' | 'made' | 'pending' | 'reused';
+  /** Of the job; empty when the queue is full. */
+  readonly id: string;
+}
+
+const placeSchema = z.tuple([z.enum(['reserved', 'full', 'made', 'pending', 'reused']), z.string()]);
 const entrySchema = z.tuple([z.string(), hashSchema]);
 const holdSchema = z.enum(['held', 'cancel', 'lost']);
 
@@ -54,19 +72,29 @@ export class RedisJobRecords {
     await this.#run('configure', ...Object.entries(limits).flat());
   }
 
-  /** Takes a place in the queue. @returns the id of the job to be; undefined when `maxQueued` wait */
-  async reserve(maxQueued: number, hasArchive: boolean): Promise<string | undefined> {
-    const id = await this.#run('reserve', maxQueued, randomBytes(4).toString('hex'), Number(hasArchive));
-    return z.string().nullable().parse(id) ?? undefined;
+  /**
+   * Takes a place in the queue, which its holder renews well within `leaseMs` until it makes or withdraws the job.
+   * @param maxQueued places that there are
+   */
+  async reserve({ maxQueued, leaseMs, hasArchive, idempotency }: PlaceRequest): Promise<Place> {
+    const { key = '', fingerprint = '' } = idempotency ?? {};
+    const random = randomBytes(4).toString('hex');
+    const found = await this.#run('reserve', maxQueued, random, Number(hasArchive), key, fingerprint, leaseMs);
+    const [outcome, id] = placeSchema.parse(found);
+    return { outcome, id };
+  }
+
+  async renew(id: string): Promise<void> {
+    await this.#run('renew', id);
   }
 
   /** @returns undefined when the place of `reserve` was given away meanwhile */
-  async create(id: string, payload: JsonValue, hasArchive: boolean): Promise<Job | undefined> {
-    const hash = await this.#run('create', id, JSON.stringify(payload), Number(hasArchive));
+  async create(id: string, payload: JsonValue): Promise<Job | undefined> {
+    const hash = await this.#run('create', id, JSON.stringify(payload));
     return hash === null ? undefined : jobOf(id, hash);
   }
 
-  /** Undoes `reserve` and `create`. @returns whether there is no such job now: no worker has taken it */
+  /** Undoes `reserve` and `create`. @returns whether there is no such job now: nobody has taken it or was told of it */
   async withdraw(id: string): Promise<boolean> {
     return (await this.#run('withdraw', id)) === 1;
   }
@@ -171,7 +199,7 @@ export class RedisJobRecords {
     return hashSchema.parse(await this.#run('unfinished'));
   }
 
-  /** Frees places that were taken `ageMs` ago without a job. @returns ids whose archives are to be removed */
+  /** Frees places that were not renewed for `ageMs`. @returns ids whose archives are to be removed */
   async leftovers(ageMs: number): Promise<readonly string[]> {
     return hashSchema.parse(await this.#run('leftovers', ageMs));
   }

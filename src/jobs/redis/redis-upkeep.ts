@@ -2,8 +2,6 @@ import { isFinished } from '../job-queue.ts';
 import { inBackground, type RedisParts, removeArchive } from './redis-parts.ts';
 
 const REPAIR_INTERVAL_MS = 60_000;
-/** After this a place in the queue without a job belongs to nobody: the longest that an archive takes to be put. */
-const ABANDONED_PLACE_MS = 600_000;
 
 /** Keeps the jobs in Redis in order: takes jobs from workers that fell silent, and makes good what a crash has left. */
 export class RedisUpkeep {
@@ -36,12 +34,12 @@ export class RedisUpkeep {
 
   /** Makes good what a crash has left between the records, BullMQ and the archives. */
   async #repair(): Promise<void> {
-    const { records, delivery } = this.#parts;
+    const { records, delivery, limits } = this.#parts;
     for (const id of await records.unfinished()) {
       if (await delivery.has(id)) continue;
       await records.stalled(id, delivery.lockKey(id));
       await delivery.add(id);
     }
-    for (const id of await records.leftovers(ABANDONED_PLACE_MS)) await removeArchive(this.#parts, id);
+    for (const id of await records.leftovers(limits.leaseMs)) await removeArchive(this.#parts, id);
   }
 }

@@ -32,6 +32,7 @@ export function jobOf(id: string, hash: unknown): Job {
     progress: progressSchema.nullable().parse(jsonOf(fields['progress'])),
     result: jsonOf(fields['result']),
     failure: failureSchema.nullable().parse(jsonOf(fields['failure'])),
+    idempotency: fields['key'] === undefined ? null : { key: fields['key'], fingerprint: fields['fingerprint'] ?? '' },
   };
 }
 

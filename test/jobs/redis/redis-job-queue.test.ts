@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Claim, ClaimLostError, type JobEvent, type JobQueue } from '../../../src/jobs/job-queue.ts';
 import type { JobQueueLimits } from '../../../src/jobs/job-queue-limits.ts';
+import type { JobArchives } from '../../../src/jobs/redis/job-archives.ts';
+import { RedisJobRecords } from '../../../src/jobs/redis/redis-job-records.ts';
 import { describeJobQueue } from '../../contract/job-queue.ts';
 import { openQueue, ownPrefix } from './redis-harness.ts';
 import { HAS_REDIS, RedisServer, WITHOUT_REDIS } from './redis-server.ts';
@@ -31,6 +33,7 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
   }
 
   describeJobQueue('on Redis', async () => ({
+    isShared: true,
     open: (limits) => openQueue(server, prefix, limits),
     dispose: async () => {},
   }));
@@ -77,6 +80,65 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
       const next = await claimed(other);
       expect(next.job).toMatchObject({ id, attempts: 1, kept: 40, progress: { done: 40 } });
       await expect(one.report(silent, { type: 'heartbeat' })).rejects.toThrow(ClaimLostError);
+    });
+  });
+
+  describe('a request with a key, sent again while its archive is stored', () => {
+    const request = { payload: null, archivePath: '/photos.zip', idempotency: { key: 'again', fingerprint: 'photos' } };
+    const archives = (put: () => Promise<void>): JobArchives => ({
+      put,
+      fetch: async () => '',
+      remove: async () => {},
+      close: () => {},
+    });
+
+    /** Opens a queue on which the archive is being stored until `end` is called. */
+    async function storing(limits: Partial<JobQueueLimits> = {}) {
+      let begin = () => {};
+      let end = (_fault?: Error) => {};
+      const begun = new Promise<void>((resolve) => (begin = resolve));
+      const ended = new Promise<void>((resolve, reject) => {
+        end = (fault) => (fault ? reject(fault) : resolve());
+      });
+      const put = () => {
+        begin();
+        return ended;
+      };
+      const queue = await openQueue(server, prefix, limits, archives(put));
+      opened.push(queue);
+      return { queue, begun, end };
+    }
+
+    test('waits for the job of the first', async () => {
+      const { queue, begun, end } = await storing();
+      const first = queue.enqueue(request);
+      await begun;
+      const second = (await open()).enqueue(request);
+      end();
+      expect((await second).id).toBe((await first).id);
+    });
+
+    test('takes its place when that fails', async () => {
+      const { queue, begun, end } = await storing();
+      const first = queue.enqueue(request);
+      await begun;
+      const other = await openQueue(server, prefix, {}, archives(async () => {}));
+      opened.push(other);
+      const second = other.enqueue(request);
+      end(new Error('the disk is full'));
+      await expect(first).rejects.toThrow('the disk is full');
+      expect((await second).state).toBe('queued');
+    });
+
+    test('takes its place when the first server is dead', async () => {
+      const { queue, begun } = await storing({ leaseMs: 50 });
+      void queue.enqueue(request).catch(() => undefined);
+      await begun;
+      const other = await openQueue(server, prefix, { leaseMs: 50 }, archives(async () => {}));
+      opened.push(other);
+      const renewed = vi.spyOn(RedisJobRecords.prototype, 'renew').mockResolvedValue();
+      expect((await other.enqueue(request)).state).toBe('queued');
+      renewed.mockRestore();
     });
   });
 

@@ -1,0 +1,52 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { RedisJobRecords } from '../../../src/jobs/redis/redis-job-records.ts';
+import { ownPrefix } from './redis-harness.ts';
+import { HAS_REDIS, RedisServer, WITHOUT_REDIS } from './redis-server.ts';
+
+const LIMITS = { maxAttempts: 3, keepFinished: 100, maxEvents: 100 };
+const PLACE = { maxQueued: 16, leaseMs: 60_000, hasArchive: false };
+
+describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, () => {
+  let server: RedisServer;
+  let client: Redis;
+  let records: RedisJobRecords;
+
+  beforeAll(async () => {
+    server = await RedisServer.start();
+    client = new Redis(server.url);
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.dispose();
+  });
+  beforeEach(async () => {
+    records = new RedisJobRecords(client, ownPrefix());
+    await records.configure(LIMITS);
+  });
+
+  test('a job that cannot be handed over is withdrawn, unless the key of its request has told it to another', async () => {
+    const idempotency = { key: 'again', fingerprint: 'photos' };
+    const { id } = await records.reserve({ ...PLACE, idempotency });
+    await records.create(id, null);
+    expect(await records.reserve({ ...PLACE, idempotency })).toEqual({ outcome: 'made', id });
+    expect(await records.withdraw(id)).toBe(false);
+
+    const other = await records.reserve(PLACE);
+    await records.create(other.id, null);
+    expect(await records.withdraw(other.id)).toBe(true);
+    expect((await records.list()).map((job) => job.id)).toEqual([id]);
+  });
+
+  test('a place is no job, holds its place, and leaves nothing', async () => {
+    const { id } = await records.reserve({ ...PLACE, maxQueued: 1 });
+    expect(await records.get(id)).toBeUndefined();
+    expect(await records.list()).toEqual([]);
+    expect((await records.reserve({ ...PLACE, maxQueued: 1 })).outcome).toBe('full');
+    await records.leftovers(60_000);
+    expect((await records.reserve({ ...PLACE, maxQueued: 1 })).outcome).toBe('full');
+    await records.leftovers(-1);
+    expect((await records.reserve({ ...PLACE, maxQueued: 1 })).outcome).toBe('reserved');
+    expect(await records.create(id, null)).toBeUndefined();
+  });
+});
