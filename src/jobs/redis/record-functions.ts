@@ -7,6 +7,7 @@
  * - `events:<id>`: a stream, the job's log. The id of event 7 is `7-0`.
  * - `records`, `waiting`, `finished`: sorted sets of ids, by creation, by the last sign of life, and by the end. `waiting`
  *   has places too, which their holder renews.
+ * - `unfinished`: a list of the ids of jobs that are queued or running. Scalers of workers, such as KEDA's, read its length.
  * - `keys`: a hash, ids of jobs and places by the idempotency key of their request.
  * - `archives`: a set, ids that may have an archive.
  * - `newest`: the time in the newest id.
@@ -39,12 +40,14 @@ local function forget(id)
   if name then redis.call('HDEL', key('keys'), name) end
   redis.call('UNLINK', record(id), prefix .. ':events:' .. id)
   for _, set in ipairs({ 'records', 'waiting', 'finished' }) do redis.call('ZREM', key(set), id) end
+  redis.call('LREM', key('unfinished'), 0, id)
 end
 local function finish(id, at, state, field, value)
   redis.call('HSET', record(id), 'state', state, 'finishedAt', at)
   if field then redis.call('HSET', record(id), field, value) end
   redis.call('HDEL', record(id), 'token')
   redis.call('ZREM', key('waiting'), id)
+  redis.call('LREM', key('unfinished'), 0, id)
   redis.call('ZADD', key('finished'), at, id)
   logState(id, at)
   local over = redis.call('ZCARD', key('finished')) - redis.call('HGET', key('limits'), 'keepFinished')

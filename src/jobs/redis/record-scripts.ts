@@ -50,6 +50,7 @@ if not redis.call('ZSCORE', key('waiting'), id) then return false end
 local at = now()
 redis.call('HSET', record(id), 'state', 'queued', 'payload', payload, 'attempts', 0, 'kept', 0, 'cancel', 0, 'createdAt', at)
 redis.call('ZADD', key('records'), tonumber(string.sub(id, 1, 12), 16), id)
+redis.call('RPUSH', key('unfinished'), id)
 logState(id, at)
 return redis.call('HGETALL', record(id))`,
 
@@ -176,10 +177,15 @@ if not state then return false end
 if tonumber(after) > tonumber(last) then after = 0 end
 return { state, last, redis.call('XRANGE', prefix .. ':events:' .. id, '(' .. after .. '-0', '+') }`,
 
+  /** Also makes the list anew, should it not be so: a release that did not have it may have made jobs. */
   unfinished: `
 local ids = {}
 for _, id in ipairs(redis.call('ZRANGE', key('records'), 0, -1)) do
   if not redis.call('ZSCORE', key('finished'), id) then ids[#ids + 1] = id end
+end
+if table.concat(redis.call('LRANGE', key('unfinished'), 0, -1), ' ') ~= table.concat(ids, ' ') then
+  redis.call('DEL', key('unfinished'))
+  for _, id in ipairs(ids) do redis.call('RPUSH', key('unfinished'), id) end
 end
 return ids`,
 

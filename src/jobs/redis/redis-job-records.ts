@@ -194,7 +194,7 @@ export class RedisJobRecords {
     return { state, lastId, events: entries.map(eventOf) };
   }
 
-  /** Ids of the jobs that have not ended. */
+  /** Ids of the jobs that have not ended. Mends the list of them. */
   async unfinished(): Promise<readonly string[]> {
     return hashSchema.parse(await this.#run('unfinished'));
   }

@@ -11,6 +11,7 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
   let server: RedisServer;
   let client: Redis;
   let records: RedisJobRecords;
+  let prefix: string;
 
   beforeAll(async () => {
     server = await RedisServer.start();
@@ -21,7 +22,8 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
     await server.dispose();
   });
   beforeEach(async () => {
-    records = new RedisJobRecords(client, ownPrefix());
+    prefix = ownPrefix();
+    records = new RedisJobRecords(client, prefix);
     await records.configure(LIMITS);
   });
 
@@ -36,6 +38,35 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
     await records.create(other.id, null);
     expect(await records.withdraw(other.id)).toBe(true);
     expect((await records.list()).map((job) => job.id)).toEqual([id]);
+  });
+
+  test('the list that scalers of workers read has the jobs that are queued or running, and no others', async () => {
+    const unfinished = () => client.lrange(`${prefix}:unfinished`, 0, -1);
+    const make = async () => {
+      const { id } = await records.reserve(PLACE);
+      await records.create(id, null);
+      return id;
+    };
+    const [one, two, three] = [await make(), await make(), await make()];
+    const place = await records.reserve(PLACE);
+    expect(await unfinished()).toEqual([one, two, three]);
+    await client.set('lock', 'token');
+    await records.claim(one, 'token', 'lock');
+    expect(await unfinished()).toEqual([one, two, three]);
+    await records.giveBack(one, 'token');
+    await records.requestCancel(two);
+    expect(await unfinished()).toEqual([one, three]);
+    await records.claim(one, 'token', 'lock');
+    await records.succeed(one, 'token', null);
+    await records.withdraw(place.id);
+    expect(await unfinished()).toEqual([three]);
+
+    // As a release that did not know the list has left it.
+    await client.del(`${prefix}:unfinished`);
+    await records.unfinished();
+    expect(await unfinished()).toEqual([three]);
+    await records.withdraw(three);
+    expect(await unfinished()).toEqual([]);
   });
 
   test('a place is no job, holds its place, and leaves nothing', async () => {
