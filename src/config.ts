@@ -149,6 +149,10 @@ const settingsSchema = z.object({
     .default(true)
     .describe('Whether the server works on jobs itself; false leaves those in Redis to menagerie worker'),
   JOB_QUEUE_LIMIT: integer(1, 1_000).default(16).describe('Fine-tunes that wait; more get 429'),
+  // However many one key sends, as many places are left for all others.
+  JOBS_PER_KEY: integer(1, 1_000)
+    .default(8)
+    .describe('Fine-tunes of one key that wait, so that the queue has places for others; more get 429'),
   REQUEST_TIMEOUT_MS: integer(100, 3_600_000).default(30_000).describe('Milliseconds in which a request must arrive'),
   STALL_TIMEOUT_MS: integer(100, 3_600_000)
     .default(10_000)

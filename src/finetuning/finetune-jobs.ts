@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { AppError } from '../common/errors.ts';
 import type { JsonObject } from '../common/json.ts';
 import type { Logger } from '../common/logger.ts';
-import type { Job, JobQueue } from '../jobs/job-queue.ts';
+import type { Job, JobQueue, JobRequest } from '../jobs/job-queue.ts';
 import { type JobObserver, observeTogether } from '../metrics/job-observer.ts';
 import { requireTensorFlow } from '../runtime/tensorflow-packages.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
@@ -16,6 +16,11 @@ import { fingerprintOf } from './request-fingerprint.ts';
 
 /** Data sets that are inspected at once, each in a process of its own, beside the job that runs. */
 const MAX_INSPECTIONS = 2;
+
+/** How a fine-tune is asked for. */
+interface Submission extends Pick<JobRequest, 'owner' | 'priority'> {
+  readonly key?: string;
+}
 
 /** Takes labelled archives and has them worked on, as jobs that outlive this process. */
 export class FinetuneJobs {
@@ -91,20 +96,29 @@ export class FinetuneJobs {
    * @throws AppError for an archive that cannot be read, is too small or has no labels; `model_not_found`,
    * `tensorflow_missing`, `job_queue_full`; `idempotency_key_reused` when the key came with another request
    */
-  async submit(request: FinetuneRequest, archivePath: string, key?: string): Promise<Job> {
-    const idempotency = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(request, archivePath) };
-    const earlier = idempotency && (await this.#queue.list()).find((job) => isDeepStrictEqual(job.idempotency, idempotency));
+  async submit(request: FinetuneRequest, archivePath: string, { key, ...asking }: Submission = {}): Promise<Job> {
+    const { priority } = asking;
+    const asked = { ...request, ...(priority && { priority }) };
+    const idempotency = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(asked, archivePath) };
+    const jobs = idempotency === undefined ? [] : await this.#queue.list();
+    const earlier = jobs.find(
+      (job) => job.owner === (asking.owner ?? null) && isDeepStrictEqual(job.idempotency, idempotency),
+    );
     // What is checked below may have another outcome now: a backbone may be gone.
     if (earlier !== undefined) return earlier;
     requireTensorFlow();
     const payload = this.#trainer.pinBackbone(request);
     await checkDataset(archivePath, request.encoding);
-    return this.#queue.enqueue({ payload, archivePath, ...(idempotency && { idempotency }) });
+    return this.#queue.enqueue({ payload, archivePath, ...asking, ...(idempotency && { idempotency }) });
   }
 
   /** Queues a job whose `kind` names its work, and moves its archive into the queue. @throws AppError `job_queue_full` */
-  submitOther(payload: { readonly kind: string } & JsonObject, archivePath: string): Promise<Job> {
-    return this.#queue.enqueue({ payload, archivePath });
+  submitOther(
+    payload: { readonly kind: string } & JsonObject,
+    archivePath: string,
+    asking: Pick<JobRequest, 'owner'> = {},
+  ): Promise<Job> {
+    return this.#queue.enqueue({ payload, archivePath, ...asking });
   }
 
   /** Inspects a data set without training. @throws AppError when it cannot be trained on; `queue_full` */

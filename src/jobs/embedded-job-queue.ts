@@ -3,7 +3,7 @@ import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Mutex } from '../common/mutex.ts';
 import { ChangeNotifier } from './change-notifier.ts';
-import { alreadyFinished, keyReused, queueClosed, queueFull } from './job-errors.ts';
+import { alreadyFinished, keyReused, ownerQueueFull, queueClosed, queueFull } from './job-errors.ts';
 import type { JobJournal } from './job-journal.ts';
 import {
   type Claim,
@@ -18,6 +18,7 @@ import {
 } from './job-queue.ts';
 import { DEFAULT_LIMITS, type JobQueueLimits } from './job-queue-limits.ts';
 import { type JobRecord, JobRecords, now } from './job-records.ts';
+import { compareJobs, JobTurns } from './job-turns.ts';
 
 /** Milliseconds between attempts to store what could not be stored, for example on a full disk. */
 const STORE_INTERVAL_MS = 2_000;
@@ -36,6 +37,7 @@ export class EmbeddedJobQueue implements JobQueue {
   readonly #limits: JobQueueLimits;
   /** One for each running job, by its id. */
   readonly #leases = new Map<string, Lease>();
+  readonly #turns: JobTurns;
   /** Changes of jobs run one at a time. */
   readonly #mutex = new Mutex();
   /** Fires when there may be a job to claim, and when the queue closes. */
@@ -47,6 +49,7 @@ export class EmbeddedJobQueue implements JobQueue {
     this.#records = records;
     this.#logger = logger;
     this.#limits = limits;
+    this.#turns = new JobTurns(records.all().map(({ job }) => job));
     const store = () => void this.#mutex.run(() => this.#records.storeUnsaved());
     this.#storing = setInterval(store, STORE_INTERVAL_MS).unref();
   }
@@ -70,18 +73,28 @@ export class EmbeddedJobQueue implements JobQueue {
       this.#refuseWhenClosed();
       const earlier = this.#madeBy(request);
       if (earlier !== undefined) return earlier;
-      const waiting = this.#records.all().filter(({ job }) => job.state === 'queued').length;
-      if (waiting >= this.#limits.maxQueued) throw queueFull(this.#limits.maxQueued);
-      const job = await this.#records.create(request);
+      this.#refuseWhenFull(request);
+      const { owner = null, priority = 'normal' } = request;
+      const job = await this.#records.create(request, this.#turns.of({ owner, priority }));
+      this.#turns.noteQueued(job);
       this.#claimable.fire();
       return job;
     });
   }
 
+  #refuseWhenFull({ owner }: JobRequest): void {
+    const { maxQueued, maxQueuedPerOwner } = this.#limits;
+    const waiting = this.#records.all().filter(({ job }) => job.state === 'queued');
+    if (waiting.length >= maxQueued) throw queueFull(maxQueued);
+    const own = waiting.filter(({ job }) => job.owner === owner).length;
+    if (own >= maxQueuedPerOwner) throw ownerQueueFull(maxQueuedPerOwner);
+  }
+
   /** The job of an earlier request with the same key. @throws AppError `idempotency_key_reused` */
-  #madeBy({ idempotency }: JobRequest): Job | undefined {
+  #madeBy({ idempotency, owner = null }: JobRequest): Job | undefined {
     if (idempotency === undefined) return undefined;
-    const earlier = this.#records.all().find(({ job }) => job.idempotency?.key === idempotency.key)?.job;
+    const { key } = idempotency;
+    const earlier = this.#records.all().find(({ job }) => job.owner === owner && job.idempotency?.key === key)?.job;
     if (earlier === undefined || earlier.idempotency?.fingerprint === idempotency.fingerprint) return earlier;
     throw keyReused(earlier.id);
   }
@@ -89,19 +102,23 @@ export class EmbeddedJobQueue implements JobQueue {
   async claim(signal?: AbortSignal): Promise<Claim | undefined> {
     for (;;) {
       const seen = this.#claimable.count;
-      const claim = await this.#mutex.run(async () => (signal?.aborted ? undefined : this.#claimOldest()));
+      const claim = await this.#mutex.run(async () => (signal?.aborted ? undefined : this.#claimNext()));
       if (claim !== undefined || this.#closed || signal?.aborted) return claim;
       await this.#claimable.after(seen, signal);
     }
   }
 
-  async #claimOldest(): Promise<Claim | undefined> {
+  async #claimNext(): Promise<Claim | undefined> {
     if (this.#closed) return undefined;
-    const record = this.#records.all().find(({ job }) => job.state === 'queued');
+    const [record] = this.#records
+      .all()
+      .filter(({ job }) => job.state === 'queued')
+      .sort((a, b) => compareJobs(a.job, b.job));
     if (record === undefined) return undefined;
     const { id, attempts } = record.job;
     await this.#records.change(record, { state: 'running', attempts: attempts + 1, startedAt: now() });
     record.advanced = false;
+    this.#turns.noteBegun(record.job);
     const lease: Lease = {
       token: randomUUID(),
       controller: new AbortController(),
@@ -156,7 +173,10 @@ export class EmbeddedJobQueue implements JobQueue {
     if (isFinished(record.job.state)) throw alreadyFinished(record.job);
     if (record.job.cancelRequested) return;
     const lease = this.#leases.get(record.job.id);
-    if (lease === undefined) return this.#records.change(record, { state: 'cancelled', finishedAt: now() });
+    if (lease === undefined) {
+      await this.#records.change(record, { state: 'cancelled', finishedAt: now() });
+      return this.#clearTurns();
+    }
     await this.#records.change(record, { cancelRequested: true });
     lease.controller.abort(new JobCancelledError());
     setTimeout(() => this.#revoke(record, lease, 'it did not stop in time'), this.#limits.cancelGraceMs).unref();
@@ -239,6 +259,12 @@ export class EmbeddedJobQueue implements JobQueue {
   async #finish(record: JobRecord, change: Partial<Job>, lost?: string): Promise<void> {
     await this.#records.settle(record, { ...change, finishedAt: now() });
     this.#release(record, lost);
+    this.#clearTurns();
+  }
+
+  /** Turns begin anew when nobody waits for anybody. */
+  #clearTurns(): void {
+    if (this.#records.all().every(({ job }) => isFinished(job.state))) this.#turns.clear();
   }
 
   #release({ job }: JobRecord, lost?: string): void {

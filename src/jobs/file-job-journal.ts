@@ -195,6 +195,9 @@ function unreadableJob(id: string): Job {
     result: null,
     failure: { code: 'job_unreadable', message },
     idempotency: null,
+    priority: 'normal',
+    owner: null,
+    turn: 0,
   };
 }
 

@@ -13,6 +13,15 @@ export function queueFull(limit: number): AppError {
   );
 }
 
+/** @param limit the number of jobs of one owner that may be queued, which they are */
+export function ownerQueueFull(limit: number): AppError {
+  return new AppError(
+    'job_queue_full',
+    `${limit} jobs of your key are queued, which is the limit for one key: send it again when some have ended`,
+    { retryAfter: QUEUE_FULL_RETRY_SECONDS, context: { limit } },
+  );
+}
+
 export function jobNotFound(id: string): AppError {
   return new AppError('job_not_found', `there is no job ${JSON.stringify(id)}, or it was removed`);
 }

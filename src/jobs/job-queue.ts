@@ -8,6 +8,10 @@ export function isFinished(state: JobState): boolean {
   return state !== 'queued' && state !== 'running';
 }
 
+/** `low` waits until no job of priority `normal` does. */
+export const JOB_PRIORITIES = ['normal', 'low'] as const;
+export type JobPriority = (typeof JOB_PRIORITIES)[number];
+
 /** How far a job is: the phase and numbers that depend on it. */
 export interface JobProgress {
   readonly phase: string;
@@ -52,6 +56,11 @@ export interface Job {
   readonly failure: JobFailure | null;
   /** Of the request that made it. */
   readonly idempotency: Idempotency | null;
+  readonly priority: JobPriority;
+  /** Who asked for it; see `JobRequest`. */
+  readonly owner: string | null;
+  /** Its place among the jobs of its priority: lower ones are taken first. */
+  readonly turn: number;
 }
 
 /** An entry of a job's log. Ids count up from 1 within the job; old entries are dropped from a long log. */
@@ -70,6 +79,13 @@ export interface JobRequest {
   /** A local file that belongs to the job, for example an uploaded zip. `enqueue` moves it into the queue. */
   readonly archivePath?: string;
   readonly idempotency?: Idempotency;
+  /** Default `normal`. */
+  readonly priority?: JobPriority;
+  /**
+   * Who asks for it, such as the id of a key. Owners take turns, each has a limited number of places in the queue, and
+   * idempotency keys of its own. Jobs without an owner are of one that the number does not limit.
+   */
+  readonly owner?: string;
 }
 
 /** The right of one worker to work on one job, until it reports an end or the lease runs out. */
@@ -128,11 +144,16 @@ export interface JobQueue {
   /**
    * Makes a job. Where the key of the request has made one that is still kept, that is the answer, and the archive is left
    * where it was: however many such requests come at once, on whatever machine, there is one job.
-   * @throws AppError `job_queue_full` (the archive is then left where it was), `shutting_down`; `idempotency_key_reused`
-   * when the key came with another fingerprint
+   * @throws AppError `job_queue_full`, also when the owner has its places (the archive is then left where it was);
+   * `shutting_down`; `idempotency_key_reused` when the key came with another fingerprint
    */
   enqueue(request: JobRequest): Promise<Job>;
-  /** Waits for a job and takes the oldest, for this caller only. Undefined once `signal` fires or the queue closes. */
+  /**
+   * Waits for a job and takes the next, for this caller only. Those of low priority come last. Among jobs of a priority
+   * their owners take turns: the first job of each, then the second of each that has had one, and within a turn the oldest
+   * first. One that is queued again comes before others of its turn at the latest.
+   * @returns undefined once `signal` fires or the queue closes
+   */
   claim(signal?: AbortSignal): Promise<Claim | undefined>;
   /**
    * Must be called well within the lease while a job is held. A job whose worker falls silent, or dies, is queued

@@ -5,6 +5,7 @@ import { EventLog } from './event-log.ts';
 import { jobNotFound } from './job-errors.ts';
 import type { JobJournal, LoadedJob } from './job-journal.ts';
 import { isFinished, type Job, type JobEvent, type JobProgress, type JobRequest } from './job-queue.ts';
+import type { RecordLimits } from './job-queue-limits.ts';
 
 /** A job and what happened to it. */
 export interface JobRecord {
@@ -15,14 +16,6 @@ export interface JobRecord {
   advanced: boolean;
   /** Whether its record is damaged; see `LoadedJob`. */
   readonly unreadable: boolean;
-}
-
-/** How much is kept. */
-export interface RecordLimits {
-  /** Finished jobs that are kept. */
-  readonly keepFinished: number;
-  /** The most events that are kept of one job; when it is reached, the older half is dropped. */
-  readonly maxEvents: number;
 }
 
 /**
@@ -82,7 +75,10 @@ export class JobRecords {
   }
 
   /** Keeps a new job, in the state queued. */
-  async create({ payload, archivePath, idempotency }: JobRequest): Promise<Job> {
+  async create(
+    { payload, archivePath, idempotency, owner, priority = 'normal' }: JobRequest,
+    turn: number,
+  ): Promise<Job> {
     const job: Job = {
       id: this.#newId(),
       state: 'queued',
@@ -97,6 +93,9 @@ export class JobRecords {
       result: null,
       failure: null,
       idempotency: idempotency ?? null,
+      priority,
+      owner: owner ?? null,
+      turn,
     };
     await this.#journal.create({ job, stateEventId: 1 }, archivePath);
     const record: JobRecord = { job, log: new EventLog([]), advanced: false, unreadable: false };

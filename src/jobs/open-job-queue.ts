@@ -15,6 +15,7 @@ export interface JobQueueSettings {
   readonly jobQueue: string;
   readonly jobArchives: string;
   readonly jobQueueLimit: number;
+  readonly jobsPerKey: number;
   readonly artifactStore: string;
   readonly s3Endpoint: string | undefined;
 }
@@ -24,8 +25,8 @@ export interface JobQueueSettings {
  * @throws FolderLockedError when another process uses the data folder; Error when Redis cannot be used
  */
 export async function openJobQueue(settings: JobQueueSettings, logger: Logger): Promise<JobQueue> {
-  const { dataDir, jobQueue, jobQueueLimit } = settings;
-  const limits = { maxQueued: jobQueueLimit };
+  const { dataDir, jobQueue, jobQueueLimit, jobsPerKey } = settings;
+  const limits = { maxQueued: jobQueueLimit, maxQueuedPerOwner: jobsPerKey };
   const folder = join(dataDir, 'jobs');
   if (jobQueue === '') return openFileJobQueue(folder, logger, limits);
   // The data folder still belongs to one process.

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checkedJson, parseCheckedJson } from '../common/checked-json.ts';
 import type { StoredJob } from './job-journal.ts';
-import { JOB_STATES, type JobEvent } from './job-queue.ts';
+import { JOB_PRIORITIES, JOB_STATES, type JobEvent } from './job-queue.ts';
 
 /**
  * Ids of embedded queues: milliseconds since 1970 in hex, then a random part. Only such ids become names of folders.
@@ -28,6 +28,9 @@ const jobFileSchema = z.object({
   result: z.json(),
   failure: failureSchema.nullable(),
   idempotency: z.object({ key: z.string(), fingerprint: z.string() }).nullable().default(null),
+  priority: z.enum(JOB_PRIORITIES).default('normal'),
+  owner: z.string().nullable().default(null),
+  turn: z.number().int().nonnegative().default(0),
   state_event_id: z.number().int().nonnegative(),
 });
 
@@ -58,6 +61,9 @@ export function formatJob({ job, stateEventId }: StoredJob): string {
     result: z.json().parse(job.result),
     failure: job.failure,
     idempotency: job.idempotency,
+    priority: job.priority,
+    owner: job.owner,
+    turn: job.turn,
     state_event_id: stateEventId,
   };
   return checkedJson(file);
@@ -81,6 +87,9 @@ export function parseJob(text: string): StoredJob {
       result: file.result,
       failure: file.failure,
       idempotency: file.idempotency,
+      priority: file.priority,
+      owner: file.owner,
+      turn: file.turn,
     },
     stateEventId: file.state_event_id,
   };

@@ -80,6 +80,8 @@ export interface ServerOptions extends ZooOptions {
   readonly maxArchiveBytes?: number;
   /** Fine-tunes that wait, 1 to 1000; more get `job_queue_full`. Default 16. */
   readonly jobQueueLimit?: number;
+  /** Fine-tunes of one key that wait, 1 to 1000; more get `job_queue_full`. Default 8. */
+  readonly jobsPerKey?: number;
   /** Milliseconds that requests in flight get when the server is closed, 100 to 600000. Default 10000. */
   readonly shutdownTimeoutMs?: number;
 }

@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createKey } from '../../src/access/api-key.ts';
 import { AppError } from '../../src/common/errors.ts';
 import type { PreflightReport } from '../../src/finetuning/dataset/preflight-report.ts';
 import type { FinetuneJobs } from '../../src/finetuning/finetune-jobs.ts';
+import { Access } from '../../src/http/access/access.ts';
 import { swapped, zipOf } from '../finetuning/dataset/zip-fixtures.ts';
 import { type Answer, ask, CONFIG, deferred, openLine, type TestServer } from './fixture.ts';
 import { BACKBONE, startWorkbench, type Workbench } from './workbench.ts';
@@ -11,7 +14,7 @@ let bench: Workbench;
 let zip: Buffer;
 
 beforeAll(async () => {
-  bench = await startWorkbench({}, 3);
+  bench = await startWorkbench({}, { maxQueued: 3 });
   zip = await zipOf(
     ['rose', 'tulip'].flatMap((label) =>
       Array.from({ length: 5 }, (_, i) => ({ name: `${label}/${i}.jpg`, content: `${label}${i}` })),
@@ -97,6 +100,15 @@ describe('POST /finetune', () => {
       status: 400,
       detail: 'Idempotency-Key must be 1 to 255 visible characters of ASCII, such as a UUID.',
     });
+  });
+
+  it('takes a priority, which is no option of the training', async () => {
+    const [plain, low] = [await finetune({ name: 'flowers' }), await finetune({ name: 'flowers', priority: 'low' })];
+    expect(JSON.parse(plain.text).priority).toBe('normal');
+    expect(JSON.parse(low.text)).toMatchObject({ priority: 'low', options: { name: 'flowers' } });
+    expect((await finetuneWithKey('urgent', { name: 'flowers' })).status).toBe(202);
+    const other = refused(await finetuneWithKey('urgent', { name: 'flowers', priority: 'low' }));
+    expect(other).toMatchObject({ status: 422, code: 'idempotency_key_reused' });
   });
 
   it('parses options of the form and the query by their types', async () => {
@@ -216,6 +228,7 @@ describe('options that are wrong', () => {
     [{ name: 'flowers', search: 'deep' }, 'search', '"deep"'],
     [{ name: 'flowers', lerning_rate: '0.1' }, 'lerning_rate', 'learning_rate'],
     [{ name: 'flowers', dry_run: 'yes' }, 'dry_run', 'true or false'],
+    [{ name: 'flowers', priority: 'high' }, 'priority', 'must be normal or low, not "high"'],
   ])('%j', async (fields, field, hint) => {
     const { status, body } = await finetune(fields);
     expect([status, body.code]).toEqual([400, 'invalid_request']);
@@ -318,6 +331,29 @@ describe('bodies without a zip that can be trained on', () => {
 });
 
 describe('limits', () => {
+  it('jobs of one key that wait: one too many is refused, and another key has its places', async () => {
+    const made = [createKey('busy', 'teach'), createKey('other', 'teach')];
+    const find = (text: string) => made.find(({ key }) => key === text)?.stored;
+    const access = new Access({ everHadKeys: true, find }, { allowAnonymous: 'none', isLocal: false });
+    const shared = await startWorkbench({ access }, { maxQueued: 16, maxQueuedPerOwner: 2 });
+    const send = (key = '') =>
+      ask(shared, '/finetune', {
+        method: 'POST',
+        body: formOf(zip, { name: 'flowers' }),
+        headers: { Authorization: `Bearer ${key}`, 'Idempotency-Key': randomUUID() },
+      });
+    const [busy, other] = made.map(({ key }) => key);
+    for (let i = 0; i < 2; i++) expect((await send(busy)).status).toBe(202);
+    const answer = await send(busy);
+    expect(refused(answer)).toMatchObject({ status: 429, code: 'job_queue_full' });
+    expect(answer.body.detail).toContain('2 jobs of your key are queued');
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    const { id } = jobOf(await send(other));
+    await shared.queue.claim();
+    expect((await shared.queue.claim())?.job.id).toBe(id);
+    await shared.close();
+  });
+
   it('jobs that wait: one too many is refused with Retry-After', async () => {
     for (let i = 0; i < 3; i++) expect((await finetune({ name: 'flowers' })).status).toBe(202);
     const answer = await finetune({ name: 'flowers' });

@@ -10,6 +10,7 @@ import { ModelTrainer } from '../../src/finetuning/model-trainer.ts';
 import { buildTrainingReport } from '../../src/finetuning/report/report.ts';
 import type { HttpDependencies } from '../../src/http/app.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
+import type { JobQueueLimits } from '../../src/jobs/job-queue-limits.ts';
 import { ModelQuantizer } from '../../src/quantizing/model-quantizer.ts';
 import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
 import { ConceptGraph } from '../../src/registry/concept-graph.ts';
@@ -35,7 +36,10 @@ export interface Workbench extends TestServer {
   publish(name: string): Promise<number>;
 }
 
-export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, maxQueued = 2): Promise<Workbench> {
+export async function startWorkbench(
+  overrides: Partial<HttpDependencies> = {},
+  limits: Partial<JobQueueLimits> = { maxQueued: 2 },
+): Promise<Workbench> {
   const folder = mkdtempSync(join(tmpdir(), 'menagerie-http-'));
   const uploadDir = join(folder, 'uploads');
   await mkdir(uploadDir);
@@ -46,7 +50,7 @@ export async function startWorkbench(overrides: Partial<HttpDependencies> = {}, 
   for (const model of (await repository.list()).models) registry.set(model);
   const conversions = new ConversionCache(join(folder, 'converted'), logger);
   const quantized = new QuantizedModels(join(folder, 'quantized'));
-  const queue = await openMemoryJobQueue({ maxQueued });
+  const queue = await openMemoryJobQueue(limits);
   const trainer = new ModelTrainer({
     registry,
     repository,

@@ -5,6 +5,7 @@ import {
   finetuneOptionsSchema,
 } from '../../finetuning/finetune-options.ts';
 import { augmentationSchema } from '../../image/augment.ts';
+import { JOB_PRIORITIES, type JobPriority } from '../../jobs/job-queue.ts';
 import { invalidOptions, mergeOptions, type OptionFault, shown, unknownOption } from '../options.ts';
 
 /** The options of a form to `POST /finetune`. */
@@ -14,6 +15,7 @@ export interface FinetuneForm {
   readonly options: FinetuneOptions;
   /** Whether to report on the data set and train nothing. */
   readonly dryRun: boolean;
+  readonly priority: JobPriority | undefined;
 }
 
 /** Name of the model where none is given and nothing is trained. */
@@ -40,11 +42,12 @@ const READERS = {
 type Kind = keyof typeof READERS;
 
 const DRY_RUN = 'dry_run';
+const PRIORITY = 'priority';
 const AUGMENTATION = 'augmentation';
 const OPTION_KINDS = new Map<string, Kind>([...kindsOf(finetuneOptionsSchema.shape), [AUGMENTATION, 'augmentation']]);
 /** Members of `augmentation` may also be given as fields of their own. */
 const AUGMENTATION_KINDS = kindsOf(augmentationSchema.in.shape);
-const KNOWN = [...OPTION_KINDS.keys(), ...AUGMENTATION_KINDS.keys(), DRY_RUN];
+const KNOWN = [...OPTION_KINDS.keys(), ...AUGMENTATION_KINDS.keys(), DRY_RUN, PRIORITY];
 
 /**
  * Parses the options of a fine-tune in the query and the form.
@@ -59,7 +62,12 @@ export function parseFinetuneForm(
   const request: Record<string, unknown> = {};
   const augmentation: Record<string, unknown> = {};
   let dryRun = false;
-  for (const [field, text] of Object.entries(given)) {
+  const { [PRIORITY]: asked, ...options } = given;
+  const priority = JOB_PRIORITIES.find((each) => each === asked);
+  if (asked !== undefined && priority === undefined) {
+    faults.push({ field: PRIORITY, message: `must be ${JOB_PRIORITIES.join(' or ')}, not ${shown(asked)}` });
+  }
+  for (const [field, text] of Object.entries(options)) {
     const kind = field === DRY_RUN ? 'boolean' : (OPTION_KINDS.get(field) ?? AUGMENTATION_KINDS.get(field));
     if (kind === undefined) faults.push(unknownOption(field, KNOWN));
     else if (typeof text !== 'string') faults.push({ field, message: 'is given more than once' });
@@ -75,7 +83,7 @@ export function parseFinetuneForm(
   faults.push(...addAugmentation(request, augmentation));
   const parsed = finetuneOptionsSchema.safeParse(request);
   if (parsed.success && faults.length === 0) {
-    return { request: request as FinetuneRequest, options: parsed.data, dryRun };
+    return { request: request as FinetuneRequest, options: parsed.data, dryRun, priority };
   }
   const all = [...faults, ...(parsed.error?.issues ?? []).flatMap((issue) => faultsOf(issue, given))];
   // One fault of each field: a name with a dot, for instance, breaks two rules.

@@ -14,7 +14,7 @@ import {
   type UploadLimits,
 } from './dataset-upload.ts';
 import { parseFinetuneForm } from './finetune-form.ts';
-import { jobDocument } from './jobs.ts';
+import { jobDocument, ownerOf } from './jobs.ts';
 import type { Route } from './route.ts';
 
 interface FinetuneDependencies {
@@ -44,10 +44,11 @@ export function finetuneRoutes({ finetuning, uploadDir, config, metrics }: Finet
         const signal = clientSignal(response);
         const outcome = await receiver.receive(request, response, async (upload) => {
           const path = requireDataset(upload);
-          const { request: finetune, options, dryRun } = parseFinetuneForm(request.query, upload.fields);
+          const { request: finetune, options, dryRun, priority } = parseFinetuneForm(request.query, upload.fields);
           response.locals.subject = { name: finetune.name, dry_run: dryRun };
           if (dryRun) return { report: await finetuning.inspect(options, path, signal) };
-          return { job: await finetuning.submit(finetune, path, key) };
+          const asking = { ...ownerOf(response), ...(key !== undefined && { key }), ...(priority && { priority }) };
+          return { job: await finetuning.submit(finetune, path, asking) };
         });
         // The uploaded file is gone by now.
         if ('report' in outcome) {

@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { AppError } from '../../common/errors.ts';
 import type { JsonObject } from '../../common/json.ts';
 import type { FinetuneJobs } from '../../finetuning/finetune-jobs.ts';
 import type { TrainingProgress } from '../../finetuning/training-progress.ts';
-import { isFinished, type Job, type JobEvent, type JobProgress } from '../../jobs/job-queue.ts';
+import { isFinished, type Job, type JobEvent, type JobProgress, type JobRequest } from '../../jobs/job-queue.ts';
 import type { QuantizationProgress } from '../../quantizing/quantization-task.ts';
 import { clientSignal } from '../client-gone.ts';
 import { type StreamedEvent, sendEvents } from '../event-stream.ts';
+import type { RequestState } from '../middleware/request-state.ts';
 import { sendJson } from '../respond.ts';
 import { pathParameter, type Route } from './route.ts';
 
@@ -76,6 +77,11 @@ export function jobRoutes({ finetuning: { jobs } }: { readonly finetuning: Pick<
   ];
 }
 
+/** The owner of the jobs that a request makes: its key. Those without a key are not told apart. */
+export function ownerOf({ locals: { client } }: Response<unknown, RequestState>): Pick<JobRequest, 'owner'> {
+  return client?.kind === 'key' ? { owner: client.id } : {};
+}
+
 /** `Job` of `openapi.yaml`. */
 export function jobDocument(job: Job): JsonObject {
   return {
@@ -90,6 +96,7 @@ export function jobDocument(job: Job): JsonObject {
     failure: job.failure && { ...job.failure },
     attempts: job.attempts,
     cancel_requested: job.cancelRequested,
+    priority: job.priority,
     created_at: job.createdAt,
     started_at: job.startedAt,
     finished_at: job.finishedAt,

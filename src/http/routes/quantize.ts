@@ -10,7 +10,7 @@ import { unsupportedMediaType } from '../body.ts';
 import { oneOf, parseOptions } from '../options.ts';
 import { sendJson } from '../respond.ts';
 import { DATASET_FIELD, DatasetReceiver, datasetWithoutName, type UploadLimits } from './dataset-upload.ts';
-import { jobDocument } from './jobs.ts';
+import { jobDocument, ownerOf } from './jobs.ts';
 import { pathParameter, type Route } from './route.ts';
 
 const optionsSchema = z.strictObject({ method: oneOf(CALIBRATION_METHODS).default(DEFAULT_METHOD) });
@@ -55,7 +55,7 @@ export function quantizeRoutes({ finetuning, quantizer, uploadDir, config, metri
           }
           const { method } = parseOptions(optionsSchema, request.query, fields);
           const payload: QuantizationRequest = { kind: QUANTIZATION, name: reference, method };
-          return finetuning.submitOther({ ...payload }, path);
+          return finetuning.submitOther({ ...payload }, path, ownerOf(response));
         });
         response.locals.subject = { model: reference, job: job.id };
         response.setHeader('Location', `${config.basePath}/jobs/${job.id}`);

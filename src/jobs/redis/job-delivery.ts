@@ -1,6 +1,7 @@
-import type { Job, Queue, Worker } from 'bullmq';
+import type { Job as BullJob, Queue, Worker } from 'bullmq';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/logger.ts';
+import { JOB_PRIORITIES, type Job } from '../job-queue.ts';
 import { type RedisConnection, withRedis } from './redis-connection.ts';
 
 /** Name of BullMQ's queue. */
@@ -8,14 +9,16 @@ const QUEUE = 'jobs';
 const JOB_NAME = 'job';
 /** Events that BullMQ keeps for its own tools; nobody here reads them. */
 const KEPT_BULLMQ_EVENTS = 100;
+/** Ranks of each priority. BullMQ has 2^21, of which 0 is none. */
+const TURNS = 2 ** 21 / JOB_PRIORITIES.length;
 const MIN_STALLED_MS = 20;
 const MAX_STALLED_MS = 15_000;
 
 /** A job that was delivered to a worker, by its id. */
-export type Delivered = Pick<Job, 'id'> & { readonly id: string };
+export type Delivered = Pick<BullJob, 'id'> & { readonly id: string };
 
 /**
- * Delivery of job ids by BullMQ: who waits, in which order, who holds the lock, whose lock ran out. It delivers each id
+ * Delivery of job ids by BullMQ: who waits, in the order that it is told, who holds the lock, whose lock ran out. It delivers each id
  * at least once, until `done`; what a job is and how it ended is not in here.
  */
 export class JobDelivery {
@@ -23,7 +26,7 @@ export class JobDelivery {
   readonly #worker: Worker;
   readonly #logger: Logger;
   readonly #leaseMs: number;
-  readonly #delivered = new WeakMap<Delivered, Job>();
+  readonly #delivered = new WeakMap<Delivered, BullJob>();
 
   constructor({ bullmq, client }: RedisConnection, prefix: string, leaseMs: number, logger: Logger) {
     const shared = { connection: client, prefix };
@@ -57,8 +60,9 @@ export class JobDelivery {
   }
 
   /** Does nothing when the job is there already. */
-  async add(id: string): Promise<void> {
-    await withRedis(() => this.#queue.add(JOB_NAME, null, { jobId: id, removeOnComplete: true, removeOnFail: true }));
+  async add(job: Pick<Job, 'id' | 'priority' | 'turn'>): Promise<void> {
+    const options = { jobId: job.id, priority: rankOf(job), removeOnComplete: true, removeOnFail: true };
+    await withRedis(() => this.#queue.add(JOB_NAME, null, options));
   }
 
   async has(id: string): Promise<boolean> {
@@ -84,7 +88,7 @@ export class JobDelivery {
     return this.#attempt(delivered, (job) => job.extendLock(token, this.#leaseMs));
   }
 
-  /** Lets the job be delivered again, before all that wait. */
+  /** Lets the job be delivered again, before all of its priority and turn. */
   giveBack(delivered: Delivered, token: string): Promise<void> {
     return this.#attempt(delivered, (job) => job.moveToWait(token));
   }
@@ -104,7 +108,7 @@ export class JobDelivery {
   }
 
   /** What fails here is made good by the next delivery of the job. */
-  async #attempt(delivered: Delivered, step: (job: Job) => Promise<unknown>): Promise<void> {
+  async #attempt(delivered: Delivered, step: (job: BullJob) => Promise<unknown>): Promise<void> {
     const job = this.#delivered.get(delivered);
     if (job === undefined) return;
     try {
@@ -117,4 +121,13 @@ export class JobDelivery {
   async close(): Promise<void> {
     await Promise.all([this.#worker.close(true), this.#queue.close()]);
   }
+}
+
+/**
+ * The order as a priority of BullMQ, which takes lower ones first and the oldest of equals. A job whose lock ran out it
+ * takes before all others, in whatever order. Should an unbroken row of jobs ever come to the last turn, the rest of it
+ * is in order of age.
+ */
+function rankOf({ priority, turn }: Pick<Job, 'priority' | 'turn'>): number {
+  return JOB_PRIORITIES.indexOf(priority) * TURNS + Math.min(turn, TURNS - 2) + 1;
 }

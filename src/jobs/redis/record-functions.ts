@@ -8,7 +8,9 @@
  * - `records`, `waiting`, `finished`: sorted sets of ids, by creation, by the last sign of life, and by the end. `waiting`
  *   has places too, which their holder renews.
  * - `unfinished`: a list of the ids of jobs that are queued or running. Scalers of workers, such as KEDA's, read its length.
- * - `keys`: a hash, ids of jobs and places by the idempotency key of their request.
+ * - `keys`: a hash, ids of jobs and places by the owner and the idempotency key of their request.
+ * - `turns`: a hash, by priority the turn that is being worked on, and by priority and owner the one after the owner's last;
+ *   see `job-turns.ts`.
  * - `archives`: a set, ids that may have an archive.
  * - `newest`: the time in the newest id.
  *
@@ -35,19 +37,25 @@ local function logState(id, at)
   append(id, at, 'state', 'state', state, 'failure', failure or 'null')
 end
 local function isFinished(state) return state ~= 'queued' and state ~= 'running' end
+local function leave(id)
+  redis.call('LREM', key('unfinished'), 0, id)
+  -- Turns begin anew when nobody waits for anybody.
+  if redis.call('LLEN', key('unfinished')) == 0 then redis.call('DEL', key('turns')) end
+end
+local function nameOf(owner, name) return #owner .. ' ' .. owner .. name end
 local function forget(id)
-  local name = redis.call('HGET', record(id), 'key')
-  if name then redis.call('HDEL', key('keys'), name) end
+  local owner, name = unpack(redis.call('HMGET', record(id), 'owner', 'key'))
+  if name then redis.call('HDEL', key('keys'), nameOf(owner or '', name)) end
   redis.call('UNLINK', record(id), prefix .. ':events:' .. id)
   for _, set in ipairs({ 'records', 'waiting', 'finished' }) do redis.call('ZREM', key(set), id) end
-  redis.call('LREM', key('unfinished'), 0, id)
+  leave(id)
 end
 local function finish(id, at, state, field, value)
   redis.call('HSET', record(id), 'state', state, 'finishedAt', at)
   if field then redis.call('HSET', record(id), field, value) end
   redis.call('HDEL', record(id), 'token')
   redis.call('ZREM', key('waiting'), id)
-  redis.call('LREM', key('unfinished'), 0, id)
+  leave(id)
   redis.call('ZADD', key('finished'), at, id)
   logState(id, at)
   local over = redis.call('ZCARD', key('finished')) - redis.call('HGET', key('limits'), 'keepFinished')

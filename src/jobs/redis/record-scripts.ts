@@ -10,9 +10,9 @@ export const RECORD_SCRIPTS = {
 
   /** Takes a place in the queue, unless the key of the request has one. Returns what it found, and the id. */
   reserve: `
-local limit, random, hasArchive, name, fingerprint, leaseMs = unpack(ARGV)
+local limit, ownerLimit, random, hasArchive, owner, name, fingerprint, leaseMs = unpack(ARGV)
 local at = now()
-local earlier = name ~= '' and redis.call('HGET', key('keys'), name)
+local earlier = name ~= '' and redis.call('HGET', key('keys'), nameOf(owner, name))
 if earlier then
   local state, made = unpack(redis.call('HMGET', record(earlier), 'state', 'fingerprint'))
   local seen = redis.call('ZSCORE', key('waiting'), earlier)
@@ -27,14 +27,23 @@ if earlier then
     return { 'pending', earlier }
   end
 end
-if redis.call('ZCARD', key('waiting')) >= tonumber(limit) then return { 'full', '' } end
+local waiting = redis.call('ZRANGE', key('waiting'), 0, -1)
+if #waiting >= tonumber(limit) then return { 'full', '' } end
+if owner ~= '' then
+  local own = 0
+  for _, each in ipairs(waiting) do
+    if redis.call('HGET', record(each), 'owner') == owner then own = own + 1 end
+  end
+  if own >= tonumber(ownerLimit) then return { 'owner full', '' } end
+end
 local newest = math.max(at, (tonumber(redis.call('GET', key('newest'))) or 0) + 1)
 redis.call('SET', key('newest'), string.format('%.0f', newest))
 local id = string.format('%012x-%s', newest, random)
 redis.call('HSET', record(id), 'archive', hasArchive)
+if owner ~= '' then redis.call('HSET', record(id), 'owner', owner) end
 if name ~= '' then
   redis.call('HSET', record(id), 'key', name, 'fingerprint', fingerprint)
-  redis.call('HSET', key('keys'), name, id)
+  redis.call('HSET', key('keys'), nameOf(owner, name), id)
 end
 redis.call('ZADD', key('waiting'), at, id)
 if hasArchive == '1' then redis.call('SADD', key('archives'), id) end
@@ -45,10 +54,15 @@ return { 'reserved', id }`,
 
   /** Nil when the place was given away meanwhile. */
   create: `
-local id, payload = unpack(ARGV)
+local id, payload, priority = unpack(ARGV)
 if not redis.call('ZSCORE', key('waiting'), id) then return false end
 local at = now()
-redis.call('HSET', record(id), 'state', 'queued', 'payload', payload, 'attempts', 0, 'kept', 0, 'cancel', 0, 'createdAt', at)
+local owner = priority .. ' ' .. (redis.call('HGET', record(id), 'owner') or '')
+local current, own = unpack(redis.call('HMGET', key('turns'), priority, owner))
+local turn = math.max(tonumber(current or 0), tonumber(own or 0))
+redis.call('HSET', key('turns'), owner, turn + 1)
+redis.call('HSET', record(id), 'state', 'queued', 'payload', payload, 'attempts', 0, 'kept', 0, 'cancel', 0, 'createdAt', at,
+  'priority', priority, 'turn', turn)
 redis.call('ZADD', key('records'), tonumber(string.sub(id, 1, 12), 16), id)
 redis.call('RPUSH', key('unfinished'), id)
 logState(id, at)
@@ -75,6 +89,10 @@ if not state then return false end
 local at = now()
 if state == 'running' then state = lose(id, at, 'it fell silent') end
 if isFinished(state) then return false end
+local priority, turn = unpack(redis.call('HMGET', record(id), 'priority', 'turn'))
+if tonumber(turn or 0) > tonumber(redis.call('HGET', key('turns'), priority or 'normal') or 0) then
+  redis.call('HSET', key('turns'), priority, turn)
+end
 redis.call('HSET', record(id), 'state', 'running', 'token', token, 'startedAt', at, 'advanced', 0)
 redis.call('HINCRBY', record(id), 'attempts', 1)
 redis.call('ZREM', key('waiting'), id)

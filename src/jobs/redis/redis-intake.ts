@@ -1,5 +1,5 @@
 import { AppError } from '../../common/errors.ts';
-import { keyReused, queueClosed, queueFull } from '../job-errors.ts';
+import { keyReused, ownerQueueFull, queueClosed, queueFull } from '../job-errors.ts';
 import type { Job, JobRequest } from '../job-queue.ts';
 import { inBackground, type RedisParts, removeArchive } from './redis-parts.ts';
 
@@ -17,14 +17,12 @@ export class RedisIntake {
   /** As `JobQueue.enqueue`. */
   async enqueue(request: JobRequest): Promise<Job> {
     const { records, changed, limits, closed } = this.#parts;
-    const { maxQueued, leaseMs } = limits;
-    const { archivePath, idempotency } = request;
-    const wanted = { maxQueued, leaseMs, hasArchive: archivePath !== undefined, ...(idempotency && { idempotency }) };
     for (;;) {
       if (closed.aborted) throw queueClosed();
       const seen = changed.count;
-      const { outcome, id } = await records.reserve(wanted);
-      if (outcome === 'full') throw queueFull(maxQueued);
+      const { outcome, id } = await records.reserve(request, limits);
+      if (outcome === 'full') throw queueFull(limits.maxQueued);
+      if (outcome === 'owner full') throw ownerQueueFull(limits.maxQueuedPerOwner);
       if (outcome === 'reused') throw keyReused(id);
       if (outcome === 'reserved') return this.#fill(id, request);
       // Another request is storing the same archive: its job is the answer, or its place is free when it fails.
@@ -39,22 +37,22 @@ export class RedisIntake {
   /** The job that an earlier request has made, and may have failed to hand to BullMQ. */
   async #made(id: string): Promise<Job | undefined> {
     const job = await this.#parts.records.get(id);
-    if (job?.state === 'queued') await this.#parts.delivery.add(id);
+    if (job?.state === 'queued') await this.#parts.delivery.add(job);
     return job;
   }
 
   /** Makes the job of a place. */
-  async #fill(id: string, { payload, archivePath }: JobRequest): Promise<Job> {
+  async #fill(id: string, request: JobRequest): Promise<Job> {
     const { records, archives, delivery, limits } = this.#parts;
     const renew = () => void records.renew(id).catch(() => undefined);
     const renewing = setInterval(renew, limits.leaseMs / RENEWALS).unref();
     try {
-      if (archivePath !== undefined) await archives.put(id, archivePath);
-      const job = await records.create(id, payload);
+      if (request.archivePath !== undefined) await archives.put(id, request.archivePath);
+      const job = await records.create(id, request);
       if (job === undefined) {
         throw new AppError('storage_unavailable', 'the place in the queue was lost meanwhile: send it again');
       }
-      await delivery.add(id);
+      await delivery.add(job);
       await records.publish(id);
       return job;
     } catch (thrown) {

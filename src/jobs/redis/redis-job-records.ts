@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { messageOf } from '../../common/errors.ts';
 import type { JsonValue } from '../../common/json.ts';
 import type { Job, JobEvent, JobFailure, JobProgress, JobRequest, JobState } from '../job-queue.ts';
+import type { JobQueueLimits } from '../job-queue-limits.ts';
 import { type RecordScript, scriptText } from './record-scripts.ts';
 import { withRedis } from './redis-connection.ts';
 import { eventOf, fieldsOf, hashSchema, jobOf, stateSchema } from './stored-record.ts';
@@ -31,24 +32,20 @@ export interface ClaimedJob {
   readonly hasArchive: boolean;
 }
 
-/** What `reserve` takes. */
-interface PlaceRequest extends Pick<JobRequest, 'idempotency'> {
-  readonly maxQueued: number;
-  readonly leaseMs: number;
-  readonly hasArchive: boolean;
-}
+type PlaceLimits = Pick<JobQueueLimits, 'maxQueued' | 'maxQueuedPerOwner' | 'leaseMs'>;
+
+const placeSchema = z.tuple([z.enum(['reserved', 'full', 'owner full', 'made', 'pending', 'reused']), z.string()]);
 
 /**
- * What became of a request for a place: `full` when there is none; and for the key of an earlier request `made` when its
- * job is there, `pending` when it is being made, `reused` when that was another request.
+ * What became of a request for a place: there may be none, or none for its owner; and for the key of an earlier request
+ * `made` when its job is there, `pending` when it is being made, `reused` when that was another request.
  */
 interface Place {
-  readonly outcome: 'reserved' | 'full' | 'made' | 'pending' | 'reused';
+  readonly outcome: z.output<typeof placeSchema>[0];
   /** Of the job; empty when the queue is full. */
   readonly id: string;
 }
 
-const placeSchema = z.tuple([z.enum(['reserved', 'full', 'made', 'pending', 'reused']), z.string()]);
 const entrySchema = z.tuple([z.string(), hashSchema]);
 const holdSchema = z.enum(['held', 'cancel', 'lost']);
 
@@ -72,14 +69,15 @@ export class RedisJobRecords {
     await this.#run('configure', ...Object.entries(limits).flat());
   }
 
-  /**
-   * Takes a place in the queue, which its holder renews well within `leaseMs` until it makes or withdraws the job.
-   * @param maxQueued places that there are
-   */
-  async reserve({ maxQueued, leaseMs, hasArchive, idempotency }: PlaceRequest): Promise<Place> {
-    const { key = '', fingerprint = '' } = idempotency ?? {};
+  /** Takes a place in the queue, which its holder renews well within `leaseMs` until it makes or withdraws the job. */
+  async reserve(
+    { idempotency: { key, fingerprint } = { key: '', fingerprint: '' }, owner = '', archivePath }: JobRequest,
+    { maxQueued, maxQueuedPerOwner, leaseMs }: PlaceLimits,
+  ): Promise<Place> {
     const random = randomBytes(4).toString('hex');
-    const found = await this.#run('reserve', maxQueued, random, Number(hasArchive), key, fingerprint, leaseMs);
+    const hasArchive = Number(archivePath !== undefined);
+    const about = [random, hasArchive, owner, key, fingerprint];
+    const found = await this.#run('reserve', maxQueued, maxQueuedPerOwner, ...about, leaseMs);
     const [outcome, id] = placeSchema.parse(found);
     return { outcome, id };
   }
@@ -89,8 +87,8 @@ export class RedisJobRecords {
   }
 
   /** @returns undefined when the place of `reserve` was given away meanwhile */
-  async create(id: string, payload: JsonValue): Promise<Job | undefined> {
-    const hash = await this.#run('create', id, JSON.stringify(payload));
+  async create(id: string, { payload, priority = 'normal' }: JobRequest): Promise<Job | undefined> {
+    const hash = await this.#run('create', id, JSON.stringify(payload), priority);
     return hash === null ? undefined : jobOf(id, hash);
   }
 

@@ -38,7 +38,8 @@ export class RedisUpkeep {
     for (const id of await records.unfinished()) {
       if (await delivery.has(id)) continue;
       await records.stalled(id, delivery.lockKey(id));
-      await delivery.add(id);
+      const job = await records.get(id);
+      if (job !== undefined) await delivery.add(job);
     }
     for (const id of await records.leftovers(limits.leaseMs)) await removeArchive(this.#parts, id);
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { JsonValue } from '../../common/json.ts';
-import { JOB_STATES, type Job, type JobEvent } from '../job-queue.ts';
+import { JOB_PRIORITIES, JOB_STATES, type Job, type JobEvent } from '../job-queue.ts';
 
 /** What Redis sends of a hash: names and values in turn. */
 export const hashSchema = z.array(z.string());
@@ -33,6 +33,9 @@ export function jobOf(id: string, hash: unknown): Job {
     result: jsonOf(fields['result']),
     failure: failureSchema.nullable().parse(jsonOf(fields['failure'])),
     idempotency: fields['key'] === undefined ? null : { key: fields['key'], fingerprint: fields['fingerprint'] ?? '' },
+    priority: z.enum(JOB_PRIORITIES).default('normal').parse(fields['priority']),
+    owner: fields['owner'] ?? null,
+    turn: Number(fields['turn'] ?? 0),
   };
 }
 

@@ -449,12 +449,15 @@ export type Job = {
   /** How often the job was begun since it last got further. More than 1 after a crash; it fails after 3. */
   readonly attempts: number;
   readonly cancel_requested: boolean;
+  readonly priority: JobPriority;
   readonly created_at: string;
   readonly started_at: string | null;
   readonly finished_at: string | null;
   /** Options of the request. */
   readonly options: Readonly<Record<string, unknown>>;
 };
+
+export type JobPriority = "normal" | "low";
 
 export type JobState = "queued" | "running" | "succeeded" | "failed" | "cancelled";
 
@@ -1146,6 +1149,7 @@ export interface Operations {
     readonly query: {
       readonly name?: string | undefined;
       readonly dry_run?: boolean | undefined;
+      readonly priority?: JobPriority | undefined;
       readonly backbone?: ModelReference | undefined;
       readonly promote?: "always" | "if_better" | "never" | undefined;
       readonly layers?: "last" | "all" | undefined;

@@ -26,6 +26,7 @@ export type TrainingOptions = Pick<
   | 'augmentation'
   | 'copies'
   | 'class_weights'
+  | 'priority'
 >;
 
 /** A data set that the user prepares, classes with images or a finished zip, and how to train with it. Never changed. */

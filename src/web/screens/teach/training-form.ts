@@ -50,6 +50,11 @@ const WEIGHTS: Choices<NonNullable<TrainingOptions['class_weights']>> = [
   ['balanced', 'Every class counts the same'],
 ];
 
+const PRIORITIES: Choices<NonNullable<TrainingOptions['priority']>> = [
+  ['normal', 'In its turn'],
+  ['low', 'When nothing else waits'],
+];
+
 /** @param onChange called with the options that differ @param onTrain called when the form may be sent */
 export function trainingForm(
   models: readonly ModelSummary[],
@@ -122,6 +127,12 @@ export function trainingForm(
     PROMOTIONS,
     (value) => onChange({ promote: value }),
   );
+  const priority = choice(
+    'It is trained',
+    'Trainings wait for each other. Let those that are not urgent wait for all others.',
+    PRIORITIES,
+    (value) => onChange({ priority: value === 'normal' ? undefined : value }),
+  );
 
   const train = h('button', { type: 'submit', class: 'primary' }, 'Train');
   const whyNot = h('span', { class: 'muted' });
@@ -143,6 +154,7 @@ export function trainingForm(
         prefer.element,
         weights.element,
         promote.element,
+        priority.element,
       ]),
     ),
     h('div', { class: 'row' }, train, whyNot),
@@ -175,9 +187,10 @@ export function trainingForm(
     augmentation.set(shown.copies === 0 ? 'none' : shown.augmentation === 'robust' ? 'robust' : 'usual');
     weights.set(shown.class_weights ?? 'none');
     promote.set(shown.promote ?? 'always');
+    priority.set(shown.priority ?? 'normal');
     minutes.hidden = shown.search !== 'thorough';
     prefer.element.hidden = shown.search !== 'thorough';
-    fill(changed, differences([backbone, depth, augmentation, search, weights, promote]));
+    fill(changed, differences([backbone, depth, augmentation, search, weights, promote, priority]));
     train.disabled = why !== undefined || !fits;
     fill(whyNot, why ?? (!fits && 'Enter a model name.'));
   };
