@@ -148,6 +148,10 @@ const settingsSchema = z.object({
     .stringbool({ error: 'must be true or false' })
     .default(true)
     .describe('Whether the server works on jobs itself; false leaves those in Redis to menagerie worker'),
+  // A training computes features on up to four cores, and the rest on one.
+  CONCURRENCY: integer(1, 64)
+    .default(1)
+    .describe('Jobs that a menagerie worker works on at once; more pay where a machine has more than four cores'),
   JOB_QUEUE_LIMIT: integer(1, 1_000).default(16).describe('Fine-tunes that wait; more get 429'),
   // However many one key sends, as many places are left for all others.
   JOBS_PER_KEY: integer(1, 1_000)

@@ -10,11 +10,11 @@ import { createServices, ENGINE_GRACE_MS } from './services.ts';
 
 /** A worker that has not begun yet. */
 export interface WorkerParts {
-  /** Begins to work on jobs, one at a time. */
+  /** Begins to work on jobs, `CONCURRENCY` at once. */
   work(): Promise<void>;
   /**
-   * Takes no new job, and lets the one that runs end within `SHUTDOWN_TIMEOUT_MS`. A job that takes longer goes back to
-   * the queue.
+   * Takes no new job, and lets those that run end within `SHUTDOWN_TIMEOUT_MS`. Jobs that take longer go back to the
+   * queue.
    */
   close(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export async function createWorker(config: Config, logger: Logger): Promise<Work
   });
   return {
     work: async () => {
-      finetuning.start();
+      finetuning.start(config.concurrency);
       await services.watch.start();
       logger.info({ dataDir: config.dataDir }, 'working on jobs');
     },

@@ -12,9 +12,9 @@ export const worker = defineCommand({
   usage: '',
   details:
     'JOB_QUEUE names the Redis and ARTIFACT_STORE the bucket of the servers; a worker has a DATA_DIR of its own,\n' +
-    'with the backbones that fine-tunes name, and works on one job at a time. It logs JSON lines on standard\n' +
-    'output. On SIGTERM or Ctrl-C it takes no new job; the one that runs may end within SHUTDOWN_TIMEOUT_MS, or\n' +
-    'goes back to the queue. Then it exits with 0; a second signal ends it at once.',
+    'with the backbones that fine-tunes name, and works on CONCURRENCY jobs at once. It logs JSON lines on standard\n' +
+    'output. On SIGTERM or Ctrl-C it takes no new job; those that run may end within SHUTDOWN_TIMEOUT_MS, or go\n' +
+    'back to the queue. Then it exits with 0; a second signal ends it at once.',
   options: {},
   json: false,
   run: async ({ positionals }, { config: readConfig, environment, signal }) => {
@@ -32,7 +32,7 @@ export const worker = defineCommand({
       warnOfUnknownSettings(environment, logger);
       if (!signal.aborted) await running.work();
       await stopped;
-      return await stop(running, logger, 'stopping: no new job is taken, the one that runs may end');
+      return await stop(running, logger, 'stopping: no new job is taken, those that run may end');
     } catch (thrown) {
       throw new Error(`the worker cannot start: ${messageOf(thrown)}`, { cause: thrown });
     }

@@ -30,10 +30,10 @@ export class FinetuneJobs {
   readonly #worker: JobWorker;
   /** Takes no new job. */
   readonly #drain = new AbortController();
-  /** Ends the training that runs. */
+  /** Ends the trainings that run. */
   readonly #stop = new AbortController();
   #inspections = 0;
-  #working: Promise<void> | undefined;
+  #working: Promise<unknown> | undefined;
 
   constructor(
     trainer: Pick<ModelTrainer, 'pinBackbone' | 'inspect' | 'train'>,
@@ -60,12 +60,14 @@ export class FinetuneJobs {
     return [
       ...(lostTraining === undefined ? [] : [`The last fine-tune was interrupted: ${lostTraining}.`]),
       ...(fault === undefined ? [] : [`The job queue does not work: ${fault}`]),
+      ...this.#queue.warnings,
     ];
   }
 
-  /** Begins to work on jobs, also on those that an earlier process left. */
-  start(): void {
-    this.#working = this.#worker.work(this.#drain.signal, this.#stop.signal);
+  /** Begins to work on jobs, also on those that an earlier process left. @param concurrency jobs at once */
+  start(concurrency = 1): void {
+    const works = Array.from({ length: concurrency }, () => this.#worker.work(this.#drain.signal, this.#stop.signal));
+    this.#working = Promise.all(works);
   }
 
   /** Begins to look whether the queue can be read, for `warnings`. Others work on its jobs. */
@@ -74,9 +76,9 @@ export class FinetuneJobs {
   }
 
   /**
-   * Takes no new job, and ends the training that runs. Its job stays in the queue and continues from its features after
+   * Takes no new job, and ends the trainings that run. Their jobs stay in the queue and continue from their features after
    * a restart.
-   * @param graceMs milliseconds in which the training may end by itself
+   * @param graceMs milliseconds in which the trainings may end by themselves
    */
   async close(graceMs = 0): Promise<void> {
     this.#drain.abort();

@@ -45,7 +45,7 @@ interface JobWorkerParts {
   readonly others: Readonly<Record<string, OtherWork>>;
 }
 
-/** Works on the jobs of a queue, one after the other. */
+/** Works on the jobs of a queue. */
 export class JobWorker {
   readonly #parts: JobWorkerParts;
   /** Why the last training process did not end its job; undefined when it did. */
@@ -61,9 +61,9 @@ export class JobWorker {
   }
 
   /**
-   * Claims jobs and works on them.
+   * Claims jobs and works on them, one after the other. More calls work on more jobs at once.
    * @param drain once it fires, no new job is taken
-   * @param stop ends the job that runs; the queue takes it back when it is closed
+   * @param stop ends the job that runs; the queue takes it back when it closes
    */
   async work(drain: AbortSignal, stop: AbortSignal): Promise<void> {
     const { health, logger } = this.#parts;

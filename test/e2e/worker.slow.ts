@@ -58,9 +58,9 @@ describe.skipIf(!HAS_REDIS)(`a server and workers on a real Redis${WITHOUT_REDIS
     await data.remove();
   });
 
-  async function startWorker(name: string): Promise<WorkerProcess> {
+  async function startWorker(name: string, own: Record<string, string> = {}): Promise<WorkerProcess> {
     const child = spawn(process.execPath, ['dist/src/main.js', 'worker'], {
-      env: { ...process.env, DATA_DIR: join(data.path, name), ...settings },
+      env: { ...process.env, DATA_DIR: join(data.path, name), ...settings, ...own },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let log = '';
@@ -121,6 +121,38 @@ describe.skipIf(!HAS_REDIS)(`a server and workers on a real Redis${WITHOUT_REDIS
 
     second.child.kill('SIGTERM');
     expect(await second.exit).toBe(0);
+  });
+
+  test('a worker that drains ends its job where it has the time, else gives it back, and takes no other', async () => {
+    const hasty = await startWorker('hasty', { SHUTDOWN_TIMEOUT_MS: '100' });
+    const [running, waiting] = [await finetune('drained'), await finetune('waiting')];
+    await until(async () => (await job(running)).progress !== null);
+    hasty.child.kill('SIGTERM');
+    expect(await hasty.exit, hasty.log()).toBe(0);
+    expect(await job(running)).toMatchObject({ state: 'queued', attempts: 0 });
+
+    const patient = await startWorker('patient', { SHUTDOWN_TIMEOUT_MS: '600000' });
+    await until(async () => (await job(running)).state === 'running');
+    patient.child.kill('SIGTERM');
+    expect(await patient.exit, patient.log()).toBe(0);
+    expect(await job(running), patient.log()).toMatchObject({ state: 'succeeded', attempts: 1 });
+    expect(await job(waiting)).toMatchObject({ state: 'queued', attempts: 0 });
+    await fetch(`${server.url}/jobs/${waiting}`, { method: 'DELETE' });
+  });
+
+  test('a worker works on CONCURRENCY jobs at once', async () => {
+    const wide = await startWorker('wide', { CONCURRENCY: '2' });
+    const ids = [await finetune('one'), await finetune('two')];
+    await until(async () => {
+      const states = await Promise.all(ids.map(async (id) => (await job(id)).state));
+      return states.every((state) => state === 'running') || states.includes('failed');
+    });
+    for (const id of ids) {
+      await (await fetch(`${server.url}/jobs/${id}/events`)).text();
+      expect(await job(id), wide.log()).toMatchObject({ state: 'succeeded', attempts: 1 });
+    }
+    wide.child.kill('SIGTERM');
+    expect(await wide.exit).toBe(0);
   });
 });
 

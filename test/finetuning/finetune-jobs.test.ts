@@ -73,6 +73,20 @@ describe('warnings for health checks', () => {
   });
 });
 
+test('as many jobs are worked on at once as it is told', async () => {
+  const ends: (() => void)[] = [];
+  train.mockImplementation(() => new Promise((resolve) => ends.push(() => resolve(published))));
+  await enqueue();
+  await enqueue();
+  jobs.start(2);
+  await expect.poll(() => ends).toHaveLength(2);
+  expect((await queue.list()).map(({ state }) => state)).toEqual(['queued', 'running', 'running']);
+  ends[0]?.();
+  await expect.poll(() => ends).toHaveLength(3);
+  for (const end of ends) end();
+  await expect.poll(async () => (await queue.list()).every(({ state }) => state === 'succeeded')).toBe(true);
+});
+
 describe('closing', () => {
   test('with a grace lets the training end, and takes no other job', async () => {
     let finish: (version: PublishedVersion) => void = () => undefined;
