@@ -32,6 +32,7 @@ interface Lease {
 
 /** The job queue of one process. Leases are only in memory: when the process is gone, so are its workers. */
 export class EmbeddedJobQueue implements JobQueue {
+  readonly warnings = [];
   readonly #records: JobRecords;
   readonly #logger: Logger;
   readonly #limits: JobQueueLimits;
@@ -74,8 +75,8 @@ export class EmbeddedJobQueue implements JobQueue {
       const earlier = this.#madeBy(request);
       if (earlier !== undefined) return earlier;
       this.#refuseWhenFull(request);
-      const { owner = null, priority = 'normal' } = request;
-      const job = await this.#records.create(request, this.#turns.of({ owner, priority }));
+      const { owner, priority = 'normal' } = request;
+      const job = await this.#records.create(request, this.#turns.of({ owner: owner ?? null, priority }));
       this.#turns.noteQueued(job);
       this.#claimable.fire();
       return job;
@@ -91,10 +92,12 @@ export class EmbeddedJobQueue implements JobQueue {
   }
 
   /** The job of an earlier request with the same key. @throws AppError `idempotency_key_reused` */
-  #madeBy({ idempotency, owner = null }: JobRequest): Job | undefined {
+  #madeBy({ idempotency, owner }: JobRequest): Job | undefined {
     if (idempotency === undefined) return undefined;
     const { key } = idempotency;
-    const earlier = this.#records.all().find(({ job }) => job.owner === owner && job.idempotency?.key === key)?.job;
+    const earlier = this.#records
+      .all()
+      .find(({ job }) => job.owner === (owner ?? null) && job.idempotency?.key === key)?.job;
     if (earlier === undefined || earlier.idempotency?.fingerprint === idempotency.fingerprint) return earlier;
     throw keyReused(earlier.id);
   }

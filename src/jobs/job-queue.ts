@@ -141,6 +141,8 @@ export class JobCancelledError extends Error {
  * worker reports is shown at once, and stored as soon as possible.
  */
 export interface JobQueue {
+  /** Sentences for people: what its storage may lose of what was acknowledged, and how to cure it. */
+  readonly warnings: readonly string[];
   /**
    * Makes a job. Where the key of the request has made one that is still kept, that is the answer, and the archive is left
    * where it was: however many such requests come at once, on whatever machine, there is one job.

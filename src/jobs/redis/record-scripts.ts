@@ -94,21 +94,23 @@ if tonumber(turn or 0) > tonumber(redis.call('HGET', key('turns'), priority or '
   redis.call('HSET', key('turns'), priority, turn)
 end
 redis.call('HSET', record(id), 'state', 'running', 'token', token, 'startedAt', at, 'advanced', 0)
+redis.call('HDEL', record(id), 'report')
 redis.call('HINCRBY', record(id), 'attempts', 1)
 redis.call('ZREM', key('waiting'), id)
 logState(id, at)
 return redis.call('HGETALL', record(id))`,
 
+  /** A worker that did not hear the answer may say it again, under the same number. */
   progress: `
-local id, token, progress, kept = unpack(ARGV)
-local holder, cancel, most = unpack(redis.call('HMGET', record(id), 'token', 'cancel', 'kept'))
+local id, token, number, progress, kept = unpack(ARGV)
+local holder, cancel, most, last = unpack(redis.call('HMGET', record(id), 'token', 'cancel', 'kept', 'report'))
 if holder ~= token then return 'lost' end
-if progress ~= '' then
+if progress ~= '' and number ~= last then
   if tonumber(kept) > tonumber(most) then
     most = kept
     redis.call('HSET', record(id), 'advanced', 1)
   end
-  redis.call('HSET', record(id), 'progress', progress, 'kept', most)
+  redis.call('HSET', record(id), 'progress', progress, 'kept', most, 'report', number)
   append(id, now(), 'progress', 'progress', progress, 'kept', most)
 end
 return cancel == '1' and 'cancel' or 'held'`,

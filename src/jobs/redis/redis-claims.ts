@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, messageOf } from '../../common/errors.ts';
 import { Mutex } from '../../common/mutex.ts';
 import { type Claim, ClaimLostError, type Job, type JobReport } from '../job-queue.ts';
-import { inBackground, type RedisParts, removeArchive } from './redis-parts.ts';
 import { RedisLease } from './redis-lease.ts';
+import { inBackground, type RedisParts, removeArchive } from './redis-parts.ts';
 
 /** Milliseconds before a report is tried again that Redis has not taken. */
 const REPORT_AGAIN_MS = 500;
@@ -70,7 +70,9 @@ export class RedisClaims {
     const lease = this.#leases.get(id);
     if (lease?.token !== token || !lease.isHeld) throw new ClaimLostError(TAKEN_AWAY);
     if (!GOES_ON.has(report.type)) lease.isEnding = true;
-    const outcome = await this.#persistently(lease, () => this.#store(id, lease, report));
+    lease.reports += 1;
+    const number = lease.reports;
+    const outcome = await this.#persistently(lease, () => this.#store(id, lease, report, number));
     switch (outcome) {
       case 'uncalled':
         throw new Error(`nobody asked to cancel job ${id}`);
@@ -93,13 +95,13 @@ export class RedisClaims {
     }
   }
 
-  #store(id: string, { token }: RedisLease, report: JobReport) {
+  #store(id: string, { token }: RedisLease, report: JobReport, number: number) {
     const { records } = this.#parts;
     switch (report.type) {
       case 'heartbeat':
         return records.heartbeat(id, token);
       case 'progress':
-        return records.progress(id, token, report.progress, report.kept ?? 0);
+        return records.progress(id, token, number, report);
       case 'succeeded':
         return records.succeed(id, token, report.result);
       case 'failed':

@@ -5,6 +5,7 @@ import type { Logger } from '../../common/logger.ts';
 
 /** Milliseconds that a command may take: a Redis that is paused, or behind a broken network, is then as good as gone. */
 const COMMAND_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 /** Milliseconds between attempts to connect again. */
 const MAX_RECONNECT_MS = 2_000;
 /** Milliseconds that Redis gets to answer when the queue is opened. */
@@ -28,7 +29,11 @@ export interface RedisConnection {
  * @param url `redis://` or, with TLS, `rediss://`; a user, a password and the number of a database may be in it
  * @throws Error when the packages are not installed, or Redis does not answer
  */
-export async function connectToRedis(url: string, logger: Logger): Promise<RedisConnection> {
+export async function connectToRedis(
+  url: string,
+  logger: Logger,
+  commandTimeoutMs = COMMAND_TIMEOUT_MS,
+): Promise<RedisConnection> {
   const { bullmq, ioredis } = await loadPackages();
   const location = withoutCredentials(url);
   const client = new ioredis.Redis(url, {
@@ -36,8 +41,8 @@ export async function connectToRedis(url: string, logger: Logger): Promise<Redis
     // Commands must not wait for a connection, nor be sent twice: callers decide what is tried again.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: (times: number) => Math.min(100 * times, MAX_RECONNECT_MS),
   });
   // ioredis would not catch the failure of its own attempt to subscribe again, which ends the process.

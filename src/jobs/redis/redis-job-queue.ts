@@ -37,6 +37,8 @@ export interface RedisJobQueueOptions {
   readonly limits?: Partial<JobQueueLimits>;
   /** Names the queue among others in the same Redis. It has braces, as `{menagerie}`. */
   readonly prefix?: string;
+  /** Milliseconds after which a Redis that does not answer counts as away. */
+  readonly commandTimeoutMs?: number;
   /** Called once the queue is closed. */
   readonly onClosed?: () => Promise<void>;
 }
@@ -72,6 +74,7 @@ export class RedisJobQueue implements JobQueue {
     this.#connection = connection;
     this.#onClosed = onClosed ?? (async () => {});
     this.#parts = {
+      client: connection.client,
       records: new RedisJobRecords(connection.client, prefix),
       delivery: new JobDelivery(connection, prefix, limits.leaseMs, logger),
       archives,
@@ -88,7 +91,7 @@ export class RedisJobQueue implements JobQueue {
 
   /** @throws Error when packages are missing or Redis does not answer */
   static async open(options: RedisJobQueueOptions): Promise<RedisJobQueue> {
-    const connection = await connectToRedis(options.url, options.logger);
+    const connection = await connectToRedis(options.url, options.logger, options.commandTimeoutMs);
     const queue = new RedisJobQueue(connection, options);
     try {
       await queue.#start();
@@ -167,6 +170,10 @@ export class RedisJobQueue implements JobQueue {
     const job = await this.#parts.records.get(id);
     if (job === undefined) throw jobNotFound(id);
     return job;
+  }
+
+  get warnings(): readonly string[] {
+    return this.#upkeep.warnings;
   }
 
   list(): Promise<readonly Job[]> {

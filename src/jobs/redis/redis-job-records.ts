@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { messageOf } from '../../common/errors.ts';
 import type { JsonValue } from '../../common/json.ts';
-import type { Job, JobEvent, JobFailure, JobProgress, JobRequest, JobState } from '../job-queue.ts';
+import type { Job, JobEvent, JobFailure, JobReport, JobRequest, JobState } from '../job-queue.ts';
 import type { JobQueueLimits } from '../job-queue-limits.ts';
 import { type RecordScript, scriptText } from './record-scripts.ts';
 import { withRedis } from './redis-connection.ts';
@@ -32,6 +32,7 @@ export interface ClaimedJob {
   readonly hasArchive: boolean;
 }
 
+type ProgressReport = Extract<JobReport, { readonly type: 'progress' }>;
 type PlaceLimits = Pick<JobQueueLimits, 'maxQueued' | 'maxQueuedPerOwner' | 'leaseMs'>;
 
 const placeSchema = z.tuple([z.enum(['reserved', 'full', 'owner full', 'made', 'pending', 'reused']), z.string()]);
@@ -106,11 +107,12 @@ export class RedisJobRecords {
   }
 
   async heartbeat(id: string, token: string): Promise<Hold> {
-    return holdSchema.parse(await this.#run('progress', id, token, '', 0));
+    return holdSchema.parse(await this.#run('progress', id, token, 0, '', 0));
   }
 
-  async progress(id: string, token: string, progress: JobProgress, kept: number): Promise<Hold> {
-    return holdSchema.parse(await this.#run('progress', id, token, JSON.stringify(progress), kept));
+  /** @param number counts the reports of a claim: one that is told again is noted once */
+  async progress(id: string, token: string, number: number, { progress, kept = 0 }: ProgressReport): Promise<Hold> {
+    return holdSchema.parse(await this.#run('progress', id, token, number, JSON.stringify(progress), kept));
   }
 
   async succeed(id: string, token: string, result: JsonValue): Promise<'ended' | 'lost'> {

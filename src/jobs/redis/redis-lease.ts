@@ -9,6 +9,8 @@ export class RedisLease {
   readonly #expiry: NodeJS.Timeout;
   /** Whether the worker is reporting the end: that the job has no holder then is its own doing. */
   isEnding = false;
+  /** How many reports the worker has made. */
+  reports = 0;
   #isHeld = true;
 
   constructor(token: string, delivered: Delivered, leaseMs: number) {

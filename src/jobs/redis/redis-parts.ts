@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/logger.ts';
 import type { ChangeNotifier } from '../change-notifier.ts';
@@ -8,6 +9,7 @@ import type { RedisJobRecords } from './redis-job-records.ts';
 
 /** What the parts of a queue on Redis share. */
 export interface RedisParts {
+  readonly client: Redis;
   readonly records: RedisJobRecords;
   readonly delivery: JobDelivery;
   readonly archives: JobArchives;

@@ -16,7 +16,7 @@ export async function openQueue(
   server: RedisServer,
   prefix: string,
   limits: Partial<JobQueueLimits> = {},
-  archives?: JobArchives,
+  { archives, commandTimeoutMs }: { archives?: JobArchives; commandTimeoutMs?: number } = {},
 ): Promise<RedisJobQueue> {
   return RedisJobQueue.open({
     url: server.url,
@@ -24,5 +24,6 @@ export async function openQueue(
     logger: createLogger('silent'),
     limits,
     prefix,
+    ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
   });
 }

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Claim, ClaimLostError, type JobEvent, type JobQueue } from '../../../src/jobs/job-queue.ts';
 import type { JobQueueLimits } from '../../../src/jobs/job-queue-limits.ts';
@@ -104,7 +105,7 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
         begin();
         return ended;
       };
-      const queue = await openQueue(server, prefix, limits, archives(put));
+      const queue = await openQueue(server, prefix, limits, { archives: archives(put) });
       opened.push(queue);
       return { queue, begun, end };
     }
@@ -122,7 +123,7 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
       const { queue, begun, end } = await storing();
       const first = queue.enqueue(request);
       await begun;
-      const other = await openQueue(server, prefix, {}, archives(async () => {}));
+      const other = await openQueue(server, prefix, {}, { archives: archives(async () => {}) });
       opened.push(other);
       const second = other.enqueue(request);
       end(new Error('the disk is full'));
@@ -134,7 +135,7 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
       const { queue, begun } = await storing({ leaseMs: 50 });
       void queue.enqueue(request).catch(() => undefined);
       await begun;
-      const other = await openQueue(server, prefix, { leaseMs: 50 }, archives(async () => {}));
+      const other = await openQueue(server, prefix, { leaseMs: 50 }, { archives: archives(async () => {}) });
       opened.push(other);
       const renewed = vi.spyOn(RedisJobRecords.prototype, 'renew').mockResolvedValue();
       expect((await other.enqueue(request)).state).toBe('queued');
@@ -197,7 +198,7 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
     test('a job that is refused half way holds no place when it is back', async () => {
       const away = await RedisServer.start();
       const archives = { put: () => away.kill(), fetch: async () => '', remove: async () => {}, close: () => {} };
-      const queue = await openQueue(away, prefix, { maxQueued: 1 }, archives);
+      const queue = await openQueue(away, prefix, { maxQueued: 1 }, { archives });
       try {
         const refused = queue.enqueue({ payload: null, archivePath: '/photos.zip' });
         await expect(refused).rejects.toMatchObject({ code: 'storage_unavailable' });
@@ -222,7 +223,101 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
       await away.dispose();
     });
   });
+
+  describe('while Redis is paused', () => {
+    let paused: RedisServer;
+    beforeEach(async () => {
+      paused = await RedisServer.start();
+    });
+    afterEach(async () => {
+      paused.resume();
+      for (const queue of opened.splice(0)) await queue.close();
+      await paused.dispose();
+    });
+
+    async function openThere(limits: Partial<JobQueueLimits> = {}): Promise<JobQueue> {
+      const queue = await openQueue(paused, prefix, limits, { commandTimeoutMs: 100 });
+      opened.push(queue);
+      return queue;
+    }
+
+    test('nothing is lost: the worker keeps its job, who follows it sees the end, and requests are refused for now', async () => {
+      const [server, worker] = [await openThere(), await openThere()];
+      const { id } = await server.enqueue({ payload: null });
+      const claim = await claimed(worker);
+      const seen: JobEvent[] = [];
+      const following = follow(server.events(id), seen);
+      await expect.poll(() => seen).toHaveLength(2);
+      paused.pause();
+      const reported = worker
+        .report(claim, { type: 'progress', progress: { phase: 'training', epoch: 1 } })
+        .then(() => worker.report(claim, { type: 'succeeded', result: 7 }));
+      const away = { code: 'storage_unavailable', retryAfter: expect.any(Number) };
+      await expect(server.list()).rejects.toMatchObject(away);
+      await expect(server.get(id)).rejects.toMatchObject(away);
+      await expect(server.enqueue({ payload: null })).rejects.toMatchObject(away);
+      expect(claim.signal.aborted).toBe(false);
+      paused.resume();
+      await reported;
+      await following;
+      // What was told again and again is noted once.
+      expect(seen.map(({ data }) => (data.type === 'state' ? data.state : data.progress))).toEqual([
+        'queued',
+        'running',
+        { phase: 'training', epoch: 1 },
+        'succeeded',
+      ]);
+      expect(await server.list()).toMatchObject([{ id, state: 'succeeded', result: 7, attempts: 1 }]);
+    });
+
+    test('for longer than its lease, the worker loses its job, and another ends it', async () => {
+      const [server, worker] = [await openThere({ leaseMs: 300 }), await openThere({ leaseMs: 300 })];
+      const { id } = await server.enqueue({ payload: null });
+      const claim = await claimed(worker);
+      const seen: JobEvent[] = [];
+      const following = follow(server.events(id), seen);
+      await expect.poll(() => seen).toHaveLength(2);
+      paused.pause();
+      const reported = worker.report(claim, { type: 'succeeded', result: 'too late' });
+      await expect(reported).rejects.toThrow(ClaimLostError);
+      expect(claim.signal.reason).toBeInstanceOf(ClaimLostError);
+      paused.resume();
+      const other = await openThere({ leaseMs: 300 });
+      const next = await claimed(other);
+      expect(next.job).toMatchObject({ id, attempts: 2 });
+      await other.report(next, { type: 'succeeded', result: 7 });
+      await following;
+      expect(await other.get(id)).toMatchObject({ state: 'succeeded', result: 7 });
+    });
+  });
+
+  test('a Redis that may lose jobs is warned of', async () => {
+    const careless = await RedisServer.start();
+    const warningsOf = async () => {
+      const queue = await openQueue(careless, ownPrefix());
+      const { warnings } = queue;
+      await queue.close();
+      return warnings;
+    };
+    try {
+      expect(await warningsOf()).toEqual([]);
+      const client = new Redis(careless.url);
+      await client.config('SET', 'appendonly', 'no');
+      await client.config('SET', 'maxmemory', '100mb', 'maxmemory-policy', 'allkeys-lru');
+      client.disconnect();
+      expect(await warningsOf()).toEqual([
+        expect.stringContaining('appendonly yes'),
+        expect.stringContaining('maxmemory-policy noeviction'),
+      ]);
+    } finally {
+      await careless.dispose();
+    }
+  });
 });
+
+async function follow(events: AsyncIterable<JobEvent>, into: JobEvent[]): Promise<void> {
+  for await (const event of events) into.push(event);
+}
 
 async function claimed(queue: JobQueue | undefined): Promise<Claim> {
   const claim = await queue?.claim();

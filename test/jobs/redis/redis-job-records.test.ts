@@ -5,7 +5,8 @@ import { ownPrefix } from './redis-harness.ts';
 import { HAS_REDIS, RedisServer, WITHOUT_REDIS } from './redis-server.ts';
 
 const LIMITS = { maxAttempts: 3, keepFinished: 100, maxEvents: 100 };
-const PLACE = { maxQueued: 16, leaseMs: 60_000, hasArchive: false };
+const PLACES = { maxQueued: 16, maxQueuedPerOwner: 8, leaseMs: 60_000 };
+const REQUEST = { payload: null };
 
 describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, () => {
   let server: RedisServer;
@@ -16,6 +17,8 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
   beforeAll(async () => {
     server = await RedisServer.start();
     client = new Redis(server.url);
+    // It may be there before the server listens.
+    client.on('error', () => undefined);
   });
   afterAll(async () => {
     client.disconnect();
@@ -29,13 +32,13 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
 
   test('a job that cannot be handed over is withdrawn, unless the key of its request has told it to another', async () => {
     const idempotency = { key: 'again', fingerprint: 'photos' };
-    const { id } = await records.reserve({ ...PLACE, idempotency });
-    await records.create(id, null);
-    expect(await records.reserve({ ...PLACE, idempotency })).toEqual({ outcome: 'made', id });
+    const { id } = await records.reserve({ ...REQUEST, idempotency }, PLACES);
+    await records.create(id, REQUEST);
+    expect(await records.reserve({ ...REQUEST, idempotency }, PLACES)).toEqual({ outcome: 'made', id });
     expect(await records.withdraw(id)).toBe(false);
 
-    const other = await records.reserve(PLACE);
-    await records.create(other.id, null);
+    const other = await records.reserve(REQUEST, PLACES);
+    await records.create(other.id, REQUEST);
     expect(await records.withdraw(other.id)).toBe(true);
     expect((await records.list()).map((job) => job.id)).toEqual([id]);
   });
@@ -43,12 +46,12 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
   test('the list that scalers of workers read has the jobs that are queued or running, and no others', async () => {
     const unfinished = () => client.lrange(`${prefix}:unfinished`, 0, -1);
     const make = async () => {
-      const { id } = await records.reserve(PLACE);
-      await records.create(id, null);
+      const { id } = await records.reserve(REQUEST, PLACES);
+      await records.create(id, REQUEST);
       return id;
     };
     const [one, two, three] = [await make(), await make(), await make()];
-    const place = await records.reserve(PLACE);
+    const place = await records.reserve(REQUEST, PLACES);
     expect(await unfinished()).toEqual([one, two, three]);
     await client.set('lock', 'token');
     await records.claim(one, 'token', 'lock');
@@ -70,14 +73,14 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
   });
 
   test('a place is no job, holds its place, and leaves nothing', async () => {
-    const { id } = await records.reserve({ ...PLACE, maxQueued: 1 });
+    const { id } = await records.reserve(REQUEST, { ...PLACES, maxQueued: 1 });
     expect(await records.get(id)).toBeUndefined();
     expect(await records.list()).toEqual([]);
-    expect((await records.reserve({ ...PLACE, maxQueued: 1 })).outcome).toBe('full');
+    expect((await records.reserve(REQUEST, { ...PLACES, maxQueued: 1 })).outcome).toBe('full');
     await records.leftovers(60_000);
-    expect((await records.reserve({ ...PLACE, maxQueued: 1 })).outcome).toBe('full');
+    expect((await records.reserve(REQUEST, { ...PLACES, maxQueued: 1 })).outcome).toBe('full');
     await records.leftovers(-1);
-    expect((await records.reserve({ ...PLACE, maxQueued: 1 })).outcome).toBe('reserved');
-    expect(await records.create(id, null)).toBeUndefined();
+    expect((await records.reserve(REQUEST, { ...PLACES, maxQueued: 1 })).outcome).toBe('reserved');
+    expect(await records.create(id, REQUEST)).toBeUndefined();
   });
 });
