@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -80,6 +80,25 @@ describe('a running server', () => {
     expect(ring.find(text)).toBeUndefined();
     // The id of a key with another secret.
     expect(ring.find(`${key.slice(0, -1)}${key.endsWith('A') ? 'B' : 'A'}`)).toBeUndefined();
+    ring.close();
+  });
+
+  it('follows a link, as to a Secret of Kubernetes, whose files are replaced together by another link', async () => {
+    const revisions = ['first', 'second'].map((name) => join(folder, name));
+    for (const revision of revisions) await mkdir(revision);
+    const [first = '', second = ''] = revisions;
+    const { key } = await new KeyFile(first).create('laptop', 'teach');
+    await copyFile(join(first, 'keys.json'), join(second, 'keys.json'));
+    await new KeyFile(second).revoke('laptop');
+    await symlink(first, join(folder, '..data'));
+    await symlink(join('..data', 'keys.json'), file.path);
+
+    const ring = await KeyRing.open(file, logger);
+    expect(ring.find(key)?.name).toBe('laptop');
+    await symlink(second, join(folder, '..next'));
+    await rename(join(folder, '..next'), join(folder, '..data'));
+    await ring.look();
+    expect([ring.find(key), ring.everHadKeys]).toEqual([undefined, true]);
     ring.close();
   });
 

@@ -5,24 +5,74 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { colourZip } from '../../scripts/labelled-zip.ts';
 import { freePort, type ServerProcess, startServer, until, untilReady } from '../../scripts/server-process.ts';
 import { KeyFile } from '../../src/access/key-file.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
+import { HAS_KUBECTL, type KubernetesObject, OVERLAYS, parseObjects, renderOverlay } from './kustomize.ts';
 
 /** The examples of `scripts/deploy` in the programs that they are for. Those that this machine has not are skipped. */
 const FOLDER = 'scripts/deploy';
 const NGINX = '/usr/sbin/nginx';
 const CADDY = '/usr/bin/caddy';
 const SYSTEMD = '/usr/bin/systemd-analyze';
-/** It needs `pip install kubernetes-validate`, and `PYTHON` where it is not the first one. */
+/** Schemas need packages of Python, and `PYTHON` where it is not the first one. */
 const python = process.env['PYTHON'] ?? 'python3';
-const hasSchemas = spawnSync(python, ['-c', 'import kubernetes_validate']).status === 0;
+const has = (modules: string) => spawnSync(python, ['-c', `import ${modules}`]).status === 0;
+const HAS_SCHEMAS = has('kubernetes_validate');
+const HAS_KEDA = has('cloudcoil.models.keda');
+const HAS_KSERVE = has('six, urllib3, importlib.util as util; util.find_spec("kserve").origin');
 
-test.skipIf(!hasSchemas)('kubernetes.yaml has the published schemas (skipped without kubernetes-validate)', () => {
-  execFileSync(python, ['-m', 'kubernetes_validate', '--strict', `${FOLDER}/kubernetes.yaml`], { stdio: 'pipe' });
-});
+const isCustom = ({ apiVersion }: KubernetesObject) => /^(?:keda\.sh|serving\.kserve\.io)\//.test(apiVersion);
+const asYaml = (objects: readonly KubernetesObject[]) => objects.map((each) => stringify(each)).join('---\n');
+const customResources = (text: string) =>
+  execFileSync(python, ['test/scripts/custom_resources.py'], { input: text, encoding: 'utf8' });
+
+/** Every field must be known, too. */
+async function expectSchemas(objects: readonly KubernetesObject[]): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'menagerie-kubernetes-'));
+  const path = join(folder, 'objects.yaml');
+  await writeFile(path, asYaml(objects));
+  const command = ['-m', 'kubernetes_validate', '--strict', path];
+  const { status, stdout, stderr } = spawnSync(python, command, { encoding: 'utf8' });
+  await rm(folder, { recursive: true });
+  expect(status, stdout + stderr).toBe(0);
+}
+
+test.skipIf(!HAS_SCHEMAS || !HAS_KUBECTL).each(OVERLAYS)(
+  'the overlay %s has the published schemas (skipped without kubectl or the package kubernetes-validate)',
+  (overlay) => expectSchemas(parseObjects(renderOverlay(overlay)).filter((each) => !isCustom(each))),
+);
+
+test.skipIf(!HAS_SCHEMAS)(
+  'the containers of the runtime for KServe have the published schemas (skipped without the package kubernetes-validate)',
+  async () => {
+    const [runtime] = parseObjects(await readFile(`${FOLDER}/kubernetes/kserve/serving-runtime.yaml`, 'utf8'));
+    const { containers, volumes } = z
+      .object({ containers: z.array(z.unknown()), volumes: z.array(z.unknown()) })
+      .parse(runtime?.['spec']);
+    const metadata = { name: 'runtime', labels: {} };
+    await expectSchemas([{ apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers, volumes } }]);
+  },
+);
+
+test.skipIf(!HAS_KEDA || !HAS_KUBECTL)(
+  'what scales workers is as KEDA publishes it (skipped without kubectl or the package cloudcoil-models-keda)',
+  () => {
+    const custom = parseObjects(renderOverlay('replicas')).filter(isCustom);
+    expect(customResources(asYaml(custom))).toBe('2 objects are as published\n');
+  },
+);
+
+test.skipIf(!HAS_KSERVE).each(['serving-runtime.yaml', 'inference-service.yaml'])(
+  '%s is as KServe publishes it (skipped without the package kserve; see custom_resources.py)',
+  async (name) => {
+    const text = await readFile(`${FOLDER}/kubernetes/kserve/${name}`, 'utf8');
+    expect(customResources(text)).toBe('1 objects are as published\n');
+  },
+);
 
 test.skipIf(!existsSync(SYSTEMD))('systemd takes menagerie.service (skipped without systemd-analyze)', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'menagerie-unit-'));
