@@ -89,7 +89,9 @@ const settingsSchema = z.object({
   // About 160 versions of a ResNet-50.
   ARTIFACT_CACHE_BYTES: integer(0, Number.MAX_SAFE_INTEGER)
     .default(16_384 * MEBIBYTE)
-    .describe('Bytes of files of a bucket that are kept in DATA_DIR; the least recently used are removed first'),
+    .describe(
+      'Bytes of files of a bucket that are kept in DATA_DIR; the least recently used are removed first, but none that was used in the last 36 hours',
+    ),
   DEFAULT_MODEL: z.string().default('resnet18_slim.tiny200').describe('Model for requests that name none'),
   DEFAULT_BACKBONE: z.string().default('resnet18_slim.tiny200').describe('Backbone for fine-tunes that name none'),
   AUTO_PULL: z

@@ -124,7 +124,7 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
       if (config.workOnJobs) finetuning.start();
       else finetuning.watch();
       await watch.start();
-      await convertZoo(registry, conversions, logger);
+      await convertZoo(registry, conversions, logger, config.artifactStore === '' ? ['zoo', 'store'] : ['zoo']);
     },
     close: async () => {
       isShuttingDown = true;

@@ -48,7 +48,8 @@ export async function readFeaturePool(
   { services, config }: ScriptContext,
 ): Promise<FeaturePool> {
   const { key, onnx, maxBatch } = await services.conversions.get(model);
-  const { manifest, weightsPath, name, version } = model;
+  const { manifest, name, version } = model;
+  const { weightsPath } = await model.files();
   const workDir = await mkdtemp(join(tmpdir(), 'menagerie-few-images-'));
   const source = await openImageSource(path);
   const network = await openLayeredNetwork(

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { makeFolder } from '../common/durable-files.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
-import type { ModelVersion, RegisteredModel, Registry } from '../registry/registry.ts';
+import { type ModelVersion, type RegisteredModel, type Registry, servingVersion } from '../registry/registry.ts';
 import type { Repository, RepositoryListing } from '../registry/repository.ts';
 import type { ModelServing } from '../serving/model-serving.ts';
 
@@ -25,7 +25,7 @@ export interface WatchParts {
   readonly revision?: () => Promise<string>;
   readonly repository: Pick<Repository, 'list'>;
   readonly registry: Registry;
-  readonly serving: Pick<ModelServing, 'prepare' | 'release'>;
+  readonly serving: Pick<ModelServing, 'prepare' | 'release' | 'state' | 'use'>;
   readonly logger: Logger;
 }
 
@@ -141,7 +141,8 @@ export class RepositoryWatch {
   /** Registers the current state of a model. A loaded version is replaced after its successor has been loaded. */
   async #adopt(model: RegisteredModel): Promise<void> {
     const { registry, serving, logger } = this.#parts;
-    const known = registry.find(model.name)?.versions ?? [];
+    const registered = registry.find(model.name);
+    const known = registered?.versions ?? [];
     // A manifest of the zoo that was broken by an edit does not end the model that was read before.
     if (model.origin === 'zoo' && model.versions.length === 0 && known.length > 0) return;
     const before = new Map(known.map((version) => [version.version, version]));
@@ -151,7 +152,7 @@ export class RepositoryWatch {
       const old = before.get(version.version);
       before.delete(version.version);
       // The same version stays the same object, by which others know it.
-      if (old !== undefined && isSame(old, version)) versions.push(old);
+      if (old !== undefined && registered?.origin === model.origin && isSame(old, version)) versions.push(old);
       else {
         versions.push(version);
         if (old !== undefined) swaps.push(await serving.prepare(version));
@@ -159,17 +160,36 @@ export class RepositoryWatch {
     }
     registry.set({ ...model, versions });
     for (const swap of swaps) swap();
+    if (registered !== undefined) this.#loadAhead(registered, { ...model, versions });
     for (const gone of before.values()) await serving.release(gone);
     const changed = versions.filter((version) => !known.includes(version)).map(({ version }) => version);
     if (changed.length > 0) logger.info({ model: model.name, versions: changed }, 'a model was read');
   }
+
+  /**
+   * Loads the version that a bare name has come to mean where the one is loaded that it meant before: requests for it are
+   * coming, and the first of them would wait until it is fetched and converted.
+   */
+  #loadAhead(before: RegisteredModel, after: RegisteredModel): void {
+    const { serving, logger } = this.#parts;
+    const [old, next] = [servingVersion(before), servingVersion(after)];
+    if (old === undefined || next === undefined || old.version === next.version) return;
+    if (serving.state(old).state !== 'READY') return;
+    serving
+      .use(next, 'onnx', async () => undefined)
+      .catch((thrown: unknown) => {
+        if (this.#closed) return;
+        logger.warn(
+          { model: next.name, version: next.version, reason: messageOf(thrown) },
+          'a version could not be loaded ahead of requests for it',
+        );
+      });
+  }
 }
 
+/** Whether two versions have the same manifest, which names their files by digest. */
 function isSame(a: ModelVersion, b: ModelVersion): boolean {
-  return (
-    a.weightsPath === b.weightsPath &&
-    JSON.stringify([a.manifest.file, a.manifest.labels]) === JSON.stringify([b.manifest.file, b.manifest.labels])
-  );
+  return JSON.stringify([a.manifest.file, a.manifest.labels]) === JSON.stringify([b.manifest.file, b.manifest.labels]);
 }
 
 /** A text that changes with the folder: it has the names, inodes, sizes and times of everything in it. */

@@ -14,16 +14,27 @@ export interface InstalledModels {
   readonly conversions: ConversionCache;
 }
 
-/** Reads the models without the services that compute. */
-export async function readInstalledModels(config: Config): Promise<InstalledModels> {
+/** Reads the models without the services that compute. Files of a bucket that are not here cannot be fetched. */
+export function readInstalledModels(config: Config): Promise<InstalledModels> {
+  return withInstalledModels(config, async (installed) => installed);
+}
+
+/** Reads the models, whose files can be used while `work` runs. */
+export async function withInstalledModels<T>(
+  config: Config,
+  work: (installed: InstalledModels) => Promise<T>,
+): Promise<T> {
   const { dataDir, zooDir } = config;
   const logger = createLogger('fatal', process.stderr);
   const pulledDir = join(dataDir, 'zoo');
   const { store, close } = await openArtifactStore(config, logger);
-  const listing = await new Repository(zooDir, store, pulledDir).list();
-  close();
-  const conversions = new ConversionCache(join(dataDir, 'converted'), logger);
-  return { pulledDir, listing, conversions };
+  try {
+    const listing = await new Repository(zooDir, store, pulledDir).list();
+    const conversions = new ConversionCache(join(dataDir, 'converted'), logger);
+    return await work({ pulledDir, listing, conversions });
+  } finally {
+    close();
+  }
 }
 
 /** The models of a listing, to be found by name. */

@@ -241,7 +241,8 @@ export class ModelTrainer {
 
   async #trainingModel(model: ModelVersion): Promise<TrainingModel> {
     const { key, onnx, maxBatch } = await this.#parts.conversions.get(model);
-    const { name, version, manifest, weightsPath } = model;
+    const { name, version, manifest } = model;
+    const { weightsPath } = await model.files();
     return {
       name,
       version,

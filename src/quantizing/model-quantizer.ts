@@ -2,7 +2,7 @@ import { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { CalibrationMethod } from '../convert/quantize/ranges.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
-import type { ConversionCache } from '../serving/conversion-cache.ts';
+import { type ConversionCache, conversionSource } from '../serving/conversion-cache.ts';
 import { type QuantizationControl, runQuantization } from './quantization-process.ts';
 import type { Quantization } from './quantization-record.ts';
 import type { QuantizedModels } from './quantized-models.ts';
@@ -57,18 +57,10 @@ export class ModelQuantizer {
   ): Promise<{ model: ModelVersion; record: Quantization }> {
     const model = this.resolve(reference);
     const { conversions, quantized, maxImagePixels, logger, release } = this.#parts;
-    const { file, preprocessing, labels } = model.manifest;
+    const { preprocessing, labels } = model.manifest;
     const { onnx } = await conversions.verified(model);
+    const source = conversionSource(model, await model.files());
     const record = await quantized.put(model, (folder) => {
-      const source = {
-        weightsPath: model.weightsPath,
-        architecture: file.architecture,
-        inputSize: preprocessing.inputSize,
-        mean: file.mean,
-        std: file.std,
-        numClasses: file.num_classes,
-        ...(model.noveltyPath !== undefined && { noveltyPath: model.noveltyPath }),
-      };
       const float = { path: onnx.path, size: onnx.size };
       const task = { source, preprocessing, labels, imagesPath, maxImagePixels, method, float, folder };
       return runQuantization(task, control, logger);

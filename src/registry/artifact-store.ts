@@ -57,11 +57,17 @@ export interface ArtifactStore {
   /** @throws AppError `model_not_found`, `version_not_found`; `model_unavailable` when its record is damaged */
   getVersion(name: string, version: number): Promise<StoredVersion>;
   /**
-   * The path of a file on this machine, with the content that was put; read-only.
+   * The path of a file on this machine, with the content that was put; read-only. A copy from elsewhere stays for a day
+   * and a half.
    * @throws AppError as `getVersion`; `model_unavailable`, which names the file, when it is missing or has changed;
    * Error when the version never had the file
    */
   localFile(name: string, version: number, file: string): Promise<string>;
+  /**
+   * Checks a file as far as that is possible without copying it from elsewhere.
+   * @throws as `localFile`
+   */
+  expectFile(name: string, version: number, file: string): Promise<void>;
   /** @throws AppError `model_not_found` */
   get(name: string): Promise<StoredModel>;
   /** All models, by name. */

@@ -134,6 +134,10 @@ export class FileArtifactStore implements ArtifactStore {
     return path;
   }
 
+  async expectFile(name: string, version: number, file: string): Promise<void> {
+    await this.localFile(name, version, file);
+  }
+
   async get(name: string): Promise<StoredModel> {
     const versions = await this.#versions(name);
     if (versions.length === 0) throw modelNotFound(name);

@@ -4,15 +4,25 @@ import type { ManifestDocument } from './manifest.ts';
 import type { Manifest } from './resolve-manifest.ts';
 import { meantBy, suggestionFor } from './short-name.ts';
 
+/** Files of a version on this machine; read-only. */
+export interface LocalFiles {
+  /** The weights; their SHA-256 is that of the manifest. */
+  readonly weightsPath: string;
+  /** The detector of unknown images; absent when the model has none. */
+  readonly noveltyPath?: string;
+}
+
 /** A version of a model that can be served. Models of the zoo have version 1 alone. */
 export interface ModelVersion {
   readonly name: string;
   readonly version: number;
   readonly manifest: Manifest;
-  /** The weights; their SHA-256 is that of the manifest. */
-  readonly weightsPath: string;
-  /** The detector of unknown images; absent when the model has none. */
-  readonly noveltyPath?: string;
+  /**
+   * Finds the files of the version, and fetches those of a store elsewhere that are not here. Call it for each use:
+   * files that nobody has asked for in a day and a half may be removed to make room.
+   * @throws AppError `model_unavailable` with the file that is damaged, missing or cannot be fetched; `storage_full`
+   */
+  readonly files: () => Promise<LocalFiles>;
   /** How a request wants it computed, when not in floats. */
   readonly variant?: Exclude<Variant, 'float32'>;
 }
@@ -166,6 +176,13 @@ export class Registry {
         `"npx menagerie pull ${model.name}"`,
     );
   }
+}
+
+/** The version that the bare name of a model stands for; undefined when it cannot be used. */
+export function servingVersion(model: RegisteredModel): ModelVersion | undefined {
+  const target = servingTarget(model);
+  const number = ownValue(model.aliases, target) ?? Number(target);
+  return model.versions.find(({ version }) => version === number);
 }
 
 /** The alias or version that the bare name of a model stands for. */

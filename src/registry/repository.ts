@@ -93,14 +93,18 @@ export class Repository {
   }
 
   async #readVersion(name: string, version: number, labels: NamedLabels): Promise<ModelVersion> {
-    const text = await readFile(await this.#store.localFile(name, version, MANIFEST_FILE), 'utf8');
+    const store = this.#store;
+    const text = await readFile(await store.localFile(name, version, MANIFEST_FILE), 'utf8');
     const manifest = parseManifest(text, labels);
     if (manifest.name !== name) throw new Error(`name: "${manifest.name}", but in the store it is "${name}"`);
-    const weightsPath = await this.#store.localFile(name, version, manifest.file.weights.file);
-    const { novelty } = manifest.file;
-    if (novelty === undefined) return { name, version, manifest, weightsPath };
-    const noveltyPath = await this.#store.localFile(name, version, novelty.file);
-    return { name, version, manifest, weightsPath, noveltyPath };
+    const { weights, novelty } = manifest.file;
+    await store.expectFile(name, version, weights.file);
+    if (novelty !== undefined) await store.expectFile(name, version, novelty.file);
+    const files = async () => ({
+      weightsPath: await store.localFile(name, version, weights.file),
+      ...(novelty && { noveltyPath: await store.localFile(name, version, novelty.file) }),
+    });
+    return { name, version, manifest, files };
   }
 }
 

@@ -52,7 +52,8 @@ export async function withFittedDetector(model: ModelVersion, pulledDir: string 
   if (record?.weights_sha256 !== manifest.file.weights.sha256) return model;
   const { weights_sha256: _, ...novelty } = record;
   const noveltyPath = join(pulledDir, name, novelty.file);
-  return { ...model, manifest: { ...manifest, file: { ...manifest.file, novelty } }, noveltyPath };
+  const files = async () => ({ ...(await model.files()), noveltyPath });
+  return { ...model, manifest: { ...manifest, file: { ...manifest.file, novelty } }, files };
 }
 
 async function readNoveltyRecord(folder: string) {

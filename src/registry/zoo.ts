@@ -70,7 +70,7 @@ export async function readZooModel(
     const weightsPath = join(folder, name, file);
     if (!(await isFile(weightsPath))) continue;
     const manifest = resolveManifest(document, labels, await readLock(join(folder, name, WEIGHTS_LOCK_FILE)));
-    return await withFittedDetector({ name, version: 1, manifest, weightsPath }, pulledDir);
+    return await withFittedDetector({ name, version: 1, manifest, files: async () => ({ weightsPath }) }, pulledDir);
   }
   if (source === undefined) throw new Error(`weights.file: there is no ${file} beside the manifest`);
   return { name, file: document };

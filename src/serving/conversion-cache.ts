@@ -9,8 +9,8 @@ import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import { type Conversion, readConversion } from '../convert/conversion.ts';
 import { conversionKey } from '../convert/conversion-key.ts';
 import type { ConversionProgress, ConversionSource } from '../convert/convert-model.ts';
-import type { ModelVersion } from '../registry/registry.ts';
-import { type ConversionResult, runConversion } from './conversion-run.ts';
+import type { LocalFiles, ModelVersion } from '../registry/registry.ts';
+import { type ConversionTask, runConversion, runVerification } from './conversion-run.ts';
 
 /** A converted model and the key of its conversion, which depends on everything that the conversion depends on. */
 export interface ConvertedModel extends Conversion {
@@ -88,9 +88,8 @@ export class ConversionCache {
    */
   async verified(model: ModelVersion): Promise<ConvertedModel> {
     this.#refuseWhenClosed();
-    const source = sourceOf(model);
-    const key = keyOf(model, source);
-    const pending = this.#pending.get(key) ?? this.#verifyOrConvert(model, source, key);
+    const key = this.key(model);
+    const pending = this.#pending.get(key) ?? this.#verifyOrConvert(model, key);
     this.#pending.set(key, pending);
     try {
       return await pending;
@@ -127,7 +126,8 @@ export class ConversionCache {
 
   /** The key of the model's conversion. */
   key(model: ModelVersion): string {
-    return keyOf(model, sourceOf(model));
+    const { weights, novelty } = model.manifest.file;
+    return conversionKey({ ...networkOf(model), weightsSha256: weights.sha256, noveltySha256: novelty?.sha256 });
   }
 
   /** The model if it has been converted; converts nothing. */
@@ -157,21 +157,25 @@ export class ConversionCache {
     if (this.#closed) throw new AppError('shutting_down', 'the server is shutting down and converts no more models');
   }
 
-  async #verifyOrConvert(model: ModelVersion, source: ConversionSource, key: string): Promise<ConvertedModel> {
+  async #verifyOrConvert(model: ModelVersion, key: string): Promise<ConvertedModel> {
     const found = await this.#find(key);
     const folder = found?.folder ?? this.#folder;
+    // A sound conversion needs no weights, which may have to be fetched.
+    const sound = found && (await runVerification(join(folder, key)));
+    if (sound !== undefined) return { key, ...sound };
+    const files = await model.files();
     try {
-      const { conversion, converted } = await this.#run(model, source, join(folder, key));
-      if (converted && found !== undefined) {
+      const conversion = await this.#convert(model, files, join(folder, key));
+      if (found !== undefined) {
         this.#logger.warn({ model: model.name, folder }, 'a converted file was damaged: the model was converted again');
       }
-      if (converted && folder === this.#folder) this.#problem = undefined;
+      if (folder === this.#folder) this.#problem = undefined;
       return { key, ...conversion };
     } catch (thrown) {
       const problem = asStorageError(thrown);
       if (problem === undefined || folder !== this.#folder) throw thrown;
       const temporary = await this.#makeTemporary();
-      const { conversion } = await this.#run(model, source, join(temporary, key));
+      const conversion = await this.#convert(model, files, join(temporary, key));
       this.#problem = problem.message;
       this.#logger.warn(
         { model: model.name, folder, temporary, reason: messageOf(thrown) },
@@ -181,14 +185,15 @@ export class ConversionCache {
     }
   }
 
-  async #run(model: ModelVersion, source: ConversionSource, outDir: string): Promise<ConversionResult> {
-    const start = performance.now();
+  async #convert(model: ModelVersion, files: LocalFiles, outDir: string): Promise<Conversion> {
     const { weights, novelty } = model.manifest.file;
-    const task = { source, sha256: weights.sha256, noveltySha256: novelty?.sha256, outDir };
-    const result = await runConversion(task, this.#progressLog(model.name));
+    const source = conversionSource(model, files);
+    const start = performance.now();
+    const task: ConversionTask = { source, sha256: weights.sha256, noveltySha256: novelty?.sha256, outDir };
+    const { conversion, converted } = await runConversion(task, this.#progressLog(model.name));
     const ms = Math.round(performance.now() - start);
-    if (result.converted) this.#logger.info({ model: model.name, ms }, 'converted');
-    return result;
+    if (converted) this.#logger.info({ model: model.name, ms }, 'converted');
+    return conversion;
   }
 
   #makeTemporary(): Promise<string> {
@@ -227,19 +232,17 @@ export class ConversionCache {
   }
 }
 
-function sourceOf({ weightsPath, noveltyPath, manifest: { file, preprocessing } }: ModelVersion): ConversionSource {
+/** What the converter needs of a version, with its files on this machine. */
+export function conversionSource(model: ModelVersion, files: LocalFiles): ConversionSource {
+  return { ...networkOf(model), ...files };
+}
+
+function networkOf({ manifest: { file, preprocessing } }: ModelVersion) {
   return {
-    weightsPath,
     architecture: file.architecture,
     inputSize: preprocessing.inputSize,
     mean: file.mean,
     std: file.std,
     numClasses: file.num_classes,
-    ...(noveltyPath !== undefined && { noveltyPath }),
   };
-}
-
-function keyOf({ manifest }: ModelVersion, source: ConversionSource): string {
-  const { weights, novelty } = manifest.file;
-  return conversionKey({ ...source, weightsSha256: weights.sha256, noveltySha256: novelty?.sha256 });
 }

@@ -6,7 +6,7 @@ import type { ConversionProgress, ConversionSource } from '../convert/convert-mo
 /** Bound on the time between two messages of the converter, such as when the disk of the weights does not answer. */
 const STALL_LIMIT_MS = 600_000;
 
-/** Sent to the worker. */
+/** A conversion, sent to the worker. */
 export interface ConversionTask {
   readonly source: ConversionSource;
   /** The SHA-256 that the weights must have. */
@@ -16,28 +16,47 @@ export interface ConversionTask {
   readonly outDir: string;
 }
 
+/** What the worker is given: a conversion to verify, or to make where there is no sound one. */
+export type ConversionWork = Pick<ConversionTask, 'outDir'> | ConversionTask;
+
 /** Sent by the worker. */
 export type ConversionMessage =
   | { readonly type: 'progress'; readonly progress: ConversionProgress }
-  | { readonly type: 'done'; readonly result: ConversionResult };
+  | { readonly type: 'verified'; readonly conversion: Conversion | undefined }
+  | { readonly type: 'converted'; readonly conversion: Conversion };
 
+/** How a conversion came about. */
 export interface ConversionResult {
   readonly conversion: Conversion;
   /** False when `outDir` held a sound conversion already. */
   readonly converted: boolean;
 }
 
+/** Verifies the conversion in a folder by its digests. @returns undefined when there is none, or a file of it is damaged */
+export async function runVerification(outDir: string): Promise<Conversion | undefined> {
+  return (await run({ outDir }, () => {})).conversion;
+}
+
 /**
- * Verifies the conversion in a folder, and makes it where there is none or where a file of it is damaged. This runs
- * in a worker thread: it takes seconds of computing, in which the event loop must answer requests.
+ * Verifies the conversion in a folder, and makes it where there is none or where a file of it is damaged.
  * @throws Error when the weights have another digest, cannot be converted, or the folder cannot be written
  */
-export function runConversion(
+export async function runConversion(
   task: ConversionTask,
   onProgress: (progress: ConversionProgress) => void,
 ): Promise<ConversionResult> {
+  const { type, conversion } = await run(task, onProgress);
+  if (conversion === undefined) throw new Error('the converter made nothing');
+  return { conversion, converted: type === 'converted' };
+}
+
+/** This runs in a worker thread: it takes seconds of computing, in which the event loop must answer requests. */
+function run(
+  work: ConversionWork,
+  onProgress: (progress: ConversionProgress) => void,
+): Promise<Exclude<ConversionMessage, { type: 'progress' }>> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(compiledEntry(import.meta.url, 'conversion-worker.js'), { workerData: task });
+    const worker = new Worker(compiledEntry(import.meta.url, 'conversion-worker.js'), { workerData: work });
     // The thread is not ended then: ending one that is inside ONNX Runtime aborts the process.
     const stalled = setTimeout(() => {
       worker.unref();
@@ -45,8 +64,8 @@ export function runConversion(
     }, STALL_LIMIT_MS);
     worker.on('message', (message: ConversionMessage) => {
       stalled.refresh();
-      if (message.type === 'done') resolve(message.result);
-      else onProgress(message.progress);
+      if (message.type === 'progress') onProgress(message.progress);
+      else resolve(message);
     });
     worker.on('error', reject);
     worker.on('exit', (code) => {

@@ -1,22 +1,21 @@
 /** Entry of the worker thread that verifies or makes one conversion. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { digestFile } from '../common/file-digest.ts';
-import { verifyConversion } from '../convert/conversion.ts';
+import { type Conversion, verifyConversion } from '../convert/conversion.ts';
 import { convertModel } from '../convert/convert-model.ts';
-import type { ConversionMessage, ConversionResult, ConversionTask } from './conversion-run.ts';
+import type { ConversionMessage, ConversionTask, ConversionWork } from './conversion-run.ts';
 
-const { source, sha256, noveltySha256, outDir } = workerData as ConversionTask;
+const work = workerData as ConversionWork;
 const post = (message: ConversionMessage): void => parentPort?.postMessage(message);
 
-post({ type: 'done', result: await verifyOrConvert() });
+const existing = await verifyConversion(work.outDir);
+if (existing !== undefined || !('source' in work)) post({ type: 'verified', conversion: existing });
+else post({ type: 'converted', conversion: await convert(work) });
 
-async function verifyOrConvert(): Promise<ConversionResult> {
-  const existing = await verifyConversion(outDir);
-  if (existing !== undefined) return { conversion: existing, converted: false };
+async function convert({ source, sha256, noveltySha256, outDir }: ConversionTask): Promise<Conversion> {
   await expectDigest(source.weightsPath, sha256);
   if (source.noveltyPath !== undefined) await expectDigest(source.noveltyPath, noveltySha256);
-  const conversion = await convertModel(source, outDir, (progress) => post({ type: 'progress', progress }));
-  return { conversion, converted: true };
+  return await convertModel(source, outDir, (progress) => post({ type: 'progress', progress }));
 }
 
 async function expectDigest(path: string, wanted: string | undefined): Promise<void> {

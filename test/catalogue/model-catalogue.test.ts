@@ -39,7 +39,7 @@ beforeEach(async () => {
     folders: [join(folder, 'models')],
     repository,
     registry,
-    serving: { prepare: unused, release: async () => undefined },
+    serving: { prepare: unused, release: async () => undefined, state: unused, use: unused },
     logger,
   });
   const quantized = new QuantizedModels(join(folder, 'quantized'));

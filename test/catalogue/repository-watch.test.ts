@@ -10,12 +10,15 @@ import { Repository } from '../../src/registry/repository.ts';
 
 const SEED = 'resnet18_slim.tiny200';
 const logger = createLogger('silent');
+const READY = { state: 'READY', reason: '' } as const;
 let dataDir: string;
 let zoo: string;
 let registry: Registry;
 let watch: RepositoryWatch;
 /** What was loaded anew, swapped in and let go, in order. */
 let events: string[];
+/** Versions that answer requests. */
+let loaded: Set<string>;
 /** What a store that is not a folder says of itself. */
 let revision: () => Promise<string>;
 
@@ -24,6 +27,7 @@ beforeEach(async () => {
   zoo = join(dataDir, 'zoo');
   await mkdir(zoo);
   events = [];
+  loaded = new Set();
   revision = async () => '1';
   registry = new Registry();
   const store = await FileArtifactStore.open(join(dataDir, 'models'), logger);
@@ -39,6 +43,11 @@ beforeEach(async () => {
         return () => void events.push(`swap ${name}`);
       },
       release: async ({ name, version }) => void events.push(`release ${name}@${version}`),
+      state: (model) => (loaded.has(`${model.name}@${model.version}`) ? READY : { state: 'UNAVAILABLE', reason: '' }),
+      use: async ({ name, version }) => {
+        events.push(`use ${name}@${version}`);
+        throw new Error('it cannot be loaded');
+      },
     },
     logger,
   });
@@ -111,6 +120,55 @@ test('a version that another process publishes and promotes is served without a 
   const version = await other.putVersion('flowers', join(dataDir, 'version'), 'job');
   await other.setAlias('flowers', 'best', version);
   await expect.poll(() => registry.resolve('flowers@best').version).toBe(1);
+});
+
+describe('a bare name that has come to mean another version', () => {
+  let other: FileArtifactStore;
+
+  /** Publishes a version of flowers in another process. */
+  async function publish(key: string): Promise<void> {
+    await put('flowers', key);
+    await rename(join(zoo, 'flowers'), join(dataDir, key));
+    await other.putVersion('flowers', join(dataDir, key), key);
+  }
+
+  beforeEach(async () => {
+    other = await FileArtifactStore.open(join(dataDir, 'models'), logger);
+    await publish('first');
+    await watch.scan();
+  });
+
+  test('has that version loaded ahead of requests where the one before is loaded', async () => {
+    loaded.add('flowers@1');
+    await publish('second');
+    await watch.scan();
+    await other.setAlias('flowers', 'production', 1);
+    await watch.scan();
+    await other.setAlias('flowers', 'tested', 2);
+    await watch.scan();
+    // It answers, whether or not it could be loaded ahead.
+    expect(events).toEqual(['use flowers@2']);
+    expect(registry.resolve('flowers').version).toBe(1);
+  });
+
+  test('has nothing loaded where nobody asks for the model', async () => {
+    await publish('second');
+    await watch.scan();
+    expect(registry.resolve('flowers').version).toBe(2);
+    expect(events).toEqual([]);
+  });
+});
+
+test('a version of the store that takes a name from the zoo is another version, though its manifest is the same', async () => {
+  const other = await FileArtifactStore.open(join(dataDir, 'models'), logger);
+  await put('flowers');
+  await watch.scan();
+  const before = registry.resolve('flowers');
+  await rename(join(zoo, 'flowers'), join(dataDir, 'version'));
+  await other.putVersion('flowers', join(dataDir, 'version'), 'job');
+  await watch.scan();
+  expect(registry.resolve('flowers')).not.toBe(before);
+  expect((await registry.resolve('flowers').files()).weightsPath).toContain(join('models', 'flowers', '1'));
 });
 
 describe('a store that is not a folder', () => {

@@ -188,6 +188,15 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         await expect(store.localFile('flowers', 1, '../1/weights.safetensors')).rejects.toThrow(/never had a file/);
       });
 
+      test('checks a file without handing it out', async () => {
+        await put('flowers');
+        await store.expectFile('flowers', 1, 'weights.safetensors');
+        await expect(store.expectFile('flowers', 1, 'labels.json')).rejects.toThrow(/never had a file labels\.json/);
+        await expect(store.expectFile('flowers', 2, 'weights.safetensors')).rejects.toMatchObject({
+          code: 'version_not_found',
+        });
+      });
+
       test('gives the same when the store is opened again', async () => {
         await put('flowers', 'abc');
         await store.setAlias('flowers', 'production', 1);

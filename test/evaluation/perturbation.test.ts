@@ -28,7 +28,7 @@ describe('the perturbation test of a network that looks at the brightness of the
     manifest: parseManifest(readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8'), () =>
       parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8')),
     ),
-    weightsPath: '',
+    files: async () => ({ weightsPath: '' }),
   };
 
   /** A queue whose first class is as probable as that quarter is bright, and which returns the given explanation. */

@@ -76,7 +76,9 @@ describe('a detector for a model of the zoo', () => {
     expect(figures.softmax?.auroc).toBe(0.5);
     const found = await withFittedDetector(model, pulledDir);
     expect(found.manifest.file.novelty).toMatchObject(figures);
-    expect((await digestFile(found.noveltyPath ?? '')).sha256).toBe(found.manifest.file.novelty?.sha256);
+    expect((await digestFile((await found.files()).noveltyPath ?? '')).sha256).toBe(
+      found.manifest.file.novelty?.sha256,
+    );
   });
 
   test('replaces the one before', async () => {
@@ -85,7 +87,7 @@ describe('a detector for a model of the zoo', () => {
     for (const label of CLASSES) await photos(label, 20);
     await fitted();
     const after = await withFittedDetector(model, pulledDir);
-    expect(after.noveltyPath).not.toBe(before.noveltyPath);
+    expect((await after.files()).noveltyPath).not.toBe((await before.files()).noveltyPath);
     expect(await readdir(join(pulledDir, model.name))).toHaveLength(2);
   });
 

@@ -16,7 +16,7 @@ const model: ModelVersion = {
   manifest: parseManifest(readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8'), () =>
     parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8')),
   ),
-  weightsPath: '',
+  files: async () => ({ weightsPath: '' }),
 };
 
 let folder: string;

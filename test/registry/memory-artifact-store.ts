@@ -70,12 +70,15 @@ export class MemoryArtifactStore implements ArtifactStore {
   }
 
   async localFile(name: string, version: number, file: string): Promise<string> {
-    const bytes = this.#version(name, version).files.get(file);
-    if (bytes === undefined) throw new Error(`version ${version} of model "${name}" never had a file ${file}`);
+    const bytes = this.#bytes(name, version, file);
     const folder = await mkdtemp(join(tmpdir(), 'artifact-'));
     this.#copies.push(folder);
     await writeFile(join(folder, file), bytes);
     return join(folder, file);
+  }
+
+  async expectFile(name: string, version: number, file: string): Promise<void> {
+    this.#bytes(name, version, file);
   }
 
   async get(name: string): Promise<StoredModel> {
@@ -109,6 +112,12 @@ export class MemoryArtifactStore implements ArtifactStore {
   /** Removes the copies that were handed out. */
   async dispose(): Promise<void> {
     for (const folder of this.#copies) await rm(folder, { recursive: true });
+  }
+
+  #bytes(name: string, version: number, file: string): Buffer {
+    const bytes = this.#version(name, version).files.get(file);
+    if (bytes === undefined) throw new Error(`version ${version} of model "${name}" never had a file ${file}`);
+    return bytes;
   }
 
   #model(name: string): KeptModel {

@@ -9,7 +9,7 @@ const manifest = parseManifest(readFileSync('zoo/resnet18_slim.tiny200/manifest.
 );
 
 function version(name: string, number: number): ModelVersion {
-  return { name, version: number, manifest, weightsPath: `${name}/${number}` };
+  return { name, version: number, manifest, files: async () => ({ weightsPath: `${name}/${number}` }) };
 }
 
 function registryOf(aliases: Record<string, number>, damaged: Record<string, string> = {}): Registry {

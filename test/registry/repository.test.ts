@@ -46,7 +46,7 @@ describe('repository', () => {
     expect(found?.aliases).toEqual({ production: 1 });
     expect(found?.versions.map(({ version }) => version)).toEqual([1, 2]);
     expect(found?.versions[0]?.manifest.labels).toEqual([{ label: 'rose' }, { label: 'tulip' }]);
-    expect(readFileSync(String(found?.versions[0]?.weightsPath), 'utf8')).toBe('weights');
+    expect(readFileSync(String((await found?.versions[0]?.files())?.weightsPath), 'utf8')).toBe('weights');
   });
 
   test('updates one model of the store in a registry', async () => {
@@ -60,6 +60,21 @@ describe('repository', () => {
     await store.removeVersion('flowers', 1);
     await repository.refresh(registry, 'flowers');
     expect(registry.list()).toEqual([]);
+  });
+
+  test('asks the store for weights when they are used, not when they are listed', async () => {
+    await put('flowers', flowers);
+    const asked: string[] = [];
+    const { localFile } = MemoryArtifactStore.prototype;
+    store.localFile = (name, version, file) => {
+      asked.push(file);
+      return localFile.call(store, name, version, file);
+    };
+    const { models } = await new Repository('zoo', store).list();
+    expect(asked).toEqual(['manifest.json']);
+    const version = models.find(({ name }) => name === 'flowers')?.versions[0];
+    for (const _ of [1, 2]) await version?.files();
+    expect(asked.slice(1)).toEqual(['weights.safetensors', 'weights.safetensors']);
   });
 
   test('a model of which the store knows nothing but the damage is listed with it', async () => {

@@ -111,7 +111,7 @@ describe('a pulled model', () => {
     await put('resnet50.tv_in1k', { 'model.safetensors': 'weights' });
     const { model, absent } = await find('resnet50.tv_in1k');
     expect(absent).toBe(false);
-    expect(model?.weightsPath).toBe(join(pulled, 'resnet50.tv_in1k', 'model.safetensors'));
+    expect(await model?.files()).toEqual({ weightsPath: join(pulled, 'resnet50.tv_in1k', 'model.safetensors') });
     expect(model?.manifest.file.weights.sha256).toMatch(/^5d061a3c/);
   });
 
@@ -127,7 +127,9 @@ describe('a pulled model', () => {
     expect((await find('mine')).problem).toMatch('its folder is called "mine"');
     const manifest = JSON.parse(await readFile(join(pulled, 'mine', 'manifest.json'), 'utf8'));
     await put('mine', { 'manifest.json': { ...manifest, name: 'mine' } });
-    expect((await find('mine')).model?.weightsPath).toBe(join(pulled, 'mine', 'weights.safetensors'));
+    expect(await (await find('mine')).model?.files()).toEqual({
+      weightsPath: join(pulled, 'mine', 'weights.safetensors'),
+    });
   });
 
   test('is not listed while it is being pulled; a missing file that cannot be downloaded is a problem', async () => {

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { AppError } from '../../src/common/errors.ts';
 import { withStagingFolder } from '../../src/common/staging-folder.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
@@ -41,6 +42,17 @@ describe('the cache of converted models', () => {
     const again = await new ConversionCache(folder, logger).get(inception);
     expect(again).toEqual(one);
     expect(statSync(again.onnx.path).mtimeMs).toBe(mtimeMs);
+  });
+
+  test('needs the weights only to convert', async () => {
+    const cache = new ConversionCache(folder, logger);
+    const { onnx } = await cache.get(inception);
+    const lost = new AppError('model_unavailable', 'the weights cannot be fetched');
+    const away = { ...inception, files: () => Promise.reject(lost) };
+    expect((await cache.verified(away)).onnx).toEqual(onnx);
+    writeFileSync(onnx.path, 'damaged');
+    await expect(cache.verified(away)).rejects.toBe(lost);
+    expect((await cache.verified(inception)).onnx).toEqual(onnx);
   });
 
   test('looks a model up without converting it', async () => {
@@ -115,15 +127,16 @@ describe('the cache of converted models', () => {
 
   test('refuses weights with another digest, names both digests, and converts them once they are right', async () => {
     const weightsPath = join(folder, 'weights.safetensors');
-    const good = readFileSync(inception.weightsPath);
+    const right = (await inception.files()).weightsPath;
+    const good = readFileSync(right);
     writeFileSync(weightsPath, good.subarray(0, good.length - 1));
     const cache = new ConversionCache(join(folder, 'converted'), logger);
-    const moved = { ...inception, weightsPath };
+    const moved = { ...inception, files: async () => ({ weightsPath }) };
     await expect(cache.get(moved)).rejects.toMatchObject({
       code: 'model_unavailable',
       message: expect.stringMatching(/has SHA-256 [0-9a-f]{64}, but the manifest says 3c3f8895/),
     });
-    cpSync(inception.weightsPath, weightsPath);
+    cpSync(right, weightsPath);
     await expect(cache.get(moved)).resolves.toMatchObject({ numClasses: 200 });
   });
 });

@@ -8,7 +8,7 @@ import { ModelServing } from '../../src/serving/model-serving.ts';
 
 const [zooModel] = (await readZoo('zoo')).models;
 if (zooModel === undefined) throw new Error('the zoo is empty');
-const { manifest, weightsPath } = zooModel;
+const { manifest, files } = zooModel;
 const [height, width] = manifest.preprocessing.inputSize;
 const image = new Uint8Array(height * width * 3);
 const SIZE = 100;
@@ -35,7 +35,7 @@ function createServing(random: (limit: number) => number): { serving: ModelServi
     if (random(8) === 0) throw new Error('cannot be converted now');
     return {
       // Versions 1 and 2 have the same weights.
-      key: `${model.name}-${Math.max(2, model.version)}-${model.weightsPath}`,
+      key: `${model.name}-${Math.max(2, model.version)}-${(await model.files()).weightsPath}`,
       inputSize: [height, width],
       numClasses: 2,
       featureSize: 2,
@@ -88,9 +88,7 @@ test.each([1, 2, 3, 4, 103, 117, 143, 507])(
   async (seed) => {
     const random = generator(seed);
     const { serving, held } = createServing(random);
-    const versions = ['a', 'b'].flatMap((name) =>
-      [1, 2, 3].map((version) => ({ name, version, manifest, weightsPath })),
-    );
+    const versions = ['a', 'b'].flatMap((name) => [1, 2, 3].map((version) => ({ name, version, manifest, files })));
     const calls: Promise<unknown>[] = [];
     for (let step = 0; step < STEPS; step += 1) {
       const at = random(versions.length);
@@ -100,7 +98,7 @@ test.each([1, 2, 3, 4, 103, 117, 143, 507])(
       const submit = () =>
         serving.use(model, runtime, (queue) => queue.submit(image, { priority: 'bulk', outputs: ['probabilities'] }));
       const replace = async (): Promise<void> => {
-        const next = { ...model, weightsPath: `${weightsPath}-${step}` };
+        const next = { ...model, files: async () => ({ weightsPath: `replaced in step ${step}` }) };
         const swap = await serving.prepare(next);
         versions[at] = next;
         swap();

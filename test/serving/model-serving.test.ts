@@ -11,13 +11,13 @@ import { deferred } from '../http/fixture.ts';
 
 const [zooModel] = (await readZoo('zoo')).models;
 if (zooModel === undefined) throw new Error('the zoo is empty');
-const { manifest, weightsPath } = zooModel;
+const { manifest, files } = zooModel;
 const [height, width] = manifest.preprocessing.inputSize;
 
 /** Bytes of each model's weights. */
 const SIZE = 100;
 
-const versionOf = (version: number, name = 'flowers'): ModelVersion => ({ name, version, manifest, weightsPath });
+const versionOf = (version: number, name = 'flowers'): ModelVersion => ({ name, version, manifest, files });
 
 /** An engine whose outputs are zeros. */
 const lease: EngineLease = {
@@ -354,8 +354,8 @@ describe('a version that is unloaded by request', () => {
 
 describe('a version that takes the place of another', () => {
   test('is loaded before the old one is unloaded, and then serves', async () => {
-    const next = { ...versionOf(1), weightsPath: 'other' };
-    const on = stage({}, ({ weightsPath: path }) => (path === 'other' ? 'new' : 'old'));
+    const next = { ...versionOf(1), files: async () => ({ weightsPath: 'other' }) };
+    const on = stage({}, (model) => (model === next ? 'new' : 'old'));
     await on.serving.use(versionOf(1), 'onnx', idle);
     const swap = await on.serving.prepare(next);
     expect(on.asked.at(-1)?.key).toBe('new/onnx/1');
@@ -369,15 +369,15 @@ describe('a version that takes the place of another', () => {
 
   test('that cannot be loaded leaves the old one in place', async () => {
     const { options } = stage();
+    const broken = versionOf(1);
     const on = stage({
       conversions: {
         ...options.conversions,
-        get: (model) =>
-          model.weightsPath === 'broken' ? Promise.reject(new Error('no weights')) : options.conversions.get(model),
+        get: (model) => (model === broken ? Promise.reject(new Error('no weights')) : options.conversions.get(model)),
       },
     });
     await on.serving.use(versionOf(1), 'onnx', idle);
-    await expect(on.serving.prepare({ ...versionOf(1), weightsPath: 'broken' })).rejects.toThrow('no weights');
+    await expect(on.serving.prepare(broken)).rejects.toThrow('no weights');
     expect(on.serving.state(versionOf(1)).state).toBe('READY');
   });
 

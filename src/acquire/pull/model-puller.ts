@@ -124,7 +124,8 @@ export class ModelPuller {
     const isBackbone = model.manifest.labels.length === 0;
     if (isBackbone && !backboneOnly) return undefined;
     const { sha256, size_bytes: total } = model.manifest.file.weights;
-    const found = await digestFile(model.weightsPath, (done) => onProgress({ phase: 'verify', done, total }), signal);
+    const { weightsPath } = await model.files();
+    const found = await digestFile(weightsPath, (done) => onProgress({ phase: 'verify', done, total }), signal);
     return found.sha256 === sha256 ? model : undefined;
   }
 

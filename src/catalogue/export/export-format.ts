@@ -79,7 +79,8 @@ architecture.json describes their network, and network.json layer by layer. mode
   logits = Classifier().eval()(read_pixels('photo.jpg'))    # of pixels ${batchShape}
 `,
     holds: 'weights',
-    files: async ({ model: { name, manifest, weightsPath } }) => {
+    files: async ({ model }) => {
+      const { name, manifest } = model;
       const { weights, architecture, input_size, mean, std, num_classes, num_features } = manifest.file;
       if (weights.format === 'onnx') throw onnxOnly(name, 'safetensors');
       const {
@@ -91,6 +92,7 @@ architecture.json describes their network, and network.json layer by layer. mode
         icc = 'ignore',
       } = manifest.preprocessing;
       const { describeNetwork } = await import('../../convert/describe-network.ts');
+      const { weightsPath } = await model.files();
       const network = await describeNetwork({
         weightsPath,
         architecture,

@@ -10,12 +10,17 @@ const TRIES = 3;
 /** No file has it: every file is hashed before this process hands it out for the first time. */
 const NO_TIME = Number.NaN;
 
+/**
+ * Copies that were asked for in the last day and a half stay, since whoever asked, in any process, may still read them: a
+ * thorough search for a fine-tune may take a day.
+ */
+const IN_USE_MS = 36 * 3_600_000;
+
 /** Dependencies of `FileCache`. */
 export interface FileCacheParts {
   readonly folder: string;
-  /** The least recently used files are removed before the folder takes more than this, unless they are in use. */
+  /** The least recently used files are removed before the folder takes more than this, unless they may be in use. */
   readonly budgetBytes: number;
-  readonly isInUse: (sha256: string) => boolean;
 }
 
 /**
@@ -83,7 +88,8 @@ export class FileCache {
     let bytes = size_bytes + copies.reduce((sum, copy) => sum + copy.bytes, 0);
     for (const copy of copies.sort((a, b) => a.usedMs - b.usedMs)) {
       if (bytes <= this.#parts.budgetBytes) return;
-      if (copy.sha256 === sha256 || this.#parts.isInUse(copy.sha256)) continue;
+      if (copy.usedMs > Date.now() - IN_USE_MS) return;
+      if (copy.sha256 === sha256) continue;
       await rm(join(this.#parts.folder, copy.sha256), { recursive: true, force: true });
       bytes -= copy.bytes;
     }

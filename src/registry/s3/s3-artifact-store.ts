@@ -28,12 +28,12 @@ import {
   withNumber,
 } from './model-record.ts';
 import { ModelRecords } from './model-records.ts';
-import { folderKey, VersionFiles } from './version-files.ts';
+import { fileOf, folderKey, VersionFiles } from './version-files.ts';
 
 /** Where a store is, and where it keeps copies of files. */
 export interface S3StoreOptions extends BucketOptions {
   readonly cacheFolder: string;
-  /** Bytes of copies that are kept; those in use are kept even if they take more. */
+  /** Bytes of copies that are kept; those that were used in the last day and a half are kept even if they take more. */
   readonly cacheBytes: number;
   readonly logger: Logger;
 }
@@ -46,7 +46,8 @@ export interface S3StoreOptions extends BucketOptions {
  *
  * `get`, `list` and `revision` ask S3; a change is seen by all as soon as it is made. `getVersion` and `localFile`
  * remember what was last read, since versions never change: they go on working without S3 for files that were used
- * before, and find out about a version that another process has removed with the next `get` or `list`.
+ * before, and find out about a version that another process has removed with the next `get` or `list`. A file is copied
+ * to this machine when it is first asked for; the small files of its version follow in the background.
  */
 export class S3ArtifactStore implements ArtifactStore {
   readonly #bucket: S3Bucket;
@@ -58,12 +59,10 @@ export class S3ArtifactStore implements ArtifactStore {
   private constructor(bucket: S3Bucket, { cacheFolder, cacheBytes, logger }: S3StoreOptions) {
     const health = new BucketHealth(logger);
     const records = new ModelRecords(bucket, health);
-    const isOfVersion = (sha256: string) =>
-      records.seenVersions().some(({ version: { files } }) => files.some((file) => file.sha256 === sha256));
     this.#bucket = bucket;
     this.#health = health;
     this.#records = records;
-    this.#files = new VersionFiles({ bucket, health, cacheFolder, cacheBytes, isOfVersion, logger });
+    this.#files = new VersionFiles({ bucket, health, cacheFolder, cacheBytes, logger });
     this.#logger = logger;
   }
 
@@ -141,6 +140,10 @@ export class S3ArtifactStore implements ArtifactStore {
 
   async localFile(name: string, version: number, file: string): Promise<string> {
     return await this.#files.localPath(name, version, await this.#version(name, version), file);
+  }
+
+  async expectFile(name: string, version: number, file: string): Promise<void> {
+    fileOf(name, version, await this.#version(name, version), file);
   }
 
   async get(name: string): Promise<StoredModel> {

@@ -11,6 +11,12 @@ import type { BucketHealth } from './bucket-health.ts';
 import { FileCache } from './file-cache.ts';
 import type { FileEntry, VersionEntry } from './model-record.ts';
 
+/**
+ * Files of at most this many bytes come to this machine with the first file of their version that is used, which is its
+ * manifest: so cards and reports can be read when the bucket is lost. Weights and detectors are larger.
+ */
+const SMALL_BYTES = 256 * 1024;
+
 /** The files of a version, and the folder of the bucket that they are in. */
 export type UploadedFiles = Pick<VersionEntry, 'folder' | 'files'>;
 
@@ -20,8 +26,6 @@ export interface VersionFilesParts {
   readonly health: BucketHealth;
   readonly cacheFolder: string;
   readonly cacheBytes: number;
-  /** Whether a version has a file of this SHA-256. */
-  readonly isOfVersion: (sha256: string) => boolean;
   readonly logger: Logger;
 }
 
@@ -29,18 +33,16 @@ export interface VersionFilesParts {
 export class VersionFiles {
   readonly #parts: VersionFilesParts;
   readonly #cache: FileCache;
-  /** SHA-256 of the files that were handed out. */
-  readonly #handedOut = new Set<string>();
+  /** Folders of the versions whose small files were asked for. */
+  readonly #begun = new Set<string>();
+  /** One file after the other, so that those that somebody waits for come first. */
+  #ahead: Promise<unknown> = Promise.resolve();
   /** Whether a file could not be fetched since `takeMissed` was last called. */
   #missed = false;
 
   constructor(parts: VersionFilesParts) {
     this.#parts = parts;
-    this.#cache = new FileCache({
-      folder: parts.cacheFolder,
-      budgetBytes: parts.cacheBytes,
-      isInUse: (sha256) => this.#handedOut.has(sha256) && parts.isOfVersion(sha256),
-    });
+    this.#cache = new FileCache({ folder: parts.cacheFolder, budgetBytes: parts.cacheBytes });
   }
 
   /** Uploads all files of a folder of this machine. */
@@ -56,10 +58,25 @@ export class VersionFiles {
    * @throws AppError `model_unavailable` when the file is damaged, missing or cannot be fetched; `storage_full`
    */
   async localPath(name: string, version: number, entry: UploadedFiles, file: string): Promise<string> {
+    const path = await this.#copy(name, version, entry, file);
+    if (!this.#begun.has(entry.folder)) this.#copyAhead(name, version, entry);
+    return path;
+  }
+
+  /** Copies the small files of a version. One that cannot be fetched is tried again when it is asked for. */
+  #copyAhead(name: string, version: number, entry: UploadedFiles): void {
+    this.#begun.add(entry.folder);
+    for (const { file, size_bytes } of entry.files) {
+      if (size_bytes > SMALL_BYTES) continue;
+      this.#ahead = this.#ahead
+        .then(() => (this.#parts.health.isClosed ? undefined : this.#copy(name, version, entry, file)))
+        .catch(() => undefined);
+    }
+  }
+
+  async #copy(name: string, version: number, entry: UploadedFiles, file: string): Promise<string> {
     const { bucket, health } = this.#parts;
-    const known = entry.files.find((each) => each.file === file);
-    if (known === undefined) throw new Error(`version ${version} of model "${name}" never had a file ${file}`);
-    this.#handedOut.add(known.sha256);
+    const known = fileOf(name, version, entry, file);
     const what = `${name}/${version}/${file}`;
     try {
       return await this.#cache.get(known, async (path) => {
@@ -106,6 +123,13 @@ export class VersionFiles {
     await health.ask(() => bucket.upload(keyOf(name, folder, file), hashed(createReadStream(path))));
     return { file, size_bytes, sha256: hash.digest('hex') };
   }
+}
+
+/** A file as the record of a version has it. @throws Error when the version never had it */
+export function fileOf(name: string, version: number, { files }: UploadedFiles, file: string): FileEntry {
+  const found = files.find((each) => each.file === file);
+  if (found === undefined) throw new Error(`version ${version} of model "${name}" never had a file ${file}`);
+  return found;
 }
 
 function keyOf(name: string, folder: string, file: string): string {

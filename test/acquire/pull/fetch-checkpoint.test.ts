@@ -44,9 +44,10 @@ function pull() {
 describe('a checkpoint', () => {
   test('is converted to safetensors, whose digest goes into the lock file', async () => {
     const { model } = await pull();
-    const bytes = await readFile(model.weightsPath);
+    const { weightsPath } = await model.files();
+    const bytes = await readFile(weightsPath);
     expect(model.manifest.file.weights.sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
-    const weights = await SafetensorsFile.open(model.weightsPath);
+    const weights = await SafetensorsFile.open(weightsPath);
     expect(await weights.read('features.0.weight')).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6));
     await weights.close();
     expect(await readdir(join(folder, 'data', '.pulling'))).toEqual([]);

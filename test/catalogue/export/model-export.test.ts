@@ -157,7 +157,7 @@ describe('a download', () => {
 
   it('is refused before it begins when a file is missing', async () => {
     const { model } = await exported(EMBEDDED[0], 'onnx');
-    const lost = { ...model, weightsPath: join(folder, 'nothing') };
+    const lost = { ...model, files: async () => ({ weightsPath: join(folder, 'nothing') }) };
     const download = exportModel(
       { model: lost, converted: await conversions.get(model), producerVersion },
       'safetensors',
@@ -240,5 +240,5 @@ async function foreignVersion(embedded: ModelVersion): Promise<ModelVersion> {
       weights: { ...file.weights, format: 'onnx' as const, sha256 },
     },
   };
-  return { ...embedded, name: 'theirs', weightsPath, manifest };
+  return { ...embedded, name: 'theirs', files: async () => ({ weightsPath }), manifest };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -311,18 +311,40 @@ describe('a store in a bucket', () => {
       });
     });
 
-    test('removes the least recently used copies beyond its budget, but none that is in use', async () => {
+    test('fetches weights when they are used, and the small files of a version with the first of them', async () => {
+      const files = await mkdtemp(join(folder, 'files-'));
+      await writeFile(join(files, 'backbone.safetensors'), Buffer.alloc(300_000));
+      await writeFile(join(files, 'manifest.json'), '{}');
+      await writeFile(join(files, 'report.json'), 'good');
+      await store.putVersion('flowers', files, 'job-1');
+      const other = await another();
+      await other.list();
+      await other.expectFile('flowers', 1, 'backbone.safetensors');
+      const fetched = () => s3.requests.filter(isFileRead).map(({ key }) => key.split('/').at(-1));
+      expect(fetched()).toEqual([]);
+      await other.localFile('flowers', 1, 'manifest.json');
+      await expect.poll(fetched).toEqual(['manifest.json', 'report.json']);
+      s3.fault = () => 'error';
+      expect(await readFile(await other.localFile('flowers', 1, 'report.json'), 'utf8')).toBe('good');
+      s3.fault = () => undefined;
+      await other.localFile('flowers', 1, 'backbone.safetensors');
+      expect(fetched()).toEqual(['manifest.json', 'report.json', 'backbone.safetensors']);
+    });
+
+    test('removes the least recently used copies beyond its budget, but none of the last 36 hours', async () => {
       const small = await another({ cacheBytes: 15 });
-      for (const key of ['first 7', 'second7', 'third 7']) await put(key, key);
+      for (const key of ['first 7', 'second7', 'third 7', 'fourth7']) await put(key, key);
       for (const version of [1, 2, 3]) await read(small, version);
       expect(await copies()).toBe(3);
-      await store.removeVersion('flowers', 1);
-      await store.removeVersion('flowers', 2);
-      await put('fourth7', 'fourth7');
-      await small.list();
+      const longAgo = new Date(Date.now() - 37 * HOUR_MS);
+      for (const name of await readdir(join(folder, 'cache-1')))
+        await utimes(join(folder, 'cache-1', name), longAgo, longAgo);
+      await read(small, 2);
       await read(small, 4);
       expect(await copies()).toBe(2);
-      expect(await read(small, 3)).toBe('third 7');
+      s3.requests.length = 0;
+      expect([await read(small, 2), await read(small, 4)]).toEqual(['second7', 'fourth7']);
+      expect(s3.requests).toEqual([]);
     });
   });
 });
