@@ -73,7 +73,11 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
   });
   const defaultModel = new DefaultModel({ ...config, registry, serving, logger });
   const bodyBudget = new ByteBudget(config.maxBytesInFlight);
-  metrics.watchServer({ jobs: () => finetuning.jobs.list(), bytesInFlight: () => bodyBudget.reserved });
+  metrics.watchServer({
+    jobs: () => finetuning.jobs.list(),
+    bytesInFlight: () => bodyBudget.reserved,
+    dependencies: services.dependencies,
+  });
   let isShuttingDown = false;
   const app = createApp({
     ...services,
@@ -110,6 +114,8 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
     },
     work: async () => {
       keys.watch();
+      // Other machines change models also while this one loads the first.
+      await watch.start();
       const absent = config.autoPull ? registry.findAbsent(config.defaultModel) : undefined;
       if (absent === undefined) await defaultModel.load();
       else {
@@ -123,7 +129,6 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
       if (isShuttingDown) return;
       if (config.workOnJobs) finetuning.start();
       else finetuning.watch();
-      await watch.start();
       await convertZoo(registry, conversions, logger, config.artifactStore === '' ? ['zoo', 'store'] : ['zoo']);
     },
     close: async () => {

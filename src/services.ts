@@ -18,8 +18,9 @@ import { packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
 import { ModelTrainer } from './finetuning/model-trainer.ts';
 import { warmPixelThread } from './image/pixel-threads.ts';
+import { RedisLink } from './jobs/redis/redis-link.ts';
 import { InferenceStatistics } from './metrics/inference-statistics.ts';
-import { createMetrics, type Metrics } from './metrics/metrics.ts';
+import { createMetrics, type DependencyState, type Metrics } from './metrics/metrics.ts';
 import { processCpu } from './metrics/process-cpu.ts';
 import type { Tracing } from './metrics/tracing.ts';
 import { ModelQuantizer } from './quantizing/model-quantizer.ts';
@@ -66,6 +67,8 @@ export interface Services {
   readonly statistics: InferenceStatistics;
   /** Loads the code that decodes images, and starts a thread for it, which the first image would wait for otherwise. */
   readonly warmDecoder: () => Promise<void>;
+  /** What this process stands on beyond its own machine, and whether it answers. */
+  readonly dependencies: () => DependencyState[];
   /** What is wrong although requests are answered, for health checks. */
   readonly warnings: () => string[];
   /** Lets images in flight finish, then ends the engines. */
@@ -83,7 +86,11 @@ export async function createServices(
   startedEngines: StartedEngines = startEngines(config, logger),
 ): Promise<Services> {
   const pulledDir = join(config.dataDir, 'zoo');
-  const artifacts = await openArtifactStore(config, logger);
+  const { artifactStore, jobQueue } = config;
+  // The store is named by its address, so that servers of other stores in the same Redis are not disturbed.
+  const redis =
+    jobQueue === '' ? undefined : new RedisLink({ url: jobQueue, channel: `menagerie:${artifactStore}`, logger });
+  const artifacts = await openArtifactStore(config, logger, () => redis?.announce());
   const { store, folder: storeDir, revision } = artifacts;
   const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
@@ -167,7 +174,7 @@ export async function createServices(
   const folders = storeDir === undefined ? [pulledDir] : [pulledDir, storeDir];
   const watch = new RepositoryWatch({
     folders,
-    ...(revision !== undefined && { revision }),
+    ...(revision !== undefined && { revision, announcements: redis }),
     repository,
     registry,
     serving,
@@ -213,8 +220,18 @@ export async function createServices(
     warmDecoder: async () => {
       await Promise.all([loadDecoder(), warmPixelThread()]);
     },
-    warnings: () => [...engines.warnings, ...conversions.warnings, ...artifacts.warnings()],
+    dependencies: () => [
+      ...(artifacts.isUp ? [{ dependency: 's3', isUp: artifacts.isUp() }] : []),
+      ...(redis ? [{ dependency: 'redis', isUp: redis.isUp }] : []),
+    ],
+    warnings: () => [
+      ...engines.warnings,
+      ...conversions.warnings,
+      ...artifacts.warnings(),
+      ...(redis?.warnings ?? []),
+    ],
     close: async () => {
+      redis?.close();
       // Else a silent store would be waited for.
       artifacts.close();
       await watch.close();

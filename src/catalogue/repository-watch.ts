@@ -4,12 +4,16 @@ import { join } from 'node:path';
 import { makeFolder } from '../common/durable-files.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
+import type { RedisLink } from '../jobs/redis/redis-link.ts';
 import { type ModelVersion, type RegisteredModel, type Registry, servingVersion } from '../registry/registry.ts';
 import type { Repository, RepositoryListing } from '../registry/repository.ts';
 import type { ModelServing } from '../serving/model-serving.ts';
 
-/** How often the folders and a store elsewhere are scanned: some disks send no notifications, and none are sent for subfolders. */
-const SCAN_INTERVAL_MS = 2_000;
+/**
+ * Milliseconds between scans of the folders and of a store elsewhere: some disks send no notifications, and none are sent
+ * for subfolders. A change is to be seen within two seconds; a store may take three quarters of one to answer.
+ */
+const SCAN_INTERVAL_MS = 1_250;
 /** Notifications come in bursts; one scan is enough for all of them. */
 const NOTIFICATION_DELAY_MS = 100;
 /** Levels of folders that are scanned: models, versions, and their files or aliases. */
@@ -23,6 +27,10 @@ export interface WatchParts {
   readonly folders: readonly string[];
   /** A text that changes when a store does that is not a folder. */
   readonly revision?: () => Promise<string>;
+  /** Has other machines that use the store tell of their changes, which are then seen at once. */
+  readonly announcements?: Pick<RedisLink, 'listen'> | undefined;
+  /** Milliseconds between scans; tests of announcements wait for none. */
+  readonly scanIntervalMs?: number;
   readonly repository: Pick<Repository, 'list'>;
   readonly registry: Registry;
   readonly serving: Pick<ModelServing, 'prepare' | 'release' | 'state' | 'use'>;
@@ -32,8 +40,8 @@ export interface WatchParts {
 /**
  * Keeps the registry up to date with the disk and the store: models that appear are served, those that change are
  * replaced, those that disappear are forgotten. Writers rename complete files and folders into place, so nothing is
- * read half-written. A change in a store that is not a folder is seen after two seconds at most, and the time that the
- * store takes to answer; as long as it does not answer, everything stays as it was.
+ * read half-written. A change in a store that is not a folder is seen when it is announced, else by the next scan; as long
+ * as the store does not answer, everything stays as it was.
  */
 export class RepositoryWatch {
   readonly #parts: WatchParts;
@@ -43,6 +51,8 @@ export class RepositoryWatch {
   #watchers: readonly FSWatcher[] = [];
   #timer: NodeJS.Timeout | undefined;
   #scanning: Promise<void> | undefined;
+  /** Whether something has changed since the scan that runs has begun. */
+  #isOutdated = false;
   /** Why the last scan failed. */
   #failure: string | undefined;
   #closed = false;
@@ -73,7 +83,7 @@ export class RepositoryWatch {
     if (this.#closed) return;
     this.#watchers = this.#parts.folders.flatMap((folder) => {
       try {
-        const watcher = watch(folder, { persistent: false }, () => this.#plan(NOTIFICATION_DELAY_MS));
+        const watcher = watch(folder, { persistent: false }, () => this.#onChange(NOTIFICATION_DELAY_MS));
         watcher.on('error', () => watcher.close());
         return watcher;
       } catch {
@@ -81,7 +91,8 @@ export class RepositoryWatch {
         return [];
       }
     });
-    this.#plan(SCAN_INTERVAL_MS);
+    this.#parts.announcements?.listen(() => this.#onChange(0));
+    this.#plan(this.#interval);
   }
 
   async close(): Promise<void> {
@@ -91,19 +102,32 @@ export class RepositoryWatch {
     await this.#scanning;
   }
 
+  get #interval(): number {
+    return this.#parts.scanIntervalMs ?? SCAN_INTERVAL_MS;
+  }
+
+  /** Plans a scan. One that runs may have looked before the change, so another one follows it. */
+  #onChange(delayMs: number): void {
+    if (this.#scanning === undefined) this.#plan(delayMs);
+    else this.#isOutdated = true;
+  }
+
   #plan(delayMs: number): void {
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    this.#timer = setTimeout(async () => {
-      this.#scanning ??= this.scan().then(
-        () => this.#fail(undefined),
-        (thrown: unknown) => this.#fail(messageOf(thrown)),
-      );
-      await this.#scanning;
-      this.#scanning = undefined;
-      this.#plan(SCAN_INTERVAL_MS);
-    }, delayMs);
+    this.#timer = setTimeout(() => void this.#scanAndPlan(), delayMs);
     this.#timer.unref();
+  }
+
+  async #scanAndPlan(): Promise<void> {
+    this.#isOutdated = false;
+    this.#scanning = this.scan().then(
+      () => this.#fail(undefined),
+      (thrown: unknown) => this.#fail(messageOf(thrown)),
+    );
+    await this.#scanning;
+    this.#scanning = undefined;
+    this.#plan(this.#isOutdated ? 0 : this.#interval);
   }
 
   /** Logs why scans fail once, not with each of them. */
@@ -130,7 +154,7 @@ export class RepositoryWatch {
     const gone = registry.list().filter(({ name }) => !names.has(name));
     for (const { name } of gone) registry.delete(name);
     for (const model of absent) registry.setAbsent(model);
-    for (const version of gone.flatMap(({ versions }) => versions)) await serving.release(version);
+    for (const version of gone.flatMap(({ versions }) => versions)) void serving.release(version);
     for (const { where, reason } of broken) {
       const isNew = !this.#problems.some((known) => known.where === where && known.reason === reason);
       if (isNew) logger.error({ where, reason }, 'a model is damaged');
@@ -161,7 +185,8 @@ export class RepositoryWatch {
     registry.set({ ...model, versions });
     for (const swap of swaps) swap();
     if (registered !== undefined) this.#loadAhead(registered, { ...model, versions });
-    for (const gone of before.values()) await serving.release(gone);
+    // What else has changed does not wait for the requests that still use it.
+    for (const gone of before.values()) void serving.release(gone);
     const changed = versions.filter((version) => !known.includes(version)).map(({ version }) => version);
     if (changed.length > 0) logger.info({ model: model.name, versions: changed }, 'a model was read');
   }

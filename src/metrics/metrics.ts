@@ -33,6 +33,14 @@ interface RuntimeInfo {
   readonly version: string;
 }
 
+/** Something beyond this machine that the server stands on. */
+export interface DependencyState {
+  /** `s3`, `redis` */
+  readonly dependency: string;
+  /** Whether it has answered when it was last asked. */
+  readonly isUp: boolean;
+}
+
 /** Values that are read at each scrape. */
 export interface MetricsSources {
   readonly version: string;
@@ -80,6 +88,7 @@ export interface Metrics extends JobMetrics {
 export interface ServerSources extends JobSources {
   /** Bytes of bodies that are arriving or being answered. */
   readonly bytesInFlight: () => number;
+  readonly dependencies: () => readonly DependencyState[];
 }
 
 /** Buckets in seconds: from a cached answer to a large batch of a large model. */
@@ -141,8 +150,17 @@ export function createMetrics(sources: MetricsSources): Metrics {
 
   return {
     ...jobs.metrics,
-    watchServer: ({ bytesInFlight, ...sources }) => {
+    watchServer: ({ bytesInFlight, dependencies, ...sources }) => {
       jobs.watch(sources);
+      new Gauge({
+        name: 'menagerie_dependency_up',
+        help: 'Whether the bucket of ARTIFACT_STORE (s3) and the Redis of JOB_QUEUE (redis) answer; where one does not, the server goes on with what it holds',
+        labelNames: ['dependency'],
+        registers,
+        collect() {
+          for (const { dependency, isUp } of dependencies()) this.set({ dependency }, Number(isUp));
+        },
+      });
       new Gauge({
         name: 'menagerie_body_bytes_in_flight',
         help: 'Bytes of request bodies that are arriving or being answered; MAX_BYTES_IN_FLIGHT limits them',

@@ -20,6 +20,8 @@ export interface OpenedArtifactStore {
   readonly folder?: string;
   /** A text that changes when the models of the store do. @throws AppError `storage_unavailable` */
   readonly revision?: () => Promise<string>;
+  /** Whether a store elsewhere answers; absent for a folder. */
+  readonly isUp?: () => boolean;
   /** What is wrong with the store, for health checks. */
   readonly warnings: () => string[];
   /** Ends its requests. */
@@ -28,11 +30,13 @@ export interface OpenedArtifactStore {
 
 /**
  * Opens the store that the settings name.
+ * @param onChange called when this process has changed something in a store that other machines use too
  * @throws Error when it cannot be used, or its client is not installed
  */
 export async function openArtifactStore(
   { dataDir, artifactStore, artifactCacheBytes, s3Endpoint }: ArtifactStoreSettings,
   logger: Logger,
+  onChange: () => void = () => {},
 ): Promise<OpenedArtifactStore> {
   const location = parseStoreLocation(artifactStore);
   if (location === undefined) {
@@ -46,10 +50,12 @@ export async function openArtifactStore(
     cacheFolder: join(dataDir, 'artifacts'),
     cacheBytes: artifactCacheBytes,
     logger,
+    onChange,
   });
   return {
     store,
     revision: () => store.revision(),
+    isUp: () => store.isUp,
     warnings: () => store.warnings,
     close: () => store.close(),
   };

@@ -52,6 +52,17 @@ async function classify({ url }: OwnServer, model = 'colours'): Promise<[number,
   return [version ?? 0, results?.[0]?.predictions?.[0]?.label];
 }
 
+/** The files of weights that servers have asked the bucket for. */
+function fetchedWeights(): string[] {
+  const keys = s3.requests.filter(({ method }) => method === 'GET').map(({ key }) => key);
+  return [...new Set(keys.filter((key) => key.endsWith('/weights.safetensors')))];
+}
+
+/** Whether the bucket answers, as the metrics have it. */
+async function bucketIsUp({ url }: OwnServer): Promise<string | undefined> {
+  return /^menagerie_dependency_up\{dependency="s3"\} (\d)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1];
+}
+
 function promote({ url }: OwnServer, version: number): Promise<Response> {
   return fetch(`${url}/models/colours/aliases/production`, {
     method: 'PUT',
@@ -73,17 +84,24 @@ test('two servers with one bucket serve the same models, also while it is lost, 
 
   // And the other way round. It is not promoted: both show it, and answer as before.
   await finetune(two, { name: 'colours', copies: '1', epochs: '10', promote: 'never' });
-  await expect.poll(() => classify(one, 'colours@2')).toEqual([2, 'red']);
+  await expect.poll(() => card(one)).toEqual({ versions: [1, 2], aliases: { production: 1 } });
+  expect(fetchedWeights()).toHaveLength(1);
+  expect(await classify(one, 'colours@2')).toEqual([2, 'red']);
+  expect(await classify(one)).toEqual([1, 'red']);
+  expect(fetchedWeights()).toHaveLength(2);
   for (const server of [one, two]) expect(await card(server)).toEqual({ versions: [1, 2], aliases: { production: 1 } });
 
   // An alias that is moved on one moves on the other.
   expect((await promote(two, 2)).status).toBe(200);
   await expect.poll(() => classify(one)).toEqual([2, 'red']);
+  expect(await classify(two)).toEqual([2, 'red']);
+  expect(await bucketIsUp(one)).toBe('1');
 
   // The bucket is lost: both say so, without being asked to change anything, and go on with what they have.
   s3.fault = () => 'error';
   for (const server of [one, two]) {
     await expect.poll(() => warnings(server)).toEqual([expect.stringContaining('bucket of the server cannot be used')]);
+    expect(await bucketIsUp(server)).toBe('0');
     expect(await classify(server)).toEqual([2, 'red']);
     expect(await classify(server, 'colours@1')).toEqual([1, 'red']);
     const refused = await promote(server, 1);

@@ -12,7 +12,14 @@ export async function allMetrics(): Promise<string> {
     runtimes: () => [{ runtime: 'tfjs', backend: 'wasm', version: '4.22.0' }],
   });
   try {
-    metrics.watchServer({ jobs: async () => [{ state: 'queued' }, { state: 'succeeded' }], bytesInFlight: () => 77 });
+    metrics.watchServer({
+      jobs: async () => [{ state: 'queued' }, { state: 'succeeded' }],
+      bytesInFlight: () => 77,
+      dependencies: () => [
+        { dependency: 's3', isUp: true },
+        { dependency: 'redis', isUp: false },
+      ],
+    });
     metrics.observeRequest({ route: '/classify', method: 'POST', status: 200 }, 0.1);
     metrics.observeImage('m', 'onnx', { decodeMs: 4, queueMs: 0.5, inferenceMs: 15, batchSize: 2 });
     metrics.observeBatch('m', 'onnx', 2);

@@ -11,7 +11,7 @@ test.skipIf(!isThere)('promtool finds no fault in the metrics (skipped where it 
   expect([status, stderr]).toEqual([0, '']);
 });
 
-test('jobs, uploads and pulls are counted by outcome, and what is in flight is measured', async () => {
+test('jobs, uploads and pulls are counted by outcome; what is in flight and what answers is measured', async () => {
   const text = await allMetrics();
   for (const line of [
     'menagerie_jobs{state="queued"} 1',
@@ -25,6 +25,8 @@ test('jobs, uploads and pulls are counted by outcome, and what is in flight is m
     'menagerie_pulls_total{outcome="failed"} 1',
     'menagerie_pulls_in_flight 0',
     'menagerie_body_bytes_in_flight 77',
+    'menagerie_dependency_up{dependency="s3"} 1',
+    'menagerie_dependency_up{dependency="redis"} 0',
     'menagerie_process_cpu_seconds_total{process="server"} 1.5',
   ]) {
     expect(text.split('\n')).toContain(line);

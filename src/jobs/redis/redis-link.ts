@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../common/errors.ts';
-import type { Logger } from '../../common/logger.ts';
+import { createLogger, type Logger } from '../../common/logger.ts';
 import { connectToRedis, type RedisConnection } from './redis-connection.ts';
 
 /** Milliseconds between two questions whether Redis answers, and between attempts to connect. */
@@ -82,8 +82,9 @@ export class RedisLink {
   }
 
   async #connect(): Promise<RedisConnection> {
-    const { url, logger } = this.#options;
-    const connection = await connectToRedis(url, logger);
+    const { url } = this.#options;
+    // The job queue logs the loss of the same Redis.
+    const connection = await connectToRedis(url, createLogger('silent'));
     if (this.#closing.signal.aborted) connection.close();
     connection.subscriber.on('message', (_channel: string, sender: string) => {
       if (sender !== this.#id) this.#tellListeners();

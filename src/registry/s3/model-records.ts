@@ -36,14 +36,17 @@ export interface ListedRecord {
 export class ModelRecords {
   readonly #bucket: S3Bucket;
   readonly #health: BucketHealth;
+  readonly #onChange: () => void;
   /** Records as they were last read. */
   readonly #seen = new Map<string, { readonly etag: string; readonly record: ModelRecord }>();
   /** Changes of one process wait for each other instead of refusing each other. */
   readonly #mutexes = new Map<string, Mutex>();
 
-  constructor(bucket: S3Bucket, health: BucketHealth) {
+  /** @param onChange called when this process has changed a record */
+  constructor(bucket: S3Bucket, health: BucketHealth, onChange: () => void) {
     this.#bucket = bucket;
     this.#health = health;
+    this.#onChange = onChange;
   }
 
   /** A text that changes when a record does. */
@@ -100,6 +103,7 @@ export class ModelRecords {
         if (written) {
           // Read again by the next `list`, which knows the ETag.
           this.#seen.set(name, { etag: '', record: changed });
+          this.#onChange();
           return result;
         }
         await delay(Math.random() * MAX_PAUSE_MS);

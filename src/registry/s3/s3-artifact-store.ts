@@ -36,6 +36,8 @@ export interface S3StoreOptions extends BucketOptions {
   /** Bytes of copies that are kept; those that were used in the last day and a half are kept even if they take more. */
   readonly cacheBytes: number;
   readonly logger: Logger;
+  /** Called when this process has changed a version or an alias, or reserved a number. */
+  readonly onChange?: () => void;
 }
 
 /**
@@ -56,9 +58,9 @@ export class S3ArtifactStore implements ArtifactStore {
   readonly #files: VersionFiles;
   readonly #logger: Logger;
 
-  private constructor(bucket: S3Bucket, { cacheFolder, cacheBytes, logger }: S3StoreOptions) {
+  private constructor(bucket: S3Bucket, { cacheFolder, cacheBytes, logger, onChange = () => {} }: S3StoreOptions) {
     const health = new BucketHealth(logger);
-    const records = new ModelRecords(bucket, health);
+    const records = new ModelRecords(bucket, health, onChange);
     this.#bucket = bucket;
     this.#health = health;
     this.#records = records;
@@ -85,6 +87,11 @@ export class S3ArtifactStore implements ArtifactStore {
       const why = thrown.cause === undefined ? '' : ` (${messageOf(thrown.cause)})`;
       throw new Error(`${bucket.address}: ${thrown.message}${why}`, { cause: thrown });
     }
+  }
+
+  /** Whether the last request to the bucket was answered. */
+  get isUp(): boolean {
+    return this.#health.warnings.length === 0;
   }
 
   /** What is wrong with the bucket, for health checks. */
