@@ -30,6 +30,7 @@ import { ClassHierarchies } from './registry/class-hierarchy.ts';
 import { openArtifactStore } from './registry/open-artifact-store.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
+import { parseStoreLocation } from './registry/s3/store-location.ts';
 import { conceptGraphReader } from './registry/zoo.ts';
 import { Admission } from './serving/admission.ts';
 import { ConversionCache } from './serving/conversion-cache.ts';
@@ -224,12 +225,7 @@ export async function createServices(
       ...(artifacts.isUp ? [{ dependency: 's3', isUp: artifacts.isUp() }] : []),
       ...(redis ? [{ dependency: 'redis', isUp: redis.isUp }] : []),
     ],
-    warnings: () => [
-      ...engines.warnings,
-      ...conversions.warnings,
-      ...artifacts.warnings(),
-      ...(redis?.warnings ?? []),
-    ],
+    warnings: () => [...engines.warnings, ...conversions.warnings, ...artifacts.warnings(), ...(redis?.warnings ?? [])],
     close: async () => {
       redis?.close();
       // Else a silent store would be waited for.
@@ -247,6 +243,7 @@ export async function createServices(
 /** Creates fine-tuning on top of the services. @param workDir an existing folder that no other process uses */
 export function createModelTrainer(services: Services, config: Config, logger: Logger, workDir: string): ModelTrainer {
   const { registry, repository, store, conversions } = services;
+  const location = parseStoreLocation(config.artifactStore);
   return new ModelTrainer({
     ...config,
     registry,
@@ -255,6 +252,7 @@ export function createModelTrainer(services: Services, config: Config, logger: L
     conversions,
     logger,
     featureDir: join(config.dataDir, 'features'),
+    bucket: location && { ...location, ...(config.s3Endpoint !== undefined && { endpoint: config.s3Endpoint }) },
     workDir,
   });
 }

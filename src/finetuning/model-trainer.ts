@@ -7,6 +7,7 @@ import type { IccMode } from '../image/crop.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
+import type { BucketOptions } from '../registry/s3/bucket.ts';
 import type { ConversionCache } from '../serving/conversion-cache.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import type { DistillationOptions } from './distillation/distillation-options.ts';
@@ -28,8 +29,10 @@ export interface ModelTrainerParts {
   readonly zooDir: string;
   /** Where features are kept between trainings. */
   readonly featureDir: string;
-  /** The most bytes that are kept there after a training. */
+  /** The most bytes that are kept there after a training, and in the bucket. */
   readonly maxFeatureBytes: number;
+  /** The bucket in which machines share features; absent where there is none. */
+  readonly bucket?: BucketOptions | undefined;
   /** Folder for temporary files of trainings. */
   readonly workDir: string;
   readonly maxImagePixels: number;
@@ -116,14 +119,14 @@ export class ModelTrainer {
   distill(options: DistillationOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
     return this.#publish(options, key, async ({ workDir, versionDir, reserveVersion }) => {
       const { teacher, student } = this.distillationModels(options);
-      const { featureDir, maxFeatureBytes, maxImagePixels, logger } = this.#parts;
+      const { featureDir, maxFeatureBytes, bucket, maxImagePixels, logger } = this.#parts;
       const task = {
         options,
         datasetPath,
         teacher: await this.#trainingModel(teacher),
         student: await this.#trainingModel(student),
         labels: teacher.manifest.labels,
-        ...{ featureDir, maxFeatureBytes, maxImagePixels, workDir, versionDir },
+        ...{ featureDir, maxFeatureBytes, bucket, maxImagePixels, workDir, versionDir },
       };
       return await runDistillation(task, { ...control, logger }, reserveVersion);
     });
@@ -212,9 +215,9 @@ export class ModelTrainer {
   }
 
   async #inspectionTask(options: FinetuneOptions, datasetPath: string, workDir: string): Promise<InspectionTask> {
-    const { zooDir, featureDir, maxFeatureBytes, maxImagePixels } = this.#parts;
+    const { zooDir, featureDir, maxFeatureBytes, bucket, maxImagePixels } = this.#parts;
     const backbone = await this.#trainingModel(this.#backbone(options));
-    return { options, datasetPath, backbone, zooDir, featureDir, maxFeatureBytes, maxImagePixels, workDir };
+    return { options, datasetPath, backbone, zooDir, featureDir, maxFeatureBytes, bucket, maxImagePixels, workDir };
   }
 
   /**

@@ -5,11 +5,18 @@ import type { DistillationTask, InspectionTask } from './training-messages.ts';
 
 /** Opens the cache of a network's features. */
 export function openExtraction(
-  { options, featureDir, maxImagePixels }: InspectionTask | DistillationTask,
+  { options, featureDir, shared, maxImagePixels }: InspectionTask | DistillationTask,
   network: FeatureNetwork,
 ): Promise<FeatureExtraction> {
   const { augmentation, seed } = options;
-  return FeatureExtraction.open({ network, augmentation, seed, cacheDir: featureDir, maxPixels: maxImagePixels });
+  return FeatureExtraction.open({
+    network,
+    augmentation,
+    seed,
+    cacheDir: featureDir,
+    shared,
+    maxPixels: maxImagePixels,
+  });
 }
 
 /** Opens the backbone and the features' cache, and closes them when the features are there: they hold much memory. */

@@ -1,7 +1,9 @@
 import type { JsonObject } from '../common/json.ts';
 import type { Label } from '../registry/manifest.ts';
+import type { BucketOptions } from '../registry/s3/bucket.ts';
 import type { DistillationOptions } from './distillation/distillation-options.ts';
 import type { TrainingModel } from './features/feature-network.ts';
+import type { SharedFeatures } from './features/shared-features.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 
 /** Input for the inspection of a data set; plain data. */
@@ -14,8 +16,12 @@ export interface InspectionTask {
   readonly zooDir: string;
   /** Where features are kept between jobs. */
   readonly featureDir: string;
-  /** The most bytes that are kept there after a job. */
+  /** The most bytes that are kept there after a job, and in the bucket. */
   readonly maxFeatureBytes: number;
+  /** The bucket in which machines share features; absent where there is none. */
+  readonly bucket?: BucketOptions | undefined;
+  /** The features in the bucket, opened in the training process. */
+  readonly shared?: SharedFeatures | undefined;
   readonly maxImagePixels: number;
   /** An existing folder for temporary files, which the parent process removes when the task ends. */
   readonly workDir: string;

@@ -88,6 +88,7 @@ async function train(
     budgetMinutes: options.budget_minutes,
     deadline: task.deadline,
     featureDir: task.featureDir,
+    shared: task.shared,
     maxPixels: task.maxImagePixels,
     workDir: task.workDir,
     furtherPasses: (copies) => {

@@ -154,6 +154,20 @@ describe.skipIf(!HAS_REDIS)(`a server and workers on a real Redis${WITHOUT_REDIS
     wide.child.kill('SIGTERM');
     expect(await wide.exit).toBe(0);
   });
+
+  test('features that one worker has computed are found by another', async () => {
+    const sent = () => s3.requests.filter(({ method, key }) => method === 'PUT' && key.startsWith('features/')).length;
+    const before = sent();
+    expect(before).toBeGreaterThan(0);
+    const third = await startWorker('third');
+    const id = await finetune('again');
+    await (await fetch(`${server.url}/jobs/${id}/events`)).text();
+    expect(await job(id), third.log()).toMatchObject({ state: 'succeeded' });
+    // It has computed nothing that it would have to share.
+    expect(sent()).toBe(before);
+    third.child.kill('SIGTERM');
+    expect(await third.exit).toBe(0);
+  });
 });
 
 test('a server that works on no jobs, and has nobody who would, says so', async () => {

@@ -2,9 +2,13 @@ import { closeSync, fstatSync, futimesSync, mkdirSync, openSync, readSync, write
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { messageOf } from '../../common/errors.ts';
+import type { SharedCache } from './shared-features.ts';
 
 /** Every record begins with it, so that whole records are found behind a damaged one. */
 const MAGIC = Buffer.from('\x89MGREC1\n', 'latin1');
+/** Where other machines find records, and this one theirs. */
+export type SharedRecords = Pick<SharedCache, 'find' | 'add'>;
+
 /** Bytes of a SHA-256. */
 const DIGEST_BYTES = 32;
 const CHECKSUM_BYTES = 4;
@@ -21,22 +25,27 @@ const SCAN_BYTES = 1 << 20;
 export class DigestCache {
   readonly #path: string;
   readonly #payloadBytes: number;
+  readonly #shared: SharedRecords | undefined;
   /** Undefined when the file cannot be opened. */
   readonly #file: number | undefined;
   /** Position in the file of each record that was whole when the file was opened. */
   readonly #positions = new Map<string, number>();
   #writable = true;
 
-  private constructor(path: string, payloadBytes: number) {
+  private constructor(path: string, payloadBytes: number, shared: SharedRecords | undefined) {
     this.#path = path;
     this.#payloadBytes = payloadBytes;
+    this.#shared = shared;
     this.#file = this.#open();
     this.#readIndex();
   }
 
-  /** Opens or creates the file and reads which images it knows. */
-  static open(path: string, payloadBytes: number): DigestCache {
-    return new DigestCache(path, payloadBytes);
+  /**
+   * Opens or creates the file and reads which images it knows.
+   * @param shared gets the records that are put here, and is asked by `find`
+   */
+  static open(path: string, payloadBytes: number, shared?: SharedRecords): DigestCache {
+    return new DigestCache(path, payloadBytes, shared);
   }
 
   /**
@@ -55,6 +64,14 @@ export class DigestCache {
     return undefined;
   }
 
+  /** Like `get`, else what another machine has shared; that is then put into the file. */
+  async find(digest: string): Promise<Buffer | undefined> {
+    const payload = this.get(digest) ?? (await this.#shared?.find(digest));
+    if (payload === undefined || payload.length !== this.#payloadBytes) return undefined;
+    if (!this.has(digest)) this.#append(digest, payload);
+    return payload;
+  }
+
   /** Whether there was a whole record of a digest when the file was opened. */
   has(digest: string): boolean {
     return this.#positions.has(digest);
@@ -65,6 +82,11 @@ export class DigestCache {
     if (payload.length !== this.#payloadBytes) {
       throw new Error(`a payload of ${payload.length} bytes in a cache of ${this.#payloadBytes}`);
     }
+    this.#shared?.add({ digest, payload });
+    return this.#append(digest, payload);
+  }
+
+  #append(digest: string, payload: Uint8Array): boolean {
     if (this.#file === undefined || !this.#writable) return false;
     const content = Buffer.concat([MAGIC, Buffer.from(digest, 'hex'), payload, Buffer.alloc(CHECKSUM_BYTES)]);
     content.writeUInt32LE(crc32(content.subarray(0, -CHECKSUM_BYTES)), content.length - CHECKSUM_BYTES);

@@ -1,17 +1,22 @@
 import { floatToHalf, halfTable } from '../../convert/formats/half.ts';
 import type { ImageFacts } from '../dataset/inspected-image.ts';
-import { DigestCache } from './digest-cache.ts';
+import { DigestCache, type SharedRecords } from './digest-cache.ts';
 
 /** Feature vectors in a `DigestCache`, as little-endian float32. */
 export class FeatureCache {
   readonly #cache: DigestCache;
 
-  constructor(path: string, featureSize: number) {
-    this.#cache = DigestCache.open(path, featureSize * Float32Array.BYTES_PER_ELEMENT);
+  constructor(path: string, featureSize: number, shared?: SharedRecords) {
+    this.#cache = DigestCache.open(path, featureSize * Float32Array.BYTES_PER_ELEMENT, shared);
   }
 
-  get(digest: string): Float32Array | undefined {
-    const payload = this.#cache.get(digest);
+  has(digest: string): boolean {
+    return this.#cache.has(digest);
+  }
+
+  /** Also asks what is shared. */
+  async find(digest: string): Promise<Float32Array | undefined> {
+    const payload = await this.#cache.find(digest);
     // Copied, since a view must begin at a multiple of four.
     return payload && new Float32Array(new Uint8Array(payload).buffer);
   }
@@ -63,12 +68,13 @@ export class FactsCache {
   static readonly #BYTES = 4 + 4 + 32 + 16 + 1;
   readonly #cache: DigestCache;
 
-  constructor(path: string) {
-    this.#cache = DigestCache.open(path, FactsCache.#BYTES);
+  constructor(path: string, shared?: SharedRecords) {
+    this.#cache = DigestCache.open(path, FactsCache.#BYTES, shared);
   }
 
-  get(digest: string): ImageFacts | undefined {
-    const payload = this.#cache.get(digest);
+  /** Also asks what is shared. */
+  async find(digest: string): Promise<ImageFacts | undefined> {
+    const payload = await this.#cache.find(digest);
     return (
       payload && {
         width: payload.readUInt32LE(0),

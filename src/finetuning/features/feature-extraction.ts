@@ -13,6 +13,7 @@ import type { ImageFacts } from '../dataset/inspected-image.ts';
 import { useCacheFiles } from './cache-folder.ts';
 import { FactsCache, FeatureCache, MapCache } from './feature-cache.ts';
 import type { FeatureNetwork } from './feature-network.ts';
+import type { SharedFeatures } from './shared-features.ts';
 import { type StageMapFiles, StageMaps } from './stage-maps.ts';
 
 export interface FeatureExtractionOptions {
@@ -21,6 +22,8 @@ export interface FeatureExtractionOptions {
   readonly seed: number;
   /** Where features are kept between jobs. */
   readonly cacheDir: string;
+  /** Where other machines find features; maps are too large for it. */
+  readonly shared?: Pick<SharedFeatures, 'cache'> | undefined;
   /** The most that width times height of an image may be. */
   readonly maxPixels: number;
 }
@@ -86,29 +89,29 @@ export class FeatureExtraction {
 
   private constructor(options: FeatureExtractionOptions, decoding: object) {
     this.#options = options;
-    const { network, augmentation, seed, cacheDir } = options;
+    const { network, augmentation, seed, cacheDir, shared } = options;
     const { copies, ...variations } = augmentation;
     const { key, preprocessing, layers } = network;
     const featureSize = layers.reduce((sum, { size }) => sum + size, 0);
     // The key comes first: features of models that are gone are removed by it.
-    const folder = join(cacheDir, `${key}-${digestOf({ preprocessing, layers, decoding })}`);
-    const factsPath = join(cacheDir, `facts-${digestOf(decoding)}.bin`);
-    const originalsPath = join(folder, 'originals.bin');
-    const copiesPaths = Array.from({ length: copies }, (_, copy) =>
-      join(folder, `copies-${digestOf({ ...variations, seed, copy })}.bin`),
-    );
-    const corruptedPath = join(folder, 'corrupted.bin');
+    const folder = `${key}-${digestOf({ preprocessing, layers, decoding })}`;
+    const facts = `facts-${digestOf(decoding)}.bin`;
+    const [originals, corrupted] = [`${folder}/originals.bin`, `${folder}/corrupted.bin`];
+    const each = Array.from({ length: copies }, (_, copy) => digestOf({ ...variations, seed, copy }));
+    const copiesNames = each.map((digest) => `${folder}/copies-${digest}.bin`);
+    const pathOf = (name: string) => join(cacheDir, name);
     const mapPaths = network.entry && {
-      originals: originalsPath.replace(/originals\.bin$/, 'maps-originals.bin'),
-      copies: copiesPaths.map((path) => path.replace(/copies-(\w+)\.bin$/, 'maps-$1.bin')),
+      originals: pathOf(`${folder}/maps-originals.bin`),
+      copies: each.map((digest) => pathOf(`${folder}/maps-${digest}.bin`)),
       mapSize: elementCount(network.entry.shape),
     };
     const allMaps = mapPaths === undefined ? [] : [mapPaths.originals, ...mapPaths.copies];
-    this.#release = useCacheFiles(cacheDir, [factsPath, originalsPath, corruptedPath, ...copiesPaths, ...allMaps]);
-    this.#facts = new FactsCache(factsPath);
-    this.#originals = new FeatureCache(originalsPath, featureSize);
-    this.#copies = copiesPaths.map((path) => new FeatureCache(path, featureSize));
-    this.#corrupted = new FeatureCache(corruptedPath, featureSize);
+    this.#release = useCacheFiles(cacheDir, [...[facts, originals, corrupted, ...copiesNames].map(pathOf), ...allMaps]);
+    const open = (name: string) => new FeatureCache(pathOf(name), featureSize, shared?.cache(name));
+    this.#facts = new FactsCache(pathOf(facts), shared?.cache(facts));
+    this.#originals = open(originals);
+    this.#copies = copiesNames.map(open);
+    this.#corrupted = open(corrupted);
     this.#maps = mapPaths && {
       paths: mapPaths,
       originals: new MapCache(mapPaths.originals, mapPaths.mapSize),
@@ -160,8 +163,7 @@ export class FeatureExtraction {
 
   async #inspect(content: Buffer, digest: string): Promise<Inspection> {
     const { network, maxPixels } = this.#options;
-    const known = this.#facts.get(digest);
-    const cached = this.#originals.get(digest);
+    const [known, cached] = await Promise.all([this.#facts.find(digest), this.#originals.find(digest)]);
     const hasMap = this.#maps === undefined || this.#maps.originals.has(digest);
     if (known !== undefined && cached !== undefined && hasMap && known.width * known.height <= maxPixels) {
       this.#kept += 1;
@@ -196,8 +198,10 @@ export class FeatureExtraction {
   }
 
   async #computeCopies(digest: string, read: () => Promise<Buffer>): Promise<Float32Array[]> {
-    const cached = this.#copies.map((cache, copy) =>
-      this.#maps === undefined || this.#maps.copies[copy]?.has(digest) ? cache.get(digest) : undefined,
+    const cached = await Promise.all(
+      this.#copies.map((cache, copy) =>
+        this.#maps === undefined || this.#maps.copies[copy]?.has(digest) ? cache.find(digest) : undefined,
+      ),
     );
     this.#kept += cached.filter((features) => features !== undefined).length;
     const held = this.#held.get(digest);
@@ -236,7 +240,7 @@ export class FeatureExtraction {
     return Promise.all(
       kinds.map(async ({ corruption, severity }) => {
         const key = createHash('sha256').update(`${digest}:${corruption}:${severity}`).digest('hex');
-        const known = this.#corrupted.get(key);
+        const known = await this.#corrupted.find(key);
         if (known !== undefined) {
           this.#kept += 1;
           return known;
@@ -278,7 +282,7 @@ export class FeatureExtraction {
 
   /** Holds an image for its copies, as long as there is room and they are not cached. */
   #hold(digest: string, image: DecodedImage): void {
-    if (this.#heldBytes > HELD_BYTES || this.#copies.every((cache) => cache.get(digest) !== undefined)) return;
+    if (this.#heldBytes > HELD_BYTES || this.#copies.every((cache) => cache.has(digest))) return;
     const { preprocessing } = this.#options.network;
     const [height, width] = preprocessing.inputSize;
     const reduced = image.width * image.height > HELD_WHOLE * height * width;

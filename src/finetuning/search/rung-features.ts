@@ -7,6 +7,7 @@ import type { DatasetImage } from '../dataset/inspected-image.ts';
 import { type DatasetFeatures, extractFeatures } from '../features/dataset-features.ts';
 import { FeatureExtraction } from '../features/feature-extraction.ts';
 import { type FeatureNetwork, openTrainingNetwork, type TrainingModel } from '../features/feature-network.ts';
+import type { SharedFeatures } from '../features/shared-features.ts';
 
 /** What features are computed from and kept in. */
 export interface FeatureSource {
@@ -14,6 +15,7 @@ export interface FeatureSource {
   readonly augmentation: Augmentation;
   readonly seed: number;
   readonly featureDir: string;
+  readonly shared: SharedFeatures | undefined;
   readonly maxPixels: number;
   /** An existing folder for temporary files. */
   readonly workDir: string;
@@ -48,7 +50,7 @@ export class OutOfTime extends Error {}
  * @throws OutOfTime
  */
 export async function rungFeatures(
-  { source, augmentation, seed, featureDir, maxPixels, workDir, layers }: FeatureSource,
+  { source, augmentation, seed, featureDir, shared, maxPixels, workDir, layers }: FeatureSource,
   { backbone, images, copied }: RungImages,
   isLate: () => boolean,
 ): Promise<RungFeatures> {
@@ -74,6 +76,7 @@ export async function rungFeatures(
       augmentation: copied ? augmentation : { ...augmentation, copies: 0 },
       seed,
       cacheDir: featureDir,
+      shared,
       maxPixels,
     });
     try {

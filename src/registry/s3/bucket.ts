@@ -31,6 +31,8 @@ export interface BucketOptions extends StoreLocation {
 export interface ListedObject {
   readonly key: string;
   readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
   readonly modified: Date;
 }
 
@@ -101,6 +103,21 @@ export class S3Bucket {
     });
   }
 
+  /** The bytes of an object, or only the first of them; undefined when there is no such object. */
+  async readBytes(key: string, first?: number): Promise<Buffer | undefined> {
+    const range = first === undefined ? {} : { Range: `bytes=0-${first - 1}` };
+    return await this.#ask(async (abortSignal) => {
+      try {
+        const input = { ...this.#at(key), ...range };
+        const found = await this.#client.send(new this.#s3.GetObjectCommand(input), { abortSignal });
+        return Buffer.from((await found.Body?.transformToByteArray()) ?? []);
+      } catch (thrown) {
+        if (isMissing(thrown)) return undefined;
+        throw thrown;
+      }
+    });
+  }
+
   /**
    * Writes an object if it still has the ETag, or if it does not exist where no ETag is given.
    * @returns whether it was written. After a lost answer the client tries again, so false may also mean that this very
@@ -133,8 +150,9 @@ export class S3Bucket {
           ...(token !== undefined && { ContinuationToken: token }),
         };
         const page = await this.#client.send(new this.#s3.ListObjectsV2Command(input), { abortSignal });
-        for (const { Key: key, ETag: etag = '', LastModified: modified = new Date(0) } of page.Contents ?? []) {
-          if (key !== undefined) found.push({ key: key.slice(root.length), etag, modified });
+        for (const object of page.Contents ?? []) {
+          const { Key: key, ETag: etag = '', Size: size = 0, LastModified: modified = new Date(0) } = object;
+          if (key !== undefined) found.push({ key: key.slice(root.length), etag, size, modified });
         }
         token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
       } while (token !== undefined);

@@ -135,7 +135,11 @@ export class MemoryS3 {
     } else if (found === undefined) {
       refuse(response, 404, 'NoSuchKey');
     } else {
-      response.writeHead(200, { etag: found.etag, 'content-length': found.bytes.length }).end(found.bytes);
+      const [, last] = /^bytes=0-(\d+)$/.exec(headers.range ?? '') ?? [];
+      const bytes = last === undefined ? found.bytes : found.bytes.subarray(0, Number(last) + 1);
+      response
+        .writeHead(last === undefined ? 200 : 206, { etag: found.etag, 'content-length': bytes.length })
+        .end(bytes);
     }
   }
 
