@@ -13,6 +13,7 @@ import type { PreflightReport } from './dataset/preflight-report.ts';
 import type { DistillationOptions } from './distillation/distillation-options.ts';
 import type { TrainingModel } from './features/feature-network.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
+import { type StorePatience, withPatience } from './store-patience.ts';
 import type { InspectionTask, TrainingResult } from './training-messages.ts';
 import { runDistillation, runInspection, runTraining, type TrainingControl } from './training-process.ts';
 
@@ -86,16 +87,18 @@ export class ModelTrainer {
    * @throws AppError when the data set cannot be trained on; `training_lost`
    */
   train(options: FinetuneOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
-    return this.#publish(options, key, async ({ workDir, versionDir, reserveVersion }) => {
-      const current = this.#current(options.name);
-      const deadline = Date.now() + options.budget_minutes * 60_000;
-      const task = {
-        ...(await this.#inspectionTask(options, datasetPath, workDir)),
-        candidates: options.search === 'thorough' ? await this.#candidates(options) : [],
-        deadline,
-        current: current && (await this.#trainingModel(current)),
-        versionDir,
-      };
+    const patience = this.#patience(control);
+    return this.#publish(options, key, patience, async ({ workDir, versionDir, reserveVersion }) => {
+      const task = await withPatience(patience, async () => {
+        const current = this.#current(options.name);
+        return {
+          ...(await this.#inspectionTask(options, datasetPath, workDir)),
+          candidates: options.search === 'thorough' ? await this.#candidates(options) : [],
+          deadline: Date.now() + options.budget_minutes * 60_000,
+          current: current && (await this.#trainingModel(current)),
+          versionDir,
+        };
+      });
       return await runTraining(task, { ...control, logger: this.#parts.logger }, reserveVersion);
     });
   }
@@ -117,17 +120,18 @@ export class ModelTrainer {
    * @throws AppError `dataset_too_small`; as `distillationModels`; `training_lost`
    */
   distill(options: DistillationOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
-    return this.#publish(options, key, async ({ workDir, versionDir, reserveVersion }) => {
+    const patience = this.#patience(control);
+    return this.#publish(options, key, patience, async ({ workDir, versionDir, reserveVersion }) => {
       const { teacher, student } = this.distillationModels(options);
       const { featureDir, maxFeatureBytes, bucket, maxImagePixels, logger } = this.#parts;
-      const task = {
+      const task = await withPatience(patience, async () => ({
         options,
         datasetPath,
         teacher: await this.#trainingModel(teacher),
         student: await this.#trainingModel(student),
         labels: teacher.manifest.labels,
         ...{ featureDir, maxFeatureBytes, bucket, maxImagePixels, workDir, versionDir },
-      };
+      }));
       return await runDistillation(task, { ...control, logger }, reserveVersion);
     });
   }
@@ -136,6 +140,7 @@ export class ModelTrainer {
   #publish(
     options: Pick<FinetuneOptions, 'name' | 'promote'>,
     key: string,
+    patience: StorePatience,
     work: (place: {
       readonly workDir: string;
       readonly versionDir: string;
@@ -146,25 +151,44 @@ export class ModelTrainer {
     return this.#withWorkDir(async (workDir) => {
       const versionDir = join(workDir, 'version');
       await mkdir(versionDir);
-      const reserveVersion = () => store.reserveVersion(options.name, key);
+      const reserveVersion = () => withPatience(patience, () => store.reserveVersion(options.name, key));
       const result = await work({ workDir, versionDir, reserveVersion });
       // An import may have taken the name since the training began.
       this.#current(options.name);
-      const version = await store.putVersion(options.name, versionDir, key);
-      const isNew = this.#parts.registry.find(options.name) === undefined;
-      const promoted = shouldPromote(options, result, isNew) && (await this.#promote(options.name, version));
+      const version = await withPatience(patience, () => store.putVersion(options.name, versionDir, key));
+      const promoted = await this.#promote(options, version, result, patience);
       await this.#refreshPublished(options.name);
       return { model: options.name, version, promoted, ...result };
     });
   }
 
-  /** Makes a published version the one in service. A failure is logged: the version is there, under its number. */
-  async #promote(name: string, version: number): Promise<boolean> {
+  #patience({ signal }: Control): StorePatience {
+    return { logger: this.#parts.logger, signal };
+  }
+
+  /**
+   * Makes a published version the one in service, if it is to be. A failure is logged: the version is there, under its
+   * number.
+   */
+  async #promote(
+    options: Pick<FinetuneOptions, 'name' | 'promote'>,
+    version: number,
+    result: TrainingResult,
+    patience: StorePatience,
+  ): Promise<boolean> {
+    const { store, logger } = this.#parts;
+    const { name } = options;
     try {
-      await this.#parts.store.setAlias(name, SERVING_ALIAS, version);
-      return true;
+      return await withPatience(patience, async () => {
+        // Asked of the store: other machines may have published versions that this one has not read yet.
+        const { versions, aliases } = await store.get(name);
+        const isFirst = versions[0] === version && !Object.hasOwn(aliases, SERVING_ALIAS);
+        if (!shouldPromote(options, result, isFirst)) return false;
+        await store.setAlias(name, SERVING_ALIAS, version);
+        return true;
+      });
     } catch (thrown) {
-      this.#parts.logger.error({ model: name, version, reason: messageOf(thrown) }, 'a new version was not promoted');
+      logger.error({ model: name, version, reason: messageOf(thrown) }, 'a new version was not promoted');
       return false;
     }
   }
@@ -262,8 +286,12 @@ export class ModelTrainer {
 }
 
 /** The first version of a model is always promoted; with `if_better`, also one that cannot be compared with another. */
-function shouldPromote({ promote }: Pick<FinetuneOptions, 'promote'>, result: TrainingResult, isNew: boolean): boolean {
-  if (promote !== 'if_better') return promote === 'always' || isNew;
+function shouldPromote(
+  { promote }: Pick<FinetuneOptions, 'promote'>,
+  result: TrainingResult,
+  isFirst: boolean,
+): boolean {
+  if (promote !== 'if_better') return promote === 'always' || isFirst;
   const { accuracy, currentAccuracy } = result;
   return accuracy === undefined || currentAccuracy === undefined || accuracy > currentAccuracy;
 }

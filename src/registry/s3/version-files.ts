@@ -49,7 +49,15 @@ export class VersionFiles {
   async upload(name: string, from: string): Promise<UploadedFiles> {
     const folder = randomUUID();
     const files: FileEntry[] = [];
-    for (const file of await versionFilesIn(from)) files.push(await this.#upload(join(from, file), name, folder, file));
+    try {
+      for (const file of await versionFilesIn(from)) {
+        files.push(await this.#upload(join(from, file), name, folder, file));
+      }
+    } catch (thrown) {
+      // Above all a full bucket needs the room.
+      void this.remove(name, { folder, files });
+      throw thrown;
+    }
     return { folder, files };
   }
 

@@ -146,6 +146,20 @@ describe('a store in a bucket', () => {
     expect((await read(await another({ cacheBytes: 0 }))).length).toBe(large.length);
   });
 
+  test('keeps nothing of a version for which the bucket has too little room', async () => {
+    const files = await mkdtemp(join(folder, 'files-'));
+    for (const file of ['manifest.json', 'weights.safetensors']) await writeFile(join(files, file), file);
+    s3.fault = ({ method, key }) => (method === 'PUT' && key.endsWith('.safetensors') ? 'full' : undefined);
+    await expect(store.putVersion('flowers', files, 'job-1')).rejects.toMatchObject({
+      code: 'storage_full',
+      message: 'The bucket of the server is full. Free some space, then try again.',
+    });
+    await expect.poll(() => s3.keys()).toEqual([]);
+    expect(await store.list()).toEqual([]);
+    s3.fault = () => undefined;
+    expect(await store.putVersion('flowers', files, 'job-1')).toBe(1);
+  });
+
   test('does what was asked once, also when the answer of S3 is lost', async () => {
     failOnce('lost', isRecordWrite);
     expect(await put('first')).toBe(1);

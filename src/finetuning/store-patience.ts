@@ -1,0 +1,44 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { AppError, messageOf } from '../common/errors.ts';
+import type { Logger } from '../common/logger.ts';
+
+/** Milliseconds between attempts: at first, and at most. */
+const FIRST_PAUSE_MS = 2_000;
+const MAX_PAUSE_MS = 60_000;
+/** A store that is away for longer ends the job, whose features are kept. */
+const PATIENCE_MS = 15 * 60_000;
+
+/** How long a job waits for a store. */
+export interface StorePatience {
+  readonly logger: Logger;
+  /** Ends the waiting with the reason of the signal. */
+  readonly signal: AbortSignal;
+  readonly firstPauseMs?: number;
+  readonly patienceMs?: number;
+}
+
+/**
+ * Does something with the store of models, and again while the store cannot be reached: what a job has trained is not
+ * lost because a bucket was away for a moment. A full one is another matter, since somebody has to make room first.
+ * @throws what `work` throws
+ */
+export async function withPatience<T>(
+  { logger, signal, firstPauseMs = FIRST_PAUSE_MS, patienceMs = PATIENCE_MS }: StorePatience,
+  work: () => Promise<T>,
+): Promise<T> {
+  const start = performance.now();
+  for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, MAX_PAUSE_MS)) {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (!isUnreachable(thrown) || performance.now() - start > patienceMs) throw thrown;
+      logger.warn({ reason: messageOf(thrown) }, 'a job waits for the store of models');
+    }
+    await delay(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+/** Whether a store elsewhere, or a file in it, could not be reached. */
+function isUnreachable(thrown: unknown): boolean {
+  return thrown instanceof AppError && (thrown.code === 'storage_unavailable' || isUnreachable(thrown.cause));
+}
