@@ -12,7 +12,7 @@ const BUNDLE = join(ROOT, 'dist/bundle');
 
 /** What cannot be bundled: native code, files beside the code, and what a user may install. */
 const EXTERNAL =
-  /^(?:node:.+|(?:sharp|onnxruntime-node|h5wasm|swagger-ui-dist|@opentelemetry\/sdk-node|@aws-sdk\/(?:client-s3|lib-storage)|bullmq|ioredis)(?:\/.*)?)$/;
+  /^(?:node:.+|(?:sharp|onnxruntime-node|h5wasm|swagger-ui-dist|@opentelemetry\/sdk-node|@aws-sdk\/(?:client-s3|lib-storage)|bullmq|ioredis|@grpc\/grpc-js)(?:\/.*)?)$/;
 
 const bundle = await rolldown({
   cwd: ROOT,

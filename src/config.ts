@@ -39,6 +39,7 @@ const settingsSchema = z.object({
     .transform((host) => host.replace(/^\[(.*)\]$/, '$1'))
     .default('127.0.0.1')
     .describe('Address to listen on; 0.0.0.0 or :: opens the server to the network'),
+  GRPC_PORT: integer(0, 65_535).default(0).describe('TCP port of the Open Inference Protocol in gRPC; 0 is off'),
   ALLOWED_HOSTS: z
     .string()
     .default('')

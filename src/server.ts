@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { createAccess } from './access/access.ts';
 import { KeyFile } from './access/key-file.ts';
 import { KeyRing } from './access/key-ring.ts';
+import { RateLimit } from './access/rate-limit.ts';
 import { ModelPulls } from './acquire/pull/model-pulls.ts';
 import { convertZoo } from './catalogue/convert-zoo.ts';
 import { DefaultModel } from './catalogue/default-model.ts';
@@ -13,15 +15,16 @@ import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { packageFile, packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
-import { createAccess } from './http/access/access.ts';
+import { createGrpcServer } from './grpc/grpc-server.ts';
 import { createApp } from './http/app.ts';
-import { ByteBudget } from './http/byte-budget.ts';
 import { createHttpServer } from './http/http-server.ts';
-import { BodyParser } from './http/parsing/body-parser.ts';
 import { openFinetuneJobs, removeLeftovers } from './job-services.ts';
 import { startTracing } from './metrics/tracing.ts';
+import { loadGrpc } from './oip/grpc-library.ts';
+import { BodyParser } from './protocol/body-parser.ts';
 import { QUANTIZATION, workOnQuantization } from './quantizing/quantization-job.ts';
 import { createServices, ENGINE_GRACE_MS } from './services.ts';
+import { ByteBudget } from './serving/byte-budget.ts';
 import type { StartedEngines } from './serving/start-engines.ts';
 
 /**
@@ -44,6 +47,7 @@ export interface ServerParts {
 
 /** @param engines engines that have been started before this module was loaded; they are started here if absent */
 export async function createServer(config: Config, logger: Logger, engines?: StartedEngines): Promise<ServerParts> {
+  const grpcLibrary = config.grpcPort === 0 ? undefined : await loadGrpc('GRPC_PORT');
   const keys = await KeyRing.open(new KeyFile(config.dataDir), logger);
   const access = await createAccess(config, keys);
   const version = await packageVersion();
@@ -79,25 +83,31 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
     dependencies: services.dependencies,
   });
   let isShuttingDown = false;
-  const app = createApp({
+  // What both interfaces stand on: limits count over both.
+  const shared = {
     ...services,
     config,
-    tracing,
     access,
+    rateLimit: new RateLimit(config.requestsPerMinute),
     bodyBudget,
     parser: new BodyParser(config),
+    readiness: () => defaultModel.readiness(),
+    isShuttingDown: () => isShuttingDown,
+    logger,
+    version,
+  };
+  const app = createApp({
+    ...shared,
+    tracing,
     pulls,
     finetuning,
     uploadDir,
-    readiness: () => defaultModel.readiness(),
     warnings: () => [...services.warnings(), ...finetuning.warnings],
-    isShuttingDown: () => isShuttingDown,
-    logger,
     openapi: await readFile(packageFile('openapi.yaml'), 'utf8'),
     webDir: packageFile('dist', 'web'),
-    version,
   });
   const { server, drain } = createHttpServer(app, config);
+  const grpc = grpcLibrary && createGrpcServer(grpcLibrary, shared);
 
   return {
     handler: app,
@@ -110,6 +120,10 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
         { host, port, dataDir },
         `listening on http://${host.includes(':') ? `[${host}]` : host}:${port}${config.basePath}`,
       );
+      if (grpc !== undefined) {
+        const grpcPort = await grpc.listen(config.grpcPort);
+        logger.info({ host, grpcPort }, 'listening for gRPC');
+      }
       return port;
     },
     work: async () => {
@@ -134,7 +148,8 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
     close: async () => {
       isShuttingDown = true;
       // Event streams end when the jobs and pulls are closed.
-      const drained = drain(Math.max(0, config.shutdownTimeoutMs - ENGINE_GRACE_MS));
+      const graceMs = Math.max(0, config.shutdownTimeoutMs - ENGINE_GRACE_MS);
+      const drained = Promise.all([drain(graceMs), grpc?.drain(graceMs)]);
       await Promise.all([finetuning.close(), pulls.close()]);
       await drained;
       keys.close();

@@ -16,7 +16,7 @@ export const common = {
  * Folders whose files share a process and the modules that they import: it saves nearly half of the processor time of
  * many small files. Files in them replace no modules, and none chooses a backend of TensorFlow.js.
  */
-const TOGETHER = ['test/{convert,http}/**/*.test.ts'];
+const TOGETHER = ['test/{convert,grpc,http,protocol}/**/*.test.ts'];
 
 export default defineConfig({
   root,

@@ -1,4 +1,3 @@
-import type { JsonObject } from '../common/json.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { ModelServing, ServingState } from '../serving/model-serving.ts';
 
@@ -7,6 +6,13 @@ export interface Unloadable {
   /** `name`, `name/version` or `name/alias`. */
   readonly name: string;
   readonly reason: string;
+}
+
+/** A version, or what cannot be loaded, and its state. */
+export interface IndexEntry extends ServingState {
+  readonly name: string;
+  /** Absent for what cannot be loaded. */
+  readonly version?: string;
 }
 
 /** Dependencies of `ModelControl`. */
@@ -26,11 +32,11 @@ export class ModelControl {
   }
 
   /** All versions and their states. @param ready lists only those that are loaded */
-  index(ready: boolean): JsonObject[] {
+  index(ready: boolean): IndexEntry[] {
     const { registry, unloadable } = this.#parts;
     const known = registry.list().flatMap(({ versions }) => versions.map((version) => this.#entry(version)));
     const absent = registry.absent().map(({ name }) => ({ name, reason: `not pulled: npx menagerie pull ${name}` }));
-    const others = [...absent, ...unloadable()].map((entry) => ({ ...entry, state: 'UNAVAILABLE' }));
+    const others = [...absent, ...unloadable()].map((entry) => ({ ...entry, state: 'UNAVAILABLE' as const }));
     return [...known, ...others].filter(({ state }) => !ready || state === 'READY');
   }
 
@@ -39,7 +45,7 @@ export class ModelControl {
    * versions.
    * @throws AppError as `Registry.resolve`; `model_unavailable` with the reason
    */
-  async load(reference: string): Promise<JsonObject> {
+  async load(reference: string): Promise<IndexEntry> {
     const { registry, serving } = this.#parts;
     const version = registry.resolve(reference);
     if (!reference.includes('@')) for (const each of registry.get(version.name).versions) serving.allow(each);
@@ -52,7 +58,7 @@ export class ModelControl {
    * not served until it is loaded by request.
    * @throws AppError as `Registry.resolve`
    */
-  async unload(reference: string): Promise<JsonObject> {
+  async unload(reference: string): Promise<IndexEntry> {
     const { registry, serving } = this.#parts;
     const version = registry.resolve(reference);
     const versions = reference.includes('@') ? [version] : registry.get(version.name).versions;
@@ -67,7 +73,7 @@ export class ModelControl {
     return this.#parts.serving.state(this.#parts.registry.resolve(reference));
   }
 
-  #entry(version: ModelVersion): JsonObject {
+  #entry(version: ModelVersion): IndexEntry {
     const { state, reason } = this.#parts.serving.state(version);
     return { name: version.name, version: String(version.version), state, reason };
   }

@@ -1,4 +1,5 @@
 import express, { type Express, type RequestHandler } from 'express';
+import type { RateLimit } from '../access/rate-limit.ts';
 import type { Logger } from '../common/logger.ts';
 import type { Config } from '../config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -54,10 +55,9 @@ type RouteDependencies = (typeof ROUTES)[number] extends (dependencies: infer Al
 
 /** Dependencies of the HTTP interface. */
 export type HttpDependencies = RouteDependencies & {
-  readonly config: Pick<
-    Config,
-    'host' | 'allowedHosts' | 'allowedOrigins' | 'basePath' | 'requestsPerMinute' | 'trustProxy'
-  >;
+  readonly config: Pick<Config, 'host' | 'allowedHosts' | 'allowedOrigins' | 'basePath' | 'trustProxy'>;
+  /** Counts the requests of each client. */
+  readonly rateLimit: Pick<RateLimit, 'count'>;
   readonly metrics: Metrics;
   /** Absent when no traces are wanted. */
   readonly tracing?: Pick<Tracing, 'startRequest'> | undefined;

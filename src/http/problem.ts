@@ -1,6 +1,5 @@
-import { AppError, ERRORS, type ErrorCode } from '../common/errors.ts';
+import { type AppError, ERRORS, type ErrorCode } from '../common/errors.ts';
 import type { JsonObject } from '../common/json.ts';
-import { asStorageError } from '../common/storage-error.ts';
 
 /** Media type of RFC 9457. */
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -29,17 +28,4 @@ export function problemOf(error: AppError, requestId: string): Problem {
     request_id: requestId,
     ...(Object.keys(error.context).length > 0 && { context: JSON.parse(JSON.stringify(error.context)) }),
   };
-}
-
-/** Converts anything that was thrown to an error for the client. Internal failures show no detail. */
-export function asAppError(thrown: unknown): AppError {
-  if (thrown instanceof AppError) return thrown;
-  if (thrown instanceof URIError) {
-    return new AppError('invalid_request', 'The path contains a broken percent escape; write "%" as "%25".');
-  }
-  const storage = asStorageError(thrown);
-  if (storage !== undefined) return storage;
-  return new AppError('internal', 'The server failed; its log has the reason under this request_id.', {
-    cause: thrown,
-  });
 }

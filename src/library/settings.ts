@@ -55,6 +55,8 @@ export interface ZooOptions {
 export interface ServerOptions extends ZooOptions {
   /** TCP port; 0 picks a free one. Default 8080. */
   readonly port?: number;
+  /** TCP port of the Open Inference Protocol in gRPC; 0, the default, is off. */
+  readonly grpcPort?: number;
   /** Address to listen on; `0.0.0.0` opens the server to the network. Default `127.0.0.1`. */
   readonly host?: string;
   /** Host names, separated by commas, that requests may use in addition to those of this machine. */

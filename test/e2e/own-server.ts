@@ -13,11 +13,13 @@ export interface OwnServer extends ServerProcess {
  * Starts a server on a folder of its own before the tests of a suite, and ends both afterwards.
  * @param settings asked for at each start
  */
-export function withServer(settings: () => Record<string, string> = () => ({})): OwnServer {
+export function withServer(
+  settings: () => Record<string, string> | Promise<Record<string, string>> = () => ({}),
+): OwnServer {
   let data: Awaited<ReturnType<typeof temporaryDataDir>>;
   let server: ServerProcess;
   const start = async (): Promise<void> => {
-    server = await startServer(data.path, settings());
+    server = await startServer(data.path, await settings());
     await untilReady(server);
   };
 

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../../scripts/server-process.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import { withServer } from './own-server.ts';
 
@@ -14,9 +15,10 @@ function has(module: string): boolean {
   return spawnSync(python, ['-c', `import ${module}`]).status === 0;
 }
 
-/** They need Python: `pip install openapi-python-client "tritonclient[http]"`, and `PYTHON` where it is not the first one. */
+/** They need Python: `pip install openapi-python-client "tritonclient[http,grpc]"`, and `PYTHON` where it is not the first one. */
 describe('in Python', () => {
-  const server = withServer();
+  const grpcPort = freePort();
+  const server = withServer(async () => ({ GRPC_PORT: String(await grpcPort) }));
 
   /** Runs a client with an address, the name of the model and a photo. @returns what it printed, and the right class */
   async function answersTo(client: string, address: string, env: NodeJS.ProcessEnv = {}) {
@@ -45,7 +47,7 @@ describe('in Python', () => {
     },
   );
 
-  // The last one: it unloads the model.
+  // These come last: they unload the model.
   test.skipIf(!has('tritonclient.http'))("Triton's client is served (skipped without tritonclient[http])", async () => {
     const { answers, top1 } = await answersTo('triton_client.py', server.url.replace('http://', ''));
     expect(answers).toMatchObject({
@@ -57,4 +59,21 @@ describe('in Python', () => {
       refusal: expect.stringContaining('unloaded by request'),
     });
   });
+
+  test.skipIf(!has('tritonclient.grpc'))(
+    "Triton's client of gRPC is served (skipped without tritonclient[grpc])",
+    async () => {
+      const { answers, top1 } = await answersTo('triton_grpc_client.py', `127.0.0.1:${await grpcPort}`);
+      expect(answers).toMatchObject({
+        server: [true, true],
+        extensions: ['classification', 'model_configuration', 'model_repository'],
+        states: { [model]: 'READY' },
+        inputs: [{ name: 'pixels', data_type: 'TYPE_UINT8', format: 'FORMAT_NHWC', dims: ['64', '64', '3'] }],
+        spread: expect.closeTo(0, 5),
+        top1,
+        ready: [true, false, false],
+        refusal: ['StatusCode.FAILED_PRECONDITION', expect.stringContaining('unloaded by request')],
+      });
+    },
+  );
 });

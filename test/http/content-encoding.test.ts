@@ -1,6 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ByteBudget } from '../../src/http/byte-budget.ts';
+import { ByteBudget } from '../../src/serving/byte-budget.ts';
 import { picture } from '../image/pictures.ts';
 import { ask, CONFIG, startServer, type TestServer } from './fixture.ts';
 

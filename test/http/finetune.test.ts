@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Access } from '../../src/access/access.ts';
 import { createKey } from '../../src/access/api-key.ts';
 import { AppError } from '../../src/common/errors.ts';
 import type { PreflightReport } from '../../src/finetuning/dataset/preflight-report.ts';
 import type { FinetuneJobs } from '../../src/finetuning/finetune-jobs.ts';
-import { Access } from '../../src/http/access/access.ts';
 import { swapped, zipOf } from '../finetuning/dataset/zip-fixtures.ts';
 import { type Answer, ask, CONFIG, deferred, openLine, type TestServer } from './fixture.ts';
 import { BACKBONE, startWorkbench, type Workbench } from './workbench.ts';

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { pino } from 'pino';
+import { Access } from '../../src/access/access.ts';
+import { RateLimit } from '../../src/access/rate-limit.ts';
 import type {
   Classification,
   ClassificationRequest,
@@ -10,13 +12,12 @@ import type {
 import type { ModelCatalogue } from '../../src/catalogue/model-catalogue.ts';
 import { AppError } from '../../src/common/errors.ts';
 import { type Config, readConfig } from '../../src/config.ts';
-import { Access } from '../../src/http/access/access.ts';
 import { createApp, type HttpDependencies } from '../../src/http/app.ts';
-import { ByteBudget } from '../../src/http/byte-budget.ts';
 import { createHttpServer, type HttpServer } from '../../src/http/http-server.ts';
-import { BodyParser } from '../../src/http/parsing/body-parser.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts';
+import { BodyParser } from '../../src/protocol/body-parser.ts';
+import { ByteBudget } from '../../src/serving/byte-budget.ts';
 import { readContract } from './contract.ts';
 
 export const OPENAPI = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
@@ -167,6 +168,7 @@ export async function startServer(overrides: Partial<HttpDependencies> = {}): Pr
     tracing: undefined,
     config: CONFIG,
     access: LOCAL_ACCESS,
+    rateLimit: new RateLimit(CONFIG.requestsPerMinute),
     bodyBudget: new ByteBudget(CONFIG.maxBytesInFlight),
     parser: new BodyParser({ ...CONFIG, ...overrides.config }),
     logger: pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) }),

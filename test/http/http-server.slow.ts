@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ByteBudget } from '../../src/http/byte-budget.ts';
 import { createHttpServer, type HttpServer } from '../../src/http/http-server.ts';
+import { ByteBudget } from '../../src/serving/byte-budget.ts';
 import { picture } from '../image/pictures.ts';
 import {
   CONFIG,

@@ -1,54 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ImagePipeline } from '../../src/answering/image-pipeline.ts';
-import { TensorInference } from '../../src/answering/tensor-inference.ts';
-import { preprocessImage } from '../../src/image/preprocess.ts';
 import { InferenceStatistics } from '../../src/metrics/inference-statistics.ts';
-import { Registry } from '../../src/registry/registry.ts';
-import { readZoo } from '../../src/registry/zoo.ts';
 import type { OutputName } from '../../src/runtime/session.ts';
-import { Admission } from '../../src/serving/admission.ts';
-import { DecodeQueue } from '../../src/serving/decode-queue.ts';
 import { picture } from '../image/pictures.ts';
+import { firstPixelInference, IMAGE, MODEL } from '../protocol/first-pixel-inference.ts';
 import { readContract } from './contract.ts';
 import { ask, CONFIG, OPENAPI, startServer, type TestServer } from './fixture.ts';
 
-/**
- * The Open Inference Protocol over a queue that answers with what it was given: each output of an image is its first
- * pixel's red and green, and how many outputs were computed along with it.
- */
-const MODEL = 'resnet18_slim.tiny200';
-const IMAGE = 64 * 64 * 3;
-const registry = new Registry();
-for (const model of (await readZoo('zoo')).models) {
-  registry.set({ name: model.name, origin: 'zoo', versions: [model], aliases: { production: 1 }, damaged: {} });
-}
-const backbone = registry.resolve(MODEL);
-registry.set({
-  name: 'backbone_only',
-  versions: [{ ...backbone, name: 'backbone_only', manifest: { ...backbone.manifest, labels: [] } }],
-  origin: 'zoo',
-  aliases: {},
-  damaged: {},
-});
-const runtimes: string[] = [];
-const pipeline = new ImagePipeline({
-  use: (_model, runtime, work) => {
-    runtimes.push(runtime);
-    return work({
-      submit: async (pixels, { outputs }) => {
-        const row = Float32Array.of(pixels[0] ?? -1, pixels[1] ?? -1, outputs.length);
-        const rows = Object.fromEntries(outputs.map((name) => [name, row]));
-        return { outputs: rows, queueMs: 0, inferenceMs: 1, batchSize: 1 };
-      },
-    });
-  },
-  preprocess: (bytes, recipe) => preprocessImage(bytes, recipe, 1_000_000),
-  admission: new Admission(100),
-  decoding: new DecodeQueue(1_000_000),
-  onImage: () => {},
-});
-const inference = new TensorInference({ registry, conversions: { peek: async () => undefined }, pipeline });
-
+/** The Open Inference Protocol over a queue that answers with the first pixel of each image. */
+const { inference, runtimes } = await firstPixelInference();
 const statistics = new InferenceStatistics();
 const unasked = () => {
   throw new Error('no test asks this');

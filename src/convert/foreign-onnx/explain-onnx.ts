@@ -1,7 +1,8 @@
+import { encode } from '../../common/protobuf.ts';
 import { type WrittenFile, writeFileThrough } from '../formats/file-sink.ts';
 import { MODEL_FIELDS } from '../formats/onnx/emitter.ts';
 import { constantTensor, nodeProto, valueInfo } from '../formats/onnx/nodes.ts';
-import { DATA_TYPE, encode, modelProto } from '../formats/onnx/proto.ts';
+import { DATA_TYPE, modelProto } from '../formats/onnx/proto.ts';
 import { externalTensor, tensorLocations } from '../formats/onnx/writer.ts';
 import { activationShape, type OnnxArchitecture } from './architecture.ts';
 import { Chain, joined } from './chain.ts';

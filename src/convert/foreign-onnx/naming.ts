@@ -1,5 +1,6 @@
+import { encode } from '../../common/protobuf.ts';
 import { OUTPUT_NAMES } from '../../runtime/session.ts';
-import { encode, graphProto, type NodeProto } from '../formats/onnx/proto.ts';
+import { graphProto, type NodeProto } from '../formats/onnx/proto.ts';
 import { subgraphs } from '../formats/onnx/reader.ts';
 
 /** Names of the input and the outputs of a wrapped model. */

@@ -1,20 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { isLoopback } from './exposure.ts';
+import type { PresentedKeys } from '../../access/access.ts';
+import { isLoopback } from '../../access/exposure.ts';
 
 /**
  * The cookie of the page. A page cannot put a header on the links, pictures and event streams that it opens, and a
  * script that an attacker smuggled in could read a key from the storage of the browser, but not from this cookie.
  */
 export const KEY_COOKIE = 'menagerie_key';
-
-/** The keys that a request carries. */
-export interface PresentedKeys {
-  /** That of `Authorization: Bearer`, or else of `X-API-Key`. */
-  readonly header?: string | undefined;
-  readonly cookie?: string | undefined;
-  /** Whether its connection comes from another machine. */
-  readonly isRemote?: boolean;
-}
 
 /** @param isForeign whether a page of another origin sent it: then its browser added the cookie without being asked */
 export function keysOf({ headers, socket }: IncomingMessage, isForeign: boolean): PresentedKeys {

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
+import { listOf } from '../../access/host-names.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
-import { firstOf, listOf } from './host.ts';
+import { firstOf } from './host.ts';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 

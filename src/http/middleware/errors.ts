@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { asAppError } from '../../common/as-app-error.ts';
 import { AppError, type ErrorCode } from '../../common/errors.ts';
 import type { Logger } from '../../common/logger.ts';
 import { ClientGone } from '../client-gone.ts';
-import { asAppError } from '../problem.ts';
 import { sendProblem } from '../respond.ts';
 import { isPolled, type RequestState } from './request-state.ts';
 
@@ -22,7 +22,7 @@ export function errorHandler(
 ): ErrorRequestHandler<Record<string, string>, unknown, unknown, unknown, RequestState> {
   return (thrown: unknown, request, response, _next) => {
     if (thrown instanceof ClientGone || response.destroyed) return;
-    const error = asAppError(thrown);
+    const error = thrown instanceof URIError ? brokenEscape() : asAppError(thrown);
     const { requestId, traceId } = response.locals;
     if (error.status >= 500) {
       const level = error.code === 'internal' ? 'error' : isPolled(response) ? 'debug' : 'warn';
@@ -33,6 +33,10 @@ export function errorHandler(
     if (challenge !== undefined) response.setHeader('WWW-Authenticate', challenge);
     sendProblem(request, response, error, { requestId, ...(traceId && { traceId }) });
   };
+}
+
+function brokenEscape(): AppError {
+  return new AppError('invalid_request', 'The path contains a broken percent escape; write "%" as "%25".');
 }
 
 /** Answers requests whose path has no route. */

@@ -1,12 +1,11 @@
 import type { RequestHandler } from 'express';
+import { isLocalName, listOf, nameOf } from '../../access/host-names.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 
 /** Health checks tell nothing but health, and come under whatever name a container has for its neighbours. */
 const HEALTH = /^\/v2\/health\//;
 
-/** Names of this machine, which no DNS server can give to another one. */
-const LOCAL_NAMES = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\]|\[::ffff:7f[\da-f]{2}:[\da-f]{1,4}\])$/;
 const IP_ADDRESS = /^(?:\d+(?:\.\d+){3}|\[.*\])$/;
 
 type HostSettings = Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
@@ -24,7 +23,7 @@ export function checkHost({ host: listensOn, allowedHosts, trustProxy }: HostSet
   const isLoopback = isLocalName(listensOn);
   const allowed = new Set([listensOn, ...listOf(allowedHosts)].map(nameOf));
   const isAnswered = (name: string): boolean =>
-    LOCAL_NAMES.test(name) ||
+    isLocalName(name) ||
     allowed.has(name) ||
     (!isLoopback && (listOf(allowedHosts).length === 0 || IP_ADDRESS.test(name)));
   const checksForwarded = trustProxy > 0 && listOf(allowedHosts).length > 0;
@@ -42,11 +41,6 @@ export function checkHost({ host: listensOn, allowedHosts, trustProxy }: HostSet
   };
 }
 
-/** Whether a host name, with or without a port, is one of this machine that no DNS server can give to another. */
-export function isLocalName(host: string): boolean {
-  return LOCAL_NAMES.test(nameOf(host));
-}
-
 /** The first of the values that proxies have added, which is the client's. */
 export function firstOf(header: string | string[] | undefined): string | undefined {
   return (
@@ -55,18 +49,4 @@ export function firstOf(header: string | string[] | undefined): string | undefin
       ?.trim()
       .toLowerCase() || undefined
   );
-}
-
-/** The entries of a setting that lists names, in lower case. */
-export function listOf(names: string): string[] {
-  return names
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter((name) => name !== '');
-}
-
-/** A host without its port, in lower case; IPv6 addresses in brackets. */
-function nameOf(host: string): string {
-  const url = `http://${/:.*:/.test(host) && !host.startsWith('[') ? `[${host}]` : host}`;
-  return URL.canParse(url) ? new URL(url).hostname : host;
 }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler, Response } from 'express';
+import type { Client } from '../../access/access.ts';
 import type { JsonObject } from '../../common/json.ts';
 import type { Logger } from '../../common/logger.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import { childOf, formatTraceparent, parseTraceparent } from '../../metrics/trace-context.ts';
 import type { Tracing } from '../../metrics/tracing.ts';
-import type { Client } from '../access/access.ts';
 import { clientAddress } from '../client-address.ts';
 
 /** State of one request, in `response.locals`. */

@@ -4,14 +4,14 @@ import type { UploadedImage } from '../../answering/image-pipeline.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import { startsLikeImage } from '../../image/formats.ts';
+import type { BodyParser } from '../../protocol/body-parser.ts';
+import type { ByteBudget } from '../../serving/byte-budget.ts';
 import { type BodyLimits, readBody, readPooledBody, unsupportedMediaType } from '../body.ts';
 import { BufferPool, LARGEST_POOLED_BYTES, type LentBuffer } from '../buffer-pool.ts';
-import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
 import { announcedLength } from '../content-encoding.ts';
 import { GrowingBuffer } from '../growing-buffer.ts';
 import { readForm } from '../multipart.ts';
-import type { BodyParser } from '../parsing/body-parser.ts';
 import { parsePlainForm } from '../plain-form.ts';
 
 /** The part that holds an image; it may be repeated. */

@@ -4,15 +4,15 @@ import type { ModelControl } from '../../catalogue/model-control.ts';
 import { AppError } from '../../common/errors.ts';
 import type { Config } from '../../config.ts';
 import type { InferenceStatistics } from '../../metrics/inference-statistics.ts';
-import { OUTPUT_NAMES } from '../../runtime/session.ts';
+import type { BodyParser } from '../../protocol/body-parser.ts';
+import { computedOutputs, JSON_LENGTH_HEADER, jsonLengthOf } from '../../protocol/inference-request.ts';
+import { inferenceResponse } from '../../protocol/inference-response.ts';
+import { metadataDocument, referenceTo } from '../../protocol/model-metadata.ts';
+import { type BatchSettings, configurationDocument, statisticsDocument } from '../../protocol/triton.ts';
+import type { ByteBudget } from '../../serving/byte-budget.ts';
 import { readBody } from '../body.ts';
-import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
 import { noteWork } from '../middleware/request-state.ts';
-import type { BodyParser } from '../parsing/body-parser.ts';
-import { INPUT_NAME, JSON_LENGTH_HEADER, jsonLengthOf } from '../protocol/inference-request.ts';
-import { inferenceResponse } from '../protocol/inference-response.ts';
-import { type BatchSettings, configurationDocument, PLATFORM, statisticsDocument } from '../protocol/triton.ts';
 import { sendJson } from '../respond.ts';
 import { pathParameter, type Route } from './route.ts';
 
@@ -49,8 +49,7 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
       model,
       runtime: parsed.runtime,
       input: parsed.input,
-      // Always in the same order: images with equal outputs share batches.
-      outputs: OUTPUT_NAMES.filter((name) => parsed.outputs.some((each) => each.name === name)),
+      outputs: computedOutputs(parsed),
       signal,
     });
     noteWork(response, { model: `${answer.model}@${answer.version}` });
@@ -62,18 +61,9 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
     response.end(whole);
   };
   const describe = async (request: Request, response: Response): Promise<void> => {
-    const { model, versions, input, outputs } = await inference.describe(referenceOf(request));
-    sendJson(response, 200, {
-      name: model,
-      versions: versions.map(String),
-      platform: PLATFORM,
-      inputs: [{ name: INPUT_NAME, datatype: 'UINT8', shape: input, parameters: { datatypes: INPUT_TYPES } }],
-      outputs: OUTPUT_NAMES.filter((name) => outputs[name] !== undefined).map((name) => ({
-        name,
-        datatype: 'FP32',
-        shape: outputs[name],
-      })),
-    });
+    const { inputs, ...document } = metadataDocument(await inference.describe(referenceOf(request)));
+    const parameters = { datatypes: INPUT_TYPES };
+    sendJson(response, 200, { ...document, inputs: inputs.map((input) => ({ ...input, parameters })) });
   };
   const configuration = async (request: Request, response: Response): Promise<void> => {
     sendJson(response, 200, configurationDocument(await inference.describe(referenceOf(request)), config));
@@ -115,11 +105,6 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
 
 /** The reference in a path: `name`, `name@version` or `name@alias`. */
 function referenceOf(request: Request): string {
-  const id = pathParameter(request, 'id');
   const { version } = request.params;
-  if (version === undefined) return id;
-  if (id.includes('@')) {
-    throw new AppError('invalid_request', `The path names version ${version}, and "${id}" another one; leave one out.`);
-  }
-  return `${id}@${version}`;
+  return referenceTo(pathParameter(request, 'id'), version?.toString());
 }

@@ -1,12 +1,13 @@
 import { imageCount, type TensorInference } from '../../answering/tensor-inference.ts';
 import type { ModelControl } from '../../catalogue/model-control.ts';
 import type { Config } from '../../config.ts';
+import type { BodyParser } from '../../protocol/body-parser.ts';
+import { writeValues } from '../../protocol/inference-response.ts';
+import { checkValueCount } from '../../protocol/output-tensor.ts';
+import type { ByteBudget } from '../../serving/byte-budget.ts';
 import { readBody } from '../body.ts';
-import type { ByteBudget } from '../byte-budget.ts';
 import { clientSignal } from '../client-gone.ts';
 import { noteWork } from '../middleware/request-state.ts';
-import type { BodyParser } from '../parsing/body-parser.ts';
-import { checkJsonValues, writeValues } from '../protocol/inference-response.ts';
 import { send, sendJson } from '../respond.ts';
 import { pathParameter, type Route } from './route.ts';
 
@@ -41,7 +42,7 @@ export function predictionRoutes(dependencies: PredictionDependencies): Route[] 
         const answer = await inference.infer({ model, runtime: 'onnx', input, outputs: ['probabilities'], signal });
         noteWork(response, { model: `${answer.model}@${answer.version}` });
         const { data = new Float32Array(), shape: [images = 1] = [] } = answer.outputs.probabilities ?? {};
-        checkJsonValues(data.length);
+        checkValueCount(data.length);
         const classes = data.length / images;
         const rows: string[] = [];
         for (let row = 0; row < images; row++) {

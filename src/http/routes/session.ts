@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
+import type { Access, Client } from '../../access/access.ts';
+import { isForwarded } from '../../access/exposure.ts';
 import type { Config } from '../../config.ts';
-import type { Access, Client } from '../access/access.ts';
-import { isForwarded } from '../access/exposure.ts';
 import { KEY_COOKIE, keysOf } from '../access/key-of.ts';
 import { readJson } from '../body.ts';
 import { foreignCheck } from '../middleware/cross-origin.ts';

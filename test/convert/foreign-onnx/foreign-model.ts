@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { stream } from '../../../scripts/generated-tensors.ts';
+import { encode } from '../../../src/common/protobuf.ts';
 import { elementCount } from '../../../src/common/tensor.ts';
 import {
-  encode,
   modelProto,
   type NodeProto,
   type TensorProto,

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stream } from '../../../scripts/generated-tensors.ts';
+import { decode } from '../../../src/common/protobuf.ts';
 import type { Tensor } from '../../../src/common/tensor.ts';
 import { writeOnnx } from '../../../src/convert/formats/onnx/emitter.ts';
-import { decode, modelProto } from '../../../src/convert/formats/onnx/proto.ts';
+import { modelProto } from '../../../src/convert/formats/onnx/proto.ts';
 import { writeTfjs } from '../../../src/convert/formats/tfjs/emitter.ts';
 import type { Graph } from '../../../src/convert/graph/graph.ts';
 import {

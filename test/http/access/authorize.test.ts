@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Access } from '../../../src/access/access.ts';
 import { createKey } from '../../../src/access/api-key.ts';
+import { RateLimit } from '../../../src/access/rate-limit.ts';
 import { includesScope, SCOPES, type Scope } from '../../../src/access/scope.ts';
-import { Access } from '../../../src/http/access/access.ts';
 import { scopeOf } from '../../../src/http/access/route-scopes.ts';
 import { createRoutes } from '../../../src/http/app.ts';
 import { ask, CONFIG, completed, OPENAPI, startServer, type TestServer } from '../fixture.ts';
@@ -27,7 +28,7 @@ let server: TestServer;
 let open: TestServer;
 beforeAll(async () => {
   const withKeys = (allowAnonymous: 'none' | 'classify') => new Access(ring, { allowAnonymous, isLocal: true });
-  server = await startServer({ access: withKeys('none'), config: { ...CONFIG, requestsPerMinute: 0 } });
+  server = await startServer({ access: withKeys('none'), rateLimit: new RateLimit(0) });
   open = await startServer({ access: withKeys('classify') });
 });
 afterAll(() => Promise.all([server.close(), open.close()]));
@@ -104,7 +105,7 @@ describe('a key', () => {
 
   it('that sends too much is told when to try again', async () => {
     const access = new Access(ring, { allowAnonymous: 'none', isLocal: true });
-    const slow = await startServer({ access, config: { ...CONFIG, requestsPerMinute: 2 } });
+    const slow = await startServer({ access, rateLimit: new RateLimit(2) });
     const headers = bearer(made.classify.key);
     const answers = [];
     for (let i = 0; i < 3; i++) answers.push(await ask(slow, '/models', { headers }));

@@ -1,3 +1,4 @@
+import { encode } from '../../../common/protobuf.ts';
 import {
   type ConvolutionHead,
   type DenseHead,
@@ -13,7 +14,7 @@ import { emitSlope } from './activation-slope.ts';
 import { Emitted, type NameOf } from './emitted.ts';
 import { MODEL_FIELDS, weightTensor } from './emitter.ts';
 import { constantTensor, TO_CHANNELS_FIRST, valueInfo } from './nodes.ts';
-import { DATA_TYPE, encode, modelProto } from './proto.ts';
+import { DATA_TYPE, modelProto } from './proto.ts';
 import { externalTensor, type TensorLocation } from './writer.ts';
 
 /** Name of the activations with their channels first, as the layers of a head read them. */

@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { decode } from '../../../common/protobuf.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import { openFile } from '../byte-source.ts';
 import {
   DATA_LOCATION,
-  decode,
   type GraphProto,
   graphProto,
   type ModelProto,

@@ -1,15 +1,8 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { decode } from '../../../common/protobuf.ts';
 import { ConversionError } from '../../conversion-error.ts';
 import type { ByteSource } from '../byte-source.ts';
-import {
-  decode,
-  type GraphProto,
-  graphProto,
-  type ModelProto,
-  modelProto,
-  type TensorProto,
-  tensorProto,
-} from './proto.ts';
+import { type GraphProto, graphProto, type ModelProto, modelProto, type TensorProto, tensorProto } from './proto.ts';
 import type { WritableTensor } from './writer.ts';
 
 /** Everything but the weights is read into memory. The largest classifiers have a few megabytes of it. */

@@ -1,9 +1,8 @@
 import { basename } from 'node:path';
+import { encode, fieldHead } from '../../../common/protobuf.ts';
 import { type FileSink, type WrittenFile, writeFileThrough } from '../file-sink.ts';
 import {
   DATA_LOCATION,
-  encode,
-  fieldHead,
   type GraphProto,
   graphProto,
   type ModelProto,

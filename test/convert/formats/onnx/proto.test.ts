@@ -1,6 +1,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { expect, test } from 'vitest';
-import { decode, encode, modelProto, tensorProto } from '../../../../src/convert/formats/onnx/proto.ts';
+import { decode, encode } from '../../../../src/common/protobuf.ts';
+import { modelProto, tensorProto } from '../../../../src/convert/formats/onnx/proto.ts';
 
 const model = {
   irVersion: 8,

@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { decode, encode, modelProto, type TensorProto } from '../../../../src/convert/formats/onnx/proto.ts';
+import { decode, encode } from '../../../../src/common/protobuf.ts';
+import { modelProto, type TensorProto } from '../../../../src/convert/formats/onnx/proto.ts';
 import { readOnnxFile } from '../../../../src/convert/formats/onnx/reader.ts';
 import { type WritableTensor, writeOnnxFile } from '../../../../src/convert/formats/onnx/writer.ts';
 import { node, weights, writeForeign } from '../../foreign-onnx/foreign-model.ts';

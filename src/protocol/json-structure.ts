@@ -1,4 +1,4 @@
-import { AppError } from '../../common/errors.ts';
+import { AppError } from '../common/errors.ts';
 
 /**
  * Limits of JSON with tensors. Memory and time of a parser grow with arrays, objects and strings far more than with

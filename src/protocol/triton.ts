@@ -1,12 +1,11 @@
 /** Documents of Triton's extensions "model configuration" and "statistics", which its clients read. */
-import type { TensorSpecification } from '../../answering/tensor-inference.ts';
-import type { Config } from '../../config.ts';
-import type { CountAndTime, ModelStatistics } from '../../metrics/inference-statistics.ts';
-import { OUTPUT_NAMES } from '../../runtime/session.ts';
+import type { TensorSpecification } from '../answering/tensor-inference.ts';
+import type { Config } from '../config.ts';
+import type { CountAndTime, ModelStatistics } from '../metrics/inference-statistics.ts';
+import { DATA_TYPE, FORMAT, type ModelConfig } from '../oip/model-config.ts';
+import { OUTPUT_NAMES } from '../runtime/session.ts';
 import { INPUT_NAME } from './inference-request.ts';
-
-/** The platform of every model, by Triton's name. */
-export const PLATFORM = 'onnxruntime_onnx';
+import { PLATFORM } from './model-metadata.ts';
 
 /** The settings that a model's configuration shows. */
 export type BatchSettings = Pick<Config, 'maxImages' | 'maxBatchSize' | 'maxDelayMs'>;
@@ -30,6 +29,24 @@ export function configurationDocument(
     dynamic_batching: {
       preferred_batch_size: [maxBatchSize],
       max_queue_delay_microseconds: maxDelayMs * 1_000,
+    },
+  };
+}
+
+/** The same as a message of gRPC. */
+export function configurationMessage(specification: TensorSpecification, settings: BatchSettings): ModelConfig {
+  const document = configurationDocument(specification, settings);
+  const { name, platform, backend, dynamic_batching: batching } = document;
+  return {
+    name,
+    platform,
+    backend,
+    maxBatchSize: document.max_batch_size,
+    inputs: document.input.map(({ name, dims }) => ({ name, dataType: DATA_TYPE.uint8, format: FORMAT.nhwc, dims })),
+    outputs: document.output.map(({ name, dims }) => ({ name, dataType: DATA_TYPE.float, dims })),
+    dynamicBatching: {
+      preferredBatchSizes: batching.preferred_batch_size,
+      maxQueueDelayMicroseconds: batching.max_queue_delay_microseconds,
     },
   };
 }

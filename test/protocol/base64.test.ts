@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeBase64 } from '../../../src/http/parsing/base64.ts';
+import { decodeBase64 } from '../../src/protocol/base64.ts';
 
 /** Its base64 is `/+79/A==`. */
 const BYTES = Buffer.from([255, 238, 253, 252]);

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../../common/compiled-entry.ts';
-import { AppError, type ErrorCode } from '../../common/errors.ts';
-import { Mutex } from '../../common/mutex.ts';
+import { compiledEntry } from '../common/compiled-entry.ts';
+import { AppError, type ErrorCode } from '../common/errors.ts';
+import { Mutex } from '../common/mutex.ts';
 import type { ParserLimits } from './limits.ts';
 import { PARSERS, type ParsedBodies } from './parsers.ts';
 
@@ -26,7 +26,7 @@ export type ParseReply =
   | { readonly parsed: ParsedBodies[keyof ParsedBodies] }
   | { readonly code: ErrorCode; readonly message: string; readonly context: Readonly<Record<string, unknown>> };
 
-/** Parses bodies with JSON without holding up the event loop: long ones in a worker thread, one at a time. */
+/** Parses bodies without holding up the event loop: long ones in a worker thread, one at a time. */
 export class BodyParser {
   readonly #limits: ParserLimits;
   readonly #turns = new Mutex();
@@ -39,7 +39,7 @@ export class BodyParser {
   }
 
   /**
-   * @param jsonLength bytes of JSON at the start of the body
+   * @param jsonLength bytes of JSON at the start of the body; a message of gRPC has none
    * @param signal aborted when the client is gone: a body that still waits for the worker is dropped
    * @throws AppError `invalid_request`, `no_image`, `too_many_images`, `body_too_large`; the reason of `signal`
    */

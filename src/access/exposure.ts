@@ -1,15 +1,19 @@
 import { lookup } from 'node:dns/promises';
 import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import type { Config } from '../../config.ts';
-import { isLocalName, listOf } from '../middleware/host.ts';
+import { isLocalName, listOf } from './host-names.ts';
 
 /** It also finds IPv4 addresses that are written as IPv6 ones. */
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8);
 LOOPBACK.addAddress('::1', 'ipv6');
 
-type ExposureSettings = Pick<Config, 'host' | 'allowedHosts' | 'trustProxy'>;
+/** The settings that may open a server to others. */
+export interface ExposureSettings {
+  readonly host: string;
+  readonly allowedHosts: string;
+  readonly trustProxy: number;
+}
 
 /**
  * What opens a server to other machines, as it is set; undefined for one that only this machine can use. A proxy on

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { AppError } from '../../common/errors.ts';
+import { AppError } from '../common/errors.ts';
 import type { Client } from './access.ts';
 
 /** Clients that are remembered. The one that has been silent for longest is forgotten first. */

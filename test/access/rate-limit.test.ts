@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Client } from '../../../src/http/access/access.ts';
-import { RateLimit } from '../../../src/http/access/rate-limit.ts';
+import type { Client } from '../../src/access/access.ts';
+import { RateLimit } from '../../src/access/rate-limit.ts';
 
 const key = (id: string): Client => ({ kind: 'key', id, name: id, scope: 'classify' });
 const anonymous: Client = { kind: 'anonymous', scope: 'classify' };

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { InferenceRequest } from '../../answering/tensor-inference.ts';
-import { AppError } from '../../common/errors.ts';
-import { decodeBase64 } from '../parsing/base64.ts';
-import { checkImageBytes, checkImageCount, type ParserLimits } from '../parsing/limits.ts';
+import type { InferenceRequest } from '../answering/tensor-inference.ts';
+import { AppError } from '../common/errors.ts';
+import { decodeBase64 } from './base64.ts';
 import { checkJsonLength, checkJsonStructure } from './json-structure.ts';
+import { checkImageBytes, checkImageCount, type ParserLimits } from './limits.ts';
 import { readPixels } from './tensor-data.ts';
 
 const requestSchema = z.looseObject({ instances: z.array(z.unknown()).min(1) });

@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import type { InferenceRequest } from '../../answering/tensor-inference.ts';
-import { AppError } from '../../common/errors.ts';
-import { describeIssues } from '../../registry/manifest.ts';
+import type { InferenceRequest } from '../answering/tensor-inference.ts';
+import { AppError } from '../common/errors.ts';
+import { describeIssues } from '../registry/manifest.ts';
 import {
   CLASSIFIER_OUTPUTS,
   OUTPUT_NAMES,
   type OutputName,
   RUNTIME_NAMES,
   type RuntimeName,
-} from '../../runtime/session.ts';
-import { checkImageBytes, checkImageCount, type ParserLimits } from '../parsing/limits.ts';
+} from '../runtime/session.ts';
 import { checkJsonLength, checkJsonStructure } from './json-structure.ts';
+import { checkImageBytes, checkImageCount, type ParserLimits } from './limits.ts';
 import { filesFromBinary, filesFromJson, readPixels } from './tensor-data.ts';
 
 /** The one input of every model. */
@@ -48,7 +48,8 @@ const requestSchema = z.object({
   outputs: z.array(z.unknown()).max(OUTPUT_NAMES.length).pipe(z.array(outputSchema)).optional(),
 });
 
-type RequestJson = z.output<typeof requestSchema>;
+/** A request whose members are right, but for the data of its input. */
+export type CheckedRequest = z.output<typeof requestSchema>;
 
 /** A requested output. */
 export interface RequestedOutput {
@@ -82,45 +83,76 @@ export function jsonLengthOf(bodyLength: number, header: string | undefined): nu
  * @throws AppError `invalid_request`, `too_many_images`, `body_too_large`
  */
 export function parseInferenceRequest(body: Buffer, jsonLength: number, limits: ParserLimits): ProtocolRequest {
-  const { id, parameters, inputs, outputs = [] } = parseJson(body.subarray(0, jsonLength));
-  const binaryByDefault = parameters?.binary_data_output ?? false;
+  const request = checkRequest(parseJson(body.subarray(0, jsonLength)));
+  return protocolRequest(request, readInput(request.inputs[0], body.subarray(jsonLength), limits), false);
+}
+
+/** Checks a request, whose input may still have any data. @throws AppError `invalid_request` */
+export function checkRequest(given: unknown): CheckedRequest {
+  const parsed = requestSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw invalid(`The request is not valid (${describeIssues(parsed.error)}); send one input called "${INPUT_NAME}".`);
+}
+
+/**
+ * A request that has been checked, with its input.
+ * @param binaryByDefault whether outputs are binary where the request does not say so
+ * @throws AppError `invalid_request`
+ */
+export function protocolRequest(
+  { id, parameters, outputs = [] }: CheckedRequest,
+  input: ProtocolRequest['input'],
+  binaryByDefault: boolean,
+): ProtocolRequest {
+  const isBinary = parameters?.binary_data_output ?? binaryByDefault;
   const requested = outputs.map(({ name, parameters: own }): RequestedOutput => {
-    const { binary_data: binary = binaryByDefault, classification: classes } = own ?? {};
+    const { binary_data: binary = isBinary, classification: classes } = own ?? {};
     return { name, binary, ...(classes !== undefined && classes > 0 && { classes }) };
   });
   if (new Set(requested.map(({ name }) => name)).size < requested.length) throw invalid('An output is named twice.');
   return {
     ...(id !== undefined && { id }),
     runtime: parameters?.runtime ?? 'onnx',
-    input: readInput(inputs[0], body.subarray(jsonLength), limits),
-    outputs: requested.length > 0 ? requested : CLASSIFIER_OUTPUTS.map((name) => ({ name, binary: binaryByDefault })),
+    input,
+    outputs: requested.length > 0 ? requested : CLASSIFIER_OUTPUTS.map((name) => ({ name, binary: isBinary })),
   };
 }
 
-function parseJson(bytes: Buffer): RequestJson {
+/** The outputs to compute, always in the same order: images with equal outputs share batches. */
+export function computedOutputs({ outputs }: Pick<ProtocolRequest, 'outputs'>): OutputName[] {
+  return OUTPUT_NAMES.filter((name) => outputs.some((each) => each.name === name));
+}
+
+/**
+ * The number of files in a BYTES input.
+ * @throws AppError `invalid_request` for a shape that is not one file for each image
+ */
+export function fileCount([files = 0, ...others]: readonly number[]): number {
+  if (files > 0 && others.every((each) => each === 1)) return files;
+  throw invalid(
+    `The BYTES input has shape [${[files, ...others].join(', ')}]; it takes one file per image: [n] or [n, 1].`,
+  );
+}
+
+function parseJson(bytes: Buffer): unknown {
   checkJsonLength(bytes);
   checkJsonStructure(bytes);
-  let json: unknown;
   try {
-    json = JSON.parse(bytes.toString());
+    return JSON.parse(bytes.toString());
   } catch {
     throw invalid(
       'The body is not valid JSON; where binary data follow, Inference-Header-Content-Length is the length ' +
         'of the JSON.',
     );
   }
-  const parsed = requestSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw invalid(`The request is not valid (${describeIssues(parsed.error)}); send one input called "${INPUT_NAME}".`);
 }
 
 function readInput(
-  { datatype, shape, parameters, data }: RequestJson['inputs'][0],
+  { datatype, shape, parameters, data }: CheckedRequest['inputs'][0],
   binary: Buffer,
   limits: ParserLimits,
 ): InferenceRequest['input'] {
-  const [images = 0, ...others] = shape;
-  checkImageCount(images, limits);
+  checkImageCount(shape[0] ?? 0, limits);
   const announced = parameters?.binary_data_size;
   if ((announced ?? 0) !== binary.length || (announced !== undefined && data !== undefined)) {
     throw invalid(
@@ -131,9 +163,7 @@ function readInput(
   if (datatype !== 'BYTES') {
     return { pixels: readPixels(announced === undefined ? { json: data } : { binary }, datatype, shape) };
   }
-  if (images === 0 || others.some((each) => each !== 1)) {
-    throw invalid(`The BYTES input has shape [${shape.join(', ')}]; it takes one file per image: [n] or [n, 1].`);
-  }
+  const images = fileCount(shape);
   const files = announced === undefined ? filesFromJson(data, images) : filesFromBinary(binary, images);
   checkImageBytes(files, limits);
   return { images: files };

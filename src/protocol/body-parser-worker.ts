@@ -1,6 +1,6 @@
 /** Entry of the thread that parses long bodies. */
 import { parentPort } from 'node:worker_threads';
-import { AppError } from '../../common/errors.ts';
+import { AppError } from '../common/errors.ts';
 import type { ParseReply, ParseTask } from './body-parser.ts';
 import { bytesOf, PARSERS, type ParsedBodies } from './parsers.ts';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { AppError } from '../../common/errors.ts';
-import { describeIssues } from '../../registry/manifest.ts';
-import { checkJsonStructure } from '../protocol/json-structure.ts';
+import { AppError } from '../common/errors.ts';
+import { describeIssues } from '../registry/manifest.ts';
 import { decodeBase64 } from './base64.ts';
+import { checkJsonStructure } from './json-structure.ts';
 import { checkImageBytes, checkImageCount, type ParserLimits } from './limits.ts';
 
 /** Characters of a file name, as most file systems have it. */

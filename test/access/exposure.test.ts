@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../../../src/config.ts';
-import { createAccess } from '../../../src/http/access/access.ts';
-import { isForwarded } from '../../../src/http/access/exposure.ts';
-import { keysOf } from '../../../src/http/access/key-of.ts';
+import { createAccess } from '../../src/access/access.ts';
+import { isForwarded } from '../../src/access/exposure.ts';
+import { readConfig } from '../../src/config.ts';
+import { keysOf } from '../../src/http/access/key-of.ts';
 
 const keys = (hasValidKey: boolean) => ({ everHadKeys: hasValidKey, hasValidKey, find: () => undefined });
 const start = (settings: Record<string, string>, hasValidKey = false) =>

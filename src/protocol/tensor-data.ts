@@ -1,6 +1,6 @@
-import { AppError } from '../../common/errors.ts';
-import { elementCount, type Tensor } from '../../common/tensor.ts';
-import { decodeBase64 } from '../parsing/base64.ts';
+import { AppError } from '../common/errors.ts';
+import { elementCount, type Tensor } from '../common/tensor.ts';
+import { decodeBase64 } from './base64.ts';
 
 /** Bytes before each element of a BYTES tensor in binary data: its length, little-endian. */
 const LENGTH_BYTES = 4;

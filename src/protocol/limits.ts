@@ -1,5 +1,5 @@
-import { AppError } from '../../common/errors.ts';
-import type { Config } from '../../config.ts';
+import { AppError } from '../common/errors.ts';
+import type { Config } from '../config.ts';
 
 /** The settings that limit a body with images. */
 export type ParserLimits = Pick<Config, 'maxImages' | 'maxImageBytes'>;

@@ -1,9 +1,25 @@
-import type { KeyRing } from '../../access/key-ring.ts';
-import type { Scope } from '../../access/scope.ts';
-import { AppError } from '../../common/errors.ts';
-import type { Config } from '../../config.ts';
-import { openedBy } from './exposure.ts';
-import type { PresentedKeys } from './key-of.ts';
+import { AppError } from '../common/errors.ts';
+import { type ExposureSettings, openedBy } from './exposure.ts';
+import type { KeyRing } from './key-ring.ts';
+import { includesScope, type Scope } from './scope.ts';
+
+/** What needs no key: the setting `ALLOW_ANONYMOUS`. */
+type AllowAnonymous = 'none' | 'classify' | 'all';
+
+/** The settings that protect a server. */
+interface ProtectionSettings extends ExposureSettings {
+  readonly allowAnonymous: AllowAnonymous;
+  readonly dataDir: string;
+}
+
+/** The keys that a request carries. */
+export interface PresentedKeys {
+  /** That of `Authorization: Bearer`, or else of `X-API-Key`. */
+  readonly header?: string | undefined;
+  readonly cookie?: string | undefined;
+  /** Whether its connection comes from another machine. */
+  readonly isRemote?: boolean;
+}
 
 /** Who sends a request. */
 export type Client =
@@ -19,12 +35,12 @@ export type Client =
  */
 export class Access {
   readonly #keys: Pick<KeyRing, 'everHadKeys' | 'find'>;
-  readonly #allowed: Config['allowAnonymous'];
+  readonly #allowed: AllowAnonymous;
   readonly #isLocal: boolean;
 
   constructor(
     keys: Pick<KeyRing, 'everHadKeys' | 'find'>,
-    { allowAnonymous, isLocal }: Pick<Config, 'allowAnonymous'> & { readonly isLocal: boolean },
+    { allowAnonymous, isLocal }: { readonly allowAnonymous: AllowAnonymous; readonly isLocal: boolean },
   ) {
     this.#keys = keys;
     this.#allowed = allowAnonymous;
@@ -58,7 +74,7 @@ export class Access {
  * @throws Error that says what to type, when others could use it and there is neither a key nor `ALLOW_ANONYMOUS`
  */
 export async function createAccess(
-  config: Pick<Config, 'host' | 'allowedHosts' | 'trustProxy' | 'allowAnonymous' | 'dataDir'>,
+  config: ProtectionSettings,
   keys: Pick<KeyRing, 'everHadKeys' | 'hasValidKey' | 'find'>,
 ): Promise<Access> {
   const opened = await openedBy(config);
@@ -72,4 +88,27 @@ export async function createAccess(
     );
   }
   return new Access(keys, { allowAnonymous: config.allowAnonymous, isLocal: opened === undefined });
+}
+
+/**
+ * @param operation what the client wants to do, as the error names it
+ * @throws AppError `key_missing`, `scope_missing`
+ */
+export function requireScope(client: Client, needed: Scope, operation: string): void {
+  const { scope: held } = client;
+  if (held !== undefined && includesScope(held, needed)) return;
+  if (client.kind !== 'key') {
+    throw new AppError(
+      'key_missing',
+      `${operation} needs a key with the scope ${needed}; send it as "Authorization: Bearer mng_..." or "X-API-Key: ` +
+        'mng_...". "npx menagerie keys create" on the machine of the server makes one. A server that a proxy opens to ' +
+        'others needs one too, or ALLOW_ANONYMOUS.',
+      { context: { scope: needed } },
+    );
+  }
+  throw new AppError(
+    'scope_missing',
+    `${operation} needs the scope ${needed}, and the key "${client.name}" has ${client.scope}; use another key.`,
+    { context: { scope: needed, held: client.scope } },
+  );
 }
