@@ -17,7 +17,7 @@ import type { Logger } from './common/logger.ts';
 import { packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
 import { ModelTrainer } from './finetuning/model-trainer.ts';
-import { warmPixelThread } from './image/pixel-threads.ts';
+import { warmPixelThread } from './image/pixel-jobs.ts';
 import { RedisLink } from './jobs/redis/redis-link.ts';
 import { InferenceStatistics } from './metrics/inference-statistics.ts';
 import { createMetrics, type DependencyState, type Metrics } from './metrics/metrics.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../common/errors.ts';
-import { augmentationOption } from '../image/augment.ts';
+import { augmentationOption } from '../image/augmentation.ts';
 import { describeIssues, MODEL_NAME, synsetSchema } from '../registry/manifest.ts';
 import { SPLIT_DEFAULTS } from './dataset/dataset-split.ts';
 import { ENCODINGS, encodingCalled } from './dataset/text-encoding.ts';

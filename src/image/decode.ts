@@ -2,7 +2,7 @@ import type { Sharp } from 'sharp';
 import type { IccMode } from './crop.ts';
 import { type ImageHeader, readHeader } from './header.ts';
 import { corrupt } from './image-faults.ts';
-import { decodeJpegInThread } from './pixel-threads.ts';
+import { decodeJpegInThread } from './pixel-jobs.ts';
 import { plainHeader, plainJpeg } from './plain-jpeg.ts';
 import { type ImageWarning, type ReadImage, type ReadOptions, readImage } from './read-image.ts';
 import type { RgbImage } from './resample.ts';

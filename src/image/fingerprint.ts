@@ -19,8 +19,9 @@ const FIELDS = 8;
 export function fingerprint(image: RgbImage): Fingerprint {
   const { pixels, width, height } = image;
   const pixelDigest = createHash('sha256').update(`${width}x${height}:`).update(pixels).digest('hex');
-  const across = rises(meanGrey(image, FIELDS + 1, FIELDS), FIELDS + 1, 1);
-  const down = rises(meanGrey(image, FIELDS, FIELDS + 1), FIELDS, FIELDS);
+  const grey = new GreyCells(image);
+  const across = rises(grey.means(FIELDS + 1, FIELDS), FIELDS + 1, 1);
+  const down = rises(grey.means(FIELDS, FIELDS + 1), FIELDS, FIELDS);
   return { pixelDigest, differenceHash: across + down };
 }
 
@@ -38,23 +39,62 @@ function rises(fields: Float64Array, columns: number, step: number): string {
   return hex;
 }
 
-/** Mean luma of each field, rounded to whole grey levels so that fields in flat areas are equal. */
-function meanGrey({ pixels, width, height }: RgbImage, columns: number, rows: number): Float64Array {
-  const means = new Float64Array(columns * rows);
-  for (let row = 0; row < rows; row++) {
-    const [top, bottom] = range(row, rows, height);
-    for (let column = 0; column < columns; column++) {
-      const [left, right] = range(column, columns, width);
-      let sum = 0;
-      for (let y = top; y < bottom; y++) {
-        for (let at = (y * width + left) * 3; at < (y * width + right) * 3; at += 3) {
-          sum += 299 * (pixels[at] ?? 0) + 587 * (pixels[at + 1] ?? 0) + 114 * (pixels[at + 2] ?? 0);
-        }
+/** Sums of luma between the borders of the fields of both grids, so that the pixels are read once. */
+class GreyCells {
+  readonly #columns: readonly number[];
+  readonly #rows: readonly number[];
+  readonly #sums: readonly Float64Array[];
+
+  constructor(image: RgbImage) {
+    this.#columns = borders(image.width);
+    this.#rows = borders(image.height);
+    this.#sums = this.#rows.slice(1).map((bottom, row) => lumaOf(image, this.#rows[row] ?? 0, bottom, this.#columns));
+  }
+
+  /** Mean luma of each field, rounded to whole grey levels so that fields in flat areas are equal. */
+  means(columns: number, rows: number): Float64Array {
+    const means = new Float64Array(columns * rows);
+    const [width, height] = [this.#columns.at(-1) ?? 0, this.#rows.at(-1) ?? 0];
+    for (let row = 0; row < rows; row++) {
+      const [top, bottom] = range(row, rows, height);
+      const lines = this.#sums.slice(this.#rows.indexOf(top), this.#rows.indexOf(bottom));
+      for (let column = 0; column < columns; column++) {
+        const [left, right] = range(column, columns, width);
+        const [from, to] = [this.#columns.indexOf(left), this.#columns.indexOf(right)];
+        const sum = lines.reduce((all, line) => line.subarray(from, to).reduce((some, each) => some + each, all), 0);
+        means[row * columns + column] = Math.round(sum / 1000 / ((bottom - top) * (right - left)));
       }
-      means[row * columns + column] = Math.round(sum / 1000 / ((bottom - top) * (right - left)));
+    }
+    return means;
+  }
+}
+
+/** Where fields of either grid begin and end along a side, ascending. */
+function borders(size: number): number[] {
+  const all = [FIELDS, FIELDS + 1].flatMap((fields) =>
+    Array.from({ length: fields }, (_, field) => range(field, fields, size)).flat(),
+  );
+  return [...new Set([0, size, ...all])].sort((a, b) => a - b);
+}
+
+/** Sums of 1000 times the luma (ITU-R BT.601) of rows, from each of the columns to the next. */
+function lumaOf({ pixels, width }: RgbImage, top: number, bottom: number, columns: readonly number[]): Float64Array {
+  const sums = new Float64Array(columns.length - 1);
+  for (let y = top; y < bottom; y++) {
+    for (let column = 0; column < sums.length; column++) {
+      const end = (y * width + (columns[column + 1] ?? 0)) * 3;
+      let red = 0;
+      let green = 0;
+      let blue = 0;
+      for (let at = (y * width + (columns[column] ?? 0)) * 3; at < end; at += 3) {
+        red += pixels[at] ?? 0;
+        green += pixels[at + 1] ?? 0;
+        blue += pixels[at + 2] ?? 0;
+      }
+      sums[column] = (sums[column] ?? 0) + 299 * red + 587 * green + 114 * blue;
     }
   }
-  return means;
+  return sums;
 }
 
 /** The pixels of a field, at least one: fields of images smaller than the grid share pixels. */

@@ -1,22 +1,11 @@
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { compiledEntry } from '../common/compiled-entry.ts';
-import { fastResample, type Resize } from './fast-resample.ts';
-import type { Shrink } from './jpeg/planes.ts';
-import type { PixelReply, PixelTask, PixelValue } from './pixel-messages.ts';
-import type { RgbImage } from './resample.ts';
-
-const MAX_THREADS = Math.min(4, availableParallelism());
-/** Resizing fewer pixels takes less time than the message would. */
-const MIN_PIXELS = 1 << 15;
-/** No job takes a second of a processor; a thread that has not answered for so long never will. */
-const MAX_JOB_MS = 60_000;
+import type { PixelJobKind, PixelJobs, PixelReply, PixelValues } from './pixel-messages.ts';
 
 interface Job {
-  readonly task: PixelTask;
+  readonly task: { readonly type: PixelJobKind };
   /** The memory that moves to the thread. */
   readonly moved: ArrayBuffer;
-  readonly resolve: (value: PixelValue | undefined) => void;
+  readonly resolve: (value: PixelReply['value']) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -44,7 +33,12 @@ export class PixelThreads {
    * @param signal drops the job while it waits
    * @throws the fault of the job or of its thread, or the reason of the signal
    */
-  run(task: PixelTask, { buffer }: Uint8Array, signal?: AbortSignal): Promise<PixelValue | undefined> {
+  run<Kind extends PixelJobKind>(
+    type: Kind,
+    given: PixelJobs[Kind],
+    { buffer }: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<PixelValues[Kind] | undefined> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const drop = (): void => {
@@ -52,11 +46,11 @@ export class PixelThreads {
       };
       const settled = (): void => signal?.removeEventListener('abort', drop);
       const job: Job = {
-        task,
+        task: { type, ...given },
         moved: buffer as ArrayBuffer,
         resolve: (value) => {
           settled();
-          resolve(value);
+          resolve(value as PixelValues[Kind] | undefined);
         },
         reject: (error) => {
           settled();
@@ -145,67 +139,4 @@ class PixelThread {
     this.#worker.unref();
     settle(job);
   }
-}
-
-const threads = new PixelThreads(compiledEntry(import.meta.url, 'pixel-worker.js'), MAX_THREADS, MAX_JOB_MS);
-
-/** Starts a thread and compiles its code, so that the first image does not wait for them: 50 to 100 ms. */
-export async function warmPixelThread(): Promise<void> {
-  const [width, height] = [2, 2];
-  const pixels = new Uint8Array(width * height * 3);
-  const resize: Resize = { width, height, window: { left: 0, top: 0, width, height }, interpolation: 'bilinear' };
-  await threads.run({ type: 'resample', source: { pixels, width, height }, resize }, pixels).catch(() => undefined);
-}
-
-/**
- * Decodes a JPEG in another thread, to the pixels that libjpeg gives.
- * @returns undefined for a file that is damaged or of a rare kind: another decoder must say what it is
- */
-export async function decodeJpegInThread(file: Uint8Array): Promise<RgbImage | undefined> {
-  const value = await runJpeg(file, (copy) => ({ type: 'decode', file: copy }));
-  return value instanceof Uint8Array ? undefined : value;
-}
-
-/**
- * Decodes and resizes a JPEG in another thread; see `decodeJpegInThread`.
- * @param signal drops the job while it waits for a thread
- * @returns the pixels of the window
- * @throws the reason of the signal
- */
-export async function resizeJpegInThread(
-  file: Uint8Array,
-  shrink: Shrink,
-  resize: Resize,
-  signal?: AbortSignal,
-): Promise<Uint8Array | undefined> {
-  const value = await runJpeg(file, (copy) => ({ type: 'resize', file: copy, shrink, resize }), signal);
-  return value instanceof Uint8Array ? value : undefined;
-}
-
-/** Whatever fails, such as memory that cannot be had, the other decoder may still read the file. */
-async function runJpeg(
-  file: Uint8Array,
-  task: (copy: Uint8Array) => PixelTask,
-  signal?: AbortSignal,
-): Promise<PixelValue | undefined> {
-  const copy = new Uint8Array(file);
-  try {
-    return await threads.run(task(copy), copy, signal);
-  } catch {
-    signal?.throwIfAborted();
-    return undefined;
-  }
-}
-
-/** `fastResample` in another thread. @param source is not usable any more, since its memory moves there and is lost */
-export async function resampleInThread(source: RgbImage, resize: Resize): Promise<Uint8Array> {
-  const { width, height, window, interpolation } = resize;
-  const { pixels } = source;
-  const isSmall = source.width * source.height < MIN_PIXELS;
-  if (isSmall || window.width === 0 || window.height === 0) {
-    return fastResample(source, width, height, window, interpolation);
-  }
-  // Memory that is shared with others, as that of small buffers is, cannot move.
-  const own = pixels.byteLength === pixels.buffer.byteLength ? pixels : new Uint8Array(pixels);
-  return (await threads.run({ type: 'resample', source: { ...source, pixels: own }, resize }, own)) as Uint8Array;
 }

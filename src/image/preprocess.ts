@@ -1,11 +1,10 @@
 import sharp, { type Sharp } from 'sharp';
 import { croppedPart, type Preprocessing, padded, type Resized, resizedTo } from './crop.ts';
-import { cut } from './cut.ts';
 import { type DecodeTurn, decodeNow, openImage, toPixels } from './decode.ts';
-import { fastResample } from './fast-resample.ts';
+import { EXACT_UP_TO_PIXELS, exactInput } from './exact-input.ts';
 import { type ImageHeader, readHeader } from './header.ts';
 import type { JpegHeader } from './jpeg/jpeg-file.ts';
-import { resampleInThread, resizeJpegInThread } from './pixel-threads.ts';
+import { resampleInThread, resizeJpegInThread } from './pixel-jobs.ts';
 import { plainHeader, plainJpeg } from './plain-jpeg.ts';
 import type { ImageWarning } from './read-image.ts';
 import type { RgbImage, Window } from './resample.ts';
@@ -24,17 +23,6 @@ export interface PreprocessedImage {
 /** By how much a JPEG may be shrunk while it is decoded. */
 const SHRINKS = [8, 4, 2] as const;
 const LIBVIPS_KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
-
-/**
- * Images of at most this size are resized by Pillow's arithmetic, bit for bit. libvips rounds the positions of its kernel,
- * and averages blocks of pixels first when a side becomes a quarter or less: on a drawing of 1500 x 500 pixels, stretched
- * to 299 x 299, the results differ by up to 12 grey levels, and a score by 0.004.
- *
- * A larger JPEG that is shrunk by four or more is decoded at a half, a quarter or an eighth of its size, and the kernel
- * does the remaining factor of two or more. That takes a photo of 2 megapixels two thirds of the time and differs from
- * Pillow's result by 0.75 grey levels on average. Small photos would gain half a millisecond and lose equality.
- */
-const EXACT_UP_TO_PIXELS = 1_000_000;
 
 /**
  * Decodes an image and prepares it as torchvision's `Resize` and `CenterCrop` do: upright, resized to
@@ -103,16 +91,11 @@ async function preprocess(opened: Sharp, header: ImageHeader, recipe: Preprocess
  * the calling thread, in up to a millisecond: not for the thread that answers requests.
  */
 export async function preprocessDecoded(image: RgbImage, recipe: Preprocessing): Promise<Uint8Array> {
+  const exact = exactInput(image, recipe);
+  if (exact !== undefined) return exact;
   const resized = resizedTo(image, recipe);
-  const { seen, width, height } = resized;
-  const { interpolation } = recipe;
-  if (interpolation !== 'nearest' && seen.width * seen.height <= EXACT_UP_TO_PIXELS) {
-    const part = croppedPart(resized);
-    const pixels = fastResample(cut(image, seen), width, height, part, interpolation);
-    return padded({ ...part, pixels }, resized, recipe.padColor);
-  }
   const raw = sharp(image.pixels, { raw: { width: image.width, height: image.height, channels: 3 } });
-  return resize(raw.extract(seen), resized, recipe, (shrunk) => shrunk);
+  return resize(raw.extract(resized.seen), resized, recipe, (shrunk) => shrunk);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/common/random.ts';
-import { type Augmentation, augment, augmentationOption } from '../../src/image/augment.ts';
+import { augment } from '../../src/image/augment.ts';
+import { type Augmentation, augmentationOption } from '../../src/image/augmentation.ts';
 import { augMix } from '../../src/image/augmix.ts';
 import { photo } from './corruptions/photo.ts';
 

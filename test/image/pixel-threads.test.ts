@@ -25,7 +25,7 @@ describe('threads that work on pixels', () => {
 
   const run = (threads: PixelThreads, first: number, signal?: AbortSignal) => {
     const file = Uint8Array.of(first, 7);
-    return threads.run({ type: 'decode', file }, file, signal);
+    return threads.run('decode', { file }, file, signal);
   };
 
   it('are replaced when they die, and only the job that they had fails', async () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../../common/errors.ts';
-import { augmentationSchema } from '../../image/augment.ts';
+import { augmentationSchema } from '../../image/augmentation.ts';
 import { describeIssues } from '../../registry/manifest.ts';
 import { finetuneOptionsSchema } from '../finetune-options.ts';
 

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { codeDigest } from '../../common/code-digest.ts';
 import { elementCount } from '../../common/tensor.ts';
-import { type Augmentation, augment, reduceForAugmentation } from '../../image/augment.ts';
+import type { Augmentation } from '../../image/augmentation.ts';
 import { type CorruptionKind, corrupt } from '../../image/corruptions/corrupt.ts';
-import { type DecodedImage, decodeImage } from '../../image/decode.ts';
-import { fingerprint } from '../../image/fingerprint.ts';
+import { decodeImage } from '../../image/decode.ts';
 import { DECODER_VERSIONS } from '../../image/header.ts';
+import { copyInThread } from '../../image/pixel-jobs.ts';
 import { preprocessDecoded } from '../../image/preprocess.ts';
+import { readCopies, readSample } from '../../image/read-sample.ts';
 import type { RgbImage } from '../../image/resample.ts';
 import type { ImageFacts } from '../dataset/inspected-image.ts';
 import { useCacheFiles } from './cache-folder.ts';
@@ -35,13 +36,6 @@ export interface ExtractionControl {
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** An image that is kept in memory until its copies are made. */
-interface HeldImage {
-  readonly image: RgbImage;
-  /** Whether it is reduced already; if not, that is done when the copies are made. */
-  readonly reduced: boolean;
-}
-
 /** Caches of the maps of images and of each of their copies. */
 interface MapCaches {
   readonly paths: StageMapFiles;
@@ -53,12 +47,6 @@ interface Inspection {
   readonly facts: ImageFacts;
   readonly features: Float32Array;
 }
-
-/**
- * Images of at most this many times the input's pixels are held as they are: reducing them (to about 1.6 times) would
- * save little memory, and the processor is busiest while images are inspected.
- */
-const HELD_WHOLE = 3;
 
 /**
  * Bytes of images that are held between their inspection and the making of copies, so that most images are decoded
@@ -83,7 +71,8 @@ export class FeatureExtraction {
   /** By the SHA-256 of the image's file, as the two below. */
   readonly #inspections = new Map<string, Promise<Inspection>>();
   readonly #copyFeatures = new Map<string, Promise<Float32Array[]>>();
-  readonly #held = new Map<string, HeldImage>();
+  /** Reduced images. */
+  readonly #held = new Map<string, RgbImage>();
   #heldBytes = 0;
   #kept = 0;
 
@@ -169,12 +158,13 @@ export class FeatureExtraction {
       this.#kept += 1;
       return { facts: known, features: cached };
     }
-    const image = await decodeImage(content, maxPixels, network.preprocessing.icc);
-    const withoutEnd = image.warnings.some(({ code }) => code === 'jpeg_without_end');
-    const facts = { width: image.width, height: image.height, ...fingerprint(image), withoutEnd };
-    const pixels = await preprocessDecoded(image, network.preprocessing);
-    const computed = this.#compute(pixels, digest, this.#maps?.originals);
-    this.#hold(digest, image);
+    const forCopies = this.#heldBytes <= HELD_BYTES && this.#copies.some((cache) => !cache.has(digest));
+    const { input, reduced, ...facts } = await readSample(content, maxPixels, {
+      recipe: network.preprocessing,
+      forCopies,
+    });
+    const computed = this.#compute(input, digest, this.#maps?.originals);
+    if (reduced !== undefined) this.#hold(digest, reduced);
     const features = await computed;
     this.#kept += Number(this.#originals.put(digest, features) && this.#facts.put(digest, facts));
     return { facts, features };
@@ -208,19 +198,20 @@ export class FeatureExtraction {
     this.#dropHeld(digest);
     if (cached.every((features) => features !== undefined)) return cached;
     const { network, augmentation, seed, maxPixels } = this.#options;
-    const { preprocessing } = network;
-    const whole = held?.image ?? (await decodeImage(await read(), maxPixels, preprocessing.icc));
-    const image = held?.reduced ? held.image : reduceForAugmentation(whole, preprocessing);
-    return Promise.all(
-      this.#copies.map(async (cache, copy) => {
-        const known = cached[copy];
-        if (known !== undefined) return known;
-        const pixels = augment(image, preprocessing, augmentation, { seed, digest, copy });
-        const features = await this.#compute(pixels, digest, this.#maps?.copies[copy]);
-        this.#kept += Number(cache.put(digest, features));
-        return features;
-      }),
+    const missing = cached.flatMap((known, copy) => (known === undefined ? [copy] : []));
+    const keys = missing.map((copy) => ({ seed, digest, copy }));
+    const wanted = { recipe: network.preprocessing, augmentation, keys };
+    const made = await (held === undefined ? readCopies(await read(), maxPixels, wanted) : copyInThread(held, wanted));
+    const computed = await Promise.all(
+      made.map((pixels, index) => this.#compute(pixels, digest, this.#maps?.copies[missing[index] ?? 0])),
     );
+    for (const [index, copy] of missing.entries()) {
+      const features = computed[index];
+      if (features === undefined) throw new Error(`copy ${copy} was not made`);
+      this.#kept += Number(this.#copies[copy]?.put(digest, features));
+      cached[copy] = features;
+    }
+    return cached.filter((features) => features !== undefined);
   }
 
   /**
@@ -280,19 +271,13 @@ export class FeatureExtraction {
     this.#release();
   }
 
-  /** Holds an image for its copies, as long as there is room and they are not cached. */
-  #hold(digest: string, image: DecodedImage): void {
-    if (this.#heldBytes > HELD_BYTES || this.#copies.every((cache) => cache.has(digest))) return;
-    const { preprocessing } = this.#options.network;
-    const [height, width] = preprocessing.inputSize;
-    const reduced = image.width * image.height > HELD_WHOLE * height * width;
-    const held = { image: reduced ? reduceForAugmentation(image, preprocessing) : image, reduced };
-    this.#held.set(digest, held);
-    this.#heldBytes += held.image.pixels.length;
+  #hold(digest: string, reduced: RgbImage): void {
+    this.#held.set(digest, reduced);
+    this.#heldBytes += reduced.pixels.length;
   }
 
   #dropHeld(digest: string): void {
-    this.#heldBytes -= this.#held.get(digest)?.image.pixels.length ?? 0;
+    this.#heldBytes -= this.#held.get(digest)?.pixels.length ?? 0;
     this.#held.delete(digest);
   }
 }

@@ -1,4 +1,4 @@
-import type { Augmentation } from '../../image/augment.ts';
+import type { Augmentation } from '../../image/augmentation.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { TrainingModel } from '../features/feature-network.ts';
 import { areFew } from '../head/few-images.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { forEachConcurrently } from '../../common/concurrency.ts';
-import type { Augmentation } from '../../image/augment.ts';
+import type { Augmentation } from '../../image/augmentation.ts';
 import type { ImageSource } from '../dataset/image-source.ts';
 import type { DatasetImage } from '../dataset/inspected-image.ts';
 import { type DatasetFeatures, extractFeatures } from '../features/dataset-features.ts';

@@ -4,7 +4,7 @@ import {
   type FinetuneRequest,
   finetuneOptionsSchema,
 } from '../../finetuning/finetune-options.ts';
-import { augmentationSchema } from '../../image/augment.ts';
+import { augmentationSchema } from '../../image/augmentation.ts';
 import { JOB_PRIORITIES, type JobPriority } from '../../jobs/job-queue.ts';
 import { invalidOptions, mergeOptions, type OptionFault, shown, unknownOption } from '../options.ts';
 

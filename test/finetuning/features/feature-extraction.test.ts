@@ -7,7 +7,7 @@ import {
   FeatureExtraction,
   type FeatureExtractionOptions,
 } from '../../../src/finetuning/features/feature-extraction.ts';
-import { augmentationSchema } from '../../../src/image/augment.ts';
+import { augmentationSchema } from '../../../src/image/augmentation.ts';
 import { corrupt } from '../../../src/image/corruptions/corrupt.ts';
 import { preprocessImage } from '../../../src/image/preprocess.ts';
 import { picture, waves } from '../../image/pictures.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FeatureExtraction } from '../../../src/finetuning/features/feature-extraction.ts';
 import { SharedFeatures, type SharedFeaturesOptions } from '../../../src/finetuning/features/shared-features.ts';
-import { augmentationSchema } from '../../../src/image/augment.ts';
+import { augmentationSchema } from '../../../src/image/augmentation.ts';
 import { picture, waves } from '../../image/pictures.ts';
 import { MemoryS3 } from '../../registry/s3/memory-s3.ts';
 
