@@ -92,7 +92,8 @@ export function residentBytes({ child: { pid = 0 } }: ServerProcess): number {
   return [pid, ...childrenOf(pid)].reduce((sum, id) => sum + residentBytesOf(id), 0);
 }
 
-function residentBytesOf(pid: number): number {
+/** Resident memory of a process in bytes; 0 when it has ended, or where there is no `/proc`. */
+export function residentBytesOf(pid: number): number {
   try {
     return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
   } catch {

@@ -15,6 +15,11 @@ export function cpuMeter(processes: readonly ChildProcess[]): (whose: 'own' | 'd
     read().reduce((sum, now, index) => sum + 1000 * (now[whose] - (before[index]?.[whose] ?? Number.NaN)), 0);
 }
 
+/** CPU time of the main thread of a process so far, in milliseconds: that of the event loop in Node.js. NaN without `/proc`. */
+export function threadCpuMs(pid: number): number {
+  return 1000 * (readStat(pid, `/proc/${pid}/task/${pid}/stat`)?.seconds ?? Number.NaN);
+}
+
 function cpuSeconds(root: number): { readonly own: number; readonly descendants: number } {
   try {
     const processes = readdirSync('/proc')
@@ -28,10 +33,13 @@ function cpuSeconds(root: number): { readonly own: number; readonly descendants:
   }
 }
 
-function readStat(pid: number): { pid: number; parent: number; seconds: number } | undefined {
+function readStat(
+  pid: number,
+  file = `/proc/${pid}/stat`,
+): { pid: number; parent: number; seconds: number } | undefined {
   try {
     // Fields after the name in parentheses (proc(5)): state, ppid, ..., utime is the 12th and stime the 13th of them.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = readFileSync(file, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
     return { pid, parent: Number(fields[1]), seconds: (Number(fields[11]) + Number(fields[12])) / TICKS };

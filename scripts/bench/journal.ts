@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
-import type { Measurement } from './measurement.ts';
+import { type Measurement, percentile } from './measurement.ts';
 
 /** A measurement as a line of JSON. */
 export interface JournalEntry {
@@ -70,8 +70,4 @@ export class Journal {
   setting(model: string, concurrency: number, way: string): string | undefined {
     return this.of(model, concurrency).findLast((entry) => entry.way === way)?.setting;
   }
-}
-
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }

@@ -3,12 +3,10 @@
  * whole response, and sends the next. It does as little as possible, because it shares the CPU with the server under
  * test.
  */
-import { createConnection, type Socket } from 'node:net';
+import { createConnection } from 'node:net';
+import { type BodyKind, onResponses, requestOf } from './photo-request.ts';
 import { loadPhotos } from './photos.ts';
 import { Window, type WindowResult } from './window.ts';
-
-/** How a photo is sent: as a form, which every server takes, or as it is. */
-export type BodyKind = 'form' | 'raw';
 
 export interface LoadTask {
   readonly port: number;
@@ -22,25 +20,6 @@ export interface LoadTask {
 export interface LoadResult extends WindowResult {
   /** Numbers of other responses by status line, and of broken connections by error code. */
   readonly failures: Readonly<Record<string, number>>;
-}
-
-const HEADER_END = Buffer.from('\r\n\r\n');
-const BOUNDARY = 'menagerie-benchmark';
-
-/** Calls back with the head of each response. Supports only responses with `Content-Length`. */
-function onResponses(socket: Socket, callback: (head: string) => void): void {
-  let pending = Buffer.alloc(0);
-  socket.on('data', (chunk) => {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-    const end = pending.indexOf(HEADER_END);
-    if (end < 0) return;
-    const head = pending.toString('latin1', 0, end);
-    const length = Number(/content-length: *(\d+)/i.exec(head)?.[1]);
-    if (Number.isNaN(length)) throw new Error(`the response has no Content-Length: ${head}`);
-    if (pending.length < end + HEADER_END.length + length) return;
-    pending = Buffer.alloc(0);
-    callback(head);
-  });
 }
 
 /** Milliseconds that the server asks to wait before the next request. */
@@ -95,19 +74,6 @@ async function measure(task: LoadTask, requests: readonly Buffer[]): Promise<Loa
     });
   await Promise.all(Array.from({ length: task.concurrency }, connection));
   return { ...window.result(), failures };
-}
-
-/** The whole request for a photo. */
-function requestOf(photo: Buffer, { path, body }: LoadTask): Buffer {
-  const form = body === 'form';
-  const before = form
-    ? `--${BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="photo.jpg"\r\nContent-Type: image/jpeg\r\n\r\n`
-    : '';
-  const after = form ? `\r\n--${BOUNDARY}--\r\n` : '';
-  const type = form ? `multipart/form-data; boundary=${BOUNDARY}` : 'image/jpeg';
-  const length = before.length + photo.length + after.length;
-  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`;
-  return Buffer.concat([Buffer.from(head + before), photo, Buffer.from(after)]);
 }
 
 const photos = await loadPhotos(process.argv[2]);

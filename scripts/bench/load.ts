@@ -1,8 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { ask } from './child.ts';
 import { cpuMeter } from './cpu-time.ts';
-import type { BodyKind, LoadResult, LoadTask } from './load-client.ts';
+import type { LoadResult, LoadTask } from './load-client.ts';
 import type { Measurement } from './measurement.ts';
+import type { BodyKind } from './photo-request.ts';
 
 /** A server that takes photos at a path. */
 export interface Target {
