@@ -51,7 +51,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./import.ts')).importModel,
   },
   export: {
-    summary: 'Writes a model as ONNX, TF.js or safetensors, in a zip.',
+    summary: 'Writes a model as ONNX, TF.js, safetensors or a model repository of Triton, in a zip.',
     load: async () => (await import('./export.ts')).exportModel,
   },
   quantize: {

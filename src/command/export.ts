@@ -16,7 +16,11 @@ export const exportModel = defineCommand({
   options: {
     format: choice(EXPORT_FORMATS, 'format of the model', 'onnx'),
     quantize: choice(WEIGHT_STORAGES, 'how the weights of tfjs are stored', 'float32'),
-    variant: choice(VARIANTS, 'whether onnx is in floats or in 8-bit integers (see menagerie quantize)', 'float32'),
+    variant: choice(
+      VARIANTS,
+      'whether onnx and triton are in floats or in 8-bit integers (see menagerie quantize)',
+      'float32',
+    ),
     out: text('<file or folder>', 'where to write the zip (default: <model>-<version>-<format>.zip here)'),
     ...YES_OPTION,
   },

@@ -143,10 +143,10 @@ export interface QuantizedVariant extends ComparedVariant {
 
 /** Options of `export`. */
 export interface ExportOptions {
-  readonly format: 'onnx' | 'tfjs' | 'safetensors';
+  readonly format: 'onnx' | 'tfjs' | 'safetensors' | 'triton';
   /** How weights of `tfjs` are stored. Default `float32`. */
   readonly quantize?: 'float32' | 'float16' | 'uint8';
-  /** Whether `onnx` is in floats or in 8-bit integers, as `menagerie quantize` makes it. Default `float32`. */
+  /** Whether `onnx` and `triton` are in floats or in 8-bit integers, as `menagerie quantize` makes it. Default `float32`. */
   readonly variant?: 'float32' | 'int8';
 }
 

@@ -6,6 +6,7 @@ import { toProperties } from '../../registry/model-properties.ts';
 import type { ModelVersion, Variant } from '../../registry/registry.ts';
 import { type ConvertedModel, onnxOnly, requireFormat } from '../../serving/conversion-cache.ts';
 import type { QuantizedModel } from './tfjs-quantization.ts';
+import { tritonConfig, tritonNameOf } from './triton-config.ts';
 
 /** A file of an export: a text, or a file of this machine of `size` bytes and what follows them. */
 export interface ExportedFile {
@@ -33,6 +34,8 @@ interface FormatDefinition {
   readonly howToRun: (batchShape: string) => string;
   /** Whether the files hold the whole network, from pixels to probabilities, or only the weights of its layers. */
   readonly holds: 'network' | 'weights';
+  /** The folder of all files but those of `files`, where it is not that of the zip. */
+  readonly folder?: (source: ExportSource) => string;
   /** The files of the model. @throws AppError `format_unavailable` when it is not available in the format */
   readonly files: (source: ExportSource) => Promise<ExportedFile[]>;
 }
@@ -47,14 +50,7 @@ const FORMATS = {
   const { probabilities } = await session.run({ pixels }, ['probabilities']);
 `,
     holds: 'network',
-    files: async ({ model, converted, producerVersion }) => {
-      const [file, ...data] = await diskFiles(requireFormat(model, converted, 'onnx').files);
-      if (file === undefined || 'text' in file.content) throw new Error(`model "${model.name}" has no ONNX file`);
-      const { file: manifest, labels } = model.manifest;
-      const { modelTail } = await import('../../convert/formats/onnx/proto.ts');
-      const tail = modelTail(producerVersion, toProperties(manifest, labels));
-      return [{ ...file, content: { ...file.content, tail } }, ...data];
-    },
+    files: onnxFiles,
   },
   tfjs: {
     howToRun: (batchShape) => `model.json and its shards are a layers model of TensorFlow.js:
@@ -119,7 +115,36 @@ architecture.json describes their network, and network.json layer by layer. mode
       ];
     },
   },
+  triton: {
+    howToRun: (batchShape) => `The zip is a model repository of Triton; unpack the zips of other models beside it:
+
+  tritonserver --model-repository=.
+
+Menagerie sends its batches there with ENGINE=triton://host:8001. A client of Triton gives "pixels" as UINT8
+${batchShape} and asks for the outputs that it wants.
+`,
+    holds: 'network',
+    folder: tritonNameOf,
+    files: async (source) => {
+      const folder = tritonNameOf(source);
+      const files = await onnxFiles(source);
+      return [
+        textFile(`${folder}/config.pbtxt`, tritonConfig(source)),
+        ...files.map(({ name, content }) => ({ name: `${folder}/${source.model.version}/${name}`, content })),
+      ];
+    },
+  },
 } as const satisfies Record<string, FormatDefinition>;
+
+/** `model.onnx` with facts about the model in it, and the file of its weights where that is separate. */
+async function onnxFiles({ model, converted, producerVersion }: ExportSource): Promise<ExportedFile[]> {
+  const [file, ...data] = await diskFiles(requireFormat(model, converted, 'onnx').files);
+  if (file === undefined || 'text' in file.content) throw new Error(`model "${model.name}" has no ONNX file`);
+  const { file: manifest, labels } = model.manifest;
+  const { modelTail } = await import('../../convert/formats/onnx/proto.ts');
+  const tail = modelTail(producerVersion, toProperties(manifest, labels));
+  return [{ ...file, content: { ...file.content, tail } }, ...data];
+}
 
 /** Name of a format in which models can be exported. */
 export type ExportFormat = keyof typeof FORMATS;
@@ -135,7 +160,7 @@ export interface ExportOptions {
   readonly format: ExportFormat;
   /** Element type of the stored kernels; always float32 except for `tfjs`. TensorFlow.js computes in float32. */
   readonly quantize: WeightStorage;
-  /** Whether `onnx` is in floats or in 8-bit integers; always float32 for other formats. */
+  /** Whether `onnx` and `triton` are in floats or in 8-bit integers; always float32 for other formats. */
   readonly variant: Variant;
 }
 

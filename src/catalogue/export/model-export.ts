@@ -31,12 +31,14 @@ export async function exportModel(source: ExportSource, format: ExportFormat, ca
   const { model, quantized, variant = 'float32' } = source;
   const { name, version, manifest } = model;
   const classes = manifest.labels.map(({ label, synset }, index) => ({ index, label, synset }));
+  const folder = exportDefinition(format).folder?.(source);
+  const at = (file: string) => (folder === undefined ? file : `${folder}/${file}`);
   const files: ExportedFile[] = [
-    textFile('README.txt', exportReadme(model, format, quantized?.parity)),
-    jsonFile('card.json', quantized === undefined ? card : { ...card, quantization: quantized.parity }),
-    jsonFile('labels.json', classes),
+    textFile(at('README.txt'), exportReadme(model, format, quantized?.parity)),
+    jsonFile(at('card.json'), quantized === undefined ? card : { ...card, quantization: quantized.parity }),
+    jsonFile(at('labels.json'), classes),
     // A line break inside a label would shift all lines after it.
-    textFile('labels.txt', classes.map(({ label }) => `${label.replaceAll(/[\r\n]+/g, ' ')}\n`).join('')),
+    textFile(at('labels.txt'), classes.map(({ label }) => `${label.replaceAll(/[\r\n]+/g, ' ')}\n`).join('')),
     ...(await modelFiles(source, format)),
   ];
   const stored = quantized?.parity.weights ?? variant;

@@ -85,8 +85,8 @@ function reportFormat(request: Request): ReportFormat {
 
 function exportOptions(request: Request): ExportOptions {
   const options = parseOptions(exportSchema, request.query, {});
-  if (options.variant !== 'float32' && options.format !== 'onnx') {
-    const words = `must be float32 with format=${options.format}: only onnx has other variants`;
+  if (options.variant !== 'float32' && options.format !== 'onnx' && options.format !== 'triton') {
+    const words = `must be float32 with format=${options.format}: only onnx and triton have other variants`;
     throw invalidOptions([{ field: 'variant', message: words }]);
   }
   if (options.quantize === 'float32' || options.format === 'tfjs') return options;

@@ -1366,7 +1366,7 @@ export interface Operations {
       readonly id: ModelReference;
     };
     readonly query: {
-      readonly format?: "onnx" | "tfjs" | "safetensors" | undefined;
+      readonly format?: "onnx" | "tfjs" | "safetensors" | "triton" | undefined;
       readonly quantize?: "float32" | "float16" | "uint8" | undefined;
       readonly variant?: Variant | undefined;
     };

@@ -6,7 +6,12 @@ import { h, icon } from '../dom.ts';
 type Format = NonNullable<Operations['exportModel']['query']['format']>;
 
 /** Every format, as its button is named. */
-const FORMATS: Readonly<Record<Format, string>> = { onnx: 'ONNX', tfjs: 'TF.js', safetensors: 'safetensors' };
+const FORMATS: Readonly<Record<Format, string>> = {
+  onnx: 'ONNX',
+  tfjs: 'TF.js',
+  safetensors: 'safetensors',
+  triton: 'Triton',
+};
 
 /** Links that download a model in each format. */
 export function downloads(id: string): HTMLElement {

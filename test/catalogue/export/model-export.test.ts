@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareImport } from '../../../src/acquire/import/model-import.ts';
 import type { ExportFormat } from '../../../src/catalogue/export/export-format.ts';
 import { exportModel } from '../../../src/catalogue/export/model-export.ts';
+import { tritonConfig } from '../../../src/catalogue/export/triton-config.ts';
 import { ModelCatalogue } from '../../../src/catalogue/model-catalogue.ts';
 import { createLogger } from '../../../src/common/logger.ts';
 import { convertModel } from '../../../src/convert/convert-model.ts';
@@ -77,6 +78,69 @@ describe.each(EMBEDDED)('%s', (name) => {
     expect(readme).not.toContain('Do not scale');
     expect(readme).toContain(model.manifest.file.license);
     expect(files.get('model.safetensors')).toHaveLength(model.manifest.file.weights.size_bytes);
+  });
+});
+
+describe('the export for Triton', () => {
+  const name = EMBEDDED[0];
+
+  it('is a model repository: its folder has the configuration, the labels, and a folder for the version', async () => {
+    const { zip, filename, model } = await exported(name, 'triton');
+    const files = await readZip(await collect(zip));
+    expect(filename).toBe(`${name}-1-triton.zip`);
+    expect([...files.keys()].sort()).toEqual(
+      ['1/model.onnx', 'README.txt', 'card.json', 'config.pbtxt', 'labels.json', 'labels.txt'].map(
+        (file) => `${name}/${file}`,
+      ),
+    );
+    const onnx = await readZip(await collect((await exported(name, 'onnx')).zip));
+    expect(files.get(`${name}/1/model.onnx`)?.equals(onnx.get('model.onnx') ?? Buffer.alloc(0))).toBe(true);
+    const config = String(files.get(`${name}/config.pbtxt`));
+    for (const line of [
+      `name: "${name}"`,
+      'max_batch_size: 64',
+      '  data_type: TYPE_UINT8',
+      '  format: FORMAT_NHWC',
+      '  dims: [ 64, 64, 3 ]',
+      '  label_filename: "labels.txt"',
+      '  preferred_batch_size: [ 4, 8, 16, 32, 64 ]',
+      `  value { string_value: "${model.manifest.file.weights.sha256}" }`,
+    ]) {
+      expect(config.split('\n')).toContain(line);
+    }
+    expect(String(files.get(`${name}/README.txt`))).toContain('tritonserver --model-repository=.');
+  });
+
+  it('has the shape of every output, and batches no larger than the model takes', async () => {
+    const model = models.find((each) => each.name === name) ?? seed();
+    const converted = { ...(await conversions.get(model)), maxBatch: 6 };
+    const detector = { ...model.manifest.file, novelty: { file: 'novelty.safetensors', sha256: '0'.repeat(64) } };
+    const known = { ...model, manifest: { ...model.manifest, file: detector } };
+    const config = tritonConfig({ model: known, converted });
+    const outputs = [...config.matchAll(/output \{\n {2}name: "(\w+)"\n.*\n {2}dims: \[ ([\d, ]+) \]/g)];
+    expect(outputs.map(([, output, dims]) => [output, dims])).toEqual([
+      ['probabilities', '200'],
+      ['logits', '200'],
+      ['features', String(model.manifest.file.num_features)],
+      ['activations', converted.activationShape.join(', ')],
+      ['novelty', '1'],
+    ]);
+    expect(config).toContain('max_batch_size: 6\n');
+    expect(config).toContain('preferred_batch_size: [ 4 ]\n');
+  });
+
+  it('names a model in 8-bit integers apart, since a folder has one configuration', async () => {
+    const source = {
+      model: seed(),
+      converted: await conversions.get(seed()),
+      producerVersion,
+      variant: 'int8',
+    } as const;
+    const { zip, filename } = await exportModel(source, 'triton', {});
+    const files = await readZip(await collect(zip));
+    expect(filename).toBe(`${seed().name}-1-triton-int8.zip`);
+    expect(files.has(`${seed().name}-int8/1/model.onnx`)).toBe(true);
+    expect(String(files.get(`${seed().name}-int8/config.pbtxt`))).toContain(`name: "${seed().name}-int8"\n`);
   });
 });
 
