@@ -7,6 +7,7 @@ import { type DownloadSettings, readDownloadSettings } from './download/settings
 import { ICC_MODES } from './image/crop.ts';
 import { wantsTraces } from './metrics/tracing.ts';
 import { parseStoreLocation } from './registry/s3/store-location.ts';
+import { parseTritonAddress } from './serving/triton/triton-address.ts';
 import { defaultDataDir } from './settings/default-data-dir.ts';
 import type { SettingsFile } from './settings/settings-file.ts';
 
@@ -18,7 +19,7 @@ const integer = (min: number, max: number) => z.coerce.number().int().min(min).m
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
 /** Addresses, which may have a password or a key in them, rightly or not. Their values are not shown when they are wrong. */
-const ADDRESSES: ReadonlySet<string> = new Set<keyof Settings>(['ARTIFACT_STORE', 'JOB_QUEUE']);
+const ADDRESSES: ReadonlySet<string> = new Set<keyof Settings>(['ARTIFACT_STORE', 'ENGINE', 'JOB_QUEUE']);
 
 /** Its client would take more from a query, even a password, which nobody asked for. */
 function isRedisAddress(text: string): boolean {
@@ -99,6 +100,15 @@ const settingsSchema = z.object({
     .stringbool({ error: 'must be true or false' })
     .default(false)
     .describe('Pull models of the zoo that requests name and that are not here, whatever key the client has'),
+  ENGINE: z
+    .string()
+    .refine((text) => text === '' || parseTritonAddress(text) !== undefined, {
+      error: 'must be the address of a Triton server, such as triton://host:8001',
+    })
+    .default('')
+    .describe(
+      'Triton server that computes the batches, as triton://host:8001; by default processes of this machine do',
+    ),
   ENGINE_THREADS: integer(1, 256)
     .default(1)
     .describe('Threads of one engine under load; as many engines run as fit the cores'),

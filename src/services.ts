@@ -38,9 +38,14 @@ import { DecodeQueue } from './serving/decode-queue.ts';
 import type { EnginePool } from './serving/engine-pool.ts';
 import { ModelServing } from './serving/model-serving.ts';
 import { type StartedEngines, startEngines } from './serving/start-engines.ts';
+import { parseTritonAddress } from './serving/triton/triton-address.ts';
+import { TritonEngines } from './serving/triton/triton-engines.ts';
 
 /** Part of `SHUTDOWN_TIMEOUT_MS` that is left for the engines, and for conversions, when the requests are answered. */
 export const ENGINE_GRACE_MS = 2_000;
+
+/** The sessions of a model on Triton: their threads and their memory are Triton's own matter. */
+const TRITON_LIMITS = { threads: 1, cores: 1, memoryBytes: Number.MAX_SAFE_INTEGER };
 
 /** The objects that the server and the library share. */
 export interface Services {
@@ -108,6 +113,11 @@ export async function createServices(
   const quantized = new QuantizedModels(join(config.dataDir, 'quantized'));
   await Promise.all([conversions.clear(), quantized.clear()]);
   const engines = startedEngines.pool;
+  const address = parseTritonAddress(config.engine);
+  const triton =
+    address === undefined
+      ? undefined
+      : await TritonEngines.connect({ address, local: engines, logger, onLost: () => startedEngines.onLost('exited') });
   startedEngines.onLost = (loss) => metrics.observeEngineLoss(loss);
   const version = await packageVersion();
   const metrics = createMetrics({
@@ -126,9 +136,8 @@ export async function createServices(
   const serving = new ModelServing({
     ...config,
     conversions: new VariantFiles(conversions, quantized),
-    engines,
-    threads: config.engineThreads,
-    memoryBytes: config.modelMemoryBytes || Math.floor(config.memory / 2),
+    engines: triton ?? engines,
+    ...(triton === undefined ? engineLimits(config) : TRITON_LIMITS),
     isPinned: ({ name }) => name === registry.fullName(config.defaultModel.split('@')[0] ?? ''),
     onBatch: (model, runtime, images, inferenceMs) => {
       metrics.observeBatch(model.name, runtime, images);
@@ -224,8 +233,15 @@ export async function createServices(
     dependencies: () => [
       ...(artifacts.isUp ? [{ dependency: 's3', isUp: artifacts.isUp() }] : []),
       ...(redis ? [{ dependency: 'redis', isUp: redis.isUp }] : []),
+      ...(triton ? [{ dependency: 'triton', isUp: triton.obstacle === undefined }] : []),
     ],
-    warnings: () => [...engines.warnings, ...conversions.warnings, ...artifacts.warnings(), ...(redis?.warnings ?? [])],
+    warnings: () => [
+      ...engines.warnings,
+      ...(triton?.warnings ?? []),
+      ...conversions.warnings,
+      ...artifacts.warnings(),
+      ...(redis?.warnings ?? []),
+    ],
     close: async () => {
       redis?.close();
       // Else a silent store would be waited for.
@@ -233,11 +249,16 @@ export async function createServices(
       await watch.close();
       await parity.close();
       await serving.close();
+      triton?.close();
       await engines.close(ENGINE_GRACE_MS);
       await conversions.close(ENGINE_GRACE_MS);
       metrics.close();
     },
   };
+}
+
+function engineLimits({ engineThreads, cores, modelMemoryBytes, memory }: Config) {
+  return { threads: engineThreads, cores, memoryBytes: modelMemoryBytes || Math.floor(memory / 2) };
 }
 
 /** Creates fine-tuning on top of the services. @param workDir an existing folder that no other process uses */

@@ -40,6 +40,7 @@ export interface TensorSpecification {
   /** The version that is described. */
   readonly version: number;
   readonly versions: readonly number[];
+  readonly weightsSha256: string;
   readonly input: readonly number[];
   /** Without `probabilities` and `logits` for a backbone alone. */
   readonly outputs: Readonly<Partial<Record<OutputName, readonly number[]>>>;
@@ -74,6 +75,7 @@ export class TensorInference {
       model: model.name,
       version: model.version,
       versions: this.#parts.registry.get(model.name).versions.map(({ version }) => version),
+      weightsSha256: model.manifest.file.weights.sha256,
       input: [-1, height, width, 3],
       outputs: Object.fromEntries(offeredOutputs(model).map((name) => [name, [-1, ...shapes[name]]])),
     };

@@ -35,7 +35,7 @@ interface RuntimeInfo {
 
 /** Something beyond this machine that the server stands on. */
 export interface DependencyState {
-  /** `s3`, `redis` */
+  /** `s3`, `redis`, `triton` */
   readonly dependency: string;
   /** Whether it has answered when it was last asked. */
   readonly isUp: boolean;

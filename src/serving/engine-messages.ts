@@ -1,11 +1,22 @@
 import type { PixelTensor } from '../common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs, Session, SessionSource } from '../runtime/session.ts';
 
+/** A version, for engines that have models under their names. */
+export interface EngineVersion {
+  readonly name: string;
+  readonly version: number;
+  /** Absent for floats. */
+  readonly variant?: string;
+  readonly weightsSha256: string;
+}
+
 /** A model to load into an engine. The same `key` means the same files and options. */
 export interface EngineModel extends SessionSource {
   readonly key: string;
   /** How many engines may hold it at once, at least 1; all engines when absent. */
   readonly engines?: number;
+  /** Engines that have models under their names need it. */
+  readonly version?: EngineVersion;
 }
 
 /** A model that an engine has loaded, and what computes it there. */

@@ -2,7 +2,7 @@ import { AppError } from '../common/errors.ts';
 import type { ModelVersion } from '../registry/registry.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 import { type ConvertedModel, requireFormat } from './conversion-cache.ts';
-import type { EngineModel } from './engine-messages.ts';
+import type { EngineModel, EngineVersion } from './engine-messages.ts';
 
 /** More threads hardly make one image of one model faster. */
 const LONE_THREADS = 4;
@@ -20,6 +20,8 @@ export interface EngineLimits {
   readonly cores: number;
   /** Bytes of weights that the engines may hold. */
   readonly memoryBytes: number;
+  /** What engines that have models under their names call the model. */
+  readonly version?: EngineVersion;
   /** The number of batches of a model that can run at once. */
   readonly concurrency: (model: EngineModel) => number;
 }
@@ -45,7 +47,7 @@ export function engineModels(
   { name }: Pick<ModelVersion, 'name'>,
   converted: ConvertedModel,
   runtime: RuntimeName,
-  { threads, cores, memoryBytes, concurrency }: EngineLimits,
+  { threads, cores, memoryBytes, version, concurrency }: EngineLimits,
 ): EngineModels {
   const { path, files, size } = requireFormat({ name }, converted, runtime);
   const { explanation } = converted;
@@ -66,6 +68,7 @@ export function engineModels(
     files,
     ...explained,
     threads: count,
+    ...(version && { version }),
   });
   // TensorFlow.js is not faster on two threads: its WebAssembly has one, and its native library is slower.
   const most = runtime === 'onnx' ? Math.max(threads, Math.min(cores, LONE_THREADS)) : 1;

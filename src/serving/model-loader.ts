@@ -5,16 +5,18 @@ import { BatchSizing, type SessionKind } from './batch-sizing.ts';
 import { Batcher } from './batcher.ts';
 import type { ConversionCache, ConvertedModel } from './conversion-cache.ts';
 import type { EngineMemory } from './engine-memory.ts';
-import type { EngineModel } from './engine-messages.ts';
+import type { EngineModel, EngineVersion } from './engine-messages.ts';
 import { type EngineModels, engineModels } from './engine-models.ts';
 import type { EnginePool } from './engine-pool.ts';
 import { isDamage } from './engine-process.ts';
 import type { EngineLease } from './engine-slot.ts';
 import type { ServedModel } from './served-model.ts';
+import type { TritonEngines } from './triton/triton-engines.ts';
 
 export interface ModelLoaderOptions {
   readonly conversions: Pick<ConversionCache, 'get' | 'verified'>;
-  readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'idle'>;
+  /** Engine processes, or a Triton server, which is asked for a model before it is loaded. */
+  readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'idle'> & Partial<Pick<TritonEngines, 'prepare'>>;
   /** Threads of one session under load. */
   readonly threads: number;
   readonly cores: number;
@@ -61,8 +63,11 @@ export class ModelLoader {
     if (runtime === 'tfjs') requireTensorFlow();
     const { conversions, engines, queueLimit } = this.#options;
     const converted = await conversions.get(model);
+    const version = engineVersion(model);
+    const maxBatch = runtime === 'onnx' ? await engines.prepare?.(version) : undefined;
     const models = engineModels(model, converted, runtime, {
       ...this.#options,
+      version,
       concurrency: (engineModel) => engines.concurrency(engineModel),
     });
     await this.#memory.reserve(served, {
@@ -70,7 +75,7 @@ export class ModelLoader {
       bytes: models.bytes,
       engineModels: [models.many, models.alone],
     });
-    const batcher = this.#createBatcher(served, models, converted);
+    const batcher = this.#createBatcher(served, models, converted, maxBatch);
     try {
       await warmUp(batcher, model, Math.min(2 * engines.concurrency(models.many), queueLimit));
       return batcher;
@@ -82,10 +87,16 @@ export class ModelLoader {
     }
   }
 
-  #createBatcher(served: ServedModel, { many, alone }: EngineModels, converted: ConvertedModel): Batcher {
+  /** @param maxBatch the most images in one batch, as the engines say; no limit of theirs when absent */
+  #createBatcher(
+    served: ServedModel,
+    { many, alone }: EngineModels,
+    converted: ConvertedModel,
+    maxBatch: number | undefined,
+  ): Batcher {
     const { engines, maxBatchSize, maxDelayMs, queueLimit, onBatch } = this.#options;
     const { model, runtime } = served;
-    const most = Math.min(maxBatchSize, converted.maxBatch ?? maxBatchSize);
+    const most = Math.min(maxBatchSize, converted.maxBatch ?? maxBatchSize, maxBatch ?? maxBatchSize);
     const kindOf = (engineModel: EngineModel): SessionKind => ({
       threads: engineModel.threads,
       atOnce: engines.concurrency(engineModel),
@@ -133,6 +144,10 @@ export class ModelLoader {
       release: () => lease.release(),
     };
   }
+}
+
+function engineVersion({ name, version, variant, manifest }: ModelVersion): EngineVersion {
+  return { name, version, ...(variant && { variant }), weightsSha256: manifest.file.weights.sha256 };
 }
 
 /**

@@ -9,7 +9,7 @@ import { ModelLoader, type ModelLoaderOptions } from './model-loader.ts';
 import { ServedModel } from './served-model.ts';
 
 export interface ModelServingOptions extends ModelLoaderOptions, Pick<EngineMemoryOptions, 'isPinned'> {
-  readonly engines: Pick<EnginePool, 'concurrency' | 'acquire' | 'unload' | 'idle' | 'obstacle'>;
+  readonly engines: ModelLoaderOptions['engines'] & Pick<EnginePool, 'unload' | 'obstacle'>;
   /** Called after a model was unloaded to make room. */
   readonly onEviction: (model: ModelVersion, runtime: RuntimeName) => void;
 }

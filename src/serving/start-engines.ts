@@ -1,7 +1,14 @@
 import type { Logger } from '../common/logger.ts';
-
 import { EnginePool, type EnginePoolOptions, engineCount } from './engine-pool.ts';
 import { ENGINE_NICENESS } from './niceness.ts';
+
+/** The settings of the engines. */
+interface EngineSettings {
+  readonly engineThreads: number;
+  readonly cores: number;
+  /** Triton server that computes the batches; '' for the engines themselves. */
+  readonly engine: string;
+}
 
 /** Engines that are starting. */
 export interface StartedEngines {
@@ -14,13 +21,11 @@ export interface StartedEngines {
  * Starts the engines that suit the machine. They take as long as it takes to load the server's modules: started before,
  * they are ready when the server is.
  */
-export function startEngines(
-  { engineThreads, cores }: { readonly engineThreads: number; readonly cores: number },
-  logger: Logger,
-): StartedEngines {
+export function startEngines({ engineThreads, cores, engine }: EngineSettings, logger: Logger): StartedEngines {
   const started: StartedEngines = {
     pool: new EnginePool({
-      size: engineCount(engineThreads),
+      // Where Triton computes the batches, little is left for this machine.
+      size: engine === '' ? engineCount(engineThreads) : 1,
       threads: cores,
       niceness: ENGINE_NICENESS,
       logger,
