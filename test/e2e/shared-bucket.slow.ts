@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { colouredPicture, colourZip } from '../../scripts/labelled-zip.ts';
-import { MemoryS3 } from '../registry/s3/memory-s3.ts';
+import { MemoryS3, type SeenRequest } from '../registry/s3/memory-s3.ts';
 import type { ClassifyAnswer } from './answers.ts';
 import { type OwnServer, withServer } from './own-server.ts';
 
@@ -26,13 +26,22 @@ const settings = () => ({
 const one = withServer(settings);
 const two = withServer(settings);
 
-async function finetune({ url }: OwnServer, options: Readonly<Record<string, string>>): Promise<void> {
+/** Sends a fine-tune. @returns its id */
+async function submit({ url }: OwnServer, options: Readonly<Record<string, string>>): Promise<string> {
   const form = new FormData();
   form.append('dataset', new Blob([new Uint8Array(await colourZip())]), 'colours.zip');
   for (const [name, value] of Object.entries(options)) form.append(name, value);
-  const { id } = (await (await fetch(`${url}/finetune`, { method: 'POST', body: form })).json()) as { id: string };
+  return ((await (await fetch(`${url}/finetune`, { method: 'POST', body: form })).json()) as { id: string }).id;
+}
+
+/** The job of a fine-tune that has ended. */
+async function ended({ url }: OwnServer, id: string): Promise<unknown> {
   await (await fetch(`${url}/jobs/${id}/events`)).text();
-  expect(await (await fetch(`${url}/jobs/${id}`)).json()).toMatchObject({ state: 'succeeded' });
+  return await (await fetch(`${url}/jobs/${id}`)).json();
+}
+
+async function finetune(server: OwnServer, options: Readonly<Record<string, string>>): Promise<void> {
+  expect(await ended(server, await submit(server, options))).toMatchObject({ state: 'succeeded' });
 }
 
 async function card({ url }: OwnServer): Promise<Card> {
@@ -117,4 +126,22 @@ test('two servers with one bucket serve the same models, also while it is lost, 
   for (const server of [one, two]) await expect.poll(() => warnings(server)).toEqual([]);
   expect((await promote(one, 1)).status).toBe(200);
   await expect.poll(() => classify(two)).toEqual([1, 'red']);
+});
+
+test('a fine-tune waits for a bucket that is away when it ends, and fails where the bucket is full', async () => {
+  const isRecordWrite = ({ method, key }: SeenRequest) => method === 'PUT' && key.startsWith('team/models/');
+  const refused = () => s3.requests.filter(isRecordWrite).length;
+  s3.fault = (request) => (isRecordWrite(request) ? 'error' : undefined);
+  const before = refused();
+  const waiting = await submit(one, { name: 'waiting', copies: '1', epochs: '10' });
+  // A request is tried four times, so the second four are another attempt.
+  await expect.poll(refused).toBeGreaterThan(before + 4);
+  s3.fault = () => undefined;
+  expect(await ended(one, waiting)).toMatchObject({ state: 'succeeded', result: { version: 1, promoted: true } });
+
+  s3.fault = ({ method, key }) => (method === 'PUT' && key.startsWith('team/files/') ? 'full' : undefined);
+  const full = await submit(one, { name: 'full', copies: '1', epochs: '10' });
+  expect(await ended(one, full)).toMatchObject({ state: 'failed', failure: { code: 'storage_full' } });
+  s3.fault = () => undefined;
+  expect((await fetch(`${one.url}/models/full`)).status).toBe(404);
 });

@@ -38,10 +38,9 @@ describe.skipIf(!HAS_REDIS)(`machines that are linked by a Redis${WITHOUT_REDIS}
     const [one, two, elsewhere] = [await join('a'), await join('a'), await join('b')];
     one.link.announce();
     await expect.poll(() => two.heard).toBe(2);
-    two.link.announce();
-    await expect.poll(() => one.heard).toBe(2);
-    expect(elsewhere.heard).toBe(1);
-    expect(two.heard).toBe(2);
+    for (let count = 0; count < 50; count += 1) two.link.announce();
+    await expect.poll(() => one.heard).toBe(51);
+    expect([two.heard, elsewhere.heard]).toEqual([2, 1]);
   });
 
   test('say so when Redis is lost, go on, and are told to look when it is back', async () => {
