@@ -1,4 +1,5 @@
 /** Composition of everything but HTTP: the part that the server and the library share. */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { ModelPuller } from './acquire/pull/model-puller.ts';
 import { ImageClassifier } from './answering/image-classification.ts';
@@ -24,12 +25,14 @@ import { createMetrics, type DependencyState, type Metrics } from './metrics/met
 import { processCpu } from './metrics/process-cpu.ts';
 import type { Tracing } from './metrics/tracing.ts';
 import { ModelQuantizer } from './quantizing/model-quantizer.ts';
-import { QuantizedModels, VariantFiles } from './quantizing/quantized-models.ts';
+import { QuantizedModels, quantizationKey, VariantFiles } from './quantizing/quantized-models.ts';
+import { SharedVariants } from './quantizing/shared-variants.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { ClassHierarchies } from './registry/class-hierarchy.ts';
 import { openArtifactStore } from './registry/open-artifact-store.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
+import { type BucketOptions, S3Bucket } from './registry/s3/bucket.ts';
 import { parseStoreLocation } from './registry/s3/store-location.ts';
 import { conceptGraphReader } from './registry/zoo.ts';
 import { Admission } from './serving/admission.ts';
@@ -97,7 +100,7 @@ export async function createServices(
   const redis =
     jobQueue === '' ? undefined : new RedisLink({ url: jobQueue, channel: `menagerie:${artifactStore}`, logger });
   const artifacts = await openArtifactStore(config, logger, () => redis?.announce());
-  const { store, folder: storeDir, revision } = artifacts;
+  const { store, folder: storeDir } = artifacts;
   const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
   const hierarchies = new ClassHierarchies(
@@ -112,6 +115,20 @@ export async function createServices(
   );
   const quantized = new QuantizedModels(join(config.dataDir, 'quantized'));
   await Promise.all([conversions.clear(), quantized.clear()]);
+  const shared = bucketOf(config);
+  const bucket = shared && (await S3Bucket.open(shared));
+  const variants =
+    bucket &&
+    new SharedVariants({
+      bucket,
+      quantized,
+      onReplaced: async (key) => {
+        const versions = registry.list().flatMap((model) => model.versions);
+        const replaced = versions.filter((version) => quantizationKey(version) === key);
+        await Promise.all(replaced.map((version) => release({ ...version, variant: 'int8' })));
+      },
+      logger,
+    });
   const engines = startedEngines.pool;
   const address = parseTritonAddress(config.engine);
   const triton =
@@ -148,6 +165,7 @@ export async function createServices(
       metrics.observeEviction(model.name, runtime);
     },
   });
+  const release = (model: ModelVersion) => serving.release(model);
   const admission = new Admission(config.queueLimit);
   const { defaultModel, maxImagePixels } = config;
   let decoder: Promise<typeof import('./image/preprocess.ts')> | undefined;
@@ -184,7 +202,9 @@ export async function createServices(
   const folders = storeDir === undefined ? [pulledDir] : [pulledDir, storeDir];
   const watch = new RepositoryWatch({
     folders,
-    ...(revision !== undefined && { revision, announcements: redis }),
+    ...(artifacts.revision !== undefined && { revision: revisionOf(artifacts.revision, variants) }),
+    announcements: redis,
+    variants,
     repository,
     registry,
     serving,
@@ -194,7 +214,6 @@ export async function createServices(
   const unloadable = () => watch.problems.map(({ where, reason }) => ({ name: where, reason }));
   const control = new ModelControl({ registry, serving, unloadable });
   const tfjsQuantizer = new TfjsQuantizer(engines);
-  const release = (model: ModelVersion) => serving.release(model);
   return {
     registry,
     repository,
@@ -219,8 +238,8 @@ export async function createServices(
       graph: { find: (synset) => hierarchies.graph.find(synset) },
     }),
     labels: new LabelCatalogue({ registry, hierarchies }),
-    administration: new ModelAdministration({ registry, store, conversions, quantized, repository, release }),
-    quantizer: new ModelQuantizer({ ...config, registry, conversions, quantized, release, logger }),
+    administration: new ModelAdministration({ registry, store, conversions, quantized, variants, repository, release }),
+    quantizer: new ModelQuantizer({ ...config, registry, conversions, quantized, shared: variants, release, logger }),
     quantized,
     tfjsQuantizer,
     puller: new ModelPuller({ seedDir: config.zooDir, pulledDir, settings: config.downloads }),
@@ -246,6 +265,7 @@ export async function createServices(
       redis?.close();
       // Else a silent store would be waited for.
       artifacts.close();
+      bucket?.close();
       await watch.close();
       await parity.close();
       await serving.close();
@@ -264,7 +284,6 @@ function engineLimits({ engineThreads, cores, modelMemoryBytes, memory }: Config
 /** Creates fine-tuning on top of the services. @param workDir an existing folder that no other process uses */
 export function createModelTrainer(services: Services, config: Config, logger: Logger, workDir: string): ModelTrainer {
   const { registry, repository, store, conversions } = services;
-  const location = parseStoreLocation(config.artifactStore);
   return new ModelTrainer({
     ...config,
     registry,
@@ -273,7 +292,18 @@ export function createModelTrainer(services: Services, config: Config, logger: L
     conversions,
     logger,
     featureDir: join(config.dataDir, 'features'),
-    bucket: location && { ...location, ...(config.s3Endpoint !== undefined && { endpoint: config.s3Endpoint }) },
+    bucket: bucketOf(config),
     workDir,
   });
+}
+
+/** The bucket that machines share; undefined where this one is alone. */
+function bucketOf({ artifactStore, s3Endpoint }: Config): BucketOptions | undefined {
+  const location = parseStoreLocation(artifactStore);
+  return location && { ...location, ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }) };
+}
+
+/** A text that changes when a store does, and when a variant could not be copied: then it is worth another try. */
+function revisionOf(ofStore: () => Promise<string>, variants: SharedVariants | undefined): () => Promise<string> {
+  return async () => `${await ofStore()}${variants?.takeMissed() ? randomUUID() : ''}`;
 }

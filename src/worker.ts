@@ -1,11 +1,10 @@
 /** Composition of a worker, on top of `services.ts`: a machine that trains and answers no requests. */
-import { AppError } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
 import { openFinetuneJobs } from './job-services.ts';
 import { startTracing } from './metrics/tracing.ts';
-import { QUANTIZATION } from './quantizing/quantization-job.ts';
+import { QUANTIZATION, workOnQuantization } from './quantizing/quantization-job.ts';
 import { createServices, ENGINE_GRACE_MS } from './services.ts';
 
 /** A worker that has not begun yet. */
@@ -26,7 +25,7 @@ export async function createWorker(config: Config, logger: Logger): Promise<Work
   const services = await createServices({ ...config, engineThreads: config.cores }, logger);
   const finetuning = await openFinetuneJobs(services, config, logger, {
     ...(tracing && { tracing }),
-    others: { [QUANTIZATION]: refuseQuantization },
+    others: { [QUANTIZATION]: (...job) => workOnQuantization(services.quantizer, ...job) },
   });
   return {
     work: async () => {
@@ -40,14 +39,4 @@ export async function createWorker(config: Config, logger: Logger): Promise<Work
       await tracing?.close();
     },
   };
-}
-
-function refuseQuantization(): Promise<never> {
-  return Promise.reject(
-    new AppError(
-      'variant_unavailable',
-      'an int8 variant stays on the machine that makes it, and a worker answers no requests: run "menagerie quantize" ' +
-        'where the model is served',
-    ),
-  );
 }

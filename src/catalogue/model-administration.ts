@@ -1,5 +1,6 @@
 import { AppError } from '../common/errors.ts';
 import type { QuantizedModels } from '../quantizing/quantized-models.ts';
+import type { SharedVariants } from '../quantizing/shared-variants.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -14,6 +15,8 @@ export interface AdministrationParts {
   readonly release: (model: ModelVersion) => Promise<void>;
   readonly conversions: Pick<ConversionCache, 'remove'>;
   readonly quantized: Pick<QuantizedModels, 'remove'>;
+  /** Variants that machines share. */
+  readonly variants?: Pick<SharedVariants, 'remove'> | undefined;
 }
 
 /** Changes fine-tuned models: sets and removes aliases, removes versions. */
@@ -66,6 +69,7 @@ export class ModelAdministration {
     const staying = this.#parts.registry.list().flatMap(({ versions }) => versions);
     await this.#parts.conversions.remove(served, staying);
     await this.#parts.quantized.remove(served, staying);
+    await this.#parts.variants?.remove(served, staying);
   }
 
   /**

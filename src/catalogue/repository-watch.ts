@@ -5,6 +5,7 @@ import { makeFolder } from '../common/durable-files.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { RedisLink } from '../jobs/redis/redis-link.ts';
+import type { SharedVariants } from '../quantizing/shared-variants.ts';
 import { type ModelVersion, type RegisteredModel, type Registry, servingVersion } from '../registry/registry.ts';
 import type { Repository, RepositoryListing } from '../registry/repository.ts';
 import type { ModelServing } from '../serving/model-serving.ts';
@@ -32,6 +33,8 @@ export interface WatchParts {
   /** Milliseconds between scans; tests of announcements wait for none. */
   readonly scanIntervalMs?: number;
   readonly repository: Pick<Repository, 'list'>;
+  /** Variants in the store, which are copied in the background when it has changed. */
+  readonly variants?: Pick<SharedVariants, 'copy'> | undefined;
   readonly registry: Registry;
   readonly serving: Pick<ModelServing, 'prepare' | 'release' | 'state' | 'use'>;
   readonly logger: Logger;
@@ -160,6 +163,7 @@ export class RepositoryWatch {
       if (isNew) logger.error({ where, reason }, 'a model is damaged');
     }
     this.#problems = broken;
+    void this.#parts.variants?.copy();
   }
 
   /** Registers the current state of a model. A loaded version is replaced after its successor has been loaded. */

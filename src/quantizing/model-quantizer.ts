@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { CalibrationMethod } from '../convert/quantize/ranges.ts';
@@ -5,7 +6,8 @@ import type { ModelVersion, Registry } from '../registry/registry.ts';
 import { type ConversionCache, conversionSource } from '../serving/conversion-cache.ts';
 import { type QuantizationControl, runQuantization } from './quantization-process.ts';
 import type { Quantization } from './quantization-record.ts';
-import type { QuantizedModels } from './quantized-models.ts';
+import { MODEL_FILE, type QuantizedModels, quantizationKey } from './quantized-models.ts';
+import type { SharedVariants } from './shared-variants.ts';
 
 /** The method that lost the least on the embedded models and on EfficientNet-Lite0. */
 export const DEFAULT_METHOD: CalibrationMethod = 'mse';
@@ -15,6 +17,8 @@ export interface QuantizerParts {
   readonly registry: Pick<Registry, 'resolveClassifier'>;
   readonly conversions: Pick<ConversionCache, 'verified'>;
   readonly quantized: Pick<QuantizedModels, 'put'>;
+  /** Where other machines find variants. */
+  readonly shared?: Pick<SharedVariants, 'put'> | undefined;
   /** Unloads the variant that was replaced. */
   readonly release: (model: ModelVersion) => Promise<void>;
   readonly maxImagePixels: number;
@@ -47,7 +51,8 @@ export class ModelQuantizer {
   /**
    * Quantizes a version and publishes the result, in place of the one before.
    * @param imagesPath a folder or zip: some images are for calibration, the others for the comparison with floats
-   * @throws AppError as `resolve`; when the images cannot be used; `training_lost`
+   * @throws AppError as `resolve`; when the images cannot be used; `training_lost`; `storage_unavailable` and
+   * `storage_full` when the result cannot be shared
    */
   async quantize(
     reference: string,
@@ -56,14 +61,16 @@ export class ModelQuantizer {
     control: QuantizationControl,
   ): Promise<{ model: ModelVersion; record: Quantization }> {
     const model = this.resolve(reference);
-    const { conversions, quantized, maxImagePixels, logger, release } = this.#parts;
+    const { conversions, quantized, shared, maxImagePixels, logger, release } = this.#parts;
     const { preprocessing, labels } = model.manifest;
     const { onnx } = await conversions.verified(model);
     const source = conversionSource(model, await model.files());
-    const record = await quantized.put(model, (folder) => {
+    const record = await quantized.put(model, async (folder) => {
       const float = { path: onnx.path, size: onnx.size };
       const task = { source, preprocessing, labels, imagesPath, maxImagePixels, method, float, folder };
-      return runQuantization(task, control, logger);
+      const made = await runQuantization(task, control, logger);
+      await shared?.put(quantizationKey(model), made, join(folder, MODEL_FILE));
+      return made;
     });
     await release({ ...model, variant: 'int8' });
     const { agreement, speed } = record;

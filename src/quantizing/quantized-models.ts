@@ -10,7 +10,8 @@ import type { ModelVersion } from '../registry/registry.ts';
 import type { ConversionCache, ConvertedModel } from '../serving/conversion-cache.ts';
 import { type Quantization, quantizationSchema } from './quantization-record.ts';
 
-const MODEL_FILE = 'model.onnx';
+/** Name of the file of a quantized model. */
+export const MODEL_FILE = 'model.onnx';
 const RECORD_FILE = 'quantization.json';
 
 /** A model in 8-bit integers on disk. */
@@ -31,8 +32,13 @@ export class QuantizedModels {
   }
 
   /** The quantized model; undefined when there is none, or a file of it is missing or has another size. */
-  async find(model: ModelVersion): Promise<QuantizedModel | undefined> {
-    const folder = this.#folderOf(model);
+  find(model: ModelVersion): Promise<QuantizedModel | undefined> {
+    return this.findByKey(quantizationKey(model));
+  }
+
+  /** As `find`, by `quantizationKey`. */
+  async findByKey(key: string): Promise<QuantizedModel | undefined> {
+    const folder = join(this.#folder, key);
     const record = await readCheckedJson(join(folder, RECORD_FILE), quantizationSchema);
     if (record === undefined) return undefined;
     const path = join(folder, modelFile(record));
@@ -45,13 +51,18 @@ export class QuantizedModels {
    * file of its model, so a crash at any moment leaves either model whole.
    * @param make writes `model.onnx` to the folder and says what is known of it
    */
-  async put(model: ModelVersion, make: (folder: string) => Promise<Quantization>): Promise<Quantization> {
+  put(model: ModelVersion, make: (folder: string) => Promise<Quantization>): Promise<Quantization> {
+    return this.putByKey(quantizationKey(model), make);
+  }
+
+  /** As `put`, by `quantizationKey`. */
+  async putByKey(key: string, make: (folder: string) => Promise<Quantization>): Promise<Quantization> {
     return await withStagingFolder(this.#folder, async (staging) => {
       const record = await make(staging);
       const made = join(staging, MODEL_FILE);
       await syncToDisk(made);
-      const target = this.#folderOf(model);
-      const [before, path] = [await this.find(model), join(target, modelFile(record))];
+      const target = join(this.#folder, key);
+      const [before, path] = [await this.findByKey(key), join(target, modelFile(record))];
       await makeFolder(dirname(path));
       await rename(made, path);
       await syncToDisk(dirname(path));
@@ -69,16 +80,12 @@ export class QuantizedModels {
   async remove(model: ModelVersion, staying: Iterable<ModelVersion>): Promise<void> {
     const key = quantizationKey(model);
     for (const other of staying) if (quantizationKey(other) === key) return;
-    await rm(this.#folderOf(model), { recursive: true, force: true });
+    await rm(join(this.#folder, key), { recursive: true, force: true });
   }
 
   /** Removes what processes that have ended were making. */
   async clear(): Promise<void> {
     await removeAbandonedStaging(this.#folder);
-  }
-
-  #folderOf(model: ModelVersion): string {
-    return join(this.#folder, quantizationKey(model));
   }
 }
 

@@ -34,7 +34,7 @@ async function submit({ url }: OwnServer, options: Readonly<Record<string, strin
   return ((await (await fetch(`${url}/finetune`, { method: 'POST', body: form })).json()) as { id: string }).id;
 }
 
-/** The job of a fine-tune that has ended. */
+/** A job that has ended. */
 async function ended({ url }: OwnServer, id: string): Promise<unknown> {
   await (await fetch(`${url}/jobs/${id}/events`)).text();
   return await (await fetch(`${url}/jobs/${id}`)).json();
@@ -144,4 +144,21 @@ test('a fine-tune waits for a bucket that is away when it ends, and fails where 
   expect(await ended(one, full)).toMatchObject({ state: 'failed', failure: { code: 'storage_full' } });
   s3.fault = () => undefined;
   expect((await fetch(`${one.url}/models/full`)).status).toBe(404);
+});
+
+test('a variant int8 that one server makes is served by the other, which lists it too', async () => {
+  const model = 'resnet18_slim.tiny200';
+  const form = new FormData();
+  form.append('dataset', new Blob([new Uint8Array(await colourZip())]), 'colours.zip');
+  const begun = await fetch(`${one.url}/models/${model}/quantize`, { method: 'POST', body: form });
+  const id = begun.headers.get('location')?.split('/').at(-1) ?? '';
+  expect(await ended(one, id)).toMatchObject({ state: 'succeeded' });
+  const listOf = async ({ url }: OwnServer) => await (await fetch(`${url}/models`)).json();
+  await expect.poll(() => listOf(two)).toEqual(await listOf(one));
+  const answer = await fetch(`${two.url}/classify?model=${model}&variant=int8`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png' },
+    body: new Uint8Array(await colouredPicture('red', 99)),
+  });
+  expect(await answer.json()).toMatchObject({ model, variant: 'int8' });
 });

@@ -101,11 +101,8 @@ export class SharedFeatures {
     if (records.length === 0 || this.#isOver) return;
     this.#hasSent = true;
     const { name, content } = encodeBlock(records);
-    const stream = async function* () {
-      yield content;
-    };
     this.#uploads = this.#uploads.then(() =>
-      this.#attempt((bucket) => bucket.upload(`${cache.folder}${name}`, stream())),
+      this.#attempt((bucket) => bucket.write(`${cache.folder}${name}`, content)),
     );
   }
 

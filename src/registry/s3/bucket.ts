@@ -137,6 +137,13 @@ export class S3Bucket {
     });
   }
 
+  /** Writes a small object, in place of the one before. */
+  async write(key: string, content: string | Buffer): Promise<void> {
+    await this.#ask((abortSignal) =>
+      this.#client.send(new this.#s3.PutObjectCommand({ ...this.#at(key), Body: content }), { abortSignal }),
+    );
+  }
+
   /** All objects whose keys begin with a text. */
   async list(prefix: string): Promise<ListedObject[]> {
     const { bucket, prefix: root } = this.#location;

@@ -1,0 +1,118 @@
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { checkedJson, parseCheckedJson } from '../common/checked-json.ts';
+import { messageOf } from '../common/errors.ts';
+import { areIntact } from '../common/file-digest.ts';
+import type { Logger } from '../common/logger.ts';
+import { Mutex } from '../common/mutex.ts';
+import type { ModelVersion } from '../registry/registry.ts';
+import type { ListedObject, S3Bucket } from '../registry/s3/bucket.ts';
+import { type Quantization, quantizationSchema } from './quantization-record.ts';
+import { MODEL_FILE, type QuantizedModels, quantizationKey } from './quantized-models.ts';
+
+/**
+ * Below this is the record of each variant. It is beside the records of models, no name of which begins with a dot, so
+ * that one listing shows changes of both.
+ */
+const RECORDS = 'models/.int8/';
+/** Below this are the models, in folders by variant and digest. */
+const FILES = 'variants/';
+const RECORD_KEY = /^models\/\.int8\/([0-9a-f]{64})\.json$/;
+
+/** Dependencies of `SharedVariants`. */
+export interface SharedVariantsParts {
+  readonly bucket: Pick<S3Bucket, 'list' | 'read' | 'write' | 'upload' | 'download' | 'remove'>;
+  readonly quantized: Pick<QuantizedModels, 'findByKey' | 'putByKey'>;
+  /** Called with the key of a variant that was replaced on this machine. */
+  readonly onReplaced: (key: string) => Promise<void>;
+  readonly logger: Logger;
+}
+
+/**
+ * Models in 8-bit integers that machines share in a bucket. Each machine copies all of them: they are a quarter of their
+ * models, and few. A variant is the record that was put last, and is put after its file.
+ */
+export class SharedVariants {
+  readonly #parts: SharedVariantsParts;
+  /** ETags of the records that are on this machine, by key of the variant. */
+  readonly #seen = new Map<string, string>();
+  readonly #mutex = new Mutex();
+  #missed = false;
+
+  constructor(parts: SharedVariantsParts) {
+    this.#parts = parts;
+  }
+
+  /** Puts a variant, in place of the one before. @param path of its file @throws AppError `storage_unavailable`, `storage_full` */
+  async put(key: string, record: Quantization, path: string): Promise<void> {
+    const { bucket } = this.#parts;
+    await bucket.upload(fileKey(key, record), createReadStream(path));
+    await bucket.write(`${RECORDS}${key}.json`, checkedJson(record));
+  }
+
+  /** Removes the variant of a model, unless one of the models in `staying` shares it. What cannot be removed stays. */
+  async remove(model: ModelVersion, staying: Iterable<ModelVersion>): Promise<void> {
+    const { bucket, logger } = this.#parts;
+    const key = quantizationKey(model);
+    for (const other of staying) if (quantizationKey(other) === key) return;
+    try {
+      await bucket.remove(`${RECORDS}${key}.json`);
+      for (const file of await bucket.list(`${FILES}${key}/`)) await bucket.remove(file.key);
+    } catch (thrown) {
+      logger.warn({ variant: key, reason: messageOf(thrown) }, 'a variant in the bucket cannot be removed');
+    }
+  }
+
+  /** Copies the variants that are new or have changed. What cannot be copied is logged. */
+  async copy(): Promise<void> {
+    await this.#mutex.run(async () => {
+      try {
+        for (const listed of await this.#parts.bucket.list(RECORDS)) await this.#copyOne(listed);
+      } catch (thrown) {
+        this.#miss(thrown);
+      }
+    });
+  }
+
+  /** Whether something could not be copied since this was last asked: it is worth another try. */
+  takeMissed(): boolean {
+    const missed = this.#missed;
+    this.#missed = false;
+    return missed;
+  }
+
+  async #copyOne({ key: at, etag }: ListedObject): Promise<void> {
+    const [, key] = RECORD_KEY.exec(at) ?? [];
+    if (key === undefined || this.#seen.get(key) === etag) return;
+    const { bucket, quantized, onReplaced } = this.#parts;
+    const found = await bucket.read(at);
+    if (found === undefined) return;
+    try {
+      const record = parseCheckedJson(found.text, quantizationSchema);
+      const before = (await quantized.findByKey(key))?.record;
+      if (before?.sha256 !== record.sha256 || before.made_at !== record.made_at) {
+        await quantized.putByKey(key, (folder) => this.#fetch(key, record, join(folder, MODEL_FILE)));
+        if (before !== undefined) await onReplaced(key);
+      }
+      this.#seen.set(key, found.etag);
+    } catch (thrown) {
+      this.#miss(thrown, key);
+    }
+  }
+
+  async #fetch(key: string, record: Quantization, path: string): Promise<Quantization> {
+    const { sha256 } = record;
+    if (!(await this.#parts.bucket.download(fileKey(key, record), path))) throw new Error('its file is missing');
+    if (!(await areIntact([{ path, sha256 }]))) throw new Error(`the SHA-256 of its file is not ${sha256}`);
+    return record;
+  }
+
+  #miss(thrown: unknown, variant?: string): void {
+    this.#missed = true;
+    this.#parts.logger.warn({ variant, reason: messageOf(thrown) }, 'variants in the bucket cannot be copied yet');
+  }
+}
+
+function fileKey(key: string, { sha256 }: Quantization): string {
+  return `${FILES}${key}/${sha256}/${MODEL_FILE}`;
+}

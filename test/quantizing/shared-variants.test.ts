@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createLogger } from '../../src/common/logger.ts';
+import type { Quantization } from '../../src/quantizing/quantization-record.ts';
+import { QuantizedModels, quantizationKey } from '../../src/quantizing/quantized-models.ts';
+import { SharedVariants } from '../../src/quantizing/shared-variants.ts';
+import { parseLabels } from '../../src/registry/labels.ts';
+import type { ModelVersion } from '../../src/registry/registry.ts';
+import { parseManifest } from '../../src/registry/resolve-manifest.ts';
+import { S3Bucket } from '../../src/registry/s3/bucket.ts';
+import { S3ArtifactStore } from '../../src/registry/s3/s3-artifact-store.ts';
+import { MemoryS3 } from '../registry/s3/memory-s3.ts';
+
+const model: ModelVersion = {
+  name: 'resnet18_slim.tiny200',
+  version: 1,
+  manifest: parseManifest(readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8'), () =>
+    parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8')),
+  ),
+  files: async () => ({ weightsPath: '' }),
+};
+const key = quantizationKey(model);
+const logger = createLogger('silent');
+
+/** One of several machines with one bucket. */
+interface Machine {
+  readonly quantized: QuantizedModels;
+  readonly variants: SharedVariants;
+  /** Keys of variants that were replaced. */
+  readonly replaced: string[];
+}
+
+let folder: string;
+let s3: MemoryS3;
+let buckets: S3Bucket[];
+
+beforeEach(async () => {
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'anyone');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
+  vi.stubEnv('AWS_REGION', 'us-east-1');
+  folder = await mkdtemp(join(tmpdir(), 'shared-variants-'));
+  s3 = await MemoryS3.start('zoo');
+  buckets = [];
+});
+afterEach(async () => {
+  for (const bucket of buckets) bucket.close();
+  await s3.stop();
+  await rm(folder, { recursive: true });
+  vi.unstubAllEnvs();
+});
+
+async function machine(): Promise<Machine> {
+  const bucket = await S3Bucket.open({ bucket: 'zoo', prefix: '', endpoint: s3.endpoint });
+  const quantized = new QuantizedModels(join(folder, `machine-${buckets.length}`));
+  buckets.push(bucket);
+  const replaced: string[] = [];
+  const onReplaced = async (which: string) => void replaced.push(which);
+  return { quantized, variants: new SharedVariants({ bucket, quantized, onReplaced, logger }), replaced };
+}
+
+/** Makes a variant that consists of the given text, on one machine and for all. */
+async function make({ quantized, variants }: Machine, content: string): Promise<Quantization> {
+  return await quantized.put(model, async (staging) => {
+    const path = join(staging, 'model.onnx');
+    await writeFile(path, content);
+    const record: Quantization = {
+      made_at: '2026-01-01T00:00:00Z',
+      method: 'mse',
+      sha256: createHash('sha256').update(content).digest('hex'),
+      size_bytes: content.length,
+      float_size_bytes: 100,
+      calibration_images: 8,
+      images: 8,
+      agreement: 1,
+      max_probability_difference: 0,
+      accuracy: null,
+      speed: { float_ms: 2, int8_ms: 1, ratio: 2 },
+    };
+    await variants.put(key, record, path);
+    return record;
+  });
+}
+
+async function contentOn({ quantized }: Machine): Promise<string | undefined> {
+  const found = await quantized.find(model);
+  return found && (await readFile(found.path, 'utf8'));
+}
+
+describe('a variant that one machine has made', () => {
+  test('is copied by the others, with what is known of it, and only once', async () => {
+    const [one, two] = [await machine(), await machine()];
+    const record = await make(one, 'model 1');
+    await two.variants.copy();
+    expect(await contentOn(two)).toBe('model 1');
+    expect((await two.quantized.find(model))?.record).toEqual(record);
+    await one.variants.copy();
+    s3.requests.length = 0;
+    await two.variants.copy();
+    await one.variants.copy();
+    expect(s3.requests.map(({ query }) => query.get('prefix'))).toEqual(['models/.int8/', 'models/.int8/']);
+    expect([one.replaced, two.replaced]).toEqual([[], []]);
+  });
+
+  test('takes the place of the one before on all, where that is unloaded', async () => {
+    const [one, two] = [await machine(), await machine()];
+    await make(one, 'model 1');
+    await two.variants.copy();
+    await make(one, 'model 2');
+    await two.variants.copy();
+    expect(await contentOn(two)).toBe('model 2');
+    expect(two.replaced).toEqual([key]);
+  });
+
+  test.each<[string, () => void]>([
+    [
+      'cannot be fetched',
+      () => {
+        s3.fault = ({ key: at }) => (at.endsWith('.onnx') ? 'error' : undefined);
+      },
+    ],
+    [
+      'is damaged',
+      () => {
+        const [at = ''] = s3.keys().filter((name) => name.endsWith('.onnx'));
+        s3.objects.set(at, { bytes: Buffer.from('model x'), etag: '', modified: new Date() });
+      },
+    ],
+    [
+      'has a damaged record',
+      () => {
+        const [at = ''] = s3.keys().filter((name) => name.endsWith('.json'));
+        s3.objects.set(at, { bytes: Buffer.from('{}'), etag: '"1"', modified: new Date() });
+      },
+    ],
+  ])('and that %s is not there, and is worth another try', async (_what, harm) => {
+    const [one, two] = [await machine(), await machine()];
+    await make(one, 'model 1');
+    harm();
+    await two.variants.copy();
+    expect(await contentOn(two)).toBeUndefined();
+    expect([two.variants.takeMissed(), two.variants.takeMissed()]).toEqual([true, false]);
+    s3.fault = () => undefined;
+    await make(one, 'model 1');
+    await two.variants.copy();
+    expect(await contentOn(two)).toBe('model 1');
+  });
+
+  test('is removed with the last model that has it', async () => {
+    const one = await machine();
+    await make(one, 'model 1');
+    await one.variants.remove(model, [{ ...model, name: 'copy' }]);
+    expect(s3.keys()).toHaveLength(2);
+    await one.variants.remove(model, []);
+    expect(s3.keys()).toEqual([]);
+  });
+
+  test('is no model of the store, but changes its revision', async () => {
+    const store = await S3ArtifactStore.open({
+      bucket: 'zoo',
+      prefix: '',
+      endpoint: s3.endpoint,
+      cacheFolder: join(folder, 'cache'),
+      cacheBytes: 1e6,
+      logger,
+    });
+    const before = await store.revision();
+    await make(await machine(), 'model 1');
+    expect(await store.revision()).not.toBe(before);
+    expect(await store.list()).toEqual([]);
+    store.close();
+  });
+});
