@@ -20,19 +20,19 @@ the history of the run are kept then.
 
   --moments <n>   faults (default: 200)
   --seed <n>      seed of the random numbers (default: 1)
-  --gap <s>       mean seconds between faults (default: 6)
+  --gap <s>       mean seconds between faults (default: 10)
   --s3 <url>      an S3 API that runs already, such as moto_server`;
 
 const RECOVERY = { serversMs: 120_000, jobsMs: 600_000 };
 const MOVES_AT_REST = 20;
-const MOST_LASTS_MS = 20_000;
+const MOST_LASTS_MS = 12_000;
 
 const { moments, seed, gap, s3 } = readCommandLine(
   USAGE,
   {
     moments: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
-    gap: { type: 'string', default: '6' },
+    gap: { type: 'string', default: '10' },
     s3: { type: 'string' },
   },
   ({ values }) => {

@@ -41,7 +41,13 @@ export function recoveriesOf(facts: readonly Fact[], kind: string): number[] {
       const servers = new Set(healths.map(({ replica }) => replica).filter((name) => outage.targets.includes(name)));
       const times = [...servers].map((server) => inOrderFrom(server, outage.until));
       const at = Math.max(...times);
-      const isAlone = !outages.some((other) => other !== outage && other.at <= at && other.until >= outage.at);
+      const isAlone = !outages.some(
+        (other) =>
+          other !== outage &&
+          other.at <= at &&
+          other.until >= outage.at &&
+          other.targets.some((target) => servers.has(target)),
+      );
       return isAlone && Number.isFinite(at) && times.length > 0 ? [at - outage.until] : [];
     });
 

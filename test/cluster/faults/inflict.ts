@@ -37,10 +37,10 @@ export class Inflicter {
       case 'kill worker':
       case 'kill server': {
         const role = fault.kind === 'kill worker' ? 'worker' : 'serve';
-        const { machine } = at(
-          machines.filter((each) => each.machine.role === role),
-          fault.target,
-        );
+        const alike = machines.map(({ machine }) => machine).filter((machine) => machine.role === role);
+        // One that is always killed while it starts would never do anything.
+        const up = alike.filter(({ isUp }) => isUp);
+        const machine = at(up.length > 0 ? up : alike, fault.target);
         return { what: `${fault.kind}: ${machine.name}`, healed: this.#kill(fault, machine) };
       }
       case 'kill redis':
