@@ -7,6 +7,7 @@ import { type DownloadSettings, readDownloadSettings } from './download/settings
 import { ICC_MODES } from './image/crop.ts';
 import { wantsTraces } from './metrics/tracing.ts';
 import { parseStoreLocation } from './registry/s3/store-location.ts';
+import { EXECUTION_PROVIDERS } from './runtime/execution-provider.ts';
 import { parseTritonAddress } from './serving/triton/triton-address.ts';
 import { defaultDataDir } from './settings/default-data-dir.ts';
 import type { SettingsFile } from './settings/settings-file.ts';
@@ -109,6 +110,10 @@ const settingsSchema = z.object({
     .describe(
       'Triton server that computes the batches, as triton://host:8001; by default processes of this machine do',
     ),
+  EXECUTION_PROVIDER: z
+    .enum(EXECUTION_PROVIDERS)
+    .default('cpu')
+    .describe(`What ONNX Runtime computes on: ${EXECUTION_PROVIDERS.join(', ')}; a start says what is missing`),
   ENGINE_THREADS: integer(1, 256)
     .default(1)
     .describe('Threads of one engine under load; as many engines run as fit the cores'),

@@ -35,6 +35,7 @@ import { Repository } from './registry/repository.ts';
 import { type BucketOptions, S3Bucket } from './registry/s3/bucket.ts';
 import { parseStoreLocation } from './registry/s3/store-location.ts';
 import { conceptGraphReader } from './registry/zoo.ts';
+import { requireExecutionProvider } from './runtime/execution-provider.ts';
 import { Admission } from './serving/admission.ts';
 import { ConversionCache } from './serving/conversion-cache.ts';
 import { DecodeQueue } from './serving/decode-queue.ts';
@@ -99,6 +100,7 @@ export async function createServices(
   // The store is named by its address, so that servers of other stores in the same Redis are not disturbed.
   const redis =
     jobQueue === '' ? undefined : new RedisLink({ url: jobQueue, channel: `menagerie:${artifactStore}`, logger });
+  await requireExecutionProvider(config.executionProvider);
   const artifacts = await openArtifactStore(config, logger, () => redis?.announce());
   const { store, folder: storeDir } = artifacts;
   const repository = new Repository(config.zooDir, store, pulledDir);

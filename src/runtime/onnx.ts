@@ -8,8 +8,12 @@ import { type AnswerName, type Outputs, requireFittingPixels, type Session, type
  * Opens a converted ONNX model. Blocks the thread while the graph is optimised.
  * @throws Error when the file is no model
  */
-export async function openOnnxSession({ path, files = [], explanation, threads }: SessionSource): Promise<Session> {
-  const session = await onnxRuntime.InferenceSession.create(path, sessionOptions(threads));
+export async function openOnnxSession(source: SessionSource): Promise<Session> {
+  const { path, files = [], explanation, threads, provider = 'cpu' } = source;
+  // Alone: beside another one it would be left out where the library does not have it. What it cannot compute goes to the
+  // processor all the same.
+  const options = { ...sessionOptions(threads), executionProviders: [provider] };
+  const session = await onnxRuntime.InferenceSession.create(path, options);
   const inputShape = pixelShape(session);
   const explainer =
     explanation === undefined
@@ -19,7 +23,7 @@ export async function openOnnxSession({ path, files = [], explanation, threads }
         );
   return {
     runtime: 'onnx',
-    backend: 'cpu',
+    backend: provider,
     version: onnxRuntime.env.versions.node ?? onnxRuntime.env.versions.common,
     rejected: [],
     run: async (pixels, outputs, classes) => {

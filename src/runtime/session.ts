@@ -1,5 +1,6 @@
 import type { FileDigest } from '../common/file-digest.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../common/tensor.ts';
+import type { ExecutionProvider } from './execution-provider.ts';
 
 /**
  * The outputs of every converted model, with their shapes:
@@ -37,7 +38,7 @@ export type ExplainedClasses = readonly (number | undefined)[];
 /** A loaded model. Not re-entrant: call `run` again after it has settled. */
 export interface Session {
   readonly runtime: RuntimeName;
-  /** `cpu` for ONNX Runtime; `tensorflow`, `wasm` or `cpu` for TensorFlow.js. */
+  /** The execution provider of ONNX Runtime; `tensorflow`, `wasm` or `cpu` for TensorFlow.js. */
   readonly backend: string;
   /** Version of the runtime's library. */
   readonly version: string;
@@ -63,6 +64,8 @@ export interface SessionSource {
   /** The ONNX model that computes `explanation`; verified and opened at the first run that asks for it. */
   readonly explanation?: FileDigest;
   readonly threads: number;
+  /** What ONNX Runtime computes on; the processor when absent. */
+  readonly provider?: ExecutionProvider;
   /** The TensorFlow.js backend to use; the fastest that works when absent. */
   readonly backend?: TensorFlowBackend;
 }

@@ -1,5 +1,6 @@
 import { AppError } from '../common/errors.ts';
 import type { ModelVersion } from '../registry/registry.ts';
+import type { ExecutionProvider } from '../runtime/execution-provider.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 import { type ConvertedModel, requireFormat } from './conversion-cache.ts';
 import type { EngineModel, EngineVersion } from './engine-messages.ts';
@@ -20,6 +21,8 @@ export interface EngineLimits {
   readonly cores: number;
   /** Bytes of weights that the engines may hold. */
   readonly memoryBytes: number;
+  /** What ONNX Runtime computes on; the processor when absent. */
+  readonly provider?: ExecutionProvider;
   /** What engines that have models under their names call the model. */
   readonly version?: EngineVersion;
   /** The number of batches of a model that can run at once. */
@@ -47,7 +50,7 @@ export function engineModels(
   { name }: Pick<ModelVersion, 'name'>,
   converted: ConvertedModel,
   runtime: RuntimeName,
-  { threads, cores, memoryBytes, version, concurrency }: EngineLimits,
+  { threads, cores, memoryBytes, provider, version, concurrency }: EngineLimits,
 ): EngineModels {
   const { path, files, size } = requireFormat({ name }, converted, runtime);
   const { explanation } = converted;
@@ -68,6 +71,7 @@ export function engineModels(
     files,
     ...explained,
     threads: count,
+    ...(runtime === 'onnx' && provider && { provider }),
     ...(version && { version }),
   });
   // TensorFlow.js is not faster on two threads: its WebAssembly has one, and its native library is slower.

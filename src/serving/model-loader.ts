@@ -1,4 +1,5 @@
 import type { ModelVersion } from '../registry/registry.ts';
+import type { ExecutionProvider } from '../runtime/execution-provider.ts';
 import type { RuntimeName } from '../runtime/session.ts';
 import { requireTensorFlow } from '../runtime/tensorflow-packages.ts';
 import { BatchSizing, type SessionKind } from './batch-sizing.ts';
@@ -20,6 +21,8 @@ export interface ModelLoaderOptions {
   /** Threads of one session under load. */
   readonly threads: number;
   readonly cores: number;
+  /** What ONNX Runtime computes on; the processor when absent. */
+  readonly executionProvider?: ExecutionProvider;
   /** Bytes of weights that the engines may hold, over all models. */
   readonly memoryBytes: number;
   readonly maxBatchSize: number;
@@ -61,12 +64,13 @@ export class ModelLoader {
   async #load(served: ServedModel): Promise<Batcher> {
     const { model, runtime } = served;
     if (runtime === 'tfjs') requireTensorFlow();
-    const { conversions, engines, queueLimit } = this.#options;
+    const { conversions, engines, queueLimit, executionProvider } = this.#options;
     const converted = await conversions.get(model);
     const version = engineVersion(model);
     const maxBatch = runtime === 'onnx' ? await engines.prepare?.(version) : undefined;
     const models = engineModels(model, converted, runtime, {
       ...this.#options,
+      ...(executionProvider && { provider: executionProvider }),
       version,
       concurrency: (engineModel) => engines.concurrency(engineModel),
     });
