@@ -200,14 +200,27 @@ export function describeJobQueue(name: string, createHarness: () => Promise<JobQ
         expect(taken).toEqual(['a1', 'b1', 'a2', 'b2', 'a3', 'b3']);
       });
 
+      test('that come later do not overtake those that have waited', async () => {
+        const queue = await open();
+        for (const payload of ['a1', 'a2', 'a3']) await queue.enqueue({ payload, owner: 'a' });
+        for (let i = 0; i < 2; i += 1) {
+          await queue.report(await claimed(queue), { type: 'succeeded', result: null });
+        }
+        for (const payload of ['b1', 'b2']) await queue.enqueue({ payload, owner: 'b' });
+        expect(await order(queue)).toEqual(['b1', 'a3', 'b2']);
+      });
+
       test('begin anew once no job is left, also after a restart', async () => {
         const before = await open();
         for (const payload of ['a1', 'a2']) await before.enqueue({ payload, owner: 'a' });
         await order(before);
+        const send = async (queue: JobQueue) => {
+          for (const payload of ['a', 'b', 'a']) await queue.enqueue({ payload, owner: payload });
+          return order(queue);
+        };
+        expect(await send(before)).toEqual(['a', 'b', 'a']);
         await before.close();
-        const queue = await open();
-        for (const payload of ['a3', 'b1', 'a4']) await queue.enqueue({ payload, owner: String(payload[0]) });
-        expect(await order(queue)).toEqual(['a3', 'b1', 'a4']);
+        expect(await send(await open())).toEqual(['a', 'b', 'a']);
       });
 
       test('keep their turns over a restart', async () => {

@@ -72,15 +72,28 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
     expect(await unfinished()).toEqual([]);
   });
 
-  test('a place is no job, holds its place, and leaves nothing', async () => {
-    const { id } = await records.reserve(REQUEST, { ...PLACES, maxQueued: 1 });
+  test('a place is no job, and holds its place until it is not renewed any more', async () => {
+    const one = { ...PLACES, maxQueued: 1 };
+    const { id } = await records.reserve(REQUEST, one);
     expect(await records.get(id)).toBeUndefined();
     expect(await records.list()).toEqual([]);
-    expect((await records.reserve(REQUEST, { ...PLACES, maxQueued: 1 })).outcome).toBe('full');
     await records.leftovers(60_000);
-    expect((await records.reserve(REQUEST, { ...PLACES, maxQueued: 1 })).outcome).toBe('full');
+    expect((await records.reserve(REQUEST, one)).outcome).toBe('full');
     await records.leftovers(-1);
-    expect((await records.reserve(REQUEST, { ...PLACES, maxQueued: 1 })).outcome).toBe('reserved');
+    expect((await records.reserve(REQUEST, one)).outcome).toBe('reserved');
     expect(await records.create(id, REQUEST)).toBeUndefined();
+  });
+
+  test('nothing stays of places and jobs that are withdrawn, abandoned or forgotten', async () => {
+    await records.configure({ ...LIMITS, keepFinished: 0 });
+    const place = (key: string) =>
+      records.reserve({ ...REQUEST, owner: 'a', idempotency: { key, fingerprint: 'photos' } }, PLACES);
+    const [withdrawn, finished] = [await place('withdrawn'), await place('finished')];
+    await records.withdraw(withdrawn.id);
+    await records.create(finished.id, REQUEST);
+    await records.requestCancel(finished.id);
+    await place('abandoned');
+    await records.leftovers(-1);
+    expect((await client.keys(`${prefix}*`)).sort()).toEqual([`${prefix}:limits`, `${prefix}:newest`]);
   });
 });
