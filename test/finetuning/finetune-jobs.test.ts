@@ -90,7 +90,13 @@ test('as many jobs are worked on at once as it is told', async () => {
 describe('closing', () => {
   test('with a grace lets the training end, and takes no other job', async () => {
     let finish: (version: PublishedVersion) => void = () => undefined;
-    train.mockReturnValue(new Promise((resolve) => (finish = resolve)));
+    train.mockImplementation(
+      (_options, _path, _key, { signal }) =>
+        new Promise((resolve, reject) => {
+          finish = resolve;
+          signal.addEventListener('abort', () => reject(signal.reason));
+        }),
+    );
     await enqueue();
     const states = watchStates(queue);
     jobs.start();

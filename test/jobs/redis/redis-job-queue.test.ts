@@ -144,7 +144,7 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
       const other = await openQueue(server, prefix, {}, { archives: archives(async () => {}) });
       opened.push(other);
       const client = new Redis(server.url);
-      const [id = ''] = await client.zrange(`${prefix}:waiting`, 0, -1);
+      const [id = ''] = await client.zrange(`${prefix}:waiting`, 0, '-1');
       // What a minute without a sign of life does.
       await client.zincrby(`${prefix}:waiting`, -60_000, id);
       client.disconnect();
