@@ -155,6 +155,22 @@ describe.skipIf(!HAS_REDIS)(`a server and workers on a real Redis${WITHOUT_REDIS
     expect(await wide.exit).toBe(0);
   });
 
+  test('what one machine changes in the bucket is announced to the others through Redis', async () => {
+    const channel = `menagerie:${settings['ARTIFACT_STORE']}`;
+    const client = new Redis(redis.url);
+    expect(await client.pubsub('NUMSUB', channel)).toEqual([channel, 1]);
+    const announced = once(client, 'message');
+    await client.subscribe(channel);
+    const answer = await fetch(`${server.url}/models/colours/aliases/tested`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ version: 1 }),
+    });
+    expect(answer.ok).toBe(true);
+    expect((await announced)[0]).toBe(channel);
+    client.disconnect();
+  });
+
   test('features that one worker has computed are found by another', async () => {
     const sent = () => s3.requests.filter(({ method, key }) => method === 'PUT' && key.startsWith('features/')).length;
     const before = sent();

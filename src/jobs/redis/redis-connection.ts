@@ -123,11 +123,15 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (thrown) {
     if (thrown instanceof AppError || OUR_MISTAKES.test(messageOf(thrown))) throw thrown;
-    // ioredis says so in terms of its options.
-    const isCut = /enableOfflineQueue|maxRetriesPerRequest/.test(messageOf(thrown));
-    const reason = isCut ? 'there is no connection' : messageOf(thrown);
+    const reason = reasonOf(thrown);
     throw new AppError('storage_unavailable', `Redis, which holds the jobs, cannot be used now: ${reason}.`, {
       retryAfter: RETRY_AFTER_SECONDS,
     });
   }
+}
+
+/** Why Redis cannot be used, for people: ioredis says that there is no connection in terms of its options. */
+export function reasonOf(thrown: unknown): string {
+  const isCut = /enableOfflineQueue|maxRetriesPerRequest/.test(messageOf(thrown));
+  return isCut ? 'there is no connection' : messageOf(thrown);
 }

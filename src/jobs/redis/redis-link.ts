@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../common/errors.ts';
 import { createLogger, type Logger } from '../../common/logger.ts';
-import { connectToRedis, type RedisConnection } from './redis-connection.ts';
+import { connectToRedis, type RedisConnection, reasonOf } from './redis-connection.ts';
 
 /** Milliseconds between two questions whether Redis answers, and between attempts to connect. */
 const ASK_INTERVAL_MS = 2_000;
@@ -45,7 +45,7 @@ export class RedisLink {
   /** What is wrong with Redis, for health checks. */
   get warnings(): string[] {
     if (this.#problem === undefined) return [];
-    return [`Redis does not answer (${this.#problem}). What is on this machine is served meanwhile.`];
+    return [`Redis does not answer (${this.#problem}): changes by other machines are seen a little later.`];
   }
 
   /** Tells the others. */
@@ -75,7 +75,7 @@ export class RedisLink {
         this.#problem = undefined;
       } catch (thrown) {
         this.#isUp = false;
-        this.#problem = messageOf(thrown);
+        this.#problem = reasonOf(thrown);
       }
       await delay(ASK_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
