@@ -11,7 +11,7 @@ const PATIENCE_MS = 15 * 60_000;
 /** How long a job waits for a store. */
 export interface StorePatience {
   readonly logger: Logger;
-  /** Ends the waiting with the reason of the signal. */
+  /** Once it is aborted, nothing is begun any more: its reason is thrown. */
   readonly signal: AbortSignal;
   readonly firstPauseMs?: number;
   readonly patienceMs?: number;
@@ -28,6 +28,7 @@ export async function withPatience<T>(
 ): Promise<T> {
   const start = performance.now();
   for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, MAX_PAUSE_MS)) {
+    signal.throwIfAborted();
     try {
       return await work();
     } catch (thrown) {

@@ -40,6 +40,14 @@ describe('a job at a store of models', () => {
     await expect(withPatience({ ...patience, patienceMs: 0 }, failing(away, away, away))).rejects.toBe(away);
   });
 
+  test('asks it for nothing once it is cancelled', async () => {
+    let asked = 0;
+    const signal = AbortSignal.abort(new Error('cancelled'));
+    const putting = withPatience({ ...patience, signal }, async () => (asked += 1));
+    await expect(putting).rejects.toThrow('cancelled');
+    expect(asked).toBe(0);
+  });
+
   test('does not wait for it when it is cancelled', async () => {
     const cancel = new AbortController();
     const waiting = withPatience({ ...patience, firstPauseMs: 3_600_000, signal: cancel.signal }, failing(away));

@@ -62,7 +62,7 @@ async function formOf(zip: Uint8Array, options: Readonly<Record<string, string>>
 export async function cancel(client: Client): Promise<void> {
   const { history, known, random, signal } = client;
   while (!signal.aborted) {
-    await pause(8_000 + random.below(20_000), signal);
+    await pause(15_000 + random.below(30_000), signal);
     const job = pick(known.unfinished(), random);
     const server = await anyServer(client);
     if (job === undefined || server === undefined) continue;

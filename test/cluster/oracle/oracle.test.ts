@@ -306,6 +306,15 @@ test.each<[what: string, rule: string, detail: RegExp, facts: readonly Fact[]]>(
     [audit(3_000, [version(1, 'a'), version(2, 'b')])],
   ],
   [
+    'a version of a job that was cancelled long before',
+    'cancelled jobs',
+    /alpha@3 is of job c, which was cancelled/,
+    [
+      audit(LATER + 310, [version(1, 'a', { state: 'removed', key: null }), version(2, 'b')]),
+      audit(LATER + 350, [version(1, 'a', { state: 'removed', key: null }), version(2, 'b'), version(3, 'c')]),
+    ],
+  ],
+  [
     'a removed version that is still listed',
     'lists are true',
     /alpha@1 was removed, and is listed on one/,

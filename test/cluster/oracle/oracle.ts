@@ -7,7 +7,13 @@ import { Excuses } from './excuses.ts';
 import { acceptedJobsEnd, endsAreFinal, failuresAreExcused, oneJobForAKey } from './jobs.ts';
 import { aliasesAreShown, everythingRecovers, processesStay } from './recovery.ts';
 import { listsAreTrue, removedVersionsStayAway, replicasAgree } from './replicas.ts';
-import { acknowledgedVersionsStay, numbersAreUsedOnce, oneVersionForAJob, versionsAreWhole } from './versions.ts';
+import {
+  acknowledgedVersionsStay,
+  cancelledJobsMakeNothing,
+  numbersAreUsedOnce,
+  oneVersionForAJob,
+  versionsAreWhole,
+} from './versions.ts';
 import type { Rule, Violation } from './violation.ts';
 
 const RULES: readonly Rule[] = [
@@ -21,6 +27,7 @@ const RULES: readonly Rule[] = [
   oneVersionForAJob,
   versionsAreWhole,
   acknowledgedVersionsStay,
+  cancelledJobsMakeNothing,
   listsAreTrue,
   removedVersionsStayAway,
   replicasAgree,

@@ -3,6 +3,8 @@ import { distinct, sightingsIn } from './jobs.ts';
 import type { Rule, Violation } from './violation.ts';
 import { ZooState } from './zoo-state.ts';
 
+/** Milliseconds in which an upload may still end that was under way when its job was cancelled. */
+const UPLOAD_MS = 30_000;
 const ORDER: Readonly<Record<SeenNumber['state'], number>> = { reserved: 0, present: 1, removed: 2 };
 
 /** In the bucket, a number belongs to one job for ever, and goes from reserved to present to removed. */
@@ -96,4 +98,27 @@ export const acknowledgedVersionsStay: Rule = (facts) => {
     for (const reference of there) if (zoo.removedAt(reference) < at) tell(`${reference} was removed, and is there`);
   }
   return distinct(violations);
+};
+
+/** A job whose cancellation was acknowledged makes no version any more. */
+export const cancelledJobsMakeNothing: Rule = (facts) => {
+  const violations: Violation[] = [];
+  const cancelled = new Map<string, number>();
+  for (const { job, answer, until } of factsOf(facts, 'cancel')) if (answer.status === 200) cancelled.set(job, until);
+  const seen = new Set<string>();
+  let before = Number.NEGATIVE_INFINITY;
+  for (const { at, numbers } of factsOf(facts, 'audit')) {
+    for (const { model, number, state, key } of numbers) {
+      if (state !== 'present' || key === null || seen.has(key)) continue;
+      seen.add(key);
+      if ((cancelled.get(key) ?? Number.POSITIVE_INFINITY) + UPLOAD_MS >= before) continue;
+      violations.push({
+        rule: 'cancelled jobs',
+        at,
+        detail: `${model}@${number} is of job ${key}, which was cancelled`,
+      });
+    }
+    before = at;
+  }
+  return violations;
 };
