@@ -218,6 +218,7 @@ export class RepositoryWatch {
 
 /** Whether two versions have the same manifest, which names their files by digest. */
 function isSame(a: ModelVersion, b: ModelVersion): boolean {
+  if (a === b) return true;
   return JSON.stringify([a.manifest.file, a.manifest.labels]) === JSON.stringify([b.manifest.file, b.manifest.labels]);
 }
 

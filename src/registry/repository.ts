@@ -31,6 +31,8 @@ export class Repository {
   readonly #zooDir: string;
   readonly #store: ArtifactStore;
   readonly #pulledDir: string | undefined;
+  /** Versions of the store as they were last read, by name and number, with the text of their manifest. */
+  readonly #known = new Map<string, { readonly text: string; readonly model: ModelVersion }>();
 
   /** @param pulledDir pulled and imported models, as in `readZoo` */
   constructor(zooDir: string, store: ArtifactStore, pulledDir?: string) {
@@ -42,7 +44,10 @@ export class Repository {
   async list(): Promise<RepositoryListing> {
     const zoo = await readZoo(this.#zooDir, this.#pulledDir);
     const labels = await readNamedLabels(this.#zooDir);
-    const stored = await Promise.all((await this.#store.list()).map((model) => this.#read(model, labels)));
+    const listed = await this.#store.list();
+    const stored = await Promise.all(listed.map((model) => this.#read(model, labels)));
+    const there = new Set(listed.flatMap(({ name, versions }) => versions.map((version) => `${name}/${version}`)));
+    for (const key of this.#known.keys()) if (!there.has(key)) this.#known.delete(key);
     const models = new Map<string, RegisteredModel>();
     for (const model of zoo.models) models.set(model.name, zooModel(model.name, [model]));
     for (const { folder, reason } of zoo.problems) models.set(folder, zooModel(folder, [], reason));
@@ -92,14 +97,25 @@ export class Repository {
     return { name, origin: 'store', versions: sound, aliases, damaged: Object.fromEntries(damaged) };
   }
 
+  /** A version whose manifest has not changed is not parsed again, and is the same object. */
   async #readVersion(name: string, version: number, labels: NamedLabels): Promise<ModelVersion> {
+    const key = `${name}/${version}`;
+    const text = await readFile(await this.#store.localFile(name, version, MANIFEST_FILE), 'utf8');
+    const known = this.#known.get(key);
+    const model = known?.text === text ? known.model : this.#parse(name, version, text, labels);
+    const { weights, novelty, labels: named } = model.manifest.file;
+    await this.#store.expectFile(name, version, weights.file);
+    if (novelty !== undefined) await this.#store.expectFile(name, version, novelty.file);
+    // Labels that it only names may change.
+    if (typeof named !== 'string') this.#known.set(key, { text, model });
+    return model;
+  }
+
+  #parse(name: string, version: number, text: string, labels: NamedLabels): ModelVersion {
     const store = this.#store;
-    const text = await readFile(await store.localFile(name, version, MANIFEST_FILE), 'utf8');
     const manifest = parseManifest(text, labels);
     if (manifest.name !== name) throw new Error(`name: "${manifest.name}", but in the store it is "${name}"`);
     const { weights, novelty } = manifest.file;
-    await store.expectFile(name, version, weights.file);
-    if (novelty !== undefined) await store.expectFile(name, version, novelty.file);
     const files = async () => ({
       weightsPath: await store.localFile(name, version, weights.file),
       ...(novelty && { noveltyPath: await store.localFile(name, version, novelty.file) }),

@@ -77,6 +77,26 @@ describe('repository', () => {
     expect(asked.slice(1)).toEqual(['weights.safetensors', 'weights.safetensors']);
   });
 
+  test('gives a version as the same object until its manifest changes', async () => {
+    await put('flowers', flowers);
+    await put('flowers', { ...flowers, labels: 'tiny200', num_classes: 200 });
+    const repository = new Repository('zoo', store);
+    const versions = async () => {
+      const { models } = await repository.list();
+      return models.find(({ name }) => name === 'flowers')?.versions ?? [];
+    };
+    const [first, named] = await versions();
+    expect((await versions())[0]).toBe(first);
+    // Its labels are those of the zoo, which may change.
+    expect((await versions())[1]).not.toBe(named);
+    const edited = join(folder, 'manifest.json');
+    await writeFile(edited, JSON.stringify({ ...resnet, ...flowers, title: 'edited' }));
+    const { localFile } = MemoryArtifactStore.prototype;
+    store.localFile = (...file) =>
+      file[2] === 'manifest.json' ? Promise.resolve(edited) : localFile.call(store, ...file);
+    expect((await versions())[0]?.manifest.file.title).toBe('edited');
+  });
+
   test('a model of which the store knows nothing but the damage is listed with it', async () => {
     const damage = 'models/flowers.json is damaged';
     store.list = async () => [{ name: 'flowers', versions: [], aliases: {}, damagedAliases: {}, damage }];
