@@ -1,10 +1,19 @@
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type ServerProcess, startServer, temporaryDataDir, untilReady } from '../../scripts/server-process.ts';
+import {
+  freePort,
+  type ServerProcess,
+  startServer,
+  temporaryDataDir,
+  untilReady,
+} from '../../scripts/server-process.ts';
+import { decode, encode } from '../../src/common/protobuf.ts';
 import { openZoo } from '../../src/index.ts';
+import { INFERENCE_SERVICE, inferenceRequest, inferenceResponse } from '../../src/oip/messages.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import { readZip } from '../zip-reader.ts';
 
@@ -15,10 +24,11 @@ describe.each(['onnx', 'tfjs', 'safetensors'] as const)('a server of an export a
   let data: Awaited<ReturnType<typeof temporaryDataDir>>;
   let folder: string;
   let server: ServerProcess;
+  let grpcPort: number;
 
   const start = async () => {
     const command = ['serve', `--from=${folder}`, '--model=flowers'];
-    const settings = { HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'classify' };
+    const settings = { HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'classify', GRPC_PORT: String(grpcPort) };
     server = await startServer(join(data.path, 'data'), settings, [process.execPath, 'dist/src/main.js', ...command]);
     await untilReady(server);
   };
@@ -28,6 +38,7 @@ describe.each(['onnx', 'tfjs', 'safetensors'] as const)('a server of an export a
   };
 
   beforeAll(async () => {
+    grpcPort = await freePort();
     data = await temporaryDataDir();
     folder = join(data.path, 'mnt/models');
     await mkdir(folder, { recursive: true });
@@ -69,6 +80,35 @@ describe.each(['onnx', 'tfjs', 'safetensors'] as const)('a server of an export a
     const [{ data: scores }] = v2.outputs;
     const classes = scores.length / expected.length;
     expect(expected.map((_, row) => best(scores.slice(row * classes, (row + 1) * classes)))).toEqual(expected);
+  });
+
+  test('answers in gRPC under the name of the service', async () => {
+    const [picture] = await goldenPictures(MODEL);
+    const png = picture?.png ?? Buffer.alloc(0);
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(png.length);
+    const client = new Client(`127.0.0.1:${grpcPort}`, credentials.createInsecure());
+    const response = await new Promise<Buffer>((resolve, reject) => {
+      client.makeUnaryRequest(
+        `/${INFERENCE_SERVICE}/ModelInfer`,
+        (request: Uint8Array) => Buffer.from(request),
+        (bytes: Buffer) => bytes,
+        encode(inferenceRequest, {
+          model: 'flowers',
+          inputs: [{ name: 'pixels', datatype: 'BYTES', shape: [1] }],
+          outputs: [{ name: 'probabilities' }],
+          raw: [Buffer.concat([length, png])],
+        }),
+        (error, bytes) => (bytes === undefined ? reject(error) : resolve(bytes)),
+      );
+    });
+    const { model, raw: [scores = new Uint8Array()] = [] } = decode(inferenceResponse, response);
+    client.close();
+    const { buffer: memory, byteOffset, byteLength } = Uint8Array.from(scores);
+    expect([model, best([...new Float32Array(memory, byteOffset, byteLength / 4)])]).toEqual([
+      'flowers',
+      picture?.top1,
+    ]);
   });
 
   test('classifies by it when no model is named, with the classes of the export', async () => {

@@ -66,7 +66,7 @@ test.skipIf(!HAS_KEDA || !HAS_KUBECTL)(
   },
 );
 
-test.skipIf(!HAS_KSERVE).each(['serving-runtime.yaml', 'inference-service.yaml'])(
+test.skipIf(!HAS_KSERVE).each(['serving-runtime.yaml', 'inference-service.yaml', 'inference-service-grpc.yaml'])(
   '%s is as KServe publishes it (skipped without the package kserve; see custom_resources.py)',
   async (name) => {
     const text = await readFile(`${FOLDER}/kubernetes/kserve/${name}`, 'utf8');

@@ -263,3 +263,65 @@ describe.skipIf(!HAS_KUBECTL)(`replicas${WITHOUT_KUBECTL}`, () => {
     }
   });
 });
+
+describe('KServe', () => {
+  const read = (name: string) =>
+    parse(readFileSync(`scripts/deploy/kubernetes/kserve/${name}.yaml`, 'utf8')) as unknown;
+  const port = z.object({ containerPort: z.number() });
+  const runtime = z
+    .object({
+      metadata: z.object({ name: z.string() }),
+      spec: z.object({
+        supportedModelFormats: z.tuple([z.object({ name: z.string() })]),
+        protocolVersions: z.array(z.string()),
+        containers: z.tuple([
+          container.extend({
+            ports: z.tuple([port]),
+            readinessProbe: z.object({ httpGet: z.object({ path: z.enum(PATHS), port: z.number() }) }),
+            livenessProbe: z.object({ httpGet: z.object({ path: z.enum(PATHS), port: z.number() }) }),
+          }),
+        ]),
+      }),
+    })
+    .parse(read('serving-runtime'));
+  const [served] = runtime.spec.containers;
+  const settings = (env: typeof served.env) => Object.fromEntries(env.map(({ name, value }) => [name, value]));
+
+  test('the runtime serves what lies where KServe puts it, under the name of the service, on the port that is probed', async () => {
+    const [command = '', ...options] = served.args;
+    const known = (await COMMANDS[command]?.load())?.options ?? {};
+    expect(options).toEqual(['--from=/mnt/models', '--model={{.Name}}']);
+    for (const option of options) {
+      expect(Object.keys(known)).toContain(option.replace(/^--(\w+)=.*/, '$1'));
+    }
+    // Knative sets PORT to the port of the container.
+    const config = readConfig({ ...settings(served.env), PORT: String(served.ports[0].containerPort) });
+    expect(config).toMatchObject({ allowAnonymous: 'classify', port: served.readinessProbe.httpGet.port });
+    expect(served.livenessProbe.httpGet.port).toBe(config.port);
+  });
+
+  test.each(['inference-service', 'inference-service-grpc'])(
+    '%s takes the runtime, a format and a protocol of it',
+    (name) => {
+      const { model } = z
+        .object({
+          spec: z.object({
+            predictor: z.object({
+              model: z.object({
+                runtime: z.literal(runtime.metadata.name),
+                modelFormat: z.object({ name: z.literal(runtime.spec.supportedModelFormats[0].name) }),
+                protocolVersion: z.enum(runtime.spec.protocolVersions),
+                storageUri: z.url(),
+                env: container.shape.env,
+                ports: z.array(port).default([]),
+              }),
+            }),
+          }),
+        })
+        .parse(read(name)).spec.predictor;
+      const { grpcPort } = readConfig(settings(model.env));
+      expect(model.ports.map(({ containerPort }) => containerPort)).toEqual(grpcPort === 0 ? [] : [grpcPort]);
+      expect(model.protocolVersion === 'grpc-v2').toBe(grpcPort !== 0);
+    },
+  );
+});
