@@ -79,6 +79,16 @@ describe('POST /finetune', () => {
     expect(jobOf(other).id).not.toBe(jobOf(first).id);
   });
 
+  it('answers it so when what it names is gone meanwhile', async () => {
+    await bench.publish('birds');
+    const request = { name: 'flowers', backbone: 'birds' };
+    const first = await finetuneWithKey('gone', request);
+    expect(first.status).toBe(202);
+    bench.registry.delete('birds');
+    expect((await finetuneWithKey('other', request)).status).toBe(404);
+    expect(jobOf(await finetuneWithKey('gone', request)).id).toBe(jobOf(first).id);
+  });
+
   it('refuses a key that came with another request', async () => {
     const { id } = jobOf(await finetuneWithKey('used', { name: 'flowers' }));
     const otherZip = await zipOf(
