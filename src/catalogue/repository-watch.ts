@@ -12,9 +12,10 @@ import type { ModelServing } from '../serving/model-serving.ts';
 
 /**
  * Milliseconds between scans of the folders and of a store elsewhere: some disks send no notifications, and none are sent
- * for subfolders. A change is to be seen within two seconds; a store may take three quarters of one to answer.
+ * for subfolders. A change in a store is to be seen within two seconds: five requests have the other one, that of the scan
+ * which has just missed it, and those of the next.
  */
-const SCAN_INTERVAL_MS = 1_250;
+const SCAN_INTERVAL_MS = 1_000;
 /** Notifications come in bursts; one scan is enough for all of them. */
 const NOTIFICATION_DELAY_MS = 100;
 /** Levels of folders that are scanned: models, versions, and their files or aliases. */
