@@ -106,12 +106,18 @@ export class FinetuneJobs {
     const earlier = jobs.find(
       (job) => job.owner === (asking.owner ?? null) && isDeepStrictEqual(job.idempotency, idempotency),
     );
-    // What is checked below may have another outcome now: a backbone may be gone.
-    if (earlier !== undefined) return earlier;
+    // It is not checked again: a backbone may be gone by now. The queue is asked nevertheless, which may just be taking the
+    // job back that it lists, and is to keep what it has answered.
+    const payload = earlier?.payload ?? (await this.#check(request, archivePath));
+    return this.#queue.enqueue({ payload, archivePath, ...asking, ...(idempotency && { idempotency }) });
+  }
+
+  /** @returns the payload of the job */
+  async #check(request: FinetuneRequest, archivePath: string): Promise<JsonObject> {
     requireTensorFlow();
     const payload = this.#trainer.pinBackbone(request);
     await checkDataset(archivePath, request.encoding);
-    return this.#queue.enqueue({ payload, archivePath, ...asking, ...(idempotency && { idempotency }) });
+    return payload;
   }
 
   /** Queues a job whose `kind` names its work, and moves its archive into the queue. @throws AppError `job_queue_full` */

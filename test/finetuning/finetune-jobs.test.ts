@@ -2,11 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { colourZip } from '../../scripts/labelled-zip.ts';
 import { AppError } from '../../src/common/errors.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { FinetuneJobs } from '../../src/finetuning/finetune-jobs.ts';
 import type { ModelTrainer, PublishedVersion } from '../../src/finetuning/model-trainer.ts';
-import type { JobQueue } from '../../src/jobs/job-queue.ts';
+import type { Job, JobQueue } from '../../src/jobs/job-queue.ts';
 import { openMemoryJobQueue } from '../jobs/memory-job-queue.ts';
 
 // Pauses before another attempt.
@@ -27,13 +28,18 @@ let folder: string;
 let queue: JobQueue;
 let jobs: FinetuneJobs;
 const train = vi.fn<Train>();
+const pinBackbone = vi.fn<ModelTrainer['pinBackbone']>();
+
+function trainer(): Pick<ModelTrainer, 'pinBackbone' | 'inspect' | 'train'> {
+  return { pinBackbone, inspect: () => Promise.reject(new Error('not needed')), train };
+}
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'finetune-jobs-'));
   train.mockReset();
   queue = await openMemoryJobQueue();
-  const inspect = () => Promise.reject(new Error('not needed'));
-  jobs = new FinetuneJobs({ pinBackbone: (request) => request, inspect, train }, queue, createLogger('silent'));
+  pinBackbone.mockImplementation((request) => request);
+  jobs = new FinetuneJobs(trainer(), queue, createLogger('silent'));
   await enqueue();
 });
 
@@ -47,6 +53,37 @@ async function enqueue(): Promise<void> {
   await writeFile(archivePath, '');
   await queue.enqueue({ payload: { name: 'flowers' }, archivePath });
 }
+
+describe('a request with a key', () => {
+  const zip = colourZip(6);
+
+  test('that comes again gets the job of the first, also when a check would fail by now', async () => {
+    const [first, again] = [await send(), await send(new Error('the backbone is gone'))];
+    expect(again.id).toBe(first.id);
+  });
+
+  test('gets a job that the queue keeps, not one that it lists and takes back a moment later', async () => {
+    const first = await send();
+    await queue.cancel(first.id);
+    const taken = await openMemoryJobQueue();
+    const withdrawn = new FinetuneJobs(trainer(), taken, createLogger('silent'));
+    // Seen before it was taken back, because whoever made it could not tell its client.
+    vi.spyOn(taken, 'list').mockResolvedValueOnce([first]);
+    const job = await send(undefined, withdrawn);
+    expect(await taken.get(job.id)).toMatchObject({ state: 'queued', payload: first.payload });
+    await withdrawn.close();
+  });
+
+  async function send(problem?: Error, to: FinetuneJobs = jobs): Promise<Job> {
+    const archivePath = join(folder, 'colours.zip');
+    await writeFile(archivePath, await zip);
+    pinBackbone.mockImplementation((request) => {
+      if (problem !== undefined) throw problem;
+      return request;
+    });
+    return to.submit({ name: 'colours' }, archivePath, { key: 'key-1' });
+  }
+});
 
 describe('warnings for health checks', () => {
   test('name a training process that was killed, until a training ends its job', async () => {
