@@ -154,7 +154,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
       jobs.watch(sources);
       new Gauge({
         name: 'menagerie_dependency_up',
-        help: 'Whether the bucket of ARTIFACT_STORE (s3) and the Redis of JOB_QUEUE (redis) answer; where one does not, the server goes on with what it holds',
+        help: 'Whether the bucket of ARTIFACT_STORE (s3), the Redis of JOB_QUEUE (redis) and the Triton server of ENGINE (triton) answer; without s3 or redis, the server goes on with what it holds',
         labelNames: ['dependency'],
         registers,
         collect() {

@@ -4,7 +4,7 @@ import { DamagedFileError } from '../../src/common/file-digest.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { readZoo } from '../../src/registry/zoo.ts';
 import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
-import type { EngineModel } from '../../src/serving/engine-messages.ts';
+import type { EngineModel, EngineVersion } from '../../src/serving/engine-messages.ts';
 import type { EngineLease } from '../../src/serving/engine-slot.ts';
 import { ModelServing, type ModelServingOptions } from '../../src/serving/model-serving.ts';
 import { deferred } from '../http/fixture.ts';
@@ -101,6 +101,40 @@ test('a model that takes one image at a time gets batches of one', async () => {
     await Promise.all([submit(), submit(), submit()]);
   });
   expect(new Set(batches)).toEqual(new Set([1]));
+});
+
+test('engines that have models of their own are asked for one by its name, and say how large a batch may be', async () => {
+  const { options, asked } = stage();
+  const prepared: EngineVersion[] = [];
+  const batches: number[] = [];
+  const { serving } = stage({
+    engines: {
+      ...options.engines,
+      prepare: async (version) => {
+        prepared.push(version);
+        return 2;
+      },
+    },
+    onBatch: (_model, _runtime, images) => void batches.push(images),
+  });
+  await serving.use(versionOf(3), 'onnx', async (queue) => {
+    const submit = () =>
+      queue.submit(new Uint8Array(height * width * 3), { priority: 'interactive', outputs: ['logits'] });
+    await Promise.all(Array.from({ length: 8 }, submit));
+  });
+  await serving.use(versionOf(3), 'tfjs', idle);
+  const weightsSha256 = manifest.file.weights.sha256;
+  expect(prepared).toEqual([{ name: 'flowers', version: 3, weightsSha256 }]);
+  expect(Math.max(...batches)).toBe(2);
+  expect(asked[0]?.version).toEqual({ name: 'flowers', version: 3, weightsSha256 });
+});
+
+test('a model that the engines do not have is unavailable, with their words', async () => {
+  const { options } = stage();
+  const prepare = () => Promise.reject(new AppError('model_unavailable', 'put it there'));
+  const { serving } = stage({ engines: { ...options.engines, prepare } });
+  await expect(serving.use(versionOf(1), 'onnx', idle)).rejects.toMatchObject({ message: 'put it there' });
+  expect(serving.state(versionOf(1))).toEqual({ state: 'UNAVAILABLE', reason: 'put it there' });
 });
 
 test('a format that a model does not have is refused', async () => {

@@ -99,6 +99,7 @@ describe('the export for Triton', () => {
     for (const line of [
       `name: "${name}"`,
       'max_batch_size: 64',
+      'version_policy { all { } }',
       '  data_type: TYPE_UINT8',
       '  format: FORMAT_NHWC',
       '  dims: [ 64, 64, 3 ]',
