@@ -11,12 +11,13 @@ import { startOurs } from '../bench/served.ts';
 import type { Way } from '../bench/way.ts';
 import { type Figures, saturation } from './figures.ts';
 import type { MeasureOptions } from './measure.ts';
+import { offer } from './offer.ts';
 import { outcomeAt } from './plan.ts';
 import type { Machine } from './simulate.ts';
 
 /** Shares of the saturation at which latencies are compared. */
 const SHARES = [0.5, 0.7];
-/** Requests at once, over all servers, that keep every core busy. */
+/** Requests at once, of each server, with which its batches are full. */
 const CONCURRENCY = 64;
 
 /** A figure of the servers beside that of the simulation. */
@@ -68,8 +69,15 @@ export async function compareWithServers(
       { what: 'images/s at saturation', measured: throughput, simulated: saturation(withClients(clientMs), machine) },
     ];
     for (const share of SHARES) {
-      const offered = await offer(loop, ways, { model, rate: share * throughput, seconds: 2 * seconds });
-      const { latencies } = outcomeAt(share * throughput, withClients(offered.clientMs), machine);
+      const rate = share * throughput;
+      const cpu = cpuMeter(servers.map(({ child }) => child));
+      const offered = await offer(loop, ways, { model, rate, seconds: 2 * seconds });
+      const { latencies, utilisation } = outcomeAt(rate, withClients(offered.clientMs), machine);
+      comparisons.push({
+        what: `CPU ms an image at ${100 * share} %`,
+        measured: (cpu('own') + cpu('descendants')) / offered.latencies.length + offered.clientMs,
+        simulated: (1000 * utilisation * machine.cores) / rate,
+      });
       for (const rank of [50, 99]) {
         comparisons.push({
           what: `p${rank} at ${100 * share} %, ms`,
@@ -91,7 +99,7 @@ async function saturate(
   ways: readonly Way[],
   seconds: number,
 ): Promise<{ throughput: number; clientMs: number; usedCores: number }> {
-  const measured = await Promise.all(ways.map((way) => way.measure(Math.ceil(CONCURRENCY / ways.length), seconds)));
+  const measured = await Promise.all(ways.map((way) => way.measure(CONCURRENCY, seconds)));
   const total = (value: (each: (typeof measured)[number]) => number) =>
     measured.reduce((sum, each) => sum + value(each) * each.throughput, 0);
   const throughput = total(() => 1);
@@ -100,25 +108,4 @@ async function saturate(
     clientMs: total(({ cpu }) => cpu.client) / throughput,
     usedCores: total(({ cpu }) => cpu.server + cpu.others + cpu.client) / 1000,
   };
-}
-
-/** Offers requests to all servers at random times. @throws Error when one is not answered with 200 */
-async function offer(
-  loop: OpenLoop,
-  ways: readonly Way[],
-  { model, rate, seconds }: { readonly model: string; readonly rate: number; readonly seconds: number },
-): Promise<{ latencies: readonly number[]; clientMs: number }> {
-  const cpu = cpuMeter([loop.child]);
-  const latencies: number[] = [];
-  let due = 0;
-  const ports = ways.map(({ url = '' }) => Number(new URL(url).port));
-  const task = { ports, path: `/classify?model=${model}`, rate, seconds, seed: 1, reportSeconds: seconds };
-  for await (const report of loop.offer(task)) {
-    due += report.due;
-    latencies.push(...report.latencies);
-    if (Object.keys(report.failures).length > 0) {
-      throw new Error(`unexpected answers: ${JSON.stringify(report.failures)}`);
-    }
-  }
-  return { latencies: latencies.sort((a, b) => a - b), clientMs: cpu('own') / due };
 }

@@ -8,15 +8,20 @@ import { start } from '../bench/child.ts';
 import { cpuMeter, threadCpuMs } from '../bench/cpu-time.ts';
 import { createLoad } from '../bench/load.ts';
 import { median } from '../bench/measurement.ts';
+import { OpenLoop } from '../bench/open-loop.ts';
 import { startOurs } from '../bench/served.ts';
+import type { Way } from '../bench/way.ts';
 import { childrenOf, residentBytesOf } from '../server-process.ts';
-import type { Figures } from './figures.ts';
+import { batchMs, type Figures } from './figures.ts';
+import { offer } from './offer.ts';
 
 const SIZES = [1, 2, 4, 8, 16];
 /** Runs of each size on each engine, of which the median counts. */
 const RUNS = 15;
 /** Requests at once that keep every core busy. */
 const CONCURRENCY = 64;
+/** Share of what the server can answer at which an image is measured. */
+const LOADED = 0.5;
 
 /** What is measured, and for how long. */
 export interface MeasureOptions {
@@ -29,7 +34,10 @@ export interface MeasureOptions {
   readonly seconds: number;
 }
 
-/** Measures a model on this machine: first its engines alone, with every core busy, then a server under load. */
+/**
+ * Measures a model on this machine: first its engines alone, with every core busy, then a server that gets half of what it
+ * can answer at random times. There an image costs more than in a crowd: caches are colder, and threads are woken.
+ */
 export async function measureFigures(options: MeasureOptions): Promise<Figures> {
   const { model, photos, workDir, warmUpSeconds, seconds } = options;
   const config = readConfig({ DATA_DIR: join(workDir, 'engines') });
@@ -38,27 +46,45 @@ export async function measureFigures(options: MeasureOptions): Promise<Figures> 
 
   const client = start('load-client.js', [photos]);
   await once(client, 'message');
+  const loop = await OpenLoop.start(photos);
   const ours = await startOurs(join(workDir, 'server'));
   const { pid = 0 } = ours.child;
   try {
     const way = ours.serve(model, createLoad(client, 'form'));
-    await way.measure(CONCURRENCY, warmUpSeconds);
-    const [before, serverCpu] = [threadCpuMs(pid), cpuMeter([ours.child])];
-    const { cpu } = await way.measure(CONCURRENCY, seconds);
-    const http = (cpu.server * (threadCpuMs(pid) - before)) / serverCpu('own');
+    const { throughput } = await way.measure(CONCURRENCY, warmUpSeconds);
+    const before = await batchesOf(way);
+    const [thread, cpu] = [threadCpuMs(pid), cpuMeter([ours.child])];
+    const { latencies } = await offer(loop, [way], { model, rate: LOADED * throughput, seconds });
+    const [http, own] = [(threadCpuMs(pid) - thread) / latencies.length, cpu('own') / latencies.length];
+    const engineMs = cpu('descendants') / latencies.length;
+    const after = await batchesOf(way);
+    const size = (after.images - before.images) / (after.batches - before.batches);
+    const scale = (size * engineMs) / batchMs({ batches }, size);
     const engines = childrenOf(pid).map((child) => residentBytesOf(child) / 1e6);
     return {
       model,
       http_ms: http,
-      decode_ms: Math.max(0, cpu.server - http),
-      batches,
+      decode_ms: Math.max(0, own - http),
+      batches: batches.map(([images, ms]) => [images, scale * ms]),
       server_mb: residentBytesOf(pid) / 1e6,
       engine_mb: Math.max(...engines),
     };
   } finally {
     ours.child.kill();
     client.disconnect();
+    loop.close();
   }
+}
+
+/** Batches that a server has computed, and images in them, from its metrics. */
+async function batchesOf({ url = '' }: Way): Promise<{ batches: number; images: number }> {
+  const text = await (await fetch(new URL('/metrics', url))).text();
+  const of = (part: string) =>
+    [...text.matchAll(new RegExp(`^menagerie_batch_images_${part}(?:\\{.*\\})? (\\d+)`, 'gm'))].reduce(
+      (sum, [, value]) => sum + Number(value),
+      0,
+    );
+  return { batches: of('count'), images: of('sum') };
 }
 
 type Settings = ReturnType<typeof readConfig>;
