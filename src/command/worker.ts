@@ -12,9 +12,9 @@ export const worker = defineCommand({
   usage: '',
   details:
     'JOB_QUEUE names the Redis and ARTIFACT_STORE the bucket of the servers; a worker has a DATA_DIR of its own,\n' +
-    'with the backbones that fine-tunes name, and works on CONCURRENCY jobs at once. It logs JSON lines on standard\n' +
-    'output. On SIGTERM or Ctrl-C it takes no new job; those that run may end within SHUTDOWN_TIMEOUT_MS, or go\n' +
-    'back to the queue. Then it exits with 0; a second signal ends it at once.',
+    'with the backbones that fine-tunes name, and works on CONCURRENCY jobs at once. It logs JSON lines on\n' +
+    'standard output. On SIGTERM or Ctrl-C it takes no new job; those that run may end within\n' +
+    'SHUTDOWN_TIMEOUT_MS, or go back to the queue. Then it exits with 0; a second signal ends it at once.',
   options: {},
   json: false,
   run: async ({ positionals }, { config: readConfig, environment, signal }) => {
