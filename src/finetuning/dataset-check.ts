@@ -34,13 +34,18 @@ export async function checkDataset(path: string, encoding = ''): Promise<void> {
     child.on('message', (message) => resolve(message as DatasetFault));
     child.on('error', reject);
     child.on('exit', (code, signal) => {
+      // What it has sent may still be on its way.
+      if (child.connected) child.once('disconnect', () => end(code, signal));
+      else end(code, signal);
+    });
+    function end(code: number | null, signal: NodeJS.Signals | null): void {
       if (signal === 'SIGKILL') resolve(tooLarge(`longer than ${MAX_SECONDS} s`, 'max_seconds', MAX_SECONDS));
       // V8 ends a process whose heap is full with `abort`.
       else if (signal === 'SIGABRT' || code === 134) {
         resolve(tooLarge(`more than ${MAX_MEMORY_MB} MB of memory`, 'max_memory_mb', MAX_MEMORY_MB));
       } else
         reject(new Error(`the check of a data set ${signal ? `was ended by ${signal}` : `exited with code ${code}`}`));
-    });
+    }
   });
   if (fault !== null) throw new AppError(fault.code, fault.message, { context: fault.context });
 }

@@ -1,6 +1,9 @@
 import { type Fact, factsOf, type Outage } from './history.ts';
 import type { Violation } from './oracle/violation.ts';
 
+/** One thing that is wrong has many others in its train. */
+const MOST_SHOWN = 40;
+
 /** The figures of a run, as lines for people. */
 export function report(facts: readonly Fact[], violations: readonly Violation[]): string[] {
   const outages = factsOf(facts, 'outage');
@@ -25,7 +28,8 @@ export function report(facts: readonly Fact[], violations: readonly Violation[])
     ...recovered(facts),
     ...shown(facts),
     '',
-    ...violations.map(({ rule, at, detail }) => `${seconds(at)} s  ${rule}: ${detail}`),
+    ...violations.slice(0, MOST_SHOWN).map(({ rule, at, detail }) => `${seconds(at)} s  ${rule}: ${detail}`),
+    ...(violations.length > MOST_SHOWN ? ['...'] : []),
     violations.length === 0 ? 'no violations' : `${violations.length} violations`,
   ];
 }

@@ -40,7 +40,7 @@ async function follow(client: Client, job: string): Promise<void> {
     const until = history.now();
     history.add({ type: 'follow', at, until, replica: server.name, answer, job, after, events, isComplete });
     after = events.at(-1)?.[0] ?? after;
-    if (answer.status === 204 || events.some(([, text]) => isEnd(text))) return;
+    if (answer.status === 204 || answer.status === 404 || events.some(([, text]) => isEnd(text))) return;
     if (answer.status !== 200) await pause(1_000, signal);
   }
 }
