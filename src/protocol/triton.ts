@@ -3,7 +3,7 @@ import type { TensorSpecification } from '../answering/tensor-inference.ts';
 import type { Config } from '../config.ts';
 import type { CountAndTime, ModelStatistics } from '../metrics/inference-statistics.ts';
 import { DATA_TYPE, FORMAT, type ModelConfig } from '../oip/model-config.ts';
-import { WEIGHTS_PARAMETER } from '../oip/triton-repository.ts';
+import { weightsParameter } from '../oip/triton-repository.ts';
 import { OUTPUT_NAMES } from '../runtime/session.ts';
 import { INPUT_NAME } from './inference-request.ts';
 import { PLATFORM } from './model-metadata.ts';
@@ -49,7 +49,7 @@ export function configurationMessage(specification: TensorSpecification, setting
       preferredBatchSizes: batching.preferred_batch_size,
       maxQueueDelayMicroseconds: batching.max_queue_delay_microseconds,
     },
-    parameters: [{ key: WEIGHTS_PARAMETER, value: { text: specification.weightsSha256 } }],
+    parameters: [{ key: weightsParameter(specification.version), value: { text: specification.weightsSha256 } }],
   };
 }
 

@@ -1,4 +1,4 @@
-import { tritonName, WEIGHTS_PARAMETER } from '../../oip/triton-repository.ts';
+import { tritonName, weightsParameter } from '../../oip/triton-repository.ts';
 import type { ModelVersion, Variant } from '../../registry/registry.ts';
 import { OUTPUT_NAMES } from '../../runtime/session.ts';
 import type { ConvertedModel } from '../../serving/conversion-cache.ts';
@@ -64,7 +64,7 @@ ${hasClasses(name) ? '  label_filename: "labels.txt"\n' : ''}}
 ${preferred.length > 0 ? `  preferred_batch_size: [ ${preferred.join(', ')} ]\n` : ''}  max_queue_delay_microseconds: ${MAX_QUEUE_DELAY_US}
 }
 parameters {
-  key: "${WEIGHTS_PARAMETER}"
+  key: "${weightsParameter(model.version)}"
   value { string_value: "${file.weights.sha256}" }
 }
 `;

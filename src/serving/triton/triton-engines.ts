@@ -26,8 +26,7 @@ export interface TritonEnginesOptions {
 
 /** The batches of one version that may be on their way. */
 interface Slots {
-  readonly atOnce: number;
-  readonly maxBatch: number;
+  atOnce: number;
   inUse: number;
   readonly waiting: Readonly<Record<Priority, Waiter[]>>;
 }
@@ -69,8 +68,10 @@ export class TritonEngines {
   async prepare(version: EngineVersion): Promise<number> {
     const { instances, maxBatch } = await this.#models.limits(version);
     const key = keyOf(version);
-    const { inUse = 0, waiting = { interactive: [], bulk: [], training: [] } } = this.#slots.get(key) ?? {};
-    this.#slots.set(key, { atOnce: BATCHES_PER_INSTANCE * instances, maxBatch, inUse, waiting });
+    // The same object as before: batches of an earlier load may still be on their way, and give their places back to it.
+    const slots = this.#slots.get(key) ?? { atOnce: 0, inUse: 0, waiting: { interactive: [], bulk: [], training: [] } };
+    slots.atOnce = BATCHES_PER_INSTANCE * instances;
+    this.#slots.set(key, slots);
     return maxBatch;
   }
 

@@ -2,7 +2,7 @@ import { AppError } from '../../common/errors.ts';
 import { elementCount, type PixelTensor, type Tensor } from '../../common/tensor.ts';
 import { inferenceRequest, inferenceResponse, modelConfigResponse, modelReference } from '../../oip/messages.ts';
 import type { ModelConfig } from '../../oip/model-config.ts';
-import { tritonName, WEIGHTS_PARAMETER } from '../../oip/triton-repository.ts';
+import { tritonName, weightsParameter } from '../../oip/triton-repository.ts';
 import type { AnswerName, Outputs } from '../../runtime/session.ts';
 import type { EngineVersion } from '../engine-messages.ts';
 import { type TritonClient, TritonError } from './triton-client.ts';
@@ -115,7 +115,7 @@ export class TritonModels {
 
   /** A model of other weights under the same name would answer for another one. */
   #requireSame(version: EngineVersion, { parameters = [] }: ModelConfig): void {
-    const digest = parameters.find(({ key }) => key === WEIGHTS_PARAMETER)?.value?.text;
+    const digest = parameters.find(({ key }) => key === weightsParameter(version.version))?.value?.text;
     if (digest === undefined || digest === version.weightsSha256) return;
     throw this.#unavailable(version, 'has other weights under its name');
   }

@@ -49,7 +49,7 @@ describe.skipIf(!isInstalled)("the config.pbtxt of an export is read by Triton's
         { name: 'activations', data_type: 'TYPE_FP32', dims: Array(3).fill(expect.stringMatching(/^\d+$/)) },
       ],
       dynamic_batching: { preferred_batch_size: [4, 8, 16, 32, 64], max_queue_delay_microseconds: '500' },
-      parameters: { weights_sha256: { string_value: expect.stringMatching(/^[\da-f]{64}$/) } },
+      parameters: { weights_sha256_1: { string_value: expect.stringMatching(/^[\da-f]{64}$/) } },
     });
   });
 });

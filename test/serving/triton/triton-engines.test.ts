@@ -3,10 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { decode, encode } from '../../../src/common/protobuf.ts';
+import { modelConfigResponse } from '../../../src/oip/messages.ts';
+import { weightsParameter } from '../../../src/oip/triton-repository.ts';
 import type { EngineModel, EngineVersion } from '../../../src/serving/engine-messages.ts';
 import type { EngineLease } from '../../../src/serving/engine-slot.ts';
 import { parseTritonAddress } from '../../../src/serving/triton/triton-address.ts';
 import { TritonEngines } from '../../../src/serving/triton/triton-engines.ts';
+import { TritonModels } from '../../../src/serving/triton/triton-models.ts';
 import { plainImage, writeColourModel } from '../../colour-model.ts';
 import { NAME, type StandIn, startTriton, VERSION } from './stand-in.ts';
 
@@ -81,6 +85,38 @@ describe('a model on Triton', () => {
       message: expect.stringContaining(told),
     });
     await expect(preparing).rejects.toThrow(triton.address);
+  });
+});
+
+describe('a model of which Triton has several versions', () => {
+  // Each export brings its `config.pbtxt`, and the last one that was unpacked counts for all.
+  const answer = encode(modelConfigResponse, {
+    config: { maxBatchSize: 8, parameters: [{ key: weightsParameter(4), value: { text: 'f'.repeat(64) } }] },
+  });
+  const models = new TritonModels({
+    address: 'gpu-box:8001',
+    call: async ({ answerType }) => decode(answerType, answer),
+  });
+
+  it('is checked against the weights of the version that was exported last', async () => {
+    const weightsSha256 = 'f'.repeat(64);
+    expect(await models.limits({ ...version, version: 4, weightsSha256 })).toEqual({ instances: 1, maxBatch: 8 });
+    await expect(models.limits({ ...version, version: 4 })).rejects.toThrow('other weights under its name');
+  });
+
+  it('has the older versions too, of whose weights the configuration says nothing', async () => {
+    expect(await models.limits({ ...version, version: 3 })).toEqual({ instances: 1, maxBatch: 8 });
+  });
+});
+
+describe('a model that is loaded again while a batch is on its way', () => {
+  it('gets the place of that batch back', async () => {
+    const engines = await connect();
+    await engines.prepare(version);
+    const leases = [await engines.acquire(model(), 'bulk'), await engines.acquire(model(), 'bulk')];
+    await engines.prepare(version);
+    for (const lease of leases) lease.release();
+    expect(engines.idle).toBe(true);
   });
 });
 
