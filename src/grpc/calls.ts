@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Metadata, ServerInterceptor } from '@grpc/grpc-js';
 import { type Access, requireScope } from '../access/access.ts';
+import { forwardedAddress, plainAddress } from '../access/client-address.ts';
 import { isForwarded, isLoopback } from '../access/exposure.ts';
 import type { RateLimit } from '../access/rate-limit.ts';
 import { asAppError } from '../common/as-app-error.ts';
@@ -28,6 +29,8 @@ export interface CallGuards {
   readonly access: Pick<Access, 'identify'>;
   readonly rateLimit: Pick<RateLimit, 'count'>;
   readonly limits: ArrivalLimits;
+  /** How many proxies in front are trusted to say the client's address. */
+  readonly trustProxy: number;
   readonly isShuttingDown: () => boolean;
   readonly log: CallLog;
 }
@@ -65,13 +68,14 @@ export class Calls {
 
   /** Stands between the library and the handlers. */
   readonly intercept: ServerInterceptor = ({ path }, call) => {
-    const { limits, log } = this.#guards;
+    const { limits, trustProxy, log } = this.#guards;
+    const connection = call.getConnectionInfo().remoteAddress ?? 'unknown';
     const controller = new AbortController();
     const record: CallRecord = {
       requestId: randomUUID(),
       traceId: undefined,
       path,
-      address: call.getConnectionInfo().remoteAddress?.replace(/^::ffff:(?=\d+(?:\.\d+){3}$)/i, '') ?? 'unknown',
+      address: plainAddress(connection),
       startedAt: performance.now(),
       receivedBytes: 0,
       sentBytes: 0,
@@ -99,7 +103,10 @@ export class Calls {
           onReceiveMetadata: (metadata, pass) => {
             try {
               record.traceId = parseTraceparent(metadata.get('traceparent')[0]?.toString())?.traceId;
-              if (method !== undefined) this.#admit(method, metadata, record);
+              const forwardedFor = metadata.get('x-forwarded-for').join(',');
+              record.address = plainAddress(forwardedAddress(connection, { forwardedFor, trustProxy }));
+              const isRemote = connection === 'unknown' || !isLoopback(connection);
+              if (method !== undefined) this.#admit(method, metadata, record, isRemote);
               arrival = new Arrival(call, limits, (error) => call.sendStatus(fail(error)));
             } catch (thrown) {
               return call.sendStatus(fail(thrown));
@@ -132,7 +139,7 @@ export class Calls {
   };
 
   /** @throws AppError `shutting_down`, `key_missing`, `key_invalid`, `scope_missing`, `rate_limited` */
-  #admit({ scope, path, whileShuttingDown }: Method, metadata: Metadata, record: CallRecord): void {
+  #admit({ scope, path, whileShuttingDown }: Method, metadata: Metadata, record: CallRecord, isRemote: boolean): void {
     const { access, rateLimit, isShuttingDown } = this.#guards;
     if (!whileShuttingDown && isShuttingDown()) {
       throw new AppError('shutting_down', 'The server is shutting down and takes no new calls; try again shortly.');
@@ -142,7 +149,6 @@ export class Calls {
       Object.entries(metadata.getMap()).map(([name, value]) => [name, value.toString()]),
     );
     const bearer = /^Bearer +(\S+) *$/i.exec(headers['authorization'] ?? '')?.[1];
-    const isRemote = record.address === 'unknown' || !isLoopback(record.address);
     const client = access.identify({ header: bearer ?? headers['x-api-key'], isRemote }, isForwarded(headers));
     record.client = client;
     requireScope(client, scope, path);

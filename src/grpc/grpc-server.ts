@@ -16,7 +16,7 @@ const MAX_STREAMS = 1_000;
 /** Dependencies of the server. */
 export interface GrpcDependencies extends InferenceDependencies, Pick<CallGuards, 'access' | 'rateLimit'> {
   readonly config: InferenceDependencies['config'] &
-    Pick<Config, 'host' | 'maxBodyBytes' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
+    Pick<Config, 'host' | 'maxBodyBytes' | 'requestTimeoutMs' | 'stallTimeoutMs' | 'trustProxy'>;
   readonly bodyBudget: Pick<ByteBudget, 'reserve'>;
   readonly metrics: Pick<Metrics, 'observeRequest'>;
   readonly logger: Logger;
@@ -39,7 +39,8 @@ export function createGrpcServer(grpc: Grpc, dependencies: GrpcDependencies): Gr
   const isReady = () => !isShuttingDown() && readiness().ready;
   const methods = [...inferenceMethods(dependencies), ...healthMethods(isReady)];
   const log = new CallLog(logger, metrics);
-  const calls = new Calls(grpc, methods, { ...dependencies, limits: { ...config, budget: bodyBudget }, log });
+  const limits = { ...config, budget: bodyBudget };
+  const calls = new Calls(grpc, methods, { ...dependencies, limits, trustProxy: config.trustProxy, log });
   const server = new grpc.Server({
     interceptors: [calls.intercept],
     'grpc.max_receive_message_length': config.maxBodyBytes,

@@ -30,7 +30,8 @@ export interface CallRecord {
   /** Of the caller's trace. */
   traceId: string | undefined;
   readonly path: string;
-  readonly address: string;
+  /** Of the client. */
+  address: string;
   /** `performance.now()` when the call arrived. */
   readonly startedAt: number;
   client?: Client;

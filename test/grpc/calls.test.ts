@@ -131,6 +131,24 @@ describe('keys', () => {
     expect(Number(trailers['retry-after'])).toBeGreaterThan(0);
   });
 
+  it.each([
+    ['its connection', 0, '203.0.113.7', '127.0.0.1'],
+    ['the address that a trusted proxy says', 1, '198.51.100.9, 203.0.113.7', '203.0.113.7'],
+    ['the one before it, of two proxies', 2, '192.0.2.1, 198.51.100.9, 203.0.113.7', '198.51.100.9'],
+    ['its connection, where a trusted proxy says nothing', 1, '', '127.0.0.1'],
+  ])('belong to a client that is known by %s', async (_what, trustProxy, forwarded, address) => {
+    const counted: string[] = [];
+    const server = await start({
+      access,
+      config: { ...CONFIG, trustProxy },
+      rateLimit: { count: (_client, from) => void counted.push(from) },
+    });
+    const metadata = { 'x-api-key': made.classify.key, ...(forwarded && { 'x-forwarded-for': forwarded }) };
+    expect((await infer(server, { metadata })).status).toBe('OK');
+    expect(counted).toEqual([address]);
+    expect(server.log.find(({ msg }) => msg === 'request')).toMatchObject({ client: address });
+  });
+
   it('are in the audit log, by name, with what they changed or tried to', async () => {
     const server = await start({ access });
     for (const held of ['admin', 'classify'] as const) {
