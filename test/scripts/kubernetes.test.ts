@@ -276,7 +276,7 @@ describe('KServe', () => {
         protocolVersions: z.array(z.string()),
         containers: z.tuple([
           container.extend({
-            ports: z.tuple([port]),
+            ports: z.array(port).default([]),
             readinessProbe: z.object({ httpGet: z.object({ path: z.enum(PATHS), port: z.number() }) }),
             livenessProbe: z.object({ httpGet: z.object({ path: z.enum(PATHS), port: z.number() }) }),
           }),
@@ -294,8 +294,10 @@ describe('KServe', () => {
     for (const option of options) {
       expect(Object.keys(known)).toContain(option.replace(/^--(\w+)=.*/, '$1'));
     }
-    // Knative sets PORT to the port of the container.
-    const config = readConfig({ ...settings(served.env), PORT: String(served.ports[0].containerPort) });
+    // KServe and Knative take 8080 where no port is named. A port of a service would come beside one that is named here,
+    // and Knative refuses two.
+    expect(served.ports).toEqual([]);
+    const config = readConfig({ ...settings(served.env), PORT: '8080' });
     expect(config).toMatchObject({ allowAnonymous: 'classify', port: served.readinessProbe.httpGet.port });
     expect(served.livenessProbe.httpGet.port).toBe(config.port);
   });
@@ -313,13 +315,22 @@ describe('KServe', () => {
                 protocolVersion: z.enum(runtime.spec.protocolVersions),
                 storageUri: z.url(),
                 env: container.shape.env,
+                command: z.array(z.string()).default([]),
                 ports: z.array(port).default([]),
               }),
             }),
           }),
         })
         .parse(read(name)).spec.predictor;
-      const { grpcPort } = readConfig(settings(model.env));
+      // Knative sets PORT to the port of the container, and lets nobody set it in `env`.
+      const [{ containerPort } = { containerPort: 8080 }] = model.ports;
+      const changed = model.command.flatMap((word) => (/^[A-Z_]+=/.test(word) ? [word.split('=', 2)] : []));
+      const { port: httpPort, grpcPort } = readConfig({
+        ...settings(model.env),
+        PORT: String(containerPort),
+        ...Object.fromEntries(changed),
+      });
+      expect(httpPort).toBe(served.readinessProbe.httpGet.port);
       expect(model.ports.map(({ containerPort }) => containerPort)).toEqual(grpcPort === 0 ? [] : [grpcPort]);
       expect(model.protocolVersion === 'grpc-v2').toBe(grpcPort !== 0);
     },
