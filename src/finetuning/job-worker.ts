@@ -17,6 +17,7 @@ import type { JobObserver, JobOutcome } from '../metrics/job-observer.ts';
 import { parseFinetuneOptions } from './finetune-options.ts';
 import type { ModelTrainer } from './model-trainer.ts';
 import { QUEUE_RETRY_MS, type QueueHealth } from './queue-health.ts';
+import { withPatience } from './store-patience.ts';
 import type { OnProgress } from './training-progress.ts';
 
 /** Well within the lease of a claim. */
@@ -141,7 +142,7 @@ export class JobWorker {
   ): Promise<JobReport | undefined> {
     const either = AbortSignal.any([signal, stop]);
     try {
-      const archive = await archivePath().catch((thrown: unknown) => this.#withoutArchive(thrown, either));
+      const archive = await this.#fetch(archivePath, either);
       if (archive === undefined) throw new AppError('internal', 'the archive of the job is gone');
       return { type: 'succeeded', result: await work(archive, either) };
     } catch (thrown) {
@@ -152,13 +153,14 @@ export class JobWorker {
     }
   }
 
-  /** An archive that cannot be fetched now may be a moment later, or by another worker. */
-  async #withoutArchive(thrown: unknown, signal: AbortSignal): Promise<never> {
-    if (!(thrown instanceof AppError) || thrown.code !== 'storage_unavailable') throw thrown;
-    const reason = messageOf(thrown.cause ?? thrown);
-    this.#parts.logger.warn({ reason }, 'the archive of a job could not be fetched');
-    await delay(QUEUE_RETRY_MS, undefined, { signal });
-    throw new AppError('training_lost', thrown.message, { cause: thrown });
+  /** Waits for a bucket that is away. After that, another worker may be able to fetch the archive. */
+  async #fetch(archivePath: Claim['archivePath'], signal: AbortSignal): Promise<string | undefined> {
+    try {
+      return await withPatience({ logger: this.#parts.logger, signal }, archivePath);
+    } catch (thrown) {
+      if (!(thrown instanceof AppError) || thrown.code !== 'storage_unavailable') throw thrown;
+      throw new AppError('training_lost', thrown.message, { cause: thrown });
+    }
   }
 
   #failure({ id }: Job, thrown: unknown): JobReport {

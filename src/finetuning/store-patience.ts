@@ -18,8 +18,8 @@ export interface StorePatience {
 }
 
 /**
- * Does something with the store of models, and again while the store cannot be reached: what a job has trained is not
- * lost because a bucket was away for a moment. A full one is another matter, since somebody has to make room first.
+ * Does something with the store of models or of uploads, and again while it cannot be reached: neither a job nor what it
+ * has trained is lost because a bucket was away for a moment. A full one is another matter, since somebody has to make room first.
  * @throws what `work` throws
  */
 export async function withPatience<T>(
@@ -33,7 +33,7 @@ export async function withPatience<T>(
       return await work();
     } catch (thrown) {
       if (!isUnreachable(thrown) || performance.now() - start > patienceMs) throw thrown;
-      logger.warn({ reason: messageOf(thrown) }, 'a job waits for the store of models');
+      logger.warn({ reason: messageOf(thrown) }, 'a job waits for its store');
     }
     await delay(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
   }

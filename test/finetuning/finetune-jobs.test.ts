@@ -161,17 +161,20 @@ describe('closing', () => {
 describe('an archive that cannot be fetched', () => {
   const away = new AppError('storage_unavailable', 'The bucket of the server cannot be used');
 
-  test('for now is fetched again', async () => {
+  test('for now is waited for: that is no attempt of the job', async () => {
     train.mockResolvedValue(published);
-    failToFetch(away, 1);
+    failToFetch(away, 9);
     const states = watchStates(queue);
     jobs.start();
     await expect.poll(async () => (await queue.list())[0]).toMatchObject({ state: 'succeeded' });
-    expect(await states).toEqual(['queued', 'running', 'queued', 'running', 'succeeded']);
+    expect(await states).toEqual(['queued', 'running', 'succeeded']);
   });
 
   test('ever ends the job with the reason', async () => {
     failToFetch(away, Number.POSITIVE_INFINITY);
+    // Each look at the clock is a minute later.
+    let clockMs = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (clockMs += 60_000));
     jobs.start();
     await expect
       .poll(async () => (await queue.list())[0])
@@ -179,6 +182,7 @@ describe('an archive that cannot be fetched', () => {
         state: 'failed',
         failure: { message: expect.stringContaining(away.message) },
       });
+    clock.mockRestore();
   });
 
   function failToFetch(fault: AppError, times: number): void {
@@ -186,8 +190,12 @@ describe('an archive that cannot be fetched', () => {
     let left = times;
     vi.spyOn(queue, 'claim').mockImplementation(async (signal) => {
       const claimed = await claim(signal);
-      left -= 1;
-      return claimed && left >= 0 ? { ...claimed, archivePath: () => Promise.reject(fault) } : claimed;
+      const archivePath = async () => {
+        left -= 1;
+        if (left >= 0) throw fault;
+        return claimed?.archivePath();
+      };
+      return claimed && { ...claimed, archivePath };
     });
   }
 });
