@@ -1,5 +1,4 @@
 /** Composition of everything but HTTP: the part that the server and the library share. */
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { ModelPuller } from './acquire/pull/model-puller.ts';
 import { ImageClassifier } from './answering/image-classification.ts';
@@ -204,7 +203,7 @@ export async function createServices(
   const folders = storeDir === undefined ? [pulledDir] : [pulledDir, storeDir];
   const watch = new RepositoryWatch({
     folders,
-    ...(artifacts.revision !== undefined && { revision: revisionOf(artifacts.revision, variants) }),
+    ...(artifacts.revision !== undefined && { revision: artifacts.revision }),
     announcements: redis,
     variants,
     repository,
@@ -269,6 +268,7 @@ export async function createServices(
       artifacts.close();
       bucket?.close();
       await watch.close();
+      await variants?.close();
       await parity.close();
       await serving.close();
       triton?.close();
@@ -303,9 +303,4 @@ export function createModelTrainer(services: Services, config: Config, logger: L
 function bucketOf({ artifactStore, s3Endpoint }: Config): BucketOptions | undefined {
   const location = parseStoreLocation(artifactStore);
   return location && { ...location, ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }) };
-}
-
-/** A text that changes when a store does, and when a variant could not be copied: then it is worth another try. */
-function revisionOf(ofStore: () => Promise<string>, variants: SharedVariants | undefined): () => Promise<string> {
-  return async () => `${await ofStore()}${variants?.takeMissed() ? randomUUID() : ''}`;
 }

@@ -17,6 +17,8 @@ import { MODEL_FILE, type QuantizedModels, quantizationKey } from './quantized-m
 const RECORDS = 'models/.int8/';
 /** Below this are the models, in folders by variant and digest. */
 const FILES = 'variants/';
+/** Milliseconds before what could not be copied is tried again: it may be damaged, or the disk of this machine be full. */
+const AGAIN_MS = 30_000;
 const RECORD_KEY = /^models\/\.int8\/([0-9a-f]{64})\.json$/;
 
 /** Dependencies of `SharedVariants`. */
@@ -26,6 +28,7 @@ export interface SharedVariantsParts {
   /** Called with the key of a variant that was replaced on this machine. */
   readonly onReplaced: (key: string) => Promise<void>;
   readonly logger: Logger;
+  readonly againMs?: number;
 }
 
 /**
@@ -37,13 +40,19 @@ export class SharedVariants {
   /** ETags of the records that are on this machine, by key of the variant. */
   readonly #seen = new Map<string, string>();
   readonly #mutex = new Mutex();
-  #missed = false;
+  /** Tries again what could not be copied. */
+  #again: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(parts: SharedVariantsParts) {
     this.#parts = parts;
   }
 
-  /** Puts a variant, in place of the one before. @param path of its file @throws AppError `storage_unavailable`, `storage_full` */
+  /**
+   * Puts a variant, in place of the one before.
+   * @param path of its file
+   * @throws AppError `storage_unavailable`, `storage_full`
+   */
   async put(key: string, record: Quantization, path: string): Promise<void> {
     const { bucket } = this.#parts;
     await bucket.upload(fileKey(key, record), createReadStream(path));
@@ -63,9 +72,10 @@ export class SharedVariants {
     }
   }
 
-  /** Copies the variants that are new or have changed. What cannot be copied is logged. */
+  /** Copies the variants that are new or have changed. What cannot be copied is logged, and tried again later. */
   async copy(): Promise<void> {
     await this.#mutex.run(async () => {
+      if (this.#isClosed) return;
       try {
         for (const listed of await this.#parts.bucket.list(RECORDS)) await this.#copyOne(listed);
       } catch (thrown) {
@@ -74,11 +84,11 @@ export class SharedVariants {
     });
   }
 
-  /** Whether something could not be copied since this was last asked: it is worth another try. */
-  takeMissed(): boolean {
-    const missed = this.#missed;
-    this.#missed = false;
-    return missed;
+  /** Copies nothing more. What is being copied ends when the bucket is closed. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#again);
+    await this.#mutex.run(async () => undefined);
   }
 
   async #copyOne({ key: at, etag }: ListedObject): Promise<void> {
@@ -108,8 +118,11 @@ export class SharedVariants {
   }
 
   #miss(thrown: unknown, variant?: string): void {
-    this.#missed = true;
-    this.#parts.logger.warn({ variant, reason: messageOf(thrown) }, 'variants in the bucket cannot be copied yet');
+    if (this.#isClosed) return;
+    const { logger, againMs = AGAIN_MS } = this.#parts;
+    logger.warn({ variant, reason: messageOf(thrown) }, 'variants in the bucket cannot be copied yet');
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => void this.copy(), againMs).unref();
   }
 }
 

@@ -18,8 +18,8 @@ const MAX_STALLED_MS = 15_000;
 export type Delivered = Pick<BullJob, 'id'> & { readonly id: string };
 
 /**
- * Delivery of job ids by BullMQ: who waits, in the order that it is told, who holds the lock, whose lock ran out. It delivers each id
- * at least once, until `done`; what a job is and how it ended is not in here.
+ * Delivery of job ids by BullMQ: who waits, in the order that it is told, who holds the lock, whose lock ran out. It
+ * delivers each id at least once, until `done`; what a job is and how it ended is not in here.
  */
 export class JobDelivery {
   readonly #queue: Queue;
