@@ -14,6 +14,7 @@ const RETRY_AFTER_SECONDS = 2;
 /** Statuses of gRPC. */
 const NOT_FOUND = 5;
 const RESOURCE_EXHAUSTED = 8;
+const UNAVAILABLE = 14;
 
 /** What a model on Triton allows. */
 export interface TritonLimits {
@@ -109,8 +110,11 @@ export class TritonModels {
     if (error.status === RESOURCE_EXHAUSTED) {
       return new AppError('queue_full', `Triton at ${address} is busy: ${error.message}`, { retryAfter: 1 });
     }
-    const reason = error.status === NOT_FOUND ? 'lacks it' : `refuses it (${error.message})`;
-    return this.#unavailable(version, reason, error);
+    if (error.status === NOT_FOUND) return this.#unavailable(version, 'lacks it', error);
+    if (error.status === UNAVAILABLE) return this.#unavailable(version, `does not serve it (${error.message})`, error);
+    const model = `version ${version.version} of model "${version.name}"`;
+    const detail = `Triton at ${address} cannot compute ${model}: ${error.message}`;
+    return new AppError('model_unavailable', detail, { cause: error });
   }
 
   /** A model of other weights under the same name would answer for another one. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decode, encode } from '../../../src/common/protobuf.ts';
@@ -9,6 +10,7 @@ import { weightsParameter } from '../../../src/oip/triton-repository.ts';
 import type { EngineModel, EngineVersion } from '../../../src/serving/engine-messages.ts';
 import type { EngineLease } from '../../../src/serving/engine-slot.ts';
 import { parseTritonAddress } from '../../../src/serving/triton/triton-address.ts';
+import { TritonError } from '../../../src/serving/triton/triton-client.ts';
 import { TritonEngines } from '../../../src/serving/triton/triton-engines.ts';
 import { TritonModels } from '../../../src/serving/triton/triton-models.ts';
 import { plainImage, writeColourModel } from '../../colour-model.ts';
@@ -85,6 +87,36 @@ describe('a model on Triton', () => {
       message: expect.stringContaining(told),
     });
     await expect(preparing).rejects.toThrow(triton.address);
+  });
+});
+
+describe('what Triton refuses', () => {
+  const failing = (code: status, details: string) => {
+    const thrown = new TritonError({ code, details }, true);
+    return new TritonModels({ address: 'gpu-box:8001', call: () => Promise.reject(thrown) });
+  };
+  const infer = (models: TritonModels) => models.infer(version, red, ['logits'], 1_000);
+
+  it('tells to export what is not there', async () => {
+    for (const code of [status.NOT_FOUND, status.UNAVAILABLE]) {
+      await expect(infer(failing(code, 'no available versions'))).rejects.toMatchObject({
+        code: 'model_unavailable',
+        message: expect.stringContaining('npx menagerie export'),
+      });
+    }
+  });
+
+  it('tells why a batch was not computed, and nothing of an export, which would not help', async () => {
+    const refused = infer(failing(status.INTERNAL, 'CUDA out of memory'));
+    await expect(refused).rejects.toMatchObject({
+      code: 'model_unavailable',
+      message: 'Triton at gpu-box:8001 cannot compute version 3 of model "colours": CUDA out of memory',
+    });
+  });
+
+  it('tells the client to try again where it has too much to do', async () => {
+    const busy = infer(failing(status.RESOURCE_EXHAUSTED, 'queue is full'));
+    await expect(busy).rejects.toMatchObject({ code: 'queue_full', retryAfter: 1 });
   });
 });
 
