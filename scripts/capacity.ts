@@ -19,7 +19,7 @@ as Kubernetes keeps them, and what those cost.
 
   --figures <file>       what a model costs, as JSON; measured here and written when there is no such file
                          (default: capacity-<model>.json)
-  --model <name>         model to measure (default: resnet18_slim.tiny200)
+  --model <name>         model to measure, where there is no such file (default: resnet18_slim.tiny200)
   --photos <folder>      JPEGs to send (default: made-up pictures)
   --seconds <n>          of each measurement (default: 10)
   --rates <n,...>        images per second (default: 10,1000,100000)
@@ -123,11 +123,15 @@ try {
   const figures = await knownFigures(measured);
   if (options.check === undefined) printPlans(figures);
   else {
-    for (const { what, measured: real, simulated } of await compareWithServers(options.check, figures, measured)) {
+    // The file says which model it is of.
+    const { model } = figures;
+    const comparisons = await compareWithServers(options.check, figures, { ...measured, model });
+    for (const { what, measured: real, simulated } of comparisons) {
       const ratio = (simulated / real).toFixed(2);
       console.log(`${what.padEnd(24)} servers ${real.toFixed(1)}, simulation ${simulated.toFixed(1)} (x ${ratio})`);
     }
   }
 } finally {
-  await rm(workDir, { recursive: true, force: true });
+  // Servers that are ending may still write.
+  await rm(workDir, { recursive: true, force: true, maxRetries: 5 });
 }
