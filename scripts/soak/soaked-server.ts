@@ -34,12 +34,12 @@ export class SoakedServer {
     form.append('dataset', new Blob([new Uint8Array(this.#zip)]), 'colours.zip');
     const fields = { name: MODEL, copies: '2', epochs: '20', seed: String(this.#submitted) };
     for (const [name, value] of Object.entries(fields)) form.append(name, value);
-    await this.#ask('POST /finetune', 202, `${this.#url}/finetune`, { method: 'POST', body: form });
+    await this.#ask('POST /finetune', [202], `${this.#url}/finetune`, { method: 'POST', body: form });
   }
 
   /** Jobs that have ended since the last call, and those that have not; failures of jobs are errors. */
   async countJobs(): Promise<{ succeeded: number; failed: number; unfinished: number }> {
-    const response = await this.#ask('GET /jobs', 200, `${this.#url}/jobs`);
+    const response = await this.#ask('GET /jobs', [200], `${this.#url}/jobs`);
     const { jobs } = response === undefined ? { jobs: [] } : jobsSchema.parse(await response.json());
     const isFinished = ({ state }: z.output<typeof jobSchema>) => state !== 'queued' && state !== 'running';
     const ended = jobs.filter((job) => isFinished(job) && !this.#ended.has(job.id));
@@ -53,13 +53,13 @@ export class SoakedServer {
 
   /** Removes all versions but the newest and those that an alias points to. */
   async removeOldVersions(): Promise<void> {
-    const response = await fetch(`${this.#url}/models/${MODEL}`);
     // Until the first fine-tune has ended there is none.
-    if (response.status === 404) return;
+    const response = await this.#ask('GET /models', [200, 404], `${this.#url}/models/${MODEL}`);
+    if (response?.status !== 200) return;
     const { versions, aliases } = cardSchema.parse(await response.json());
     for (const version of versions.slice(0, -KEPT_VERSIONS)) {
       if (Object.values(aliases).includes(version)) continue;
-      await this.#ask('DELETE', 204, `${this.#url}/models/${MODEL}@${version}`, { method: 'DELETE' });
+      await this.#ask('DELETE', [204], `${this.#url}/models/${MODEL}@${version}`, { method: 'DELETE' });
     }
   }
 
@@ -70,10 +70,15 @@ export class SoakedServer {
     return errors;
   }
 
-  async #ask(what: string, expected: number, url: string, init?: RequestInit): Promise<Response | undefined> {
+  async #ask(
+    what: string,
+    expected: readonly number[],
+    url: string,
+    init?: RequestInit,
+  ): Promise<Response | undefined> {
     try {
       const response = await fetch(url, init);
-      if (response.status === expected) return response;
+      if (expected.includes(response.status)) return response;
       this.#note(`${what} ${response.status}`);
     } catch (thrown) {
       this.#note(`${what}: ${messageOf(thrown)}`);

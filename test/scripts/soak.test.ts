@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Minute } from '../../scripts/soak/minute.ts';
 import { minuteLine, minuteRecord } from '../../scripts/soak/minute.ts';
 import { robustSlope } from '../../scripts/soak/robust-slope.ts';
+import { SoakedServer } from '../../scripts/soak/soaked-server.ts';
 import { judge } from '../../scripts/soak/verdict.ts';
 import { seededRandom } from '../../src/common/random.ts';
 
@@ -116,4 +117,15 @@ describe('the verdict', () => {
     expect(minuteRecord(minute)).toMatchObject({ minute: 3, answers: 1000, p50Ms: 15, p95Ms: 19.5, p99Ms: 19.9 });
     expect(minuteRecord(minute)).not.toHaveProperty('latencies');
   });
+});
+
+test('a server that does not answer is an error of the minute, and not the end of the soak', async () => {
+  // No server can have this port.
+  const soaked = new SoakedServer('http://127.0.0.1:0', Buffer.alloc(0));
+  await soaked.finetune();
+  expect(await soaked.countJobs()).toEqual({ succeeded: 0, failed: 0, unfinished: 0 });
+  await soaked.removeOldVersions();
+  const errors = soaked.takeErrors();
+  expect(Object.keys(errors).map((what) => what.split(':')[0])).toEqual(['POST /finetune', 'GET /jobs', 'GET /models']);
+  expect(soaked.takeErrors()).toEqual({});
 });
