@@ -136,7 +136,6 @@ export async function createServices(
     address === undefined
       ? undefined
       : await TritonEngines.connect({ address, local: engines, logger, onLost: () => startedEngines.onLost('exited') });
-  startedEngines.onLost = (loss) => metrics.observeEngineLoss(loss);
   const version = await packageVersion();
   const metrics = createMetrics({
     version,
@@ -150,6 +149,8 @@ export async function createServices(
     imagesInFlight: () => admission.inFlight,
     runtimes: () => engines.report().flatMap((engine) => engine.models),
   });
+  // Not before there are metrics: an engine, or Triton, may be lost already.
+  startedEngines.onLost = (loss) => metrics.observeEngineLoss(loss);
   const statistics = new InferenceStatistics();
   const serving = new ModelServing({
     ...config,

@@ -74,3 +74,14 @@ describe('with ENGINE=triton://', () => {
     expect(server.log()).toContain('Triton is back');
   });
 });
+
+test('a server for which Triton is not there starts all the same, and is not ready', async () => {
+  const data = await temporaryDataDir();
+  const alone = await startServer(data.path, { ENGINE: `triton://127.0.0.1:${await freePort()}` });
+  await until(() => alone.log().includes('the default model cannot be loaded'));
+  const ready = await fetch(`${alone.url}/v2/health/ready`);
+  expect([ready.status, alone.log().includes('Triton is lost')]).toEqual([503, true]);
+  alone.child.kill('SIGTERM');
+  expect(await alone.exit).toBe(0);
+  await data.remove();
+});
