@@ -134,8 +134,9 @@ export class RepositoryWatch {
     this.#plan(this.#isOutdated ? 0 : this.#interval);
   }
 
-  /** Logs why scans fail once, not with each of them. */
+  /** Logs why scans fail once, not with each of them. The last one fails because the store is closed. */
   #fail(reason: string | undefined): void {
+    if (this.#closed) return;
     if (reason !== undefined && reason !== this.#failure) {
       this.#parts.logger.error({ reason }, 'the models cannot be read');
     }

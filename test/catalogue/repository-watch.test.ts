@@ -193,6 +193,25 @@ describe('a store that is not a folder', () => {
     await expect(watch.scan()).rejects.toThrow('the bucket cannot be used');
     expect(registry.resolve(SEED).name).toBe(SEED);
   });
+
+  test('and ends its answer because all is closed is no error', async () => {
+    const logged = vi.spyOn(logger, 'error');
+    let end = () => {};
+    const asked = new Promise<void>((resolve) => {
+      revision = () =>
+        new Promise((_resolve, reject) => {
+          end = () => reject(new Error('the bucket was closed'));
+          resolve();
+        });
+    });
+    await watch.start();
+    await asked;
+    const closed = watch.close();
+    end();
+    await closed;
+    expect(logged).not.toHaveBeenCalled();
+    logged.mockRestore();
+  });
 });
 
 test('a model that has not changed stays the same object', async () => {
