@@ -94,12 +94,27 @@ export async function createServices(
   tracing?: Pick<Tracing, 'addImage'>,
   startedEngines: StartedEngines = startEngines(config, logger),
 ): Promise<Services> {
+  try {
+    return await composeServices(config, logger, tracing, startedEngines);
+  } catch (thrown) {
+    // A program that uses the library goes on, and would not end before they do.
+    await startedEngines.pool.close(0);
+    throw thrown;
+  }
+}
+
+async function composeServices(
+  config: Config,
+  logger: Logger,
+  tracing: Pick<Tracing, 'addImage'> | undefined,
+  startedEngines: StartedEngines,
+): Promise<Services> {
+  await requireExecutionProvider(config.executionProvider);
   const pulledDir = join(config.dataDir, 'zoo');
   const { artifactStore, jobQueue } = config;
   // The store is named by its address, so that servers of other stores in the same Redis are not disturbed.
   const redis =
     jobQueue === '' ? undefined : new RedisLink({ url: jobQueue, channel: `menagerie:${artifactStore}`, logger });
-  await requireExecutionProvider(config.executionProvider);
   const artifacts = await openArtifactStore(config, logger, () => redis?.announce());
   const { store, folder: storeDir } = artifacts;
   const repository = new Repository(config.zooDir, store, pulledDir);

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { colouredPicture, colourZip } from '../../scripts/labelled-zip.ts';
 import { createServer, type FinetuneResult, MenagerieError, openZoo, type Zoo } from '../../src/index.ts';
@@ -214,4 +216,15 @@ test('no signal is handled, and after close every call is refused', async () => 
   const other = await openZoo({ dataDir });
   await other.close();
   await expect(other.classify([picture.png])).rejects.toMatchObject({ code: 'shutting_down' });
+});
+
+test('a program goes on and ends when its zoo cannot be opened', async () => {
+  const absent = process.platform === 'win32' ? 'coreml' : 'dml';
+  const program = `
+    import { openZoo } from './dist/src/index.js';
+    await openZoo({ dataDir: process.argv[1], executionProvider: '${absent}' }).catch(({ message }) => console.log(message));
+  `;
+  const refused = join(dataDir, 'refused');
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program, refused]);
+  expect(stdout).toContain(`EXECUTION_PROVIDER=${absent}`);
 });
