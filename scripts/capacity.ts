@@ -17,9 +17,10 @@ Simulates machines with the server, from what a model was measured to cost. Says
 99 of 100 answers within a time at least, how many there are when 70 % of their cores may be busy,
 as Kubernetes keeps them, and what those cost.
 
-  --figures <file>       what a model costs, as JSON; measured here and written when there is no such file
-                         (default: capacity-<model>.json)
-  --model <name>         model to measure, where there is no such file (default: resnet18_slim.tiny200)
+  --figures <file>       what a model costs, as JSON; measured here and written when there is no
+                         such file (default: capacity-<model>.json)
+  --model <name>         model to measure, where there is no such file (default:
+                         resnet18_slim.tiny200)
   --photos <folder>      JPEGs to send (default: made-up pictures)
   --seconds <n>          of each measurement (default: 10)
   --rates <n,...>        images per second (default: 10,1000,100000)

@@ -25,7 +25,8 @@ stayed flat, nothing failed, and the 99th percentile stayed what it was. Exits w
 
   --minutes <n>     duration (default: 60)
   --share <n>       per cent of the capacity that is offered (default: 70)
-  --capacity <n>    seconds of the measurement of the capacity, after as many to warm up (default: 20)
+  --capacity <n>    seconds of the measurement of the capacity, after as many to warm up
+                    (default: 20)
   --photos <folder> JPEGs to send (default: made-up pictures)
   --json <file>     each minute, and what was found, as lines of JSON (default: soak.jsonl)`;
 
