@@ -14,10 +14,10 @@ import {
   type JobReport,
 } from '../jobs/job-queue.ts';
 import type { JobObserver, JobOutcome } from '../metrics/job-observer.ts';
+import { withPatience } from '../registry/store-patience.ts';
 import { parseFinetuneOptions } from './finetune-options.ts';
 import type { ModelTrainer } from './model-trainer.ts';
 import { QUEUE_RETRY_MS, type QueueHealth } from './queue-health.ts';
-import { withPatience } from './store-patience.ts';
 import type { OnProgress } from './training-progress.ts';
 
 /** Well within the lease of a claim. */

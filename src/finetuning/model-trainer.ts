@@ -8,12 +8,12 @@ import type { ArtifactStore } from '../registry/artifact-store.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
 import type { BucketOptions } from '../registry/s3/bucket.ts';
+import { type StorePatience, withPatience } from '../registry/store-patience.ts';
 import type { ConversionCache } from '../serving/conversion-cache.ts';
 import type { PreflightReport } from './dataset/preflight-report.ts';
 import type { DistillationOptions } from './distillation/distillation-options.ts';
 import type { TrainingModel } from './features/feature-network.ts';
 import { type FinetuneOptions, type FinetuneRequest, parseFinetuneOptions } from './finetune-options.ts';
-import { type StorePatience, withPatience } from './store-patience.ts';
 import type { InspectionTask, TrainingResult } from './training-messages.ts';
 import { runDistillation, runInspection, runTraining, type TrainingControl } from './training-process.ts';
 

@@ -3,6 +3,7 @@ import { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { CalibrationMethod } from '../convert/quantize/ranges.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
+import { withPatience } from '../registry/store-patience.ts';
 import { type ConversionCache, conversionSource } from '../serving/conversion-cache.ts';
 import { type QuantizationControl, runQuantization } from './quantization-process.ts';
 import type { Quantization } from './quantization-record.ts';
@@ -49,7 +50,7 @@ export class ModelQuantizer {
   }
 
   /**
-   * Quantizes a version and publishes the result, in place of the one before.
+   * Quantizes a version and publishes the result, in place of the one before. It waits for a bucket that is away.
    * @param imagesPath a folder or zip: some images are for calibration, the others for the comparison with floats
    * @throws AppError as `resolve`; when the images cannot be used; `training_lost`; `storage_unavailable` and
    * `storage_full` when the result cannot be shared
@@ -63,13 +64,14 @@ export class ModelQuantizer {
     const model = this.resolve(reference);
     const { conversions, quantized, shared, maxImagePixels, logger, release } = this.#parts;
     const { preprocessing, labels } = model.manifest;
-    const { onnx } = await conversions.verified(model);
-    const source = conversionSource(model, await model.files());
+    const patience = { logger, signal: control.signal };
+    const { onnx } = await withPatience(patience, () => conversions.verified(model));
+    const source = conversionSource(model, await withPatience(patience, () => model.files()));
     const record = await quantized.put(model, async (folder) => {
       const float = { path: onnx.path, size: onnx.size };
       const task = { source, preprocessing, labels, imagesPath, maxImagePixels, method, float, folder };
       const made = await runQuantization(task, control, logger);
-      await shared?.put(quantizationKey(model), made, join(folder, MODEL_FILE));
+      await withPatience(patience, async () => shared?.put(quantizationKey(model), made, join(folder, MODEL_FILE)));
       return made;
     });
     await release({ ...model, variant: 'int8' });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
 import { createLogger } from '../../src/common/logger.ts';
-import { type StorePatience, withPatience } from '../../src/finetuning/store-patience.ts';
+import { type StorePatience, withPatience } from '../../src/registry/store-patience.ts';
 
 const away = new AppError('storage_unavailable', 'the bucket cannot be used');
 const patience: StorePatience = {

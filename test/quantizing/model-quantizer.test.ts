@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { AppError } from '../../src/common/errors.ts';
+import { createLogger } from '../../src/common/logger.ts';
+import { ModelQuantizer } from '../../src/quantizing/model-quantizer.ts';
+import type { Quantization } from '../../src/quantizing/quantization-record.ts';
+import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
+import { parseLabels } from '../../src/registry/labels.ts';
+import type { ModelVersion } from '../../src/registry/registry.ts';
+import { parseManifest } from '../../src/registry/resolve-manifest.ts';
+import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
+
+const record: Quantization = {
+  made_at: '2026-01-01T00:00:00Z',
+  method: 'mse',
+  sha256: '0'.repeat(64),
+  size_bytes: 5,
+  float_size_bytes: 100,
+  calibration_images: 8,
+  images: 8,
+  agreement: 1,
+  max_probability_difference: 0,
+  accuracy: null,
+  speed: { float_ms: 2, int8_ms: 1, ratio: 2 },
+};
+
+const { quantization } = vi.hoisted(() => ({ quantization: vi.fn() }));
+vi.mock('../../src/quantizing/quantization-process.ts', () => ({ runQuantization: quantization }));
+// Pauses before another attempt.
+vi.mock('node:timers/promises', () => ({ setTimeout: async () => {} }));
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'model-quantizer-'));
+  quantization.mockReset();
+  quantization.mockImplementation(async (task: { readonly folder: string }) => {
+    await writeFile(join(task.folder, 'model.onnx'), 'model');
+    return record;
+  });
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test('a bucket that is away is waited for, before the quantization and after it', async () => {
+  const away = new AppError('storage_unavailable', 'the bucket cannot be used');
+  const file = new AppError('model_unavailable', 'the weights cannot be fetched', { cause: away });
+  const files = vi.fn<ModelVersion['files']>().mockResolvedValue({ weightsPath: 'weights' });
+  const put = vi.fn(async () => {});
+  files.mockRejectedValueOnce(file);
+  put.mockRejectedValueOnce(away);
+  const model: ModelVersion = {
+    name: 'resnet18_slim.tiny200',
+    version: 1,
+    manifest: parseManifest(readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8'), () =>
+      parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8')),
+    ),
+    files,
+  };
+  const converted: ConvertedModel = {
+    key: 'key',
+    inputSize: [64, 64],
+    numClasses: 200,
+    featureSize: 48,
+    activationShape: [2, 2, 48],
+    onnx: { path: 'model.onnx', size: 100, sha256: '', files: [] },
+    explanation: { refused: 'it is not needed' },
+  };
+  const quantizer = new ModelQuantizer({
+    registry: { resolveClassifier: () => model },
+    conversions: { verified: async () => converted },
+    quantized: new QuantizedModels(folder),
+    shared: { put },
+    release: async () => {},
+    maxImagePixels: 1e6,
+    logger: createLogger('silent'),
+  });
+  const control = { onProgress: () => {}, signal: new AbortController().signal };
+  expect((await quantizer.quantize(model.name, 'images.zip', 'mse', control)).record).toEqual(record);
+  expect(quantization).toHaveBeenCalledTimes(1);
+  expect(put).toHaveBeenCalledTimes(2);
+});
