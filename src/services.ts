@@ -276,7 +276,8 @@ async function composeServices(
       ...(triton?.warnings ?? []),
       ...conversions.warnings,
       ...artifacts.warnings(),
-      ...(redis?.warnings ?? []),
+      // Without a bucket no other machine changes what this one serves.
+      ...(artifactStore === '' ? [] : (redis?.warnings ?? [])),
     ],
     close: async () => {
       redis?.close();

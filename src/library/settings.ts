@@ -34,6 +34,11 @@ export interface ZooOptions {
   readonly autoPull?: boolean;
   /** Threads of one engine, 1 to 256; as many engines run as fit the cores. Default 1. */
   readonly engineThreads?: number;
+  /**
+   * What ONNX Runtime computes on. Default `cpu`. Others need drivers or libraries: opening the zoo rejects where they are
+   * missing, and says which.
+   */
+  readonly executionProvider?: 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
   /** The most images in one batch, 1 to 256. Default 16. */
   readonly maxBatchSize?: number;
   /** Milliseconds that a batch waits for more images, 0 to 1000. Default 0. */
