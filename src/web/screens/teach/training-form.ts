@@ -128,7 +128,7 @@ export function trainingForm(
     (value) => onChange({ promote: value }),
   );
   const priority = choice(
-    'It is trained',
+    'When it is trained',
     'Trainings wait for each other. Let those that are not urgent wait for all others.',
     PRIORITIES,
     (value) => onChange({ priority: value === 'normal' ? undefined : value }),
