@@ -27,7 +27,7 @@ const REDUCING_KERNEL = 'bicubic';
 const MAX_ASPECT = 2;
 
 /** How copies are fitted to the model's input. They are made of the whole image, whatever `cropPct` is. */
-export type Fit = Pick<ResizeRecipe, 'inputSize' | 'resizeMode' | 'padColor'>;
+type Fit = Pick<ResizeRecipe, 'inputSize' | 'resizeMode' | 'padColor'>;
 
 /**
  * Prepares a decoded image for any number of copies: about 1.25 times the input size, and at most twice as long as

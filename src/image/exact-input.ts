@@ -10,7 +10,8 @@ import type { RgbImage } from './resample.ts';
  *
  * A larger JPEG that is shrunk by four or more is decoded at a half, a quarter or an eighth of its size, and the kernel
  * does the remaining factor of two or more. That takes a photo of 2 megapixels two thirds of the time and differs from
- * Pillow's result by 0.75 grey levels on average. Small photos would gain half a millisecond and lose equality.
+ * Pillow's result by 0.75 grey levels on average. Photos of 500 x 375 pixels would gain 0.17 of 1.09 ms for an input of 64
+ * pixels, and differ by 0.5 grey levels, which changes 2 to 4 % of first classes where the network is unsure.
  */
 export const EXACT_UP_TO_PIXELS = 1_000_000;
 
