@@ -2,6 +2,10 @@ import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeImage } from '../../src/image/decode.ts';
 import { type Fingerprint, fingerprint } from '../../src/image/fingerprint.ts';
+import type { RgbImage } from '../../src/image/resample.ts';
+
+/** The index of a field along a side, and the number of fields there. */
+type Cell = readonly [field: number, fields: number];
 
 /** A picture of soft shapes, as a photo has them; `seed` makes another. */
 function photo(seed: number, width = 320, height = 240): Sharp {
@@ -75,5 +79,47 @@ describe('the difference hash', () => {
 
   test('exists for an image of one pixel', () => {
     expect(fingerprint({ pixels: new Uint8Array(3), width: 1, height: 1 }).differenceHash).toBe('0'.repeat(32));
+  });
+});
+
+describe('the difference hash of an image of any size', () => {
+  /** Mean luma of a field, a pixel at a time; fields of images smaller than the grid share pixels. */
+  function meanLuma({ pixels, width, height }: RgbImage, [column, columns]: Cell, [row, rows]: Cell): number {
+    const range = (field: number, fields: number, size: number) => {
+      const from = Math.min(size - 1, Math.floor((field * size) / fields));
+      return { from, to: Math.max(from + 1, Math.floor(((field + 1) * size) / fields)) };
+    };
+    const [across, down] = [range(column, columns, width), range(row, rows, height)];
+    const lumas: number[] = [];
+    for (let y = down.from; y < down.to; y++) {
+      for (let x = across.from; x < across.to; x++) {
+        const [red = 0, green = 0, blue = 0] = pixels.subarray((y * width + x) * 3);
+        lumas.push(299 * red + 587 * green + 114 * blue);
+      }
+    }
+    return Math.round(lumas.reduce((sum, luma) => sum + luma, 0) / 1000 / lumas.length);
+  }
+
+  /** 64 bits: whether the next field is brighter, to the right or below. */
+  function bits(image: RgbImage, right: 0 | 1): string {
+    const grid = [8 + right, 9 - right] as const;
+    const at = (column: number, row: number) => meanLuma(image, [column, grid[0]], [row, grid[1]]);
+    return Array.from({ length: 64 }, (_, index) => [index % 8, Math.floor(index / 8)] as const)
+      .map(([column, row]) => (at(column + right, row + 1 - right) > at(column, row) ? 1 : 0))
+      .join('');
+  }
+
+  test.each([
+    [1, 1],
+    [3, 2],
+    [7, 100],
+    [65, 63],
+  ])('of %i x %i pixels follows its definition', (width, height) => {
+    const pixels = Uint8Array.from({ length: width * height * 3 }, (_, index) => (index * 2_654_435_761) >>> 24);
+    const image = { pixels, width, height };
+    const expected = BigInt(`0b${bits(image, 1)}${bits(image, 0)}`)
+      .toString(16)
+      .padStart(32, '0');
+    expect(fingerprint(image).differenceHash).toBe(expected);
   });
 });
