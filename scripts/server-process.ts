@@ -39,18 +39,23 @@ export async function startServer(
     detached: true,
   });
   const exit = once(child, 'exit').then(([code, signal]) => code ?? signal);
-  let log = '';
+  const chunks: Buffer[] = [];
+  const log = (): string => Buffer.concat(chunks).toString();
+  const keep = (chunk: Buffer): void => void chunks.push(chunk);
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
   const port = await new Promise<string>((resolve, reject) => {
-    const read = (chunk: Buffer): void => {
-      log += chunk.toString();
-      const found = /"port":(\d+)/.exec(log)?.[1];
-      if (found !== undefined) resolve(found);
+    // Only until it is found: in an hour under load the log has a million lines.
+    const find = (): void => {
+      const found = /"port":(\d+)/.exec(log())?.[1];
+      if (found === undefined) return;
+      child.stdout.off('data', find);
+      resolve(found);
     };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    child.on('exit', () => reject(new Error(`the server ended at once:\n${log}`)));
+    child.stdout.on('data', find);
+    child.once('exit', () => reject(new Error(`the server ended at once:\n${log()}`)));
   });
-  return { child, url: `http://127.0.0.1:${port}`, log: () => log, exit };
+  return { child, url: `http://127.0.0.1:${port}`, log, exit };
 }
 
 /** Waits until the server says that it is ready. */
