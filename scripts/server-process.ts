@@ -106,6 +106,17 @@ export function residentBytesOf(pid: number): number {
   }
 }
 
+/** Whether a process was started by `backgroundLaunch`; false where there is no `/proc`. */
+export function isInBackground(pid: number): boolean {
+  try {
+    // Fields 19 and 41 of proc_pid_stat(5): the niceness, and the policy, of which 5 is SCHED_IDLE.
+    const fields = statOf(pid);
+    return fields[16] === '19' || fields[38] === '5';
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a process runs (a zombie that nobody has reaped yet does not). */
 export function isAlive(pid: number): boolean {
   return processes().some(({ id }) => id === pid);
@@ -117,12 +128,17 @@ function processes(): { id: number; parent: number }[] {
     .filter((entry) => /^\d+$/.test(entry))
     .flatMap((entry) => {
       try {
-        const fields = readFileSync(`/proc/${entry}/stat`, 'utf8')
-          .replace(/^.*\) /s, '')
-          .split(' ');
+        const fields = statOf(entry);
         return fields[0] === 'Z' ? [] : [{ id: Number(entry), parent: Number(fields[1]) }];
       } catch {
         return [];
       }
     });
+}
+
+/** What `/proc` tells of a process, from the third field (state) on: the second, its name, may have spaces. */
+function statOf(pid: number | string): string[] {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
 }

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { median } from '../bench/measurement.ts';
-import { childrenOf, residentBytesOf } from '../server-process.ts';
+import { childrenOf, isInBackground, residentBytesOf } from '../server-process.ts';
 import type { Memory } from './minute.ts';
 
 const SAMPLE_MS = 1_000;
-/** In the command of a process that runs a model; every other child of the server trains, checks or decodes. */
+/** In the command of a process that runs a model; every other child of the server trains, compares, checks or decodes. */
 const ENGINE = 'engine-child';
 
 /** Looks at a server and the processes that it has started, once a second. */
@@ -39,7 +39,7 @@ export class ProcessSampler {
 
   #sample(): void {
     const children = childrenOf(this.#pid);
-    const engines = children.filter((pid) => commandOf(pid).includes(ENGINE));
+    const engines = children.filter((pid) => commandOf(pid).includes(ENGINE) && !isInBackground(pid));
     const megabytes = (pids: readonly number[]) => pids.reduce((sum, pid) => sum + residentBytesOf(pid) / 1e6, 0);
     this.#memory.push({
       server: megabytes([this.#pid]),

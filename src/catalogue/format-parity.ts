@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { BACKGROUND_LIMITS, backgroundLaunch } from '../common/background-launch.ts';
 import { readCheckedJson, writeCheckedJson } from '../common/checked-json.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
@@ -17,8 +18,6 @@ const PICTURES = 8;
 /** The largest acceptable difference of a probability. */
 const TOLERANCE = 1e-3;
 const COMPARED = ['probabilities', 'logits', 'features'] as const satisfies readonly OutputName[];
-/** The lowest priority: a comparison uses time that nothing else needs. */
-const NICENESS = 19;
 const END_GRACE_MS = 1_000;
 
 const fileSchema = z.object({
@@ -122,8 +121,9 @@ export class FormatParity {
     { path, files }: ConvertedModel['onnx'],
     { data, shape }: PixelTensor,
   ): Promise<RuntimeAnswers> {
+    const launch = await backgroundLaunch();
     if (this.#closed) throw new Error('the server is stopping');
-    const engine = new EngineProcess(NICENESS, this.#logger);
+    const engine = new EngineProcess(this.#logger, { launch, limits: BACKGROUND_LIMITS });
     this.#engine = engine;
     try {
       const image = shape.slice(1);

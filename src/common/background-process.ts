@@ -1,14 +1,9 @@
 import { fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { BACKGROUND_LIMITS, backgroundLaunch } from './background-launch.ts';
 import { AppError, type ErrorCode } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { WATCHED_STDIO, Watchdog } from './watchdog.ts';
-
-/**
- * A process of the lowest priority may wait for a core for seconds on a busy machine, where one that answers requests
- * does not; nobody waits for it so closely that a hang must be noticed sooner.
- */
-const SILENCE_LIMIT_MS = 20_000;
 
 /** Message from a background process. The last is `done` or `failed`. */
 export type BackgroundReply<Progress> =
@@ -47,14 +42,15 @@ export interface BackgroundProcessOptions<Progress> {
  * @returns what the task has returned
  * @throws AppError of the task; `training_lost` when the process ended before it was done
  */
-export function runInBackground<Progress>(
+export async function runInBackground<Progress>(
   task: object,
   { script, name, stepLimitMs, logger, onProgress, onQuestion, signal }: BackgroundProcessOptions<Progress>,
 ): Promise<unknown> {
+  const launch = await backgroundLaunch();
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const child = fork(script, { serialization: 'advanced', execArgv: [], stdio: WATCHED_STDIO });
-    const watchdog = new Watchdog(child, undefined, { silenceLimitMs: SILENCE_LIMIT_MS });
+    const child = fork(script, { ...launch, serialization: 'advanced', stdio: WATCHED_STDIO });
+    const watchdog = new Watchdog(child, undefined, BACKGROUND_LIMITS);
     let finishStep = watchdog.expect('one step', stepLimitMs);
     for (const stream of [child.stdout, child.stderr]) {
       if (stream) createInterface(stream).on('line', (line) => logger.warn({ pid: child.pid }, line));

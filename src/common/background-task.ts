@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os';
 import type { BackgroundReply } from './background-process.ts';
 import { AppError, messageOf } from './errors.ts';
 import { asStorageError } from './storage-error.ts';
@@ -6,8 +5,6 @@ import { startHeartbeat } from './watchdog.ts';
 
 /** Milliseconds between reports within a phase: every message wakes the server, which writes it to disk. */
 const PROGRESS_INTERVAL_MS = 200;
-/** Lowest priority (`nice`): requests go first. */
-const NICENESS = 19;
 
 /** How far a task is: the first and last report of a phase, and those of each `step`, are always sent. */
 interface Progress {
@@ -31,7 +28,6 @@ export function answerTask<Task, P extends Progress>(
   work: (task: Task, control: TaskControl<P>) => Promise<unknown>,
   stepwise: readonly string[] = [],
 ): void {
-  setPriority(NICENESS);
   startHeartbeat();
   // The server ends this process itself: a Ctrl-C in its terminal reaches the whole process group.
   process.on('SIGINT', () => undefined);

@@ -29,6 +29,13 @@ export function startHeartbeat(): void {
   new Worker(compiledEntry(import.meta.url, 'heartbeat-worker.js'), { workerData }).unref();
 }
 
+/** Milliseconds after which a process that gives no sign of life counts as hung. */
+export interface WatchLimits {
+  readonly silenceLimitMs?: number;
+  /** Until its first sign. */
+  readonly startLimitMs?: number;
+}
+
 /** A piece of work with a bound. */
 interface Bound {
   readonly what: string;
@@ -65,7 +72,7 @@ export class Watchdog {
   constructor(
     child: ChildProcess,
     onKill: (verdict: string) => void = () => {},
-    { silenceLimitMs = SILENCE_LIMIT_MS, startLimitMs = START_LIMIT_MS } = {},
+    { silenceLimitMs = SILENCE_LIMIT_MS, startLimitMs = START_LIMIT_MS }: WatchLimits = {},
   ) {
     this.#child = child;
     this.#onKill = onKill;

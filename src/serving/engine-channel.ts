@@ -1,11 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
+import { type Launch, USUAL_LAUNCH } from '../common/background-launch.ts';
 import { compiledEntry } from '../common/compiled-entry.ts';
 import { AppError } from '../common/errors.ts';
 import { DamagedFileError } from '../common/file-digest.ts';
 import type { Logger } from '../common/logger.ts';
-import { WATCHED_STDIO, Watchdog } from '../common/watchdog.ts';
+import { WATCHED_STDIO, Watchdog, type WatchLimits } from '../common/watchdog.ts';
 import { FRAMES_FD, FrameReader, sendFrame } from './engine-frames.ts';
 import type { EngineReply, EngineRequest } from './engine-messages.ts';
 
@@ -28,6 +29,12 @@ interface RequestBound {
   /** Completes the sentence "it took longer than ... s for". */
   readonly what: string;
   readonly limitMs: number;
+}
+
+/** How an engine is started and watched; as a part of the server, unless it says otherwise. */
+export interface EngineOptions {
+  readonly launch?: Launch;
+  readonly limits?: WatchLimits;
 }
 
 /** An answer and the time that the engine took for it, without the time in the queue. */
@@ -65,11 +72,9 @@ export class EngineChannel {
   #rss = 0;
   #gone = false;
 
-  /** @param niceness added to the process's scheduling priority, 0 (same as the server) to 19 (only idle time) */
-  constructor(niceness: number, logger: Logger) {
-    this.#child = fork(compiledEntry(import.meta.url, 'engine-child.js'), [String(niceness)], {
-      // Flags of this process, such as a debugger's port, are not for its children.
-      execArgv: [],
+  constructor(logger: Logger, { launch = USUAL_LAUNCH, limits = {} }: EngineOptions = {}) {
+    this.#child = fork(compiledEntry(import.meta.url, 'engine-child.js'), {
+      ...launch,
       env: { ...process.env, MALLOC_MMAP_THRESHOLD_: String(LARGE_BLOCK_BYTES) },
       stdio: [...WATCHED_STDIO, 'pipe'],
     });
@@ -82,7 +87,7 @@ export class EngineChannel {
       exit = resolve;
     });
     // A hung process counts as gone when it is killed: the kernel may take its time to end it.
-    this.#watchdog = new Watchdog(this.#child, (verdict) => exit(`was hung and killed: ${verdict}`));
+    this.#watchdog = new Watchdog(this.#child, (verdict) => exit(`was hung and killed: ${verdict}`), limits);
     this.#child.on('error', (error) => exit(`could not be reached: ${error.message}`));
     this.#child.on('exit', (code, signal) => exit(signal ? `was ended by ${signal}` : `exited with code ${code}`));
     this.#pipe = (this.#child.stdio as readonly unknown[] | undefined)?.[FRAMES_FD] as Duplex | undefined;

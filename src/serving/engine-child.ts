@@ -1,6 +1,5 @@
 /** Entry of an engine: a process that holds sessions and answers the requests of the server, one at a time. */
 import { Socket } from 'node:net';
-import { getPriority, setPriority } from 'node:os';
 import { messageOf } from '../common/errors.ts';
 import { DamagedFileError } from '../common/file-digest.ts';
 import { startHeartbeat } from '../common/watchdog.ts';
@@ -21,9 +20,6 @@ let turn: Promise<void> = Promise.resolve();
 let cpuBefore = process.cpuUsage();
 let resident = { bytes: 0, at: Number.NEGATIVE_INFINITY };
 
-const niceness = Number(process.argv[2]);
-// A server that was started with a lower priority stays there: raising it would need a privilege.
-if (niceness > getPriority()) setPriority(niceness);
 startHeartbeat();
 const reader = new FrameReader<EngineRequest>((request) => {
   // Sessions are not re-entrant: requests are answered one after the other.

@@ -4,7 +4,7 @@ import type { EngineModel } from './engine-messages.ts';
 import { type EngineLease, type EngineReport, EngineSlot, type EngineSlotOptions } from './engine-slot.ts';
 import { PRIORITIES, type Priority } from './priority.ts';
 
-export interface EnginePoolOptions extends Pick<EngineSlotOptions, 'niceness' | 'logger'> {
+export interface EnginePoolOptions extends Pick<EngineSlotOptions, 'logger'> {
   /** Number of processes; `engineCount` says how many suit the machine. */
   readonly size: number;
   /** Threads that may compute at once, over all processes: the cores that engines may have. */
@@ -40,10 +40,9 @@ export class EnginePool {
   #closing = false;
   #onAllReturned: (() => void) | undefined;
 
-  constructor({ size, threads, niceness, logger, onLost }: EnginePoolOptions) {
+  constructor({ size, threads, logger, onLost }: EnginePoolOptions) {
     this.#threads = threads;
     const options = {
-      niceness,
       logger,
       onFree: () => this.#onFree(),
       onLost: (loss: Parameters<EngineSlotOptions['onLost']>[0]) => {

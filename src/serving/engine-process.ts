@@ -3,7 +3,7 @@ import { DamagedFileError } from '../common/file-digest.ts';
 import type { Logger } from '../common/logger.ts';
 import type { PixelTensor } from '../common/tensor.ts';
 import type { AnswerName, ExplainedClasses, Outputs } from '../runtime/session.ts';
-import { EngineChannel } from './engine-channel.ts';
+import { EngineChannel, type EngineOptions } from './engine-channel.ts';
 import type { EngineModel, LoadedModel } from './engine-messages.ts';
 import { RunTimes } from './run-times.ts';
 
@@ -32,10 +32,9 @@ export class EngineProcess {
   /** Bytes that unloaded models have left behind. */
   #retained = 0;
 
-  /** @param niceness added to the process's scheduling priority, 0 (same as the server) to 19 (only idle time) */
-  constructor(niceness: number, logger: Logger) {
+  constructor(logger: Logger, options?: EngineOptions) {
     this.#logger = logger;
-    this.#channel = new EngineChannel(niceness, logger);
+    this.#channel = new EngineChannel(logger, options);
   }
 
   get pid(): number | undefined {

@@ -41,8 +41,6 @@ export type EngineLoss = 'exited' | 'hung';
 
 export interface EngineSlotOptions {
   readonly index: number;
-  /** Added to the process's scheduling priority, 0 to 19. */
-  readonly niceness: number;
   readonly logger: Logger;
   /** Called when the engine can be lent (again). */
   readonly onFree: () => void;
@@ -168,7 +166,7 @@ export class EngineSlot {
 
   #start(): void {
     try {
-      const engine = new EngineProcess(this.#options.niceness, this.#options.logger);
+      const engine = new EngineProcess(this.#options.logger);
       this.#engine = engine;
       this.#watch(engine);
       engine.ready.then(
@@ -210,8 +208,8 @@ export class EngineSlot {
   async #replace(): Promise<void> {
     const old = this.#engine;
     if (this.#closing || old === undefined || this.#successor !== undefined) return;
-    const { index, niceness, logger, onFree } = this.#options;
-    const successor = new EngineProcess(niceness, logger);
+    const { index, logger, onFree } = this.#options;
+    const successor = new EngineProcess(logger);
     this.#successor = successor;
     try {
       await successor.ready;

@@ -1,6 +1,5 @@
 import type { Logger } from '../common/logger.ts';
 import { EnginePool, type EnginePoolOptions, engineCount } from './engine-pool.ts';
-import { ENGINE_NICENESS } from './niceness.ts';
 
 /** The settings of the engines. */
 interface EngineSettings {
@@ -27,7 +26,6 @@ export function startEngines({ engineThreads, cores, engine }: EngineSettings, l
       // Where Triton computes the batches, little is left for this machine.
       size: engine === '' ? engineCount(engineThreads) : 1,
       threads: cores,
-      niceness: ENGINE_NICENESS,
       logger,
       onLost: (loss) => started.onLost(loss),
     }),

@@ -3,8 +3,7 @@ import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { childrenOf, imagesInFlight, until } from '../../scripts/server-process.ts';
-import { ENGINE_NICENESS } from '../../src/serving/niceness.ts';
+import { childrenOf, imagesInFlight, isInBackground, until } from '../../scripts/server-process.ts';
 import { EMBEDDED, goldenPictures } from '../golden/pictures.ts';
 import type { ClassifyAnswer, ExplainAnswer } from './answers.ts';
 import { withServer } from './own-server.ts';
@@ -36,7 +35,7 @@ test.skipIf(!existsSync('/proc/self/task'))(
     for (const id of decoders) {
       expect(getPriority(Number(id))).toBeGreaterThan(getPriority(pid));
     }
-    expect(childrenOf(pid).map(getPriority)).toContain(Math.max(ENGINE_NICENESS, getPriority(pid)));
+    expect(childrenOf(pid).map(getPriority)).toContain(getPriority(pid));
   },
 );
 
@@ -89,8 +88,8 @@ describe('an engine killed in the middle of requests', () => {
     for (let i = 0; i < 64; i++) form.append('image', new Blob([new Uint8Array(picture?.png ?? [])]), `${i}.png`);
     const requests = Array.from({ length: 4 }, () => fetch(`${server.url}/classify`, { method: 'POST', body: form }));
     await until(async () => (await imagesInFlight(server)) > 0);
-    // A comparison of formats is a child too, and stands lowest in the system's scheduling.
-    const engine = childrenOf(server.child.pid ?? 0).find((pid) => getPriority(pid) < 19);
+    // A comparison of formats is a child too.
+    const engine = childrenOf(server.child.pid ?? 0).find((pid) => !isInBackground(pid));
     if (engine !== undefined) process.kill(engine, 'SIGKILL');
     for (const response of await Promise.all(requests)) {
       expect(response.status).toBe(200);

@@ -25,7 +25,7 @@ let pool: EnginePool;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-memory-'));
-  pool = new EnginePool({ size: 2, threads: 2, niceness: 5, logger: createLogger('silent') });
+  pool = new EnginePool({ size: 2, threads: 2, logger: createLogger('silent') });
 });
 afterAll(async () => {
   await pool.close(5_000);

@@ -33,7 +33,7 @@ afterAll(() => rm(sound, { recursive: true }));
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-damaged-'));
   await cp(sound, folder, { recursive: true });
-  engines = new EnginePool({ size: 2, threads: 2, niceness: 0, logger });
+  engines = new EnginePool({ size: 2, threads: 2, logger });
   serving = new ModelServing({
     conversions: new ConversionCache(folder, logger),
     engines,

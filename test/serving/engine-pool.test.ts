@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { getPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
@@ -33,7 +33,7 @@ afterEach(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 function poolOf(size: number, threads = size): EnginePool {
-  const pool = new EnginePool({ size, threads, niceness: 5, logger });
+  const pool = new EnginePool({ size, threads, logger });
   pools.push(pool);
   return pool;
 }
@@ -82,12 +82,6 @@ describe('a pool of engines', () => {
     ]);
     expect(pool.report()[0]?.pid).not.toBe(process.pid);
     expect(pool.report()[0]?.rss).toBeGreaterThan(10_000_000);
-  });
-
-  it('gives its processes a lower priority than the server', async () => {
-    const pool = poolOf(1);
-    await redLogits(pool);
-    expect(getPriority(pool.report()[0]?.pid)).toBe(getPriority() + 5);
   });
 
   it.runIf(existsSync('/proc'))('has its library loaded when an engine says that it is ready', async () => {
@@ -237,7 +231,7 @@ describe('an engine that is left without a model', () => {
 it('keeps a model unloaded that is unloaded while its engine is being replaced', async () => {
   const loaded: unknown[] = [];
   const logged = pino({ level: 'info' }, { write: (line: string) => void loaded.push(JSON.parse(line).key ?? []) });
-  const pool = new EnginePool({ size: 1, threads: 1, niceness: 5, logger: logged });
+  const pool = new EnginePool({ size: 1, threads: 1, logger: logged });
   pools.push(pool);
   const lent = await pool.acquire(small, 'interactive');
   await redRun(lent);
@@ -257,7 +251,7 @@ it('reports lost engines, and says so while none is running', async () => {
   const onLost = (loss: string): void => {
     losses.push({ loss, obstacle: pool.obstacle, warnings: pool.warnings });
   };
-  const pool: EnginePool = new EnginePool({ size: 1, threads: 1, niceness: 5, logger, onLost });
+  const pool: EnginePool = new EnginePool({ size: 1, threads: 1, logger, onLost });
   pools.push(pool);
   const obstacle = 'no engine is running; they are being started';
   expect(pool.obstacle).toBe(obstacle);
@@ -380,7 +374,7 @@ it('leaves no engine behind when the server is killed', async () => {
     '--eval',
     `import { EnginePool } from ${built('serving/engine-pool.js')};
      import { createLogger } from ${built('common/logger.js')};
-     const pool = new EnginePool({ size: 2, threads: 2, niceness: 5, logger: createLogger('silent') });
+     const pool = new EnginePool({ size: 2, threads: 2, logger: createLogger('silent') });
      const model = ${JSON.stringify(small)};
      const engine = await pool.acquire(model, 'interactive');
      await engine.run({ data: new Uint8Array(48), shape: [1, 4, 4, 3] }, ['logits']);

@@ -7,14 +7,14 @@ import { NAME, startTriton, VERSION } from './triton/stand-in.ts';
 const logger = createLogger('silent');
 
 describeEngines('engine processes', async (path) => {
-  const pool = new EnginePool({ size: 2, threads: 2, niceness: 5, logger });
+  const pool = new EnginePool({ size: 2, threads: 2, logger });
   const model = { key: 'colours', runtime: 'onnx', threads: 1, path } as const;
   return { engines: pool, model, close: () => pool.close(1_000) };
 });
 
 describeEngines('a Triton server', async (path) => {
   const triton = await startTriton(path);
-  const local = new EnginePool({ size: 1, threads: 1, niceness: 5, logger });
+  const local = new EnginePool({ size: 1, threads: 1, logger });
   const options = { address: triton.address, local, logger, onLost: () => {} };
   const engines = await TritonEngines.connect(options);
   const version = { name: NAME, version: VERSION, weightsSha256: triton.weightsSha256 };

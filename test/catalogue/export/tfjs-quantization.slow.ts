@@ -25,7 +25,7 @@ let quantizer: TfjsQuantizer;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'menagerie-quantized-'));
   const logger = createLogger('silent');
-  pool = new EnginePool({ size: 1, threads: 1, niceness: 0, logger });
+  pool = new EnginePool({ size: 1, threads: 1, logger });
   const found = (await readZoo('zoo')).models.find(({ name }) => name === EMBEDDED[0]);
   if (found === undefined) throw new Error(`the zoo has no ${EMBEDDED[0]}`);
   model = found;
