@@ -22,6 +22,12 @@ const YIELDING = [
   ['nice', '-n', '19'],
 ];
 
+/**
+ * Where there is neither, such as on Windows, whose priorities are those of whole processes: the first that the process
+ * does.
+ */
+const YIELDS_ITSELF = `data:text/javascript,import{setPriority}from'node:os';setPriority(19)`;
+
 let found: Promise<Launch> | undefined;
 
 /**
@@ -44,5 +50,5 @@ async function find(): Promise<Launch> {
     });
     if (works) return { execPath: program, execArgv };
   }
-  return USUAL_LAUNCH;
+  return { ...USUAL_LAUNCH, execArgv: ['--import', YIELDS_ITSELF] };
 }
