@@ -20,7 +20,8 @@ const MAX_SECONDS = 120;
  * to be slow, would delay other requests or take the server's memory. A thread is not enough, since one that exceeds
  * its memory can end the whole process.
  * @param encoding of its names and tables, by any of its names; detected when it is not given
- * @throws AppError when the data set cannot be trained on whatever its images show
+ * @throws AppError when the data set cannot be trained on whatever its images show; `training_lost` when the process ended
+ * before it had answered
  */
 export async function checkDataset(path: string, encoding = ''): Promise<void> {
   const fault = await new Promise<DatasetFault>((resolve, reject) => {
@@ -39,12 +40,15 @@ export async function checkDataset(path: string, encoding = ''): Promise<void> {
       else end(code, signal);
     });
     function end(code: number | null, signal: NodeJS.Signals | null): void {
-      if (signal === 'SIGKILL') resolve(tooLarge(`longer than ${MAX_SECONDS} s`, 'max_seconds', MAX_SECONDS));
+      // By its timeout. Whatever else kills it, such as a system that is out of memory, says nothing of the data set.
+      if (child.killed) resolve(tooLarge(`longer than ${MAX_SECONDS} s`, 'max_seconds', MAX_SECONDS));
       // V8 ends a process whose heap is full with `abort`.
       else if (signal === 'SIGABRT' || code === 134) {
         resolve(tooLarge(`more than ${MAX_MEMORY_MB} MB of memory`, 'max_memory_mb', MAX_MEMORY_MB));
-      } else
-        reject(new Error(`the check of a data set ${signal ? `was ended by ${signal}` : `exited with code ${code}`}`));
+      } else {
+        const how = signal ? `was ended by ${signal}` : `exited with code ${code}`;
+        reject(new AppError('training_lost', `the check of the data set ${how}; try again`, { retryAfter: 1 }));
+      }
     }
   });
   if (fault !== null) throw new AppError(fault.code, fault.message, { context: fault.context });

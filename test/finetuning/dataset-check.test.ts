@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { childrenOf } from '../../scripts/server-process.ts';
 import { checkDataset } from '../../src/finetuning/dataset-check.ts';
 import { fileOf, zipOf } from './dataset/zip-fixtures.ts';
 
@@ -22,4 +24,12 @@ test('a data set that cannot be trained on is refused with its own error', async
 
 test('a file that is no archive is refused', async () => {
   await expect(checkDataset(fileOf(Buffer.from('not a zip')))).rejects.toMatchObject({ code: 'unsupported_archive' });
+});
+
+test.skipIf(!existsSync('/proc/self/stat'))('a check that the system kills says nothing of the data set', async () => {
+  const path = await dataset(5);
+  const before = childrenOf(process.pid);
+  const checking = checkDataset(path);
+  for (const pid of childrenOf(process.pid)) if (!before.includes(pid)) process.kill(pid, 'SIGKILL');
+  await expect(checking).rejects.toMatchObject({ code: 'training_lost', retryAfter: 1 });
 });
