@@ -15,6 +15,11 @@ const MAX_ATTEMPTS = 4;
 /** Milliseconds that a connection may take, and that S3 may then be silent. */
 const CONNECT_TIMEOUT_MS = 3_000;
 const SILENCE_TIMEOUT_MS = 15_000;
+/**
+ * Milliseconds until a listing or a small object is answered. A connection that was lost without a sign is given up by
+ * then: replicas look for changes with such requests, one after the other.
+ */
+const SMALL_TIMEOUT_MS = 5_000;
 /** Larger files are sent in parts of this size, two at a time: 16 MiB of memory for each upload. */
 const PART_BYTES = 8 * 1024 * 1024;
 const PARTS_AT_ONCE = 2;
@@ -49,6 +54,7 @@ export class S3Bucket {
   readonly #client: ClientS3.S3Client;
   readonly #location: StoreLocation;
   readonly #closing = new AbortController();
+  #quotesEtags = true;
 
   private constructor(s3: typeof ClientS3, storage: typeof LibStorage, options: BucketOptions) {
     const { endpoint, silenceTimeoutMs = SILENCE_TIMEOUT_MS } = options;
@@ -67,6 +73,7 @@ export class S3Bucket {
       requestHandler: {
         connectionTimeout: CONNECT_TIMEOUT_MS,
         socketTimeout: silenceTimeoutMs,
+        throwOnRequestTimeout: true,
       },
     });
   }
@@ -90,12 +97,18 @@ export class S3Bucket {
     return `s3://${this.#location.bucket}/${this.#location.prefix}`.replace(/\/$/, '');
   }
 
+  /** From now on, conditions have ETags without quotes. */
+  sendBareEtags(): void {
+    this.#quotesEtags = false;
+  }
+
   /** The text of a small object and its ETag; undefined when there is no such object. */
   async read(key: string): Promise<{ text: string; etag: string } | undefined> {
     return await this.#ask(async (abortSignal) => {
+      const options = { abortSignal, requestTimeout: SMALL_TIMEOUT_MS };
       try {
-        const found = await this.#client.send(new this.#s3.GetObjectCommand(this.#at(key)), { abortSignal });
-        return { text: (await found.Body?.transformToString()) ?? '', etag: found.ETag ?? '' };
+        const found = await this.#client.send(new this.#s3.GetObjectCommand(this.#at(key)), options);
+        return { text: (await found.Body?.transformToString()) ?? '', etag: bareEtag(found.ETag) };
       } catch (thrown) {
         if (isMissing(thrown)) return undefined;
         throw thrown;
@@ -124,11 +137,12 @@ export class S3Bucket {
    * call has changed the object: read it to know
    */
   async writeIf(key: string, text: string, etag: string | undefined): Promise<boolean> {
-    const condition = etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag };
+    const condition = etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: this.#quotesEtags ? `"${etag}"` : etag };
     return await this.#ask(async (abortSignal) => {
+      const options = { abortSignal, requestTimeout: SMALL_TIMEOUT_MS };
       try {
         const input = { ...this.#at(key), ...condition, Body: text, ContentType: 'application/json' };
-        await this.#client.send(new this.#s3.PutObjectCommand(input), { abortSignal });
+        await this.#client.send(new this.#s3.PutObjectCommand(input), options);
         return true;
       } catch (thrown) {
         if (isRefusedCondition(thrown)) return false;
@@ -148,6 +162,7 @@ export class S3Bucket {
   async list(prefix: string): Promise<ListedObject[]> {
     const { bucket, prefix: root } = this.#location;
     return await this.#ask(async (abortSignal) => {
+      const options = { abortSignal, requestTimeout: SMALL_TIMEOUT_MS };
       const found: ListedObject[] = [];
       let token: string | undefined;
       do {
@@ -156,10 +171,10 @@ export class S3Bucket {
           Prefix: root + prefix,
           ...(token !== undefined && { ContinuationToken: token }),
         };
-        const page = await this.#client.send(new this.#s3.ListObjectsV2Command(input), { abortSignal });
+        const page = await this.#client.send(new this.#s3.ListObjectsV2Command(input), options);
         for (const object of page.Contents ?? []) {
-          const { Key: key, ETag: etag = '', Size: size = 0, LastModified: modified = new Date(0) } = object;
-          if (key !== undefined) found.push({ key: key.slice(root.length), etag, size, modified });
+          const { Key: key, ETag: etag, Size: size = 0, LastModified: modified = new Date(0) } = object;
+          if (key !== undefined) found.push({ key: key.slice(root.length), etag: bareEtag(etag), size, modified });
         }
         token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
       } while (token !== undefined);
@@ -243,4 +258,9 @@ export class S3Bucket {
       throw asBucketError(thrown);
     }
   }
+}
+
+/** An ETag without its quotes: some S3 APIs give it with, some without them. */
+function bareEtag(etag = ''): string {
+  return etag.replace(/^"(.*)"$/, '$1');
 }

@@ -39,6 +39,8 @@ export class MemoryS3 {
   fault: (request: SeenRequest) => Fault | undefined = () => undefined;
   /** Whether the condition of a write is looked at; some S3 APIs ignore some. */
   honours: (header: 'if-match' | 'if-none-match', value: string) => boolean = () => true;
+  /** Whether `If-Match` is compared with ETags that have no quotes, as by the gateway of Ceph. */
+  comparesBareEtags = false;
   /** The time that objects get. */
   now = () => new Date();
   readonly #bucket: string;
@@ -128,7 +130,8 @@ export class MemoryS3 {
       const ifMatch = this.#condition('if-match', headers);
       if (ifMatch !== undefined && found === undefined) return refuse(response, 404, 'NoSuchKey');
       const isTaken = found !== undefined && this.#condition('if-none-match', headers) === '*';
-      if (isTaken || (ifMatch !== undefined && ifMatch !== found?.etag)) {
+      const etag = this.comparesBareEtags ? found?.etag.replaceAll('"', '') : found?.etag;
+      if (isTaken || (ifMatch !== undefined && ifMatch !== etag)) {
         return refuse(response, 412, 'PreconditionFailed');
       }
       response.writeHead(200, { etag: this.#put(key, bytes) }).end();

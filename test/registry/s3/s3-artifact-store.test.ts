@@ -25,23 +25,29 @@ function open(s3: MemoryS3, cacheFolder: string, options: { cacheBytes?: number;
   });
 }
 
-describeArtifactStore('S3', async () => {
-  const s3 = await MemoryS3.start('zoo', 2);
-  const folder = await mkdtemp(join(tmpdir(), 's3-'));
-  const stores: S3ArtifactStore[] = [];
-  return {
-    open: async () => {
-      const store = await open(s3, join(folder, String(stores.length)));
-      stores.push(store);
-      return store;
-    },
-    dispose: async () => {
-      for (const store of stores) store.close();
-      await s3.stop();
-      await rm(folder, { recursive: true });
-    },
-  };
-});
+describe.each([
+  ['S3', false],
+  ['S3 that compares ETags without quotes', true],
+])('%s', (name, comparesBareEtags) =>
+  describeArtifactStore(name, async () => {
+    const s3 = await MemoryS3.start('zoo', 2);
+    s3.comparesBareEtags = comparesBareEtags;
+    const folder = await mkdtemp(join(tmpdir(), 's3-'));
+    const stores: S3ArtifactStore[] = [];
+    return {
+      open: async () => {
+        const store = await open(s3, join(folder, String(stores.length)));
+        stores.push(store);
+        return store;
+      },
+      dispose: async () => {
+        for (const store of stores) store.close();
+        await s3.stop();
+        await rm(folder, { recursive: true });
+      },
+    };
+  }),
+);
 
 describe('a store in a bucket', () => {
   let folder: string;
