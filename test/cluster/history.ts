@@ -61,8 +61,8 @@ export interface Outage extends Span {
   readonly kind: string;
   /** Names of machines that are touched. */
   readonly targets: readonly string[];
-  /** What these machines cannot use: themselves, Redis or the bucket. */
-  readonly lost: 'process' | 'redis' | 's3';
+  /** What these machines cannot use: themselves, a process of theirs that computes, Redis or the bucket. */
+  readonly lost: 'process' | 'child' | 'redis' | 's3';
   /** `Infinity` while it lasts. */
   until: number;
 }

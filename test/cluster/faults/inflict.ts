@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { childrenOf } from '../../../scripts/server-process.ts';
 import type { History } from '../history.ts';
 import type { Cluster, LinkedMachine } from '../world/cluster.ts';
 import type { Machine } from '../world/machine.ts';
@@ -42,6 +43,17 @@ export class Inflicter {
         const up = alike.filter(({ isUp }) => isUp);
         const machine = at(up.length > 0 ? up : alike, fault.target);
         return { what: `${fault.kind}: ${machine.name}`, healed: this.#kill(fault, machine) };
+      }
+      case 'kill child': {
+        const children = machines.flatMap(({ machine }) =>
+          machine.pid === undefined ? [] : childrenOf(machine.pid).map((pid) => ({ machine, pid })),
+        );
+        if (children.length === 0) return { what: `${fault.kind}: there is none`, healed: Promise.resolve() };
+        const { machine, pid } = at(children, fault.target);
+        const end = this.#history.begin({ kind: fault.kind, targets: [machine.name], lost: 'child' });
+        kill(pid);
+        end();
+        return { what: `${fault.kind}: ${pid} of ${machine.name}`, healed: Promise.resolve() };
       }
       case 'kill redis':
         return { what: fault.kind, healed: this.#alone('redis', () => this.#killRedis(fault, all)) };
@@ -111,6 +123,13 @@ const TROUBLES: Partial<Readonly<Record<Fault['kind'], 'error' | 'slow' | 'full'
   's3 full': 'full',
   's3 lost': 'lost',
 };
+
+/** Kills a process, unless it has ended already. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {}
+}
 
 /** Waits until a machine works. */
 export async function untilUp(machine: Machine): Promise<void> {

@@ -5,6 +5,7 @@ import type { LinkState } from '../world/tcp-link.ts';
 export const FAULT_KINDS = [
   'kill worker',
   'kill server',
+  'kill child',
   'kill redis',
   'redis paused',
   'redis link',
@@ -23,7 +24,7 @@ export interface Fault {
   readonly gapMs: number;
   /** Milliseconds until it is healed. */
   readonly lastsMs: number;
-  /** Which of the machines, or of those of the role: a number that is taken modulo their count. */
+  /** Which of the machines, of those of the role, or of the children: a number that is taken modulo their count. */
   readonly target: number;
   /** What becomes of a link. */
   readonly link: Exclude<LinkState, 'open'>;
@@ -33,8 +34,9 @@ export interface Fault {
 
 /** How often each kind comes, as weights. `redis paused` has a number of its own. */
 const WEIGHTS: Readonly<Record<FaultKind, number>> = {
-  'kill worker': 26,
-  'kill server': 24,
+  'kill worker': 20,
+  'kill server': 18,
+  'kill child': 12,
   'kill redis': 14,
   'redis paused': 0,
   'redis link': 8,

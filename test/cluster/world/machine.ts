@@ -50,6 +50,11 @@ export class Machine {
     return this.#url;
   }
 
+  /** Number of the process while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Whether it has logged that it works. */
   get isUp(): boolean {
     return this.#url !== undefined;
