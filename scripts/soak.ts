@@ -1,5 +1,6 @@
 /** Loads the server for an hour at a share of what it can answer, with a fine-tune every minute, and judges what it saw. */
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -161,7 +162,8 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
 ] as const) {
   process.once(signal, () => {
-    server.child.kill();
+    server.child.kill('SIGKILL');
+    rmSync(workDir, { recursive: true, force: true, maxRetries: 5 });
     process.exit(code);
   });
 }

@@ -23,7 +23,13 @@ const MAX_RATIO = 1.25;
  * @param minutes at least one
  */
 export function judge(minutes: readonly Minute[]): Finding[] {
-  return [...memoryFindings(minutes), descriptorFinding(minutes), ...errorFindings(minutes), latencyFinding(minutes)];
+  return [
+    ...memoryFindings(minutes),
+    countFinding('file descriptors', minutes, ({ descriptors }) => descriptors),
+    countFinding('temporary files', minutes, ({ temporaryFiles }) => temporaryFiles),
+    ...errorFindings(minutes),
+    latencyFinding(minutes),
+  ];
 }
 
 function memoryFindings(minutes: readonly Minute[]): Finding[] {
@@ -51,14 +57,13 @@ function hourly({ slope, low, high }: Slope): Slope {
   return { slope: 60 * slope, low: 60 * low, high: 60 * high };
 }
 
-/** Descriptors come and go with connections; a leak has more at the end than ever before. */
-function descriptorFinding(minutes: readonly Minute[]): Finding {
-  const counts = minutes.map(({ descriptors }) => descriptors);
-  const points = minutes.map(({ minute, descriptors }) => ({ x: minute, y: descriptors }));
-  const { slope, low } = hourly(robustSlope(points));
+/** Descriptors come and go with connections, files with requests; of a leak there are ever more. */
+function countFinding(what: string, minutes: readonly Minute[], of: (minute: Minute) => number): Finding {
+  const counts = minutes.map(of);
+  const { slope, low } = hourly(robustSlope(minutes.map((each) => ({ x: each.minute, y: of(each) }))));
   return {
     holds: low <= 0,
-    text: `file descriptors: ${Math.min(...counts)} to ${Math.max(...counts)}, ${slope.toFixed(1)} an hour`,
+    text: `${what}: ${Math.min(...counts)} to ${Math.max(...counts)}, ${slope.toFixed(1)} an hour`,
   };
 }
 

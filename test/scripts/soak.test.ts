@@ -87,6 +87,13 @@ describe('the verdict', () => {
     ]);
   });
 
+  test('finds temporary files that are left', () => {
+    expect(failing(hour(({ minute }) => ({ temporaryFiles: 2 * minute })))).toEqual([
+      'temporary files: 2 to 120, 120.0 an hour',
+    ]);
+    expect(failing(hour(({ minute }) => ({ temporaryFiles: minute % 2 })))).toEqual([]);
+  });
+
   test('counts every error and every job that failed', () => {
     const wrong = hour(({ minute }) =>
       minute === 7 ? { errors: { '429 queue_full': 3 }, jobs: { succeeded: 0, failed: 1, unfinished: 0 } } : {},
