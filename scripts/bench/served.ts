@@ -70,15 +70,18 @@ export async function startOurs(dataDir: string): Promise<OurServer> {
   };
 }
 
-async function portOf(child: ChildProcess): Promise<number> {
-  let text = '';
-  for await (const chunk of child.stdout ?? []) {
-    text += chunk;
-    const port = /"port":(\d+)/.exec(text)?.[1];
-    if (port !== undefined) {
-      child.stdout?.resume();
-      return Number(port);
-    }
-  }
-  throw new Error(`the server did not start:\n${text}`);
+/** The port from the log of a server, which is read to its end: a server whose log nobody reads stops to write it. */
+function portOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const find = (chunk: Buffer): void => {
+      text += chunk.toString();
+      const port = /"port":(\d+)/.exec(text)?.[1];
+      if (port === undefined) return;
+      child.stdout?.off('data', find).resume();
+      resolve(Number(port));
+    };
+    child.stdout?.on('data', find);
+    child.once('exit', () => reject(new Error(`the server did not start:\n${text}`)));
+  });
 }
