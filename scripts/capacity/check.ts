@@ -63,7 +63,10 @@ export async function compareWithServers(
       maxBatch: 16,
       queueLimit: 256,
     };
-    const withClients = (ms: number): Figures => ({ ...figures, http_ms: figures.http_ms + ms });
+    const withClients = (ms: number): Figures => ({
+      ...figures,
+      loads: figures.loads.map((load) => ({ ...load, http_ms: load.http_ms + ms })),
+    });
     const comparisons: Comparison[] = [
       { what: 'cores in use', measured: usedCores, simulated: cores },
       { what: 'images/s at saturation', measured: throughput, simulated: saturation(withClients(clientMs), machine) },

@@ -4,13 +4,23 @@ import type { Costs, Machine } from './simulate.ts';
 
 const milliseconds = z.number().nonnegative();
 
+/** CPU milliseconds of an image in a server with some load. */
+const loadSchema = z.strictObject({
+  /** Images per second and core of the machine. */
+  rate: z.number().positive(),
+  /** On the HTTP thread. */
+  http_ms: milliseconds,
+  /** On the other threads of the server: decoding, resizing, garbage. */
+  decode_ms: milliseconds,
+  /** Times by which the batches below cost more, or less, than with every core busy. */
+  batch_factor: z.number().positive(),
+});
+
 /** What was measured of a model on a core: CPU time and memory. */
 export const figuresSchema = z.strictObject({
   model: z.string(),
-  /** CPU milliseconds of an image on the HTTP thread. */
-  http_ms: milliseconds,
-  /** CPU milliseconds of an image on the other threads of the server: decoding, resizing, garbage. */
-  decode_ms: milliseconds,
+  /** From the least load to the most: the less a server has to do, the colder are its caches. */
+  loads: z.array(loadSchema).min(1),
   /** Images of a batch and CPU milliseconds of it on an engine, ascending, beginning with one image. */
   batches: z
     .array(z.tuple([z.int().positive(), z.number().positive()]))
@@ -22,8 +32,42 @@ export const figuresSchema = z.strictObject({
 });
 export type Figures = z.output<typeof figuresSchema>;
 
+/** CPU milliseconds of an image in a server with one load. */
+export interface ImageCosts {
+  readonly http_ms: number;
+  readonly decode_ms: number;
+  /** As in the figures. */
+  readonly batches: Figures['batches'];
+}
+
+/**
+ * What an image costs in a server: between two measured loads on the line between them, below and beyond them as at the
+ * nearest.
+ * @param rate images per second that the server answers, and core of its machine
+ */
+export function costsAt({ loads, batches }: Pick<Figures, 'loads' | 'batches'>, rate: number): ImageCosts {
+  const after = loads.findIndex((load) => load.rate >= rate);
+  const upper = loads.at(after);
+  const lower = after > 0 ? loads[after - 1] : upper;
+  if (upper === undefined || lower === undefined) throw new Error('there are no figures');
+  const gap = upper.rate - lower.rate;
+  const share = gap === 0 ? 1 : (rate - lower.rate) / gap;
+  const between = (of: 'http_ms' | 'decode_ms' | 'batch_factor') => lower[of] + share * (upper[of] - lower[of]);
+  const factor = between('batch_factor');
+  return {
+    http_ms: between('http_ms'),
+    decode_ms: between('decode_ms'),
+    batches: batches.map(([images, ms]) => [images, factor * ms]),
+  };
+}
+
+/** The costs in a server that is always busy. */
+export function fullCosts(figures: Pick<Figures, 'loads' | 'batches'>): ImageCosts {
+  return costsAt(figures, Number.POSITIVE_INFINITY);
+}
+
 /** CPU milliseconds of a batch: between two measured sizes on the line between them, beyond the largest in proportion. */
-export function batchMs({ batches }: Pick<Figures, 'batches'>, images: number): number {
+export function batchMs({ batches }: Pick<ImageCosts, 'batches'>, images: number): number {
   const after = batches.findIndex(([size]) => size >= images);
   const [largest, ms] = batches.at(-1) ?? [1, 0];
   if (after < 0) return (ms * images) / largest;
@@ -33,39 +77,37 @@ export function batchMs({ batches }: Pick<Figures, 'batches'>, images: number): 
 }
 
 /** The size of batches up to `most` that costs least CPU time an image, as the server finds out. */
-export function cheapestBatch(figures: Pick<Figures, 'batches'>, most: number): number {
+export function cheapestBatch(costs: Pick<ImageCosts, 'batches'>, most: number): number {
   const sizes = Array.from({ length: most }, (_, index) => index + 1);
-  const cost = (size: number) => batchMs(figures, size) / size;
+  const cost = (size: number) => batchMs(costs, size) / size;
   return sizes.reduce((best, size) => (cost(size) < cost(best) ? size : best), 1);
 }
 
-/** CPU milliseconds of an image on a loaded server. */
+/** CPU milliseconds of an image on a server that is always busy. */
 export function imageMs(figures: Figures, maxBatch: number): number {
-  const size = cheapestBatch(figures, maxBatch);
-  return figures.http_ms + figures.decode_ms + batchMs(figures, size) / size;
+  const costs = fullCosts(figures);
+  const size = cheapestBatch(costs, maxBatch);
+  return costs.http_ms + costs.decode_ms + batchMs(costs, size) / size;
 }
 
 /** The most images a second that a machine can answer: its cores, or the single HTTP threads, are always busy. */
 export function saturation(figures: Figures, { cores, processes, decoders, maxBatch }: Machine): number {
-  const limits = [
-    cores / imageMs(figures, maxBatch),
-    processes / figures.http_ms,
-    (processes * decoders) / figures.decode_ms,
-  ];
+  const { http_ms, decode_ms } = fullCosts(figures);
+  const limits = [cores / imageMs(figures, maxBatch), processes / http_ms, (processes * decoders) / decode_ms];
   return 1000 * Math.min(...limits);
 }
 
 /**
- * Costs whose means are the figures. Each draw is log-normal.
+ * Costs with these means. Each draw is log-normal.
  * @param variation standard deviation of a draw, as a share of its mean; 0 for none
  */
-export function costsOf(figures: Figures, variation: number, random: Random): Costs {
+export function costsOf(means: ImageCosts, variation: number, random: Random): Costs {
   const sigma = Math.sqrt(Math.log(1 + variation ** 2));
   const vary = (mean: number): number =>
     sigma === 0 ? mean : mean * Math.exp(sigma * random.normal() - sigma ** 2 / 2);
   return {
-    http: () => vary(figures.http_ms),
-    decode: () => vary(figures.decode_ms),
-    batch: (images) => vary(batchMs(figures, images)),
+    http: () => vary(means.http_ms),
+    decode: () => vary(means.decode_ms),
+    batch: (images) => vary(batchMs(means, images)),
   };
 }

@@ -20,8 +20,8 @@ const SIZES = [1, 2, 4, 8, 16];
 const RUNS = 15;
 /** Requests at once that keep every core busy. */
 const CONCURRENCY = 64;
-/** Share of what the server can answer at which an image is measured. */
-const LOADED = 0.5;
+/** Shares of what the server can answer at which an image is measured. */
+const SHARES = [0.05, 0.12, 0.25, 0.5, 0.75];
 
 /** What is measured, and for how long. */
 export interface MeasureOptions {
@@ -35,8 +35,9 @@ export interface MeasureOptions {
 }
 
 /**
- * Measures a model on this machine: first its engines alone, with every core busy, then a server that gets half of what it
- * can answer at random times. There an image costs more than in a crowd: caches are colder, and threads are woken.
+ * Measures a model on this machine: first its engines alone, with every core busy, then a server that gets shares of what
+ * it can answer at random times. There an image costs more than in a crowd, and the more the less there is to do: caches
+ * are colder, and threads are woken.
  */
 export async function measureFigures(options: MeasureOptions): Promise<Figures> {
   const { model, photos, workDir, warmUpSeconds, seconds } = options;
@@ -52,20 +53,32 @@ export async function measureFigures(options: MeasureOptions): Promise<Figures> 
   try {
     const way = ours.serve(model, createLoad(client, 'form'));
     const { throughput } = await way.measure(CONCURRENCY, warmUpSeconds);
-    const before = await batchesOf(way);
-    const [thread, cpu] = [threadCpuMs(pid), cpuMeter([ours.child])];
-    const { latencies } = await offer(loop, [way], { model, rate: LOADED * throughput, seconds });
-    const [http, own] = [(threadCpuMs(pid) - thread) / latencies.length, cpu('own') / latencies.length];
-    const engineMs = cpu('descendants') / latencies.length;
-    const after = await batchesOf(way);
-    const size = (after.images - before.images) / (after.batches - before.batches);
-    const scale = (size * engineMs) / batchMs({ batches }, size);
+    const measureLoad = async (rate: number, load: () => Promise<unknown>): Promise<Figures['loads'][number]> => {
+      const before = await batchesOf(way);
+      const [thread, cpu] = [threadCpuMs(pid), cpuMeter([ours.child])];
+      await load();
+      const [http, own, engine] = [threadCpuMs(pid) - thread, cpu('own'), cpu('descendants')];
+      const after = await batchesOf(way);
+      const images = after.images - before.images;
+      const size = images / (after.batches - before.batches);
+      return {
+        rate: rate / config.cores,
+        http_ms: http / images,
+        decode_ms: Math.max(0, own - http) / images,
+        batch_factor: (size * engine) / images / batchMs({ batches }, size),
+      };
+    };
+    const loads = [];
+    for (const share of SHARES) {
+      const rate = share * throughput;
+      loads.push(await measureLoad(rate, () => offer(loop, [way], { model, rate, seconds })));
+    }
+    loads.push(await measureLoad(throughput, () => way.measure(CONCURRENCY, seconds)));
     const engines = childrenOf(pid).map((child) => residentBytesOf(child) / 1e6);
     return {
       model,
-      http_ms: http,
-      decode_ms: Math.max(0, own - http),
-      batches: batches.map(([images, ms]) => [images, scale * ms]),
+      loads,
+      batches,
       server_mb: residentBytesOf(pid) / 1e6,
       engine_mb: Math.max(...engines),
     };

@@ -1,6 +1,6 @@
 import { seededRandom } from '../../src/common/random.ts';
 import { percentile } from '../bench/measurement.ts';
-import { batchMs, cheapestBatch, costsOf, type Figures, saturation } from './figures.ts';
+import { batchMs, cheapestBatch, costsAt, costsOf, type Figures, saturation } from './figures.ts';
 import { type Machine, type Outcome, simulate } from './simulate.ts';
 
 /** What is asked of the machines. */
@@ -37,7 +37,8 @@ export function asServed(figures: Figures, machine: Machine): Machine {
 
 /** What clients see when a machine gets so many images a second. */
 export function outcomeAt(rate: number, figures: Figures, machine: Machine): Outcome {
-  const costs = costsOf(figures, VARIATION, seededRandom(1, 1));
+  const means = costsAt(figures, rate / machine.processes / machine.cores);
+  const costs = costsOf(means, VARIATION, seededRandom(1, 1));
   return simulate({ rate, images: IMAGES }, asServed(figures, machine), costs, seededRandom(1));
 }
 
@@ -47,7 +48,8 @@ export function outcomeAt(rate: number, figures: Figures, machine: Machine): Out
  * @throws Error when no number is enough
  */
 export function planFor({ rate, p99Ms }: Demand, figures: Figures, machine: Machine): Plan {
-  const alone = figures.http_ms + figures.decode_ms + batchMs(figures, 1);
+  const idle = costsAt(figures, 0);
+  const alone = idle.http_ms + idle.decode_ms + batchMs(idle, 1);
   if (alone >= p99Ms) throw new Error(`an image alone takes ${alone.toFixed(1)} ms: no number of machines is enough`);
   const outcomes = new Map<number, Outcome>();
   const outcomeOf = (machines: number): Outcome => {

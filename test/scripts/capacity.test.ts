@@ -4,7 +4,14 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { percentile } from '../../scripts/bench/measurement.ts';
 import { nextGap } from '../../scripts/bench/poisson.ts';
-import { batchMs, cheapestBatch, type Figures, figuresSchema, saturation } from '../../scripts/capacity/figures.ts';
+import {
+  batchMs,
+  cheapestBatch,
+  costsAt,
+  type Figures,
+  figuresSchema,
+  saturation,
+} from '../../scripts/capacity/figures.ts';
 import { Heap } from '../../scripts/capacity/heap.ts';
 import { BUSY, costOf, memoryMb, outcomeAt, planFor } from '../../scripts/capacity/plan.ts';
 import { type Costs, type Machine, simulate } from '../../scripts/capacity/simulate.ts';
@@ -127,8 +134,7 @@ test('a full queue refuses images, and those that are answered have not waited f
 
 const FIGURES: Figures = {
   model: 'any',
-  http_ms: 1,
-  decode_ms: 3,
+  loads: [{ rate: 1, http_ms: 1, decode_ms: 3, batch_factor: 1 }],
   batches: [
     [1, 4],
     [4, 10],
@@ -142,6 +148,28 @@ const MACHINE: Machine = { cores: 4, processes: 1, decoders: 4, engines: 4, maxB
 describe('figures', () => {
   test('a batch costs what was measured, and between two sizes what lies between them', () => {
     expect([1, 2, 3, 4, 10, 16, 32].map((images) => batchMs(FIGURES, images))).toEqual([4, 6, 8, 10, 29, 48, 96]);
+  });
+
+  test('an image costs what was measured at the load, and between two loads what lies between them', () => {
+    const loads = [
+      { rate: 10, http_ms: 2, decode_ms: 5, batch_factor: 1.5 },
+      { rate: 30, http_ms: 1, decode_ms: 3, batch_factor: 1 },
+    ];
+    const at = (rate: number) => costsAt({ ...FIGURES, loads }, rate);
+    expect([0, 10, 15, 20, 30, 99].map((rate) => at(rate).http_ms)).toEqual([2, 2, 1.75, 1.5, 1, 1]);
+    expect(at(20)).toMatchObject({ decode_ms: 4, batches: [[1, 5], expect.anything(), expect.anything()] });
+  });
+
+  test('a server with less to do costs more an image', () => {
+    const loads = [
+      { rate: 5, http_ms: 2, decode_ms: 6, batch_factor: 2 },
+      { rate: 30, http_ms: 1, decode_ms: 3, batch_factor: 1 },
+    ];
+    const busy = (processes: number) => {
+      const machine = { ...MACHINE, processes };
+      return outcomeAt(100, { ...FIGURES, loads }, machine).utilisation;
+    };
+    expect(busy(4)).toBeGreaterThan(1.2 * busy(1));
   });
 
   test('the server takes the batches that cost least an image', () => {
