@@ -35,7 +35,7 @@ let found: Promise<Launch> | undefined;
  * where the system has no means for that. A process that lowers its own priority (`os.setPriority`) does so for its main
  * thread alone on Linux, and the lowest `nice` is less than `SCHED_IDLE`: beside a fine-tune a minute, a server of two
  * cores that got 70 % of what it can answer had a 99th percentile of 1.1 to 1.3 s and refused 300 to 660 images a minute
- * with the former, 0.3 to 0.9 s and up to 276 with the latter, 0.2 to 0.7 s and up to 112 with `SCHED_IDLE`.
+ * with the former, 0.3 to 0.9 s and up to 276 with the latter, 0.1 to 0.6 s and up to 14 with `SCHED_IDLE`.
  */
 export function backgroundLaunch(): Promise<Launch> {
   found ??= find();
