@@ -11,6 +11,7 @@ import { RateLimit } from './access/rate-limit.ts';
 import { ModelPulls } from './acquire/pull/model-pulls.ts';
 import { convertZoo } from './catalogue/convert-zoo.ts';
 import { DefaultModel } from './catalogue/default-model.ts';
+import { type Closers, closingOnFailure } from './common/closers.ts';
 import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { packageFile, packageVersion } from './common/package-files.ts';
@@ -45,14 +46,30 @@ export interface ServerParts {
   close(): Promise<void>;
 }
 
-/** @param engines engines that have been started before this module was loaded; they are started here if absent */
+/**
+ * @param engines engines that have been started before this module was loaded; they are started here if absent
+ * @throws FolderLockedError when another process uses the data folder; Error when Redis, the bucket or an optional package
+ * cannot be used
+ */
 export async function createServer(config: Config, logger: Logger, engines?: StartedEngines): Promise<ServerParts> {
+  return await closingOnFailure((closers) => composeServer(config, logger, engines, closers));
+}
+
+async function composeServer(
+  config: Config,
+  logger: Logger,
+  engines: StartedEngines | undefined,
+  closers: Closers,
+): Promise<ServerParts> {
   const grpcLibrary = config.grpcPort === 0 ? undefined : await loadGrpc('GRPC_PORT');
   const keys = await KeyRing.open(new KeyFile(config.dataDir), logger);
   const access = await createAccess(config, keys);
   const version = await packageVersion();
+  const openapi = await readFile(packageFile('openapi.yaml'), 'utf8');
   const tracing = config.traces ? await startTracing(version, logger) : undefined;
+  closers.add(() => tracing?.close());
   const services = await createServices(config, logger, tracing, engines);
+  closers.add(() => services.close());
   const { registry, conversions, serving, watch, puller, metrics } = services;
   const { dataDir } = config;
   const uploadDir = join(dataDir, 'uploads');
@@ -80,7 +97,7 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
   metrics.watchServer({
     jobs: () => finetuning.jobs.list(),
     bytesInFlight: () => bodyBudget.reserved,
-    dependencies: services.dependencies,
+    dependencies: () => [...services.dependencies(), ...finetuning.jobs.dependencies],
   });
   let isShuttingDown = false;
   // What both interfaces stand on: limits count over both.
@@ -103,7 +120,7 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
     finetuning,
     uploadDir,
     warnings: () => [...services.warnings(), ...finetuning.warnings],
-    openapi: await readFile(packageFile('openapi.yaml'), 'utf8'),
+    openapi,
     webDir: packageFile('dist', 'web'),
   });
   const { server, drain } = createHttpServer(app, config);
@@ -153,8 +170,7 @@ export async function createServer(config: Config, logger: Logger, engines?: Sta
       await Promise.all([finetuning.close(), pulls.close()]);
       await drained;
       keys.close();
-      await services.close();
-      await tracing?.close();
+      await closers.close();
     },
   };
 }

@@ -12,27 +12,23 @@ import { ModelAdministration } from './catalogue/model-administration.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { ModelControl } from './catalogue/model-control.ts';
 import { RepositoryWatch } from './catalogue/repository-watch.ts';
+import { type Closers, closingOnFailure } from './common/closers.ts';
 import { messageOf } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
 import { ModelTrainer } from './finetuning/model-trainer.ts';
 import { warmPixelThread } from './image/pixel-jobs.ts';
-import { RedisLink } from './jobs/redis/redis-link.ts';
 import { InferenceStatistics } from './metrics/inference-statistics.ts';
 import { createMetrics, type DependencyState, type Metrics } from './metrics/metrics.ts';
 import { processCpu } from './metrics/process-cpu.ts';
 import type { Tracing } from './metrics/tracing.ts';
 import { ModelQuantizer } from './quantizing/model-quantizer.ts';
 import { QuantizedModels, quantizationKey, VariantFiles } from './quantizing/quantized-models.ts';
-import { SharedVariants } from './quantizing/shared-variants.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { ClassHierarchies } from './registry/class-hierarchy.ts';
-import { openArtifactStore } from './registry/open-artifact-store.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
 import { Repository } from './registry/repository.ts';
-import { type BucketOptions, S3Bucket } from './registry/s3/bucket.ts';
-import { parseStoreLocation } from './registry/s3/store-location.ts';
 import { conceptGraphReader } from './registry/zoo.ts';
 import { requireExecutionProvider } from './runtime/execution-provider.ts';
 import { Admission } from './serving/admission.ts';
@@ -43,6 +39,7 @@ import { ModelServing } from './serving/model-serving.ts';
 import { type StartedEngines, startEngines } from './serving/start-engines.ts';
 import { parseTritonAddress } from './serving/triton/triton-address.ts';
 import { TritonEngines } from './serving/triton/triton-engines.ts';
+import { bucketOf, openStoreServices } from './store-services.ts';
 
 /** Part of `SHUTDOWN_TIMEOUT_MS` that is left for the engines, and for conversions, when the requests are answered. */
 export const ENGINE_GRACE_MS = 2_000;
@@ -76,7 +73,7 @@ export interface Services {
   readonly statistics: InferenceStatistics;
   /** Loads the code that decodes images, and starts a thread for it, which the first image would wait for otherwise. */
   readonly warmDecoder: () => Promise<void>;
-  /** What this process stands on beyond its own machine, and whether it answers. */
+  /** What the models stand on beyond this machine. */
   readonly dependencies: () => DependencyState[];
   /** What is wrong although requests are answered, for health checks. */
   readonly warnings: () => string[];
@@ -94,13 +91,10 @@ export async function createServices(
   tracing?: Pick<Tracing, 'addImage'>,
   startedEngines: StartedEngines = startEngines(config, logger),
 ): Promise<Services> {
-  try {
-    return await composeServices(config, logger, tracing, startedEngines);
-  } catch (thrown) {
-    // A program that uses the library goes on, and would not end before they do.
-    await startedEngines.pool.close(0);
-    throw thrown;
-  }
+  return await closingOnFailure(async (closers) => {
+    closers.add(() => startedEngines.pool.close(ENGINE_GRACE_MS));
+    return await composeServices(config, logger, tracing, startedEngines, closers);
+  });
 }
 
 async function composeServices(
@@ -108,16 +102,9 @@ async function composeServices(
   logger: Logger,
   tracing: Pick<Tracing, 'addImage'> | undefined,
   startedEngines: StartedEngines,
+  closers: Closers,
 ): Promise<Services> {
   await requireExecutionProvider(config.executionProvider);
-  const pulledDir = join(config.dataDir, 'zoo');
-  const { artifactStore, jobQueue } = config;
-  // The store is named by its address, so that servers of other stores in the same Redis are not disturbed.
-  const redis =
-    jobQueue === '' ? undefined : new RedisLink({ url: jobQueue, channel: `menagerie:${artifactStore}`, logger });
-  const artifacts = await openArtifactStore(config, logger, () => redis?.announce());
-  const { store, folder: storeDir } = artifacts;
-  const repository = new Repository(config.zooDir, store, pulledDir);
   const registry = new Registry();
   const hierarchies = new ClassHierarchies(
     await conceptGraphReader(config.zooDir, (file, thrown) =>
@@ -126,31 +113,30 @@ async function composeServices(
   );
 
   const parity = new FormatParity(logger);
+  closers.add(() => parity.close());
   const conversions = new ConversionCache(join(config.dataDir, 'converted'), logger, ({ name }, converted) =>
     parity.compare(name, converted),
   );
+  closers.add(() => conversions.close(ENGINE_GRACE_MS));
   const quantized = new QuantizedModels(join(config.dataDir, 'quantized'));
   await Promise.all([conversions.clear(), quantized.clear()]);
-  const shared = bucketOf(config);
-  const bucket = shared && (await S3Bucket.open(shared));
-  const variants =
-    bucket &&
-    new SharedVariants({
-      bucket,
-      quantized,
-      onReplaced: async (key) => {
-        const versions = registry.list().flatMap((model) => model.versions);
-        const replaced = versions.filter((version) => quantizationKey(version) === key);
-        await Promise.all(replaced.map((version) => release({ ...version, variant: 'int8' })));
-      },
-      logger,
-    });
+  const onReplaced = async (key: string) => {
+    const versions = registry.list().flatMap((model) => model.versions);
+    const replaced = versions.filter((version) => quantizationKey(version) === key);
+    await Promise.all(replaced.map((version) => release({ ...version, variant: 'int8' })));
+  };
+  const stores = await openStoreServices(config, { quantized, onReplaced }, logger);
+  closers.add(() => stores.close());
+  const { store, variants } = stores;
+  const pulledDir = join(config.dataDir, 'zoo');
+  const repository = new Repository(config.zooDir, store, pulledDir);
   const engines = startedEngines.pool;
   const address = parseTritonAddress(config.engine);
   const triton =
     address === undefined
       ? undefined
       : await TritonEngines.connect({ address, local: engines, logger, onLost: () => startedEngines.onLost('exited') });
+  closers.add(() => triton?.close());
   const version = await packageVersion();
   const metrics = createMetrics({
     version,
@@ -164,6 +150,7 @@ async function composeServices(
     imagesInFlight: () => admission.inFlight,
     runtimes: () => engines.report().flatMap((engine) => engine.models),
   });
+  closers.add(() => metrics.close());
   // Not before there are metrics: an engine, or Triton, may be lost already.
   startedEngines.onLost = (loss) => metrics.observeEngineLoss(loss);
   const statistics = new InferenceStatistics();
@@ -182,6 +169,7 @@ async function composeServices(
       metrics.observeEviction(model.name, runtime);
     },
   });
+  closers.add(() => serving.close());
   const release = (model: ModelVersion) => serving.release(model);
   const admission = new Admission(config.queueLimit);
   const { defaultModel, maxImagePixels } = config;
@@ -216,17 +204,11 @@ async function composeServices(
     draw: async (photo, layer, turn) =>
       (await import('./image/heat-overlay.ts')).drawHeat(photo, layer, maxImagePixels, turn),
   });
-  const folders = storeDir === undefined ? [pulledDir] : [pulledDir, storeDir];
-  const watch = new RepositoryWatch({
-    folders,
-    ...(artifacts.revision !== undefined && { revision: artifacts.revision }),
-    announcements: redis,
-    variants,
-    repository,
-    registry,
-    serving,
-    logger,
-  });
+  const { changes } = stores;
+  const folders = [pulledDir, ...changes.folders];
+  const watch = new RepositoryWatch({ ...changes, folders, repository, registry, serving, logger });
+  // With the store, since a scan may be waiting for one that is silent.
+  closers.add(() => Promise.all([stores.close(), watch.close()]));
   await watch.scan();
   const unloadable = () => watch.problems.map(({ where, reason }) => ({ name: where, reason }));
   const control = new ModelControl({ registry, serving, unloadable });
@@ -267,32 +249,11 @@ async function composeServices(
       await Promise.all([loadDecoder(), warmPixelThread()]);
     },
     dependencies: () => [
-      ...(artifacts.isUp ? [{ dependency: 's3', isUp: artifacts.isUp() }] : []),
-      ...(redis ? [{ dependency: 'redis', isUp: redis.isUp }] : []),
+      ...stores.dependencies(),
       ...(triton ? [{ dependency: 'triton', isUp: triton.obstacle === undefined }] : []),
     ],
-    warnings: () => [
-      ...engines.warnings,
-      ...(triton?.warnings ?? []),
-      ...conversions.warnings,
-      ...artifacts.warnings(),
-      // Without a bucket no other machine changes what this one serves.
-      ...(artifactStore === '' ? [] : (redis?.warnings ?? [])),
-    ],
-    close: async () => {
-      redis?.close();
-      // Else a silent store would be waited for.
-      artifacts.close();
-      bucket?.close();
-      await watch.close();
-      await variants?.close();
-      await parity.close();
-      await serving.close();
-      triton?.close();
-      await engines.close(ENGINE_GRACE_MS);
-      await conversions.close(ENGINE_GRACE_MS);
-      metrics.close();
-    },
+    warnings: () => [...engines.warnings, ...(triton?.warnings ?? []), ...conversions.warnings, ...stores.warnings()],
+    close: () => closers.close(),
   };
 }
 
@@ -314,10 +275,4 @@ export function createModelTrainer(services: Services, config: Config, logger: L
     bucket: bucketOf(config),
     workDir,
   });
-}
-
-/** The bucket that machines share; undefined where this one is alone. */
-function bucketOf({ artifactStore, s3Endpoint }: Config): BucketOptions | undefined {
-  const location = parseStoreLocation(artifactStore);
-  return location && { ...location, ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }) };
 }

@@ -1,4 +1,5 @@
 /** Composition of a worker, on top of `services.ts`: a machine that trains and answers no requests. */
+import { closingOnFailure } from './common/closers.ts';
 import type { Logger } from './common/logger.ts';
 import { packageVersion } from './common/package-files.ts';
 import type { Config } from './config.ts';
@@ -20,23 +21,26 @@ export interface WorkerParts {
 
 /** @throws Error when the data folder belongs to another process, or Redis or the bucket cannot be used */
 export async function createWorker(config: Config, logger: Logger): Promise<WorkerParts> {
-  const tracing = config.traces ? await startTracing(await packageVersion(), logger) : undefined;
-  // No image is answered here, so one engine, which waits, is enough.
-  const services = await createServices({ ...config, engineThreads: config.cores }, logger);
-  const finetuning = await openFinetuneJobs(services, config, logger, {
-    ...(tracing && { tracing }),
-    others: { [QUANTIZATION]: (...job) => workOnQuantization(services.quantizer, ...job) },
+  return await closingOnFailure(async (closers) => {
+    const tracing = config.traces ? await startTracing(await packageVersion(), logger) : undefined;
+    closers.add(() => tracing?.close());
+    // No image is answered here, so one engine, which waits, is enough.
+    const services = await createServices({ ...config, engineThreads: config.cores }, logger);
+    closers.add(() => services.close());
+    const finetuning = await openFinetuneJobs(services, config, logger, {
+      ...(tracing && { tracing }),
+      others: { [QUANTIZATION]: (...job) => workOnQuantization(services.quantizer, ...job) },
+    });
+    return {
+      work: async () => {
+        finetuning.start(config.concurrency);
+        await services.watch.start();
+        logger.info({ dataDir: config.dataDir }, 'working on jobs');
+      },
+      close: async () => {
+        await finetuning.close(Math.max(0, config.shutdownTimeoutMs - ENGINE_GRACE_MS));
+        await closers.close();
+      },
+    };
   });
-  return {
-    work: async () => {
-      finetuning.start(config.concurrency);
-      await services.watch.start();
-      logger.info({ dataDir: config.dataDir }, 'working on jobs');
-    },
-    close: async () => {
-      await finetuning.close(Math.max(0, config.shutdownTimeoutMs - ENGINE_GRACE_MS));
-      await services.close();
-      await tracing?.close();
-    },
-  };
 }

@@ -48,8 +48,8 @@ export class FinetuneJobs {
     this.#worker = new JobWorker({ trainer, queue, health: this.#health, logger, observer, others });
   }
 
-  /** The jobs that were submitted. */
-  get jobs(): Pick<JobQueue, 'get' | 'list' | 'cancel' | 'events'> {
+  /** The queue of the jobs that were submitted. */
+  get jobs(): Pick<JobQueue, 'get' | 'list' | 'cancel' | 'events' | 'dependencies'> {
     return this.#queue;
   }
 

@@ -33,6 +33,7 @@ interface Lease {
 /** The job queue of one process. Leases are only in memory: when the process is gone, so are its workers. */
 export class EmbeddedJobQueue implements JobQueue {
   readonly warnings = [];
+  readonly dependencies = [];
   readonly #records: JobRecords;
   readonly #logger: Logger;
   readonly #limits: JobQueueLimits;

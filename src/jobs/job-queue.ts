@@ -1,4 +1,5 @@
 import type { JsonValue } from '../common/json.ts';
+import type { DependencyState } from '../metrics/metrics.ts';
 
 export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobState = (typeof JOB_STATES)[number];
@@ -143,6 +144,8 @@ export class JobCancelledError extends Error {
 export interface JobQueue {
   /** Sentences for people: what its storage may lose of what was acknowledged, and how to cure it. */
   readonly warnings: readonly string[];
+  /** What it stands on beyond this machine. */
+  readonly dependencies: readonly DependencyState[];
   /**
    * Makes a job. Where the key of the request has made one that is still kept, that is the answer, and the archive is left
    * where it was: however many such requests come at once, on whatever machine, there is one job.

@@ -1,5 +1,6 @@
 import { messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/logger.ts';
+import type { DependencyState } from '../../metrics/metrics.ts';
 import { ChangeNotifier } from '../change-notifier.ts';
 import { alreadyFinished, jobNotFound, queueClosed } from '../job-errors.ts';
 import {
@@ -20,6 +21,7 @@ import { RedisIntake } from './redis-intake.ts';
 import { followEvents } from './redis-job-events.ts';
 import { RedisJobRecords } from './redis-job-records.ts';
 import { inBackground, type RedisParts, removeArchive } from './redis-parts.ts';
+import { RedisPulse } from './redis-pulse.ts';
 import { RedisUpkeep } from './redis-upkeep.ts';
 
 /** The braces keep all keys on one node of a cluster. */
@@ -61,6 +63,7 @@ export class RedisJobQueue implements JobQueue {
   readonly #intake: RedisIntake;
   readonly #claims: RedisClaims;
   readonly #upkeep: RedisUpkeep;
+  readonly #pulse: RedisPulse;
   readonly #closing = new AbortController();
   readonly #lookingAgain: NodeJS.Timeout;
   readonly #onClosed: () => Promise<void>;
@@ -86,6 +89,7 @@ export class RedisJobQueue implements JobQueue {
     this.#intake = new RedisIntake(this.#parts);
     this.#claims = new RedisClaims(this.#parts);
     this.#upkeep = new RedisUpkeep(this.#parts);
+    this.#pulse = new RedisPulse(() => connection.client.ping());
     this.#lookingAgain = setInterval(() => changed.fire(), LOOK_AGAIN_MS).unref();
   }
 
@@ -176,6 +180,10 @@ export class RedisJobQueue implements JobQueue {
     return this.#upkeep.warnings;
   }
 
+  get dependencies(): readonly DependencyState[] {
+    return [{ dependency: 'redis', isUp: this.#pulse.problem === undefined }];
+  }
+
   list(): Promise<readonly Job[]> {
     return this.#parts.records.list();
   }
@@ -189,6 +197,7 @@ export class RedisJobQueue implements JobQueue {
     this.#closing.abort();
     clearInterval(this.#lookingAgain);
     this.#upkeep.stop();
+    this.#pulse.close();
     this.#parts.changed.fire();
     await this.#claims.giveBackAll();
     try {

@@ -1,11 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../common/errors.ts';
 import { createLogger, type Logger } from '../../common/logger.ts';
-import { connectToRedis, type RedisConnection, reasonOf } from './redis-connection.ts';
-
-/** Milliseconds between two questions whether Redis answers, and between attempts to connect. */
-const ASK_INTERVAL_MS = 2_000;
+import { connectToRedis, type RedisConnection } from './redis-connection.ts';
+import { RedisPulse } from './redis-pulse.ts';
 
 /** What a link needs. */
 export interface RedisLinkOptions {
@@ -17,35 +14,33 @@ export interface RedisLinkOptions {
 }
 
 /**
- * Tells other machines through Redis that something has changed, hears it from them, and knows whether Redis answers.
- * Announcements may be lost, so a listener looks by itself too, only less often. Nothing here fails or waits because
- * Redis is away; the link comes back by itself.
+ * Tells other machines through Redis that something has changed, and hears it from them. Announcements may be lost, so a
+ * listener looks by itself too, only less often. Nothing here fails or waits because Redis is away; the link comes back by
+ * itself.
  */
 export class RedisLink {
   readonly #options: RedisLinkOptions;
   /** Sent with each announcement, so that a machine does not hear itself. */
   readonly #id = randomUUID();
-  readonly #closing = new AbortController();
   readonly #listeners = new Set<() => void>();
+  /** Connects too, and again until it has succeeded; then the connection comes back by itself. */
+  readonly #pulse: RedisPulse;
   #connection: RedisConnection | undefined;
-  #isUp = false;
-  /** Why Redis cannot be used, once that is known. */
-  #problem: string | undefined;
+  #isClosed = false;
 
   constructor(options: RedisLinkOptions) {
     this.#options = options;
-    void this.#run();
-  }
-
-  /** Whether Redis has answered when it was last asked. */
-  get isUp(): boolean {
-    return this.#isUp;
+    this.#pulse = new RedisPulse(async () => {
+      this.#connection ??= await this.#connect();
+      await this.#connection.client.ping();
+    });
   }
 
   /** What is wrong with Redis, for health checks. */
   get warnings(): string[] {
-    if (this.#problem === undefined) return [];
-    return [`Redis does not answer (${this.#problem}): changes by other machines are seen a little later.`];
+    const { problem } = this.#pulse;
+    if (problem === undefined) return [];
+    return [`Redis does not answer (${problem}): changes by other machines are seen a little later.`];
   }
 
   /** Tells the others. */
@@ -60,32 +55,17 @@ export class RedisLink {
   }
 
   close(): void {
-    this.#closing.abort();
+    this.#isClosed = true;
+    this.#pulse.close();
     this.#listeners.clear();
     this.#connection?.close();
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      try {
-        this.#connection ??= await this.#connect();
-        await this.#connection.client.ping();
-        this.#isUp = true;
-        this.#problem = undefined;
-      } catch (thrown) {
-        this.#isUp = false;
-        this.#problem = reasonOf(thrown);
-      }
-      await delay(ASK_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => undefined);
-    }
   }
 
   async #connect(): Promise<RedisConnection> {
     const { url } = this.#options;
     // The job queue logs the loss of the same Redis.
     const connection = await connectToRedis(url, createLogger('silent'));
-    if (this.#closing.signal.aborted) connection.close();
+    if (this.#isClosed) connection.close();
     connection.subscriber.on('message', (_channel: string, sender: string) => {
       if (sender !== this.#id) this.#tellListeners();
     });
@@ -100,7 +80,7 @@ export class RedisLink {
       await subscriber.subscribe(this.#options.channel);
       this.#tellListeners();
     } catch (thrown) {
-      if (this.#closing.signal.aborted) return;
+      if (this.#isClosed) return;
       this.#options.logger.warn({ reason: messageOf(thrown) }, 'changes by other machines are not announced');
     }
   }

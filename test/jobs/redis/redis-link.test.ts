@@ -29,8 +29,7 @@ describe.skipIf(!HAS_REDIS)(`machines that are linked by a Redis${WITHOUT_REDIS}
     machine.link.listen(() => {
       machine.heard += 1;
     });
-    await expect.poll(() => machine.link.isUp, { timeout: 15_000 }).toBe(true);
-    expect(machine.heard).toBe(1);
+    await expect.poll(() => machine.heard).toBe(1);
     return machine;
   }
 
@@ -46,14 +45,12 @@ describe.skipIf(!HAS_REDIS)(`machines that are linked by a Redis${WITHOUT_REDIS}
   test('say so when Redis is lost, go on, and are told to look when it is back', async () => {
     const [one, two] = [await join('a'), await join('a')];
     await redis.kill();
-    await expect.poll(() => one.link.isUp, { timeout: 15_000 }).toBe(false);
     await expect
       .poll(() => one.link.warnings)
       .toEqual(['Redis does not answer (there is no connection): changes by other machines are seen a little later.']);
     one.link.announce();
     redis.run();
-    await expect.poll(() => one.link.isUp && two.link.isUp, { timeout: 15_000 }).toBe(true);
-    expect(one.link.warnings).toEqual([]);
+    await expect.poll(() => [...one.link.warnings, ...two.link.warnings]).toEqual([]);
     // What was announced meanwhile is lost.
     await expect.poll(() => two.heard).toBe(2);
     one.link.announce();
