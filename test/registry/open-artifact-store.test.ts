@@ -44,15 +44,16 @@ test('versions are in a folder of the data, which shows changes, by default', as
 });
 
 test('versions are in a bucket where the settings name one, which has a revision; what is wrong with it is known', async () => {
-  const { folder, revision, warnings } = await open('s3://zoo/team');
+  const { folder, revision, isUp, warnings } = await open('s3://zoo/team');
   const before = await revision?.();
   await put('first');
   expect(s3.keys()).toContain('team/models/flowers.json');
   expect(folder).toBeUndefined();
   expect(await revision?.()).not.toBe(before);
-  s3.fault = () => 'full';
-  await expect(revision?.()).rejects.toMatchObject({ code: 'storage_full' });
-  expect(warnings()).toEqual([expect.stringContaining('The bucket of the server is full')]);
+  expect([isUp?.(), warnings()]).toEqual([true, []]);
+  s3.fault = () => 'error';
+  await expect(revision?.()).rejects.toMatchObject({ code: 'storage_unavailable' });
+  expect([isUp?.(), warnings()]).toEqual([false, [expect.stringContaining('The bucket of the server cannot be used')]]);
 });
 
 test.each([

@@ -97,7 +97,7 @@ export class ModelRecords {
         const before = await this.#read(name);
         const { changed, result } = change(before?.record ?? NO_RECORD);
         if (changed === undefined) return result;
-        const written = await this.#health.ask(() =>
+        const written = await this.#health.write(() =>
           this.#bucket.writeIf(recordKey(name), checkedJson(changed), before?.etag),
         );
         if (written) {

@@ -91,7 +91,7 @@ export class S3ArtifactStore implements ArtifactStore {
 
   /** Whether the last request to the bucket was answered. */
   get isUp(): boolean {
-    return this.#health.warnings.length === 0;
+    return this.#health.isUp;
   }
 
   /** What is wrong with the bucket, for health checks. */

@@ -128,7 +128,7 @@ export class VersionFiles {
         yield chunk;
       }
     };
-    await health.ask(() => bucket.upload(keyOf(name, folder, file), hashed(createReadStream(path))));
+    await health.write(() => bucket.upload(keyOf(name, folder, file), hashed(createReadStream(path))));
     return { file, size_bytes, sha256: hash.digest('hex') };
   }
 }
