@@ -28,8 +28,10 @@ export class DigestCache {
   readonly #shared: SharedRecords | undefined;
   /** Undefined when the file cannot be opened. */
   readonly #file: number | undefined;
-  /** Position in the file of each record that was whole when the file was opened. */
+  /** Position in the file of each whole record, as far as the file was read. */
   readonly #positions = new Map<string, number>();
+  /** Bytes of the file that were looked at. */
+  #indexed = 0;
   #writable = true;
 
   private constructor(path: string, payloadBytes: number, shared: SharedRecords | undefined) {
@@ -49,8 +51,8 @@ export class DigestCache {
   }
 
   /**
-   * The payload that was in the file for a digest, given in hex, when the file was opened; undefined if it is not
-   * there.
+   * The payload that was in the file for a digest, given in hex, when the file was opened, or that another machine has
+   * shared since; undefined if it is not there.
    */
   get(digest: string): Buffer | undefined {
     const position = this.#positions.get(digest);
@@ -64,15 +66,18 @@ export class DigestCache {
     return undefined;
   }
 
-  /** Like `get`, else what another machine has shared; that is then put into the file. */
+  /** Like `get`, else what another machine has shared; that is then put into the file, with all that comes along. */
   async find(digest: string): Promise<Buffer | undefined> {
-    const payload = this.get(digest) ?? (await this.#shared?.find(digest));
-    if (payload === undefined || payload.length !== this.#payloadBytes) return undefined;
-    if (!this.has(digest)) this.#append(digest, payload);
-    return payload;
+    const known = this.get(digest);
+    if (known !== undefined || this.#shared === undefined) return known;
+    const shared = await this.#shared.find(digest, (records) => this.#keep(records));
+    if (shared?.length === this.#payloadBytes) return shared;
+    // It may have come along with another one meanwhile, also for another object with this file.
+    this.#readIndex();
+    return this.get(digest);
   }
 
-  /** Whether there was a whole record of a digest when the file was opened. */
+  /** Whether there was a whole record of a digest when the file was opened, or another machine has shared one since. */
   has(digest: string): boolean {
     return this.#positions.has(digest);
   }
@@ -84,6 +89,14 @@ export class DigestCache {
     }
     this.#shared?.add({ digest, payload });
     return this.#append(digest, payload);
+  }
+
+  /** Puts records into the file that are not in it. */
+  #keep(records: ReadonlyMap<string, Uint8Array>): void {
+    for (const [digest, payload] of records) {
+      if (payload.length === this.#payloadBytes && !this.has(digest)) this.#append(digest, payload);
+    }
+    this.#readIndex();
   }
 
   #append(digest: string, payload: Uint8Array): boolean {
@@ -140,18 +153,29 @@ export class DigestCache {
     }
   }
 
+  /** Bytes of the file; 0 when it cannot be read. */
+  get #size(): number {
+    if (this.#file === undefined) return 0;
+    try {
+      return fstatSync(this.#file).size;
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Looks for records in what was not looked at. */
   #readIndex(): void {
-    const size = this.#file === undefined ? 0 : fstatSync(this.#file).size;
-    const chunk = Buffer.alloc(Math.min(size, SCAN_BYTES));
+    const size = this.#size;
+    if (size <= this.#indexed) return;
+    const chunk = Buffer.alloc(Math.min(size - this.#indexed, SCAN_BYTES));
     let unread = Buffer.alloc(0);
-    let position = 0;
-    while (position + unread.length < size) {
-      const bytes = this.#read(chunk, position + unread.length);
+    while (this.#indexed + unread.length < size) {
+      const bytes = this.#read(chunk, this.#indexed + unread.length);
       if (bytes === 0) return;
       const buffer = Buffer.concat([unread, chunk.subarray(0, bytes)]);
-      const scanned = this.#indexRecords(buffer, position);
+      const scanned = this.#indexRecords(buffer, this.#indexed);
       unread = buffer.subarray(scanned);
-      position += scanned;
+      this.#indexed += scanned;
     }
   }
 

@@ -47,10 +47,10 @@ export function shortDigest(digest: string): string {
   return digest.slice(0, 2 * SHORT_BYTES);
 }
 
-/** The payloads in a block by digest. @throws Error when the content is not what the name says */
-export function decodeBlock({ name, content }: FeatureBlock): Map<string, Buffer> {
+/** The payloads in a block by digest; undefined when it is damaged: its content is not what the name says. */
+export function decodeBlock({ name, content }: FeatureBlock): Map<string, Buffer> | undefined {
   const [, count, digest] = NAME.exec(name) ?? [];
-  if (digest !== sha256(content)) throw new Error(`the block ${name} is damaged`);
+  if (digest !== sha256(content)) return undefined;
   const body = content.subarray(headBytes(name));
   const recordBytes = body.length / Number(count);
   return new Map(

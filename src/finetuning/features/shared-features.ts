@@ -17,6 +17,7 @@ const MAX_BLOCKS = 1_000;
 const READS_AT_ONCE = 16;
 /** Milliseconds that an answer may take, after which computing is faster; and that the end of a job waits for uploads. */
 const PATIENCE_MS = 10_000;
+const NO_RECORDS: ReadonlyMap<string, Buffer> = new Map();
 
 /** Where features are shared. */
 export interface SharedFeaturesOptions extends BucketOptions {
@@ -135,6 +136,7 @@ export class SharedCache {
   readonly #shared: Pick<SharedFeatures, 'ask' | 'send'>;
   /** Which block has a record, by the beginning of its digest. */
   #index: Promise<ReadonlyMap<string, string>> | undefined;
+  /** Records of the blocks that are being read, by name. A block that was read has none left. */
   readonly #blocks = new Map<string, Promise<ReadonlyMap<string, Buffer>>>();
   #waiting: CachedRecord[] = [];
   #waitingBytes = 0;
@@ -149,12 +151,15 @@ export class SharedCache {
     return this.#waitingBytes;
   }
 
-  /** The payload that another machine has shared for a digest; undefined when there is none, or it cannot be had. */
-  async find(digest: string): Promise<Buffer | undefined> {
+  /**
+   * The payload that another machine has shared for a digest; undefined when there is none, or it cannot be had.
+   * @param keep called with all records that came along, which are not given again: in memory they might be gigabytes
+   */
+  async find(digest: string, keep: (records: ReadonlyMap<string, Buffer>) => void): Promise<Buffer | undefined> {
     this.#index ??= this.#readIndex();
     const name = (await this.#index).get(shortDigest(digest));
     if (name === undefined) return undefined;
-    const block = this.#blocks.get(name) ?? this.#readBlock(name);
+    const block = this.#blocks.get(name) ?? this.#readBlock(name, keep);
     this.#blocks.set(name, block);
     return (await block).get(digest);
   }
@@ -189,12 +194,26 @@ export class SharedCache {
     return index;
   }
 
-  async #readBlock(name: string): Promise<ReadonlyMap<string, Buffer>> {
+  async #readBlock(
+    name: string,
+    keep: (records: ReadonlyMap<string, Buffer>) => void,
+  ): Promise<ReadonlyMap<string, Buffer>> {
+    const key = `${this.folder}${name}`;
     const read = await this.#shared.ask(async (bucket) => {
-      const content = await bucket.readBytes(`${this.folder}${name}`);
+      const content = await bucket.readBytes(key);
       // It may have been removed to make room.
-      return content === undefined ? undefined : decodeBlock({ name, content });
+      if (content === undefined) return undefined;
+      const records = decodeBlock({ name, content });
+      if (records === undefined) {
+        console.warn(`shared features are damaged, and computed again: ${key}`);
+        // Whoever comes next would look into it again, and for as long as a block is kept.
+        await bucket.remove(key);
+      }
+      return records;
     });
-    return read ?? new Map();
+    const records = read ?? NO_RECORDS;
+    keep(records);
+    this.#blocks.set(name, Promise.resolve(NO_RECORDS));
+    return records;
   }
 }

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DigestCache } from '../../../src/finetuning/features/digest-cache.ts';
+import { DigestCache, type SharedRecords } from '../../../src/finetuning/features/digest-cache.ts';
 
 let folder: string;
 let path: string;
@@ -107,6 +107,27 @@ describe('a cache by digest', () => {
     one.close();
     two.close();
     expect(known()).toEqual({ a: payloadOf(1), b: payloadOf(2), c: payloadOf(3) });
+  });
+
+  test('keeps all that another machine has shared together with a record, for everybody with this file', async () => {
+    const together = new Map(['a', 'b'].map((text, value) => [digestOf(text), Buffer.from(payloadOf(value))]));
+    let isGiven = false;
+    const shared: SharedRecords = {
+      add: () => {},
+      find: async (digest, keep) => {
+        if (isGiven) return undefined;
+        isGiven = true;
+        keep(together);
+        return together.get(digest);
+      },
+    };
+    const [one, two] = [DigestCache.open(path, 4, shared), DigestCache.open(path, 4, shared)];
+    expect(await one.find(digestOf('a'))).toEqual(together.get(digestOf('a')));
+    expect(one.get(digestOf('b'))).toEqual(together.get(digestOf('b')));
+    expect(await two.find(digestOf('b'))).toEqual(together.get(digestOf('b')));
+    one.close();
+    two.close();
+    expect(known()).toEqual({ a: payloadOf(0), b: payloadOf(1) });
   });
 
   test('keeps nothing where no file can be made, and says so', () => {

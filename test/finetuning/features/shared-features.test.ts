@@ -169,19 +169,39 @@ describe('features that machines share in a bucket', () => {
     },
   );
 
-  test('are computed anew where a block is damaged', async () => {
+  test('come with all that was computed along with them, which then is on the machine', async () => {
+    const one = await job('one', { flushMs: HOUR_MS });
+    await features(one, photos);
+    await one.end();
+    const [first] = photos as [Photo];
+    await (await job('two')).inspect(first);
+    runs = 0;
+    s3.requests.length = 0;
+    const three = await job('two');
+    for (const photo of photos) await three.inspect(photo);
+    expect([runs, s3.requests]).toEqual([0, []]);
+  });
+
+  test('are computed anew where a block is damaged, and shared in its place', async () => {
     const one = await job('one');
     const computed = await features(one, photos);
     await one.end();
-    for (const [key, { bytes, ...object }] of s3.objects) {
+    const blocks = () => [...s3.objects].filter(([key]) => key.includes('/originals.bin/'));
+    for (const [key, { bytes, ...object }] of blocks()) {
       const damaged = Buffer.from(bytes);
       damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1;
       s3.objects.set(key, { ...object, bytes: damaged });
     }
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
     runs = 0;
-    expect(await features(await job('two'), photos)).toEqual(computed);
-    expect(runs).toBe(photos.length * (1 + COPIES));
+    const two = await job('two', { flushMs: HOUR_MS });
+    expect(await features(two, photos)).toEqual(computed);
+    expect(runs).toBe(photos.length);
+    expect(blocks()).toEqual([]);
+    await two.end();
+    runs = 0;
+    expect(await features(await job('three'), photos)).toEqual(computed);
+    expect(runs).toBe(0);
     warn.mockRestore();
   });
 
