@@ -24,7 +24,7 @@ import { createMetrics, type DependencyState, type Metrics } from './metrics/met
 import { processCpu } from './metrics/process-cpu.ts';
 import type { Tracing } from './metrics/tracing.ts';
 import { ModelQuantizer } from './quantizing/model-quantizer.ts';
-import { QuantizedModels, quantizationKey, VariantFiles } from './quantizing/quantized-models.ts';
+import { QuantizedModels, VariantFiles } from './quantizing/quantized-models.ts';
 import type { ArtifactStore } from './registry/artifact-store.ts';
 import { ClassHierarchies } from './registry/class-hierarchy.ts';
 import { type ModelVersion, Registry } from './registry/registry.ts';
@@ -120,12 +120,9 @@ async function composeServices(
   closers.add(() => conversions.close(ENGINE_GRACE_MS));
   const quantized = new QuantizedModels(join(config.dataDir, 'quantized'));
   await Promise.all([conversions.clear(), quantized.clear()]);
-  const onReplaced = async (key: string) => {
-    const versions = registry.list().flatMap((model) => model.versions);
-    const replaced = versions.filter((version) => quantizationKey(version) === key);
-    await Promise.all(replaced.map((version) => release({ ...version, variant: 'int8' })));
-  };
-  const stores = await openStoreServices(config, { quantized, onReplaced }, logger);
+  const versions = () => registry.list().flatMap((model) => model.versions);
+  const release = (model: ModelVersion) => serving.release(model);
+  const stores = await openStoreServices(config, { quantized, versions, release }, logger);
   closers.add(() => stores.close());
   const { store, variants } = stores;
   const pulledDir = join(config.dataDir, 'zoo');
@@ -170,7 +167,6 @@ async function composeServices(
     },
   });
   closers.add(() => serving.close());
-  const release = (model: ModelVersion) => serving.release(model);
   const admission = new Admission(config.queueLimit);
   const { defaultModel, maxImagePixels } = config;
   let decoder: Promise<typeof import('./image/preprocess.ts')> | undefined;

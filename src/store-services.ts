@@ -32,7 +32,7 @@ export interface StoreServices {
  */
 export async function openStoreServices(
   config: Config,
-  parts: Pick<SharedVariantsParts, 'quantized' | 'onReplaced'>,
+  parts: Pick<SharedVariantsParts, 'quantized' | 'versions' | 'release'>,
   logger: Logger,
 ): Promise<StoreServices> {
   return await closingOnFailure(async (closers) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readCheckedJson, writeCheckedJson } from '../common/checked-json.ts';
 import { makeFolder, syncToDisk } from '../common/durable-files.ts';
@@ -13,6 +13,8 @@ import { type Quantization, quantizationSchema } from './quantization-record.ts'
 /** Name of the file of a quantized model. */
 export const MODEL_FILE = 'model.onnx';
 const RECORD_FILE = 'quantization.json';
+/** What `quantizationKey` gives: staging folders have other names. */
+const KEY = /^[0-9a-f]{64}$/;
 
 /** A model in 8-bit integers on disk. */
 export interface QuantizedModel {
@@ -80,7 +82,17 @@ export class QuantizedModels {
   async remove(model: ModelVersion, staying: Iterable<ModelVersion>): Promise<void> {
     const key = quantizationKey(model);
     for (const other of staying) if (quantizationKey(other) === key) return;
+    await this.removeByKey(key);
+  }
+
+  /** As `remove`, by `quantizationKey`, whoever shares it. */
+  async removeByKey(key: string): Promise<void> {
     await rm(join(this.#folder, key), { recursive: true, force: true });
+  }
+
+  /** Keys of all quantized models. */
+  async keys(): Promise<string[]> {
+    return (await readdir(this.#folder).catch(() => [])).filter((name) => KEY.test(name));
   }
 
   /** Removes what processes that have ended were making. */

@@ -24,16 +24,19 @@ const RECORD_KEY = /^models\/\.int8\/([0-9a-f]{64})\.json$/;
 /** Dependencies of `SharedVariants`. */
 export interface SharedVariantsParts {
   readonly bucket: Pick<S3Bucket, 'list' | 'read' | 'write' | 'upload' | 'download' | 'remove'>;
-  readonly quantized: Pick<QuantizedModels, 'findByKey' | 'putByKey'>;
-  /** Called with the key of a variant that was replaced on this machine. */
-  readonly onReplaced: (key: string) => Promise<void>;
+  readonly quantized: Pick<QuantizedModels, 'keys' | 'findByKey' | 'putByKey' | 'removeByKey'>;
+  /** All versions that are served here. */
+  readonly versions: () => readonly ModelVersion[];
+  /** Unloads a variant that was replaced on this machine. */
+  readonly release: (model: ModelVersion) => Promise<void>;
   readonly logger: Logger;
   readonly againMs?: number;
 }
 
 /**
  * Models in 8-bit integers that machines share in a bucket. Each machine copies all of them: they are a quarter of their
- * models, and few. A variant is the record that was put last, and is put after its file.
+ * models, and few. A variant is the record that was put last, and is put after its file. One that is removed is removed
+ * everywhere, unless a machine still serves a version that has it; one that a machine made before it had a bucket is put.
  */
 export class SharedVariants {
   readonly #parts: SharedVariantsParts;
@@ -55,8 +58,10 @@ export class SharedVariants {
    */
   async put(key: string, record: Quantization, path: string): Promise<void> {
     const { bucket } = this.#parts;
+    const before = await bucket.read(recordKey(key));
     await bucket.upload(fileKey(key, record), createReadStream(path));
-    await bucket.write(`${RECORDS}${key}.json`, checkedJson(record));
+    await bucket.write(recordKey(key), checkedJson(record));
+    await this.#removeReplaced(key, before?.text, record);
   }
 
   /** Removes the variant of a model, unless one of the models in `staying` shares it. What cannot be removed stays. */
@@ -65,19 +70,25 @@ export class SharedVariants {
     const key = quantizationKey(model);
     for (const other of staying) if (quantizationKey(other) === key) return;
     try {
-      await bucket.remove(`${RECORDS}${key}.json`);
+      await bucket.remove(recordKey(key));
+      this.#seen.delete(key);
       for (const file of await bucket.list(`${FILES}${key}/`)) await bucket.remove(file.key);
     } catch (thrown) {
       logger.warn({ variant: key, reason: messageOf(thrown) }, 'a variant in the bucket cannot be removed');
     }
   }
 
-  /** Copies the variants that are new or have changed. What cannot be copied is logged, and tried again later. */
+  /**
+   * Copies the variants that are new or have changed, and removes those that were removed. What cannot be copied is logged,
+   * and tried again later.
+   */
   async copy(): Promise<void> {
     await this.#mutex.run(async () => {
       if (this.#isClosed) return;
       try {
-        for (const listed of await this.#parts.bucket.list(RECORDS)) await this.#copyOne(listed);
+        const listed = await this.#parts.bucket.list(RECORDS);
+        for (const each of listed) await this.#copyOne(each);
+        await this.#settleUnlisted(new Set(listed.map((each) => each.key)));
       } catch (thrown) {
         this.#miss(thrown);
       }
@@ -94,7 +105,7 @@ export class SharedVariants {
   async #copyOne({ key: at, etag }: ListedObject): Promise<void> {
     const [, key] = RECORD_KEY.exec(at) ?? [];
     if (key === undefined || this.#seen.get(key) === etag) return;
-    const { bucket, quantized, onReplaced } = this.#parts;
+    const { bucket, quantized, release } = this.#parts;
     const found = await bucket.read(at);
     if (found === undefined) return;
     try {
@@ -102,12 +113,52 @@ export class SharedVariants {
       const before = (await quantized.findByKey(key))?.record;
       if (before?.sha256 !== record.sha256 || before.made_at !== record.made_at) {
         await quantized.putByKey(key, (folder) => this.#fetch(key, record, join(folder, MODEL_FILE)));
-        if (before !== undefined) await onReplaced(key);
+        if (before !== undefined) {
+          await Promise.all(this.#versionsWith(key).map((version) => release({ ...version, variant: 'int8' })));
+        }
       }
       this.#seen.set(key, found.etag);
     } catch (thrown) {
       this.#miss(thrown, key);
     }
+  }
+
+  /** Removes the file of a record that has been replaced. What cannot be removed goes with the variant. */
+  async #removeReplaced(key: string, before: string | undefined, { sha256 }: Quantization): Promise<void> {
+    const { bucket, logger } = this.#parts;
+    try {
+      const replaced = before === undefined ? undefined : parseCheckedJson(before, quantizationSchema);
+      if (replaced !== undefined && replaced.sha256 !== sha256) await bucket.remove(fileKey(key, replaced));
+    } catch (thrown) {
+      logger.warn({ variant: key, reason: messageOf(thrown) }, 'a variant that was replaced stays in the bucket');
+    }
+  }
+
+  /** Looks after the variants of this machine that are not in the bucket. @param listed keys of all records there */
+  async #settleUnlisted(listed: ReadonlySet<string>): Promise<void> {
+    const { quantized } = this.#parts;
+    for (const key of await quantized.keys()) {
+      if (listed.has(recordKey(key))) continue;
+      const [isServed, wasShared] = [this.#versionsWith(key).length > 0, this.#seen.has(key)];
+      if (!isServed && wasShared) {
+        await quantized.removeByKey(key);
+        this.#seen.delete(key);
+      } else if (isServed && !wasShared) {
+        await this.#putOwn(key);
+      }
+    }
+  }
+
+  async #putOwn(key: string): Promise<void> {
+    const found = await this.#parts.quantized.findByKey(key);
+    if (found === undefined) return;
+    const { path, record } = found;
+    const { sha256 } = record;
+    if (await areIntact([{ path, sha256 }])) await this.put(key, record, path);
+  }
+
+  #versionsWith(key: string): ModelVersion[] {
+    return this.#parts.versions().filter((version) => quantizationKey(version) === key);
   }
 
   async #fetch(key: string, record: Quantization, path: string): Promise<Quantization> {
@@ -124,6 +175,10 @@ export class SharedVariants {
     clearTimeout(this.#again);
     this.#again = setTimeout(() => void this.copy(), againMs).unref();
   }
+}
+
+function recordKey(key: string): string {
+  return `${RECORDS}${key}.json`;
 }
 
 function fileKey(key: string, { sha256 }: Quantization): string {

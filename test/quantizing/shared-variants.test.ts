@@ -30,8 +30,10 @@ const logger = createLogger('silent');
 interface Machine {
   readonly quantized: QuantizedModels;
   readonly variants: SharedVariants;
-  /** Keys of variants that were replaced. */
-  readonly replaced: string[];
+  /** Versions that it serves. */
+  readonly served: ModelVersion[];
+  /** Names of the versions that were unloaded. */
+  readonly released: string[];
 }
 
 let folder: string;
@@ -60,15 +62,31 @@ async function machine(): Promise<Machine> {
   const bucket = await S3Bucket.open({ bucket: 'zoo', prefix: '', endpoint: s3.endpoint });
   const quantized = new QuantizedModels(join(folder, `machine-${buckets.length}`));
   buckets.push(bucket);
-  const replaced: string[] = [];
-  const onReplaced = async (which: string) => void replaced.push(which);
-  const variants = new SharedVariants({ bucket, quantized, onReplaced, logger, againMs: 10 });
+  const served = [model];
+  const released: string[] = [];
+  const variants = new SharedVariants({
+    bucket,
+    quantized,
+    versions: () => served,
+    release: async ({ name, variant }) => void released.push(`${name} ${variant}`),
+    logger,
+    againMs: 10,
+  });
   opened.push(variants);
-  return { quantized, variants, replaced };
+  return { quantized, variants, served, released };
 }
 
 /** Makes a variant that consists of the given text, on one machine and for all. */
-async function make({ quantized, variants }: Machine, content: string): Promise<Quantization> {
+function make(one: Machine, content: string): Promise<Quantization> {
+  return makeAlone(one, content, (record, path) => one.variants.put(key, record, path));
+}
+
+/** As `make`, for this machine alone. */
+async function makeAlone(
+  { quantized }: Machine,
+  content: string,
+  put: (record: Quantization, path: string) => Promise<void> = async () => {},
+): Promise<Quantization> {
   return await quantized.put(model, async (staging) => {
     const path = join(staging, 'model.onnx');
     await writeFile(path, content);
@@ -85,7 +103,7 @@ async function make({ quantized, variants }: Machine, content: string): Promise<
       accuracy: null,
       speed: { float_ms: 2, int8_ms: 1, ratio: 2 },
     };
-    await variants.put(key, record, path);
+    await put(record, path);
     return record;
   });
 }
@@ -107,7 +125,7 @@ describe('a variant that one machine has made', () => {
     await two.variants.copy();
     await one.variants.copy();
     expect(s3.requests.map(({ query }) => query.get('prefix'))).toEqual(['models/.int8/', 'models/.int8/']);
-    expect([one.replaced, two.replaced]).toEqual([[], []]);
+    expect([one.released, two.released]).toEqual([[], []]);
   });
 
   test('takes the place of the one before on all, where that is unloaded', async () => {
@@ -117,7 +135,9 @@ describe('a variant that one machine has made', () => {
     await make(one, 'model 2');
     await two.variants.copy();
     expect(await contentOn(two)).toBe('model 2');
-    expect(two.replaced).toEqual([key]);
+    expect(two.released).toEqual([`${model.name} int8`]);
+    // Of the file of the one before, nothing is left.
+    expect(s3.keys()).toEqual([`models/.int8/${key}.json`, expect.stringMatching(/^variants\//)]);
   });
 
   test.each<[string, () => void]>([
@@ -158,6 +178,40 @@ describe('a variant that one machine has made', () => {
     await one.variants.remove(model, [{ ...model, name: 'copy' }]);
     expect(s3.keys()).toHaveLength(2);
     await one.variants.remove(model, []);
+    expect(s3.keys()).toEqual([]);
+  });
+
+  test('is removed everywhere when it is on one, as soon as no version is served that has it', async () => {
+    const [one, two] = [await machine(), await machine()];
+    await make(one, 'model 1');
+    await two.variants.copy();
+    await one.variants.remove(model, []);
+    await two.variants.copy();
+    expect(await contentOn(two)).toBe('model 1');
+    two.served.length = 0;
+    await two.variants.copy();
+    expect(await contentOn(two)).toBeUndefined();
+    expect(s3.keys()).toEqual([]);
+    await make(one, 'model 1');
+    await two.variants.copy();
+    expect(await contentOn(two)).toBe('model 1');
+  });
+
+  test('before the machine had a bucket is put into it, if it is intact and of a version that is served', async () => {
+    const [one, two] = [await machine(), await machine()];
+    await makeAlone(one, 'model 1');
+    one.served.length = 0;
+    await one.variants.copy();
+    expect(s3.keys()).toEqual([]);
+    one.served.push(model);
+    await one.variants.copy();
+    await two.variants.copy();
+    expect(await contentOn(two)).toBe('model 1');
+    await one.variants.remove(model, []);
+    const damaged = await machine();
+    await makeAlone(damaged, 'model 1');
+    await writeFile((await damaged.quantized.find(model))?.path ?? '', 'model x');
+    await damaged.variants.copy();
     expect(s3.keys()).toEqual([]);
   });
 
