@@ -12,7 +12,7 @@ import type { ModelServing } from '../serving/model-serving.ts';
 
 /**
  * Milliseconds between scans of the folders and of a store elsewhere: some disks send no notifications, and none are sent
- * for subfolders. A change in a store is to be seen within two seconds: five requests have the other one, that of the scan
+ * for subfolders. A change in a store is to be seen within two seconds: four requests have the other one, that of the scan
  * which has just missed it, and those of the next.
  */
 const SCAN_INTERVAL_MS = 1_000;
@@ -73,10 +73,13 @@ export class RepositoryWatch {
   /** Reads the folders if anything in them has changed since they were last read. */
   async scan(): Promise<void> {
     // Taken before the folders are read, so that later changes are found by the next scan.
-    const folders = this.#parts.folders.map((folder) => stateOf(folder, DEPTH));
-    const state = (await Promise.all([...folders, this.#parts.revision?.()])).join('\n');
+    const [revision, ...folders] = await Promise.all([
+      this.#parts.revision?.(),
+      ...this.#parts.folders.map((folder) => stateOf(folder, DEPTH)),
+    ]);
+    const state = [...folders, revision].join('\n');
     if (state === this.#seen) return;
-    await this.#parts.registry.changes.run(() => this.#read());
+    await this.#parts.registry.changes.run(() => this.#read(revision));
     this.#seen = state;
   }
 
@@ -143,9 +146,10 @@ export class RepositoryWatch {
     this.#failure = reason;
   }
 
-  async #read(): Promise<void> {
+  /** @param revision of the store, as it has just said */
+  async #read(revision: string | undefined): Promise<void> {
     const { repository, registry, serving, logger } = this.#parts;
-    const { models, absent, problems } = await repository.list();
+    const { models, absent, problems } = await repository.list(revision);
     const broken = [...problems];
     for (const model of models) {
       try {

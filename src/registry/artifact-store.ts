@@ -70,8 +70,12 @@ export interface ArtifactStore {
   expectFile(name: string, version: number, file: string): Promise<void>;
   /** @throws AppError `model_not_found` */
   get(name: string): Promise<StoredModel>;
-  /** All models, by name. */
-  list(): Promise<readonly StoredModel[]>;
+  /**
+   * All models, by name.
+   * @param revision what the store's `revision` has just given, where it has one: then its answer is used again, and a
+   * change of another process may be missing that came after it
+   */
+  list(revision?: string): Promise<readonly StoredModel[]>;
   /**
    * @throws AppError `model_not_found`, `version_not_found`; `version_in_use` while an alias points to the version, or
    * might, because it is damaged

@@ -41,10 +41,11 @@ export class Repository {
     this.#store = store;
   }
 
-  async list(): Promise<RepositoryListing> {
+  /** @param revision as in `ArtifactStore.list` */
+  async list(revision?: string): Promise<RepositoryListing> {
     const zoo = await readZoo(this.#zooDir, this.#pulledDir);
     const labels = await readNamedLabels(this.#zooDir);
-    const listed = await this.#store.list();
+    const listed = await this.#store.list(revision);
     const stored = await Promise.all(listed.map((model) => this.#read(model, labels)));
     const there = new Set(listed.flatMap(({ name, versions }) => versions.map((version) => `${name}/${version}`)));
     for (const key of this.#known.keys()) if (!there.has(key)) this.#known.delete(key);

@@ -21,6 +21,8 @@ let events: string[];
 let loaded: Set<string>;
 /** What a store that is not a folder says of itself. */
 let revision: () => Promise<string>;
+/** The revisions as of which the models were read. */
+let read: (string | undefined)[];
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'menagerie-watch-'));
@@ -29,12 +31,19 @@ beforeEach(async () => {
   events = [];
   loaded = new Set();
   revision = async () => '1';
+  read = [];
   registry = new Registry();
   const store = await FileArtifactStore.open(join(dataDir, 'models'), logger);
+  const repository = new Repository('zoo', store, zoo);
   watch = new RepositoryWatch({
     folders: [zoo, join(dataDir, 'models')],
     revision: () => revision(),
-    repository: new Repository('zoo', store, zoo),
+    repository: {
+      list: (asOf) => {
+        read.push(asOf);
+        return repository.list(asOf);
+      },
+    },
     registry,
     serving: {
       prepare: async ({ name, manifest }) => {
@@ -110,6 +119,13 @@ describe('the registry follows the folder of pulled and imported models', () => 
     expect(registry.resolve('mine').manifest.file.title).toBe('three');
     expect(watch.problems).toEqual([]);
   });
+});
+
+test('a store that is not a folder is read as of the revision that has shown a change', async () => {
+  await watch.scan();
+  revision = async () => '2';
+  await watch.scan();
+  expect(read).toEqual(['1', '2']);
 });
 
 test('a version that another process publishes and promotes is served without a request', async () => {

@@ -3,7 +3,7 @@ import { checkedJson, parseCheckedJson } from '../../common/checked-json.ts';
 import { AppError, messageOf } from '../../common/errors.ts';
 import { Mutex } from '../../common/mutex.ts';
 import { isStoredName } from '../artifact-store.ts';
-import type { S3Bucket } from './bucket.ts';
+import type { ListedObject, S3Bucket } from './bucket.ts';
 import type { BucketHealth } from './bucket-health.ts';
 import { type ModelRecord, modelRecordSchema, NO_RECORD, type VersionEntry, versionsIn } from './model-record.ts';
 
@@ -39,6 +39,10 @@ export class ModelRecords {
   readonly #onChange: () => void;
   /** Records as they were last read. */
   readonly #seen = new Map<string, { readonly etag: string; readonly record: ModelRecord }>();
+  /** Counts the records that this process has read or written: a listing from before may be older than they are. */
+  #steps = 0;
+  /** What `revision` has listed, after how many steps. */
+  #listed: { readonly revision: string; readonly objects: readonly ListedObject[]; readonly steps: number } | undefined;
   /** Changes of one process wait for each other instead of refusing each other. */
   readonly #mutexes = new Map<string, Mutex>();
 
@@ -51,8 +55,11 @@ export class ModelRecords {
 
   /** A text that changes when a record does. */
   async revision(): Promise<string> {
-    const records = await this.#health.ask(() => this.#bucket.list(MODELS));
-    return records.map(({ key, etag }) => `${key} ${etag}`).join('\n');
+    const steps = this.#steps;
+    const objects = await this.#list();
+    const revision = objects.map(({ key, etag }) => `${key} ${etag}`).join('\n');
+    this.#listed = { revision, objects, steps };
+    return revision;
   }
 
   /** The record of a model as it was last read. */
@@ -72,9 +79,15 @@ export class ModelRecords {
     return (await this.#read(name))?.record ?? NO_RECORD;
   }
 
-  /** Reads the records that have changed since they were last read, and gives all. */
-  async list(): Promise<ListedRecord[]> {
-    const listed = (await this.#health.ask(() => this.#bucket.list(MODELS))).flatMap(({ key, etag }) => {
+  /**
+   * Reads the records that have changed since they were last read, and gives all.
+   * @param revision as in `ArtifactStore.list`
+   */
+  async list(revision?: string): Promise<ListedRecord[]> {
+    const last = this.#listed;
+    const isCurrent = last !== undefined && last.revision === revision && last.steps === this.#steps;
+    const objects = isCurrent ? last.objects : await this.#list();
+    const listed = objects.flatMap(({ key, etag }) => {
       const name = key.slice(MODELS.length).replace(/\.json$/, '');
       return isStoredName(name) && key === recordKey(name) ? [{ name, etag }] : [];
     });
@@ -82,7 +95,7 @@ export class ModelRecords {
     for (const name of this.#seen.keys()) if (!names.has(name)) this.#seen.delete(name);
     const records: ListedRecord[] = [];
     for (let from = 0; from < listed.length; from += READS_AT_ONCE) {
-      const some = listed.slice(from, from + READS_AT_ONCE).map((each) => this.#listed(each));
+      const some = listed.slice(from, from + READS_AT_ONCE).map((each) => this.#recordOf(each));
       records.push(...(await Promise.all(some)));
     }
     return records;
@@ -103,6 +116,7 @@ export class ModelRecords {
         if (written) {
           // Read again by the next `list`, which knows the ETag.
           this.#seen.set(name, { etag: '', record: changed });
+          this.#steps += 1;
           this.#onChange();
           return result;
         }
@@ -116,6 +130,7 @@ export class ModelRecords {
   async #read(name: string): Promise<{ readonly etag: string; readonly record: ModelRecord } | undefined> {
     if (!isStoredName(name)) return undefined;
     const found = await this.#health.ask(() => this.#bucket.read(recordKey(name)));
+    this.#steps += 1;
     if (found === undefined) {
       this.#seen.delete(name);
       return undefined;
@@ -129,7 +144,11 @@ export class ModelRecords {
     }
   }
 
-  async #listed({ name, etag }: { name: string; etag: string }): Promise<ListedRecord> {
+  #list(): Promise<ListedObject[]> {
+    return this.#health.ask(() => this.#bucket.list(MODELS));
+  }
+
+  async #recordOf({ name, etag }: { name: string; etag: string }): Promise<ListedRecord> {
     const seen = this.#seen.get(name);
     if (seen?.etag === etag) return { name, record: seen.record };
     try {

@@ -157,8 +157,8 @@ export class S3ArtifactStore implements ArtifactStore {
     return requireModel(name, await this.#records.read(name));
   }
 
-  async list(): Promise<readonly StoredModel[]> {
-    return (await this.#records.list())
+  async list(revision?: string): Promise<readonly StoredModel[]> {
+    return (await this.#records.list(revision))
       .map(({ name, record, damage }) => ({ ...asStoredModel(name, record), ...(damage !== undefined && { damage }) }))
       .filter((model) => model.versions.length > 0 || model.damage !== undefined)
       .sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -216,6 +216,27 @@ describe('a store in a bucket', () => {
     expect(s3.requests.map(({ key }) => key)).toEqual(['', 'team/models/birds.json']);
   });
 
+  test('is listed once by who sees a change and then reads it, and never read older than this server knows it', async () => {
+    const listings = () => s3.requests.filter(({ query }) => query.get('prefix') === 'team/models/').length;
+    // Each of both looks for abandoned files first.
+    await expect.poll(listings).toBe(1);
+    const other = await another();
+    await expect.poll(listings).toBe(2);
+    const names = async (revision?: string) => (await store.list(revision)).map(({ name }) => name);
+    await put('weights', 'job-1', other);
+    const first = await store.revision();
+    expect(await names(first)).toEqual(['flowers']);
+    expect(listings()).toBe(3);
+
+    const second = await store.revision();
+    await put('weights', 'job-2', other, 'birds');
+    await store.get('birds');
+    expect(await names(second)).toEqual(['birds', 'flowers']);
+    const third = await store.revision();
+    await put('weights', 'job-3', store, 'trees');
+    expect(await names(third)).toEqual(['birds', 'flowers', 'trees']);
+  });
+
   test('without a readable record leaves that model alone unavailable', async () => {
     await put();
     await put('weights', 'job-1', store, 'birds');
