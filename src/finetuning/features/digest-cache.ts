@@ -26,8 +26,8 @@ export class DigestCache {
   readonly #path: string;
   readonly #payloadBytes: number;
   readonly #shared: SharedRecords | undefined;
-  /** Undefined when the file cannot be opened. */
-  readonly #file: number | undefined;
+  /** Undefined when the file cannot be opened, and once it is closed: the system gives its number to another file. */
+  #file: number | undefined;
   /** Position in the file of each whole record, as far as the file was read. */
   readonly #positions = new Map<string, number>();
   /** Bytes of the file that were looked at. */
@@ -114,6 +114,7 @@ export class DigestCache {
 
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 
   get #recordBytes(): number {

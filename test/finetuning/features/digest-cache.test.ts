@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   statSync,
@@ -142,6 +144,15 @@ describe('a cache by digest', () => {
     const cache = DigestCache.open('/dev/full', 4);
     expect(cache.put(digestOf('a'), payloadOf(1))).toBe(false);
     cache.close();
+  });
+
+  test('writes nothing once it is closed: the next file gets the number of its own', () => {
+    const cache = DigestCache.open(path, 4);
+    cache.close();
+    const next = openSync(join(folder, 'next'), 'a+');
+    expect(cache.put(digestOf('a'), payloadOf(1))).toBe(false);
+    closeSync(next);
+    expect(readFileSync(join(folder, 'next'))).toHaveLength(0);
   });
 
   test('refuses a payload of another size', () => {

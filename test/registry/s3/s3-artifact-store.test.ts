@@ -216,7 +216,7 @@ describe('a store in a bucket', () => {
     expect(s3.requests.map(({ key }) => key)).toEqual(['', 'team/models/birds.json']);
   });
 
-  test('is listed once by who sees a change and then reads it, and never read older than this server knows it', async () => {
+  test('is listed once to see a change and to read it, and given no older than this server knows it', async () => {
     const listings = () => s3.requests.filter(({ query }) => query.get('prefix') === 'team/models/').length;
     // Each of both looks for abandoned files first.
     await expect.poll(listings).toBe(1);
