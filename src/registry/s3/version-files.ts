@@ -67,15 +67,15 @@ export class VersionFiles {
    */
   async localPath(name: string, version: number, entry: UploadedFiles, file: string): Promise<string> {
     const path = await this.#copy(name, version, entry, file);
-    if (!this.#begun.has(entry.folder)) this.#copyAhead(name, version, entry);
+    if (!this.#begun.has(entry.folder)) this.#copyAhead(name, version, entry, file);
     return path;
   }
 
-  /** Copies the small files of a version. One that cannot be fetched is tried again when it is asked for. */
-  #copyAhead(name: string, version: number, entry: UploadedFiles): void {
+  /** Copies the other small files of a version. One that cannot be fetched is tried again when it is asked for. */
+  #copyAhead(name: string, version: number, entry: UploadedFiles, copied: string): void {
     this.#begun.add(entry.folder);
     for (const { file, size_bytes } of entry.files) {
-      if (size_bytes > SMALL_BYTES) continue;
+      if (size_bytes > SMALL_BYTES || file === copied) continue;
       this.#ahead = this.#ahead
         .then(() => (this.#parts.health.isClosed ? undefined : this.#copy(name, version, entry, file)))
         .catch(() => undefined);
