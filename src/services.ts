@@ -234,7 +234,7 @@ async function composeServices(
     }),
     labels: new LabelCatalogue({ registry, hierarchies }),
     administration: new ModelAdministration({ registry, store, conversions, quantized, variants, repository, release }),
-    quantizer: new ModelQuantizer({ ...config, registry, conversions, quantized, shared: variants, release, logger }),
+    quantizer: new ModelQuantizer({ ...config, registry, store, conversions, quantized, shared: variants, release, logger }),
     quantized,
     tfjsQuantizer,
     puller: new ModelPuller({ seedDir: config.zooDir, pulledDir, settings: config.downloads }),

@@ -4,7 +4,8 @@ import { makeFolder } from '../common/durable-files.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { IccMode } from '../image/crop.ts';
-import type { ArtifactStore } from '../registry/artifact-store.ts';
+import { type ArtifactStore, isStoredName } from '../registry/artifact-store.ts';
+import { modelRemoved, withNeededModels } from '../registry/needed-models.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
 import type { BucketOptions } from '../registry/s3/bucket.ts';
@@ -22,7 +23,7 @@ export interface ModelTrainerParts {
   readonly registry: Registry;
   readonly repository: Pick<Repository, 'refresh'>;
   readonly store: ArtifactStore;
-  readonly conversions: ConversionCache;
+  readonly conversions: Pick<ConversionCache, 'get'>;
   readonly logger: Logger;
   /** Backbone of a request that names none. */
   readonly defaultBackbone: string;
@@ -76,30 +77,35 @@ export class ModelTrainer {
   /** Inspects a zip or folder without training. @throws AppError when it cannot be trained on */
   inspect(options: FinetuneOptions, datasetPath: string, control: Control): Promise<PreflightReport> {
     return this.#withWorkDir(async (workDir) => {
-      const task = await this.#inspectionTask(options, datasetPath, workDir);
-      return runInspection(task, { ...control, logger: this.#parts.logger });
+      const task = await this.#inspectionTask(options, this.#backbone(options), datasetPath, workDir);
+      return await this.#withBackbones([task.backbone], () =>
+        runInspection(task, { ...control, logger: this.#parts.logger }),
+      );
     });
   }
 
   /**
    * Trains on a zip or folder and publishes the new version.
    * @param key the same key never makes a second version
-   * @throws AppError when the data set cannot be trained on; `training_lost`
+   * @throws AppError when the data set cannot be trained on; `model_not_found` when the backbone was removed since it was
+   * pinned; `training_lost`
    */
   train(options: FinetuneOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
     const patience = this.#patience(control);
     return this.#publish(options, key, patience, async ({ workDir, versionDir, reserveVersion }) => {
       const task = await withPatience(patience, async () => {
-        const current = this.#current(options.name);
+        const backbone = this.#pinned('backbone', options.backbone ?? this.#parts.defaultBackbone);
         return {
-          ...(await this.#inspectionTask(options, datasetPath, workDir)),
+          ...(await this.#inspectionTask(options, backbone, datasetPath, workDir)),
           candidates: options.search === 'thorough' ? await this.#candidates(options) : [],
           deadline: Date.now() + options.budget_minutes * 60_000,
-          current: current && (await this.#trainingModel(current)),
+          current: await this.#compared(options.name),
           versionDir,
         };
       });
-      return await runTraining(task, { ...control, logger: this.#parts.logger }, reserveVersion);
+      return await this.#withBackbones([task.backbone, ...task.candidates], () =>
+        runTraining(task, { ...control, logger: this.#parts.logger }, reserveVersion),
+      );
     });
   }
 
@@ -117,22 +123,27 @@ export class ModelTrainer {
   /**
    * Teaches a student the answers of a teacher on unlabelled pictures, and publishes it as a new version.
    * @param key the same key never makes a second version
-   * @throws AppError `dataset_too_small`; as `distillationModels`; `training_lost`
+   * @throws AppError `dataset_too_small`; as `distillationModels`; `model_not_found` also when a model is removed while it
+   * is needed; `training_lost`
    */
   distill(options: DistillationOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
     const patience = this.#patience(control);
     return this.#publish(options, key, patience, async ({ workDir, versionDir, reserveVersion }) => {
+      for (const role of ['teacher', 'student'] as const) this.#pinned(role, options[role]);
       const { teacher, student } = this.distillationModels(options);
       const { featureDir, maxFeatureBytes, bucket, maxImagePixels, logger } = this.#parts;
       const task = await withPatience(patience, async () => ({
         options,
         datasetPath,
-        teacher: await this.#trainingModel(teacher),
-        student: await this.#trainingModel(student),
+        teacher: await this.#trainingModel('teacher', teacher),
+        student: await this.#trainingModel('student', student),
         labels: teacher.manifest.labels,
         ...{ featureDir, maxFeatureBytes, bucket, maxImagePixels, workDir, versionDir },
       }));
-      return await runDistillation(task, { ...control, logger }, reserveVersion);
+      const needed = (['teacher', 'student'] as const).map((role) => ({ ...task[role], role }));
+      return await withNeededModels(this.#parts, needed, () =>
+        runDistillation(task, { ...control, logger }, reserveVersion),
+      );
     });
   }
 
@@ -220,6 +231,24 @@ export class ModelTrainer {
     return this.#parts.registry.resolve(backbone ?? this.#parts.defaultBackbone);
   }
 
+  /** A version that was there when its training was asked for. @throws AppError as `Registry.resolve` */
+  #pinned(role: 'backbone' | 'teacher' | 'student', reference: string): ModelVersion {
+    try {
+      return this.#parts.registry.resolve(reference);
+    } catch (thrown) {
+      const [name = ''] = reference.split('@');
+      // Models of the zoo may be missing on this machine alone, which the registry says.
+      const isGone = thrown instanceof AppError && thrown.code === 'model_not_found' && isStoredName(name);
+      throw isGone ? modelRemoved(role, reference, thrown) : thrown;
+    }
+  }
+
+  /** Does work with backbones. @throws AppError `model_not_found` when it fails because one was removed */
+  #withBackbones<T>(backbones: readonly TrainingModel[], work: () => Promise<T>): Promise<T> {
+    const needed = backbones.map(({ name, version }) => ({ name, version, role: 'backbone' }));
+    return withNeededModels(this.#parts, needed, work);
+  }
+
   /**
    * The version that a model's bare name stands for; undefined when there is no such model or the version is damaged.
    * @throws AppError `invalid_request` when the name belongs to an imported model
@@ -238,9 +267,25 @@ export class ModelTrainer {
     }
   }
 
-  async #inspectionTask(options: FinetuneOptions, datasetPath: string, workDir: string): Promise<InspectionTask> {
+  /** The version to compare with; undefined also when it is removed while it is prepared. */
+  async #compared(name: string): Promise<TrainingModel | undefined> {
+    const current = this.#current(name);
+    try {
+      return current && (await this.#trainingModel('version in service', current));
+    } catch (thrown) {
+      if (thrown instanceof AppError && thrown.code === 'model_not_found') return undefined;
+      throw thrown;
+    }
+  }
+
+  async #inspectionTask(
+    options: FinetuneOptions,
+    model: ModelVersion,
+    datasetPath: string,
+    workDir: string,
+  ): Promise<InspectionTask> {
     const { zooDir, featureDir, maxFeatureBytes, bucket, maxImagePixels } = this.#parts;
-    const backbone = await this.#trainingModel(this.#backbone(options));
+    const backbone = await this.#trainingModel('backbone', model);
     return { options, datasetPath, backbone, zooDir, featureDir, maxFeatureBytes, bucket, maxImagePixels, workDir };
   }
 
@@ -255,10 +300,10 @@ export class ModelTrainer {
       .flatMap(({ origin, versions }) => (origin === 'zoo' && options.backbone === undefined ? versions : []))
       .filter(({ name }) => name !== first.name)
       .sort((a, b) => a.manifest.file.parameters - b.manifest.file.parameters);
-    const candidates = [await this.#trainingModel(first)];
+    const candidates = [await this.#trainingModel('backbone', first)];
     for (const model of others) {
       try {
-        candidates.push(await this.#trainingModel(model));
+        candidates.push(await this.#trainingModel('backbone', model));
       } catch (thrown) {
         this.#parts.logger.warn({ model: model.name, reason: messageOf(thrown) }, 'a backbone was not searched');
       }
@@ -266,22 +311,25 @@ export class ModelTrainer {
     return candidates;
   }
 
-  async #trainingModel(model: ModelVersion): Promise<TrainingModel> {
-    const { key, onnx, maxBatch } = await this.#parts.conversions.get(model);
+  /** Converts a model. @throws AppError `model_not_found` when it is removed meanwhile; as `ConversionCache.get` */
+  #trainingModel(role: string, model: ModelVersion): Promise<TrainingModel> {
     const { name, version, manifest } = model;
-    const { weightsPath } = await model.files();
-    return {
-      name,
-      version,
-      manifest: manifest.file,
-      // The new version is served as it was trained, whatever the setting is then.
-      preprocessing: { ...manifest.preprocessing, icc: manifest.preprocessing.icc ?? this.#parts.icc },
-      labels: manifest.labels.map(({ label }) => label),
-      weightsPath,
-      key,
-      onnxPath: onnx.path,
-      maxBatch,
-    };
+    return withNeededModels(this.#parts, [{ name, version, role }], async () => {
+      const { key, onnx, maxBatch } = await this.#parts.conversions.get(model);
+      const { weightsPath } = await model.files();
+      return {
+        name,
+        version,
+        manifest: manifest.file,
+        // The new version is served as it was trained, whatever the setting is then.
+        preprocessing: { ...manifest.preprocessing, icc: manifest.preprocessing.icc ?? this.#parts.icc },
+        labels: manifest.labels.map(({ label }) => label),
+        weightsPath,
+        key,
+        onnxPath: onnx.path,
+        maxBatch,
+      };
+    });
   }
 }
 

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { CalibrationMethod } from '../convert/quantize/ranges.ts';
+import type { ArtifactStore } from '../registry/artifact-store.ts';
+import { withNeededModels } from '../registry/needed-models.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
 import { withPatience } from '../registry/store-patience.ts';
 import { type ConversionCache, conversionSource } from '../serving/conversion-cache.ts';
@@ -15,7 +17,8 @@ export const DEFAULT_METHOD: CalibrationMethod = 'mse';
 
 /** Dependencies of `ModelQuantizer`. */
 export interface QuantizerParts {
-  readonly registry: Pick<Registry, 'resolveClassifier'>;
+  readonly registry: Pick<Registry, 'resolveClassifier' | 'find'>;
+  readonly store: Pick<ArtifactStore, 'get'>;
   readonly conversions: Pick<ConversionCache, 'verified'>;
   readonly quantized: Pick<QuantizedModels, 'put'>;
   /** Where other machines find variants. */
@@ -52,8 +55,8 @@ export class ModelQuantizer {
   /**
    * Quantizes a version and publishes the result, in place of the one before. It waits for a bucket that is away.
    * @param imagesPath a folder or zip: some images are for calibration, the others for the comparison with floats
-   * @throws AppError as `resolve`; when the images cannot be used; `training_lost`; `storage_unavailable` and
-   * `storage_full` when the result cannot be shared
+   * @throws AppError as `resolve`; `model_not_found` also when the model is removed meanwhile; when the images cannot be
+   * used; `training_lost`; `storage_unavailable` and `storage_full` when the result cannot be shared
    */
   async quantize(
     reference: string,
@@ -62,21 +65,33 @@ export class ModelQuantizer {
     control: QuantizationControl,
   ): Promise<{ model: ModelVersion; record: Quantization }> {
     const model = this.resolve(reference);
-    const { conversions, quantized, shared, maxImagePixels, logger, release } = this.#parts;
+    const { name, version } = model;
+    const record = await withNeededModels(this.#parts, [{ name, version, role: 'model' }], () =>
+      this.#make(model, imagesPath, method, control),
+    );
+    await this.#parts.release({ ...model, variant: 'int8' });
+    const { agreement, speed } = record;
+    this.#parts.logger.info({ model: name, version, agreement, ratio: speed.ratio }, 'quantized');
+    return { model, record };
+  }
+
+  async #make(
+    model: ModelVersion,
+    imagesPath: string,
+    method: CalibrationMethod,
+    control: QuantizationControl,
+  ): Promise<Quantization> {
+    const { conversions, quantized, shared, maxImagePixels, logger } = this.#parts;
     const { preprocessing, labels } = model.manifest;
     const patience = { logger, signal: control.signal };
     const { onnx } = await withPatience(patience, () => conversions.verified(model));
     const source = conversionSource(model, await withPatience(patience, () => model.files()));
-    const record = await quantized.put(model, async (folder) => {
+    return await quantized.put(model, async (folder) => {
       const float = { path: onnx.path, size: onnx.size };
       const task = { source, preprocessing, labels, imagesPath, maxImagePixels, method, float, folder };
       const made = await runQuantization(task, control, logger);
       await withPatience(patience, async () => shared?.put(quantizationKey(model), made, join(folder, MODEL_FILE)));
       return made;
     });
-    await release({ ...model, variant: 'int8' });
-    const { agreement, speed } = record;
-    logger.info({ model: model.name, version: model.version, agreement, ratio: speed.ratio }, 'quantized');
-    return { model, record };
   }
 }

@@ -89,6 +89,7 @@ export async function startWorkbench(
     finetuning,
     quantizer: new ModelQuantizer({
       registry,
+      store,
       conversions,
       quantized,
       release: async () => undefined,

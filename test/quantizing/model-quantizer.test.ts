@@ -9,9 +9,12 @@ import { ModelQuantizer } from '../../src/quantizing/model-quantizer.ts';
 import type { Quantization } from '../../src/quantizing/quantization-record.ts';
 import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
 import { parseLabels } from '../../src/registry/labels.ts';
-import type { ModelVersion } from '../../src/registry/registry.ts';
+import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { parseManifest } from '../../src/registry/resolve-manifest.ts';
 import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
+import { MemoryArtifactStore } from '../registry/memory-artifact-store.ts';
+
+const MODEL = 'resnet18_slim.tiny200';
 
 const record: Quantization = {
   made_at: '2026-01-01T00:00:00Z',
@@ -43,6 +46,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
+const control = { onProgress: () => {}, signal: new AbortController().signal };
+
 test('a bucket that is away is waited for, before the quantization and after it', async () => {
   const away = new AppError('storage_unavailable', 'the bucket cannot be used');
   const file = new AppError('model_unavailable', 'the weights cannot be fetched', { cause: away });
@@ -50,14 +55,39 @@ test('a bucket that is away is waited for, before the quantization and after it'
   const put = vi.fn(async () => {});
   files.mockRejectedValueOnce(file);
   put.mockRejectedValueOnce(away);
+  const quantizer = quantizerOf(files, put);
+  expect((await quantizer.quantize(MODEL, 'images.zip', 'mse', control)).record).toEqual(record);
+  expect(quantization).toHaveBeenCalledTimes(1);
+  expect(put).toHaveBeenCalledTimes(2);
+});
+
+test('a model that is removed meanwhile is the reason why its quantization fails', async () => {
+  const weightsPath = join(folder, 'weights.safetensors');
+  await writeFile(weightsPath, 'weights');
+  quantization.mockImplementation(async () => {
+    await rm(weightsPath);
+    throw new AppError('internal', 'ENOENT: no such file or directory');
+  });
+  await expect(
+    quantizerOf(async () => ({ weightsPath })).quantize(MODEL, 'images.zip', 'mse', control),
+  ).rejects.toMatchObject({
+    code: 'model_not_found',
+    message: expect.stringContaining(`the model "${MODEL}" was removed while it was needed`),
+  });
+});
+
+/** A quantizer for one model of the zoo. */
+function quantizerOf(files: ModelVersion['files'], put = async () => {}): ModelQuantizer {
   const model: ModelVersion = {
-    name: 'resnet18_slim.tiny200',
+    name: MODEL,
     version: 1,
-    manifest: parseManifest(readFileSync('zoo/resnet18_slim.tiny200/manifest.json', 'utf8'), () =>
+    manifest: parseManifest(readFileSync(`zoo/${MODEL}/manifest.json`, 'utf8'), () =>
       parseLabels(readFileSync('zoo/labels/tiny200.json', 'utf8')),
     ),
     files,
   };
+  const registry = new Registry();
+  registry.set({ name: MODEL, origin: 'zoo', versions: [model], aliases: {}, damaged: {} });
   const converted: ConvertedModel = {
     key: 'key',
     inputSize: [64, 64],
@@ -67,8 +97,9 @@ test('a bucket that is away is waited for, before the quantization and after it'
     onnx: { path: 'model.onnx', size: 100, sha256: '', files: [] },
     explanation: { refused: 'it is not needed' },
   };
-  const quantizer = new ModelQuantizer({
-    registry: { resolveClassifier: () => model },
+  return new ModelQuantizer({
+    registry,
+    store: new MemoryArtifactStore(),
     conversions: { verified: async () => converted },
     quantized: new QuantizedModels(folder),
     shared: { put },
@@ -76,8 +107,4 @@ test('a bucket that is away is waited for, before the quantization and after it'
     maxImagePixels: 1e6,
     logger: createLogger('silent'),
   });
-  const control = { onProgress: () => {}, signal: new AbortController().signal };
-  expect((await quantizer.quantize(model.name, 'images.zip', 'mse', control)).record).toEqual(record);
-  expect(quantization).toHaveBeenCalledTimes(1);
-  expect(put).toHaveBeenCalledTimes(2);
-});
+}
