@@ -4,7 +4,7 @@ import { makeFolder } from '../common/durable-files.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { IccMode } from '../image/crop.ts';
-import { type ArtifactStore, isStoredName } from '../registry/artifact-store.ts';
+import { type ArtifactStore, isStoredName, type StoredModel } from '../registry/artifact-store.ts';
 import { modelRemoved, withNeededModels } from '../registry/needed-models.ts';
 import { type ModelVersion, type Registry, SERVING_ALIAS } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
@@ -166,9 +166,10 @@ export class ModelTrainer {
       const result = await work({ workDir, versionDir, reserveVersion });
       // An import may have taken the name since the training began.
       this.#current(options.name);
-      const version = await withPatience(patience, () => store.putVersion(options.name, versionDir, key));
-      const promoted = await this.#promote(options, version, result, patience);
-      await this.#refreshPublished(options.name);
+      const chooseAlias = (before: StoredModel) => (shouldPromote(options, result, before) ? SERVING_ALIAS : undefined);
+      const version = await withPatience(patience, () => store.putVersion(options.name, versionDir, key, chooseAlias));
+      await this.#refreshPublished(options.name, patience);
+      const promoted = this.#parts.registry.find(options.name)?.aliases[SERVING_ALIAS] === version;
       return { model: options.name, version, promoted, ...result };
     });
   }
@@ -177,37 +178,10 @@ export class ModelTrainer {
     return { logger: this.#parts.logger, signal };
   }
 
-  /**
-   * Makes a published version the one in service, if it is to be. A failure is logged: the version is there, under its
-   * number.
-   */
-  async #promote(
-    options: Pick<FinetuneOptions, 'name' | 'promote'>,
-    version: number,
-    result: TrainingResult,
-    patience: StorePatience,
-  ): Promise<boolean> {
-    const { store, logger } = this.#parts;
-    const { name } = options;
-    try {
-      return await withPatience(patience, async () => {
-        // Asked of the store: other machines may have published versions that this one has not read yet.
-        const { versions, aliases } = await store.get(name);
-        const isFirst = versions[0] === version && !Object.hasOwn(aliases, SERVING_ALIAS);
-        if (!shouldPromote(options, result, isFirst)) return false;
-        await store.setAlias(name, SERVING_ALIAS, version);
-        return true;
-      });
-    } catch (thrown) {
-      logger.error({ model: name, version, reason: messageOf(thrown) }, 'a new version was not promoted');
-      return false;
-    }
-  }
-
   /** A failure is logged: the version is published, and the watch on the store reads it later. */
-  async #refreshPublished(name: string): Promise<void> {
+  async #refreshPublished(name: string, patience: StorePatience): Promise<void> {
     try {
-      await this.#parts.repository.refresh(this.#parts.registry, name);
+      await withPatience(patience, () => this.#parts.repository.refresh(this.#parts.registry, name));
     } catch (thrown) {
       this.#parts.logger.error({ model: name, reason: messageOf(thrown) }, 'a new version could not be read');
     }
@@ -337,8 +311,9 @@ export class ModelTrainer {
 function shouldPromote(
   { promote }: Pick<FinetuneOptions, 'promote'>,
   result: TrainingResult,
-  isFirst: boolean,
+  before: StoredModel,
 ): boolean {
+  const isFirst = before.versions.length === 0 && !Object.hasOwn(before.aliases, SERVING_ALIAS);
   if (promote !== 'if_better') return promote === 'always' || isFirst;
   const { accuracy, currentAccuracy } = result;
   return accuracy === undefined || currentAccuracy === undefined || accuracy > currentAccuracy;

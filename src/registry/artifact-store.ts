@@ -36,6 +36,12 @@ export interface StoredModel {
 }
 
 /**
+ * Chooses the alias that is to point to a new version, if one is.
+ * @param before the model as it is just before: it may have no version yet
+ */
+export type ChooseAlias = (before: StoredModel) => string | undefined;
+
+/**
  * Versions of models, each a flat set of files, and aliases that point to them. Several processes on several machines
  * may use one store at the same time. Every call takes effect completely or not at all, and what it has acknowledged
  * is permanent.
@@ -50,10 +56,12 @@ export interface ArtifactStore {
   /**
    * Copies the files of a local folder into a new version, under the number that was reserved for the key or the next
    * one. A key that has a version gets that version: a job that runs twice makes one.
+   * @param chooseAlias called again when another process changes the model meanwhile. Version and alias appear together. A
+   * job that runs twice moves the alias once: wherever somebody has pointed it since, it stays.
    * @throws AppError `invalid_request` for a name that is not valid; Error when the folder is empty or has anything
    * but plain files
    */
-  putVersion(name: string, folder: string, key: string): Promise<number>;
+  putVersion(name: string, folder: string, key: string, chooseAlias?: ChooseAlias): Promise<number>;
   /** @throws AppError `model_not_found`, `version_not_found`; `model_unavailable` when its record is damaged */
   getVersion(name: string, version: number): Promise<StoredVersion>;
   /**

@@ -10,6 +10,7 @@ import { removeAbandonedStaging, withStagingFolder } from '../common/staging-fol
 import { asStorageError, messageWithoutPath } from '../common/storage-error.ts';
 import {
   type ArtifactStore,
+  type ChooseAlias,
   checkAlias,
   checkStoredName,
   expectUnused,
@@ -28,6 +29,8 @@ const STAGING = '.staging';
 const NUMBERS = '.numbers';
 /** A file for each alias: `checkedJson` of the number of its version. Earlier releases wrote the number alone. */
 const ALIASES = '.aliases';
+/** In the folder of a version until the alias points to it that was chosen for it; holds that alias. */
+const CHOSEN_ALIAS = '.alias';
 const NUMBER = /^[1-9]\d{0,8}$/;
 
 /**
@@ -36,12 +39,14 @@ const NUMBER = /^[1-9]\d{0,8}$/;
  */
 export class FileArtifactStore implements ArtifactStore {
   readonly #folder: string;
+  readonly #logger: Logger;
   /** Keeps an alias from being set while its version is removed, and a key from being put twice. */
   readonly #mutex = new Mutex();
   readonly #verifier = new FileVerifier();
 
-  private constructor(folder: string) {
+  private constructor(folder: string, logger: Logger) {
     this.#folder = folder;
+    this.#logger = logger;
   }
 
   /** Removes what processes have left that died. On a disk that cannot be written, the store can still be read. */
@@ -52,7 +57,7 @@ export class FileArtifactStore implements ArtifactStore {
       if (asStorageError(thrown) === undefined) throw thrown;
       logger.warn({ reason: messageOf(thrown) }, 'unfinished versions cannot be removed');
     }
-    return new FileArtifactStore(folder);
+    return new FileArtifactStore(folder, logger);
   }
 
   reserveVersion(name: string, key: string): Promise<number> {
@@ -62,24 +67,66 @@ export class FileArtifactStore implements ArtifactStore {
     });
   }
 
-  async putVersion(name: string, folder: string, key: string): Promise<number> {
+  async putVersion(name: string, folder: string, key: string, chooseAlias?: ChooseAlias): Promise<number> {
     checkStoredName(name);
     const before = await this.#findKey(name, key);
-    if (before !== undefined) return before;
+    if (before !== undefined) return await this.#mutex.run(() => this.#pointChosenAlias(name, before));
     return await withStagingFolder(join(this.#folder, STAGING), async (staging) => {
       const made = join(staging, 'version');
       await mkdir(made);
       await writeVersionFolder(folder, made, key);
-      return await this.#mutex.run(async () => (await this.#findKey(name, key)) ?? this.#publish(name, made, key));
+      return await this.#mutex.run(async () => {
+        const version = (await this.#findKey(name, key)) ?? (await this.#publish(name, made, key, chooseAlias));
+        return await this.#pointChosenAlias(name, version);
+      });
     });
   }
 
-  async #publish(name: string, made: string, key: string): Promise<number> {
+  async #publish(name: string, made: string, key: string, chooseAlias?: ChooseAlias): Promise<number> {
     const version = await this.#reserve(name, key);
+    const before = { name, versions: await this.#versions(name), ...(await this.#aliases(name)) };
+    const alias = chooseAlias?.(before);
+    if (alias !== undefined) {
+      checkAlias(alias);
+      await writeFileDurably(join(made, CHOSEN_ALIAS), alias);
+    }
     await rename(made, this.#path(name, version));
     await syncToDisk(this.#path(name));
     await syncToDisk(this.#folder);
     return version;
+  }
+
+  /**
+   * Points the alias that was chosen for a version to it, unless that was done. The version is there all the same when this
+   * fails; the next put with its key tries again.
+   * @returns the version
+   */
+  async #pointChosenAlias(name: string, version: number): Promise<number> {
+    try {
+      const alias = await readIfThere(this.#path(name, version, CHOSEN_ALIAS));
+      if (alias === undefined || !isAlias(alias)) return version;
+      await this.#writeAlias(name, alias, version);
+      await this.#forgetChosen(name, alias);
+    } catch (thrown) {
+      this.#logger.error({ model: name, version, reason: messageOf(thrown) }, 'no alias points to a new version');
+    }
+    return version;
+  }
+
+  async #writeAlias(name: string, alias: string, version: number): Promise<void> {
+    await makeFolder(this.#path(name, ALIASES));
+    await writeCheckedJson(this.#path(name, ALIASES, alias), version);
+    await syncToDisk(this.#path(name));
+  }
+
+  /** Once an alias is set or removed, it is not pointed any more to versions for which it was chosen before. */
+  async #forgetChosen(name: string, alias: string): Promise<void> {
+    for (const version of await this.#versions(name)) {
+      const path = this.#path(name, version, CHOSEN_ALIAS);
+      if ((await readIfThere(path)) !== alias) continue;
+      await rm(path, { force: true });
+      await syncToDisk(this.#path(name, version));
+    }
   }
 
   /** The number that is reserved for a key, else the next one: of two processes only one can make its file. */
@@ -170,15 +217,15 @@ export class FileArtifactStore implements ArtifactStore {
     return this.#mutex.run(async () => {
       checkAlias(alias);
       await this.#find(name, version);
-      await makeFolder(this.#path(name, ALIASES));
-      await writeCheckedJson(this.#path(name, ALIASES, alias), version);
-      await syncToDisk(this.#path(name));
+      await this.#forgetChosen(name, alias);
+      await this.#writeAlias(name, alias, version);
     });
   }
 
   removeAlias(name: string, alias: string): Promise<void> {
     return this.#mutex.run(async () => {
       const { aliases, damagedAliases } = await this.get(name);
+      await this.#forgetChosen(name, alias);
       if (!Object.hasOwn(aliases, alias) && !Object.hasOwn(damagedAliases, alias)) return;
       await rm(this.#path(name, ALIASES, alias), { force: true });
       await syncToDisk(this.#path(name, ALIASES));

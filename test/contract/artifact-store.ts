@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ArtifactStore } from '../../src/registry/artifact-store.ts';
+import type { ArtifactStore, ChooseAlias, StoredModel } from '../../src/registry/artifact-store.ts';
 
 /** One place where versions are kept, which can be opened several times. */
 export interface ArtifactStoreHarness {
@@ -237,6 +237,48 @@ export function describeArtifactStore(name: string, createHarness: () => Promise
         }
         expect((await store.get('flowers')).aliases).toEqual({});
         expect(await contentOf('flowers', 1)).toBe('weights');
+      });
+    });
+
+    describe('putting with an alias', () => {
+      const putWith = async (chooseAlias: ChooseAlias, key: string) =>
+        store.putVersion('flowers', await folderOf({ 'weights.safetensors': 'weights' }), key, chooseAlias);
+
+      test('points it to the version, if the model as it was before is a reason to', async () => {
+        const seen: StoredModel[] = [];
+        const choose = (alias: string | undefined) => (before: StoredModel) => {
+          seen.push(before);
+          return alias;
+        };
+        expect(await putWith(choose('production'), 'job-1')).toBe(1);
+        expect(await putWith(choose(undefined), 'job-2')).toBe(2);
+        expect((await store.get('flowers')).aliases).toEqual({ production: 1 });
+        expect(await putWith(choose('production'), 'job-3')).toBe(3);
+        expect((await store.get('flowers')).aliases).toEqual({ production: 3 });
+        expect(seen).toEqual([
+          { name: 'flowers', versions: [], aliases: {}, damagedAliases: {} },
+          { name: 'flowers', versions: [1], aliases: { production: 1 }, damagedAliases: {} },
+          { name: 'flowers', versions: [1, 2], aliases: { production: 1 }, damagedAliases: {} },
+        ]);
+      });
+
+      test('moves it once: put again with the key, it stays where somebody has pointed it since', async () => {
+        await put('flowers');
+        const putAgain = () => putWith(() => 'production', 'job-2');
+        expect(await putAgain()).toBe(2);
+        expect(await putAgain()).toBe(2);
+        expect((await store.get('flowers')).aliases).toEqual({ production: 2 });
+        await store.setAlias('flowers', 'production', 1);
+        expect(await putAgain()).toBe(2);
+        expect((await store.get('flowers')).aliases).toEqual({ production: 1 });
+        await store.removeAlias('flowers', 'production');
+        expect(await putAgain()).toBe(2);
+        expect((await store.get('flowers')).aliases).toEqual({});
+      });
+
+      test('makes no version when the alias is not valid', async () => {
+        await expect(putWith(() => '3', 'job-1')).rejects.toMatchObject({ code: 'invalid_request' });
+        expect(await store.list()).toEqual([]);
       });
     });
 

@@ -102,6 +102,34 @@ function distill(teacher: string, student: string): Promise<PublishedVersion> {
   return trainer.distill(options, 'photos.zip', 'job-1', control);
 }
 
+describe('a job that is worked on again after its version was published', () => {
+  beforeEach(() => publish('flowers'));
+
+  test('leaves the alias where somebody has pointed it since', async () => {
+    expect(await train({})).toMatchObject({ version: 2, promoted: true });
+    await store.setAlias('flowers', 'production', 1);
+    expect(await train({})).toMatchObject({ version: 2, promoted: false });
+    expect((await store.get('flowers')).aliases).toEqual({ production: 1 });
+  });
+
+  test('says that its version is in service as long as it is', async () => {
+    await train({});
+    expect(await train({})).toMatchObject({ version: 2, promoted: true });
+  });
+});
+
+test('the first version of a model is promoted in any case, others as the request has it', async () => {
+  expect(await train({ promote: 'never' }, 'job-1')).toMatchObject({ version: 1, promoted: true });
+  expect(await train({ promote: 'never' }, 'job-2')).toMatchObject({ version: 2, promoted: false });
+  const compared = (currentAccuracy: number) =>
+    runTraining.mockImplementationOnce(async (task: TrainingTask) => ({ ...(await trained(task)), currentAccuracy }));
+  compared(0.95);
+  expect(await train({ promote: 'if_better' }, 'job-3')).toMatchObject({ version: 3, promoted: false });
+  compared(0.85);
+  expect(await train({ promote: 'if_better' }, 'job-4')).toMatchObject({ version: 4, promoted: true });
+  expect(await train({}, 'job-5')).toMatchObject({ version: 5, promoted: true });
+});
+
 describe('a model that is removed', () => {
   const removed = (role: string, reference: string) => ({
     code: 'model_not_found',

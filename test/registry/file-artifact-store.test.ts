@@ -121,6 +121,38 @@ describe('files of a store', () => {
     });
   });
 
+  describe('an alias that was chosen for a version, and could not be written', () => {
+    const putAgain = () => store.putVersion('flowers', join(temporary, 'files'), 'job-2', () => 'production');
+    const aliases = async () => (await store.get('flowers')).aliases;
+
+    beforeEach(async () => {
+      // A file in the place of the folder of aliases.
+      const obstacle = join(folder, 'flowers', '.aliases');
+      await writeFile(obstacle, '');
+      expect(await putAgain()).toBe(2);
+      await rm(obstacle);
+      expect(await aliases()).toEqual({});
+    });
+
+    test('is written when the job runs again', async () => {
+      store = await open(folder);
+      expect(await putAgain()).toBe(2);
+      expect(await aliases()).toEqual({ production: 2 });
+    });
+
+    test('is not written any more when somebody has set or removed it since', async () => {
+      await store.setAlias('flowers', 'production', 1);
+      await putAgain();
+      expect(await aliases()).toEqual({ production: 1 });
+    });
+
+    test('is not kept from being written by other aliases', async () => {
+      await store.setAlias('flowers', 'canary', 1);
+      await putAgain();
+      expect(await aliases()).toEqual({ canary: 1, production: 2 });
+    });
+  });
+
   test('unfinished files of ended processes are removed, those of running processes are not', async () => {
     const staging = join(folder, '.staging');
     await mkdir(join(staging, 'of-a-dead-process.tmp', 'version'), { recursive: true });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type ArtifactStore,
+  type ChooseAlias,
   checkAlias,
   checkStoredName,
   expectUnused,
@@ -38,7 +39,7 @@ export class MemoryArtifactStore implements ArtifactStore {
     return before >= 0 ? before + 1 : model.versions.push(key);
   }
 
-  async putVersion(name: string, folder: string, key: string): Promise<number> {
+  async putVersion(name: string, folder: string, key: string, chooseAlias?: ChooseAlias): Promise<number> {
     checkStoredName(name);
     const files = new Map<string, Buffer>();
     for (const entry of await readdir(folder, { withFileTypes: true })) {
@@ -49,6 +50,11 @@ export class MemoryArtifactStore implements ArtifactStore {
     const version = await this.reserveVersion(name, key);
     const model = this.#models.get(name);
     if (model !== undefined && typeof model.versions[version - 1] === 'string') {
+      const alias = chooseAlias?.(stored(name, model));
+      if (alias !== undefined) {
+        checkAlias(alias);
+        model.aliases.set(alias, version);
+      }
       model.versions[version - 1] = { key, createdAt: new Date().toISOString(), files };
     }
     return version;

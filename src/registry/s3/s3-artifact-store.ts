@@ -3,6 +3,7 @@ import { AppError, messageOf } from '../../common/errors.ts';
 import type { Logger } from '../../common/logger.ts';
 import {
   type ArtifactStore,
+  type ChooseAlias,
   checkAlias,
   checkStoredName,
   expectUnused,
@@ -115,7 +116,7 @@ export class S3ArtifactStore implements ArtifactStore {
     });
   }
 
-  async putVersion(name: string, folder: string, key: string): Promise<number> {
+  async putVersion(name: string, folder: string, key: string, chooseAlias?: ChooseAlias): Promise<number> {
     checkStoredName(name);
     const before = versionOfKey(await this.#records.read(name), key);
     if (before !== undefined) return before[0];
@@ -127,7 +128,13 @@ export class S3ArtifactStore implements ArtifactStore {
       if (known !== undefined) return { result: known };
       if (performance.now() - start > MOST_UPLOAD_MS) throw new Error('the upload of the version took too long');
       const next = numberOfKey(record, key) ?? nextNumber(record);
-      return { changed: withNumber(record, next, version), result: [next, version] as const };
+      const added = withNumber(record, next, version);
+      const alias = chooseAlias?.(asStoredModel(name, record));
+      if (alias !== undefined) checkAlias(alias);
+      return {
+        changed: alias === undefined ? added : withAlias(added, alias, next),
+        result: [next, version] as const,
+      };
     });
     // Another process was faster with the same key. After an error nobody knows whether the version was published.
     if (published.folder !== uploaded.folder) await this.#files.remove(name, uploaded);

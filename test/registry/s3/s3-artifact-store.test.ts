@@ -181,6 +181,14 @@ describe('a store in a bucket', () => {
     expect(await store.list()).toEqual([]);
   });
 
+  test('publishes a version and points its alias in one write, so that no death falls between', async () => {
+    const files = await mkdtemp(join(folder, 'files-'));
+    await writeFile(join(files, 'weights.safetensors'), 'weights');
+    await store.putVersion('flowers', files, 'job-1', () => 'production');
+    expect((await store.get('flowers')).aliases).toEqual({ production: 1 });
+    expect(s3.requests.filter(isRecordWrite)).toHaveLength(1);
+  });
+
   test('gives each number and each key once, to any number of servers', async () => {
     const servers = [store, await another(), await another()];
     const keys = ['a', 'b', 'c', 'd', 'a', 'b'];
