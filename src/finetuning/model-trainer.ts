@@ -21,7 +21,7 @@ import { runDistillation, runInspection, runTraining, type TrainingControl } fro
 /** Dependencies of `ModelTrainer`. */
 export interface ModelTrainerParts {
   readonly registry: Registry;
-  readonly repository: Pick<Repository, 'refresh'>;
+  readonly repository: Pick<Repository, 'refresh' | 'resolve'>;
   readonly store: ArtifactStore;
   readonly conversions: Pick<ConversionCache, 'get'>;
   readonly logger: Logger;
@@ -77,7 +77,9 @@ export class ModelTrainer {
   /** Inspects a zip or folder without training. @throws AppError when it cannot be trained on */
   inspect(options: FinetuneOptions, datasetPath: string, control: Control): Promise<PreflightReport> {
     return this.#withWorkDir(async (workDir) => {
-      const task = await this.#inspectionTask(options, this.#backbone(options), datasetPath, workDir);
+      const { registry, repository, defaultBackbone } = this.#parts;
+      const backbone = await repository.resolve(registry, options.backbone ?? defaultBackbone);
+      const task = await this.#inspectionTask(options, backbone, datasetPath, workDir);
       return await this.#withBackbones([task.backbone], () =>
         runInspection(task, { ...control, logger: this.#parts.logger }),
       );
@@ -94,7 +96,7 @@ export class ModelTrainer {
     const patience = this.#patience(control);
     return this.#publish(options, key, patience, async ({ workDir, versionDir, reserveVersion }) => {
       const task = await withPatience(patience, async () => {
-        const backbone = this.#pinned('backbone', options.backbone ?? this.#parts.defaultBackbone);
+        const backbone = await this.#pinned('backbone', options.backbone ?? this.#parts.defaultBackbone);
         return {
           ...(await this.#inspectionTask(options, backbone, datasetPath, workDir)),
           candidates: options.search === 'thorough' ? await this.#candidates(options) : [],
@@ -129,7 +131,9 @@ export class ModelTrainer {
   distill(options: DistillationOptions, datasetPath: string, key: string, control: Control): Promise<PublishedVersion> {
     const patience = this.#patience(control);
     return this.#publish(options, key, patience, async ({ workDir, versionDir, reserveVersion }) => {
-      for (const role of ['teacher', 'student'] as const) this.#pinned(role, options[role]);
+      for (const role of ['teacher', 'student'] as const) {
+        await withPatience(patience, () => this.#pinned(role, options[role]));
+      }
       const { teacher, student } = this.distillationModels(options);
       const { featureDir, maxFeatureBytes, bucket, maxImagePixels, logger } = this.#parts;
       const task = await withPatience(patience, async () => ({
@@ -205,10 +209,11 @@ export class ModelTrainer {
     return this.#parts.registry.resolve(backbone ?? this.#parts.defaultBackbone);
   }
 
-  /** A version that was there when its training was asked for. @throws AppError as `Registry.resolve` */
-  #pinned(role: 'backbone' | 'teacher' | 'student', reference: string): ModelVersion {
+  /** A version that was there when its training was asked for. @throws AppError as `Repository.resolve` */
+  async #pinned(role: 'backbone' | 'teacher' | 'student', reference: string): Promise<ModelVersion> {
+    const { registry, repository } = this.#parts;
     try {
-      return this.#parts.registry.resolve(reference);
+      return await repository.resolve(registry, reference);
     } catch (thrown) {
       const [name = ''] = reference.split('@');
       // Models of the zoo may be missing on this machine alone, which the registry says.

@@ -5,6 +5,7 @@ import type { CalibrationMethod } from '../convert/quantize/ranges.ts';
 import type { ArtifactStore } from '../registry/artifact-store.ts';
 import { withNeededModels } from '../registry/needed-models.ts';
 import type { ModelVersion, Registry } from '../registry/registry.ts';
+import type { Repository } from '../registry/repository.ts';
 import { withPatience } from '../registry/store-patience.ts';
 import { type ConversionCache, conversionSource } from '../serving/conversion-cache.ts';
 import { type QuantizationControl, runQuantization } from './quantization-process.ts';
@@ -17,7 +18,8 @@ export const DEFAULT_METHOD: CalibrationMethod = 'mse';
 
 /** Dependencies of `ModelQuantizer`. */
 export interface QuantizerParts {
-  readonly registry: Pick<Registry, 'resolveClassifier' | 'find'>;
+  readonly registry: Registry;
+  readonly repository: Pick<Repository, 'resolve'>;
   readonly store: Pick<ArtifactStore, 'get'>;
   readonly conversions: Pick<ConversionCache, 'verified'>;
   readonly quantized: Pick<QuantizedModels, 'put'>;
@@ -64,14 +66,16 @@ export class ModelQuantizer {
     method: CalibrationMethod,
     control: QuantizationControl,
   ): Promise<{ model: ModelVersion; record: Quantization }> {
+    const { registry, repository, logger, release } = this.#parts;
+    await withPatience({ logger, signal: control.signal }, () => repository.resolve(registry, reference));
     const model = this.resolve(reference);
     const { name, version } = model;
     const record = await withNeededModels(this.#parts, [{ name, version, role: 'model' }], () =>
       this.#make(model, imagesPath, method, control),
     );
-    await this.#parts.release({ ...model, variant: 'int8' });
+    await release({ ...model, variant: 'int8' });
     const { agreement, speed } = record;
-    this.#parts.logger.info({ model: name, version, agreement, ratio: speed.ratio }, 'quantized');
+    logger.info({ model: name, version, agreement, ratio: speed.ratio }, 'quantized');
     return { model, record };
   }
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../common/errors.ts';
 import { messageWithoutPath } from '../common/storage-error.ts';
-import type { ArtifactStore, StoredModel } from './artifact-store.ts';
+import { type ArtifactStore, isStoredName, type StoredModel } from './artifact-store.ts';
 import type { AbsentModel, ModelVersion, RegisteredModel, Registry } from './registry.ts';
 import { parseManifest } from './resolve-manifest.ts';
 import { isInZoo, MANIFEST_FILE, type NamedLabels, readNamedLabels, readZoo } from './zoo.ts';
@@ -75,6 +75,23 @@ export class Repository {
         registry.delete(name);
       }
     });
+  }
+
+  /**
+   * Finds the version that a reference means. The store is asked for one that the registry does not know: another machine
+   * may just have published it.
+   * @throws AppError as `Registry.resolve`; when the store cannot be asked
+   */
+  async resolve(registry: Registry, reference: string): Promise<ModelVersion> {
+    try {
+      return registry.resolve(reference);
+    } catch (thrown) {
+      const [name = ''] = reference.split('@');
+      const mayBeNew = isStoredName(name) && registry.find(name)?.origin !== 'zoo';
+      if (!(thrown instanceof AppError) || thrown.code !== 'model_not_found' || !mayBeNew) throw thrown;
+      await this.refresh(registry, name);
+    }
+    return registry.resolve(reference);
   }
 
   async #read(

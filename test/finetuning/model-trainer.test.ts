@@ -130,6 +130,18 @@ test('the first version of a model is promoted in any case, others as the reques
   expect(await train({}, 'job-5')).toMatchObject({ version: 5, promoted: true });
 });
 
+test('a job may name versions that another machine has just published', async () => {
+  for (const _ of [1, 2]) await publishElsewhere('plants');
+  await train({ backbone: 'plants@1' });
+  expect(runTraining.mock.calls[0]?.[0].backbone).toMatchObject({ name: 'plants', version: 1 });
+  await publishElsewhere('animals');
+  await distill('plants@2', 'animals@1');
+  expect(runDistillation.mock.calls[0]?.[0]).toMatchObject({
+    teacher: { name: 'plants', version: 2 },
+    student: { name: 'animals', version: 1 },
+  });
+});
+
 describe('a model that is removed', () => {
   const removed = (role: string, reference: string) => ({
     code: 'model_not_found',

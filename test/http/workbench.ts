@@ -89,6 +89,7 @@ export async function startWorkbench(
     finetuning,
     quantizer: new ModelQuantizer({
       registry,
+      repository,
       store,
       conversions,
       quantized,

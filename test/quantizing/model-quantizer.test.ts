@@ -10,6 +10,7 @@ import type { Quantization } from '../../src/quantizing/quantization-record.ts';
 import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
 import { parseLabels } from '../../src/registry/labels.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
+import { Repository } from '../../src/registry/repository.ts';
 import { parseManifest } from '../../src/registry/resolve-manifest.ts';
 import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
 import { MemoryArtifactStore } from '../registry/memory-artifact-store.ts';
@@ -61,6 +62,19 @@ test('a bucket that is away is waited for, before the quantization and after it'
   expect(put).toHaveBeenCalledTimes(2);
 });
 
+test('a version that another machine has just published is found', async () => {
+  const store = new MemoryArtifactStore();
+  const files = await mkdtemp(join(folder, 'version-'));
+  const manifest = JSON.parse(readFileSync(`zoo/${MODEL}/manifest.json`, 'utf8'));
+  await writeFile(join(files, 'manifest.json'), JSON.stringify({ ...manifest, name: 'plants' }));
+  await writeFile(join(files, manifest.weights.file), 'weights');
+  await store.putVersion('plants', files, 'job-1');
+  const quantizer = quantizerOf(async () => ({ weightsPath: 'weights' }), undefined, store);
+  const { model } = await quantizer.quantize('plants@1', 'images.zip', 'mse', control);
+  expect(model).toMatchObject({ name: 'plants', version: 1 });
+  await store.dispose();
+});
+
 test('a model that is removed meanwhile is the reason why its quantization fails', async () => {
   const weightsPath = join(folder, 'weights.safetensors');
   await writeFile(weightsPath, 'weights');
@@ -76,8 +90,12 @@ test('a model that is removed meanwhile is the reason why its quantization fails
   });
 });
 
-/** A quantizer for one model of the zoo. */
-function quantizerOf(files: ModelVersion['files'], put = async () => {}): ModelQuantizer {
+/** A quantizer that knows one model of the zoo. */
+function quantizerOf(
+  files: ModelVersion['files'],
+  put = async () => {},
+  store = new MemoryArtifactStore(),
+): ModelQuantizer {
   const model: ModelVersion = {
     name: MODEL,
     version: 1,
@@ -99,7 +117,8 @@ function quantizerOf(files: ModelVersion['files'], put = async () => {}): ModelQ
   };
   return new ModelQuantizer({
     registry,
-    store: new MemoryArtifactStore(),
+    repository: new Repository('zoo', store),
+    store,
     conversions: { verified: async () => converted },
     quantized: new QuantizedModels(folder),
     shared: { put },

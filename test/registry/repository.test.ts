@@ -2,7 +2,7 @@ import { cpSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ArtifactStore } from '../../src/registry/artifact-store.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
@@ -60,6 +60,24 @@ describe('repository', () => {
     await store.removeVersion('flowers', 1);
     await repository.refresh(registry, 'flowers');
     expect(registry.list()).toEqual([]);
+  });
+
+  test('finds a version that another machine has published since, and asks the store for no other', async () => {
+    const repository = new Repository('zoo', store);
+    const registry = new Registry();
+    for (const model of (await repository.list()).models) registry.set(model);
+    const get = vi.spyOn(store, 'get');
+    for (const reference of ['resnet18_slim.tiny200', 'resnet18_slim']) await repository.resolve(registry, reference);
+    await expect(repository.resolve(registry, 'resnet19.tiny200')).rejects.toMatchObject({ code: 'model_not_found' });
+    expect(get).not.toHaveBeenCalled();
+
+    await put('flowers', flowers);
+    expect(await repository.resolve(registry, 'flowers@1')).toMatchObject({ name: 'flowers', version: 1 });
+    await put('flowers', flowers);
+    expect(await repository.resolve(registry, 'flowers@2')).toMatchObject({ name: 'flowers', version: 2 });
+    for (const _ of [1, 2]) await repository.resolve(registry, 'flowers@2');
+    expect(get).toHaveBeenCalledTimes(2);
+    await expect(repository.resolve(registry, 'flowers@3')).rejects.toMatchObject({ code: 'model_not_found' });
   });
 
   test('asks the store for weights when they are used, not when they are listed', async () => {
