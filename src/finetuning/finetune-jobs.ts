@@ -55,10 +55,10 @@ export class FinetuneJobs {
 
   /** What is wrong with fine-tuning, for health checks. */
   get warnings(): string[] {
-    const { lostTraining } = this.#worker;
+    const interrupted = [...this.#worker.interrupted];
     const { fault } = this.#health;
     return [
-      ...(lostTraining === undefined ? [] : [`The last fine-tune was interrupted: ${lostTraining}.`]),
+      ...interrupted.map(([id, reason]) => `Job ${id} was interrupted: ${reason}.`),
       ...(fault === undefined ? [] : [`The job queue does not work: ${fault}`]),
       ...this.#queue.warnings,
     ];

@@ -7,6 +7,7 @@ import { asStorageError } from '../common/storage-error.ts';
 import {
   type Claim,
   ClaimLostError,
+  isFinished,
   type Job,
   JobCancelledError,
   type JobProgress,
@@ -49,16 +50,19 @@ interface JobWorkerParts {
 /** Works on the jobs of a queue. */
 export class JobWorker {
   readonly #parts: JobWorkerParts;
-  /** Why the last training process did not end its job; undefined when it did. */
-  #lostTraining: string | undefined;
+  /** Why the last attempts at jobs were interrupted, by the ids of the jobs. */
+  readonly #interrupted = new Map<string, string>();
 
   constructor(parts: JobWorkerParts) {
     this.#parts = parts;
   }
 
-  /** Why the last training was interrupted; undefined when it was not. */
-  get lostTraining(): string | undefined {
-    return this.#lostTraining;
+  /**
+   * Why the last attempts at jobs were interrupted, by the ids of the jobs, until these end. Those that ended with it, or on
+   * another machine, are among them until the next job ends here.
+   */
+  get interrupted(): ReadonlyMap<string, string> {
+    return this.#interrupted;
   }
 
   /**
@@ -118,11 +122,22 @@ export class JobWorker {
       );
       observed.end(outcomeOf(end));
       await reported;
-      this.#lostTraining = end?.type === 'abandoned' ? end.reason : undefined;
+      if (end?.type === 'abandoned') this.#interrupted.set(claim.job.id, end.reason);
+      else this.#interrupted.delete(claim.job.id);
       if (end !== undefined) await queue.report(claim, end);
+      await this.#forgetEnded(claim.job.id);
     } finally {
       clearInterval(heartbeat);
     }
+  }
+
+  /** Forgets the interruptions of other jobs that have ended, maybe on another machine. */
+  async #forgetEnded(worked: string): Promise<void> {
+    const others = [...this.#interrupted.keys()].filter((id) => id !== worked);
+    if (others.length === 0) return;
+    const jobs = await this.#parts.queue.list();
+    const unfinished = new Set(jobs.filter(({ state }) => !isFinished(state)).map(({ id }) => id));
+    for (const id of others) if (!unfinished.has(id)) this.#interrupted.delete(id);
   }
 
   async #train(job: Job, archive: string, onProgress: OnProgress, signal: AbortSignal): Promise<JsonValue> {

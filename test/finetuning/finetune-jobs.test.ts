@@ -86,8 +86,11 @@ describe('a request with a key', () => {
 });
 
 describe('warnings for health checks', () => {
+  const killed = new AppError('training_lost', 'the training process was killed: it sent no heartbeat for 5 s');
+  const interrupted = (id: string) => `Job ${id} was interrupted: ${killed.message}.`;
+
   test('name a training process that was killed, until a training ends its job', async () => {
-    const killed = new AppError('training_lost', 'the training process was killed: it sent no heartbeat for 5 s');
+    const id = await oldestId();
     let finish: (version: PublishedVersion) => void = () => undefined;
     const secondAttempt = new Promise<PublishedVersion>((resolve) => {
       finish = resolve;
@@ -96,11 +99,46 @@ describe('warnings for health checks', () => {
 
     jobs.start();
     await expect.poll(() => train).toHaveBeenCalledTimes(2);
-    expect(jobs.warnings).toEqual([`The last fine-tune was interrupted: ${killed.message}.`]);
+    expect(jobs.warnings).toEqual([interrupted(id)]);
 
     finish(published);
     await expect.poll(() => jobs.warnings).toEqual([]);
   });
+
+  test('name it also when another job ends meanwhile', async () => {
+    const id = await oldestId();
+    await enqueue();
+    const other = (await queue.list())[0]?.id ?? '';
+    const ends = new Map<string, (version: PublishedVersion) => void>();
+    let isKilled = false;
+    train.mockImplementation((_options, _path, key) => {
+      if (key !== id || isKilled) return new Promise((resolve) => ends.set(key, resolve));
+      isKilled = true;
+      return Promise.reject(killed);
+    });
+    jobs.start(2);
+    await expect.poll(() => ends.size).toBe(2);
+    ends.get(other)?.(published);
+    await expect.poll(() => queue.get(other)).toMatchObject({ state: 'succeeded' });
+    expect(jobs.warnings).toEqual([interrupted(id)]);
+    ends.get(id)?.(published);
+    await expect.poll(() => jobs.warnings).toEqual([]);
+  });
+
+  test('name a process whose job has failed of it, until the next job ends', async () => {
+    const id = await oldestId();
+    train.mockRejectedValue(killed);
+    jobs.start();
+    await expect.poll(() => queue.get(id)).toMatchObject({ state: 'failed', failure: { code: 'worker_lost' } });
+    expect(jobs.warnings).toEqual([interrupted(id)]);
+    train.mockResolvedValue(published);
+    await enqueue();
+    await expect.poll(() => jobs.warnings).toEqual([]);
+  });
+
+  async function oldestId(): Promise<string> {
+    return (await queue.list()).at(-1)?.id ?? '';
+  }
 
   test('are absent when a fine-tune fails for a reason of its own', async () => {
     train.mockRejectedValueOnce(new AppError('dataset_too_small', 'there are 3 images'));
