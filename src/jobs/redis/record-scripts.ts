@@ -49,6 +49,17 @@ redis.call('ZADD', key('waiting'), at, id)
 if hasArchive == '1' then redis.call('SADD', key('archives'), id) end
 return { 'reserved', id }`,
 
+  /** Frees places that were asked for under these random names, as far as there is no job yet. */
+  freeUnanswered: `
+local isUnanswered = {}
+for _, random in ipairs(ARGV) do isUnanswered[random] = true end
+for _, id in ipairs(redis.call('ZRANGE', key('waiting'), 0, -1)) do
+  if isUnanswered[string.sub(id, 14)] and not redis.call('HGET', record(id), 'state') then
+    forget(id)
+    publish(id, 'state')
+  end
+end`,
+
   /** A sign of life of who holds a place. */
   renew: `return redis.call('ZADD', key('waiting'), 'XX', now(), ARGV[1])`,
 

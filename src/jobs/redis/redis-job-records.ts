@@ -32,6 +32,9 @@ export interface ClaimedJob {
   readonly hasArchive: boolean;
 }
 
+/** Random names of unanswered places that are remembered; older ones run out by themselves. */
+const MOST_UNANSWERED = 1_000;
+
 type ProgressReport = Extract<JobReport, { readonly type: 'progress' }>;
 type PlaceLimits = Pick<JobQueueLimits, 'maxQueued' | 'maxQueuedPerOwner' | 'leaseMs'>;
 
@@ -55,6 +58,8 @@ export class RedisJobRecords {
   readonly #client: Redis;
   readonly #prefix: string;
   readonly #digests = new Map<RecordScript, string>();
+  /** Random names of the places that were asked for without an answer: Redis may have given them nevertheless. */
+  readonly #unanswered = new Set<string>();
 
   constructor(client: Redis, prefix: string) {
     this.#client = client;
@@ -70,7 +75,15 @@ export class RedisJobRecords {
     await this.#run('configure', ...Object.entries(limits).flat());
   }
 
-  /** Takes a place in the queue, which its holder renews well within `leaseMs` until it makes or withdraws the job. */
+  /** Whether there may be places whose holder does not know that it has them. */
+  get hasUnanswered(): boolean {
+    return this.#unanswered.size > 0;
+  }
+
+  /**
+   * Takes a place in the queue, which its holder renews well within `leaseMs` until it makes or withdraws the job. After a
+   * failure the place may be there all the same, until `freeUnanswered`.
+   */
   async reserve(
     { idempotency: { key, fingerprint } = { key: '', fingerprint: '' }, owner = '', archivePath }: JobRequest,
     { maxQueued, maxQueuedPerOwner, leaseMs }: PlaceLimits,
@@ -78,9 +91,25 @@ export class RedisJobRecords {
     const random = randomBytes(4).toString('hex');
     const hasArchive = Number(archivePath !== undefined);
     const about = [random, hasArchive, owner, key, fingerprint];
-    const found = await this.#run('reserve', maxQueued, maxQueuedPerOwner, ...about, leaseMs);
-    const [outcome, id] = placeSchema.parse(found);
-    return { outcome, id };
+    try {
+      const found = await this.#run('reserve', maxQueued, maxQueuedPerOwner, ...about, leaseMs);
+      const [outcome, id] = placeSchema.parse(found);
+      return { outcome, id };
+    } catch (thrown) {
+      this.#unanswered.add(random);
+      for (const oldest of this.#unanswered) {
+        if (this.#unanswered.size <= MOST_UNANSWERED) break;
+        this.#unanswered.delete(oldest);
+      }
+      throw thrown;
+    }
+  }
+
+  /** Frees the places that calls of `reserve` have got without hearing of it. */
+  async freeUnanswered(): Promise<void> {
+    const names = [...this.#unanswered];
+    await this.#run('freeUnanswered', ...names);
+    for (const name of names) this.#unanswered.delete(name);
   }
 
   async renew(id: string): Promise<void> {

@@ -305,6 +305,22 @@ describe.skipIf(!HAS_REDIS)(`on a real Redis${WITHOUT_REDIS}`, () => {
       expect(await server.list()).toMatchObject([{ id, state: 'succeeded', result: 7, attempts: 1 }]);
     });
 
+    test('a request whose answer was lost holds neither its key nor its place when it is back', async () => {
+      // It is not the place's lease that runs out.
+      const limits = { leaseMs: 3_600_000, maxQueued: 1 };
+      const [server, other] = [await openThere(limits), await openThere(limits)];
+      // Redis knows the script by then, so the next call of it is one command.
+      const { id } = await server.enqueue({ payload: null });
+      await server.cancel(id);
+      const request = { payload: null, idempotency: { key: 'again', fingerprint: 'photos' } };
+      paused.pause();
+      await expect(server.enqueue(request)).rejects.toMatchObject({ code: 'storage_unavailable' });
+      paused.resume();
+      const jobs = await Promise.all([server.enqueue(request), other.enqueue(request)]);
+      expect(new Set(jobs.map((job) => job.id)).size).toBe(1);
+      expect((await server.list()).filter(({ state }) => state === 'queued')).toHaveLength(1);
+    });
+
     test('for longer than its lease, the worker loses its job, and another ends it', async () => {
       const limits = { leaseMs: 1_000, maxAttempts: 10 };
       const [server, worker] = [await openThere(limits), await openThere(limits)];

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RedisJobRecords } from '../../../src/jobs/redis/redis-job-records.ts';
 import { ownPrefix } from './redis-harness.ts';
 import { HAS_REDIS, RedisServer, WITHOUT_REDIS } from './redis-server.ts';
@@ -82,6 +82,26 @@ describe.skipIf(!HAS_REDIS)(`records of jobs on a real Redis${WITHOUT_REDIS}`, (
     await records.leftovers(-1);
     expect((await records.reserve(REQUEST, one)).outcome).toBe('reserved');
     expect(await records.create(id, REQUEST)).toBeUndefined();
+  });
+
+  test('a place whose holder did not hear that it has it is freed, and no other', async () => {
+    const idempotency = { key: 'again', fingerprint: 'photos' };
+    const own = await records.reserve(REQUEST, PLACES);
+    const { evalsha } = client;
+    // Redis does what it was told, but its answer is lost.
+    vi.spyOn(client, 'evalsha').mockImplementationOnce(async (...command) => {
+      await Reflect.apply(evalsha, client, command);
+      throw new Error('Command timed out');
+    });
+    await expect(records.reserve({ ...REQUEST, idempotency }, PLACES)).rejects.toMatchObject({
+      code: 'storage_unavailable',
+    });
+    expect((await records.reserve({ ...REQUEST, idempotency }, PLACES)).outcome).toBe('pending');
+    expect(records.hasUnanswered).toBe(true);
+    await records.freeUnanswered();
+    expect(records.hasUnanswered).toBe(false);
+    expect((await records.reserve({ ...REQUEST, idempotency }, PLACES)).outcome).toBe('reserved');
+    expect(await records.create(own.id, REQUEST)).toMatchObject({ state: 'queued' });
   });
 
   test('nothing stays of places and jobs that are withdrawn, abandoned or forgotten', async () => {
