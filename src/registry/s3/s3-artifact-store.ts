@@ -102,8 +102,7 @@ export class S3ArtifactStore implements ArtifactStore {
 
   /** A text that changes when `list` does, and after files could not be fetched: then they are worth another try. */
   async revision(): Promise<string> {
-    const records = await this.#records.revision();
-    return `${records}${this.#files.takeMissed() ? randomUUID() : ''}`;
+    return `${await this.#records.revision()}\n${this.#files.missed}`;
   }
 
   async reserveVersion(name: string, key: string): Promise<number> {

@@ -37,8 +37,7 @@ export class VersionFiles {
   readonly #begun = new Set<string>();
   /** One file after the other, so that those that somebody waits for come first. */
   #ahead: Promise<unknown> = Promise.resolve();
-  /** Whether a file could not be fetched since `takeMissed` was last called. */
-  #missed = false;
+  #missed = 0;
 
   constructor(parts: VersionFilesParts) {
     this.#parts = parts;
@@ -94,17 +93,15 @@ export class VersionFiles {
     } catch (thrown) {
       if (thrown instanceof AppError && ['model_unavailable', 'storage_full'].includes(thrown.code)) throw thrown;
       const isUnreachable = thrown instanceof AppError;
-      this.#missed ||= isUnreachable;
+      if (isUnreachable) this.#missed += 1;
       const reason = isUnreachable ? 'cannot be fetched' : 'is damaged';
       throw new AppError('model_unavailable', `${what} ${reason}: ${messageWithoutPath(thrown)}`, { cause: thrown });
     }
   }
 
-  /** Whether files could not be fetched since this was last asked: they are worth another try. */
-  takeMissed(): boolean {
-    const missed = this.#missed;
-    this.#missed = false;
-    return missed;
+  /** How often a file could not be fetched so far: each is worth another try. */
+  get missed(): number {
+    return this.#missed;
   }
 
   /** Removes files that belong to no version any more; those that cannot be removed now are abandoned. */
