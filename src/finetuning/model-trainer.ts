@@ -67,7 +67,7 @@ export class ModelTrainer {
    */
   pinBackbone(request: FinetuneRequest): FinetuneRequest {
     const options = parseFinetuneOptions(request);
-    const { name, version } = this.#backbone(options);
+    const { name, version } = this.#parts.registry.resolve(this.#backboneOf(options));
     this.#current(options.name);
     if (options.backbone === undefined) return request;
     const hasOneVersion = this.#parts.registry.find(name)?.origin === 'zoo';
@@ -77,8 +77,8 @@ export class ModelTrainer {
   /** Inspects a zip or folder without training. @throws AppError when it cannot be trained on */
   inspect(options: FinetuneOptions, datasetPath: string, control: Control): Promise<PreflightReport> {
     return this.#withWorkDir(async (workDir) => {
-      const { registry, repository, defaultBackbone } = this.#parts;
-      const backbone = await repository.resolve(registry, options.backbone ?? defaultBackbone);
+      const { registry, repository } = this.#parts;
+      const backbone = await repository.resolve(registry, this.#backboneOf(options));
       const task = await this.#inspectionTask(options, backbone, datasetPath, workDir);
       return await this.#withBackbones([task.backbone], () =>
         runInspection(task, { ...control, logger: this.#parts.logger }),
@@ -96,7 +96,7 @@ export class ModelTrainer {
     const patience = this.#patience(control);
     return this.#publish(options, key, patience, async ({ workDir, versionDir, reserveVersion }) => {
       const task = await withPatience(patience, async () => {
-        const backbone = await this.#pinned('backbone', options.backbone ?? this.#parts.defaultBackbone);
+        const backbone = await this.#pinned('backbone', this.#backboneOf(options));
         return {
           ...(await this.#inspectionTask(options, backbone, datasetPath, workDir)),
           candidates: options.search === 'thorough' ? await this.#candidates(options) : [],
@@ -205,8 +205,8 @@ export class ModelTrainer {
     }
   }
 
-  #backbone({ backbone }: FinetuneOptions): ModelVersion {
-    return this.#parts.registry.resolve(backbone ?? this.#parts.defaultBackbone);
+  #backboneOf({ backbone }: FinetuneOptions): string {
+    return backbone ?? this.#parts.defaultBackbone;
   }
 
   /** A version that was there when its training was asked for. @throws AppError as `Repository.resolve` */
@@ -248,6 +248,11 @@ export class ModelTrainer {
 
   /** The version to compare with; undefined also when it is removed while it is prepared. */
   async #compared(name: string): Promise<TrainingModel | undefined> {
+    const { registry, repository } = this.#parts;
+    // The store does not know a name of the zoo, for which this throws.
+    this.#current(name);
+    // Another machine may just have promoted a version.
+    await repository.refresh(registry, name);
     const current = this.#current(name);
     try {
       return current && (await this.#trainingModel('version in service', current));
@@ -273,7 +278,7 @@ export class ModelTrainer {
    * that were pulled and imported among them, the default first.
    */
   async #candidates(options: FinetuneOptions): Promise<TrainingModel[]> {
-    const first = this.#backbone(options);
+    const first = this.#parts.registry.resolve(this.#backboneOf(options));
     const others = this.#parts.registry
       .list()
       .flatMap(({ origin, versions }) => (origin === 'zoo' && options.backbone === undefined ? versions : []))

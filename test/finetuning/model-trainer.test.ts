@@ -142,6 +142,13 @@ test('a job may name versions that another machine has just published', async ()
   });
 });
 
+test('the version to compare with may just have been promoted by another machine', async () => {
+  await publish('flowers');
+  await store.setAlias('flowers', 'production', await publishElsewhere('flowers'));
+  await train({});
+  expect(runTraining.mock.calls[0]?.[0].current).toMatchObject({ name: 'flowers', version: 2 });
+});
+
 describe('a model that is removed', () => {
   const removed = (role: string, reference: string) => ({
     code: 'model_not_found',
