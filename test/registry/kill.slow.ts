@@ -41,6 +41,11 @@ test('a store that is killed keeps every version that it acknowledged, and no in
   }
   expect(aliases['production']).toBeGreaterThanOrEqual(aliased);
   expect(versions).toContain(aliases['production']);
+  expect(aliases['candidate']).toBeGreaterThanOrEqual(Math.max(...put.keys()));
+  // A job that runs again finishes what its first attempt could not.
+  const newest = versions.at(-1) ?? 0;
+  await reopened.putVersion('trees', folder, (await reopened.getVersion('trees', newest)).key);
+  expect((await reopened.get('trees')).aliases['candidate']).toBe(newest);
   expect(await readdir(join(folder, '.staging'))).toEqual([]);
   await rm(temporary, { recursive: true });
 });
