@@ -162,8 +162,10 @@ describe('a store in a bucket', () => {
     });
     await expect.poll(() => s3.keys()).toEqual([]);
     expect(await store.list()).toEqual([]);
+    expect([store.isUp, store.warnings]).toEqual([true, [expect.stringContaining('The bucket of the server is full')]]);
     s3.fault = () => undefined;
     expect(await store.putVersion('flowers', files, 'job-1')).toBe(1);
+    expect(store.warnings).toEqual([]);
   });
 
   test('does what was asked once, also when the answer of S3 is lost', async () => {
