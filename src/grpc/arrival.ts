@@ -31,15 +31,14 @@ export class Arrival {
   #stall: NodeJS.Timeout | undefined;
 
   /**
-   * @param call of the library, which has the stream of HTTP/2 in a private field; without it, a message is admitted
-   * when it is whole
+   * @param call of the library; without its stream, a message is admitted when it is whole
    * @param refuse ends the call with an error; called at most once
    */
   constructor(call: object, limits: ArrivalLimits, refuse: (error: AppError) => void) {
     this.#limits = limits;
     this.#refuse = refuse;
     this.#reservation = limits.budget.reserve(0);
-    this.#stream = 'stream' in call && isHttp2Stream(call.stream) ? call.stream : undefined;
+    this.#stream = http2StreamOf(call);
     // Before the library sees the bytes, so that no message is collected which is refused.
     this.#stream?.prependListener('data', this.#count);
     this.#stream?.once('close', () => this.#reservation.release());
@@ -110,6 +109,11 @@ export class Arrival {
     clearInterval(this.#stall);
     this.#stream?.off('data', this.#count);
   }
+}
+
+/** The stream of a call of the library, which has it in a private field; undefined where it has none. */
+export function http2StreamOf(call: object): ServerHttp2Stream | undefined {
+  return 'stream' in call && isHttp2Stream(call.stream) ? call.stream : undefined;
 }
 
 function isHttp2Stream(value: unknown): value is ServerHttp2Stream {

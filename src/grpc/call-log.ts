@@ -2,7 +2,7 @@ import { auditLines } from '../access/audit.ts';
 import type { AppError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { CallRecord, Method } from './method.ts';
+import type { CallRecord, MethodRules } from './method.ts';
 
 /** The method of calls in log and metrics, beside those of HTTP. */
 const METHOD = 'gRPC';
@@ -22,12 +22,12 @@ export class CallLog {
   /**
    * Notes that a call is over.
    * @param status the status that HTTP would have answered
-   * @param method undefined where no method of ours was called
+   * @param method undefined where none of the server's was called
    */
-  write(record: CallRecord, status: number, method: Method | undefined): void {
+  write(record: CallRecord, status: number, method: MethodRules | undefined): void {
     const { requestId, traceId, path, address, client, model, images, receivedBytes, sentBytes, startedAt } = record;
     const ms = performance.now() - startedAt;
-    this.#metrics.observeRequest({ route: path, method: METHOD, status }, ms / 1_000);
+    this.#metrics.observeRequest({ route: method?.path ?? 'none', method: METHOD, status }, ms / 1_000);
     const line = {
       requestId,
       traceId,
@@ -43,7 +43,7 @@ export class CallLog {
       ms: Math.round(ms * 100) / 100,
     };
     // What is open are health checks, which come every few seconds.
-    this.#logger[method === undefined || method.scope === 'open' ? 'debug' : 'info'](line, 'request');
+    this.#logger[method?.scope === 'open' ? 'debug' : 'info'](line, 'request');
     if (method?.isChange !== true) return;
     const subject = model === undefined ? undefined : { model };
     this.#audit({ requestId, client, address, action: `${METHOD} ${path}`, subject, status });

@@ -8,13 +8,10 @@ import { asAppError } from '../common/as-app-error.ts';
 import { AppError } from '../common/errors.ts';
 import { parseTraceparent } from '../metrics/trace-context.ts';
 import type { Grpc } from '../oip/grpc-library.ts';
-import { Arrival, type ArrivalLimits } from './arrival.ts';
+import { Arrival, type ArrivalLimits, http2StreamOf } from './arrival.ts';
 import type { CallLog } from './call-log.ts';
-import type { Call, CallRecord, Method } from './method.ts';
-import { type Failure, failureStatus } from './status.ts';
-
-/** HTTP status in log and metrics of a call that the client cancelled, or whose deadline passed. */
-const CLIENT_CLOSED_REQUEST = 499;
+import type { Call, CallRecord, MethodRules } from './method.ts';
+import { endStatus, type Failure, failureStatus } from './status.ts';
 
 /** Thrown where a call ends because its client has left. It is neither answered nor logged as an error. */
 class CallCancelled extends Error {
@@ -48,16 +45,19 @@ interface OpenCall {
  */
 export class Calls {
   readonly #grpc: Grpc;
-  readonly #methods: ReadonlyMap<string, Method>;
+  readonly #methods: ReadonlyMap<string, MethodRules>;
   readonly #guards: CallGuards;
   /** By their metadata, which is all that the library hands to a handler of what an interceptor had. */
   readonly #open = new WeakMap<Metadata, OpenCall>();
 
-  constructor(grpc: Grpc, methods: readonly Method[], guards: CallGuards) {
+  constructor(grpc: Grpc, methods: readonly MethodRules[], guards: CallGuards) {
     this.#grpc = grpc;
     this.#methods = new Map(methods.map((method) => [method.path, method]));
     this.#guards = guards;
   }
+
+  /** Whether there is a method with this path. */
+  readonly hasMethod = (path: string): boolean => this.#methods.has(path);
 
   /** The call with these metadata, which has been admitted. */
   of(metadata: Metadata): OpenCall {
@@ -125,7 +125,8 @@ export class Calls {
             }
             pass(message);
           },
-          onCancel: () => finish(CLIENT_CLOSED_REQUEST),
+          // Whoever has ended the call: the client, or the library, which tells an interceptor nothing else of its errors.
+          onCancel: () => finish(endStatus(http2StreamOf(call))),
         }),
       sendMessage: (message: Buffer, next) => {
         record.sentBytes += message.length;
@@ -139,7 +140,12 @@ export class Calls {
   };
 
   /** @throws AppError `shutting_down`, `key_missing`, `key_invalid`, `scope_missing`, `rate_limited` */
-  #admit({ scope, path, whileShuttingDown }: Method, metadata: Metadata, record: CallRecord, isRemote: boolean): void {
+  #admit(
+    { scope, path, whileShuttingDown }: MethodRules,
+    metadata: Metadata,
+    record: CallRecord,
+    isRemote: boolean,
+  ): void {
     const { access, rateLimit, isShuttingDown } = this.#guards;
     if (!whileShuttingDown && isShuttingDown()) {
       throw new AppError('shutting_down', 'The server is shutting down and takes no new calls; try again shortly.');

@@ -9,6 +9,7 @@ import { type CallGuards, Calls } from './calls.ts';
 import { HEALTH_WATCH, healthMethods, watchHealth } from './health.ts';
 import { type InferenceDependencies, inferenceMethods } from './inference-methods.ts';
 import type { Method } from './method.ts';
+import { countRefusedCalls } from './refused-calls.ts';
 
 /** Calls at once on one connection. More wait in the client. */
 const MAX_STREAMS = 1_000;
@@ -40,7 +41,12 @@ export function createGrpcServer(grpc: Grpc, dependencies: GrpcDependencies): Gr
   const methods = [...inferenceMethods(dependencies), ...healthMethods(isReady)];
   const log = new CallLog(logger, metrics);
   const limits = { ...config, budget: bodyBudget };
-  const calls = new Calls(grpc, methods, { ...dependencies, limits, trustProxy: config.trustProxy, log });
+  const calls = new Calls(grpc, [...methods, HEALTH_WATCH], {
+    ...dependencies,
+    limits,
+    trustProxy: config.trustProxy,
+    log,
+  });
   const server = new grpc.Server({
     interceptors: [calls.intercept],
     'grpc.max_receive_message_length': config.maxBodyBytes,
@@ -55,13 +61,14 @@ export function createGrpcServer(grpc: Grpc, dependencies: GrpcDependencies): Gr
     call.once('cancelled', () => watchers.delete(call));
     watchHealth(call, isReady);
   };
-  server.register(HEALTH_WATCH, watch, asIs, asIs, 'serverStream');
+  server.register(HEALTH_WATCH.path, watch, asIs, asIs, 'serverStream');
   const addressOf = (port: number) => `${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   let listening: string | undefined;
   return {
     listen: async (port) => {
       const bound = await bind(grpc, server, addressOf(port));
       listening = addressOf(bound);
+      countRefusedCalls(server, { hasMethod: calls.hasMethod, trustProxy: config.trustProxy, log });
       return bound;
     },
     drain: async (graceMs) => {

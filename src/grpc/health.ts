@@ -2,15 +2,19 @@ import type { ServerWritableStream } from '@grpc/grpc-js';
 import { AppError } from '../common/errors.ts';
 import { decode, encode } from '../common/protobuf.ts';
 import { HEALTH_SERVICE, HEALTH_STATUS, healthRequest, healthResponse, INFERENCE_SERVICE } from '../oip/messages.ts';
-import type { Method } from './method.ts';
+import type { Method, MethodRules } from './method.ts';
 
 /** Milliseconds after which a watcher is told of a change. */
 const WATCH_INTERVAL_MS = 1_000;
 /** The names under which health is asked for: of the server, and of its service. */
 const SERVICES: readonly string[] = ['', INFERENCE_SERVICE];
 
-/** The path of the method that tells of changes. */
-export const HEALTH_WATCH = `/${HEALTH_SERVICE}/Watch`;
+/** The method that tells of changes. */
+export const HEALTH_WATCH = {
+  path: `/${HEALTH_SERVICE}/Watch`,
+  scope: 'open',
+  whileShuttingDown: true,
+} as const satisfies MethodRules;
 
 /** The health checks of gRPC: a call for each, as Kubernetes makes them. @param isReady as `ServerReady` */
 export function healthMethods(isReady: () => boolean): Method[] {

@@ -10,8 +10,8 @@ export interface Call {
   note(work: { readonly model?: string; readonly images?: number }): void;
 }
 
-/** One method of a service: a message is answered with a message. */
-export interface Method {
+/** What a method asks of its calls. */
+export interface MethodRules {
   /** `/package.Service/Method` */
   readonly path: string;
   /** What a client needs; `open` needs nothing. A test compares it with that of the same operation in HTTP. */
@@ -20,6 +20,10 @@ export interface Method {
   readonly isChange?: true;
   /** Answered while the server shuts down. */
   readonly whileShuttingDown?: true;
+}
+
+/** One method of a service: a message is answered with a message. */
+export interface Method extends MethodRules {
   /** @throws AppError; the reason of the signal */
   readonly handle: (message: Buffer, call: Call) => Uint8Array | Promise<Uint8Array>;
 }

@@ -1,3 +1,4 @@
+import type { ServerHttp2Stream } from 'node:http2';
 import type { Metadata } from '@grpc/grpc-js';
 import { type AppError, ERRORS, type ErrorCode } from '../common/errors.ts';
 import type { Grpc } from '../oip/grpc-library.ts';
@@ -61,6 +62,33 @@ export function failureStatus({ Metadata: Trailers }: Grpc, error: AppError, req
     metadata.set('retry-after', String(error.retryAfter ?? DEFAULT_RETRY_AFTER_S));
   }
   return { code: statusCode(error), details: shortened(error.message), metadata };
+}
+
+/** Status of HTTP, in log and metrics, of a call that the client cancelled, or whose deadline passed. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/**
+ * The status of HTTP, in log and metrics, of a call that the library has ended: because its message or its headers
+ * cannot be used, or because its client has left.
+ * @param stream of the call; it has the status of gRPC that was sent, if one was
+ */
+export function endStatus(stream: Partial<Pick<ServerHttp2Stream, 'sentHeaders' | 'sentTrailers'>> = {}): number {
+  // In the headers where nothing was sent before.
+  const sent = stream.sentTrailers?.['grpc-status'] ?? stream.sentHeaders?.['grpc-status'];
+  if (sent === undefined) return CLIENT_CLOSED_REQUEST;
+  switch (Number(sent)) {
+    case DEADLINE_EXCEEDED:
+      return CLIENT_CLOSED_REQUEST;
+    // Larger than a message may be when it is decompressed.
+    case RESOURCE_EXHAUSTED:
+      return ERRORS.body_too_large.status;
+    // No message, or two; one that cannot be decompressed; a deadline that is no time.
+    case UNIMPLEMENTED:
+    case INTERNAL:
+      return ERRORS.invalid_request.status;
+    default:
+      return ERRORS.internal.status;
+  }
 }
 
 /** The status code of gRPC for an error. */

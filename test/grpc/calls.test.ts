@@ -1,4 +1,6 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
+import { gzipSync } from 'node:zlib';
+import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Access } from '../../src/access/access.ts';
 import { createKey } from '../../src/access/api-key.ts';
@@ -42,7 +44,10 @@ const message = {
 const infer = (server: TestGrpc, options?: CallOptions) => server.ask('ModelInfer', inferenceRequest, message, options);
 
 /** A call whose bytes a test sends by hand. */
-function openCall(server: TestGrpc): { stream: ClientHttp2Stream; answered: Promise<Record<string, unknown>> } {
+function openCall(
+  server: TestGrpc,
+  headers: OutgoingHttpHeaders = {},
+): { stream: ClientHttp2Stream; answered: Promise<Record<string, unknown>> } {
   const session: ClientHttp2Session = connect(`http://127.0.0.1:${server.port}`);
   running.unshift(async () => session.destroy());
   session.on('error', () => {});
@@ -51,6 +56,7 @@ function openCall(server: TestGrpc): { stream: ClientHttp2Stream; answered: Prom
     ':path': `/${INFERENCE_SERVICE}/ModelInfer`,
     'content-type': 'application/grpc',
     te: 'trailers',
+    ...headers,
   });
   stream.on('error', () => {});
   const answered = new Promise<Record<string, unknown>>((resolve) => stream.once('response', resolve));
@@ -58,8 +64,9 @@ function openCall(server: TestGrpc): { stream: ClientHttp2Stream; answered: Prom
 }
 
 /** The bytes that precede a message of a length. */
-function prefix(length: number): Buffer {
+function prefix(length: number, isCompressed = false): Buffer {
   const bytes = Buffer.alloc(5);
+  bytes[0] = Number(isCompressed);
   bytes.writeUInt32BE(length, 1);
   return bytes;
 }
@@ -224,6 +231,39 @@ describe('a message', () => {
 });
 
 describe('waiting work', () => {
+describe('a call that the library refuses', () => {
+  const compressed = (bytes: Buffer) => Buffer.concat([prefix(bytes.length, true), bytes]);
+  const gzip = { 'grpc-encoding': 'gzip' };
+  it.each<[string, OutgoingHttpHeaders, Buffer, grpc.status, number]>([
+    [
+      'is too large, decompressed',
+      gzip,
+      compressed(gzipSync(Buffer.alloc(50_001))),
+      grpc.status.RESOURCE_EXHAUSTED,
+      413,
+    ],
+    ['cannot be decompressed', gzip, compressed(Buffer.from('text')), grpc.status.INTERNAL, 400],
+    [
+      'is compressed in an unknown way',
+      { 'grpc-encoding': 'br' },
+      compressed(Buffer.alloc(9)),
+      grpc.status.UNIMPLEMENTED,
+      400,
+    ],
+    ['is not there', {}, Buffer.alloc(0), grpc.status.UNIMPLEMENTED, 400],
+    ['is followed by another one', {}, Buffer.concat([prefix(0), prefix(0)]), grpc.status.UNIMPLEMENTED, 400],
+    ['has a deadline that is no time', { 'grpc-timeout': 'soon' }, prefix(0), grpc.status.INTERNAL, 400],
+  ])('since its message %s is counted and logged as an error of the client, who is still there', async (...given) => {
+    const [, headers, bytes, expected, status] = given;
+    const server = await start({ config: { ...CONFIG, maxBodyBytes: 50_000 } });
+    const { stream, answered } = openCall(server, headers);
+    stream.end(bytes);
+    expect(Number((await answered)['grpc-status'])).toBe(expected);
+    await expect.poll(() => server.counted).toEqual([`ModelInfer ${status}`]);
+    expect(server.log.filter(({ msg }) => msg === 'request')).toMatchObject([{ status }]);
+  });
+});
+
   it.each([
     ['is cancelled', { signal: true }, 'CANCELLED'],
     ['reaches its deadline', { deadlineMs: 100 }, 'DEADLINE_EXCEEDED'],

@@ -54,7 +54,7 @@ describe('health', () => {
     const client = new grpc.Client(`127.0.0.1:${server.port}`, grpc.credentials.createInsecure());
     const asIs = (message: Buffer) => message;
     const request = Buffer.from(encode(healthRequest, {}));
-    const call = client.makeServerStreamRequest(HEALTH_WATCH, asIs, asIs, request);
+    const call = client.makeServerStreamRequest(HEALTH_WATCH.path, asIs, asIs, request);
     call.on('error', () => {});
     const told: unknown[] = [];
     for await (const message of call) {
