@@ -120,6 +120,10 @@ architecture.json describes their network, and network.json layer by layer. mode
 
   tritonserver --model-repository=.
 
+All versions of a model share config.pbtxt and labels.txt, those of the zip that was unpacked last ("unzip -o"). So the
+inputs and outputs of all must have the same names and sizes, and the classes the same order; Triton loads none of them
+when one does not fit. Remove the folder of the model before you unpack a version with other classes or another backbone.
+
 Menagerie sends its batches there with ENGINE=triton://host:8001. A client of Triton gives "pixels" as UINT8
 ${batchShape} and asks for the outputs that it wants.
 `,

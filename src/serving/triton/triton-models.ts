@@ -126,11 +126,13 @@ export class TritonModels {
 
   #unavailable({ name, version, variant }: EngineVersion, what: string, cause?: TritonError): AppError {
     const option = variant === undefined ? '' : ` --variant ${variant}`;
+    // Which is not told why.
+    const unless = cause === undefined ? '' : '; where one version in its folder has other classes, Triton loads none';
     return new AppError(
       'model_unavailable',
       `version ${version} of model "${name}" is not on Triton at ${this.#client.address}, which ${what}: unpack what ` +
         `"npx menagerie export ${name}@${version} --format triton${option}" writes into its model repository, and have ` +
-        'it loaded',
+        `it loaded${unless}`,
       { cause },
     );
   }

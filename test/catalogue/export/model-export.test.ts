@@ -7,6 +7,7 @@ import { buffer as collect } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareImport } from '../../../src/acquire/import/model-import.ts';
 import type { ExportFormat } from '../../../src/catalogue/export/export-format.ts';
+import { exportReadme } from '../../../src/catalogue/export/export-readme.ts';
 import { exportModel } from '../../../src/catalogue/export/model-export.ts';
 import { tritonConfig } from '../../../src/catalogue/export/triton-config.ts';
 import { ModelCatalogue } from '../../../src/catalogue/model-catalogue.ts';
@@ -110,6 +111,19 @@ describe('the export for Triton', () => {
       expect(config.split('\n')).toContain(line);
     }
     expect(String(files.get(`${name}/README.txt`))).toContain('tritonserver --model-repository=.');
+  });
+
+  it('says that a version with other classes cannot be unpacked beside the others', async () => {
+    const seedConfig = tritonConfig({ model: seed(), converted: await conversions.get(seed()) });
+    const { file } = seed().manifest;
+    const two = { ...seed(), version: 2, manifest: { ...seed().manifest, file: { ...file, num_classes: 2 } } };
+    const config = tritonConfig({ model: two, converted: await conversions.get(seed()) });
+    // Both are the configuration of the same folder.
+    const dims = (text: string) => /"logits"\n.*\n {2}dims: \[ (\d+) \]/.exec(text)?.[1];
+    expect([dims(seedConfig), dims(config)]).toEqual(['200', '2']);
+    const readme = exportReadme(two, 'triton').replace(/\s+/g, ' ');
+    expect(readme).toContain('All versions of a model share config.pbtxt and labels.txt');
+    expect(readme).toContain('Remove the folder of the model before you unpack a version with other classes');
   });
 
   it('has the shape of every output, and batches no larger than the model takes', async () => {
