@@ -67,6 +67,7 @@ export class EngineMemory {
     const isShared = others.some((other) => other.residence?.key === residence?.key);
     const keys = new Set(residence?.engineModels.map(({ key }) => key));
     if (!isShared) await this.#options.engines.unload([...keys]);
+    residence?.release?.();
     this.#resident.delete(served);
   }
 

@@ -67,19 +67,26 @@ export class ModelLoader {
     const { conversions, engines, queueLimit, executionProvider } = this.#options;
     const converted = await conversions.get(model);
     const version = engineVersion(model);
-    const maxBatch = runtime === 'onnx' ? await engines.prepare?.(version) : undefined;
-    const models = engineModels(model, converted, runtime, {
-      ...this.#options,
-      ...(executionProvider && { provider: executionProvider }),
-      version,
-      concurrency: (engineModel) => engines.concurrency(engineModel),
-    });
-    await this.#memory.reserve(served, {
-      key: `${converted.key}/${runtime}`,
-      bytes: models.bytes,
-      engineModels: [models.many, models.alone],
-    });
-    const batcher = this.#createBatcher(served, models, converted, maxBatch);
+    const prepared = runtime === 'onnx' ? await engines.prepare?.(version) : undefined;
+    let models: EngineModels;
+    try {
+      models = engineModels(model, converted, runtime, {
+        ...this.#options,
+        ...(executionProvider && { provider: executionProvider }),
+        version,
+        concurrency: (engineModel) => engines.concurrency(engineModel),
+      });
+      await this.#memory.reserve(served, {
+        key: `${converted.key}/${runtime}`,
+        bytes: models.bytes,
+        engineModels: [models.many, models.alone],
+        ...(prepared && { release: prepared.release }),
+      });
+    } catch (thrown) {
+      prepared?.release();
+      throw thrown;
+    }
+    const batcher = this.#createBatcher(served, models, converted, prepared?.maxBatch);
     try {
       await warmUp(batcher, model, Math.min(2 * engines.concurrency(models.many), queueLimit));
       return batcher;

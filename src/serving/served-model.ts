@@ -10,6 +10,8 @@ export interface Residence {
   /** Bytes of the weights, over all sessions. */
   readonly bytes: number;
   readonly engineModels: readonly EngineModel[];
+  /** Called once, when the model is unloaded. */
+  readonly release?: () => void;
 }
 
 /** One version of a model on one runtime, from the first request for it until it is unloaded. */

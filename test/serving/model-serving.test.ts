@@ -112,7 +112,7 @@ test('engines that have models of their own are asked for one by its name, and s
       ...options.engines,
       prepare: async (version) => {
         prepared.push(version);
-        return 2;
+        return { maxBatch: 2, release: () => {} };
       },
     },
     onBatch: (_model, _runtime, images) => void batches.push(images),
@@ -135,6 +135,48 @@ test('a model that the engines do not have is unavailable, with their words', as
   const { serving } = stage({ engines: { ...options.engines, prepare } });
   await expect(serving.use(versionOf(1), 'onnx', idle)).rejects.toMatchObject({ message: 'put it there' });
   expect(serving.state(versionOf(1))).toEqual({ state: 'UNAVAILABLE', reason: 'put it there' });
+});
+
+test.each<[string, Partial<ModelServingOptions>, (on: Stage) => Promise<void>]>([
+  [
+    'a version that is unloaded',
+    {},
+    async ({ serving }) => {
+      await serving.load(versionOf(1));
+      await serving.release(versionOf(1));
+    },
+  ],
+  [
+    'one that is unloaded while another has its weights',
+    {},
+    async ({ serving }) => {
+      await serving.load(versionOf(1));
+      await serving.load(versionOf(2));
+      await serving.release(versionOf(1));
+    },
+  ],
+  [
+    'one that cannot be warmed up',
+    {},
+    async ({ serving, options }) => {
+      options.engines.acquire = () => Promise.reject(new AppError('engine_lost', 'gone'));
+      await expect(serving.load(versionOf(1))).rejects.toThrow('gone');
+    },
+  ],
+  [
+    'one that does not fit',
+    { memoryBytes: SIZE - 1 },
+    async ({ serving }) => {
+      await expect(serving.load(versionOf(1))).rejects.toThrow('MODEL_MEMORY_BYTES');
+    },
+  ],
+])('engines that have models of their own are told of %s', async (_what, given, act) => {
+  const released: number[] = [];
+  const { options } = stage();
+  const prepare = async ({ version }: EngineVersion) => ({ maxBatch: 2, release: () => void released.push(version) });
+  const on = stage({ ...given, engines: { ...options.engines, prepare } }, () => 'the same weights');
+  await act(on);
+  expect(released).toEqual([1]);
 });
 
 test('a format that a model does not have is refused', async () => {

@@ -24,10 +24,21 @@ export interface TritonEnginesOptions {
   readonly onLost: () => void;
 }
 
+/** A version that may be computed until it is released. */
+export interface PreparedVersion {
+  /** The most images in one batch. */
+  readonly maxBatch: number;
+  /** To be called once, when the version is unloaded: nothing is kept of one that is not loaded again. */
+  readonly release: () => void;
+}
+
 /** The batches of one version that may be on their way. */
 interface Slots {
+  /** How often the version has been prepared and not released. */
+  loads: number;
   atOnce: number;
   inUse: number;
+  readonly runTimes: RunTimes;
   readonly waiting: Readonly<Record<Priority, Waiter[]>>;
 }
 
@@ -44,7 +55,6 @@ export class TritonEngines {
   readonly #client: TritonClient;
   readonly #models: TritonModels;
   readonly #local: LocalEngines;
-  readonly #runTimes = new RunTimes();
   readonly #slots = new Map<string, Slots>();
   #closing = false;
 
@@ -62,17 +72,21 @@ export class TritonEngines {
 
   /**
    * Asks Triton for a version that is to be loaded.
-   * @returns the most images in one batch
    * @throws AppError `model_unavailable` that says what to export, `engine_lost`
    */
-  async prepare(version: EngineVersion): Promise<number> {
+  async prepare(version: EngineVersion): Promise<PreparedVersion> {
     const { instances, maxBatch } = await this.#models.limits(version);
     const key = keyOf(version);
     // The same object as before: batches of an earlier load may still be on their way, and give their places back to it.
-    const slots = this.#slots.get(key) ?? { atOnce: 0, inUse: 0, waiting: { interactive: [], bulk: [], training: [] } };
+    const slots = this.#slots.get(key) ?? noSlots();
+    slots.loads += 1;
     slots.atOnce = BATCHES_PER_INSTANCE * instances;
     this.#slots.set(key, slots);
-    return maxBatch;
+    const release = () => {
+      slots.loads -= 1;
+      this.#forgetUnused(key, slots);
+    };
+    return { maxBatch, release };
   }
 
   /** The number of batches of a model that can run at once, at least one. */
@@ -144,9 +158,10 @@ export class TritonEngines {
         }
         const images = pixels.shape[0] ?? 1;
         const startedAt = performance.now();
-        const answer = await this.#models.infer(version, pixels, outputs, this.#runTimes.limit(model.key, images));
+        const limitMs = slots.runTimes.limit(model.key, images);
+        const answer = await this.#models.infer(version, pixels, outputs, limitMs);
         cpuMs = performance.now() - startedAt;
-        this.#runTimes.record(model.key, images, cpuMs);
+        slots.runTimes.record(model.key, images, cpuMs);
         return answer;
       },
       release: () => {
@@ -155,16 +170,32 @@ export class TritonEngines {
         const next = PRIORITIES.map((each) => slots.waiting[each])
           .find((waiters) => waiters.length > 0)
           ?.shift();
-        if (next === undefined) slots.inUse -= 1;
-        else next.resolve();
+        if (next !== undefined) {
+          next.resolve();
+          return;
+        }
+        slots.inUse -= 1;
+        this.#forgetUnused(keyOf(version), slots);
       },
     };
   }
 
   /** Undefined for what is computed on this machine. */
   #slotsOf({ runtime, version }: EngineModel): Slots | undefined {
-    return runtime === 'onnx' && version !== undefined ? this.#slots.get(keyOf(version)) : undefined;
+    if (runtime !== 'onnx' || version === undefined) return undefined;
+    const slots = this.#slots.get(keyOf(version));
+    if (slots === undefined) throw new Error(`version ${version.version} of model "${version.name}" was not prepared`);
+    return slots;
   }
+
+  #forgetUnused(key: string, { loads, inUse }: Slots): void {
+    if (loads === 0 && inUse === 0) this.#slots.delete(key);
+  }
+}
+
+function noSlots(): Slots {
+  const waiting = { interactive: [], bulk: [], training: [] };
+  return { loads: 0, atOnce: 0, inUse: 0, runTimes: new RunTimes(), waiting };
 }
 
 function keyOf({ name, version, variant = '' }: EngineVersion): string {

@@ -69,7 +69,7 @@ const red = { data: plainImage([255, 0, 0]), shape: [1, 4, 4, 3] };
 describe('a model on Triton', () => {
   it('takes batches as its configuration says', async () => {
     const engines = await connect();
-    expect(await engines.prepare(version)).toBe(64);
+    expect((await engines.prepare(version)).maxBatch).toBe(64);
     // One instance, with the next batch on its way.
     expect(engines.concurrency(model())).toBe(2);
   });
@@ -149,6 +149,38 @@ describe('a model that is loaded again while a batch is on its way', () => {
     await engines.prepare(version);
     for (const lease of leases) lease.release();
     expect(engines.idle).toBe(true);
+  });
+});
+
+describe('a version that is unloaded', () => {
+  const isKnown = (engines: TritonEngines) => {
+    try {
+      return engines.concurrency(model()) > 0;
+    } catch {
+      return false;
+    }
+  };
+
+  it('is forgotten, and prepared again when it is loaded again', async () => {
+    const engines = await connect();
+    (await engines.prepare(version)).release();
+    expect(isKnown(engines)).toBe(false);
+    await expect(engines.acquire(model(), 'bulk')).rejects.toThrow('version 3 of model "colours" was not prepared');
+    await engines.prepare(version);
+    expect(isKnown(engines)).toBe(true);
+  });
+
+  it('is known as long as another load of it, or a batch on its way', async () => {
+    const engines = await connect();
+    const loads = [await engines.prepare(version), await engines.prepare(version)];
+    const lease = await engines.acquire(model(), 'bulk');
+    for (const { release } of loads) {
+      expect(isKnown(engines)).toBe(true);
+      release();
+    }
+    expect([isKnown(engines), engines.idle]).toEqual([true, false]);
+    lease.release();
+    expect([isKnown(engines), engines.idle]).toEqual([false, true]);
   });
 });
 
