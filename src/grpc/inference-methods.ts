@@ -3,6 +3,7 @@ import type { Readiness } from '../catalogue/default-model.ts';
 import type { ModelControl } from '../catalogue/model-control.ts';
 import { AppError, messageOf } from '../common/errors.ts';
 import { decode, encode, type Fields, type Message, type MessageType } from '../common/protobuf.ts';
+import type { InferenceStatistics } from '../metrics/inference-statistics.ts';
 import {
   empty,
   INFERENCE_SERVICE,
@@ -16,16 +17,17 @@ import {
   readiness,
   repositoryRequest,
   serverMetadata,
+  statisticsResponse,
 } from '../oip/messages.ts';
 import type { BodyParser } from '../protocol/body-parser.ts';
 import { computedOutputs } from '../protocol/inference-request.ts';
 import { inferenceMessage } from '../protocol/message-response.ts';
 import { metadataDocument, referenceTo } from '../protocol/model-metadata.ts';
-import { type BatchSettings, configurationMessage } from '../protocol/triton.ts';
+import { allStatistics, type BatchSettings, configurationMessage, modelStatistics } from '../protocol/triton.ts';
 import type { Method } from './method.ts';
 
 /** Supported extensions of the protocol, by Triton's names. */
-const EXTENSIONS = ['classification', 'model_configuration', 'model_repository'];
+const EXTENSIONS = ['classification', 'model_configuration', 'model_repository', 'statistics'];
 /** Fields of a message without tensors: names, and parameters. */
 const MAX_FIELDS = 1_000;
 
@@ -33,6 +35,7 @@ const MAX_FIELDS = 1_000;
 export interface InferenceDependencies {
   readonly inference: Pick<TensorInference, 'describe' | 'infer'>;
   readonly control: Pick<ModelControl, 'state' | 'index' | 'load' | 'unload'>;
+  readonly statistics: Pick<InferenceStatistics, 'of'>;
   readonly config: BatchSettings;
   readonly parser: Pick<BodyParser, 'parse'>;
   /** Whether the default model answers. */
@@ -43,7 +46,7 @@ export interface InferenceDependencies {
 
 /** The Open Inference Protocol, version 2, and Triton's extensions: what `/v2` is in HTTP. */
 export function inferenceMethods(dependencies: InferenceDependencies): Method[] {
-  const { inference, control, config, parser, isShuttingDown, version } = dependencies;
+  const { inference, control, statistics, config, parser, isShuttingDown, version } = dependencies;
   const isReady = () => !isShuttingDown() && dependencies.readiness().ready;
   return [
     { ...path('ServerLive'), scope: 'open', whileShuttingDown: true, handle: () => encode(liveness, { live: true }) },
@@ -78,6 +81,19 @@ export function inferenceMethods(dependencies: InferenceDependencies): Method[] 
       handle: async (message) => {
         const specification = await inference.describe(referenceOf(message));
         return encode(modelConfigResponse, { config: configurationMessage(specification, config) });
+      },
+    },
+    {
+      ...path('ModelStatistics'),
+      scope: 'classify',
+      handle: async (message) => {
+        const reference = referenceOf(message);
+        // Without a name, of all models.
+        const model_stats =
+          reference === ''
+            ? allStatistics(control.index(false), statistics)
+            : modelStatistics(reference, await inference.describe(reference), statistics);
+        return encode(statisticsResponse, { model_stats });
       },
     },
     {

@@ -90,6 +90,40 @@ export const inferenceResponse = message({
 
 export const modelConfigResponse = message({ config: one(1, modelConfig) });
 
+/** How often something happened, and the nanoseconds that it took in all. */
+const duration = message({ count: one(1, integer), ns: one(2, integer) });
+const inferenceStatistics = message({
+  success: one(1, duration),
+  fail: one(2, duration),
+  queue: one(3, duration),
+  compute_input: one(4, duration),
+  compute_infer: one(5, duration),
+  compute_output: one(6, duration),
+  cache_hit: one(7, duration),
+  cache_miss: one(8, duration),
+});
+const batchStatistics = message({
+  batch_size: one(1, integer),
+  compute_input: one(2, duration),
+  compute_infer: one(3, duration),
+  compute_output: one(4, duration),
+});
+/** The fields have the names that they have in JSON. */
+export const statisticsResponse = message({
+  model_stats: many(
+    1,
+    message({
+      name: one(1, text),
+      version: one(2, text),
+      last_inference: one(3, integer),
+      inference_count: one(4, integer),
+      execution_count: one(5, integer),
+      inference_stats: one(6, inferenceStatistics),
+      batch_stats: many(7, batchStatistics),
+    }),
+  ),
+});
+
 export const indexRequest = message({ repository: one(1, text), ready: one(2, boolean) });
 const indexEntry = message({ name: one(1, text), version: one(2, text), state: one(3, text), reason: one(4, text) });
 export const indexResponse = message({ models: many(1, indexEntry) });

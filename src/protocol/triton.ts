@@ -1,7 +1,7 @@
 /** Documents of Triton's extensions "model configuration" and "statistics", which its clients read. */
 import type { TensorSpecification } from '../answering/tensor-inference.ts';
 import type { Config } from '../config.ts';
-import type { CountAndTime, ModelStatistics } from '../metrics/inference-statistics.ts';
+import type { CountAndTime, InferenceStatistics } from '../metrics/inference-statistics.ts';
 import { DATA_TYPE, FORMAT, type ModelConfig } from '../oip/model-config.ts';
 import { weightsParameter } from '../oip/triton-repository.ts';
 import { OUTPUT_NAMES } from '../runtime/session.ts';
@@ -53,9 +53,31 @@ export function configurationMessage(specification: TensorSpecification, setting
   };
 }
 
+/** Reads what a version has computed. */
+type StatisticsSource = Pick<InferenceStatistics, 'of'>;
+
+/** What a model has computed: the version that a reference names, or all versions where it names none. */
+export function modelStatistics(
+  reference: string,
+  { model, version, versions }: TensorSpecification,
+  statistics: StatisticsSource,
+) {
+  return (reference.includes('@') ? [version] : versions).map((each) => statisticsDocument(model, each, statistics));
+}
+
+/** What all models have computed. @param index of the repository; what cannot be loaded has no version there */
+export function allStatistics(
+  index: readonly { readonly name: string; readonly version?: string }[],
+  statistics: StatisticsSource,
+) {
+  return index.flatMap(({ name, version }) =>
+    version === undefined ? [] : statisticsDocument(name, Number(version), statistics),
+  );
+}
+
 /** An entry of `ModelStatistics` of `openapi.yaml`. Triton counts requests; here each image counts as one. */
-export function statisticsDocument(name: string, version: number, statistics: ModelStatistics) {
-  const { lastImageAt, succeeded, failed, queued, decoded, computed, batches } = statistics;
+function statisticsDocument(name: string, version: number, statistics: StatisticsSource) {
+  const { lastImageAt, succeeded, failed, queued, decoded, computed, batches } = statistics.of({ name, version });
   const none = { count: succeeded.count, ms: 0 };
   return {
     name,

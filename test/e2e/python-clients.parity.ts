@@ -56,6 +56,7 @@ describe('in Python', () => {
       spread: expect.closeTo(0, 5),
       top1,
       ready: [true, false],
+      counted: expect.any(Number),
       refusal: expect.stringContaining('unloaded by request'),
     });
   });
@@ -66,7 +67,9 @@ describe('in Python', () => {
       const { answers, top1 } = await answersTo('triton_grpc_client.py', `127.0.0.1:${await grpcPort}`);
       expect(answers).toMatchObject({
         server: [true, true],
-        extensions: ['classification', 'model_configuration', 'model_repository'],
+        extensions: ['classification', 'model_configuration', 'model_repository', 'statistics'],
+        // Of the version, and of all models: twice three images as tensors, and one as a file.
+        counted: [7, 7],
         states: { [model]: 'READY' },
         inputs: [{ name: 'pixels', data_type: 'TYPE_UINT8', format: 'FORMAT_NHWC', dims: ['64', '64', '3'] }],
         spread: expect.closeTo(0, 5),

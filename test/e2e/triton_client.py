@@ -29,6 +29,9 @@ with open(photo, "rb") as file:
     files.set_data_from_numpy(np.array([file.read()], dtype=object))
 named = client.infer(model, [files], outputs=[triton.InferRequestedOutput("probabilities", class_count=1)])
 
+statistics = client.get_inference_statistics()["model_stats"]
+counted = next(int(each["inference_count"]) for each in statistics if each["name"] == model)
+
 client.unload_model(model)
 try:
     client.infer(model, [files])
@@ -46,6 +49,7 @@ print(
             "spread": float(max(abs(answer - answers[0]).max() for answer in answers)),
             "top1": int(named.as_numpy("probabilities")[0][0].decode().split(":")[1]),
             "ready": [client.is_model_ready(model), ready_after_unload],
+            "counted": counted,
             "refusal": refusal,
         }
     )

@@ -10,6 +10,14 @@ from tritonclient.utils import InferenceServerException
 url, model, photo = sys.argv[1:]
 client = triton.InferenceServerClient(url)
 client.load_model(model)
+
+
+def images_counted(*which):
+    statistics = client.get_inference_statistics(*which).model_stats
+    return next(each.inference_count for each in statistics if each.name == model)
+
+
+before = images_counted(model, "1")
 metadata = client.get_model_metadata(model, as_json=True)
 _, height, width, _ = (int(size) for size in metadata["inputs"][0]["shape"])
 pixels = np.random.default_rng(0).integers(0, 256, (3, height, width, 3), dtype=np.uint8)
@@ -28,6 +36,7 @@ with open(photo, "rb") as file:
     files.set_data_from_numpy(np.array([file.read()], dtype=object))
 named = client.infer(model, [files], outputs=[triton.InferRequestedOutput("probabilities", class_count=1)])
 configuration = client.get_model_config(model, as_json=True)["config"]
+counted = [images_counted(*which) - before for which in ((model, "1"), ())]
 
 client.unload_model(model)
 try:
@@ -45,6 +54,7 @@ print(
             "extensions": client.get_server_metadata(as_json=True)["extensions"],
             "states": {entry["name"]: entry["state"] for entry in client.get_model_repository_index(as_json=True)["models"]},
             "inputs": configuration["input"],
+            "counted": counted,
             "spread": float(abs(answers[1] - answers[0]).max()),
             "top1": int(named.as_numpy("probabilities")[0][0].decode().split(":")[1]),
             "ready": [client.is_model_ready(model), ready_after_unload, client.is_model_ready("nobody")],

@@ -109,6 +109,7 @@ describe('keys', () => {
     ['ModelReady', 'get', '/v2/models/{id}/ready'],
     ['ModelMetadata', 'get', '/v2/models/{id}'],
     ['ModelConfig', 'get', '/v2/models/{id}/config'],
+    ['ModelStatistics', 'get', '/v2/models/{id}/stats'],
     ['ModelInfer', 'post', '/v2/models/{id}/infer'],
     ['RepositoryIndex', 'post', '/v2/repository/index'],
     ['RepositoryModelLoad', 'post', '/v2/repository/models/{id}/load'],
@@ -230,7 +231,6 @@ describe('a message', () => {
   });
 });
 
-describe('waiting work', () => {
 describe('a call that the library refuses', () => {
   const compressed = (bytes: Buffer) => Buffer.concat([prefix(bytes.length, true), bytes]);
   const gzip = { 'grpc-encoding': 'gzip' };
@@ -264,6 +264,7 @@ describe('a call that the library refuses', () => {
   });
 });
 
+describe('waiting work', () => {
   it.each([
     ['is cancelled', { signal: true }, 'CANCELLED'],
     ['reaches its deadline', { deadlineMs: 100 }, 'DEADLINE_EXCEEDED'],

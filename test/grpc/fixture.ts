@@ -4,6 +4,7 @@ import { Access } from '../../src/access/access.ts';
 import { RateLimit } from '../../src/access/rate-limit.ts';
 import { encode, type Fields, type Message, type MessageType } from '../../src/common/protobuf.ts';
 import { createGrpcServer, type GrpcDependencies, type GrpcServer } from '../../src/grpc/grpc-server.ts';
+import { InferenceStatistics } from '../../src/metrics/inference-statistics.ts';
 import { INFERENCE_SERVICE } from '../../src/oip/messages.ts';
 import { BodyParser } from '../../src/protocol/body-parser.ts';
 import { ByteBudget } from '../../src/serving/byte-budget.ts';
@@ -68,6 +69,7 @@ export async function startGrpc(
     access: LOCAL_ACCESS,
     rateLimit: new RateLimit(0),
     bodyBudget: budget,
+    statistics: new InferenceStatistics(),
     parser: new BodyParser(services.config === undefined ? CONFIG : { ...CONFIG, ...services.config }),
     readiness: () => ({ ready: true }),
     isShuttingDown: () => false,

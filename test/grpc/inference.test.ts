@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { decode, type ValueOf } from '../../src/common/protobuf.ts';
+import { InferenceStatistics } from '../../src/metrics/inference-statistics.ts';
 import {
   indexRequest,
   indexResponse,
@@ -11,6 +12,7 @@ import {
   readiness,
   repositoryRequest,
   serverMetadata,
+  statisticsResponse,
   type TensorMessage,
 } from '../../src/oip/messages.ts';
 import type { ServingState } from '../../src/serving/model-serving.ts';
@@ -21,6 +23,7 @@ import { startGrpc, type TestGrpc } from './fixture.ts';
 
 /** The Open Inference Protocol in gRPC and, over the same services, in HTTP. */
 const { registry, inference, runtimes } = await firstPixelInference();
+const statistics = new InferenceStatistics();
 let state: ServingState = { state: 'READY', reason: '' };
 const changes: string[] = [];
 const entry = { name: MODEL, version: '1', state: 'READY', reason: '' } as const;
@@ -44,8 +47,8 @@ const control = {
 let server: TestGrpc;
 let http: TestServer;
 beforeAll(async () => {
-  server = await startGrpc({ inference, control });
-  http = await startServer({ inference, control });
+  server = await startGrpc({ inference, control, statistics });
+  http = await startServer({ inference, control, statistics });
 });
 afterAll(() => Promise.all([server.close(), http.close()]));
 beforeEach(() => {
@@ -369,7 +372,7 @@ describe('metadata', () => {
     expect(decode(serverMetadata, message)).toEqual({
       name: 'menagerie',
       version: '0.0.0',
-      extensions: ['classification', 'model_configuration', 'model_repository'],
+      extensions: ['classification', 'model_configuration', 'model_repository', 'statistics'],
     });
   });
 
@@ -393,10 +396,33 @@ describe('metadata', () => {
   });
 
   it('of an unknown model is an error', async () => {
-    for (const method of ['ModelMetadata', 'ModelConfig']) {
+    for (const method of ['ModelMetadata', 'ModelConfig', 'ModelStatistics']) {
       const { status, code } = await server.ask(method, modelReference, { name: 'nobody' });
       expect([status, code]).toEqual(['NOT_FOUND', 'model_not_found']);
     }
+  });
+});
+
+describe('the statistics of what was computed', () => {
+  const ask = async (name?: string, version?: string) => {
+    const reference = { ...(name && { name }), ...(version && { version }) };
+    const { message } = await server.ask('ModelStatistics', modelReference, reference);
+    return decode(statisticsResponse, message).model_stats ?? [];
+  };
+
+  it('are those of HTTP', async () => {
+    const version = { name: MODEL, version: 1 };
+    statistics.countImage(version, { decodeMs: 4, queueMs: 1, inferenceMs: 10, batchSize: 1 });
+    statistics.countBatch(version, 1, 10);
+    statistics.countFailure(version, 7);
+    const response = await fetch(`${http.url}/v2/models/${MODEL}/stats`);
+    const { model_stats } = (await response.json()) as { model_stats: unknown };
+    expect(await ask(MODEL)).toEqual(model_stats);
+    expect(await ask(MODEL, '1')).toEqual(model_stats);
+  });
+
+  it('are of all versions where no model is named', async () => {
+    expect(await ask()).toMatchObject([{ name: MODEL, version: '1', inference_stats: { fail: { count: 1 } } }]);
   });
 });
 

@@ -110,7 +110,9 @@ export function readContract(text: string): Contract {
       return { method, path, status: Number(status), type, codes };
     }),
   );
-  const templates = Object.keys(document.paths).map((template) => {
+  // Paths without parameters come first, as OpenAPI has it.
+  const paths = Object.keys(document.paths).sort((a, b) => Number(a.includes('{')) - Number(b.includes('{')));
+  const templates = paths.map((template) => {
     const pattern = template.replaceAll(/[.*+?^$()|[\]\\]/g, '\\$&').replaceAll(/\{\w+\}/g, '[^/]+?');
     return { template, pattern: new RegExp(`^${pattern}$`) };
   });

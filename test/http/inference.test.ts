@@ -16,7 +16,9 @@ const unasked = () => {
 let server: TestServer;
 beforeAll(async () => {
   const state = () => ({ state: 'READY', reason: '' }) as const;
-  const control = { state, index: unasked, load: unasked, unload: unasked };
+  const broken = { name: 'broken', state: 'UNAVAILABLE', reason: 'no weights' } as const;
+  const index = () => [{ name: MODEL, version: '1', ...state() }, broken];
+  const control = { state, index, load: unasked, unload: unasked };
   server = await startServer({ inference, statistics, control, openapi: OPENAPI });
 });
 afterAll(() => server.close());
@@ -286,6 +288,15 @@ describe("Triton's extensions", () => {
       batch_stats: [{ batch_size: 2, compute_infer: { count: 1, ns: 10e6 } }],
     });
     expect(Date.now() - stats.last_inference).toBeLessThan(60_000);
+  });
+
+  it('the statistics are of all versions where no model is named', async () => {
+    const { text } = await ask(server, '/v2/models/stats');
+    const counted = JSON.parse(text).model_stats.map((each: { name: string; version: string }) => [
+      each.name,
+      each.version,
+    ]);
+    expect(counted).toEqual([[MODEL, '1']]);
   });
 
   it('a version that has computed nothing has zeros; an unknown one is an error', async () => {

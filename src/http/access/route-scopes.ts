@@ -32,6 +32,7 @@ const ROUTE_SCOPES: Readonly<Record<string, Scope | 'open'>> = {
   'POST /v2/models/{id}/versions/{version}/infer': 'classify',
   'POST /v2/repository/index': 'classify',
   'GET /v2/models/{id}/config': 'classify',
+  'GET /v2/models/stats': 'classify',
   'GET /v2/models/{id}/stats': 'classify',
   'GET /v2/models/{id}/versions/{version}/config': 'classify',
   'GET /v2/models/{id}/versions/{version}/stats': 'classify',

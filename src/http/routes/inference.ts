@@ -8,7 +8,7 @@ import type { BodyParser } from '../../protocol/body-parser.ts';
 import { computedOutputs, JSON_LENGTH_HEADER, jsonLengthOf } from '../../protocol/inference-request.ts';
 import { inferenceResponse } from '../../protocol/inference-response.ts';
 import { metadataDocument, referenceTo } from '../../protocol/model-metadata.ts';
-import { type BatchSettings, configurationDocument, statisticsDocument } from '../../protocol/triton.ts';
+import { allStatistics, type BatchSettings, configurationDocument, modelStatistics } from '../../protocol/triton.ts';
 import type { ByteBudget } from '../../serving/byte-budget.ts';
 import { readBody } from '../body.ts';
 import { clientSignal } from '../client-gone.ts';
@@ -23,7 +23,7 @@ const INPUT_TYPES = ['UINT8', 'FP32', 'BYTES'];
 
 interface InferenceDependencies {
   readonly inference: Pick<TensorInference, 'describe' | 'infer'>;
-  readonly control: Pick<ModelControl, 'state'>;
+  readonly control: Pick<ModelControl, 'state' | 'index'>;
   readonly statistics: Pick<InferenceStatistics, 'of'>;
   readonly config: BatchSettings & Pick<Config, 'maxBodyBytes' | 'requestTimeoutMs' | 'stallTimeoutMs'>;
   readonly bodyBudget: ByteBudget;
@@ -69,14 +69,9 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
     sendJson(response, 200, configurationDocument(await inference.describe(referenceOf(request)), config));
   };
   const measured = async (request: Request, response: Response): Promise<void> => {
-    const { model, version: described, versions } = await inference.describe(referenceOf(request));
-    // A bare name means all versions.
-    const isOne = request.params['version'] !== undefined || pathParameter(request, 'id').includes('@');
-    sendJson(response, 200, {
-      model_stats: (isOne ? [described] : versions).map((each) =>
-        statisticsDocument(model, each, statistics.of({ name: model, version: each })),
-      ),
-    });
+    const reference = referenceOf(request);
+    const specification = await inference.describe(reference);
+    sendJson(response, 200, { model_stats: modelStatistics(reference, specification, statistics) });
   };
   const ready = (request: Request, response: Response): void => {
     const reference = referenceOf(request);
@@ -92,6 +87,13 @@ export function inferenceRoutes(dependencies: InferenceDependencies): Route[] {
       method: 'get',
       path: '/v2',
       handle: (_request, response) => sendJson(response, 200, { name: 'menagerie', version, extensions: EXTENSIONS }),
+    },
+    // Before the route of a model, which could have this name.
+    {
+      method: 'get',
+      path: '/v2/models/stats',
+      handle: (_request, response) =>
+        sendJson(response, 200, { model_stats: allStatistics(control.index(false), statistics) }),
     },
     ...['/v2/models/{id}', '/v2/models/{id}/versions/{version}'].flatMap((path): Route[] => [
       { method: 'get', path, handle: describe },

@@ -1441,6 +1441,13 @@ export interface Operations {
     readonly body: undefined;
     readonly answer: ModelConfiguration;
   };
+  /** Get counts and times of all models */
+  readonly allModelStats: {
+    readonly path: Record<never, never>;
+    readonly query: Record<never, never>;
+    readonly body: undefined;
+    readonly answer: ModelStatistics;
+  };
   /** Get counts and times of a model */
   readonly modelStats: {
     readonly path: {
@@ -1656,6 +1663,7 @@ export const OPERATIONS = {
   tensorMetadata: { method: 'GET', path: '/v2/models/{id}' },
   modelReady: { method: 'GET', path: '/v2/models/{id}/ready' },
   modelConfig: { method: 'GET', path: '/v2/models/{id}/config' },
+  allModelStats: { method: 'GET', path: '/v2/models/stats' },
   modelStats: { method: 'GET', path: '/v2/models/{id}/stats' },
   infer: { method: 'POST', path: '/v2/models/{id}/infer' },
   versionTensorMetadata: { method: 'GET', path: '/v2/models/{id}/versions/{version}' },

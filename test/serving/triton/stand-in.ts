@@ -68,6 +68,7 @@ export async function startTriton(path: string, port = 0): Promise<StandIn> {
   const server = createGrpcServer(grpc, {
     inference: new TensorInference({ registry, conversions: { peek: async () => converted }, pipeline }),
     control: { state: unasked, index: unasked, load: unasked, unload: unasked },
+    statistics: { of: unasked },
     config: CONFIG,
     access: new Access({ everHadKeys: false, find: () => undefined }, { allowAnonymous: 'all', isLocal: true }),
     rateLimit: new RateLimit(0),
