@@ -102,6 +102,7 @@ export class S3ArtifactStore implements ArtifactStore {
 
   /** A text that changes when `list` does, and after files could not be fetched: then they are worth another try. */
   async revision(): Promise<string> {
+    // `list` takes the last line off.
     return `${await this.#records.revision()}\n${this.#files.missed}`;
   }
 
@@ -164,7 +165,8 @@ export class S3ArtifactStore implements ArtifactStore {
   }
 
   async list(revision?: string): Promise<readonly StoredModel[]> {
-    return (await this.#records.list(revision))
+    const ofRecords = revision?.slice(0, revision.lastIndexOf('\n'));
+    return (await this.#records.list(ofRecords))
       .map(({ name, record, damage }) => ({ ...asStoredModel(name, record), ...(damage !== undefined && { damage }) }))
       .filter((model) => model.versions.length > 0 || model.damage !== undefined)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
