@@ -1,5 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
@@ -83,11 +86,12 @@ test('that of memory comes before the limit of the pod', () => {
   expect(Number(limit)).toBe(Math.max(...gibibytes));
 });
 
-test.skipIf(!hasPromtool)('Prometheus takes them as rules of its own (skipped without promtool)', () => {
-  const { status, stdout, stderr } = spawnSync(promtool, ['check', 'rules'], {
-    input: stringify(spec),
-    encoding: 'utf8',
-  });
+test.skipIf(!hasPromtool)('Prometheus takes them as rules of its own (skipped without promtool)', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'menagerie-alerts-'));
+  const path = join(folder, 'rules.yaml');
+  await writeFile(path, stringify(spec));
+  const { status, stdout, stderr } = spawnSync(promtool, ['check', 'rules', path], { encoding: 'utf8' });
+  await rm(folder, { recursive: true });
   expect(status, stdout + stderr).toBe(0);
 });
 
