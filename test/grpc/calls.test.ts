@@ -236,24 +236,24 @@ describe('a call that the library refuses', () => {
   const gzip = { 'grpc-encoding': 'gzip' };
   it.each<[string, OutgoingHttpHeaders, Buffer, grpc.status, number]>([
     [
-      'is too large, decompressed',
+      'a message that is too large when it is decompressed',
       gzip,
       compressed(gzipSync(Buffer.alloc(50_001))),
       grpc.status.RESOURCE_EXHAUSTED,
       413,
     ],
-    ['cannot be decompressed', gzip, compressed(Buffer.from('text')), grpc.status.INTERNAL, 400],
+    ['a message that cannot be decompressed', gzip, compressed(Buffer.from('text')), grpc.status.INTERNAL, 400],
     [
-      'is compressed in an unknown way',
+      'a message that is compressed in an unknown way',
       { 'grpc-encoding': 'br' },
       compressed(Buffer.alloc(9)),
       grpc.status.UNIMPLEMENTED,
       400,
     ],
-    ['is not there', {}, Buffer.alloc(0), grpc.status.UNIMPLEMENTED, 400],
-    ['is followed by another one', {}, Buffer.concat([prefix(0), prefix(0)]), grpc.status.UNIMPLEMENTED, 400],
-    ['has a deadline that is no time', { 'grpc-timeout': 'soon' }, prefix(0), grpc.status.INTERNAL, 400],
-  ])('since its message %s is counted and logged as an error of the client, who is still there', async (...given) => {
+    ['no message', {}, Buffer.alloc(0), grpc.status.UNIMPLEMENTED, 400],
+    ['two messages', {}, Buffer.concat([prefix(0), prefix(0)]), grpc.status.UNIMPLEMENTED, 400],
+    ['a deadline that is no time', { 'grpc-timeout': 'soon' }, prefix(0), grpc.status.INTERNAL, 400],
+  ])('for %s is counted and logged as an error of the client, who is still there', async (...given) => {
     const [, headers, bytes, expected, status] = given;
     const server = await start({ config: { ...CONFIG, maxBodyBytes: 50_000 } });
     const { stream, answered } = openCall(server, headers);
