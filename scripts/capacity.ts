@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { percentile } from './bench/measurement.ts';
 import { writePhotos } from './bench/photos.ts';
 import { compareWithServers } from './capacity/check.ts';
-import { type Figures, figuresSchema, imageMs, saturation } from './capacity/figures.ts';
+import { type Figures, figuresSchema, fullCosts, imageMs, saturation } from './capacity/figures.ts';
 import { measureFigures } from './capacity/measure.ts';
 import { asServed, costOf, memoryMb, planFor } from './capacity/plan.ts';
 import { expectEnd, readCommandLine, UsageError, wholeNumber } from './command-line.ts';
@@ -92,7 +92,7 @@ function printPlans(figures: Figures): void {
   const served = asServed(figures, machine);
   const memory = memoryMb(figures, machine) / 1000;
   console.log(
-    `${figures.model}: an image takes ${imageMs(figures, machine.maxBatch).toFixed(1)} ms of a core in batches of ` +
+    `${figures.model}: an image takes ${imageMs(fullCosts(figures), machine.maxBatch).toFixed(1)} ms of a core in batches of ` +
       `${served.maxBatch}; a machine of ${machine.cores} cores answers at most ${saturation(figures, machine).toFixed(0)} ` +
       `a second, and its processes take ${memory.toFixed(1)} GB`,
   );

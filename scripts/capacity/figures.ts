@@ -66,6 +66,9 @@ export function fullCosts(figures: Pick<Figures, 'loads' | 'batches'>): ImageCos
   return costsAt(figures, Number.POSITIVE_INFINITY);
 }
 
+/** Until two rates in a row differ by less than anybody measures. */
+const ROUNDS = 50;
+
 /** CPU milliseconds of a batch: between two measured sizes on the line between them, beyond the largest in proportion. */
 export function batchMs({ batches }: Pick<ImageCosts, 'batches'>, images: number): number {
   const after = batches.findIndex(([size]) => size >= images);
@@ -83,18 +86,23 @@ export function cheapestBatch(costs: Pick<ImageCosts, 'batches'>, most: number):
   return sizes.reduce((best, size) => (cost(size) < cost(best) ? size : best), 1);
 }
 
-/** CPU milliseconds of an image on a server that is always busy. */
-export function imageMs(figures: Figures, maxBatch: number): number {
-  const costs = fullCosts(figures);
+/** CPU milliseconds of an image in batches of the cheapest size. */
+export function imageMs(costs: ImageCosts, maxBatch: number): number {
   const size = cheapestBatch(costs, maxBatch);
   return costs.http_ms + costs.decode_ms + batchMs(costs, size) / size;
 }
 
 /** The most images a second that a machine can answer: its cores, or the single HTTP threads, are always busy. */
 export function saturation(figures: Figures, { cores, processes, decoders, maxBatch }: Machine): number {
-  const { http_ms, decode_ms } = fullCosts(figures);
-  const limits = [cores / imageMs(figures, maxBatch), processes / http_ms, (processes * decoders) / decode_ms];
-  return 1000 * Math.min(...limits);
+  let rate = Number.POSITIVE_INFINITY;
+  // What an image costs depends on the rate, and the rate on the cost: from above to where both agree.
+  for (let round = 0; round < ROUNDS; round++) {
+    const costs = costsAt(figures, rate / processes / cores);
+    const { http_ms, decode_ms } = costs;
+    const limits = [cores / imageMs(costs, maxBatch), processes / http_ms, (processes * decoders) / decode_ms];
+    rate = 1000 * Math.min(...limits);
+  }
+  return rate;
 }
 
 /**

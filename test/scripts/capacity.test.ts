@@ -183,6 +183,17 @@ describe('figures', () => {
     expect(saturation(FIGURES, { ...MACHINE, cores: 32, decoders: 32, processes: 4 })).toBe(4000);
   });
 
+  test('servers that share a machine answer less in all than one alone, for each has less to do', () => {
+    const loads = [
+      { rate: 20, http_ms: 2, decode_ms: 6, batch_factor: 2 },
+      { rate: 150, http_ms: 1, decode_ms: 3, batch_factor: 1 },
+    ];
+    const most = (processes: number) => saturation({ ...FIGURES, loads }, { ...MACHINE, processes });
+    expect(most(1)).toBeCloseTo(4000 / 6.5, 0);
+    // An image costs 13 ms where each of the four answers 77 a second, which is 19 for each core.
+    expect(most(4)).toBeCloseTo(4000 / 13, 0);
+  });
+
   test('figures without the cost of a lone image are refused', () => {
     expect(figuresSchema.safeParse(FIGURES).success).toBe(true);
     const { error } = figuresSchema.safeParse({ ...FIGURES, batches: [[4, 10]] });
