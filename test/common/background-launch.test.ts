@@ -16,7 +16,7 @@ afterEach(() => void vi.unstubAllEnvs());
 
 test('starts a script that can talk to its parent', async () => {
   const script = join(folder, 'echo.js');
-  await writeFile(script, "process.on('message', (message) => { process.send(message); process.disconnect(); });");
+  await writeFile(script, "process.on('message', (message) => process.send(message, () => process.disconnect()));");
   const child = fork(script, { ...(await backgroundLaunch()) });
   child.send('hello');
   expect(await once(child, 'message')).toContain('hello');
