@@ -11,23 +11,15 @@ import { ModelTrainer, type PublishedVersion } from '../../src/finetuning/model-
 import type { TrainingResult, TrainingTask } from '../../src/finetuning/training-messages.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
-import type { ConversionCache, ConvertedModel } from '../../src/serving/conversion-cache.ts';
+import type { ConversionCache } from '../../src/serving/conversion-cache.ts';
 import { MemoryArtifactStore } from '../registry/memory-artifact-store.ts';
+import { CONVERTED } from '../serving/converted-model.ts';
 
 const { runTraining, runDistillation } = vi.hoisted(() => ({ runTraining: vi.fn(), runDistillation: vi.fn() }));
 vi.mock('../../src/finetuning/training-process.ts', () => ({ runTraining, runDistillation }));
 
 const ZOO_MODEL = 'resnet18_slim.tiny200';
 const manifest = JSON.parse(readFileSync(`zoo/${ZOO_MODEL}/manifest.json`, 'utf8'));
-const converted: ConvertedModel = {
-  key: 'key',
-  inputSize: [64, 64],
-  numClasses: 200,
-  featureSize: 48,
-  activationShape: [2, 2, 48],
-  onnx: { path: 'model.onnx', size: 100, sha256: '', files: [] },
-  explanation: { refused: 'it is not needed' },
-};
 const control = { onProgress: () => {}, signal: new AbortController().signal };
 /** What a training process says that no longer finds a file. */
 const lostFile = new AppError('internal', 'Load model from model.onnx failed: file does not exist');
@@ -45,7 +37,7 @@ beforeEach(async () => {
   repository = new Repository('zoo', store);
   registry = new Registry();
   for (const model of (await repository.list()).models) registry.set(model);
-  convert.mockReset().mockResolvedValue(converted);
+  convert.mockReset().mockResolvedValue(CONVERTED);
   runTraining.mockReset().mockImplementation(trained);
   runDistillation.mockReset().mockImplementation(trained);
   trainer = new ModelTrainer({
@@ -191,7 +183,7 @@ describe('a model that is removed', () => {
   test('is only not compared with when it was in service', async () => {
     await publish('flowers');
     convert.mockImplementation(async ({ name }) => {
-      if (name !== 'flowers') return converted;
+      if (name !== 'flowers') return CONVERTED;
       await store.removeVersion('flowers', 1);
       throw new AppError('model_unavailable', 'model "flowers" cannot be converted: ENOENT: no such file or directory');
     });

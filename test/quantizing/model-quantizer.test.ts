@@ -6,30 +6,18 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { AppError } from '../../src/common/errors.ts';
 import { createLogger } from '../../src/common/logger.ts';
 import { ModelQuantizer } from '../../src/quantizing/model-quantizer.ts';
-import type { Quantization } from '../../src/quantizing/quantization-record.ts';
 import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
 import { parseLabels } from '../../src/registry/labels.ts';
 import { type ModelVersion, Registry } from '../../src/registry/registry.ts';
 import { Repository } from '../../src/registry/repository.ts';
 import { parseManifest } from '../../src/registry/resolve-manifest.ts';
-import type { ConvertedModel } from '../../src/serving/conversion-cache.ts';
 import { MemoryArtifactStore } from '../registry/memory-artifact-store.ts';
+import { CONVERTED } from '../serving/converted-model.ts';
+import { quantizationOf } from './a-quantization.ts';
 
 const MODEL = 'resnet18_slim.tiny200';
 
-const record: Quantization = {
-  made_at: '2026-01-01T00:00:00Z',
-  method: 'mse',
-  sha256: '0'.repeat(64),
-  size_bytes: 5,
-  float_size_bytes: 100,
-  calibration_images: 8,
-  images: 8,
-  agreement: 1,
-  max_probability_difference: 0,
-  accuracy: null,
-  speed: { float_ms: 2, int8_ms: 1, ratio: 2 },
-};
+const record = quantizationOf('model');
 
 const { quantization } = vi.hoisted(() => ({ quantization: vi.fn() }));
 vi.mock('../../src/quantizing/quantization-process.ts', () => ({ runQuantization: quantization }));
@@ -106,20 +94,11 @@ function quantizerOf(
   };
   const registry = new Registry();
   registry.set({ name: MODEL, origin: 'zoo', versions: [model], aliases: {}, damaged: {} });
-  const converted: ConvertedModel = {
-    key: 'key',
-    inputSize: [64, 64],
-    numClasses: 200,
-    featureSize: 48,
-    activationShape: [2, 2, 48],
-    onnx: { path: 'model.onnx', size: 100, sha256: '', files: [] },
-    explanation: { refused: 'it is not needed' },
-  };
   return new ModelQuantizer({
     registry,
     repository: new Repository('zoo', store),
     store,
-    conversions: { verified: async () => converted },
+    conversions: { verified: async () => CONVERTED },
     quantized: new QuantizedModels(folder),
     shared: { put },
     release: async () => {},

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +8,7 @@ import { QuantizedModels } from '../../src/quantizing/quantized-models.ts';
 import { parseLabels } from '../../src/registry/labels.ts';
 import type { ModelVersion } from '../../src/registry/registry.ts';
 import { parseManifest } from '../../src/registry/resolve-manifest.ts';
+import { quantizationOf } from './a-quantization.ts';
 
 const model: ModelVersion = {
   name: 'resnet18_slim.tiny200',
@@ -31,19 +31,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 function making(content: string) {
   return async (staging: string): Promise<Quantization> => {
     await writeFile(join(staging, 'model.onnx'), content);
-    return {
-      made_at: '2026-01-01T00:00:00Z',
-      method: 'mse',
-      sha256: createHash('sha256').update(content).digest('hex'),
-      size_bytes: content.length,
-      float_size_bytes: 100,
-      calibration_images: 8,
-      images: 8,
-      agreement: 1,
-      max_probability_difference: 0,
-      accuracy: null,
-      speed: { float_ms: 2, int8_ms: 1, ratio: 2 },
-    };
+    return quantizationOf(content);
   };
 }
 

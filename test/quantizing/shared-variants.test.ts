@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,6 +13,7 @@ import { parseManifest } from '../../src/registry/resolve-manifest.ts';
 import { S3Bucket } from '../../src/registry/s3/bucket.ts';
 import { S3ArtifactStore } from '../../src/registry/s3/s3-artifact-store.ts';
 import { MemoryS3 } from '../registry/s3/memory-s3.ts';
+import { quantizationOf } from './a-quantization.ts';
 
 const model: ModelVersion = {
   name: 'resnet18_slim.tiny200',
@@ -90,19 +90,7 @@ async function makeAlone(
   return await quantized.put(model, async (staging) => {
     const path = join(staging, 'model.onnx');
     await writeFile(path, content);
-    const record: Quantization = {
-      made_at: '2026-01-01T00:00:00Z',
-      method: 'mse',
-      sha256: createHash('sha256').update(content).digest('hex'),
-      size_bytes: content.length,
-      float_size_bytes: 100,
-      calibration_images: 8,
-      images: 8,
-      agreement: 1,
-      max_probability_difference: 0,
-      accuracy: null,
-      speed: { float_ms: 2, int8_ms: 1, ratio: 2 },
-    };
+    const record = quantizationOf(content);
     await put(record, path);
     return record;
   });
